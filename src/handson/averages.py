@@ -1,0 +1,143 @@
+"""Quantities that are averages over samples: what losses and metrics have in common.
+
+Each gives a value for every element or sample; sums of values and counts are added up over batches, so that the
+average of an epoch is exact whatever the batches were. A missing target (NaN) counts nowhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from handson.described import Noun
+from handson.errors import HandsonError
+
+
+class Average(Noun):
+    """The base of losses and metrics.
+
+    Attributes
+    ----------
+    targets : {'values', 'labels', 'distribution'}
+        What a target is: values of the outputs' shape; the number of a class; or a probability for each class.
+    probabilities : bool
+        Whether the predictions must be probabilities.
+    """
+
+    targets = "values"
+    name: str
+
+    @property
+    def probabilities(self) -> bool:
+        """Whether predictions must be probabilities."""
+        return False
+
+    def values(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
+        """A value for each element of the predictions, or, where classes are compared, for each sample."""
+        raise NotImplementedError(f"{type(self).__name__} must define values(y_true, y_pred).")
+
+    def sums(
+        self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None, masked: bool = False
+    ) -> tuple[Tensor, Tensor | int]:
+        """The weighted sum of the values of a batch, and how many of them are present.
+
+        Parameters
+        ----------
+        y_true, y_pred : Tensor
+            Targets and predictions; targets of classes are int64, and -1 where missing.
+        sample_weight : Tensor, shape (n,), optional
+            A factor for each sample.
+        masked : bool
+            Whether `y_true` may have missing entries. Without them the sum is cheaper.
+        """
+        present = self.present(y_true) if masked else None
+        if present is not None:
+            y_true = self.fill(y_true)
+        values = self.values(y_true, y_pred)
+        count: Tensor | int = values.numel()
+        if present is not None:
+            if present.shape != values.shape:
+                raise HandsonError(
+                    f"{self.name} gives values of shape {tuple(values.shape)} and cannot mask missing targets of shape "
+                    f"{tuple(present.shape)}. Return one value per element, or drop rows with missing targets "
+                    f"(missing='drop')."
+                )
+            values, count = torch.where(present, values, 0.0), present.sum()
+        if sample_weight is not None:
+            values = values * sample_weight.view(-1, *(1,) * (values.dim() - 1))
+        return values.sum(), count
+
+    def present(self, y_true: Tensor) -> Tensor:
+        """Which values of `values` have a target."""
+        if self.targets == "labels":
+            return y_true >= 0
+        present = ~torch.isnan(y_true)
+        return present.all(-1) if self.targets == "distribution" else present
+
+    def fill(self, y_true: Tensor) -> Tensor:
+        """The targets with harmless numbers in place of missing ones."""
+        return y_true.clamp(min=0) if self.targets == "labels" else torch.nan_to_num(y_true)
+
+    def measure(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> tuple[Tensor, Tensor | int]:
+        """`sums` for arrays of any kind, in shapes that belong together; looks for missing targets itself."""
+        y_pred = torch.as_tensor(y_pred, dtype=torch.float32)
+        y_true = align(torch.as_tensor(y_true), y_pred, self)
+        if self.targets == "labels" and y_true.is_floating_point():
+            y_true = torch.nan_to_num(y_true, nan=-1.0)
+        y_true = y_true.to(torch.int64 if self.targets == "labels" else torch.float32)
+        if sample_weight is not None:
+            sample_weight = torch.as_tensor(sample_weight, dtype=torch.float32)
+        return self.sums(y_true, y_pred, sample_weight, masked=not bool(self.present(y_true).all()))
+
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Tensor:
+        total, count = self.measure(y_true, y_pred, sample_weight)
+        return total / count
+
+
+class Function:
+    """Mixed into a loss or metric made of a user's function of (y_true, y_pred)."""
+
+    function: Callable[[Tensor, Tensor], Tensor]
+    name: str
+
+    def values(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
+        result = self.function(y_true, y_pred)
+        if not isinstance(result, Tensor):
+            raise HandsonError(f"{self.name} must return a tensor; got {type(result).__name__}.")
+        return result
+
+
+def align(y_true: Tensor, y_pred: Tensor, average: Average) -> Tensor:
+    """Targets in the shape that a loss or metric wants for predictions: (n,) against (n, 1) is aligned.
+
+    Raises
+    ------
+    HandsonError
+        When the shapes do not belong together; both are in the message.
+    """
+    shape = y_pred.shape[:-1] if average.targets == "labels" else y_pred.shape
+    if y_true.shape == shape:
+        return y_true
+    if y_true.shape == (*shape, 1):
+        return y_true.squeeze(-1)
+    if (*y_true.shape, 1) == tuple(shape):
+        return y_true.unsqueeze(-1)
+    raise HandsonError(shape_message(tuple(y_true.shape), tuple(y_pred.shape), average))
+
+
+def shape_message(y_true: tuple[int, ...], y_pred: tuple[int, ...], average: Average) -> str:
+    """Why targets and outputs do not belong together, and what to change."""
+    expected = y_pred[:-1] if average.targets == "labels" else y_pred
+    advice = f"The last layer has {y_pred[-1]} outputs"
+    if len(y_true) == len(y_pred) and average.targets != "labels":
+        advice += f"; for these targets it needs {y_true[-1]}."
+    elif len(y_true) == len(y_pred):
+        advice += "; for one-hot targets use loss='categorical_crossentropy'."
+    elif average.targets == "distribution":
+        advice += "; for integer labels use loss='sparse_categorical_crossentropy'."
+    else:
+        advice += "."
+    return f"{average.name} needs targets of shape {expected} for outputs of shape {y_pred}; got {y_true}. {advice}"

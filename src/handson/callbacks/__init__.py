@@ -1,0 +1,21 @@
+"""Callbacks, with Keras's names and arguments: what happens between the steps and epochs of a training."""
+
+from handson.callbacks.base import Callback, CallbackList, Monitoring
+from handson.callbacks.progress import Progress
+from handson.callbacks.rates import LambdaCallback, LearningRateScheduler, ReduceLROnPlateau
+from handson.callbacks.saving import CSVLogger, ModelCheckpoint
+from handson.callbacks.stopping import EarlyStopping, TerminateOnNaN
+
+__all__ = [
+    "CSVLogger",
+    "Callback",
+    "CallbackList",
+    "EarlyStopping",
+    "LambdaCallback",
+    "LearningRateScheduler",
+    "ModelCheckpoint",
+    "Monitoring",
+    "Progress",
+    "ReduceLROnPlateau",
+    "TerminateOnNaN",
+]

@@ -1,0 +1,182 @@
+"""Callbacks that change the learning rate between epochs."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from handson.callbacks.base import Callback, Logs, Monitoring
+from handson.errors import HandsonError
+from handson.registry import register
+from handson.schedules import Schedule
+
+
+def current_rate(owner: Any, model: Any) -> float:
+    """The learning rate as a number, or an error when a schedule rules it."""
+    rate = model.optimizer.learning_rate
+    if isinstance(rate, Schedule):
+        raise HandsonError(
+            f"{type(owner).__name__} sets the learning rate, but the optimizer has the schedule {rate!r}. "
+            f"Give the optimizer a number, or leave the callback out."
+        )
+    return float(rate)
+
+
+@register
+class LearningRateScheduler(Callback):
+    """Sets the learning rate at the beginning of every epoch.
+
+    Parameters
+    ----------
+    schedule : function
+        From the epoch (from 0) and the current rate, or from the epoch alone, to the rate.
+    verbose : int
+        1 prints the rate.
+
+    Examples
+    --------
+    >>> LearningRateScheduler(lambda epoch, rate: rate * 0.9).verbose
+    0
+    """
+
+    def __init__(self, schedule: Callable[..., float], verbose: int = 0) -> None:
+        if not callable(schedule):
+            raise HandsonError(f"LearningRateScheduler needs a function of the epoch and the rate; got {schedule!r}.")
+        self.schedule, self.verbose = schedule, verbose
+        self._takes_rate = len(inspect.signature(schedule).parameters) > 1
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        rate = current_rate(self, self.model)
+        value = self.schedule(epoch, rate) if self._takes_rate else self.schedule(epoch)
+        if not isinstance(value, (int, float)):
+            raise HandsonError(f"LearningRateScheduler: the function must return a number; got {value!r}.")
+        self.model.optimizer.learning_rate = float(value)
+        if self.verbose:
+            self.model.tell(f"epoch {epoch + 1}: the learning rate is {float(value):.5g}.")
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        if logs is not None:
+            logs["learning_rate"] = current_rate(self, self.model)
+
+
+@register
+class ReduceLROnPlateau(Monitoring):
+    """Lowers the learning rate when a quantity has stopped improving.
+
+    Parameters
+    ----------
+    monitor : str
+        A key of the history.
+    factor : float
+        The rate is multiplied by it, below 1.
+    patience : int
+        Epochs without improvement after which the rate is lowered.
+    verbose : int
+        1 prints when it happens.
+    mode : {'auto', 'min', 'max'}
+        Which way is better.
+    min_delta : float
+        The smallest change that counts as better.
+    cooldown : int
+        Epochs to wait after lowering.
+    min_lr : float
+        The lowest rate.
+    """
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        factor: float = 0.1,
+        patience: int = 10,
+        verbose: int = 0,
+        mode: str = "auto",
+        min_delta: float = 1e-4,
+        cooldown: int = 0,
+        min_lr: float = 0.0,
+    ) -> None:
+        super().__init__(monitor, mode, min_delta)
+        if not 0 < factor < 1:
+            raise HandsonError(f"ReduceLROnPlateau: factor lies between 0 and 1; got {factor}.")
+        self.factor, self.patience, self.verbose = factor, patience, verbose
+        self.cooldown, self.min_lr = cooldown, min_lr
+        self.wait = self.cooling = 0
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        self.best, self.wait, self.cooling = None, 0, 0
+        current_rate(self, self.model)
+        self.resolve()
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        logs = {} if logs is None else logs
+        logs["learning_rate"] = current_rate(self, self.model)
+        value = logs.get(self.watched)
+        if value is None:
+            return
+        if self.cooling:
+            self.cooling, self.wait = self.cooling - 1, 0
+        if self.improved(value, self.best):
+            self.best, self.wait = value, 0
+        elif not self.cooling:
+            self.wait += 1
+            if self.wait >= self.patience:
+                self._lower(epoch)
+
+    def _lower(self, epoch: int) -> None:
+        rate = current_rate(self, self.model)
+        if rate <= self.min_lr:
+            return
+        lowered = max(rate * self.factor, self.min_lr)
+        self.model.optimizer.learning_rate = lowered
+        self.cooling, self.wait = self.cooldown, 0
+        if self.verbose:
+            self.model.tell(f"ReduceLROnPlateau: epoch {epoch + 1}: the learning rate is now {lowered:.5g}.")
+
+    def state(self) -> dict[str, Any]:
+        return {"best": self.best, "wait": self.wait, "cooling": self.cooling}
+
+
+@register
+class LambdaCallback(Callback):
+    """A callback made of functions, for the moments they are named after.
+
+    Parameters
+    ----------
+    on_epoch_begin, on_epoch_end : function of (epoch, logs), optional
+        Around each epoch.
+    on_train_begin, on_train_end : function of (logs), optional
+        Around the training.
+    on_train_batch_begin, on_train_batch_end : function of (batch, logs), optional
+        Around each step.
+
+    Examples
+    --------
+    >>> callback = LambdaCallback(on_epoch_end=lambda epoch, logs: print(epoch, logs))
+    >>> callback.on_epoch_end(0, {"loss": 1.0})
+    0 {'loss': 1.0}
+    """
+
+    def __init__(
+        self,
+        on_epoch_begin: Callable[..., Any] | None = None,
+        on_epoch_end: Callable[..., Any] | None = None,
+        on_train_begin: Callable[..., Any] | None = None,
+        on_train_end: Callable[..., Any] | None = None,
+        on_train_batch_begin: Callable[..., Any] | None = None,
+        on_train_batch_end: Callable[..., Any] | None = None,
+    ) -> None:
+        given = {
+            "on_epoch_begin": on_epoch_begin,
+            "on_epoch_end": on_epoch_end,
+            "on_train_begin": on_train_begin,
+            "on_train_end": on_train_end,
+            "on_train_batch_begin": on_train_batch_begin,
+            "on_train_batch_end": on_train_batch_end,
+        }
+        self._functions = {name: function for name, function in given.items() if function is not None}
+        for name, function in self._functions.items():
+            setattr(self, name, function)
+
+    @property
+    def step_interval(self) -> int | None:
+        return 1 if {"on_train_batch_begin", "on_train_batch_end"} & set(self._functions) else None

@@ -1,0 +1,153 @@
+"""Callbacks that write files: the model, and a table of the history."""
+
+from __future__ import annotations
+
+import csv
+import os
+from pathlib import Path
+from typing import Any, TextIO
+
+from handson.callbacks.base import Callback, Logs, Monitoring
+from handson.errors import HandsonError
+from handson.registry import register
+
+
+@register
+class ModelCheckpoint(Monitoring):
+    """Saves the model after every epoch, or whenever a quantity is better than ever.
+
+    Parameters
+    ----------
+    filepath : str or path
+        Where. It may contain names in braces, as in 'net-{epoch:02d}-{val_loss:.3f}.handson' (epochs from 1). A name
+        that ends in '.h5' or '.safetensors' gets the weights; '.handson' the whole model.
+    monitor : str
+        A key of the history.
+    verbose : int
+        1 prints what is saved and why.
+    save_best_only : bool
+        Save only when the quantity improved.
+    save_weights_only : bool
+        Save the weights also under other names.
+    mode : {'auto', 'min', 'max'}
+        Which way is better.
+    save_freq : 'epoch' or int
+        After every epoch, or after so many steps.
+    initial_value_threshold : float, optional
+        The value that must be beaten first.
+
+    Examples
+    --------
+    >>> ModelCheckpoint("weights.h5", save_best_only=True).monitor
+    'val_loss'
+    """
+
+    def __init__(
+        self,
+        filepath: str | os.PathLike[str],
+        monitor: str = "val_loss",
+        verbose: int = 0,
+        save_best_only: bool = False,
+        save_weights_only: bool = False,
+        mode: str = "auto",
+        save_freq: str | int = "epoch",
+        initial_value_threshold: float | None = None,
+    ) -> None:
+        super().__init__(monitor, mode)
+        from handson.files import check_suffix
+
+        self.filepath = os.fspath(filepath)
+        check_suffix(self.filepath)
+        if save_freq != "epoch" and (not isinstance(save_freq, int) or save_freq < 1):
+            raise HandsonError(f"ModelCheckpoint: save_freq is 'epoch' or a number of steps; got {save_freq!r}.")
+        if save_freq != "epoch" and save_best_only:
+            raise HandsonError("ModelCheckpoint: save_best_only compares epochs; leave out save_freq.")
+        self.verbose, self.save_best_only, self.save_weights_only = verbose, save_best_only, save_weights_only
+        self.save_freq, self.best = save_freq, initial_value_threshold
+        self._epoch = 0
+
+    @property
+    def step_interval(self) -> int | None:
+        return self.save_freq if isinstance(self.save_freq, int) else None
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        if self.save_best_only:
+            self.resolve()
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        self._epoch = epoch
+
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        self._save(self._epoch, logs or {})
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        logs = logs or {}
+        if self.save_freq != "epoch":
+            return
+        if self.save_best_only:
+            value = logs.get(self.watched)
+            if value is None or not self.improved(value, self.best):
+                return
+            if self.verbose:
+                before = "" if self.best is None else f" from {self.best:.5g}"
+                self.model.tell(f"ModelCheckpoint: epoch {epoch + 1}: {self.watched} improved{before} to {value:.5g}.")
+            self.best = value
+        self._save(epoch, logs)
+
+    def _save(self, epoch: int, logs: Logs) -> None:
+        try:
+            path = Path(self.filepath.format(epoch=epoch + 1, **logs))
+        except (KeyError, IndexError) as error:
+            raise HandsonError(
+                f"ModelCheckpoint: {self.filepath!r} names {error}, which is not measured; known: epoch, {', '.join(logs)}."
+            ) from None
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if self.save_weights_only or path.suffix in (".h5", ".safetensors"):
+            self.model.save_weights(path)
+        else:
+            self.model.save(path)
+
+
+@register
+class CSVLogger(Callback):
+    """Writes the history as a table, one line after each epoch.
+
+    Parameters
+    ----------
+    filename : str or path
+        Where.
+    separator : str
+        Between the columns.
+    append : bool
+        Go on with the file that is there.
+    """
+
+    def __init__(self, filename: str | os.PathLike[str], separator: str = ",", append: bool = False) -> None:
+        self.filename, self.separator, self.append = os.fspath(filename), separator, append
+        self._columns: list[str] | None = None
+        self._file: TextIO | None = None
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        path = Path(self.filename)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._columns = None
+        if self.append and path.exists() and path.stat().st_size:
+            with path.open(newline="") as file:
+                self._columns = next(csv.reader(file, delimiter=self.separator))
+        self._file = path.open("a" if self.append else "w", newline="")
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        if self._file is None:
+            return
+        row: dict[str, Any] = {"epoch": epoch} | (logs or {})
+        writer = csv.writer(self._file, delimiter=self.separator)
+        if self._columns is None:
+            self._columns = list(row)
+            writer.writerow(self._columns)
+        writer.writerow([row.get(column, "NA") for column in self._columns])
+        self._file.flush()
+
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None

@@ -1,0 +1,62 @@
+"""Errors that say what came, what was expected, and what to type."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class HandsonError(ValueError):
+    """Something the user gave cannot be used; the message says what to give instead.
+
+    Examples
+    --------
+    >>> issubclass(HandsonError, ValueError)
+    True
+    """
+
+
+class NotBuiltError(HandsonError):
+    """A net was asked for its weights or shapes before its input shape was known."""
+
+
+class TrainingError(HandsonError):
+    """Training stopped because it cannot go on, for example at a loss that is not a number."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A sentence naming the known names nearest to a misspelt one, or the empty string.
+
+    Parameters
+    ----------
+    name : str
+        The name that came.
+    known : iterable of str
+        The names that would have been accepted.
+
+    Examples
+    --------
+    >>> nearest("epoch", ["epochs", "batch_size"])
+    " Did you mean 'epochs'?"
+    >>> nearest("zzz", ["epochs"])
+    ''
+    """
+    known = [str(entry) for entry in known]
+    folded = {entry.casefold(): entry for entry in known}
+    matches = get_close_matches(str(name).casefold(), list(folded), n=2, cutoff=0.6)
+    if not matches:
+        return ""
+    return f" Did you mean {' or '.join(repr(folded[match]) for match in matches)}?"
+
+
+def listing(names: Iterable[object], limit: int = 12) -> str:
+    """Names as quoted text, cut after `limit` of them.
+
+    Examples
+    --------
+    >>> listing(["a", "b", "c"], limit=2)
+    "'a', 'b' and 1 more"
+    """
+    names = list(names)
+    shown = ", ".join(repr(name) for name in names[:limit])
+    return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more"

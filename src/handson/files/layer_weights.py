@@ -1,0 +1,138 @@
+"""The weights of a net by layer: what weight files of all formats hold, and how they are put back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from handson.errors import HandsonError
+from handson.registry import snake_case
+from handson.training.state import named_weights
+
+# Layers whose weights Keras keeps in a cell of their own.
+WITH_CELL = ("lstm", "gru")
+
+
+class LayerWeights(NamedTuple):
+    """One layer's weights.
+
+    Attributes
+    ----------
+    name : str
+        The layer's name.
+    group : str
+        The place in a file of Keras 3: the class in snake case, numbered from the second layer of the class on.
+    values : dict of str to array or Tensor
+        The weights by name, in the layer's order.
+    """
+
+    name: str
+    group: str
+    values: dict[str, Any]
+
+    def ordered_like(self, layer: LayerWeights) -> LayerWeights:
+        """These weights in the order of a layer's, where the file knows their names and not only their order."""
+        if self.values.keys() == layer.values.keys():
+            return self._replace(values={name: self.values[name] for name in layer.values})
+        return self
+
+    def shapes(self) -> list[tuple[int, ...]]:
+        """The shapes of the weights, in order."""
+        return [tuple(value.shape) for value in self.values.values()]
+
+
+def of_model(model: Any) -> list[LayerWeights]:
+    """The layers of a net that have weights; the tensors are the live ones."""
+    if not hasattr(model, "input_shape"):
+        return _of_module(model)
+    model.count_params()  # raises when the net is not built
+    groups = _group_names(type(layer).__name__ for layer in model.layers)
+    layers = [
+        LayerWeights(layer.name, group, _of_layer(layer)) for layer, group in zip(model.layers, groups, strict=True)
+    ]
+    return [layer for layer in layers if layer.values]
+
+
+def _of_layer(layer: Any) -> dict[str, Tensor]:
+    names = {id(weight): name for name, weight in named_weights(layer).items()}
+    return {names[id(weight)]: weight for weight in layer.weights}
+
+
+def _of_module(model: Any) -> list[LayerWeights]:
+    values: dict[str, dict[str, Tensor]] = {}
+    for path, weight in named_weights(model.module).items():
+        layer, _, name = path.rpartition(".")
+        values.setdefault(layer or model.name, {})[name] = weight
+    return [LayerWeights(name, snake_case(name), weights) for name, weights in values.items()]
+
+
+def _group_names(kinds: Iterable[str]) -> list[str]:
+    """Keras's names of the places of layers, from the names of their classes."""
+    seen: dict[str, int] = {}
+    names = []
+    for kind in kinds:
+        stem = snake_case(kind)
+        seen[stem] = seen.get(stem, -1) + 1
+        number = f"_{seen[stem]}" if seen[stem] else ""
+        names.append(f"{stem}{number}" + ("/cell" if stem in WITH_CELL else ""))
+    return names
+
+
+def put_back(model: Any, stored: list[LayerWeights], path: str, key: str, partly: bool) -> dict[str, str]:
+    """Copy stored weights into a net.
+
+    Parameters
+    ----------
+    model : Model
+        The net.
+    stored : list of LayerWeights
+        What a file holds.
+    path : str
+        The file, for messages.
+    key : {'name', 'group'}
+        What layers are matched by.
+    partly : bool
+        Whether layers that do not match may be left out.
+
+    Returns
+    -------
+    dict of str to str
+        The layers that were left out, and why.
+
+    Raises
+    ------
+    HandsonError
+        When something does not match and may not be left out; then no weight is changed.
+    """
+    layers = of_model(model)
+    sources = {getattr(source, key): source for source in stored}
+    ours = {getattr(layer, key) for layer in layers}
+    skipped = {source.name: "the net has no such layer" for name, source in sources.items() if name not in ours}
+    fitting = []
+    for layer in layers:
+        source = sources.get(getattr(layer, key))
+        if source is None:
+            skipped[layer.name] = "the file has no such layer"
+            continue
+        source = source.ordered_like(layer)
+        if layer.shapes() != source.shapes():
+            skipped[layer.name] = f"its shapes are {_show(layer)}, those in the file {_show(source)}"
+        else:
+            fitting.append((layer, source))
+    if not fitting or (skipped and not partly):
+        advice = "Load what fits with by_name=True." if fitting or key != "name" else "The nets have no layer in common."
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in skipped.items())
+        raise HandsonError(f"{path} does not fit this net: {reasons}. {advice}")
+    with torch.no_grad():
+        for layer, source in fitting:
+            for weight, value in zip(layer.values.values(), source.values.values(), strict=True):
+                weight.copy_(value if isinstance(value, Tensor) else torch.as_tensor(np.asarray(value)))
+    return skipped
+
+
+def _show(layer: LayerWeights) -> str:
+    return ", ".join(str(shape) for shape in layer.shapes())

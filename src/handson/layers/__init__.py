@@ -1,0 +1,31 @@
+"""Layers, with Keras's names, arguments, defaults and numbers. Images are channels-last."""
+
+from handson.layers.base import Layer
+from handson.layers.convolution import Conv2D
+from handson.layers.core import Activation, Dense, Flatten, Input, InputLayer, Reshape, Rescaling
+from handson.layers.dropout import Dropout, SpatialDropout2D
+from handson.layers.normalization import BatchNormalization, LayerNormalization
+from handson.layers.pooling import AveragePooling2D, GlobalAveragePooling2D, GlobalMaxPooling2D, MaxPooling2D
+from handson.layers.recurrent import GRU, LSTM
+
+__all__ = [
+    "GRU",
+    "LSTM",
+    "Activation",
+    "AveragePooling2D",
+    "BatchNormalization",
+    "Conv2D",
+    "Dense",
+    "Dropout",
+    "Flatten",
+    "GlobalAveragePooling2D",
+    "GlobalMaxPooling2D",
+    "Input",
+    "InputLayer",
+    "Layer",
+    "LayerNormalization",
+    "MaxPooling2D",
+    "Rescaling",
+    "Reshape",
+    "SpatialDropout2D",
+]

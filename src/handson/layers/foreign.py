@@ -1,0 +1,103 @@
+"""Modules of PyTorch as layers."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from handson.errors import HandsonError
+from handson.layers.base import Layer, Shape
+from handson.registry import snake_case
+
+# Modules of torch.nn that work on images as (n, channels, height, width).
+CHANNELS_FIRST = (
+    nn.Conv2d, nn.ConvTranspose2d, nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d, nn.LPPool2d,
+    nn.BatchNorm2d, nn.InstanceNorm2d, nn.GroupNorm, nn.Dropout2d, nn.Upsample, nn.PixelShuffle, nn.PixelUnshuffle,
+    nn.ZeroPad2d, nn.ReflectionPad2d, nn.ReplicationPad2d, nn.LocalResponseNorm, nn.ChannelShuffle,
+)  # fmt: skip
+
+
+class TorchModuleWrapper(Layer):
+    """A `torch.nn.Module` as a layer; `Sequential` wraps modules in it by itself.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        A module that maps one tensor to one tensor.
+    channels_first : bool, optional
+        Whether it wants images as (n, channels, height, width): it is given that view of them, and its output is viewed
+        as channels-last again. None: yes for the modules of torch.nn that work on such images.
+    **kwargs
+        The arguments of every layer.
+
+    Examples
+    --------
+    >>> TorchModuleWrapper(nn.Conv2d(3, 8, 3))(torch.zeros(2, 9, 9, 3)).shape
+    torch.Size([2, 7, 7, 8])
+    """
+
+    def __init__(self, module: nn.Module, channels_first: bool | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if not isinstance(module, nn.Module):
+            raise HandsonError(f"a layer is a handson layer or a torch.nn.Module; got {module!r}.")
+        if self.given_name is None:
+            self.name = snake_case(type(module).__name__)
+        self.module = module
+        self.channels_first = isinstance(module, CHANNELS_FIRST) if channels_first is None else channels_first
+
+    def build(self, input_shape: Shape) -> None:
+        """Run the module once on zeros, so that lazy modules make their weights."""
+        self._try(self.module, input_shape, 2)
+        self.weight_names = [f"module.{name}" for name in self.module.state_dict()]
+
+    @property
+    def weights(self) -> list[Tensor]:
+        """The module's weights in its own order and layouts."""
+        return list(self.module.state_dict(keep_vars=True).values())
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        first, second = (self._try(copy.deepcopy(self.module), input_shape, size) for size in (2, 3))
+        return (None, *(a if a == b else None for a, b in zip(first[1:], second[1:], strict=True)))
+
+    def _try(self, module: nn.Module, input_shape: Shape, size: int) -> tuple[int, ...]:
+        """The shape of the output for `size` samples, unknown dimensions taken as `size` + 11."""
+        device = next((weight.device for weight in module.parameters()), torch.device("cpu"))
+        zeros = torch.zeros(size, *(size + 11 if side is None else side for side in input_shape[1:]), device=device)
+        was_training = module.training
+        try:
+            with torch.no_grad():
+                output = self._run(module.eval(), zeros)
+        except (RuntimeError, ValueError, IndexError) as error:
+            raise HandsonError(
+                f"{type(self.module).__name__} {self.name!r} does not take inputs of shape {tuple(input_shape)}: "
+                f"{str(error).splitlines()[0]}"
+            ) from error
+        finally:
+            module.train(was_training)
+        if not isinstance(output, Tensor):
+            raise HandsonError(
+                f"{type(self.module).__name__} {self.name!r} gives {type(output).__name__}; a layer gives one tensor."
+            )
+        return tuple(output.shape)
+
+    def _run(self, module: nn.Module, x: Tensor) -> Any:
+        if not (self.channels_first and x.dim() == 4):
+            return module(x)
+        output = module(x.permute(0, 3, 1, 2))
+        return output.permute(0, 2, 3, 1) if isinstance(output, Tensor) and output.dim() == 4 else output
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self._run(self.module, x)
+
+    def redraw(self, key: int) -> None:
+        """Nothing: the initial weights of a foreign module are not handson's to draw."""
+
+    def get_config(self, compact: bool = False) -> dict[str, Any]:
+        raise HandsonError(
+            f"layer {self.name!r} is a {type(self.module).__name__} of PyTorch, which a file cannot describe: files hold "
+            f"no code. Save the weights with save_weights(), or write the layer as a handson.layers.Layer and register "
+            f"it with @handson.register."
+        )

@@ -1,0 +1,485 @@
+"""`Model`: any `torch.nn.Module`, with the verbs that Keras users know. Each verb delegates."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from handson import console, losses, metrics as metrics_of, optimizers, registry
+from handson.data.scaling import Scaling
+from handson.errors import HandsonError, nearest
+from handson.layers.base import Shape, assign
+from handson.optimizers import Optimizer
+from handson.randomness.keys import check_seed, fresh_seed
+from handson.summary import Row, table
+from handson.training.history import History
+from handson.training.state import named_weights
+
+
+class Model(nn.Module):
+    """A net that can be compiled, fitted, evaluated and saved; it is itself a `torch.nn.Module`.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        Any module that maps one tensor to one tensor. It is given the inputs exactly as you pass them.
+    name : str, optional
+        A name.
+    seed : int, optional
+        The seed of initial weights, shuffling, dropout and augmentation. None: a fresh one, kept in `seed`.
+
+    Examples
+    --------
+    >>> net = Model(nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 1)))
+    >>> net.compile("adam", "mse")
+    >>> history = net.fit(np.ones((64, 3)), np.ones(64), epochs=2, verbose=0)
+    >>> net.predict(np.ones((5, 3))).shape
+    (5, 1)
+    """
+
+    kind = "model"
+
+    def __init__(self, module: nn.Module | None = None, name: str | None = None, seed: int | None = None) -> None:
+        super().__init__()
+        if module is not None:
+            if not isinstance(module, nn.Module):
+                raise HandsonError(f"Model takes a torch.nn.Module; got {module!r}. A list of layers: Sequential([...]).")
+            self.module = module
+        self.name = name or registry.snake_case(type(self).__name__)
+        self.seed = None if seed is None else check_seed(seed)
+        self.age = 0
+        self.stop_training = False
+        self.history: History | None = None
+        self.verbose: Any = 0
+        self.optimizer: Optimizer
+        self.loss: losses.Loss
+        self.compiled = False
+        self.scale_inputs = self.scale_targets = None
+        self.input_scaling: Scaling | None = None
+        self.target_scaling: Scaling | None = None
+        self.target_names: list[str] | None = None
+        self.metric_identifiers: list[Any] = []
+        self._metrics: list[metrics_of.Metric] | None = None
+        self.seed_given = seed is not None
+        self._fresh: dict[str, tuple[int, int]] = {}
+        self._output_shape: Shape | None = None
+
+    # What the net is made of.
+
+    @property
+    def layers(self) -> list[nn.Module]:
+        """The layers, in order; of a wrapped module, its children."""
+        return list(self.module.children()) or [self.module]
+
+    @property
+    def built(self) -> bool:
+        """Whether the weights exist."""
+        return True
+
+    @property
+    def device(self) -> torch.device:
+        """Where the net computes."""
+        return next((weight.device for weight in self.parameters()), default_device())
+
+    @property
+    def output_shape(self) -> Shape | None:
+        """The shape of the outputs, None for the batch; None before it is known."""
+        return self._output_shape
+
+    @property
+    def metrics(self) -> list[metrics_of.Metric]:
+        """The compiled metrics."""
+        if self._metrics is None:
+            outputs = self.output_shape[-1] if self.output_shape else None
+            self._metrics = [metrics_of.get(entry, self.loss, outputs) for entry in self.metric_identifiers]
+        return self._metrics
+
+    def ensure_built(self, inputs: Tensor) -> None:
+        """Bring the net to its device and learn the shape of its outputs."""
+        self.seed = fresh_seed() if self.seed is None else self.seed
+        self.to(default_device())
+        if self._output_shape is None:
+            self._set_output_shape((None, *self.probe(inputs[:2]).shape[1:]))
+
+    def _set_output_shape(self, shape: Shape) -> None:
+        self._output_shape, self._metrics = shape, None
+        for path, layer in self.named_modules():
+            if hasattr(layer, "path"):
+                layer.path = path
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.module(x)
+
+    @torch.no_grad()
+    def probe(self, inputs: Tensor) -> Tensor:
+        """The outputs for a few rows in evaluation mode, as the net gives them (scaled)."""
+        self.eval()
+        batch = inputs.to(self.device, torch.float32)
+        output = self(batch if self.input_scaling is None else self.input_scaling.to(self.device).apply(batch))
+        if not isinstance(output, Tensor):
+            raise HandsonError(f"the net must give one tensor; it gives {type(output).__name__}.")
+        return output.cpu()
+
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Any:
+        """A layer by its name or position.
+
+        Raises
+        ------
+        HandsonError
+            When there is no such layer; the message names the nearest.
+        """
+        if (name is None) == (index is None):
+            raise HandsonError("get_layer takes a name or an index, one of the two.")
+        if index is not None:
+            if not -len(self.layers) <= index < len(self.layers):
+                raise HandsonError(f"there is no layer {index}: the net has {len(self.layers)}.")
+            return self.layers[index]
+        named = {getattr(layer, "name", None) or path: layer for path, layer in self._named_layers()}
+        if name not in named:
+            raise HandsonError(f"no layer is called {name!r}.{nearest(str(name), named)} Layers: {', '.join(named)}.")
+        return named[name]
+
+    def _named_layers(self) -> Iterable[tuple[str, nn.Module]]:
+        return self.module.named_children()
+
+    @property
+    def weights(self) -> list[Tensor]:
+        """All weights, layer by layer, in Keras's order and layouts."""
+        return list(named_weights(self).values())
+
+    def get_weights(self) -> list[np.ndarray]:
+        """Copies of all weights as NumPy arrays, in Keras's order and layouts."""
+        return [weight.detach().cpu().numpy().copy() for weight in self.weights]
+
+    def set_weights(self, weights: Sequence[np.ndarray]) -> None:
+        """Set all weights from arrays in the order of `get_weights`; nothing is changed if a shape does not fit."""
+        assign(self.name, self.weights, weights)
+
+    def count_params(self) -> int:
+        """The number of values in all weights."""
+        return sum(weight.numel() for weight in self.weights)
+
+    def summary(self, line_length: int | None = None, print_fn: Callable[[str], Any] | None = None) -> None:
+        """Print the layers with their output shapes and numbers of parameters.
+
+        Parameters
+        ----------
+        line_length : int, optional
+            The width of the table; by default 65, or as wide as names need.
+        print_fn : function, optional
+            Called with the text, in place of `print`.
+        """
+        trainable = sum(weight.numel() for weight in self.parameters() if weight.requires_grad)
+        text = table(self._summary_rows(), trainable, self.count_params() - trainable, line_length)
+        (print_fn or print)(text)
+
+    def _summary_rows(self) -> list[Row]:
+        leaves = [(name, leaf) for name, leaf in self.module.named_modules() if not list(leaf.children())]
+        return [
+            Row(name or self.name, type(leaf).__name__, "", sum(w.numel() for w in named_weights(leaf).values()))
+            for name, leaf in leaves
+        ]
+
+    # The verbs.
+
+    def compile(  # type: ignore[override]
+        self,
+        optimizer: Any = "rmsprop",
+        loss: Any = None,
+        metrics: Any = None,
+        *,
+        scale_inputs: Any = None,
+        scale_targets: Any = None,
+    ) -> None:
+        """Say how the net is trained.
+
+        Parameters
+        ----------
+        optimizer : str or Optimizer
+            A name such as 'adam', or an object of `handson.optimizers`.
+        loss : str, Loss or function
+            What is minimized.
+        metrics : list of str, Metric or function, optional
+            What else is measured, in the units of the targets.
+        scale_inputs, scale_targets : {'standard', 'minmax'}, dict or Scaling, optional
+            How inputs and targets are scaled; measured on the first training rows, saved with the net, and undone in
+            predictions and metrics. ``{'shift': 48, 'scale': 48}`` gives numbers.
+
+        Raises
+        ------
+        HandsonError
+            For an unknown name; the message lists the nearest.
+        """
+        if loss is None:
+            raise HandsonError("compile needs a loss, such as loss='mse'.")
+        self.loss = losses.get(loss)
+        self.optimizer = optimizers.get(optimizer)
+        given = [] if metrics is None else list(metrics) if isinstance(metrics, (list, tuple)) else [metrics]
+        self.metric_identifiers, self._metrics = given, None
+        [metrics_of.get(entry, self.loss) for entry in given]  # unknown names are an error now, not in fit
+        self.compiled = True
+        if (scale_inputs, scale_targets) != (self.scale_inputs, self.scale_targets):
+            self.scale_inputs, self.scale_targets = scale_inputs, scale_targets
+            self.input_scaling = self.target_scaling = None
+
+    def _need_compiled(self, verb: str) -> None:
+        if not self.compiled:
+            raise HandsonError(f"{verb} needs a compiled net: call compile(optimizer='adam', loss=...) first.")
+
+    def fit(
+        self,
+        x: Any,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: Any = "auto",
+        callbacks: Any = None,
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        shuffle: bool = True,
+        class_weight: dict[Any, float] | None = None,
+        sample_weight: Any = None,
+        initial_epoch: int = 0,
+        validation_batch_size: int | None = None,
+        validation_freq: int = 1,
+        *,
+        groups: Any = None,
+        augment: Any = None,
+        seed: int | None = None,
+        missing: str = "mask",
+        engine: str = "auto",
+        evaluate_training: bool = False,
+        terminate_on_nan: bool = True,
+    ) -> History:
+        """Train the net.
+
+        Parameters
+        ----------
+        x : array, tensor or DataFrame, shape (n, ...)
+            Inputs, one row for each sample; images are channels-last. Never written to.
+        y : array, tensor, Series or DataFrame, shape (n,) or (n, ...)
+            Targets; NaN where one is missing.
+        batch_size : int, optional
+            Rows in a step; 32 by default.
+        epochs : int
+            The epoch to train to: ``epochs - initial_epoch`` passes over the rows.
+        verbose : {'auto', 0, 1, 2}
+            0: silent. 1: a line for each epoch and a moving bar. 2: a line for each epoch. 'auto': 1 on a terminal.
+        callbacks : list of Callback, optional
+            See `handson.callbacks`.
+        validation_split : float
+            The share of rows to validate on. Unlike in Keras, rows are shuffled first, classes keep their proportions,
+            and groups are not divided.
+        validation_data : (x, y) or (x, y, sample_weight), optional
+            Rows to validate on.
+        shuffle : bool
+            Whether every epoch has an order of its own.
+        class_weight : dict of int to float, optional
+            A weight for each class.
+        sample_weight : array, shape (n,), optional
+            A weight for each row.
+        initial_epoch : int
+            The epoch to start from, when a training goes on.
+        validation_batch_size : int, optional
+            Rows at a time in validation; by default `batch_size`.
+        validation_freq : int
+            Validate after every so many epochs.
+        groups : array, shape (n,), optional
+            Rows of one group (a person, an object) stay together in `validation_split`.
+        augment : Augment or function, optional
+            Changes each training batch: see `handson.data.Augment`.
+        seed : int, optional
+            The seed of everything random in this training; a net that nothing has touched since it was built draws its
+            initial weights again from it. None: the net's own seed.
+        missing : {'mask', 'drop'}
+            'mask': missing targets count nowhere. 'drop': rows that miss a target are left out.
+        engine : str
+            How steps are executed: 'auto', or the name of an engine.
+        evaluate_training : bool
+            Also measure the training rows in evaluation mode after every epoch, as 'train_loss' and so on: the loss
+            during the epoch, with dropout and changing weights, is not comparable to 'val_loss'.
+        terminate_on_nan : bool
+            Raise `TrainingError` at a loss that is NaN or infinite, naming the layer and step where it began.
+
+        Returns
+        -------
+        History
+            Losses and metrics by epoch; also kept as `history`.
+
+        Raises
+        ------
+        HandsonError
+            When data, net and loss do not belong together; before the first step.
+        TrainingError
+            When the loss is not a number any more.
+        """
+        self._need_compiled("fit")
+        from handson.training.fit import fit
+
+        arguments = {key: value for key, value in locals().items() if key not in ("self", "fit")}
+        return fit(self, **arguments)
+
+    def evaluate(
+        self,
+        x: Any,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: Any = 0,
+        sample_weight: Any = None,
+        *,
+        return_dict: bool = False,
+    ) -> Any:
+        """Loss and metrics in evaluation mode: exact means over all rows.
+
+        Returns
+        -------
+        float, list of float or dict
+            The loss; with metrics a list of the loss and the metrics; with `return_dict` a dictionary by name.
+        """
+        self._need_compiled("evaluate")
+        from handson.training.fit import evaluate
+
+        means = evaluate(self, x, y, batch_size, sample_weight)
+        if verbose in (1, 2):
+            console.say("  ".join(f"{name} {value:.5g}" for name, value in means.items()))
+        return means if return_dict else list(means.values()) if self.metrics else means["loss"]
+
+    def predict(self, x: Any, batch_size: int | None = None, verbose: Any = 0) -> np.ndarray:
+        """The outputs for some inputs, in the units of the targets.
+
+        Parameters
+        ----------
+        x : array, tensor or DataFrame, shape (n, ...)
+            Inputs.
+        batch_size : int, optional
+            Rows at a time; the outputs do not depend on it beyond rounding.
+        verbose : int
+            Ignored: predictions are not chatty.
+
+        Returns
+        -------
+        ndarray of float32, shape (n, ...)
+        """
+        from handson.training.fit import predict
+
+        return predict(self, x, batch_size)
+
+    def train_on_batch(
+        self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None, *, return_dict: bool = False
+    ) -> Any:
+        """One step on one batch.
+
+        Returns
+        -------
+        float, list of float or dict
+            The loss before the step; with metrics a list of the loss and the metrics.
+        """
+        self._need_compiled("train_on_batch")
+        from handson.training.fit import train_on_batch
+
+        means = train_on_batch(self, x, y, sample_weight, class_weight)
+        return means if return_dict else list(means.values()) if self.metrics else means["loss"]
+
+    def save(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
+        """Save the net, its weights, scalings and optimizer in one file without code: see `handson.files`.
+
+        Parameters
+        ----------
+        filepath : str or path
+            Ending in '.handson'.
+        overwrite : bool
+            False: raise when the file is there.
+        """
+        from handson.files import save_model
+
+        save_model(self, filepath, overwrite)
+
+    @classmethod
+    def load(cls, filepath: str | os.PathLike[str]) -> Any:
+        """The net saved in a file: see `handson.load`."""
+        return load_model(filepath)
+
+    def save_weights(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
+        """Save the weights.
+
+        Parameters
+        ----------
+        filepath : str or path
+            '.h5': HDF5 in the layout of Keras 3's weight files. '.safetensors': named tensors.
+        overwrite : bool
+            False: raise when the file is there.
+        """
+        from handson.files import save_weights
+
+        save_weights(self, filepath, overwrite)
+
+    def load_weights(
+        self, filepath: str | os.PathLike[str], by_name: bool = False, skip_mismatch: bool = False
+    ) -> dict[str, str]:
+        """Load weights from a file, of handson's or of Keras 3.
+
+        Parameters
+        ----------
+        filepath : str or path
+            A '.h5', '.safetensors' or '.handson' file.
+        by_name : bool
+            Match layers by their names, and leave out those that the file or the net does not have.
+        skip_mismatch : bool
+            Leave out layers whose shapes differ.
+
+        Returns
+        -------
+        dict of str to str
+            Every layer that was left out, and why; it is printed too.
+        """
+        from handson.files import load_weights
+
+        skipped = load_weights(self, filepath, by_name, skip_mismatch)
+        for layer, reason in skipped.items():
+            console.say(f"load_weights: {layer} left as it is: {reason}")
+        return skipped
+
+    def tell(self, text: str) -> None:
+        """Print what was decided or noticed, unless the training is silent."""
+        if self.verbose:
+            console.say(text)
+
+    # Initial weights.
+
+    def untouched(self) -> bool:
+        """Whether nothing has changed the weights since they were drawn."""
+        now = {name: (id(weight), weight._version) for name, weight in named_weights(self).items()}
+        return bool(self._fresh) and now == self._fresh
+
+    def mark_touched(self) -> None:
+        """Say that the weights are not the initial ones any more: `fit(seed=...)` will not draw them again."""
+        self._fresh = {}
+
+    def redraw(self, seed: int) -> None:
+        """Draw the initial weights again, from another seed."""
+        self.seed = seed
+
+
+def default_device() -> torch.device:
+    """The GPU if torch sees one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def load_model(filepath: str | os.PathLike[str]) -> Any:
+    """The net saved in a '.handson' file, with its weights, scalings and optimizer.
+
+    Raises
+    ------
+    FileNotFoundError
+        When the file is not there.
+    HandsonError
+        When it is not such a file, is damaged, or names something that is not registered.
+    """
+    from handson.files import load_model
+
+    return load_model(filepath)

@@ -1,0 +1,64 @@
+"""Engines execute the steps of a job. `eager` is the reference and runs everything.
+
+The loop asks an engine to train a span of steps, to evaluate and to predict; it never looks into a step. Every engine
+gives the reference's numbers within rounding, and exactly its own numbers when run again.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from torch import Tensor
+
+from handson.data.batches import Batches
+from handson.errors import HandsonError, nearest
+from handson.training.engines.eager import Eager
+from handson.training.job import Job, Span
+from handson.training.state import TrainingState
+from handson.training.sums import Sums
+
+
+class Engine(Protocol):
+    """Executes the steps of one compiled model on one device."""
+
+    job: Job
+
+    @property
+    def state(self) -> TrainingState:
+        """Everything that training changes."""
+
+    def train(self, span: Span, sums: Sums) -> None:
+        """Run the steps of a span; add what they report to the sums of the epoch."""
+
+    def averaged(self) -> AbstractContextManager[None]:
+        """While this lasts, the net has the averaged weights, if its optimizer keeps an average."""
+
+    def finish(self) -> None:
+        """After the last epoch: the averaged weights, if there are any, become the net's."""
+
+    def evaluate(self, batches: Batches) -> Sums:
+        """Loss and metrics in evaluation mode."""
+
+    def predict(self, inputs: Tensor, batch_size: int) -> Tensor:
+        """Outputs in the targets' own units."""
+
+
+ENGINES: dict[str, type[Engine]] = {"eager": Eager}
+
+
+def choose(job: Job, name: str = "auto") -> Engine:
+    """The engine for a job: the named one, or the best that fits.
+
+    Examples
+    --------
+    >>> import handson
+    >>> choose(None, "eagre")
+    Traceback (most recent call last):
+    handson.errors.HandsonError: unknown engine 'eagre'. Did you mean 'eager'? Known: auto, eager.
+    """
+    if name != "auto" and name not in ENGINES:
+        raise HandsonError(
+            f"unknown engine {name!r}.{nearest(name, ['auto', *ENGINES])} Known: {', '.join(['auto', *ENGINES])}."
+        )
+    return ENGINES["eager" if name == "auto" else name](job)

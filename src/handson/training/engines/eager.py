@@ -1,0 +1,147 @@
+"""The reference engine: plain PyTorch, one step after another. Runs every net, on every device."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+from handson.data.batches import Batches
+from handson.randomness.keys import derive
+from handson.randomness.stream import Stream, active
+from handson.training.job import Job, Span
+from handson.training.state import TrainingState, named_weights, trainable_weights
+from handson.training.sums import Sums
+
+
+class Eager:
+    """Runs forward pass, backward pass and optimizer as PyTorch operations.
+
+    Parameters
+    ----------
+    job : Job
+        The compiled net and its data.
+    """
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self._scale_inputs = None if job.input_scaling is None else job.input_scaling.to(job.device)
+        self._scale_targets = None if job.target_scaling is None else job.target_scaling.to(job.device)
+
+    @property
+    def state(self) -> TrainingState:
+        return TrainingState.of(self.job.module, self.job.optimizer)
+
+    def train(self, span: Span, sums: Sums) -> None:
+        job = self.job
+        named = trainable_weights(job.module)
+        names, weights = list(named), list(named.values())
+        job.optimizer.bind(names, weights)
+        job.module.train()
+        with active(Stream(job.seed, span.age)) as stream:
+            for step in range(span.first, span.last):
+                stream.rows = job.batches.rows(span.age, step)
+                if job.foreign_randomness:
+                    torch.manual_seed(derive(job.seed, "torch", span.age, step) >> 1)
+                gradients = self.gradients(job.batches.take(stream.rows), weights, sums)
+                position = span.position(step, job.optimizer.iterations)
+                job.optimizer.apply(names, weights, gradients, position)
+
+    def gradients(
+        self, batch: tuple[Tensor, Tensor | None, Tensor | None], weights: list[Tensor], sums: Sums
+    ) -> list[Tensor]:
+        """The gradients of one batch; its loss and metrics are added to the sums."""
+        job, (inputs, targets, sample_weight) = self.job, batch
+        if job.augment is not None:
+            inputs, targets = job.augment(inputs, targets)
+        prediction = self.forward(inputs)
+        total, count = self.loss_sums(targets, prediction, sample_weight, job.batches.masked)
+        objective = total / (count if isinstance(count, int) else count.clamp(min=1))
+        if job.penalized:
+            penalty = sum(penalty for layer in job.penalized for penalty in layer.penalties())
+            objective, total = objective + penalty, total + penalty * count
+        sums.add("loss", total.detach(), count)
+        if job.metrics:
+            self.add_metrics(sums, targets, prediction.detach(), job.batches.masked)
+        gradients = torch.autograd.grad(objective, weights, allow_unused=True)
+        return [
+            gradient if gradient is not None else torch.zeros_like(weight)
+            for gradient, weight in zip(gradients, weights, strict=True)
+        ]
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """The net's outputs, for inputs in the user's units."""
+        if self._scale_inputs is not None:
+            inputs = self._scale_inputs.apply(inputs)
+        return self.job.module(inputs)
+
+    def loss_sums(
+        self, targets: Tensor, prediction: Tensor, sample_weight: Tensor | None, masked: bool
+    ) -> tuple[Tensor, Tensor | int]:
+        """The loss of a batch on scaled targets, as a sum and a count."""
+        if self._scale_targets is not None:
+            targets = self._scale_targets.apply(targets)
+        return self.job.loss.sums(targets, prediction, sample_weight, masked)
+
+    def add_metrics(self, sums: Sums, targets: Tensor, prediction: Tensor, masked: bool) -> None:
+        """The metrics of a batch, in the targets' own units."""
+        if self._scale_targets is not None:
+            prediction = self._scale_targets.undo(prediction)
+        for metric in self.job.metrics:
+            sums.add(metric.name, *metric.sums(targets, prediction, None, masked))
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """While this lasts, the net has the averaged weights, if its optimizer keeps an average."""
+        averages = self.job.optimizer.slots.get("average") if self.job.optimizer.use_ema else None
+        if not averages:
+            yield
+            return
+        weights = named_weights(self.job.module)
+        kept = {name: weights[name].detach().clone() for name in averages}
+        _assign(weights, averages)
+        try:
+            yield
+        finally:
+            _assign(weights, kept)
+
+    def finish(self) -> None:
+        """After the last epoch: the averaged weights, if there are any, become the net's."""
+        if self.job.optimizer.use_ema:
+            _assign(named_weights(self.job.module), self.job.optimizer.slots.get("average", {}))
+
+    @torch.no_grad()
+    def evaluate(self, batches: Batches) -> Sums:
+        job, sums = self.job, Sums()
+        job.module.eval()
+        for step in range(batches.steps):
+            inputs, targets, sample_weight = batches.slice(step)
+            prediction = self.forward(inputs)
+            if job.loss is not None:
+                total, count = self.loss_sums(targets, prediction, sample_weight, batches.masked)
+                for layer in job.penalized:
+                    total = total + sum(layer.penalties()) * count
+                sums.add("loss", total, count)
+            self.add_metrics(sums, targets, prediction, batches.masked)
+        sums.read()
+        return sums
+
+    @torch.no_grad()
+    def predict(self, inputs: Tensor, batch_size: int) -> Tensor:
+        self.job.module.eval()
+        outputs = []
+        for first in range(0, len(inputs), batch_size):
+            batch = inputs[first : first + batch_size].to(self.job.device, torch.float32)
+            output = self.forward(batch)
+            if self._scale_targets is not None:
+                output = self._scale_targets.undo(output)
+            outputs.append(output.cpu())
+        return torch.cat(outputs)
+
+
+@torch.no_grad()
+def _assign(weights: dict[str, Tensor], values: dict[str, Tensor]) -> None:
+    for name, value in values.items():
+        weights[name].copy_(value)

@@ -1,0 +1,175 @@
+"""What the verbs of a model do: prepare the data, choose an engine, run the loop."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from handson.callbacks import CallbackList, Progress, TerminateOnNaN
+from handson.data import arrays
+from handson.errors import HandsonError
+from handson.randomness.keys import check_seed, derive, fresh_seed
+from handson.training import loop
+from handson.training.engines import Engine, choose
+from handson.training.history import History
+from handson.training.job import Job, Span
+from handson.training.prepare import Rows, make_job, prepare_rows, split_rows
+from handson.training.sums import Sums
+
+if TYPE_CHECKING:
+    from handson.models import Model
+
+# Batches of evaluation and prediction need no gradients; larger ones than in training are faster.
+EVALUATION_BATCH = 256
+
+
+def fit(
+    model: Model,
+    x: Any,
+    y: Any,
+    *,
+    batch_size: int | None,
+    epochs: int,
+    verbose: Any,
+    callbacks: Any,
+    validation_split: float,
+    validation_data: Any,
+    shuffle: bool,
+    class_weight: dict[Any, float] | None,
+    sample_weight: Any,
+    initial_epoch: int,
+    validation_batch_size: int | None,
+    validation_freq: int,
+    groups: Any,
+    augment: Any,
+    seed: int | None,
+    missing: str,
+    engine: str,
+    evaluate_training: bool,
+    terminate_on_nan: bool,
+) -> History:
+    """Train a net: see `Model.fit`."""
+    batch_size = _whole("batch_size", 32 if batch_size is None else batch_size, 1)
+    epochs, initial_epoch = _whole("epochs", epochs, 0), _whole("initial_epoch", initial_epoch, 0)
+    if missing not in ("mask", "drop"):
+        raise HandsonError(f"missing is 'mask' or 'drop'; got {missing!r}.")
+    model.verbose = verbose
+    history = History()
+    rows = prepare_rows(model, x, y, sample_weight, class_weight, missing)
+    seed = _run_seed(model, seed)
+    rows, validation = _validation(model, rows, validation_split, validation_data, seed, groups, history)
+    model.target_names = arrays.columns_of(y) or model.target_names
+    job = make_job(model, rows, batch_size, shuffle, seed, _augmentation(augment, model, x, y))
+    chosen = choose(job, engine)
+    params = {"epochs": epochs, "steps": job.batches.steps if job.batches else 0, "batch_size": batch_size}
+    params["metrics"] = _measured(model, validation is not None, evaluate_training)
+    history.params, history.seed, model.history = params, seed, history
+    listed = list(callbacks or [])
+    progress = Progress(verbose)
+    called = CallbackList([*listed, progress], model, params)
+    held_out = None if validation is None else validation.batches(validation_batch_size or batch_size, model.device)
+    quiet = any(isinstance(callback, TerminateOnNaN) for callback in listed)
+    on_nan = "stop" if quiet else "raise" if terminate_on_nan else "ignore"
+    try:
+        with torch.random.fork_rng() if job.foreign_randomness else nullcontext():
+            return loop.run(
+                model, chosen, called, history, range(initial_epoch, epochs), held_out, validation_freq,
+                evaluate_training, on_nan,
+            )  # fmt: skip
+    finally:
+        progress.close()
+
+
+def _whole(name: str, value: Any, least: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+        raise HandsonError(f"{name} is a whole number, at least {least}; got {value!r}.")
+    return int(value)
+
+
+def _run_seed(model: Model, seed: int | None) -> int:
+    """The seed of a run; a given one also draws the initial weights of a net that nothing has touched."""
+    if seed is None:
+        return model.seed if model.seed is not None else fresh_seed()
+    seed = check_seed(seed)
+    if model.untouched() and not model.seed_given:
+        model.redraw(seed)
+    return seed
+
+
+def _validation(
+    model: Model, rows: Rows, fraction: float, data: Any, seed: int, groups: Any, history: History
+) -> tuple[Rows, Rows | None]:
+    if data is not None:
+        if not isinstance(data, (tuple, list)) or len(data) not in (2, 3):
+            raise HandsonError("validation_data is (x, y) or (x, y, sample_weight).")
+        return rows, prepare_rows(model, data[0], data[1], data[2] if len(data) == 3 else None)
+    if not fraction:
+        if groups is not None:
+            raise HandsonError("groups decide how rows are split: give validation_split too, such as 0.2.")
+        return rows, None
+    training, validation, note = split_rows(model, rows, fraction, seed, groups)
+    history.notes.append(note)
+    model.tell(note)
+    return training, validation
+
+
+def _measured(model: Model, validation: bool, evaluate_training: bool) -> list[str]:
+    names = ["loss", *(metric.name for metric in model.metrics)]
+    prefixes = ["", *(["val_"] if validation else []), *(["train_"] if evaluate_training else [])]
+    return [prefix + name for prefix in prefixes for name in names]
+
+
+def _augmentation(augment: Any, model: Model, x: Any, y: Any) -> Any:
+    if augment is None or not hasattr(augment, "bind"):
+        return augment
+    return augment.bind(np.shape(x)[1:], arrays.columns_of(y) or model.target_names)
+
+
+def _engine(model: Model, rows: Rows | None) -> Engine:
+    return choose(make_job(model, rows, EVALUATION_BATCH, False, model.seed or 0, None))
+
+
+def evaluate(model: Model, x: Any, y: Any, batch_size: int | None, sample_weight: Any) -> dict[str, float]:
+    """Loss and metrics of some rows in evaluation mode: see `Model.evaluate`."""
+    model.verbose = 0
+    rows = prepare_rows(model, x, y, sample_weight)
+    engine = _engine(model, rows)
+    batches = rows.batches(_whole("batch_size", batch_size or EVALUATION_BATCH, 1), model.device)
+    return engine.evaluate(batches).means()
+
+
+def predict(model: Model, x: Any, batch_size: int | None) -> np.ndarray:
+    """Outputs in the units of the targets: see `Model.predict`."""
+    inputs = arrays.as_tensor(x, "inputs")
+    if len(inputs) == 0 and model.output_shape is not None:
+        return np.zeros((0, *model.output_shape[1:]), np.float32)
+    arrays.check_rows(inputs, {})
+    arrays.check_finite(inputs, "inputs", arrays.columns_of(x))
+    model.ensure_built(inputs)
+    size = _whole("batch_size", batch_size or EVALUATION_BATCH, 1)
+    return predictor(model).predict(inputs, size).numpy()
+
+
+def predictor(model: Model) -> Engine:
+    """An engine that predicts; a net that was never compiled can predict too."""
+    job = Job(
+        module=model, loss=None, metrics=(), optimizer=None, device=model.device,
+        input_scaling=model.input_scaling, target_scaling=model.target_scaling,
+    )  # fmt: skip
+    return choose(job)
+
+
+def train_on_batch(model: Model, x: Any, y: Any, sample_weight: Any, class_weight: Any) -> dict[str, float]:
+    """One step on one batch: see `Model.train_on_batch`."""
+    model.verbose = 0
+    rows = prepare_rows(model, x, y, sample_weight, class_weight)
+    seed = derive(model.seed or 0, "train_on_batch")
+    job = make_job(model, rows, len(rows.inputs), False, seed, None)
+    engine, sums, age = choose(job), Sums(), model.optimizer.iterations
+    with torch.random.fork_rng() if job.foreign_randomness else nullcontext():
+        engine.train(Span(0, 0, 1, 1, 1, age), sums)
+    return sums.means()
+

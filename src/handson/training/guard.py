@@ -1,0 +1,161 @@
+"""What to do about a loss that is not a number: find the step and the layer where it began, and lose nothing.
+
+Nothing is checked inside a step. When the sums of a span turn out not to be finite, the net goes back to the copy
+taken before it, and the steps run once more with every tensor looked at: random numbers are functions of the step,
+so the second run repeats the first exactly.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from handson.errors import TrainingError
+from handson.schedules import Schedule
+from handson.training.job import Span
+from handson.training.state import TrainingState, named_weights
+from handson.training.sums import Sums
+
+# Long epochs get a fresh copy this often, so that a repetition stays short.
+SECONDS_BETWEEN_COPIES = 30.0
+
+
+class Found(NamedTuple):
+    """Where numbers stopped being finite.
+
+    Attributes
+    ----------
+    epoch, step : int
+        From 0.
+    layer : str
+        The name of the layer, or of what else it was.
+    what : str
+        Which of its tensors, in words.
+    """
+
+    epoch: int
+    step: int
+    layer: str
+    what: str
+
+
+class Guard:
+    """Keeps a copy of the training state to come back to.
+
+    Parameters
+    ----------
+    engine : Engine
+        The engine that trains.
+    """
+
+    def __init__(self, engine: Any) -> None:
+        self.engine = engine
+        self._copy: TrainingState | None = None
+        self._span: Span | None = None
+        self._taken = -math.inf
+
+    def before(self, span: Span) -> None:
+        """Take a copy before a span, if the epoch is new or the last copy old."""
+        now = time.monotonic()
+        fresh = self._span is None or self._span.epoch != span.epoch
+        if fresh or now - self._taken > SECONDS_BETWEEN_COPIES:
+            self._copy, self._span, self._taken = self.engine.state.copy(), span, now
+
+    def after(self, span: Span, means: dict[str, float]) -> None:
+        """Raise when a mean is not finite.
+
+        Raises
+        ------
+        TrainingError
+            With the epoch, the step and the layer where it began. The weights are those before the epoch, or before
+            the last half minute.
+        """
+        if math.isfinite(means.get("loss", 0.0)):
+            return
+        found = self.locate(span)
+        raise NonFiniteLoss(found, self.engine.job.optimizer)
+
+    def locate(self, span: Span) -> Found:
+        """Repeat the steps since the copy, up to the first tensor that is not finite."""
+        job = self.engine.job
+        self._restore()
+        found = Found(span.epoch, span.last - 1, "the loss", "its sum over the epoch")
+        for step in range(self._span.first, span.last):
+            one = span._replace(first=step, last=step + 1)
+            with Watch(job.module) as watch:
+                sums = Sums()
+                self.engine.train(one, sums)
+            event = watch.event or _first_bad(sums, named_weights(job.module), watch)
+            if event is not None:
+                found = Found(span.epoch, step, *event)
+                break
+        self._restore()
+        return found
+
+    def _restore(self) -> None:
+        self._copy.restore(self.engine.job.module, self.engine.job.optimizer)
+
+
+def _first_bad(sums: Sums, weights: dict[str, Tensor], watch: Watch) -> tuple[str, str] | None:
+    if not all(math.isfinite(mean) for mean in sums.means().values()):
+        return watch.last, f"its output reached {watch.largest:.3g}, which overflowed in the loss"
+    for name, weight in weights.items():
+        if weight.is_floating_point() and not bool(torch.isfinite(weight).all()):
+            layer, _, parameter = name.rpartition(".")
+            return layer or name, f"its {parameter or 'weight'} after the update"
+    return None
+
+
+class Watch:
+    """Looks at what every layer puts out while it is active, and remembers the first output that is not finite."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self.module = module
+        self.event: tuple[str, str] | None = None
+        self.last, self.largest = "the loss", 0.0
+        self._handles: list[Any] = []
+
+    def __enter__(self) -> Watch:
+        for name, layer in self.module.named_modules():
+            if not list(layer.children()):
+                self._handles.append(layer.register_forward_hook(self._hook(name)))
+        return self
+
+    def _hook(self, name: str) -> Any:
+        def look(layer: nn.Module, inputs: Any, output: Any) -> None:
+            if self.event is not None or not isinstance(output, Tensor):
+                return
+            self.last, self.largest = name or type(layer).__name__, float(output.detach().abs().max())
+            if not math.isfinite(self.largest):
+                self.event = self.last, "its output is NaN" if self.largest != self.largest else "its output overflowed"
+
+        return look
+
+    def __exit__(self, *exception: object) -> None:
+        for handle in self._handles:
+            handle.remove()
+
+
+class NonFiniteLoss(TrainingError):
+    """The loss became NaN or infinite.
+
+    Attributes
+    ----------
+    found : Found
+        The epoch, step and layer where it began.
+    """
+
+    def __init__(self, found: Found, optimizer: Any) -> None:
+        self.found = found
+        rate = optimizer.learning_rate
+        shown = rate if isinstance(rate, Schedule) else f"{rate:g}"
+        super().__init__(
+            f"the loss is not a number any more: it began in epoch {found.epoch + 1}, step {found.step + 1}, in "
+            f"{found.layer!r} ({found.what}). The weights are back at the last finite state. Usual causes: a learning "
+            f"rate that is too high (it is {shown}; try a tenth), inputs or targets that are not scaled "
+            f"(compile(..., scale_inputs='standard')), or gradients that explode (optimizer with clipnorm=1.0)."
+        )

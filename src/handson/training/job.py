@@ -1,0 +1,86 @@
+"""A job: everything an engine needs to know to train, evaluate and predict with one compiled net."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from handson.data.batches import Batches
+from handson.data.scaling import Scaling
+from handson.losses import Loss
+from handson.metrics import Metric
+from handson.optimizers import Optimizer
+from handson.schedules import Position
+
+
+class Span(NamedTuple):
+    """The steps [first, last) of one epoch.
+
+    Attributes
+    ----------
+    epoch : int
+        The epoch of this `fit`, from 0.
+    first, last : int
+        The first step, and the first after the span.
+    steps_per_epoch, epochs : int
+        The length of the training, for schedules.
+    age : int
+        Epochs that the net had been trained before this one, in all calls of `fit`: random numbers follow it, so that
+        a second `fit` does not repeat the orders and masks of the first.
+    """
+
+    epoch: int
+    first: int
+    last: int
+    steps_per_epoch: int
+    epochs: int
+    age: int
+
+    def position(self, step: int, iteration: int) -> Position:
+        """The position of one step of this span."""
+        return Position(iteration, self.epoch, step, self.steps_per_epoch, self.epochs)
+
+
+@dataclass
+class Job:
+    """One compiled net and its data.
+
+    Attributes
+    ----------
+    module : nn.Module
+        The net, on `device`.
+    loss : Loss
+        What is minimized, on scaled targets.
+    metrics : sequence of Metric
+        What is reported, in the targets' own units.
+    optimizer : Optimizer
+        Bound to the net's weights by the engine.
+    batches : Batches, optional
+        The training rows.
+    augment : function, optional
+        Changes a batch: (inputs, targets) -> (inputs, targets), with the current stream's randomness.
+    input_scaling, target_scaling : Scaling, optional
+        Applied in every step; predictions are unscaled.
+    seed : int
+        The seed of shuffling, dropout and augmentation.
+    foreign_randomness : bool
+        Whether the net may draw from torch's own generator, which is then seeded at every step.
+    """
+
+    module: nn.Module
+    loss: Loss | None
+    metrics: Sequence[Metric]
+    optimizer: Optimizer
+    device: torch.device
+    batches: Batches | None = None
+    augment: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None = None
+    input_scaling: Scaling | None = None
+    target_scaling: Scaling | None = None
+    seed: int = 0
+    foreign_randomness: bool = False
+    penalized: list[Any] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)

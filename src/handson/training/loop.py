@@ -1,0 +1,107 @@
+"""The training loop: one page, from the first epoch to the last.
+
+It never looks into a step. It cuts an epoch into spans at the steps where something must be looked at, and asks the
+engine to run each span; between spans it reads the sums, checks that they are finite, and shows progress.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from handson.callbacks.base import CallbackList
+from handson.data.batches import Batches
+from handson.training.engines import Engine
+from handson.training.guard import Guard, NonFiniteLoss
+from handson.training.history import History
+from handson.training.job import Span
+from handson.training.sums import Sums
+
+if TYPE_CHECKING:
+    from handson.models import Model
+
+
+def run(
+    model: Model,
+    engine: Engine,
+    callbacks: CallbackList,
+    history: History,
+    epochs: range,
+    validation: Batches | None = None,
+    validation_frequency: int = 1,
+    evaluate_training: bool = False,
+    on_nan: str = "raise",
+) -> History:
+    """Train for a range of epochs; see `Model.fit` for what the arguments mean."""
+    training = engine.job.batches
+    guard = Guard(engine) if on_nan != "ignore" else None
+    pace = Pace(callbacks)
+    model.stop_training = False
+    callbacks.train_begin()
+    logs: dict[str, float] = {}
+    for epoch in epochs:
+        callbacks.epoch_begin(epoch)
+        sums = Sums()
+        for span in pace.spans(epoch, training.steps, epochs.stop, model.age):
+            if guard:
+                guard.before(span)
+            engine.train(span, sums)
+            logs = sums.means()  # the one place where the host waits for the device
+            if guard:
+                try:
+                    guard.after(span, logs)
+                except NonFiniteLoss as error:
+                    if on_nan == "raise":
+                        raise
+                    model.tell(f"TerminateOnNaN: {error}")
+                    model.stop_training = True
+                    break
+            callbacks.look(span.last, logs)
+            if callbacks.step_interval:
+                callbacks.step_end(span.last - 1, logs)
+        model.age += 1
+        with engine.averaged():
+            if validation is not None and (epoch + 1) % validation_frequency == 0:
+                logs |= {f"val_{name}": mean for name, mean in engine.evaluate(validation).means().items()}
+            if evaluate_training:
+                logs |= {f"train_{name}": mean for name, mean in engine.evaluate(training).means().items()}
+            callbacks.epoch_end(epoch, logs)
+        history.append(epoch, logs)
+        if model.stop_training:
+            break
+    engine.finish()
+    callbacks.train_end(logs)
+    return history
+
+
+class Pace:
+    """Cuts epochs into spans: where a callback wants a step, and often enough for progress and for Ctrl-C.
+
+    The length of a span follows from how long the last ones took; results do not depend on it.
+
+    Parameters
+    ----------
+    callbacks : CallbackList
+        Who wants to look, and how often.
+    """
+
+    def __init__(self, callbacks: CallbackList) -> None:
+        self.callbacks = callbacks
+        self.seconds = 0.1 if callbacks.looks else 1.0
+        self.length = 1
+
+    def spans(self, epoch: int, steps: int, epochs: int, age: int) -> Iterator[Span]:
+        """The spans of an epoch, one after another."""
+        first = 0
+        while first < steps:
+            last = min(first + self.length, steps)
+            interval = self.callbacks.step_interval
+            if interval:
+                last = min(last, first - first % interval + interval)
+                self.callbacks.step_begin(first)
+            started = time.perf_counter()
+            yield Span(epoch, first, last, steps, epochs, age)
+            elapsed = max(time.perf_counter() - started, 1e-9)
+            self.length = max(1, min(4 * (last - first), int((last - first) * self.seconds / elapsed)))
+            first = last

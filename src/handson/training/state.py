@@ -1,0 +1,80 @@
+"""The training state: a flat dictionary of named tensors and a dictionary of JSON values.
+
+Nothing else is needed to go on: weights, optimizer slots, the position in the data, the sums of the epoch at hand.
+The tensors are the live ones, not copies.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from handson.optimizers import Optimizer
+
+
+def named_weights(module: nn.Module) -> dict[str, Tensor]:
+    """All weights of a net by name: parameters, and the buffers that belong into files.
+
+    Examples
+    --------
+    >>> list(named_weights(nn.Linear(2, 1)))
+    ['weight', 'bias']
+    """
+    return {name: value for name, value in module.state_dict(keep_vars=True).items() if isinstance(value, Tensor)}
+
+
+def trainable_weights(module: nn.Module) -> dict[str, Tensor]:
+    """The weights that the optimizer changes, by name; a weight shared by two layers appears once."""
+    return {name: weight for name, weight in module.named_parameters() if weight.requires_grad}
+
+
+@dataclass
+class TrainingState:
+    """A view of everything that a training changes.
+
+    Attributes
+    ----------
+    tensors : dict of str to Tensor
+        'weights/<name>' and 'optimizer/<slot>/<name>'.
+    values : dict
+        JSON: the optimizer's steps and learning rate, and whatever the loop adds.
+    """
+
+    tensors: dict[str, Tensor]
+    values: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, module: nn.Module, optimizer: Optimizer) -> TrainingState:
+        """The state of a net and its optimizer."""
+        tensors = {f"weights/{name}": weight for name, weight in named_weights(module).items()}
+        for slot, held in optimizer.slots.items():
+            tensors |= {f"optimizer/{slot}/{name}": tensor for name, tensor in held.items()}
+        rate = optimizer.learning_rate
+        values = {"iterations": optimizer.iterations, "learning_rate": rate if isinstance(rate, float) else None}
+        return cls(tensors, {"optimizer": values})
+
+    def copy(self) -> TrainingState:
+        """A copy that later steps do not change."""
+        return TrainingState({name: tensor.detach().clone() for name, tensor in self.tensors.items()}, dict(self.values))
+
+    @torch.no_grad()
+    def restore(self, module: nn.Module, optimizer: Optimizer) -> None:
+        """Put this state back into a net and its optimizer."""
+        weights = named_weights(module)
+        for path, tensor in self.tensors.items():
+            kind, _, name = path.partition("/")
+            if kind == "weights":
+                weights[name].copy_(tensor)
+                continue
+            slot, _, weight = name.partition("/")
+            held = optimizer.slots.setdefault(slot, {})
+            if weight in held:
+                held[weight].copy_(tensor)
+            else:
+                held[weight] = tensor.detach().clone()
+        optimizer.iterations = self.values["optimizer"]["iterations"]
+        if self.values["optimizer"]["learning_rate"] is not None:
+            optimizer.learning_rate = self.values["optimizer"]["learning_rate"]
