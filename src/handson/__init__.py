@@ -37,9 +37,10 @@ if TYPE_CHECKING:
     from handson.layers import Input as Input
     from handson.models import Model as Model
     from handson.models import Sequential as Sequential
-    from handson.models import load_model as load
     from handson.randomness import set_random_seed as set_random_seed
     from handson.registry import register as register
+
+    load = models.load_model
 
 __version__ = "0.1.0"
 

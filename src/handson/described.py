@@ -18,7 +18,7 @@ from handson.errors import HandsonError, nearest
 
 
 @functools.cache
-def parameters_of(target: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+def parameters_of(target: Any) -> dict[str, inspect.Parameter]:
     """The named arguments that a class accepts, those passed on to its bases through ``**kwargs`` included.
 
     Examples
@@ -77,7 +77,8 @@ class Described(type):
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         given = bind(cls, args, kwargs)
         instance = super().__call__(**given)
-        defaults = {key: parameter.default for key, parameter in parameters_of(cls).items()}
+        accepted: dict[str, inspect.Parameter] = parameters_of(cls)
+        defaults = {key: parameter.default for key, parameter in accepted.items()}
         instance.__dict__["_arguments"] = defaults | given
         return instance
 
@@ -113,7 +114,8 @@ def arguments_of(instance: Any, compact: bool = False) -> dict[str, Any]:
     >>> arguments_of(Dense(4, activation="relu"), compact=True)
     {'units': 4, 'activation': 'relu'}
     """
-    accepted = parameters_of(type(instance))
+    kind: Any = type(instance)
+    accepted = parameters_of(kind)
     return {
         key: jsonable(value, compact, f"{type(instance).__name__}({key}=...)")
         for key, value in instance._arguments.items()

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from handson import losses, registry
@@ -209,4 +208,4 @@ def _accuracy(loss: losses.Loss | None, outputs: int | None) -> Metric:
     binary = isinstance(loss, losses.BinaryCrossentropy)
     if loss.targets == "distribution" or (not binary and outputs is not None and outputs > 1):
         return CategoricalAccuracy()
-    return BinaryAccuracy(threshold=0.0 if binary and loss.from_logits else 0.5)
+    return BinaryAccuracy(threshold=0.0 if getattr(loss, "from_logits", False) else 0.5)

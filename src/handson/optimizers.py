@@ -100,7 +100,9 @@ class Optimizer(Noun):
         """The names of the slots and what they start from; 'average' starts from the weight itself."""
         return {}
 
-    def update(self, weights: Tensors, gradients: Tensors, slots: list[Tensors], rate: float, position: Position) -> None:
+    def update(
+        self, weights: Tensors, gradients: Tensors, slots: list[Tensors], rate: float, position: Position
+    ) -> None:
         """Change the weights in place. `slots` are in the order of `slot_values`."""
         raise NotImplementedError(f"{type(self).__name__} must define update(...).")
 
@@ -210,7 +212,9 @@ class SGD(Optimizer):
     def slot_values(self) -> Mapping[str, float]:
         return {"momentum": 0.0} if self.momentum else {}
 
-    def update(self, weights: Tensors, gradients: Tensors, slots: list[Tensors], rate: float, position: Position) -> None:
+    def update(
+        self, weights: Tensors, gradients: Tensors, slots: list[Tensors], rate: float, position: Position
+    ) -> None:
         if not slots:
             torch._foreach_add_(weights, gradients, alpha=-rate)
             return
@@ -261,7 +265,9 @@ class RMSprop(Optimizer):
         slots |= {"momentum": 0.0} if self.momentum else {}
         return slots | ({"mean": 0.0} if self.centered else {})
 
-    def update(self, weights: Tensors, gradients: Tensors, slots: list[Tensors], rate: float, position: Position) -> None:
+    def update(
+        self, weights: Tensors, gradients: Tensors, slots: list[Tensors], rate: float, position: Position
+    ) -> None:
         velocities = slots[0]
         torch._foreach_mul_(velocities, self.rho)
         torch._foreach_addcmul_(velocities, gradients, gradients, 1.0 - self.rho)
@@ -319,7 +325,9 @@ class Adam(Optimizer):
     def slot_values(self) -> Mapping[str, float]:
         return {"momentum": 0.0, "velocity": 0.0} | ({"velocity_maximum": 0.0} if self.amsgrad else {})
 
-    def update(self, weights: Tensors, gradients: Tensors, slots: list[Tensors], rate: float, position: Position) -> None:
+    def update(
+        self, weights: Tensors, gradients: Tensors, slots: list[Tensors], rate: float, position: Position
+    ) -> None:
         step = self.iterations + 1
         momenta, velocities = slots[:2]
         torch._foreach_lerp_(momenta, gradients, 1.0 - self.beta_1)
@@ -377,7 +385,9 @@ class Adagrad(Optimizer):
     def slot_values(self) -> Mapping[str, float]:
         return {"accumulator": self.initial_accumulator_value}
 
-    def update(self, weights: Tensors, gradients: Tensors, slots: list[Tensors], rate: float, position: Position) -> None:
+    def update(
+        self, weights: Tensors, gradients: Tensors, slots: list[Tensors], rate: float, position: Position
+    ) -> None:
         (accumulators,) = slots
         torch._foreach_addcmul_(accumulators, gradients, gradients)
         divisors = torch._foreach_add(accumulators, self.epsilon)
@@ -408,7 +418,9 @@ class Adadelta(Optimizer):
     def slot_values(self) -> Mapping[str, float]:
         return {"gradient_square": 0.0, "step_square": 0.0}
 
-    def update(self, weights: Tensors, gradients: Tensors, slots: list[Tensors], rate: float, position: Position) -> None:
+    def update(
+        self, weights: Tensors, gradients: Tensors, slots: list[Tensors], rate: float, position: Position
+    ) -> None:
         squares, steps_squared = slots
         torch._foreach_mul_(squares, self.rho)
         torch._foreach_addcmul_(squares, gradients, gradients, 1.0 - self.rho)
@@ -432,7 +444,7 @@ def get(identifier: Any) -> Optimizer:
     optimizer = registry.resolve("optimizer", identifier)
     if not isinstance(optimizer, Optimizer):
         raise HandsonError(
-            f"an optimizer is one of {listing(registry.known('optimizer'))}, or an object of these; got {identifier!r}. "
-            f"Optimizers of torch.optim do not fit: theirs hold the weights."
+            f"an optimizer is one of {listing(registry.known('optimizer'))}, or an object of these; got "
+            f"{identifier!r}. Optimizers of torch.optim do not fit: theirs hold the weights."
         )
     return optimizer

@@ -111,7 +111,7 @@ class OneCycle(Schedule):
     Examples
     --------
     >>> cycle = OneCycle(0.01)
-    >>> [round(cycle(Position(step=step, steps_per_epoch=11, epochs=1)), 5) for step in (0, 3, 10)]
+    >>> [round(cycle(Position(step=step, steps_per_epoch=10, epochs=1)), 5) for step in (0, 2, 9)]
     [0.0004, 0.01, 0.0]
     """
 

@@ -50,9 +50,7 @@ def table(rows: Sequence[Row], trainable: int, frozen: int, line_length: int | N
     ends = [int(length * share) for share in COLUMN_ENDS]
     lines = [_line(entry, ends) for entry in cells]
     body = f"\n{'_' * length}\n".join(lines[1:])
-    totals = (
-        f"Total params: {trainable + frozen:,}\nTrainable params: {trainable:,}\nNon-trainable params: {frozen:,}"
-    )
+    totals = f"Total params: {trainable + frozen:,}\nTrainable params: {trainable:,}\nNon-trainable params: {frozen:,}"
     return f"{'_' * length}\n{lines[0]}\n{'=' * length}\n{body}\n{'=' * length}\n{totals}\n{'_' * length}"
 
 

@@ -99,7 +99,8 @@ class ModelCheckpoint(Monitoring):
             path = Path(self.filepath.format(epoch=epoch + 1, **logs))
         except (KeyError, IndexError) as error:
             raise HandsonError(
-                f"ModelCheckpoint: {self.filepath!r} names {error}, which is not measured; known: epoch, {', '.join(logs)}."
+                f"ModelCheckpoint: {self.filepath!r} names {error}, which is not measured. Known: "
+                f"epoch, {', '.join(logs)}."
             ) from None
         path.parent.mkdir(parents=True, exist_ok=True)
         if self.save_weights_only or path.suffix in (".h5", ".safetensors"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
@@ -85,8 +84,8 @@ class EarlyStopping(Monitoring):
     def on_train_end(self, logs: Logs | None = None) -> None:
         if self.stopped_epoch and self.verbose:
             self.model.tell(
-                f"EarlyStopping: epoch {self.stopped_epoch + 1}: {self.watched} has not improved for {self.wait} epochs; "
-                f"best {self.best:.5g} in epoch {self.best_epoch + 1}."
+                f"EarlyStopping: epoch {self.stopped_epoch + 1}: {self.watched} has not improved for {self.wait} "
+                f"epochs; best {self.best:.5g} in epoch {self.best_epoch + 1}."
             )
         if self.best_weights is not None:
             weights = named_weights(self.model)
@@ -113,7 +112,3 @@ class TerminateOnNaN(Callback):
 
     Without this callback `fit` raises `TrainingError` then, with the same words.
     """
-
-    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        if not math.isfinite((logs or {}).get("loss", 0.0)):
-            self.model.stop_training = True

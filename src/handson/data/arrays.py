@@ -143,7 +143,7 @@ def check_finite(x: Tensor, what: str, columns: Sequence[str] | None = None) -> 
             )
 
 
-def check_rows(x: Tensor, others: dict[str, Tensor | None]) -> None:
+def check_rows(x: Tensor, others: dict[str, Any]) -> None:
     """Raise unless everything has as many rows as the inputs, and at least one."""
     if len(x) == 0:
         raise HandsonError("there are no rows: the inputs are empty.")

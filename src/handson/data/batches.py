@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -18,7 +18,7 @@ class Batches:
     ----------
     inputs : Tensor, shape (n, ...)
         One row for each sample.
-    targets : Tensor, shape (n, ...), optional
+    targets : Tensor, shape (n, ...)
         As the loss wants them: see `handson.training.contract`.
     weights : Tensor, shape (n,), optional
         A weight for each sample.
@@ -33,13 +33,13 @@ class Batches:
 
     Examples
     --------
-    >>> batches = Batches(torch.arange(5.0)[:, None], batch_size=2, shuffle=True, seed=1)
+    >>> batches = Batches(torch.arange(5.0)[:, None], torch.zeros(5, 1), batch_size=2, shuffle=True, seed=1)
     >>> batches.steps, torch.equal(batches.rows(0, 1), batches.rows(0, 1))
     (3, True)
     """
 
     inputs: Tensor
-    targets: Tensor | None = None
+    targets: Tensor
     weights: Tensor | None = None
     batch_size: int = 32
     shuffle: bool = False
@@ -74,31 +74,28 @@ class Batches:
         first = step * self.batch_size
         return first, min(first + self.batch_size, len(self))
 
-    def take(self, rows: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    def take(self, rows: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         """Inputs as float32, targets and weights of some rows; all of them are copies."""
         inputs = self.inputs.index_select(0, rows)
         return (
             inputs if inputs.dtype == torch.float32 else inputs.to(torch.float32),
-            None if self.targets is None else self.targets.index_select(0, rows),
+            self.targets.index_select(0, rows),
             None if self.weights is None else self.weights.index_select(0, rows),
         )
 
-    def slice(self, step: int) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    def slice(self, step: int) -> tuple[Tensor, Tensor, Tensor | None]:
         """Inputs as float32, targets and weights of one batch in the order of the data; views where possible."""
         first, last = self.bounds(step)
         return (
             self.inputs[first:last].to(torch.float32),
-            None if self.targets is None else self.targets[first:last],
+            self.targets[first:last],
             None if self.weights is None else self.weights[first:last],
         )
 
     def to(self, device: torch.device) -> Batches:
         """These batches with their tensors on a device."""
 
-        def move(tensor: Tensor | None) -> Tensor | None:
-            return None if tensor is None else tensor.to(device)
-
-        return Batches(
-            self.inputs.to(device), move(self.targets), move(self.weights), self.batch_size, self.shuffle, self.seed,
-            self.masked,
-        )  # fmt: skip
+        weights = None if self.weights is None else self.weights.to(device)
+        return replace(
+            self, inputs=self.inputs.to(device), targets=self.targets.to(device), weights=weights, _order=None
+        )

@@ -82,7 +82,9 @@ def fit_scaling(method: Any, values: Tensor, what: str) -> Scaling:
     if isinstance(method, dict):
         unknown = set(method) - {"shift", "scale"}
         if unknown:
-            raise HandsonError(f"scaling of {what}: a dictionary has the keys 'shift' and 'scale'; got {sorted(unknown)}.")
+            raise HandsonError(
+                f"scaling of {what}: a dictionary has the keys 'shift' and 'scale'; got {sorted(unknown)}."
+            )
         return Scaling(**method)
     if isinstance(method, (tuple, list)) and len(method) == 2:
         return Scaling(*method)

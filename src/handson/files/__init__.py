@@ -44,7 +44,9 @@ def save_model(model: Any, path: str | os.PathLike[str], overwrite: bool = True)
     from handson.files import atomic, model_file
 
     if check_suffix(path) != MODEL:
-        raise HandsonError(f"{path}: a whole model is saved as '{Path(path).stem}.handson'; weights with save_weights().")
+        raise HandsonError(
+            f"{path}: a whole model is saved as '{Path(path).stem}.handson'; weights with save_weights()."
+        )
     atomic.write(path, lambda place: model_file.write(place, model), overwrite)
 
 

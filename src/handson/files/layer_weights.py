@@ -124,7 +124,9 @@ def put_back(model: Any, stored: list[LayerWeights], path: str, key: str, partly
         else:
             fitting.append((layer, source))
     if not fitting or (skipped and not partly):
-        advice = "Load what fits with by_name=True." if fitting or key != "name" else "The nets have no layer in common."
+        advice = (
+            "Load what fits with by_name=True." if fitting or key != "name" else "The nets have no layer in common."
+        )
         reasons = "; ".join(f"{name}: {reason}" for name, reason in skipped.items())
         raise HandsonError(f"{path} does not fit this net: {reasons}. {advice}")
     with torch.no_grad():

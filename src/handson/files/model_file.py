@@ -128,7 +128,9 @@ def _fill(model: Any, description: dict[str, Any], file: Any, path: Path) -> Non
     missing = weights.keys() - stored
     unknown = {name for name in stored - weights.keys() if not name.startswith("optimizer/")}
     if missing or unknown:
-        raise HandsonError(f"{path}: tensors missing: {sorted(missing) or 'none'}; not known: {sorted(unknown) or 'none'}.")
+        raise HandsonError(
+            f"{path}: tensors missing: {sorted(missing) or 'none'}; not known: {sorted(unknown) or 'none'}."
+        )
     for name, weight in weights.items():
         shape = tuple(file.get_slice(name).get_shape())
         if shape != tuple(weight.shape):

@@ -2,7 +2,7 @@
 
 from handson.layers.base import Layer
 from handson.layers.convolution import Conv2D
-from handson.layers.core import Activation, Dense, Flatten, Input, InputLayer, Reshape, Rescaling
+from handson.layers.core import Activation, Dense, Flatten, Input, InputLayer, Rescaling, Reshape
 from handson.layers.dropout import Dropout, SpatialDropout2D
 from handson.layers.normalization import BatchNormalization, LayerNormalization
 from handson.layers.pooling import AveragePooling2D, GlobalAveragePooling2D, GlobalMaxPooling2D, MaxPooling2D

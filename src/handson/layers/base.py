@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from handson import initializers, regularizers, registry
+from handson import initializers, registry, regularizers
 from handson.described import Described, arguments_of, parameters_of
 from handson.errors import HandsonError, NotBuiltError
 from handson.randomness.keys import derive, fresh_seed
@@ -279,7 +279,9 @@ def _given_shape(input_shape: Sequence[int | None] | None, input_dim: int | None
         raise HandsonError(f"input_shape is a tuple, such as ({input_shape},); got {input_shape}.")
     for size in input_shape:
         if size is not None and (not isinstance(size, (int, np.integer)) or isinstance(size, bool) or size < 1):
-            raise HandsonError(f"the sizes of input_shape are positive whole numbers or None; got {tuple(input_shape)}.")
+            raise HandsonError(
+                f"the sizes of input_shape are positive whole numbers or None; got {tuple(input_shape)}."
+            )
     return (None, *(None if size is None else int(size) for size in input_shape))
 
 

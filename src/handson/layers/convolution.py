@@ -199,5 +199,3 @@ def window_sizes(layer: Any, sizes: list[int | None], window: tuple[int, int]) -
             f"{sizes[0]}x{sizes[1]}. Use padding='same', a smaller window, or fewer pooling layers before it."
         )
     return outputs
-
-

@@ -192,7 +192,9 @@ class Reshape(Layer):
     def __init__(self, target_shape: Sequence[int], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.target_shape = tuple(target_shape)
-        if sum(size == -1 for size in self.target_shape) > 1 or any(size == 0 or size < -1 for size in self.target_shape):
+        if sum(size == -1 for size in self.target_shape) > 1 or any(
+            size == 0 or size < -1 for size in self.target_shape
+        ):
             raise HandsonError(f"target_shape has positive sizes and at most one -1; got {self.target_shape}.")
 
     def output_shape(self, input_shape: Shape) -> Shape:
@@ -241,6 +243,9 @@ class Rescaling(Layer):
                     f"got {value.numel()} of them."
                 )
             self.register_buffer(f"_{name}", value, persistent=False)
+
+    _scale: Tensor
+    _offset: Tensor
 
     def forward(self, x: Tensor) -> Tensor:
         return x * self._scale + self._offset

@@ -94,7 +94,9 @@ class SpatialDropout2D(Dropout):
         self.expect_rank(input_shape, 4, "(batch, height, width, channels)")
 
 
-def dropout_mask(layer: Any, shape: tuple[int, ...], like: Tensor, purpose: str = "", share: float | None = None) -> Tensor:
+def dropout_mask(
+    layer: Any, shape: tuple[int, ...], like: Tensor, purpose: str = "", share: float | None = None
+) -> Tensor:
     """A float mask of zeros and 1 / (1 - rate), on the device and with the dtype of `like`.
 
     In a training run the run's stream decides, sample by sample; without one, torch's generator does.
@@ -110,5 +112,3 @@ def dropout_mask(layer: Any, shape: tuple[int, ...], like: Tensor, purpose: str 
         rows = active.rows if shape[0] == len(active.rows) else torch.arange(shape[0], device=like.device)
         kept = words.keep(key, rows, math.prod(shape[1:]), share).view(shape)
     return kept.to(like.dtype).mul_(1.0 / (1.0 - share))
-
-

@@ -97,7 +97,7 @@ class TorchModuleWrapper(Layer):
 
     def get_config(self, compact: bool = False) -> dict[str, Any]:
         raise HandsonError(
-            f"layer {self.name!r} is a {type(self.module).__name__} of PyTorch, which a file cannot describe: files hold "
-            f"no code. Save the weights with save_weights(), or write the layer as a handson.layers.Layer and register "
-            f"it with @handson.register."
+            f"layer {self.name!r} is a {type(self.module).__name__} of PyTorch, which a file cannot describe: files "
+            f"hold no code. Save the weights with save_weights(), or write the layer as a handson.layers.Layer and "
+            f"register it with @handson.register."
         )

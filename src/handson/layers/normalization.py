@@ -74,10 +74,14 @@ class BatchNormalization(Layer):
 
     def build(self, input_shape: Shape) -> None:
         if not -len(input_shape) <= self.axis < len(input_shape) or self.axis % len(input_shape) == 0:
-            raise HandsonError(f"BatchNormalization {self.name!r}: axis={self.axis} is no feature axis of {input_shape}.")
+            raise HandsonError(
+                f"BatchNormalization {self.name!r}: axis={self.axis} is no feature axis of {input_shape}."
+            )
         size = input_shape[self.axis]
         if size is None:
-            raise HandsonError(f"BatchNormalization {self.name!r} needs a known size of axis {self.axis}: {input_shape}.")
+            raise HandsonError(
+                f"BatchNormalization {self.name!r} needs a known size of axis {self.axis}: {input_shape}."
+            )
         self.gamma = self.beta = None
         if self.scale:
             self.gamma = self.add_weight((size,), self.gamma_initializer, "gamma", regularizer=self.gamma_regularizer)
@@ -169,8 +173,8 @@ class LayerNormalization(Layer):
             raise HandsonError(f"LayerNormalization {self.name!r} needs known sizes of its axes: {input_shape}.")
         self._axes, self._trailing = axes, axes == list(range(axes[0], rank))
         self._broadcast = [input_shape[axis] if axis in axes else 1 for axis in range(1, rank)]
-        self.gamma = self.add_weight(sizes, self.gamma_initializer, "gamma") if self.scale else None  # type: ignore[arg-type]
-        self.beta = self.add_weight(sizes, self.beta_initializer, "beta") if self.center else None  # type: ignore[arg-type]
+        self.gamma = self.add_weight(sizes, self.gamma_initializer, "gamma") if self.scale else None
+        self.beta = self.add_weight(sizes, self.beta_initializer, "beta") if self.center else None
 
     def forward(self, x: Tensor) -> Tensor:
         if self._trailing:

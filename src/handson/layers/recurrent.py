@@ -112,9 +112,7 @@ class _Recurrent(Layer):
         if not (self.training and self.recurrent_dropout > 0):
             return None
         shape = (len(like), self.units)
-        return [
-            dropout_mask(self, shape, like, f"/state_{gate}", self.recurrent_dropout) for gate in range(self.gates)
-        ]
+        return [dropout_mask(self, shape, like, f"/state_{gate}", self.recurrent_dropout) for gate in range(self.gates)]
 
     def fused(self, x: Tensor) -> Tensor:
         raise NotImplementedError(type(self).__name__)
@@ -186,7 +184,9 @@ class LSTM(_Recurrent):
         masks, outputs = self.recurrent_masks(x), []
         for step in projected.unbind(1):
             entry, forget, candidate, exit_ = (step + self._recur(state, masks)).chunk(4, 1)
-            cell = self.recurrent_activation(forget) * cell + self.recurrent_activation(entry) * self.activation(candidate)
+            cell = self.recurrent_activation(forget) * cell + self.recurrent_activation(entry) * self.activation(
+                candidate
+            )
             state = self.recurrent_activation(exit_) * self.activation(cell)
             outputs.append(state)
         return torch.stack(outputs, 1)

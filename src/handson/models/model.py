@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from handson import console, losses, metrics as metrics_of, optimizers, registry
+from handson import console, losses, optimizers, registry
+from handson import metrics as metrics_of
 from handson.data.scaling import Scaling
 from handson.errors import HandsonError, nearest
 from handson.layers.base import Shape, assign
@@ -48,7 +49,9 @@ class Model(nn.Module):
         super().__init__()
         if module is not None:
             if not isinstance(module, nn.Module):
-                raise HandsonError(f"Model takes a torch.nn.Module; got {module!r}. A list of layers: Sequential([...]).")
+                raise HandsonError(
+                    f"Model takes a torch.nn.Module; got {module!r}. A list of layers: Sequential([...])."
+                )
             self.module = module
         self.name = name or registry.snake_case(type(self).__name__)
         self.seed = None if seed is None else check_seed(seed)
@@ -187,7 +190,7 @@ class Model(nn.Module):
 
     # The verbs.
 
-    def compile(  # type: ignore[override]
+    def compile(
         self,
         optimizer: Any = "rmsprop",
         loss: Any = None,

@@ -32,8 +32,8 @@ class Sequential(Model):
 
     Notes
     -----
-    The net is built when the shape of its inputs is known: from `input_shape` or `input_dim` of the first layer, from an
-    `Input`, or from the first data.
+    The net is built when the shape of its inputs is known: from `input_shape` or `input_dim` of the first layer, from
+    an `Input`, or from the first data.
 
     Examples
     --------
@@ -52,9 +52,13 @@ class Sequential(Model):
             self.add(layer)
 
     @property
+    def _stack(self) -> Iterable[Any]:
+        return self._modules.values()
+
+    @property
     def layers(self) -> list[Any]:
         """The layers, in order, without the input."""
-        return [layer for layer in self._modules.values() if type(layer).__name__ != "InputLayer"]
+        return [layer for layer in self._stack if type(layer).__name__ != "InputLayer"]
 
     @property
     def built(self) -> bool:
@@ -108,7 +112,7 @@ class Sequential(Model):
         self.seed = fresh_seed() if self.seed is None else self.seed
         shape: Shape = (None, *tuple(input_shape)[1:])
         self.input_shape = shape
-        for layer in self._modules.values():
+        for layer in self._stack:
             self._build_layer(layer, shape)
             shape = layer.output_shape(shape)
         self._set_output_shape(shape)
@@ -124,8 +128,8 @@ class Sequential(Model):
     def redraw(self, seed: int) -> None:
         """Draw the initial weights again, from another seed."""
         self.seed = seed
-        for layer in self._modules.values():
-            layer.redraw(derive(seed, "weights", layer.name))  # type: ignore[operator]
+        for layer in self._stack:
+            layer.redraw(derive(seed, "weights", layer.name))
         self._remember_fresh()
 
     def ensure_built(self, inputs: Tensor) -> None:
@@ -137,8 +141,8 @@ class Sequential(Model):
             if compatible(self.input_shape, (None, *inputs.shape[1:], 1)):
                 hint = " Images need a channel axis: pass x[..., None]."
             raise HandsonError(
-                f"the net takes inputs of shape {self.input_shape}; got {(None, *inputs.shape[1:])} (None is the number of "
-                f"rows).{hint}"
+                f"the net takes inputs of shape {self.input_shape}; got {(None, *inputs.shape[1:])}, where None is "
+                f"the number of rows.{hint}"
             )
         untouched = self.untouched()
         self.to(default_device())
@@ -146,8 +150,8 @@ class Sequential(Model):
             self._remember_fresh()
 
     def forward(self, x: Tensor) -> Tensor:
-        for layer in self._modules.values():
-            x = layer(x)  # type: ignore[misc]
+        for layer in self._stack:
+            x = layer(x)
         return x
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -172,21 +176,26 @@ class Sequential(Model):
 
     def _shapes(self) -> list[Shape]:
         shapes = [self.input_shape or ()]
-        for layer in self._modules.values():
-            shapes.append(layer.output_shape(shapes[-1]))  # type: ignore[operator]
+        for layer in self._stack:
+            shapes.append(layer.output_shape(shapes[-1]))
         return shapes
 
     def _summary_rows(self) -> list[Row]:
         self._need_built()
         shapes = dict(zip(self._modules, self._shapes()[1:], strict=True))
         return [
-            Row(layer.name, type(getattr(layer, "module", layer)).__name__, str(shapes[layer.name]), layer.count_params())
+            Row(
+                layer.name,
+                type(getattr(layer, "module", layer)).__name__,
+                str(shapes[layer.name]),
+                layer.count_params(),
+            )
             for layer in self.layers
         ]
 
     def get_config(self, compact: bool = False) -> dict[str, Any]:
         """The layers as JSON."""
-        layers = [registry.to_config("layer", layer, compact) for layer in self._modules.values()]
+        layers = [registry.to_config("layer", layer, compact) for layer in self._stack]
         return {"name": self.name, "layers": layers}
 
     @classmethod

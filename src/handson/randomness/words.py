@@ -87,4 +87,3 @@ def normal(key: int, rows: Tensor, count: int) -> Tensor:
     radius = torch.sqrt(-2.0 * torch.log1p(-pairs[..., 0]))
     angle = (2.0 * math.pi) * pairs[..., 1]
     return torch.stack((radius * torch.cos(angle), radius * torch.sin(angle)), -1).flatten(1)[:, :count]
-

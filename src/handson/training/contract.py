@@ -23,7 +23,9 @@ from handson.metrics import BinaryAccuracy, Metric
 TOLERANCE = 1e-3
 
 
-def prepare_targets(y: Any, loss: Average, outputs: Tensor, columns: Sequence[str] | None = None) -> tuple[Tensor, bool]:
+def prepare_targets(
+    y: Any, loss: Average, outputs: Tensor, columns: Sequence[str] | None = None
+) -> tuple[Tensor, bool]:
     """Targets in the shape and type that a loss wants, and whether some are missing.
 
     Parameters
@@ -67,7 +69,8 @@ def _check_labels(labels: Tensor, classes: int, loss: Average) -> None:
         row = int((labels >= classes).reshape(len(labels), -1).any(1).nonzero()[0])
         raise HandsonError(
             f"{loss.name}: labels run from 0 to {classes - 1} for {classes} outputs; row {row} has label "
-            f"{int(labels[row].max())}. Number the classes from 0, or give the last layer {int(present.max()) + 1} units."
+            f"{int(labels[row].max())}. Number the classes from 0, or give the last layer "
+            f"{int(present.max()) + 1} units."
         )
 
 
@@ -105,8 +108,8 @@ def check_outputs(outputs: Tensor, module: nn.Module, loss: Loss) -> None:
     from_logits = getattr(loss, "from_logits", None)
     if from_logits and last in (activations.softmax, activations.sigmoid):
         raise HandsonError(
-            f"{loss.name}(from_logits=True) applies a {last.__name__} itself, and the net's last layer applies one too. "
-            f"Leave out one of them."
+            f"{loss.name}(from_logits=True) applies a {last.__name__} itself, and the net's last layer applies one "
+            f"too. Leave out one of them."
         )
     if loss.probabilities:
         low, high = outputs.min().item(), outputs.max().item()
@@ -114,8 +117,8 @@ def check_outputs(outputs: Tensor, module: nn.Module, loss: Loss) -> None:
             advice = "sigmoid" if isinstance(loss, BinaryCrossentropy) else "softmax"
             raise HandsonError(
                 f"{loss.name} wants probabilities, and the net gives logits: outputs without a final activation, from "
-                f"{low:.3g} to {high:.3g} for the first rows. Give the last layer activation={advice!r}, or compile with "
-                f"loss={type(loss).__name__}(from_logits=True)."
+                f"{low:.3g} to {high:.3g} for the first rows. Give the last layer activation={advice!r}, or compile "
+                f"with loss={type(loss).__name__}(from_logits=True)."
             )
 
 
@@ -147,9 +150,10 @@ def check_metrics(metrics: Sequence[Metric], loss: Loss, targets: Tensor, output
         if isinstance(metric, BinaryAccuracy):
             present = targets[~torch.isnan(targets)]
             if bool(((present != 0) & (present != 1)).any()):
+                other = present[(present != 0) & (present != 1)][0].item()
                 raise HandsonError(
                     f"the metric {metric.name!r} compares classes 0 and 1; the targets hold other values, such as "
-                    f"{present[(present != 0) & (present != 1)][0].item():g}. For regression use metrics=['mae'] or ['rmse']."
+                    f"{other:g}. For regression use metrics=['mae'] or ['rmse']."
                 )
 
 
@@ -169,6 +173,8 @@ def class_weights(labels: Tensor, class_weight: dict[Any, float], targets: str) 
     weights = torch.ones(len(labels))
     for label, weight in class_weight.items():
         if not isinstance(label, (int, float)) or not weight >= 0:
-            raise HandsonError(f"class_weight maps a class number to a weight, such as {{0: 1.0, 1: 5.0}}; got {class_weight}.")
+            raise HandsonError(
+                f"class_weight maps a class number to a weight, such as {{0: 1.0, 1: 5.0}}; got {class_weight}."
+            )
         weights[labels == label] = float(weight)
     return weights

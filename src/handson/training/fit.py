@@ -64,8 +64,12 @@ def fit(
     model.target_names = arrays.columns_of(y) or model.target_names
     job = make_job(model, rows, batch_size, shuffle, seed, _augmentation(augment, model, x, y))
     chosen = choose(job, engine)
-    params = {"epochs": epochs, "steps": job.batches.steps if job.batches else 0, "batch_size": batch_size}
-    params["metrics"] = _measured(model, validation is not None, evaluate_training)
+    params = {
+        "epochs": epochs,
+        "steps": job.batches.steps,
+        "batch_size": batch_size,
+        "metrics": _measured(model, validation is not None, evaluate_training),
+    }
     history.params, history.seed, model.history = params, seed, history
     listed = list(callbacks or [])
     progress = Progress(verbose)
@@ -128,7 +132,7 @@ def _augmentation(augment: Any, model: Model, x: Any, y: Any) -> Any:
     return augment.bind(np.shape(x)[1:], arrays.columns_of(y) or model.target_names)
 
 
-def _engine(model: Model, rows: Rows | None) -> Engine:
+def _engine(model: Model, rows: Rows) -> Engine:
     return choose(make_job(model, rows, EVALUATION_BATCH, False, model.seed or 0, None))
 
 
@@ -145,7 +149,7 @@ def predict(model: Model, x: Any, batch_size: int | None) -> np.ndarray:
     """Outputs in the units of the targets: see `Model.predict`."""
     inputs = arrays.as_tensor(x, "inputs")
     if len(inputs) == 0 and model.output_shape is not None:
-        return np.zeros((0, *model.output_shape[1:]), np.float32)
+        return np.zeros((0, *(size or 0 for size in model.output_shape[1:])), np.float32)
     arrays.check_rows(inputs, {})
     arrays.check_finite(inputs, "inputs", arrays.columns_of(x))
     model.ensure_built(inputs)
@@ -155,11 +159,7 @@ def predict(model: Model, x: Any, batch_size: int | None) -> np.ndarray:
 
 def predictor(model: Model) -> Engine:
     """An engine that predicts; a net that was never compiled can predict too."""
-    job = Job(
-        module=model, loss=None, metrics=(), optimizer=None, device=model.device,
-        input_scaling=model.input_scaling, target_scaling=model.target_scaling,
-    )  # fmt: skip
-    return choose(job)
+    return choose(Job(model, model.device, input_scaling=model.input_scaling, target_scaling=model.target_scaling))
 
 
 def train_on_batch(model: Model, x: Any, y: Any, sample_weight: Any, class_weight: Any) -> dict[str, float]:
@@ -172,4 +172,3 @@ def train_on_batch(model: Model, x: Any, y: Any, sample_weight: Any, class_weigh
     with torch.random.fork_rng() if job.foreign_randomness else nullcontext():
         engine.train(Span(0, 0, 1, 1, 1, age), sums)
     return sums.means()
-

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
@@ -50,23 +51,29 @@ class Guard:
     ----------
     engine : Engine
         The engine that trains.
+    on_nan : {'raise', 'stop', 'ignore'}
+        What to do about a loss that is not finite.
+    tell : function of str
+        Prints a line.
     """
 
-    def __init__(self, engine: Any) -> None:
-        self.engine = engine
-        self._copy: TrainingState | None = None
-        self._span: Span | None = None
+    def __init__(self, engine: Any, on_nan: str, tell: Callable[[str], None]) -> None:
+        self.engine, self.on_nan, self.tell = engine, on_nan, tell
+        self._copy: TrainingState = engine.state.copy()
+        self._span = Span(-1, 0, 0, 0, 0, 0)
         self._taken = -math.inf
 
     def before(self, span: Span) -> None:
         """Take a copy before a span, if the epoch is new or the last copy old."""
+        if self.on_nan == "ignore":
+            return
         now = time.monotonic()
-        fresh = self._span is None or self._span.epoch != span.epoch
+        fresh = self._span.epoch != span.epoch
         if fresh or now - self._taken > SECONDS_BETWEEN_COPIES:
             self._copy, self._span, self._taken = self.engine.state.copy(), span, now
 
-    def after(self, span: Span, means: dict[str, float]) -> None:
-        """Raise when a mean is not finite.
+    def after(self, span: Span, means: dict[str, float]) -> bool:
+        """Whether the training can go on after a span.
 
         Raises
         ------
@@ -74,10 +81,13 @@ class Guard:
             With the epoch, the step and the layer where it began. The weights are those before the epoch, or before
             the last half minute.
         """
-        if math.isfinite(means.get("loss", 0.0)):
-            return
-        found = self.locate(span)
-        raise NonFiniteLoss(found, self.engine.job.optimizer)
+        if self.on_nan == "ignore" or math.isfinite(means.get("loss", 0.0)):
+            return True
+        error = NonFiniteLoss(self.locate(span), self.engine.job.optimizer)
+        if self.on_nan == "raise":
+            raise error
+        self.tell(str(error))
+        return False
 
     def locate(self, span: Span) -> Found:
         """Repeat the steps since the copy, up to the first tensor that is not finite."""

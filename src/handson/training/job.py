@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from handson.data.batches import Batches
 from handson.data.scaling import Scaling
-from handson.losses import Loss
+from handson.layers.base import Layer
+from handson.losses import Loss, MeanSquaredError
 from handson.metrics import Metric
-from handson.optimizers import Optimizer
+from handson.optimizers import SGD, Optimizer
 from handson.schedules import Position
 
 
@@ -59,8 +60,8 @@ class Job:
         What is reported, in the targets' own units.
     optimizer : Optimizer
         Bound to the net's weights by the engine.
-    batches : Batches, optional
-        The training rows.
+    batches : Batches
+        The training rows; empty in a job that only predicts.
     augment : function, optional
         Changes a batch: (inputs, targets) -> (inputs, targets), with the current stream's randomness.
     input_scaling, target_scaling : Scaling, optional
@@ -69,18 +70,19 @@ class Job:
         The seed of shuffling, dropout and augmentation.
     foreign_randomness : bool
         Whether the net may draw from torch's own generator, which is then seeded at every step.
+    penalized : list of Layer
+        The layers that have regularizers.
     """
 
     module: nn.Module
-    loss: Loss | None
-    metrics: Sequence[Metric]
-    optimizer: Optimizer
     device: torch.device
-    batches: Batches | None = None
+    loss: Loss = field(default_factory=MeanSquaredError)
+    metrics: Sequence[Metric] = ()
+    optimizer: Optimizer = field(default_factory=SGD)
+    batches: Batches = field(default_factory=lambda: Batches(torch.empty(0), torch.empty(0)))
     augment: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None = None
     input_scaling: Scaling | None = None
     target_scaling: Scaling | None = None
     seed: int = 0
     foreign_randomness: bool = False
-    penalized: list[Any] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    penalized: list[Layer] = field(default_factory=list)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from handson.callbacks.base import CallbackList
 from handson.data.batches import Batches
 from handson.training.engines import Engine
-from handson.training.guard import Guard, NonFiniteLoss
+from handson.training.guard import Guard
 from handson.training.history import History
 from handson.training.job import Span
 from handson.training.sums import Sums
@@ -35,7 +35,7 @@ def run(
 ) -> History:
     """Train for a range of epochs; see `Model.fit` for what the arguments mean."""
     training = engine.job.batches
-    guard = Guard(engine) if on_nan != "ignore" else None
+    guard = Guard(engine, on_nan, model.tell)
     pace = Pace(callbacks)
     model.stop_training = False
     callbacks.train_begin()
@@ -44,28 +44,21 @@ def run(
         callbacks.epoch_begin(epoch)
         sums = Sums()
         for span in pace.spans(epoch, training.steps, epochs.stop, model.age):
-            if guard:
-                guard.before(span)
+            guard.before(span)
             engine.train(span, sums)
             logs = sums.means()  # the one place where the host waits for the device
-            if guard:
-                try:
-                    guard.after(span, logs)
-                except NonFiniteLoss as error:
-                    if on_nan == "raise":
-                        raise
-                    model.tell(f"TerminateOnNaN: {error}")
-                    model.stop_training = True
-                    break
+            if not guard.after(span, logs):
+                model.stop_training = True
+                break
             callbacks.look(span.last, logs)
             if callbacks.step_interval:
                 callbacks.step_end(span.last - 1, logs)
         model.age += 1
         with engine.averaged():
             if validation is not None and (epoch + 1) % validation_frequency == 0:
-                logs |= {f"val_{name}": mean for name, mean in engine.evaluate(validation).means().items()}
+                logs |= prefixed("val_", engine.evaluate(validation))
             if evaluate_training:
-                logs |= {f"train_{name}": mean for name, mean in engine.evaluate(training).means().items()}
+                logs |= prefixed("train_", engine.evaluate(training))
             callbacks.epoch_end(epoch, logs)
         history.append(epoch, logs)
         if model.stop_training:
@@ -73,6 +66,11 @@ def run(
     engine.finish()
     callbacks.train_end(logs)
     return history
+
+
+def prefixed(prefix: str, sums: Sums) -> dict[str, float]:
+    """The means of an evaluation under the names that the history gives them."""
+    return {f"{prefix}{name}": mean for name, mean in sums.means().items()}
 
 
 class Pace:

@@ -87,15 +87,15 @@ def _drop_missing(rows: Rows, model: Model) -> Rows:
     complete = present.reshape(len(present), -1).all(1).numpy()
     if not complete.any():
         raise HandsonError("missing='drop' leaves no row: every row misses a target. Use missing='mask'.")
-    model.tell(f"missing='drop': {int(complete.sum())} of {len(complete)} rows have all targets; the others are left out.")
+    model.tell(
+        f"missing='drop': {int(complete.sum())} of {len(complete)} rows have all targets; the others are left out."
+    )
     kept = rows.take(np.flatnonzero(complete))
     kept.masked = False
     return kept
 
 
-def split_rows(
-    model: Model, rows: Rows, fraction: float, seed: int, groups: Any = None
-) -> tuple[Rows, Rows, str]:
+def split_rows(model: Model, rows: Rows, fraction: float, seed: int, groups: Any = None) -> tuple[Rows, Rows, str]:
     """Split rows as `validation_split` and `groups` ask for."""
     labels = None
     if model.loss.targets == "labels" and rows.targets.dim() == 1:
@@ -108,17 +108,16 @@ def split_rows(
     return rows.take(parts.train), rows.take(parts.validation), parts.description
 
 
-def make_job(model: Model, rows: Rows | None, batch_size: int, shuffle: bool, seed: int, augment: Any) -> Job:
+def make_job(model: Model, rows: Rows, batch_size: int, shuffle: bool, seed: int, augment: Any) -> Job:
     """The job of a compiled net; scalings that need data are measured on these rows the first time."""
-    if rows is not None:
-        _fit_scalings(model, rows)
+    _fit_scalings(model, rows)
     return Job(
         module=model,
         loss=model.loss,
         metrics=model.metrics,
         optimizer=model.optimizer,
         device=model.device,
-        batches=None if rows is None else rows.batches(batch_size, model.device, shuffle, seed),
+        batches=rows.batches(batch_size, model.device, shuffle, seed),
         augment=augment,
         input_scaling=model.input_scaling,
         target_scaling=model.target_scaling,

@@ -58,7 +58,9 @@ class TrainingState:
 
     def copy(self) -> TrainingState:
         """A copy that later steps do not change."""
-        return TrainingState({name: tensor.detach().clone() for name, tensor in self.tensors.items()}, dict(self.values))
+        return TrainingState(
+            {name: tensor.detach().clone() for name, tensor in self.tensors.items()}, dict(self.values)
+        )
 
     @torch.no_grad()
     def restore(self, module: nn.Module, optimizer: Optimizer) -> None:

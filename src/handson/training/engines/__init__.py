@@ -24,6 +24,8 @@ class Engine(Protocol):
 
     job: Job
 
+    def __init__(self, job: Job) -> None: ...
+
     @property
     def state(self) -> TrainingState:
         """Everything that training changes."""

@@ -49,9 +49,7 @@ class Eager:
                 position = span.position(step, job.optimizer.iterations)
                 job.optimizer.apply(names, weights, gradients, position)
 
-    def gradients(
-        self, batch: tuple[Tensor, Tensor | None, Tensor | None], weights: list[Tensor], sums: Sums
-    ) -> list[Tensor]:
+    def gradients(self, batch: tuple[Tensor, Tensor, Tensor | None], weights: list[Tensor], sums: Sums) -> list[Tensor]:
         """The gradients of one batch; its loss and metrics are added to the sums."""
         job, (inputs, targets, sample_weight) = self.job, batch
         if job.augment is not None:
@@ -60,7 +58,7 @@ class Eager:
         total, count = self.loss_sums(targets, prediction, sample_weight, job.batches.masked)
         objective = total / (count if isinstance(count, int) else count.clamp(min=1))
         if job.penalized:
-            penalty = sum(penalty for layer in job.penalized for penalty in layer.penalties())
+            penalty = self.penalty()
             objective, total = objective + penalty, total + penalty * count
         sums.add("loss", total.detach(), count)
         if job.metrics:
@@ -70,6 +68,10 @@ class Eager:
             gradient if gradient is not None else torch.zeros_like(weight)
             for gradient, weight in zip(gradients, weights, strict=True)
         ]
+
+    def penalty(self) -> Tensor | float:
+        """The sum of all regularizers' penalties."""
+        return sum((penalty for layer in self.job.penalized for penalty in layer.penalties()), 0.0)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """The net's outputs, for inputs in the user's units."""
@@ -119,11 +121,8 @@ class Eager:
         for step in range(batches.steps):
             inputs, targets, sample_weight = batches.slice(step)
             prediction = self.forward(inputs)
-            if job.loss is not None:
-                total, count = self.loss_sums(targets, prediction, sample_weight, batches.masked)
-                for layer in job.penalized:
-                    total = total + sum(layer.penalties()) * count
-                sums.add("loss", total, count)
+            total, count = self.loss_sums(targets, prediction, sample_weight, batches.masked)
+            sums.add("loss", total + self.penalty() * count, count)
             self.add_metrics(sums, targets, prediction, batches.masked)
         sums.read()
         return sums

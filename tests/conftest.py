@@ -1,0 +1,33 @@
+"""What all tests share."""
+
+import os
+
+os.environ.setdefault("KERAS_BACKEND", "torch")
+os.environ.setdefault("MPLBACKEND", "agg")
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.fixture
+def rng():
+    """A generator with a fixed seed."""
+    return np.random.default_rng(0)
+
+
+@pytest.fixture(scope="session")
+def keras():
+    """Keras on torch: where the truth about names, arguments and numbers comes from."""
+    return pytest.importorskip("keras")
+
+
+def shared(*parts):
+    """A path in the folder of shared material; the test is skipped where that is not there."""
+    path = SHARED.joinpath(*parts)
+    if not path.exists():
+        pytest.skip(f"needs {path.name} of the shared material")
+    return path
