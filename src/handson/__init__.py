@@ -17,8 +17,9 @@ Examples
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from handson.lazy import lazy
 
 if TYPE_CHECKING:
     from handson import activations as activations
@@ -45,10 +46,21 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _MODULES = (
-    "activations", "callbacks", "data", "faces", "initializers", "layers", "losses", "metrics", "models", "optimizers",
-    "plots", "regularizers", "schedules",
-)  # fmt: skip
-_NAMES = {
+    "activations",
+    "callbacks",
+    "data",
+    "faces",
+    "initializers",
+    "layers",
+    "losses",
+    "metrics",
+    "models",
+    "optimizers",
+    "plots",
+    "regularizers",
+    "schedules",
+)
+_HOMES = {name: f"handson.{name}" for name in _MODULES} | {
     "HandsonError": "handson.errors:HandsonError",
     "TrainingError": "handson.errors:TrainingError",
     "Input": "handson.layers:Input",
@@ -59,20 +71,9 @@ _NAMES = {
     "set_random_seed": "handson.randomness:set_random_seed",
 }
 
-__all__ = [*_MODULES, *_NAMES]
-
-
-def __getattr__(name: str) -> Any:
-    if name in _NAMES:
-        module, _, attribute = _NAMES[name].partition(":")
-        value = getattr(importlib.import_module(module), attribute)
-    elif name in _MODULES:
-        value = importlib.import_module(f"handson.{name}")
-    else:
-        raise AttributeError(f"handson has no {name!r}; it has {', '.join(__all__)}.")
-    globals()[name] = value
-    return value
+__all__ = sorted(_HOMES)
+__getattr__ = lazy(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *_HOMES})

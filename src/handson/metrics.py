@@ -191,8 +191,9 @@ def _named(name: str, loss: losses.Loss | None, outputs: int | None) -> Metric:
     elif registry.is_known("loss", name):
         metric = LossMetric(name)
     else:
-        names = sorted({*registry.known("metric"), *registry.known("loss"), "accuracy"} - {"LossMetric"})
-        raise HandsonError(f"unknown metric {name!r}.{nearest(name, names)} Known: {listing(names, 60)}.")
+        known = sorted({*registry.known("metric"), *registry.known("loss"), "accuracy"} - {"LossMetric"})
+        close = nearest(name, [*registry.names("metric"), *registry.names("loss"), "accuracy"])
+        raise HandsonError(f"unknown metric {name!r}.{close} Known: {listing(known, 60)}.")
     metric.name = name
     return metric
 

@@ -27,6 +27,7 @@ HOMES = {
     "optimizer": "handson.optimizers",
     "schedule": "handson.schedules",
     "callback": "handson.callbacks",
+    "augment": "handson.data.augment",
     "model": "handson.models",
 }
 
@@ -57,8 +58,8 @@ def register(
     target : class or function
         What to register. A class says its kind through its base class (a `Layer` is a layer, a `Loss` a loss).
     kind : str, optional
-        'layer', 'activation', 'initializer', 'regularizer', 'loss', 'metric', 'optimizer', 'schedule' or
-        'callback'. Needed for plain functions.
+        'layer', 'activation', 'initializer', 'regularizer', 'loss', 'metric', 'optimizer', 'schedule',
+        'callback' or 'augment'. Needed for plain functions.
     name : str, optional
         The name; by default the target's own.
     aliases : tuple of str
@@ -116,6 +117,18 @@ def known(kind: str) -> list[str]:
     """
     importlib.import_module(HOMES[kind])
     return sorted({name for (entry_kind, _), name in _names.items() if entry_kind == kind})
+
+
+def names(kind: str) -> list[str]:
+    """All names of one kind, aliases included.
+
+    Examples
+    --------
+    >>> "mse" in names("loss")
+    True
+    """
+    importlib.import_module(HOMES[kind])
+    return sorted(_entries[kind])
 
 
 def is_known(kind: str, name: str) -> bool:

@@ -62,7 +62,7 @@ def fit(
     seed = _run_seed(model, seed)
     rows, validation = _validation(model, rows, validation_split, validation_data, seed, groups, history)
     model.target_names = arrays.columns_of(y) or model.target_names
-    job = make_job(model, rows, batch_size, shuffle, seed, _augmentation(augment, model, x, y))
+    job = make_job(model, rows, batch_size, shuffle, seed, _augmentation(augment, model, rows))
     chosen = choose(job, engine)
     params = {
         "epochs": epochs,
@@ -126,10 +126,16 @@ def _measured(model: Model, validation: bool, evaluate_training: bool) -> list[s
     return [prefix + name for prefix in prefixes for name in names]
 
 
-def _augmentation(augment: Any, model: Model, x: Any, y: Any) -> Any:
-    if augment is None or not hasattr(augment, "bind"):
+def _augmentation(augment: Any, model: Model, rows: Rows) -> Any:
+    """The augmentation for these rows; a plain function of (inputs, targets) is taken as it is."""
+    if augment is None or (callable(augment) and not hasattr(augment, "bind")):
         return augment
-    return augment.bind(np.shape(x)[1:], arrays.columns_of(y) or model.target_names)
+    if not hasattr(augment, "bind"):
+        raise HandsonError(f"augment is a handson.data.Augment or a function of (inputs, targets); got {augment!r}.")
+    columns = 0 if model.loss.targets == "labels" else rows.targets.shape[-1]
+    bound = augment.bind(rows.inputs, columns, model.target_names)
+    rows.masked = rows.masked or bound.loses_targets
+    return bound
 
 
 def _engine(model: Model, rows: Rows) -> Engine:

@@ -1,0 +1,356 @@
+"""Augmentation: random changes of whole batches of images while training, on the device, keypoints moved along.
+
+All geometric changes are composed into one affine map per image, and the image is resampled once. The batch is a copy
+of the user's rows: their arrays are never written to.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from handson.data import keypoints as points
+from handson.described import Noun
+from handson.errors import HandsonError
+from handson.randomness import stream, words
+from handson.registry import register
+
+# How many random numbers an image gets, in a fixed order, so that turning one change on does not change the others.
+HORIZONTAL, VERTICAL, ANGLE, SHIFT_X, SHIFT_Y, SCALE, SHEAR, STRETCH, BRIGHTNESS, CONTRAST = range(10)
+
+
+@register
+class Augment(Noun):
+    """Random changes of images, and of the keypoints in them.
+
+    Parameters
+    ----------
+    horizontal_flip, vertical_flip : bool or float
+        Mirror with this probability; True is 1/2. Columns of the left and right side swap.
+    rotation : float or (float, float)
+        Degrees, uniform between -rotation and rotation, or between the two.
+    translation : float or (float, float)
+        Pixels along each axis, uniform.
+    rescaling : float or (float, float)
+        A factor, log-uniform between 1 / rescaling and rescaling, or between the two.
+    shear : float or (float, float)
+        Degrees, uniform.
+    stretch : float or (float, float)
+        A factor by which the width grows and the height shrinks, log-uniform.
+    noise : float
+        The standard deviation of normal noise, as a share of the range of values.
+    brightness : float or (float, float)
+        Added, as a share of the range of values, uniform.
+    contrast : float or (float, float)
+        A factor on the distance from the image's mean, log-uniform.
+    keypoints : 'auto', None or list of (x column, y column)
+        Target columns that move with the image, by name or position. 'auto': those whose names end in '_x' and '_y'.
+        None: the targets stay as they are.
+    swaps : list of (column, column), optional
+        Target columns that swap in a mirror image; by default those that differ in 'left' and 'right'.
+    value_range : (float, float), optional
+        The range of pixel values, which changed images stay in; by default read off the training images.
+
+    Notes
+    -----
+    The fourth lecture's ranges are ``Augment(horizontal_flip=True, rotation=180, translation=10, rescaling=1.6,
+    shear=20, stretch=1.3)``. A keypoint that leaves the frame becomes missing (NaN). Which change an image gets
+    follows from the run's seed, the epoch and the image's row.
+
+    Examples
+    --------
+    >>> Augment(rotation=20, rescaling=1.2).rotation
+    (-20.0, 20.0)
+    """
+
+    kind = "augment"
+
+    def __init__(
+        self,
+        horizontal_flip: Any = False,
+        vertical_flip: Any = False,
+        rotation: Any = 0.0,
+        translation: Any = 0.0,
+        rescaling: Any = 1.0,
+        shear: Any = 0.0,
+        stretch: Any = 1.0,
+        noise: float = 0.0,
+        brightness: Any = 0.0,
+        contrast: Any = 1.0,
+        keypoints: Any = "auto",
+        swaps: Sequence[Any] | None = None,
+        value_range: Sequence[float] | None = None,
+    ) -> None:
+        self.horizontal_flip = _probability("horizontal_flip", horizontal_flip)
+        self.vertical_flip = _probability("vertical_flip", vertical_flip)
+        self.rotation, self.translation = _range("rotation", rotation), _range("translation", translation)
+        self.rescaling, self.stretch = _factors("rescaling", rescaling), _factors("stretch", stretch)
+        self.shear, self.brightness = _range("shear", shear), _range("brightness", brightness)
+        self.contrast = _factors("contrast", contrast)
+        if not isinstance(noise, (int, float)) or noise < 0:
+            raise HandsonError(f"Augment: noise is a share of the range of values, not negative; got {noise!r}.")
+        self.noise = float(noise)
+        self.keypoints, self.swaps, self.value_range = keypoints, swaps, value_range
+
+    @property
+    def flips(self) -> bool:
+        """Whether images are mirrored."""
+        return self.horizontal_flip > 0 or self.vertical_flip > 0
+
+    @property
+    def resamples(self) -> bool:
+        """Whether images are rotated, shifted or scaled, so that their pixels are interpolated."""
+        still = (self.rotation, self.translation, self.shear) == ((0.0, 0.0),) * 3
+        return not still or (self.rescaling, self.stretch) != ((1.0, 1.0),) * 2
+
+    def bind(self, images: Tensor, target_columns: int, names: Sequence[str] | None) -> BoundAugment:
+        """This augmentation for one data set.
+
+        Parameters
+        ----------
+        images : Tensor, shape (n, height, width, channels)
+            The training images, for the range of their values.
+        target_columns : int
+            The number of target columns; 0 for labels of classes.
+        names : sequence of str, optional
+            The names of the target columns.
+
+        Raises
+        ------
+        HandsonError
+            When the inputs are no images, or when it is not clear which targets move along.
+        """
+        if images.dim() != 4:
+            raise HandsonError(
+                f"Augment changes images of shape (n, height, width, channels); got inputs of "
+                f"shape {tuple(images.shape)}."
+            )
+        return BoundAugment(self, self._points(target_columns, names), self._swaps(names), _value_range(self, images))
+
+    def _points(self, target_columns: int, names: Sequence[str] | None) -> points.Pairs:
+        if self.keypoints is None or target_columns == 0:
+            return []
+        if self.keypoints != "auto":
+            return points.positions(self.keypoints, names, "Augment: keypoints")
+        found = points.find_points(names or [])
+        if not found and target_columns > 1 and (self.flips or self.resamples):
+            raise HandsonError(
+                f"Augment moves images, and it is not clear which of the {target_columns} target columns move along. "
+                f"Give targets as a DataFrame with columns like 'nose_x' and 'nose_y', or keypoints=[(0, 1), (2, 3), "
+                f"...], or keypoints=None if none does."
+            )
+        return found
+
+    def _swaps(self, names: Sequence[str] | None) -> points.Pairs:
+        if self.swaps is not None:
+            return points.positions(self.swaps, names, "Augment: swaps")
+        alone = points.unmatched(names or [])
+        if alone and self.flips:
+            raise HandsonError(
+                f"Augment mirrors images, but the column {alone[0]!r} has no partner on the other side among the "
+                f"targets. Add it, turn the flip off, or give swaps=[...]."
+            )
+        return points.find_swaps(names or [])
+
+
+class BoundAugment:
+    """An augmentation that knows its data: called with a batch of images and targets, it gives a changed copy.
+
+    Parameters
+    ----------
+    augment : Augment
+        What is changed.
+    pairs : list of (int, int)
+        The positions of the x and y columns of each keypoint.
+    swaps : list of (int, int)
+        The positions of columns that swap in a mirror image.
+    value_range : (float, float)
+        The range of pixel values.
+    """
+
+    def __init__(
+        self, augment: Augment, pairs: points.Pairs, swaps: points.Pairs, value_range: tuple[float, float]
+    ) -> None:
+        self.augment, self.pairs, self.swaps, self.value_range = augment, pairs, swaps, value_range
+
+    @property
+    def loses_targets(self) -> bool:
+        """Whether keypoints may leave the frame and become missing."""
+        return bool(self.pairs) and self.augment.resamples
+
+    def __call__(self, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        active = stream.current()
+        if active is None:
+            raise HandsonError(
+                "augmentation draws from the stream of a training step; use it through fit(augment=...)."
+            )
+        fraction = words.uniform(active.key("augment"), active.rows, 10)
+        flips = (
+            fraction[:, HORIZONTAL] < self.augment.horizontal_flip,
+            fraction[:, VERTICAL] < self.augment.vertical_flip,
+        )
+        images, targets = self._move(images, targets, fraction, flips)
+        return self._shade(images, fraction, active.key("augment noise"), active.rows), targets
+
+    def _move(
+        self, images: Tensor, targets: Tensor, fraction: Tensor, flips: tuple[Tensor, Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        if not (self.augment.flips or self.augment.resamples):
+            return images, targets
+        matrix, shift = affine_maps(self.augment, fraction, flips)
+        size = (images.shape[2], images.shape[1])
+        if self.augment.resamples:
+            moved = resample(images, matrix, shift)
+            targets = move_keypoints(targets, self.pairs, matrix, shift, size)
+        else:
+            moved = flip_images(images, *flips)
+            targets = flip_keypoints(targets, self.pairs, matrix, size)
+        return moved, swap_columns(targets, self.swaps, flips[0] ^ flips[1])
+
+    def _shade(self, images: Tensor, fraction: Tensor, noise_key: int, rows: Tensor) -> Tensor:
+        augment, (low, high) = self.augment, self.value_range
+        if augment.contrast == (1.0, 1.0) and augment.brightness == (0.0, 0.0) and not augment.noise:
+            return images
+        shape = (-1, 1, 1, 1)
+        if augment.contrast != (1.0, 1.0):
+            factor = _between(fraction[:, CONTRAST], *map(math.log, augment.contrast)).exp().view(shape)
+            mean = images.mean((1, 2, 3), keepdim=True)
+            images = mean + (images - mean) * factor
+        if augment.brightness != (0.0, 0.0):
+            images = images + _between(fraction[:, BRIGHTNESS], *augment.brightness).view(shape) * (high - low)
+        if augment.noise:
+            noise = words.normal(noise_key, rows, images[0].numel()).view(images.shape)
+            images = images + noise * (augment.noise * (high - low))
+        return images.clamp(low, high)
+
+
+def affine_maps(augment: Augment, fraction: Tensor, flips: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    """The map of each image: a point at p from the centre goes to matrix @ p + shift from the centre.
+
+    Returns
+    -------
+    matrix : Tensor, shape (n, 2, 2)
+        Rotation times shear times scales times mirror.
+    shift : Tensor, shape (n, 2)
+        Pixels, x before y.
+    """
+    angle = torch.deg2rad(_between(fraction[:, ANGLE], *augment.rotation))
+    shear = torch.tan(torch.deg2rad(_between(fraction[:, SHEAR], *augment.shear)))
+    scale = _between(fraction[:, SCALE], *map(math.log, augment.rescaling)).exp()
+    stretch = _between(fraction[:, STRETCH], *map(math.log, augment.stretch)).exp()
+    wide = scale * stretch * (1.0 - 2.0 * flips[0].float())
+    tall = scale / stretch * (1.0 - 2.0 * flips[1].float())
+    cosine, sine = torch.cos(angle), torch.sin(angle)
+    first = torch.stack((cosine * wide, (cosine * shear - sine) * tall), 1)
+    second = torch.stack((sine * wide, (sine * shear + cosine) * tall), 1)
+    shift = torch.stack([_between(fraction[:, axis], *augment.translation) for axis in (SHIFT_X, SHIFT_Y)], 1)
+    return torch.stack((first, second), 1), shift
+
+
+def resample(images: Tensor, matrix: Tensor, shift: Tensor) -> Tensor:
+    """Images (n, height, width, channels) under affine maps, bilinear; outside, the nearest pixel of the border."""
+    height, width = images.shape[1:3]
+    half = torch.tensor([width / 2, height / 2], device=images.device)
+    (a, b), (c, d) = matrix.unbind(1)[0].unbind(1), matrix.unbind(1)[1].unbind(1)
+    inverse = torch.stack((d, -b, -c, a), 1).view(-1, 2, 2) / (a * d - b * c).view(-1, 1, 1)
+    back = -(inverse @ shift[:, :, None])[:, :, 0]
+    theta = torch.cat((inverse * half[None, None, :] / half[None, :, None], (back / half)[:, :, None]), 2)
+    view = images.permute(0, 3, 1, 2)
+    grid = F.affine_grid(theta, list(view.shape), align_corners=False)
+    moved = F.grid_sample(view, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    return moved.permute(0, 2, 3, 1)
+
+
+def flip_images(images: Tensor, horizontal: Tensor, vertical: Tensor) -> Tensor:
+    """Images (n, height, width, channels), those chosen mirrored left to right or top to bottom; pixels stay exact."""
+    images = torch.where(horizontal.view(-1, 1, 1, 1), images.flip(2), images)
+    return torch.where(vertical.view(-1, 1, 1, 1), images.flip(1), images)
+
+
+def move_keypoints(
+    targets: Tensor, pairs: points.Pairs, matrix: Tensor, shift: Tensor, size: tuple[int, int]
+) -> Tensor:
+    """Targets with the keypoints moved like the image; a point that leaves the frame becomes NaN.
+
+    Parameters
+    ----------
+    targets : Tensor, shape (n, columns)
+        In pixels.
+    pairs : list of (int, int)
+        The positions of the x and y columns.
+    matrix, shift : Tensor
+        From `affine_maps`.
+    size : (int, int)
+        Width and height of the images.
+    """
+    if not pairs:
+        return targets
+    columns = torch.tensor(pairs, device=targets.device)
+    frame = torch.tensor(size, dtype=targets.dtype, device=targets.device)
+    moved = (targets[:, columns] - frame / 2) @ matrix.transpose(1, 2) + shift[:, None, :] + frame / 2
+    inside = ((moved >= 0) & (moved <= frame)).all(2, keepdim=True)
+    moved = torch.where(inside, moved, torch.nan)
+    return targets.clone().index_copy_(1, columns.flatten(), moved.flatten(1))
+
+
+def flip_keypoints(targets: Tensor, pairs: points.Pairs, matrix: Tensor, size: tuple[int, int]) -> Tensor:
+    """Targets with the keypoints mirrored like the image, x and y each by itself: one may be missing."""
+    if not pairs:
+        return targets
+    columns = torch.tensor(pairs, device=targets.device)
+    centre = torch.tensor(size, dtype=targets.dtype, device=targets.device) / 2
+    signs = torch.diagonal(matrix, dim1=1, dim2=2)[:, None, :]
+    moved = (targets[:, columns] - centre) * signs + centre
+    return targets.clone().index_copy_(1, columns.flatten(), moved.flatten(1))
+
+
+def swap_columns(targets: Tensor, swaps: points.Pairs, mirrored: Tensor) -> Tensor:
+    """Targets with the columns of the two sides swapped in the rows that are mirrored."""
+    if not swaps:
+        return targets
+    order = list(range(targets.shape[1]))
+    for first, second in swaps:
+        order[first], order[second] = second, first
+    return torch.where(mirrored[:, None], targets[:, order], targets)
+
+
+def _between(fraction: Tensor, low: float, high: float) -> Tensor:
+    return low + (high - low) * fraction
+
+
+def _probability(name: str, value: Any) -> float:
+    value = 0.5 if value is True else value
+    if not isinstance(value, (int, float)) or not 0 <= value <= 1:
+        raise HandsonError(f"Augment: {name} is True, False or a probability; got {value!r}.")
+    return float(value)
+
+
+def _range(name: str, value: Any) -> tuple[float, float]:
+    pair = (-value, value) if isinstance(value, (int, float)) else tuple(value)
+    if len(pair) != 2 or not pair[0] <= pair[1]:
+        raise HandsonError(f"Augment: {name} is a number a, for -a to a, or two numbers (low, high); got {value!r}.")
+    return float(pair[0]), float(pair[1])
+
+
+def _factors(name: str, value: Any) -> tuple[float, float]:
+    pair = (1 / value, value) if isinstance(value, (int, float)) and value > 0 else value
+    if isinstance(pair, (int, float)) or len(pair) != 2 or not 0 < pair[0] <= pair[1]:
+        raise HandsonError(f"Augment: {name} is a factor f of at least 1, for 1/f to f, or two; got {value!r}.")
+    return float(pair[0]), float(pair[1])
+
+
+def _value_range(augment: Augment, images: Tensor) -> tuple[float, float]:
+    if augment.value_range is not None:
+        low, high = augment.value_range
+        return float(low), float(high)
+    if images.dtype == torch.uint8:
+        return 0.0, 255.0
+    low, high = images.min().item(), images.max().item()
+    if low < 0:
+        return low, high
+    return 0.0, 1.0 if high <= 1 else max(high, 255.0)

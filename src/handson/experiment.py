@@ -1,0 +1,259 @@
+"""An experiment: data, split, augmentation, net and training on one page, in YAML or in code."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from handson import yaml_file
+from handson.data.dataset import Dataset
+from handson.data.sources import check_exists, read
+from handson.errors import HandsonError, nearest
+
+if TYPE_CHECKING:
+    from handson.data.augment import Augment
+    from handson.models import Sequential
+
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}")
+
+
+def _noun(kind: str) -> Any:
+    """A validator: a name, a configuration or an object of a kind, as its shortest configuration."""
+
+    def check(value: Any) -> Any:
+        from handson import registry
+
+        try:
+            return registry.to_config(kind, registry.resolve(kind, value), compact=True)
+        except (TypeError, HandsonError) as error:
+            raise ValueError(str(error)) from None
+
+    return BeforeValidator(check)
+
+
+def _named_noun(kind: str) -> Any:
+    """Like `_noun`, but a plain name stays one: 'acc' is the accuracy that belongs to the loss."""
+    strict = _noun(kind)
+
+    def check(value: Any) -> Any:
+        from handson import registry
+
+        if isinstance(value, str):
+            names = {name for k in {kind, "loss"} for name in registry.names(k)} | {"acc", "accuracy"}
+            if value in names:
+                return value
+            raise ValueError(f"unknown {kind} {value!r}.{nearest(value, names)}")
+        return strict.func(value)
+
+    return BeforeValidator(check)
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", validate_assignment=True)
+
+
+class DataSection(_Section):
+    """Where the data is and what its columns are: the arguments of `handson.data.read`."""
+
+    path: str | None = None
+    targets: str | list[str] | None = None
+    inputs: str | list[str] | None = None
+    groups: str | None = None
+    ids: str | None = None
+    image: str | None = None
+    image_shape: list[int] | None = None
+    input_names: str | list[str] | None = None
+    target_names: str | list[str] | None = None
+    classes: str | list[str] | None = None
+
+
+class SplitSection(_Section):
+    """How rows are split: the share that validates, and the seed of the shuffle (by default that of the training)."""
+
+    validation: float = Field(0.2, ge=0.0, lt=1.0)
+    seed: int | None = Field(None, ge=0)
+
+
+class CompileSection(_Section):
+    """The arguments of `Model.compile`."""
+
+    optimizer: Annotated[Any, _noun("optimizer")] = "Adam"
+    loss: Annotated[Any, _named_noun("loss")] = "mse"
+    metrics: list[Annotated[Any, _named_noun("metric")]] = Field(default_factory=list)
+    scale_inputs: Any = None
+    scale_targets: Any = None
+
+
+class FitSection(_Section):
+    """The arguments of `Model.fit`."""
+
+    epochs: int = Field(10, ge=0)
+    batch_size: int = Field(32, ge=1)
+    seed: int = Field(0, ge=0)
+    missing: Literal["mask", "drop"] = "mask"
+    class_weight: dict[int, float] | None = None
+    callbacks: list[Annotated[Any, _noun("callback")]] = Field(default_factory=list)
+    evaluate_training: bool = False
+    shuffle: bool = True
+    engine: str = "auto"
+
+
+class SpecialistsSection(_Section):
+    """How specialists are trained: see `handson.specialists.Specialists`."""
+
+    groups: Literal["auto"] | dict[str, list[str]] = "auto"
+    output: Literal["trained", "new"] = "trained"
+    epochs: int = Field(100, ge=1)
+    batch_size: int = Field(32, ge=1)
+    patience: int | None = 20
+    optimizer: Annotated[Any, _noun("optimizer")] | None = None
+
+
+class Experiment(_Section):
+    """Everything that makes a run: data, split, augmentation, net, compile and fit.
+
+    Parameters
+    ----------
+    name : str
+        The name of the run's folder.
+    data, split, compile, fit, specialists : dict or section
+        See the sections' own fields.
+    model : list
+        The layers: names, configurations or objects.
+    augment : dict, optional
+        The arguments of `handson.data.Augment`.
+
+    Examples
+    --------
+    >>> text = '''
+    ... name: line
+    ... data: {path: line.csv, targets: y}
+    ... model:
+    ...   - Dense: {units: 8, activation: relu}
+    ...   - Dense: {units: 1}
+    ... compile: {optimizer: {Adam: {learning_rate: 1e-2}}, loss: mse}
+    ... fit: {epochs: 3}
+    ... '''
+    >>> experiment = Experiment.from_yaml_text(text)
+    >>> Experiment.from_yaml_text(experiment.to_yaml()) == experiment
+    True
+    """
+
+    name: str = "run"
+    data: DataSection = Field(default_factory=lambda: DataSection())
+    split: SplitSection = Field(default_factory=lambda: SplitSection())
+    augment: Annotated[dict[str, Any] | None, BeforeValidator(lambda value: _augment_arguments(value))] = None
+    model: list[Annotated[Any, _noun("layer")]]
+    compile: CompileSection = Field(default_factory=lambda: CompileSection())
+    fit: FitSection = Field(default_factory=lambda: FitSection())
+    specialists: SpecialistsSection = Field(default_factory=lambda: SpecialistsSection())
+
+    @classmethod
+    def from_yaml(cls, path: str | os.PathLike[str]) -> Experiment:
+        """The experiment in a YAML file.
+
+        Raises
+        ------
+        FileNotFoundError
+            When the file is not there.
+        HandsonError
+            Listing everything that is wrong, each with its line and the nearest known name.
+        """
+        path = Path(path)
+        check_exists(path)
+        return cls._from_document(yaml_file.read(path))
+
+    @classmethod
+    def from_yaml_text(cls, text: str, source: str = "experiment") -> Experiment:
+        """The experiment in a YAML text."""
+        return cls._from_document(yaml_file.Document(text, source))
+
+    @classmethod
+    def _from_document(cls, document: yaml_file.Document) -> Experiment:
+        try:
+            experiment = cls.model_validate(document.value)
+        except ValidationError as error:
+            raise HandsonError(_explain(error, document)) from None
+        if not NAME.fullmatch(experiment.name):
+            raise HandsonError(
+                f"{document.source}, line {document.line(['name'])}: name becomes a folder, so it is made of letters, "
+                f"digits, '_', '-' and '.'; got {experiment.name!r}."
+            )
+        return experiment
+
+    def to_yaml(self, path: str | os.PathLike[str] | None = None) -> str:
+        """The experiment as YAML, without what is at its default; written to a file if a path is given."""
+        text = yaml_file.dump(self.model_dump(exclude_defaults=True, exclude_none=True) | {"name": self.name})
+        if path is not None:
+            from handson.files import atomic
+
+            atomic.write_text(path, text)
+        return text
+
+    def read_data(self, path: str | os.PathLike[str] | None = None) -> Dataset:
+        """The data set, from the experiment's path or another one."""
+        arguments = self.data.model_dump(exclude_none=True)
+        given = arguments.pop("path", None)
+        if path is None and given is None:
+            raise HandsonError("the experiment names no data: give data: {path: ...}, or --data on the command line.")
+        return read(path or given, **arguments)
+
+    def build(self) -> Sequential:
+        """The net, compiled; it is built at the first data, with the seed of the training."""
+        from handson import registry
+        from handson.models import Sequential
+
+        net = Sequential([registry.resolve("layer", layer) for layer in self.model], name=self.name)
+        net.compile(**self.compile.model_dump())
+        return net
+
+    def build_augment(self) -> Augment | None:
+        """The augmentation, or None."""
+        from handson.data.augment import Augment
+
+        return None if self.augment is None else Augment(**self.augment)
+
+
+def _augment_arguments(value: Any) -> Any:
+    """The arguments of an augmentation, checked; an `Augment` becomes its arguments."""
+    from handson.data.augment import Augment
+
+    if value is None or isinstance(value, Augment):
+        return None if value is None else value.get_config(compact=True)
+    if not isinstance(value, dict):
+        raise ValueError(f"augment is a mapping of the arguments of Augment; got {value!r}.")
+    try:
+        return Augment(**value).get_config(compact=True)
+    except (TypeError, HandsonError) as error:
+        raise ValueError(str(error)) from None
+
+
+def _explain(error: ValidationError, document: yaml_file.Document) -> str:
+    """Everything that is wrong with an experiment, each with its line."""
+    lines = []
+    for entry in error.errors():
+        path = [step for step in entry["loc"] if step not in ("literal['auto']", "dict[str,list[str]]")]
+        message = entry["msg"].removeprefix("Value error, ")
+        if entry["type"] == "extra_forbidden":
+            section = _section_of(path)
+            where = f" of {path[-2]!r}" if len(path) > 1 else ""
+            message = f"unknown key {path[-1]!r}{where}.{nearest(str(path[-1]), section)} Known: {', '.join(section)}."
+        elif entry["type"] == "missing":
+            message = f"the key {path[-1]!r} is missing."
+        else:
+            label = ".".join(str(step) for step in path)
+            message = f"{label}: {message}" + ("" if entry["type"] == "value_error" else f"; got {entry['input']!r}.")
+        quoted = re.search(r"'([A-Za-z_]\w*)'", message)
+        lines.append((document.line(path, quoted[1] if quoted else None), message))
+    return "\n".join(f"{document.source}, line {line}: {message}" for line, message in sorted(lines))
+
+
+def _section_of(path: list[Any]) -> list[str]:
+    section: Any = Experiment
+    for step in path[:-1]:
+        section = section.model_fields[step].annotation if step in section.model_fields else section
+    return list(section.model_fields)

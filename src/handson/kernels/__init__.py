@@ -1,0 +1,1 @@
+"""Compiled CPU kernels, each beside the plain expression that it must equal in the tests."""

@@ -1,0 +1,286 @@
+"""Pictures: curves of a training, specialists side by side, keypoints on images, a sheet that shows a data set.
+
+Every function returns a matplotlib `Figure` and writes it to a file if a path is given; none needs a display.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+if TYPE_CHECKING:
+    from handson.data.explore import Exploration
+    from handson.training.history import History
+
+TRAINING, VALIDATION, MARK, TRUTH = "#4477aa", "#cc6633", "#444444", "#33aa55"
+# Qualitative colours that stay apart for colour-blind readers (Okabe and Ito, 2008).
+COLOURS = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#f0e442", "#777777")
+
+PathLike = str | os.PathLike[str]
+
+
+def save(figure: Figure, path: PathLike | None) -> Figure:
+    """Write a figure to a file that appears whole, if a path is given."""
+    if path is not None:
+        from handson.files import atomic
+
+        suffix = os.fspath(path).rpartition(".")[2]
+        atomic.write(path, lambda place: figure.savefig(place, format=suffix, dpi=110))
+    return figure
+
+
+def _tidy(axes: Axes) -> None:
+    axes.grid(alpha=0.25, linewidth=0.6)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+
+
+def plot_history(history: History, path: PathLike | None = None) -> Figure:
+    """Training and validation curves; the epoch with the lowest validation loss is marked as the sweet spot.
+
+    Parameters
+    ----------
+    history : History
+        From `fit`.
+    path : str or path, optional
+        Where to write the picture.
+
+    Returns
+    -------
+    Figure
+        The loss, and one panel for each metric.
+    """
+    plain = [name for name in history.history if not name.startswith(("val_", "train_")) and name != "learning_rate"]
+    figure = Figure(figsize=(5.2 * len(plain), 3.9), layout="constrained")
+    epochs = [epoch + 1 for epoch in history.epoch]
+    best = history.best()
+    for axes, name in zip(np.ravel(figure.subplots(1, len(plain), squeeze=False)), plain, strict=True):
+        curves = {
+            name: ("training, during the epoch", TRAINING, "--"),
+            f"train_{name}": ("training, evaluated", TRAINING, "-"),
+            f"val_{name}": ("validation", VALIDATION, "-"),
+        }
+        for key, (label, colour, style) in curves.items():
+            if key in history.history:
+                axes.plot(epochs, history.history[key], style, color=colour, label=label, linewidth=1.6)
+        if best is not None and best[1].startswith("val_"):
+            _mark_best(axes, best[0] + 1, history.history.get(f"val_{name}", []), epochs)
+        _scale(axes, [history.history[key] for key in curves if key in history.history])
+        axes.set(xlabel="epoch", ylabel=name.replace("_", " "))
+        axes.legend(frameon=False, fontsize=8)
+        _tidy(axes)
+    return save(figure, path)
+
+
+def _mark_best(axes: Axes, epoch: int, values: Sequence[float], epochs: Sequence[int]) -> None:
+    axes.axvline(epoch, color=MARK, linewidth=0.8, linestyle=":")
+    if values:
+        axes.plot([epoch], [values[list(epochs).index(epoch)]], "o", color=MARK, markersize=5)
+    axes.annotate(
+        f"sweet spot: epoch {epoch}", (epoch, 1.0), (3, -3), xycoords=("data", "axes fraction"),
+        textcoords="offset points", fontsize=8, color=MARK, va="top", rotation=90,
+    )  # fmt: skip
+
+
+def _scale(axes: Axes, curves: Sequence[Sequence[float]]) -> None:
+    """A logarithmic axis for positive values that span more than a factor of twenty."""
+    values = np.concatenate([np.asarray(curve, float) for curve in curves])
+    values = values[np.isfinite(values)]
+    if len(values) and values.min() > 0 and values.max() > 20 * values.min():
+        axes.set_yscale("log")
+
+
+def plot_specialists(
+    curves: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    weights: Mapping[str, int],
+    unit: str = "pixels",
+    path: PathLike | None = None,
+) -> Figure:
+    """The fourth lecture's figure: training and validation error of each specialist, and their weighted mean.
+
+    Parameters
+    ----------
+    curves : dict of str to (training errors, validation errors)
+        Root mean square errors by epoch.
+    weights : dict of str to int
+        The number of target columns of each, which weighs it in the mean.
+    unit : str
+        Of the errors.
+    path : str or path, optional
+        Where to write the picture.
+    """
+    figure = Figure(figsize=(7.5, 4.6), layout="constrained")
+    axes = figure.subplots()
+    longest = max(len(validation) for _, validation in curves.values())
+    total, mean = sum(weights.values()), np.zeros(longest)
+    for colour, (name, (training, validation)) in zip(COLOURS * 4, curves.items(), strict=False):
+        epochs = np.arange(1, len(validation) + 1)
+        axes.plot(epochs, validation, color=colour, linewidth=1.8, label=f"{name} ({weights[name]})")
+        axes.plot(epochs, training, "--", color=colour, linewidth=1.1, alpha=0.6)
+        best_so_far = np.minimum.accumulate(np.asarray(validation, float))
+        mean += weights[name] * np.square(np.pad(best_so_far, (0, longest - len(validation)), mode="edge"))
+    axes.plot(np.arange(1, longest + 1), np.sqrt(mean / total), color="black", linewidth=3, alpha=0.8, label="mean")
+    axes.set(xlabel="epoch", ylabel=f"root mean square error [{unit}]")
+    axes.set_title(
+        "solid: validation, dashed: training; the mean is that of each one's best weights so far", fontsize=9
+    )
+    axes.legend(frameon=False, fontsize=8, ncols=2)
+    _tidy(axes)
+    return save(figure, path)
+
+
+def plot_keypoints(
+    images: np.ndarray,
+    predicted: np.ndarray | None = None,
+    truth: np.ndarray | None = None,
+    points: Sequence[tuple[int, int]] | None = None,
+    titles: Sequence[str] | None = None,
+    columns: int = 6,
+    path: PathLike | None = None,
+) -> Figure:
+    """Images with keypoints: the truth as green circles, predictions as orange crosses.
+
+    Parameters
+    ----------
+    images : ndarray, shape (n, height, width, 1 or 3)
+        The images.
+    predicted, truth : ndarray, shape (n, target columns), optional
+        In pixels; NaN is not drawn.
+    points : list of (x column, y column), optional
+        By default columns 0 and 1, 2 and 3, and so on.
+    titles : list of str, optional
+        One for each image.
+    columns : int
+        Images in a row.
+    path : str or path, optional
+        Where to write the picture.
+    """
+    rows = -(-len(images) // columns)
+    figure = Figure(figsize=(1.7 * columns, 1.8 * rows + 0.3), layout="constrained")
+    grid = np.ravel(figure.subplots(rows, columns, squeeze=False))
+    for axes in grid:
+        axes.axis("off")
+    width = (predicted if predicted is not None else truth if truth is not None else np.zeros((1, 0))).shape[1]
+    pairs = np.array(points or [(column, column + 1) for column in range(0, width - 1, 2)]).reshape(-1, 2)
+    for number, axes in enumerate(grid[: len(images)]):
+        show_image(axes, images[number])
+        if truth is not None:
+            x, y = truth[number][pairs].T
+            axes.plot(x, y, "o", color=TRUTH, markersize=3.2, markerfacecolor="none", markeredgewidth=0.9)
+        if predicted is not None:
+            x, y = predicted[number][pairs].T
+            axes.plot(x, y, "x", color="#ff7722", markersize=3.2, markeredgewidth=0.9)
+        if titles:
+            axes.set_title(titles[number], fontsize=7, pad=2)
+    if truth is not None and predicted is not None:
+        figure.suptitle("green circles: truth, orange crosses: prediction", fontsize=9)
+    return save(figure, path)
+
+
+def show_image(axes: Axes, image: np.ndarray) -> None:
+    """Draw one image; pixel coordinates run from 0 to its width and height."""
+    height, width = image.shape[:2]
+    shown = image[..., 0] if image.shape[-1] == 1 else image
+    axes.imshow(shown, cmap="gray", extent=(0, width, height, 0))
+    axes.set(xlim=(0, width), ylim=(height, 0))
+    axes.axis("off")
+
+
+def plot_exploration(found: Exploration, path: PathLike | None = None) -> Figure:
+    """A sheet that shows a data set: examples, distributions, what is missing, the balance of classes.
+
+    Parameters
+    ----------
+    found : Exploration
+        From `handson.data.explore.explore`.
+    path : str or path, optional
+        Where to write the picture.
+    """
+    panels = [_draw_examples] if found.data.kind == "images" else [_draw_columns]
+    panels += [_draw_classes] if found.classes else []
+    panels += [_draw_present] if found.patterns else []
+    heights = [panel.height(found) for panel in map(_Panel, panels)]
+    figure = Figure(figsize=(9, sum(heights)), layout="constrained")
+    parts: Any = np.ravel(figure.subfigures(len(panels), 1, height_ratios=heights, squeeze=False))
+    for part, panel in zip(parts, panels, strict=True):
+        panel(part, found)
+    return save(figure, path)
+
+
+class _Panel:
+    """How much room a panel of the sheet needs, in inches."""
+
+    def __init__(self, draw: Any) -> None:
+        self.draw = draw
+
+    def height(self, found: Exploration) -> float:
+        if self.draw is _draw_examples:
+            return 4.2
+        if self.draw is _draw_columns:
+            return 1.5 * -(-min(len(found.columns), 24) // 6) + 0.4
+        if self.draw is _draw_classes:
+            return 0.25 * len(found.classes) + 0.9
+        return 0.16 * len([column for column in found.columns if column.role == "target"]) + 1.0
+
+
+def _draw_examples(part: Any, found: Exploration) -> None:
+    data = found.data
+    rows = np.linspace(0, len(data) - 1, 24).astype(int)
+
+    from handson.data.keypoints import find_points
+
+    pairs = np.array(find_points(data.target_names)).reshape(-1, 2)
+    part.suptitle(f"{len(data)} images; every {max(1, len(data) // 24)}th", fontsize=9)
+    for axes, row in zip(np.ravel(part.subplots(3, 8)), rows, strict=False):
+        show_image(axes, data.inputs[row])
+        if len(pairs) and data.task == "regression" and data.targets is not None:
+            x, y = data.targets[row][pairs].T
+            axes.plot(x, y, ".", color=TRUTH, markersize=2.5)
+        elif data.classes and data.targets is not None and data.targets[row] >= 0:
+            axes.set_title(data.classes[int(data.targets[row])], fontsize=6, pad=1)
+
+
+def _draw_columns(part: Any, found: Exploration) -> None:
+    data = found.data
+    values = np.concatenate([data.inputs, data.targets], 1) if data.task == "regression" else data.inputs
+    shown = found.columns[:24]
+    grid = np.ravel(part.subplots(-(-len(shown) // 6), 6, squeeze=False))
+    for axes in grid:
+        axes.axis("off")
+    for position, (axes, column) in enumerate(zip(grid, shown, strict=False)):
+        present = values[:, position][np.isfinite(values[:, position])]
+        axes.axis("on")
+        axes.hist(present, bins=30, color=TRAINING if column.role == "input" else VALIDATION)
+        axes.set_title(f"{column.name} ({column.role})", fontsize=7, pad=2)
+        axes.tick_params(labelsize=6)
+        axes.set_yticks([])
+
+
+def _draw_classes(part: Any, found: Exploration) -> None:
+    axes = part.subplots()
+    names, counts = list(found.classes), list(found.classes.values())
+    bars = axes.barh(names, counts, color=TRAINING)
+    axes.bar_label(
+        bars, [f"{count} ({100 * count / len(found.data):.1f} %)" for count in counts], fontsize=7, padding=2
+    )
+    axes.invert_yaxis()
+    axes.margins(x=0.15)
+    axes.tick_params(labelsize=8)
+    axes.set_xlabel("rows", fontsize=8)
+    _tidy(axes)
+
+
+def _draw_present(part: Any, found: Exploration) -> None:
+    axes = part.subplots()
+    targets = [column for column in found.columns if column.role == "target"]
+    axes.barh([column.name for column in targets], [column.present for column in targets], color=TRAINING, height=0.7)
+    axes.set_xlabel(f"rows that have the target, of {len(found.data)}", fontsize=8)
+    axes.set_xlim(0, len(found.data))
+    axes.invert_yaxis()
+    axes.tick_params(labelsize=6)
+    _tidy(axes)

@@ -1,0 +1,327 @@
+"""Specialists: one net for each group of target columns, each started from a net trained on all of them.
+
+It is the second half of the fourth lecture's flow. Every specialist takes the trained net's layers, gets an output
+layer for its own columns, and is fine-tuned on the rows that have these columns.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from handson import registry
+from handson.callbacks import EarlyStopping
+from handson.data import arrays
+from handson.data.augment import Augment
+from handson.data.keypoints import unmatched
+from handson.data.scaling import Scaling
+from handson.data.split import split
+from handson.errors import HandsonError, listing, nearest
+from handson.files import atomic
+from handson.files.model_file import describe_compiled
+from handson.layers import Dense
+from handson.models import Sequential, load_model
+from handson.randomness.keys import derive
+from handson.training.history import History
+
+Groups = dict[str, list[str]]
+INDEX = "specialists.json"
+
+# Columns that are missing in the same rows, but for this share of them, belong to one group.
+SAME_ROWS = 0.05
+
+
+def find_groups(targets: np.ndarray, names: Sequence[str]) -> Groups:
+    """Groups of target columns that are present in the same rows: where the labels come from several sources.
+
+    Parameters
+    ----------
+    targets : ndarray, shape (n, columns)
+        NaN where missing.
+    names : sequence of str
+        The columns.
+
+    Examples
+    --------
+    >>> find_groups(np.array([[1, 1, np.nan], [1, 1, np.nan], [1, 1, 1]]), ["a", "b", "c"])
+    {'group_1': ['a', 'b'], 'group_2': ['c']}
+    """
+    present = ~np.isnan(targets)
+    groups: list[list[int]] = []
+    for column in range(targets.shape[1]):
+        home = next((g for g in groups if (present[:, g[0]] != present[:, column]).mean() <= SAME_ROWS), None)
+        if home is None:
+            groups.append([column])
+        else:
+            home.append(column)
+    return {f"group_{number + 1}": [names[column] for column in group] for number, group in enumerate(groups)}
+
+
+class Specialists:
+    """One net for each group of target columns.
+
+    Parameters
+    ----------
+    model : Sequential
+        A trained net with one output for each target column; its last layer is a `Dense`.
+    groups : dict of str to list of str, or 'auto'
+        The columns of each specialist, by name. 'auto': found from which targets are missing together.
+    output : {'trained', 'new'}
+        What the new output layer starts from: the trained net's weights of these columns, or fresh ones.
+    columns : sequence of str, optional
+        The names of all target columns; by default those that the net was trained with.
+
+    Attributes
+    ----------
+    models : dict of str to Sequential
+        The nets, after `fit`.
+    histories : dict of str to History
+        Their trainings.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> x = np.random.default_rng(0).normal(size=(60, 3)).astype("float32")
+    >>> y = pd.DataFrame({"a": x[:, 0], "b": x[:, 1], "c": x[:, 2]})
+    >>> net = Sequential([Dense(8, activation="relu"), Dense(3)], seed=0)
+    >>> net.compile("adam", "mse", metrics=["rmse"])
+    >>> _ = net.fit(x, y, epochs=2, verbose=0)
+    >>> specialists = Specialists(net, groups={"first": ["a"], "others": ["b", "c"]})
+    >>> _ = specialists.fit(x, y, epochs=2, validation_split=0.25, verbose=0)
+    >>> specialists.predict(x).shape
+    (60, 3)
+    """
+
+    def __init__(
+        self, model: Sequential, groups: Any = "auto", output: str = "trained", columns: Sequence[str] | None = None
+    ) -> None:
+        if output not in ("trained", "new"):
+            raise HandsonError(f"Specialists: output is 'trained' or 'new'; got {output!r}.")
+        names = list(columns or model.target_names or [])
+        outputs = model.output_shape[-1] if model.output_shape else None
+        if not names and outputs is not None:
+            names = [f"target_{number}" for number in range(outputs)]
+        if len(names) != outputs:
+            raise HandsonError(f"Specialists: the net has {outputs} outputs, and {len(names)} columns are named.")
+        self.model, self.output, self.columns = model, output, names
+        self.groups: Any = groups if groups == "auto" else _check_groups(groups, names)
+        self.models: dict[str, Sequential] = {}
+        self.histories: dict[str, History] = {}
+
+    def fit(
+        self,
+        x: Any,
+        y: Any,
+        epochs: int = 100,
+        batch_size: int | None = None,
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        groups: Any = None,
+        augment: Augment | None = None,
+        patience: int | None = 20,
+        optimizer: Any = None,
+        seed: int | None = None,
+        verbose: Any = "auto",
+        on_group: Callable[[str, int], None] | None = None,
+    ) -> Specialists:
+        """Fine-tune a specialist for each group, on the rows that have all of its columns.
+
+        Parameters
+        ----------
+        x, y : array
+            As for the trained net: all rows and all target columns, NaN where missing.
+        epochs, batch_size, verbose
+            As in `Model.fit`.
+        validation_split : float
+            The share of rows to validate on. With the seed and groups that the trained net was given, these are the
+            rows that it has not seen.
+        validation_data : (x, y), optional
+            Rows to validate on.
+        groups : array, optional
+            Rows of one group stay together in the split.
+        augment : Augment, optional
+            Flips are turned off for a specialist whose columns have no partners on the other side.
+        patience : int, optional
+            Epochs without a better validation loss after which a specialist stops; its best weights are kept.
+        optimizer : str or Optimizer, optional
+            By default the trained net's, afresh.
+        seed : int, optional
+            By default the trained net's.
+        on_group : function of (name, rows), optional
+            Called before each specialist is trained.
+
+        Returns
+        -------
+        Specialists
+            Itself.
+        """
+        targets = arrays.as_tensor(y, "targets").to(torch.float32).numpy()
+        inputs = arrays.as_tensor(x, "inputs").numpy()
+        if targets.ndim != 2 or targets.shape[1] != len(self.columns):
+            raise HandsonError(
+                f"Specialists: targets have shape {targets.shape}; expected {len(self.columns)} columns."
+            )
+        if self.groups == "auto":
+            self.groups = find_groups(targets, self.columns)
+        seed = (self.model.seed or 0) if seed is None else seed
+        parts = [(inputs, targets)]
+        if validation_data is not None:
+            parts.append((arrays.as_tensor(validation_data[0], "inputs").numpy(), np.asarray(validation_data[1], "f")))
+        elif validation_split:
+            rows = split(len(inputs), validation_split, seed, None, groups)
+            parts = [(inputs[rows.train], targets[rows.train]), (inputs[rows.validation], targets[rows.validation])]
+        for name, columns in self.groups.items():
+            chosen = [_rows_with(part, [self.columns.index(column) for column in columns], name) for part in parts]
+            if on_group is not None:
+                on_group(name, len(chosen[0][0]))
+            net = self.specialist(columns, optimizer, derive(seed, "specialist", name) >> 1)
+            stopping = EarlyStopping(patience=epochs if patience is None else patience, restore_best_weights=True)
+            self.histories[name] = net.fit(
+                *_named(chosen[0], columns),
+                epochs=epochs,
+                batch_size=batch_size,
+                validation_data=_named(chosen[1], columns) if len(chosen) > 1 else None,
+                augment=_restricted(augment, columns),
+                callbacks=[stopping],
+                verbose=verbose,
+            )
+            self.models[name] = net
+        return self
+
+    def specialist(self, columns: Sequence[str], optimizer: Any = None, seed: int = 0) -> Sequential:
+        """A net for some of the columns: the trained net's layers and an output layer of its own, compiled."""
+        config = self.model.get_config()
+        last = config["layers"][-1]
+        if last["class"] != "Dense":
+            raise HandsonError(f"Specialists: the net's last layer must be a Dense; it is a {last['class']}.")
+        positions = [self.columns.index(column) for column in columns]
+        last["config"] = last["config"] | {"units": len(columns), "name": f"{last['config']['name']}_specialist"}
+        net = Sequential.from_config(config)
+        net.seed = seed
+        net.build(self.model.input_shape or ())
+        trained = {layer.name: layer for layer in self.model.layers}
+        for layer in net.layers[:-1]:
+            layer.set_weights(trained[layer.name].get_weights())
+        if self.output == "trained":
+            source: Dense = self.model.layers[-1]
+            net.layers[-1].set_weights([weight[..., positions] for weight in source.get_weights()])
+        net.mark_touched()
+        self._compile(net, positions, optimizer)
+        return net
+
+    def _compile(self, net: Sequential, positions: list[int], optimizer: Any) -> None:
+        compiled = describe_compiled(self.model)
+        if compiled is None:
+            raise HandsonError("Specialists: the net is not compiled; specialists are trained like it.")
+        if optimizer is not None:
+            compiled["optimizer"] = registry.resolve("optimizer", optimizer)
+        if not any(metric.name in ("rmse", "root_mean_squared_error") for metric in self.model.metrics):
+            compiled["metrics"] = [*compiled["metrics"], "rmse"]
+        net.compile(**compiled)
+        net.input_scaling = self.model.input_scaling
+        scaling = self.model.target_scaling
+        if scaling is not None:
+            parts = [part[positions] if part.dim() else part for part in (scaling.shift, scaling.scale)]
+            net.target_scaling = Scaling(*parts)
+
+    def _need_fitted(self) -> None:
+        if not self.models:
+            raise HandsonError("the specialists are not trained yet: call fit first.")
+
+    def predict(self, x: Any, batch_size: int | None = None) -> np.ndarray:
+        """Predictions of all specialists put together; columns without a specialist come from the trained net.
+
+        Returns
+        -------
+        ndarray of float32, shape (n, all columns)
+        """
+        self._need_fitted()
+        together = self.model.predict(x, batch_size)
+        for name, net in self.models.items():
+            together[:, [self.columns.index(column) for column in self.groups[name]]] = net.predict(x, batch_size)
+        return together
+
+    def curves(self) -> dict[str, tuple[list[float], list[float]]]:
+        """The root mean square errors of each specialist by epoch: on its training and on its validation rows."""
+        self._need_fitted()
+        found = {}
+        for name, history in self.histories.items():
+            metric = "rmse" if "rmse" in history.history else "root_mean_squared_error"
+            training = history.history[metric]
+            found[name] = (training, history.history.get(f"val_{metric}", training))
+        return found
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Save all nets into a folder: one model file each, and an index."""
+        self._need_fitted()
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        self.model.save(folder / "trained.handson")
+        for name, net in self.models.items():
+            net.save(folder / f"{name}.handson")
+        index = {
+            "columns": self.columns,
+            "groups": self.groups,
+            "output": self.output,
+            "histories": {name: history.history for name, history in self.histories.items()},
+        }
+        atomic.write_text(folder / INDEX, json.dumps(index, indent=1))
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str]) -> Specialists:
+        """The specialists saved in a folder."""
+        folder = Path(folder)
+        index_file = folder / INDEX
+        if not index_file.is_file():
+            raise FileNotFoundError(f"there are no specialists in {folder}: {INDEX} is missing.")
+        index = json.loads(index_file.read_text(encoding="utf-8"))
+        found = cls(load_model(folder / "trained.handson"), index["groups"], index["output"], index["columns"])
+        for name in index["groups"]:
+            found.models[name] = load_model(folder / f"{name}.handson")
+            history = History()
+            history.history = index["histories"][name]
+            history.epoch = list(range(len(history.history["loss"])))
+            found.histories[name] = history
+        return found
+
+
+def _check_groups(groups: Any, names: Sequence[str]) -> Groups:
+    if not isinstance(groups, Mapping) or not groups:
+        raise HandsonError(f"Specialists: groups is 'auto' or a dictionary of names to columns; got {groups!r}.")
+    for group, columns in groups.items():
+        for column in columns:
+            if column not in names:
+                raise HandsonError(
+                    f"Specialists: group {group!r} names the column {column!r}, which is not a target."
+                    f"{nearest(column, names)} Targets: {listing(names, 40)}."
+                )
+    return {str(group): list(columns) for group, columns in groups.items()}
+
+
+def _rows_with(part: tuple[np.ndarray, np.ndarray], positions: list[int], group: str) -> tuple[np.ndarray, np.ndarray]:
+    """The rows that have all columns of a group, and these columns."""
+    inputs, targets = part
+    wanted = targets[:, positions]
+    complete = np.isfinite(wanted).all(1)
+    if not complete.any():
+        raise HandsonError(f"Specialists: no row has all columns of the group {group!r}.")
+    return inputs[complete], wanted[complete]
+
+
+def _named(part: tuple[np.ndarray, np.ndarray], columns: Sequence[str]) -> tuple[np.ndarray, Any]:
+    import pandas as pd
+
+    return part[0], pd.DataFrame(part[1], columns=list(columns))
+
+
+def _restricted(augment: Augment | None, columns: Sequence[str]) -> Augment | None:
+    """The augmentation for some columns: no mirror images if one of them has no partner."""
+    if augment is None or not augment.flips or augment.swaps is not None or not unmatched(columns):
+        return augment
+    return Augment(**augment.get_config() | {"horizontal_flip": 0.0, "vertical_flip": 0.0})
