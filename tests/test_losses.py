@@ -270,7 +270,7 @@ def test_a_loss_without_values_says_what_to_define():
 
 @pytest.mark.parametrize("identifier", [3, None, []])
 def test_what_is_no_loss_is_an_error(identifier):
-    with pytest.raises(HandsonError, match=r"a loss is one of 'BinaryCrossentropy'.*; got "):
+    with pytest.raises(HandsonError, match=r"a loss is a name, such as 'BinaryCrossentropy'.*; got "):
         losses.get(identifier)
 
 

@@ -41,8 +41,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
     >>> nearest("zzz", ["epochs"])
     ''
     """
-    known = [str(entry) for entry in known]
-    folded = {entry.casefold(): entry for entry in known}
+    folded = {entry.casefold(): entry for entry in sorted(map(str, known), key=str.swapcase, reverse=True)}
     matches = get_close_matches(str(name).casefold(), list(folded), n=2, cutoff=0.6)
     if not matches:
         return ""

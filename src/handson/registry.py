@@ -187,7 +187,11 @@ def resolve(kind: str, identifier: Any) -> Any:
         return identifier() if inspect.isclass(identifier) else identifier
     if isinstance(identifier, dict):
         return from_config(kind, identifier)
-    return identifier() if inspect.isclass(identifier) else identifier
+    if inspect.isclass(identifier):
+        return identifier()
+    if not (callable(identifier) or hasattr(identifier, "get_config")):
+        raise HandsonError(f"a {kind} is a name, such as {known(kind)[0]!r}, or an object; got {identifier!r}.")
+    return identifier
 
 
 def from_config(kind: str, config: dict[str, Any]) -> Any:

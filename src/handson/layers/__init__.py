@@ -4,6 +4,8 @@ from handson.layers.base import Layer
 from handson.layers.convolution import Conv2D
 from handson.layers.core import Activation, Dense, Flatten, Input, InputLayer, Rescaling, Reshape
 from handson.layers.dropout import Dropout, SpatialDropout2D
+from handson.layers.foreign import TorchModuleWrapper
+from handson.layers.keypoints import SpatialSoftArgmax2D
 from handson.layers.normalization import BatchNormalization, LayerNormalization
 from handson.layers.pooling import AveragePooling2D, GlobalAveragePooling2D, GlobalMaxPooling2D, MaxPooling2D
 from handson.layers.recurrent import GRU, LSTM
@@ -28,4 +30,6 @@ __all__ = [
     "Rescaling",
     "Reshape",
     "SpatialDropout2D",
+    "SpatialSoftArgmax2D",
+    "TorchModuleWrapper",
 ]

@@ -16,6 +16,7 @@ from handson.training import loop
 from handson.training.engines import Engine, choose
 from handson.training.history import History
 from handson.training.job import Job, Span
+from handson.training.memory import keep_blocks
 from handson.training.prepare import Rows, make_job, prepare_rows, split_rows
 from handson.training.sums import Sums
 
@@ -64,6 +65,7 @@ def fit(
     model.target_names = arrays.columns_of(y) or model.target_names
     job = make_job(model, rows, batch_size, shuffle, seed, _augmentation(augment, model, rows))
     chosen = choose(job, engine)
+    _keep_memory(model)
     params = {
         "epochs": epochs,
         "steps": job.batches.steps,
@@ -138,6 +140,12 @@ def _augmentation(augment: Any, model: Model, rows: Rows) -> Any:
     return bound
 
 
+def _keep_memory(model: Model) -> None:
+    note = keep_blocks() if model.device.type == "cpu" else None
+    if note:
+        model.tell(note)
+
+
 def _engine(model: Model, rows: Rows) -> Engine:
     return choose(make_job(model, rows, EVALUATION_BATCH, False, model.seed or 0, None))
 
@@ -148,7 +156,7 @@ def evaluate(model: Model, x: Any, y: Any, batch_size: int | None, sample_weight
     rows = prepare_rows(model, x, y, sample_weight)
     engine = _engine(model, rows)
     batches = rows.batches(_whole("batch_size", batch_size or EVALUATION_BATCH, 1), model.device)
-    return engine.evaluate(batches).means()
+    return engine.job.report(engine.evaluate(batches))
 
 
 def predict(model: Model, x: Any, batch_size: int | None) -> np.ndarray:
@@ -177,4 +185,4 @@ def train_on_batch(model: Model, x: Any, y: Any, sample_weight: Any, class_weigh
     engine, sums, age = choose(job), Sums(), model.optimizer.iterations
     with torch.random.fork_rng() if job.foreign_randomness else nullcontext():
         engine.train(Span(0, 0, 1, 1, 1, age), sums)
-    return sums.means()
+    return engine.job.report(sums)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class History:
         value, epoch = min(values) if direction == "min" else max(values, key=lambda pair: (pair[0], -pair[1]))
         return epoch, name, value
 
-    def plot(self, path: str | None = None) -> Figure:
+    def plot(self, path: str | os.PathLike[str] | None = None) -> Figure:
         """Draw training and validation curves, the best epoch marked; see `handson.plots.plot_history`."""
         from handson.plots import plot_history
 

@@ -16,6 +16,7 @@ from handson.losses import Loss, MeanSquaredError
 from handson.metrics import Metric
 from handson.optimizers import SGD, Optimizer
 from handson.schedules import Position
+from handson.training.sums import Sums
 
 
 class Span(NamedTuple):
@@ -86,3 +87,10 @@ class Job:
     seed: int = 0
     foreign_randomness: bool = False
     penalized: list[Layer] = field(default_factory=list)
+
+    def report(self, sums: Sums) -> dict[str, float]:
+        """What the sums say: the mean loss, and the metrics finished from their means."""
+        means = sums.means()
+        return means | {
+            metric.name: metric.finish(means[metric.name]) for metric in self.metrics if metric.name in means
+        }

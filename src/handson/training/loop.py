@@ -46,7 +46,7 @@ def run(
         for span in pace.spans(epoch, training.steps, epochs.stop, model.age):
             guard.before(span)
             engine.train(span, sums)
-            logs = sums.means()  # the one place where the host waits for the device
+            logs = engine.job.report(sums)  # the one place where the host waits for the device
             if not guard.after(span, logs):
                 model.stop_training = True
                 break
@@ -56,9 +56,9 @@ def run(
         model.age += 1
         with engine.averaged():
             if validation is not None and (epoch + 1) % validation_frequency == 0:
-                logs |= prefixed("val_", engine.evaluate(validation))
+                logs |= prefixed("val_", engine.job.report(engine.evaluate(validation)))
             if evaluate_training:
-                logs |= prefixed("train_", engine.evaluate(training))
+                logs |= prefixed("train_", engine.job.report(engine.evaluate(training)))
             callbacks.epoch_end(epoch, logs)
         history.append(epoch, logs)
         if model.stop_training:
@@ -68,9 +68,9 @@ def run(
     return history
 
 
-def prefixed(prefix: str, sums: Sums) -> dict[str, float]:
+def prefixed(prefix: str, means: dict[str, float]) -> dict[str, float]:
     """The means of an evaluation under the names that the history gives them."""
-    return {f"{prefix}{name}": mean for name, mean in sums.means().items()}
+    return {f"{prefix}{name}": mean for name, mean in means.items()}
 
 
 class Pace:

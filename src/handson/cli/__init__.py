@@ -1,0 +1,27 @@
+"""The command line: every job as a command."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Run the command line; errors that a user can mend are shown without a traceback."""
+    import typer
+
+    from handson.cli.commands import app
+    from handson.errors import HandsonError
+
+    try:
+        app(standalone_mode=True)
+    except KeyboardInterrupt:
+        _stop("stopped", 130)
+    except (HandsonError, OSError) as error:
+        _stop(f"error: {error}", 2)
+    except typer.Exit as leave:
+        sys.exit(leave.exit_code)
+
+
+def _stop(text: str, code: int) -> None:
+    print(text, file=sys.stderr)
+    sys.exit(code)

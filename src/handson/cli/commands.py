@@ -1,0 +1,179 @@
+"""The commands. What they need is imported when they run, so that `--help` answers at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from handson.experiment import Experiment
+    from handson.runs import Run
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Hands-on deep learning: train nets on tables, arrays and images, and see what happens inside.",
+    epilog="Example: handson fit faces --data training.csv",
+)
+
+ExperimentName = Annotated[str, typer.Argument(help="A YAML file, or the name of a built-in experiment: faces.")]
+RunName = Annotated[str, typer.Argument(help="A run folder, such as runs/faces, or its name.")]
+DataPath = Annotated[str | None, typer.Option("--data", help="A table, an array file or a folder of images.")]
+RunsFolder = Annotated[Path, typer.Option("--runs", help="Where run folders are.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print results only.")]
+
+
+@app.command()
+def explore(
+    data: Annotated[str, typer.Argument(help="A table, an array file or a folder of images.")],
+    targets: Annotated[str | None, typer.Option(help="Target columns, separated by commas.")] = None,
+    inputs: Annotated[str | None, typer.Option(help="Of an .npz file: the name of the array of inputs.")] = None,
+    classes: Annotated[bool, typer.Option(help="The targets are classes, also when they are numbers.")] = False,
+    image: Annotated[str | None, typer.Option(help="The column that holds images.")] = None,
+    picture: Annotated[Path | None, typer.Option(help="Where to write a sheet of pictures (.png).")] = None,
+) -> None:
+    """Show what is in a data set: columns, what is missing, duplicates, classes, images."""
+    from handson.cli.tables import show_exploration
+    from handson.data.explore import explore as look
+    from handson.data.sources import read
+
+    wanted: Any = targets.split(",") if targets else None
+    if wanted and (data.endswith(".npz") or len(wanted) == 1):
+        wanted = wanted[0]
+    found = look(read(data, wanted, inputs, image=image, classes="auto" if classes else None))
+    show_exploration(found)
+    if picture is not None:
+        from handson.plots import plot_exploration
+
+        plot_exploration(found, picture)
+        typer.echo(f"pictures: {picture}")
+
+
+@app.command()
+def fit(
+    experiment: ExperimentName,
+    data: DataPath = None,
+    name: Annotated[str | None, typer.Option(help="The name of the run; by default the experiment's.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="In place of the experiment's.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="In place of the experiment's.")] = None,
+    groups: Annotated[
+        str | None, typer.Option(help="A column or .npy file: rows that stay together in the split.")
+    ] = None,
+    runs: RunsFolder = Path("runs"),
+    quiet: Quiet = False,
+) -> None:
+    """Train the net of an experiment; everything about it goes into a new run folder."""
+    from handson.runs import Run
+
+    chosen = _experiment(experiment)
+    chosen.name = name or chosen.name
+    chosen.data.path = str(Path(data).absolute()) if data else chosen.data.path
+    chosen.data.groups = groups or chosen.data.groups
+    chosen.fit.epochs = epochs or chosen.fit.epochs
+    chosen.fit.seed = chosen.fit.seed if seed is None else seed
+    source = chosen.read_data()
+    run = Run.create(chosen, runs)
+    run.fit(source, verbose=0 if quiet else "auto")
+    _show_report(run, "report.json")
+
+
+@app.command()
+def specialists(run: RunName, data: DataPath = None, runs: RunsFolder = Path("runs"), quiet: Quiet = False) -> None:
+    """Train a specialist for each group of target columns, started from a run's net."""
+    found = _run(run, runs)
+    source = found.experiment.read_data(data)
+    found.fit_specialists(source, verbose=0 if quiet else "auto")
+    _show_report(found, "specialists/report.json")
+
+
+@app.command()
+def curves(run: RunName, runs: RunsFolder = Path("runs")) -> None:
+    """Draw the curves of a run, and of its specialists: training and validation error, and their weighted mean."""
+    for path in _run(run, runs).draw_curves():
+        typer.echo(path)
+
+
+@app.command()
+def evaluate(run: RunName, data: DataPath = None, runs: RunsFolder = Path("runs")) -> None:
+    """Measure a run's net, and its specialists, on data with targets (by default its validation rows)."""
+    from handson.cli.tables import show_errors, show_means
+    from handson.runs import errors, targets_of
+
+    found = _run(run, runs)
+    source = found.experiment.read_data(data)
+    rows = source if data else found.split(source)[1]
+    if rows is None:
+        raise typer.BadParameter("the run has no validation rows: give --data.")
+    net, special = found.net(), found.specialists()
+    show_means(net.evaluate(rows.inputs, targets_of(rows), return_dict=True), len(rows))
+    if rows.task == "regression":
+        tables = {"net": errors(net.predict(rows.inputs), rows)}
+        if special is not None:
+            tables["specialists"] = errors(special.predict(rows.inputs), rows)
+        show_errors(tables)
+
+
+@app.command()
+def predict(
+    run: RunName,
+    data: Annotated[str, typer.Option("--data", help="A table, an array file or a folder of images.")],
+    lookup: Annotated[
+        Path | None, typer.Option(help="The competition's IdLookupTable.csv: writes a submission.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Where to write; by default into the run folder.")] = None,
+    net_only: Annotated[bool, typer.Option("--net-only", help="Leave the run's specialists out.")] = False,
+    runs: RunsFolder = Path("runs"),
+) -> None:
+    """Predict: a table of predictions, or with --lookup the competition's submission."""
+    from handson.cli.predictions import write_predictions
+
+    write_predictions(_run(run, runs), data, lookup, out, net_only)
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Option(help="Where data and results go.")] = Path("runs/demo"),
+    faces: Annotated[int, typer.Option(min=40, help="How many faces to simulate.")] = 1600,
+    quiet: Quiet = False,
+) -> None:
+    """The whole job on simulated faces: explore, fit, specialists, curves, submission."""
+    from handson.faces.demo import run_demo
+
+    run_demo(folder, faces, quiet)
+
+
+def _experiment(name: str) -> Experiment:
+    from handson.errors import HandsonError, nearest
+    from handson.experiment import Experiment
+    from handson.faces import EXPERIMENTS
+
+    if name in EXPERIMENTS:
+        return Experiment.from_yaml(EXPERIMENTS[name])
+    if not name.endswith((".yaml", ".yml")) and not Path(name).exists():
+        close = nearest(name, EXPERIMENTS)
+        raise HandsonError(
+            f"no experiment is called {name!r}.{close} Give a .yaml file, or a name: {', '.join(EXPERIMENTS)}."
+        )
+    return Experiment.from_yaml(name)
+
+
+def _run(name: str, runs: Path) -> Run:
+    from handson.runs import Run
+
+    return Run(runs / name if not Path(name).exists() and (runs / name).exists() else name)
+
+
+def _show_report(run: Run, name: str) -> None:
+    import json
+
+    path = run.folder / name
+    if path.is_file():
+        report = json.loads(path.read_text(encoding="utf-8"))
+        means = report.get("validation", {}) | ({"rmse": report["rmse"]} if "rmse" in report else {})
+        shown = "  ".join(f"{key} {value:.4g}" for key, value in means.items())
+        typer.echo(f"validation: {shown}  ({report['seconds']:.0f} s)")
+    typer.echo(f"run folder: {run.folder}")

@@ -1,0 +1,49 @@
+"""What `handson predict` writes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from handson import console
+from handson.faces.submission import read_lookup, submission, write_table
+
+if TYPE_CHECKING:
+    from handson.data.dataset import Dataset
+    from handson.runs import Run
+
+
+def write_predictions(run: Run, data: str, lookup: Path | None, out: Path | None, net_only: bool) -> Path:
+    """Predict, and write a table of predictions or, with a look-up table, a submission; returns its path."""
+    asked = None if lookup is None else read_lookup(lookup)
+    rows = run.read_inputs(data, ids=run.experiment.data.ids or (None if asked is None else "ImageId"))
+    special = None if net_only else run.specialists()
+    predictor: Any = run.net() if special is None else special
+    predicted = predictor.predict(rows.inputs)
+    if asked is None:
+        table = prediction_table(run, rows, predicted)
+        path = out or run.folder / "predictions.csv"
+    else:
+        columns = run.columns()["targets"]
+        identities = np.arange(1, len(rows) + 1) if rows.ids is None else rows.ids
+        table = submission(predicted, columns, identities, asked)
+        path = out or run.folder / "submission.csv"
+    write_table(table, path)
+    by = "the net" if special is None else "the specialists"
+    console.say(f"{len(rows)} rows predicted by {by}: {path} ({len(table)} lines)")
+    return path
+
+
+def prediction_table(run: Run, rows: Dataset, predicted: np.ndarray) -> pd.DataFrame:
+    """Predictions with the names of their columns; of classes, the likeliest and the probability of each."""
+    columns = run.columns()
+    table = pd.DataFrame({"id": np.arange(len(rows)) if rows.ids is None else rows.ids})
+    if columns["classes"] is None:
+        return table.join(pd.DataFrame(predicted, columns=columns["targets"]))
+    if predicted.shape[1] == 1:
+        predicted = np.concatenate([1 - predicted, predicted], 1)
+    table["class"] = np.array(columns["classes"])[predicted.argmax(1)]
+    return table.join(pd.DataFrame(predicted, columns=[f"probability of {name}" for name in columns["classes"]]))

@@ -1,0 +1,99 @@
+"""What the commands show in the terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from handson.data.explore import Exploration
+
+# Longer lists are cut: the picture sheet and the run folder have everything.
+MOST_ROWS = 40
+
+
+def _console() -> Console:
+    return Console(highlight=False, soft_wrap=False)
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for position, column in enumerate(columns):
+        table.add_column(column, justify="left" if position == 0 else "right", no_wrap=position == 0)
+    return table
+
+
+def show_exploration(found: Exploration) -> None:
+    """Print what `explore` found."""
+    console, data = _console(), found.data
+    kind = "images" if data.kind == "images" else f"rows, {len(data.input_names)} inputs"
+    console.print(f"[bold]{data.source}[/bold]: {len(data)} {kind}, task: {data.task}")
+    if found.images:
+        table = _table("\nimages", "", "")
+        for name, value in found.images.items():
+            table.add_row(name, f"{value:.4g}" if isinstance(value, float) else str(value))
+        console.print(table)
+    if found.columns:
+        console.print(_columns_table(found))
+    if found.classes:
+        table = _table("\nclasses", "class", "rows", "share")
+        for name, count in found.classes.items():
+            table.add_row(name, str(count), f"{100 * count / len(data):.1f} %")
+        console.print(table)
+    if found.patterns:
+        console.print(_patterns_table(found))
+    console.print(f"\nduplicates: {len(found.duplicates)}")
+    if data.groups is not None:
+        console.print(f"groups: {len(set(data.groups.tolist()))}")
+    for remark in found.remarks:
+        console.print(f"[yellow]note[/yellow]: {remark}")
+
+
+def _columns_table(found: Exploration) -> Table:
+    table = _table("\ncolumns", "name", "role", "type", "present", "distinct", "lowest", "mean", "highest")
+    for column in found.columns[:MOST_ROWS]:
+        numbers = [f"{value:.4g}" for value in (column.low, column.mean, column.high)]
+        table.add_row(column.name, column.role, column.type, str(column.present), str(column.distinct), *numbers)
+    if len(found.columns) > MOST_ROWS:
+        table.add_row(f"... and {len(found.columns) - MOST_ROWS} more")
+    return table
+
+
+def _patterns_table(found: Exploration) -> Table:
+    from handson.data.explore import MOST_PATTERNS
+
+    table = _table("\nwhich targets are missing together", "rows", "present", "missing", "which")
+    for pattern in found.patterns[:MOST_PATTERNS]:
+        table.add_row(str(pattern.rows), str(len(pattern.present)), str(len(pattern.missing)), _which(pattern))
+    rest = found.patterns[MOST_PATTERNS:]
+    if rest:
+        table.add_row(str(sum(pattern.rows for pattern in rest)), "", "", f"in {len(rest)} more patterns")
+    table.columns[3].justify = "left"
+    return table
+
+
+def _which(pattern: Any) -> str:
+    if not pattern.missing:
+        return "complete"
+    if len(pattern.missing) <= 4:
+        return "without " + ", ".join(pattern.missing)
+    return "only " + ", ".join(pattern.present) if len(pattern.present) <= 8 else f"without {pattern.missing[0]}, ..."
+
+
+def show_means(means: dict[str, float], rows: int) -> None:
+    """Print loss and metrics."""
+    table = _table(f"{rows} rows", *means)
+    table.add_row(*(f"{value:.5g}" for value in means.values()))
+    _console().print(table)
+
+
+def show_errors(tables: dict[str, dict[str, Any]]) -> None:
+    """Print root mean square errors, column by column, of one or several predictors."""
+    table = _table("\nroot mean square error", "column", *tables)
+    first = next(iter(tables.values()))
+    for column in first["rmse_of_columns"]:
+        table.add_row(column, *(f"{entry['rmse_of_columns'][column]:.4g}" for entry in tables.values()))
+    table.add_row("all", *(f"{entry['rmse']:.4g}" for entry in tables.values()), style="bold")
+    _console().print(table)

@@ -1,0 +1,285 @@
+"""Run folders: what an experiment leaves on the disk, and what can be done with it afterwards.
+
+A run folder holds experiment.yaml, data.json (the columns), split.npz (the rows that train and validate), net.handson,
+history.json and history.csv, report.json, pictures, and, once they are trained, the folder specialists.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import platform
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from handson import console
+from handson.data.dataset import Dataset
+from handson.data.keypoints import find_points
+from handson.data.sources import read
+from handson.data.split import split
+from handson.errors import HandsonError, listing, nearest
+from handson.experiment import Experiment
+from handson.files import atomic
+
+if TYPE_CHECKING:
+    from handson.models import Sequential
+    from handson.specialists import Specialists
+    from handson.training.history import History
+
+# How many validation images the picture of predictions shows.
+SHOWN = 24
+
+
+class Run:
+    """A folder with everything about one training.
+
+    Parameters
+    ----------
+    folder : str or path
+        An existing run folder, such as 'runs/faces'.
+
+    Raises
+    ------
+    FileNotFoundError
+        When there is no run in the folder; the nearest name is given.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self.folder = Path(folder)
+        if not (self.folder / "experiment.yaml").is_file():
+            parent = self.folder.parent
+            others = [entry.parent.name for entry in parent.glob("*/experiment.yaml")] if parent.is_dir() else []
+            raise FileNotFoundError(
+                f"there is no run in {self.folder}.{nearest(self.folder.name, others)}"
+                + (f" Runs in {parent}: {listing(others)}." if others else "")
+            )
+        self.experiment = Experiment.from_yaml(self.folder / "experiment.yaml")
+
+    @classmethod
+    def create(cls, experiment: Experiment, parent: str | os.PathLike[str] = "runs") -> Run:
+        """A new run folder for an experiment; a number is added to its name when that is taken."""
+        parent = Path(parent)
+        parent.mkdir(parents=True, exist_ok=True)
+        names = (experiment.name if number == 1 else f"{experiment.name}-{number}" for number in range(1, 10_000))
+        folder = next(parent / name for name in names if not (parent / name).exists())
+        folder.mkdir()
+        experiment.to_yaml(folder / "experiment.yaml")
+        return cls(folder)
+
+    def fit(self, data: Dataset, verbose: Any = "auto") -> History:
+        """Train the experiment's net on a data set, and write everything into the folder."""
+        started = time.perf_counter()
+        training, validation = self.split(data)
+        columns = {"inputs": data.input_names, "targets": data.target_names, "classes": data.classes}
+        atomic.write_text(self.folder / "data.json", json.dumps({"source": data.source, "rows": len(data)} | columns))
+        net = self.experiment.build()
+        settings = self.experiment.fit.model_dump()
+        history = net.fit(
+            training.inputs,
+            targets_of(training),
+            validation_data=None if validation is None else (validation.inputs, targets_of(validation)),
+            augment=self.experiment.build_augment(),
+            callbacks=[_callback(config) for config in settings.pop("callbacks")],
+            verbose=verbose,
+            **settings,
+        )
+        net.save(self.folder / "net.handson")
+        history.params["seconds"] = time.perf_counter() - started
+        self._write_history(history)
+        self._write_report(net, data, validation, history)
+        history.plot(self.folder / "curves.png")
+        if validation is not None:
+            self.draw_predictions(net.predict, validation)
+        return history
+
+    def split(self, data: Dataset) -> tuple[Dataset, Dataset | None]:
+        """The training and the validation part of a data set: made once, and the same ever after."""
+        if data.targets is None:
+            raise HandsonError(f"{data.source} has no targets to train on: say data: {{targets: ...}}.")
+        if not self.experiment.split.validation:
+            return data, None
+        kept = self.folder / "split.npz"
+        if kept.is_file():
+            with np.load(kept, allow_pickle=False) as rows:
+                train, held_out = rows["train"], rows["validation"]
+            if len(train) + len(held_out) != len(data):
+                raise HandsonError(
+                    f"{data.source} has {len(data)} rows, but the run was split on {len(train) + len(held_out)}."
+                )
+            return data.rows(train), data.rows(held_out)
+        seed = self.experiment.split.seed
+        seed = self.experiment.fit.seed if seed is None else seed
+        labels = data.targets if data.task == "classification" else None
+        parts = split(len(data), self.experiment.split.validation, seed, labels, data.groups)
+        console.say(parts.description)
+        atomic.write(kept, lambda place: _write_npz(place, train=parts.train, validation=parts.validation))
+        return data.rows(parts.train), data.rows(parts.validation)
+
+    def columns(self) -> dict[str, Any]:
+        """The columns that the net was trained on: 'inputs', 'targets', and the names of 'classes' or None."""
+        return json.loads((self.folder / "data.json").read_text(encoding="utf-8"))
+
+    def read_inputs(self, path: str | os.PathLike[str], ids: str | None = None) -> Dataset:
+        """Data to predict: the columns that the net was trained on, without targets."""
+        columns = self.columns()
+        section = self.experiment.data.model_dump(exclude_none=True)
+        arguments = {key: section[key] for key in ("inputs", "image", "image_shape") if key in section}
+        if columns["inputs"] and not isinstance(section.get("inputs"), str):
+            arguments["inputs"] = columns["inputs"]
+        return read(path, targets=[] if Path(path).suffix != ".npz" else None, ids=ids, **arguments)
+
+    def net(self) -> Sequential:
+        """The trained net."""
+        from handson.models import load_model
+
+        path = self.folder / "net.handson"
+        if not path.is_file():
+            raise FileNotFoundError(f"{self.folder} holds no trained net yet: net.handson is missing.")
+        return load_model(path)
+
+    def history(self) -> History:
+        """The history of the training."""
+        from handson.training.history import History
+
+        history = History()
+        stored = json.loads((self.folder / "history.json").read_text(encoding="utf-8"))
+        history.history = {
+            name: [float("nan") if v is None else v for v in values] for name, values in stored["history"].items()
+        }
+        history.epoch, history.params, history.seed = stored["epoch"], stored["params"], stored["seed"]
+        return history
+
+    def fit_specialists(self, data: Dataset, verbose: Any = "auto") -> Specialists:
+        """Train specialists from the run's net, on the same split, and write them into the folder."""
+        from handson import registry
+        from handson.specialists import Specialists
+
+        settings = self.experiment.specialists
+        training, validation = self.split(data)
+        specialists = Specialists(self.net(), settings.groups, settings.output, data.target_names)
+        started = time.perf_counter()
+        specialists.fit(
+            training.inputs,
+            training.targets,
+            epochs=settings.epochs,
+            batch_size=settings.batch_size,
+            validation_data=None if validation is None else (validation.inputs, validation.targets),
+            augment=self.experiment.build_augment(),
+            patience=settings.patience,
+            optimizer=None if settings.optimizer is None else registry.resolve("optimizer", settings.optimizer),
+            verbose=verbose,
+            on_group=lambda name, rows: console.say(f"specialist {name}: {rows} rows"),
+        )
+        specialists.save(self.folder / "specialists")
+        if validation is not None:
+            report = {"seconds": time.perf_counter() - started} | errors(
+                specialists.predict(validation.inputs), validation
+            )
+            atomic.write_text(self.folder / "specialists" / "report.json", json.dumps(report, indent=1))
+            self.draw_predictions(specialists.predict, validation, "specialists/predictions.png")
+        self.draw_curves()
+        return specialists
+
+    def specialists(self) -> Specialists | None:
+        """The run's specialists, if they are trained."""
+        from handson.specialists import Specialists
+
+        folder = self.folder / "specialists"
+        return Specialists.load(folder) if (folder / "specialists.json").is_file() else None
+
+    def draw_curves(self) -> list[Path]:
+        """Draw the curves of the net, and of the specialists if there are any; the paths of the pictures."""
+        from handson.plots import plot_specialists
+
+        paths = [self.folder / "curves.png"]
+        self.history().plot(paths[0])
+        specialists = self.specialists()
+        if specialists is not None:
+            paths.append(self.folder / "specialists" / "curves.png")
+            weights = {name: len(columns) for name, columns in specialists.groups.items()}
+            plot_specialists(specialists.curves(), weights, path=paths[1])
+        return paths
+
+    def draw_predictions(self, predict: Any, data: Dataset, name: str = "predictions.png") -> Path | None:
+        """Draw predicted and true keypoints on some images; None for other kinds of data."""
+        from handson.plots import plot_keypoints
+
+        points = find_points(data.target_names)
+        if data.kind != "images" or data.task != "regression" or not points or data.targets is None:
+            return None
+        chosen = data.rows(np.unique(np.linspace(0, len(data) - 1, SHOWN).astype(int)))
+        path = self.folder / name
+        plot_keypoints(chosen.inputs, predict(chosen.inputs), chosen.targets, points, path=path)
+        return path
+
+    def _write_history(self, history: History) -> None:
+        stored = {
+            "history": {name: [v if v == v else None for v in values] for name, values in history.history.items()},
+            "epoch": history.epoch,
+            "params": history.params,
+            "seed": history.seed,
+            "notes": history.notes,
+        }
+        atomic.write_text(self.folder / "history.json", json.dumps(stored, indent=1))
+        atomic.write(self.folder / "history.csv", lambda place: _write_history_table(place, history))
+
+    def _write_report(self, net: Sequential, data: Dataset, validation: Dataset | None, history: History) -> None:
+        import torch
+
+        import handson
+
+        report: dict[str, Any] = {
+            "data": data.source,
+            "rows": len(data),
+            "seconds": history.params["seconds"],
+            "parameters": net.count_params(),
+            "versions": {"handson": handson.__version__, "torch": torch.__version__, "numpy": np.__version__},
+            "machine": f"{platform.processor() or platform.machine()}, {os.cpu_count()} processors, {net.device}",
+        }
+        if validation is not None:
+            report["validation"] = net.evaluate(validation.inputs, targets_of(validation), return_dict=True)
+            if data.task == "regression":
+                report |= errors(net.predict(validation.inputs), validation)
+        atomic.write_text(self.folder / "report.json", json.dumps(report, indent=1))
+
+
+def errors(predicted: np.ndarray, data: Dataset) -> dict[str, Any]:
+    """Root mean square errors over all present targets, and column by column, in the targets' units."""
+    squares = np.square(predicted.astype(np.float64) - np.asarray(data.targets))
+    columns = {
+        name: float(np.sqrt(np.nanmean(squares[:, position])))
+        for position, name in enumerate(data.target_names)
+        if np.isfinite(squares[:, position]).any()
+    }
+    return {"rmse": float(np.sqrt(np.nanmean(squares))), "rmse_of_columns": columns}
+
+
+def targets_of(data: Dataset) -> Any:
+    """The targets with the names of their columns."""
+    import pandas as pd
+
+    if data.task == "classification":
+        return data.targets
+    return pd.DataFrame(data.targets, columns=data.target_names)
+
+
+def _callback(config: Any) -> Any:
+    from handson import registry
+
+    return registry.resolve("callback", config)
+
+
+def _write_npz(place: Path, **arrays: np.ndarray) -> None:
+    with place.open("wb") as file:
+        np.savez(file, **arrays)  # type: ignore[arg-type]
+
+
+def _write_history_table(place: Path, history: History) -> None:
+    with place.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["epoch", *history.history])
+        writer.writerows(zip([epoch + 1 for epoch in history.epoch], *history.history.values(), strict=True))
