@@ -25,9 +25,14 @@ def keras():
     return pytest.importorskip("keras")
 
 
-def shared(*parts):
-    """A path in the folder of shared material; the test is skipped where that is not there."""
-    path = SHARED.joinpath(*parts)
-    if not path.exists():
-        pytest.skip(f"needs {path.name} of the shared material")
+@pytest.fixture(scope="session")
+def shared():
+    """Paths in the folder of shared material; a test that needs one is skipped where it is not there."""
+
+    def path(*parts):
+        found = SHARED.joinpath(*parts)
+        if not found.exists():
+            pytest.skip(f"needs {found.name} of the shared material")
+        return found
+
     return path

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
+from difflib import SequenceMatcher
 
 
 class HandsonError(ValueError):
@@ -41,11 +41,13 @@ def nearest(name: str, known: Iterable[str]) -> str:
     >>> nearest("zzz", ["epochs"])
     ''
     """
-    folded = {entry.casefold(): entry for entry in sorted(map(str, known), key=str.swapcase, reverse=True)}
-    matches = get_close_matches(str(name).casefold(), list(folded), n=2, cutoff=0.6)
-    if not matches:
-        return ""
-    return f" Did you mean {' or '.join(repr(folded[match]) for match in matches)}?"
+    likeness = {}
+    for entry in sorted(map(str, known), key=str.swapcase):
+        ratio = SequenceMatcher(None, str(name).casefold(), entry.casefold()).ratio()
+        if ratio >= 0.6 and entry.casefold() not in map(str.casefold, likeness):
+            likeness[entry] = ratio
+    best = sorted(likeness, key=lambda entry: (-likeness[entry], entry))[:2]
+    return f" Did you mean {' or '.join(map(repr, best))}?" if best else ""
 
 
 def listing(names: Iterable[object], limit: int = 12) -> str:

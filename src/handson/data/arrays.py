@@ -59,14 +59,12 @@ def as_labels(data: Any, what: str) -> Tensor:
         values = data.detach()
     else:
         values = _from_numpy(_as_numpy(data, what))
-    if not values.is_floating_point():
-        return values.to(torch.int64)
     missing = torch.isnan(values)
-    whole = torch.where(missing, -1.0, values)
+    whole = torch.where(missing, -1, values)
     if bool((whole != whole.round()).any()):
         row = int((whole != whole.round()).reshape(len(whole), -1).any(1).nonzero()[0])
         raise HandsonError(f"{what} are whole numbers 0, 1, 2, ...; row {row} has {values[row].tolist()}.")
-    if bool(((whole < 0) & ~missing).any()):
+    if bool(((values < 0) & ~missing).any()):
         raise HandsonError(f"{what} start at 0; the smallest is {values[~missing].min().item():g}.")
     return whole.to(torch.int64)
 

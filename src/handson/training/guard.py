@@ -72,7 +72,7 @@ class Guard:
         if fresh or now - self._taken > SECONDS_BETWEEN_COPIES:
             self._copy, self._span, self._taken = self.engine.state.copy(), span, now
 
-    def after(self, span: Span, means: dict[str, float]) -> bool:
+    def after(self, span: Span, sums: Sums) -> bool:
         """Whether the training can go on after a span.
 
         Raises
@@ -81,7 +81,7 @@ class Guard:
             With the epoch, the step and the layer where it began. The weights are those before the epoch, or before
             the last half minute.
         """
-        if self.on_nan == "ignore" or math.isfinite(means.get("loss", 0.0)):
+        if self.on_nan == "ignore" or sums.finite():
             return True
         error = NonFiniteLoss(self.locate(span), self.engine.job.optimizer)
         if self.on_nan == "raise":
@@ -111,7 +111,7 @@ class Guard:
 
 
 def _first_bad(sums: Sums, weights: dict[str, Tensor], watch: Watch) -> tuple[str, str] | None:
-    if not all(math.isfinite(mean) for mean in sums.means().values()):
+    if not sums.finite():
         return watch.last, f"its output reached {watch.largest:.3g}, which overflowed in the loss"
     for name, weight in weights.items():
         if weight.is_floating_point() and not bool(torch.isfinite(weight).all()):

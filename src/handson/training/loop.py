@@ -47,7 +47,7 @@ def run(
             guard.before(span)
             engine.train(span, sums)
             logs = engine.job.report(sums)  # the one place where the host waits for the device
-            if not guard.after(span, logs):
+            if not guard.after(span, sums):
                 model.stop_training = True
                 break
             callbacks.look(span.last, logs)

@@ -1,8 +1,8 @@
 """How the process keeps its memory while it trains on a CPU.
 
-The C library of Linux gives large blocks back to the system as soon as they are free. A training step allocates the same
-large blocks again and again, and getting them afresh costs more than the arithmetic in them: every page is zeroed and
-mapped anew. Kept in the process, they cost nothing.
+The C library of Linux gives large blocks back to the system as soon as they are free. A training step allocates the
+same large blocks again and again, and getting them afresh costs more than the arithmetic in them: every page is zeroed
+and mapped anew. Kept in the process, they cost nothing.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import torch
@@ -52,6 +53,11 @@ class Sums:
             name: total / self.counts[name] if self.counts[name] else float("nan")
             for name, total in self.totals.items()
         }
+
+    def finite(self) -> bool:
+        """Whether all totals are finite numbers."""
+        self.read()
+        return all(math.isfinite(total) for total in self.totals.values())
 
     def state(self) -> dict[str, list[float]]:
         """Totals and counts as JSON."""

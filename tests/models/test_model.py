@@ -1,0 +1,177 @@
+"""`Model` and `Sequential`: building, names, weights, errors."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import handson
+from handson import Model, Sequential
+from handson.errors import HandsonError, NotBuiltError
+from handson.layers import Conv2D, Dense, Dropout, Flatten, Input, MaxPooling2D
+
+
+def small(**kwargs):
+    return Sequential([Dense(4, activation="relu", input_dim=3), Dense(1)], **kwargs)
+
+
+def test_input_shape_input_dim_input_and_data_build_the_same_net():
+    x = np.zeros((2, 3), np.float32)
+    nets = [
+        Sequential([Dense(4, input_shape=(3,)), Dense(1)], seed=1),
+        Sequential([Dense(4, input_dim=3), Dense(1)], seed=1),
+        Sequential([Input((3,)), Dense(4), Dense(1)], seed=1),
+        Sequential([Dense(4), Dense(1)], seed=1),
+    ]
+    nets[3].predict(x)
+    added = Sequential(seed=1)
+    added.add(Dense(4, input_dim=3))
+    added.add(Dense(1))
+    for net in (*nets[1:], added):
+        for ours, theirs in zip(net.get_weights(), nets[0].get_weights(), strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+
+
+def test_layers_are_numbered_by_kind_and_reached_by_name():
+    net = Sequential([Conv2D(2, 3, input_shape=(9, 9, 1)), Conv2D(2, 3), Flatten(), Dense(3), Dense(1, name="out")])
+    assert [layer.name for layer in net.layers] == ["conv2d_1", "conv2d_2", "flatten_1", "dense_1", "out"]
+    assert net.get_layer("out") is net.layers[-1]
+    assert net.get_layer(index=0) is net.get_layer("conv2d_1")
+    with pytest.raises(HandsonError, match="no layer is called 'conv2d'. Did you mean 'conv2d_1' or 'conv2d_2'"):
+        net.get_layer("conv2d")
+
+
+def test_a_name_of_a_method_can_be_a_layer():
+    net = Sequential([Dense(2, input_dim=2, name="fit"), Dense(1, name="compile")])
+    assert net.get_layer("fit").units == 2
+    net.compile("sgd", "mse")
+    assert len(net.fit(np.ones((4, 2)), np.ones(4), verbose=0).epoch) == 1
+
+
+def test_two_layers_of_one_name_are_refused():
+    with pytest.raises(HandsonError, match="the name 'a' is taken"):
+        Sequential([Dense(2, name="a", input_dim=2), Dense(2, name="a")])
+
+
+def test_any_torch_module_is_a_layer():
+    net = Sequential([nn.Conv2d(1, 4, 3), nn.ReLU(), Flatten(), nn.LazyLinear(5), Dense(1)])
+    assert net.predict(np.zeros((2, 8, 8, 1), np.float32)).shape == (2, 1)
+    assert [layer.name for layer in net.layers] == ["conv2d_1", "re_lu_1", "flatten_1", "lazy_linear_1", "dense_1"]
+
+
+def test_model_wraps_any_module_and_trains_it(rng):
+    x = rng.normal(size=(64, 3)).astype(np.float32)
+    net = Model(nn.Sequential(nn.Linear(3, 16), nn.Tanh(), nn.Linear(16, 1)))
+    net.compile(handson.optimizers.Adam(0.01), "mse")
+    history = net.fit(x, x.sum(1), epochs=30, seed=0, verbose=0)
+    assert history.history["loss"][-1] < 0.2 * history.history["loss"][0]
+
+
+def test_a_list_is_no_module():
+    with pytest.raises(HandsonError, match=r"A list of layers: Sequential\(\[...\]\)"):
+        Model([Dense(1)])
+
+
+def test_weights_are_in_the_order_and_layouts_of_keras(keras, rng):
+    ours = Sequential([Conv2D(4, 3, input_shape=(8, 8, 2)), MaxPooling2D(), Flatten(), Dense(3)])
+    theirs = keras.Sequential(
+        [keras.Input((8, 8, 2)), keras.layers.Conv2D(4, 3), keras.layers.MaxPooling2D(), keras.layers.Flatten(),
+         keras.layers.Dense(3)]
+    )  # fmt: skip
+    ours.set_weights(theirs.get_weights())
+    x = rng.normal(size=(5, 8, 8, 2)).astype(np.float32)
+    np.testing.assert_allclose(ours.predict(x), theirs.predict(x, verbose=0), atol=1e-5)
+
+
+def test_set_weights_of_the_wrong_shape_changes_nothing():
+    net = small(seed=0)
+    before = net.get_weights()
+    wrong = [np.zeros_like(weight) for weight in before]
+    wrong[3] = np.zeros(7)
+    with pytest.raises(HandsonError, match=r"weight 3 of 'sequential' has shape \(1,\); got an array of \(7,\)"):
+        net.set_weights(wrong)
+    for old, new in zip(before, net.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_an_unbuilt_net_says_how_it_is_built():
+    with pytest.raises(NotBuiltError, match=r"give its first layer input_shape=..., start with Input"):
+        Sequential([Dense(3)]).summary()
+
+
+def test_images_without_channels_are_refused_with_the_cure():
+    net = Sequential([Conv2D(2, 3, input_shape=(8, 8, 1)), Flatten(), Dense(1)])
+    with pytest.raises(
+        HandsonError, match=r"takes inputs of shape \(None, 8, 8, 1\); got \(None, 8, 8\).*x\[..., None\]"
+    ):
+        net.predict(np.zeros((2, 8, 8), np.float32))
+
+
+def test_pop_takes_the_last_layer_off():
+    net = small()
+    net.pop()
+    assert net.output_shape == (None, 4)
+    assert net.predict(np.zeros((2, 3), np.float32)).shape == (2, 4)
+
+
+def test_count_params_counts_buffers_too_and_summary_separates_them(capsys):
+    net = Sequential([Dense(4, input_dim=3), handson.layers.BatchNormalization()])
+    net.summary()
+    assert net.count_params() == 16 + 16
+    assert "Trainable params: 24\nNon-trainable params: 8" in capsys.readouterr().out
+
+
+def test_a_net_is_a_torch_module():
+    net = small()
+    assert isinstance(net, nn.Module)
+    assert set(net.state_dict()) == {"dense_1.kernel", "dense_1.bias", "dense_2.kernel", "dense_2.bias"}
+    assert net(torch.zeros(2, 3)).shape == (2, 1)
+
+
+def test_adding_a_class_is_refused_with_the_cure():
+    with pytest.raises(HandsonError, match=r"write Dense\(...\)"):
+        Sequential([Dense])
+
+
+def test_compile_names_the_nearest_loss_and_metric():
+    net = small()
+    with pytest.raises(HandsonError, match="unknown loss 'mean_squared_eror'. Did you mean 'mean_squared_error'"):
+        net.compile("adam", "mean_squared_eror")
+    with pytest.raises(HandsonError, match="unknown metric 'acuracy'. Did you mean 'accuracy'"):
+        net.compile("adam", "mse", metrics=["acuracy"])
+    with pytest.raises(HandsonError, match="unknown optimizer 'adm'. Did you mean 'adam'"):
+        net.compile("adm", "mse")
+
+
+def test_fit_before_compile_says_so():
+    with pytest.raises(HandsonError, match="fit needs a compiled net"):
+        small().fit(np.zeros((2, 3)), np.zeros(2))
+
+
+def test_freezing_works_without_compiling_again(rng):
+    x, y = rng.normal(size=(32, 3)).astype(np.float32), rng.normal(size=32).astype(np.float32)
+    net = small(seed=0)
+    net.compile("sgd", "mse")
+    first, last = net.layers
+    first.trainable = False
+    before = first.get_weights(), last.get_weights()
+    net.fit(x, y, verbose=0)
+    np.testing.assert_array_equal(first.get_weights()[0], before[0][0])
+    assert (last.get_weights()[0] != before[1][0]).any()
+    first.trainable = True
+    net.fit(x, y, verbose=0)
+    assert (first.get_weights()[0] != before[0][0]).any()
+
+
+def test_a_frozen_batch_normalization_keeps_its_averages(rng):
+    net = Sequential([handson.layers.BatchNormalization(input_dim=3), Dropout(0.1), Dense(1)], seed=0)
+    net.compile("sgd", "mse")
+    net.layers[0].trainable = False
+    net.fit(rng.normal(5, 1, size=(32, 3)), np.zeros(32), verbose=0)
+    np.testing.assert_array_equal(net.layers[0].get_weights()[2], np.zeros(3))
+
+
+def test_the_model_module_of_the_lectures_is_the_same():
+    from handson.model import Sequential as FromModel
+
+    assert FromModel is Sequential

@@ -1,0 +1,115 @@
+"""A loss that is not a number: where it began, and what is left of the net."""
+
+import numpy as np
+import pytest
+import torch
+
+import handson
+from handson import Sequential, TrainingError
+from handson.callbacks import Callback, TerminateOnNaN
+from handson.layers import Dense, Dropout, Layer
+from handson.optimizers import SGD
+from handson.randomness.stream import current
+
+
+class Poison(Layer):
+    """Gives NaN in training when a certain row is in the batch: at the same step whenever it is repeated."""
+
+    def __init__(self, row, **kwargs):
+        super().__init__(**kwargs)
+        self.row = row
+
+    def forward(self, x):
+        stream = current()
+        return x * float("nan") if stream is not None and self.row in stream.rows.tolist() else x
+
+
+def data(rows=64):
+    x = np.random.default_rng(0).normal(size=(rows, 3)).astype(np.float32)
+    return x, x.sum(1)
+
+
+def diverging(**kwargs):
+    net = Sequential([Dense(8, activation="relu", input_dim=3), Dropout(0.2), Dense(1)], seed=0)
+    net.compile(SGD(100.0), "mse", **kwargs)
+    return net
+
+
+def test_divergence_stops_and_names_step_and_layer():
+    x, y = data()
+    with pytest.raises(TrainingError, match=r"it began in epoch 1, step \d+, in 'dense_\d'.*it is 100; try a tenth"):
+        diverging().fit(x, y, batch_size=4, epochs=50, verbose=0)
+
+
+def test_the_named_step_is_the_first_bad_one():
+    """A plain loop over the same steps meets its first loss that is not finite at the step that the error names."""
+    x, y = data()
+    with pytest.raises(TrainingError) as error:
+        diverging().fit(x, y, batch_size=4, epochs=50, shuffle=False, verbose=0)
+    losses = []
+
+    class Listen(Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            losses.append(logs["loss"])
+
+    diverging().fit(
+        x, y, batch_size=4, epochs=1, shuffle=False, verbose=0, terminate_on_nan=False, callbacks=[Listen()]
+    )
+    first = next(step for step, loss in enumerate(losses) if not np.isfinite(loss))
+    assert error.value.found.epoch == 0
+    assert error.value.found.step in (first, first - 1)
+
+
+def test_the_layer_that_makes_the_first_nan_is_named():
+    x, y = data()
+    net = Sequential([Dense(4, input_dim=3), Poison(row=20, name="culprit"), Dense(1)], seed=0)
+    net.compile("sgd", "mse")
+    with pytest.raises(TrainingError) as error:
+        net.fit(x, y, batch_size=8, shuffle=False, verbose=0)
+    assert error.value.found[:3] == (0, 2, "culprit")
+    assert "its output is NaN" in str(error.value)
+
+
+def test_the_weights_are_those_of_the_last_finite_state():
+    x, y = data()
+    net = diverging()
+    with pytest.raises(TrainingError):
+        net.fit(x, y, batch_size=4, epochs=50, verbose=0)
+    assert all(np.isfinite(weight).all() for weight in net.get_weights())
+    assert np.isfinite(net.predict(x)).all()
+
+
+def test_epochs_before_the_divergence_stay_in_the_history():
+    x, y = data()
+    net = Sequential([Dense(8, activation="relu", input_dim=3), Dense(1)], seed=0)
+    net.compile(SGD(0.01), "mse")
+
+    class Blow(Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 2:
+                self.model.optimizer.learning_rate = 1e6
+
+    with pytest.raises(TrainingError, match="epoch 3"):
+        net.fit(x, y, batch_size=4, epochs=9, verbose=0, callbacks=[Blow()])
+    assert net.history.epoch == [0, 1]
+
+
+def test_terminate_on_nan_ends_quietly(capsys):
+    x, y = data()
+    history = diverging().fit(x, y, batch_size=4, epochs=50, verbose=2, callbacks=[TerminateOnNaN()])
+    assert len(history.epoch) == 1
+    assert "the loss is not a number any more" in capsys.readouterr().out
+
+
+def test_it_can_be_turned_off():
+    x, y = data()
+    history = diverging().fit(x, y, batch_size=4, epochs=3, verbose=0, terminate_on_nan=False)
+    assert len(history.epoch) == 3
+
+
+def test_a_diverging_run_on_torchs_own_modules_names_the_module():
+    x, y = data()
+    net = handson.Model(torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Linear(4, 1)))
+    net.compile(SGD(1e8), "mse")
+    with pytest.raises(TrainingError, match=r"in 'module.[01]'"):
+        net.fit(x, y, batch_size=4, epochs=20, verbose=0)
