@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 if TYPE_CHECKING:
     from handson.data.explore import Exploration
@@ -32,6 +33,11 @@ def save(figure: Figure, path: PathLike | None) -> Figure:
         suffix = os.fspath(path).rpartition(".")[2]
         atomic.write(path, lambda place: figure.savefig(place, format=suffix, dpi=110))
     return figure
+
+
+def _whole_epochs(axes: Axes) -> None:
+    axes.set_xlabel("epoch")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def _tidy(axes: Axes) -> None:
@@ -71,7 +77,8 @@ def plot_history(history: History, path: PathLike | None = None) -> Figure:
         if best is not None and best[1].startswith("val_"):
             _mark_best(axes, best[0] + 1, history.history.get(f"val_{name}", []), epochs)
         _scale(axes, [history.history[key] for key in curves if key in history.history])
-        axes.set(xlabel="epoch", ylabel=name.replace("_", " "))
+        axes.set_ylabel(name.replace("_", " "))
+        _whole_epochs(axes)
         axes.legend(frameon=False, fontsize=8)
         _tidy(axes)
     return save(figure, path)
@@ -125,7 +132,8 @@ def plot_specialists(
         best_so_far = np.minimum.accumulate(np.asarray(validation, float))
         mean += weights[name] * np.square(np.pad(best_so_far, (0, longest - len(validation)), mode="edge"))
     axes.plot(np.arange(1, longest + 1), np.sqrt(mean / total), color="black", linewidth=3, alpha=0.8, label="mean")
-    axes.set(xlabel="epoch", ylabel=f"root mean square error [{unit}]")
+    axes.set_ylabel(f"root mean square error [{unit}]")
+    _whole_epochs(axes)
     axes.set_title(
         "solid: validation, dashed: training; the mean is that of each one's best weights so far", fontsize=9
     )

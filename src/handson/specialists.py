@@ -181,16 +181,21 @@ class Specialists:
             if on_group is not None:
                 on_group(name, len(chosen[0][0]))
             net = self.specialist(columns, optimizer, derive(seed, "specialist", name) >> 1)
+            held_out = _named(chosen[1], columns) if len(chosen) > 1 else None
+            start = None if held_out is None else (net.evaluate(*held_out, return_dict=True)["loss"], net.get_weights())
             stopping = EarlyStopping(patience=epochs if patience is None else patience, restore_best_weights=True)
             self.histories[name] = net.fit(
                 *_named(chosen[0], columns),
                 epochs=epochs,
                 batch_size=batch_size,
-                validation_data=_named(chosen[1], columns) if len(chosen) > 1 else None,
+                validation_data=held_out,
                 augment=_restricted(augment, columns),
                 callbacks=[stopping],
                 verbose=verbose,
             )
+            if start is not None and stopping.best is not None and start[0] < stopping.best:
+                net.set_weights(start[1])
+                net.tell(f"specialist {name}: no epoch was better than the net it started from, which is kept.")
             self.models[name] = net
         return self
 

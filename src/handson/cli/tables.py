@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
+from handson.data.keypoints import find_points
+
 if TYPE_CHECKING:
     from handson.data.explore import Exploration
 
@@ -75,11 +77,19 @@ def _patterns_table(found: Exploration) -> Table:
 
 
 def _which(pattern: Any) -> str:
-    if not pattern.missing:
+    present, missing = _points(pattern.present), _points(pattern.missing)
+    if not missing:
         return "complete"
-    if len(pattern.missing) <= 4:
-        return "without " + ", ".join(pattern.missing)
-    return "only " + ", ".join(pattern.present) if len(pattern.present) <= 8 else f"without {pattern.missing[0]}, ..."
+    if len(missing) <= len(present):
+        return "without " + ", ".join(missing[:4]) + (", ..." if len(missing) > 4 else "")
+    return "only " + ", ".join(present[:8]) + (", ..." if len(present) > 8 else "") if present else "none present"
+
+
+def _points(columns: tuple[str, ...]) -> list[str]:
+    """Columns by name, the x and y of a point as one."""
+    pairs = {columns[x]: columns[y] for x, y in find_points(columns)}
+    second = set(pairs.values())
+    return [name[:-2] if name in pairs else name for name in columns if name not in second]
 
 
 def show_means(means: dict[str, float], rows: int) -> None:
