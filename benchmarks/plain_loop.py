@@ -2,9 +2,9 @@
 
     python benchmarks/plain_loop.py
 
-The net is 5-64-64-1 with ReLU, Adam, mean squared error and batches of 32, in float32. The plain loop does what a careful
-user writes: it shuffles once an epoch and indexes tensors, without a DataLoader. Both train on the same rows in turn, in
-one process; the figures are microseconds per step, medians over the repetitions, and the ratio of each pair.
+The net is 5-64-64-1 with ReLU, Adam, mean squared error and batches of 32, in float32. The plain loop does what a
+careful user writes: it shuffles once an epoch and indexes tensors, without a DataLoader. Both train on the same rows in
+turn, in one process; the figures are microseconds per step, medians over the repetitions, and the ratio of each pair.
 """
 
 from __future__ import annotations
@@ -33,9 +33,7 @@ def data(rows: int) -> tuple[np.ndarray, np.ndarray]:
 
 def plain(x: np.ndarray, y: np.ndarray, epochs: int, fused: bool) -> float:
     """Seconds of a plain loop, and its last loss is returned to keep it honest."""
-    net = nn.Sequential(
-        nn.Linear(FEATURES, WIDTH), nn.ReLU(), nn.Linear(WIDTH, WIDTH), nn.ReLU(), nn.Linear(WIDTH, 1)
-    )
+    net = nn.Sequential(nn.Linear(FEATURES, WIDTH), nn.ReLU(), nn.Linear(WIDTH, WIDTH), nn.ReLU(), nn.Linear(WIDTH, 1))
     optimizer = torch.optim.Adam(net.parameters(), fused=fused)
     inputs, targets = torch.from_numpy(x), torch.from_numpy(y)
     started = time.perf_counter()
@@ -81,8 +79,9 @@ def main() -> None:
         for name, run in runs.items():
             times[name].append(run() / steps * 1e6)
     *peers, last = times
-    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} processors, Python {platform.python_version()}, "
-          f"torch {torch.__version__}, handson {handson.__version__}, {torch.get_num_threads()} threads")  # fmt: skip
+    machine = f"{platform.processor() or platform.machine()}, {os.cpu_count()} processors"
+    versions = f"Python {platform.python_version()}, torch {torch.__version__}, handson {handson.__version__}"
+    print(f"{machine}, {versions}, {torch.get_num_threads()} threads")
     print(f"5-64-64-1, batch {BATCH}, {steps} steps a run, n = {arguments.repetitions}, in turn")
     for name, values in times.items():
         print(f"{name:44}{statistics.median(values):8.0f} us/step   ({min(values):.0f} to {max(values):.0f})")

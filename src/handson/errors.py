@@ -41,7 +41,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
     >>> nearest("zzz", ["epochs"])
     ''
     """
-    likeness = {}
+    likeness: dict[str, float] = {}
     for entry in sorted(map(str, known), key=str.swapcase):
         ratio = SequenceMatcher(None, str(name).casefold(), entry.casefold()).ratio()
         if ratio >= 0.6 and entry.casefold() not in map(str.casefold, likeness):

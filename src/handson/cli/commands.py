@@ -36,7 +36,10 @@ def explore(
     image: Annotated[str | None, typer.Option(help="The column that holds images.")] = None,
     picture: Annotated[Path | None, typer.Option(help="Where to write a sheet of pictures (.png).")] = None,
 ) -> None:
-    """Show what is in a data set: columns, what is missing, duplicates, classes, images."""
+    """Show what is in a data set.
+
+    Columns with their ranges, which values are missing together, duplicates, the balance of classes, statistics of images.
+    """
     from handson.cli.tables import show_exploration
     from handson.data.explore import explore as look
     from handson.data.sources import read
@@ -66,7 +69,10 @@ def fit(
     runs: RunsFolder = Path("runs"),
     quiet: Quiet = False,
 ) -> None:
-    """Train the net of an experiment; everything about it goes into a new run folder."""
+    """Train the net of an experiment.
+
+    Everything about it goes into a new run folder: the experiment, the split, the net, the history, pictures.
+    """
     from handson.runs import Run
 
     chosen = _experiment(experiment)
@@ -83,7 +89,10 @@ def fit(
 
 @app.command()
 def specialists(run: RunName, data: DataPath = None, runs: RunsFolder = Path("runs"), quiet: Quiet = False) -> None:
-    """Train a specialist for each group of target columns, started from a run's net."""
+    """Train specialists, started from a run's net.
+
+    One for each group of target columns that the run's experiment names.
+    """
     found = _run(run, runs)
     source = found.experiment.read_data(data)
     found.fit_specialists(source, verbose=0 if quiet else "auto")
@@ -92,14 +101,20 @@ def specialists(run: RunName, data: DataPath = None, runs: RunsFolder = Path("ru
 
 @app.command()
 def curves(run: RunName, runs: RunsFolder = Path("runs")) -> None:
-    """Draw the curves of a run, and of its specialists: training and validation error, and their weighted mean."""
+    """Draw the curves of a run and its specialists.
+
+    Training and validation error by epoch; of specialists also the weighted mean.
+    """
     for path in _run(run, runs).draw_curves():
         typer.echo(path)
 
 
 @app.command()
 def evaluate(run: RunName, data: DataPath = None, runs: RunsFolder = Path("runs")) -> None:
-    """Measure a run's net, and its specialists, on data with targets (by default its validation rows)."""
+    """Measure a run on data with targets.
+
+    By default on its validation rows; its net and, if there are any, its specialists.
+    """
     from handson.cli.tables import show_errors, show_means
     from handson.runs import errors, targets_of
 
@@ -128,7 +143,10 @@ def predict(
     net_only: Annotated[bool, typer.Option("--net-only", help="Leave the run's specialists out.")] = False,
     runs: RunsFolder = Path("runs"),
 ) -> None:
-    """Predict: a table of predictions, or with --lookup the competition's submission."""
+    """Predict with a run's net.
+
+    Writes a table of predictions or, with --lookup, the competition's submission.
+    """
     from handson.cli.predictions import write_predictions
 
     write_predictions(_run(run, runs), data, lookup, out, net_only)
@@ -140,7 +158,10 @@ def demo(
     faces: Annotated[int, typer.Option(min=40, help="How many faces to simulate.")] = 1600,
     quiet: Quiet = False,
 ) -> None:
-    """The whole job on simulated faces: explore, fit, specialists, curves, submission."""
+    """The whole job on simulated faces.
+
+    Explore, fit, specialists, curves, submission: about three minutes on two cores.
+    """
     from handson.faces.demo import run_demo
 
     run_demo(folder, faces, quiet)
