@@ -66,7 +66,11 @@ def test_arguments_may_be_given_by_position_and_by_name():
 @pytest.mark.parametrize(
     ("args", "kwargs", "message"),
     [
-        ((3,), {"ofset": 1}, r"^Derived has no argument 'ofset'\. Did you mean 'offset'\? It takes: power, scale, offset"),
+        (
+            (3,),
+            {"ofset": 1},
+            r"^Derived has no argument 'ofset'\. Did you mean 'offset'\? It takes: power, scale, offset",
+        ),
         ((), {}, r"^Derived needs the argument 'power'\.$"),
         ((3,), {"power": 3}, r"^Derived got 'power' twice: by position and by name\.$"),
         ((1, 2, 3), {}, r"^Derived takes at most 2 positional arguments; got 3\.$"),

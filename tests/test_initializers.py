@@ -115,9 +115,7 @@ def test_neighbours_are_not_correlated(name):
         assert abs((first * second).mean()) < 5 / math.sqrt(first.size)
 
 
-@pytest.mark.parametrize(
-    "shape", [(5, 5), (20, 5), (5, 20), (3, 3, 4, 8), (2, 2, 2, 64), (1, 7), (7, 1)], ids=str
-)
+@pytest.mark.parametrize("shape", [(5, 5), (20, 5), (5, 20), (3, 3, 4, 8), (2, 2, 2, 64), (1, 7), (7, 1)], ids=str)
 @pytest.mark.parametrize("gain", [1.0, 0.5])
 def test_orthogonal_rows_or_columns_are_orthonormal(shape, gain):
     matrix = initializers.Orthogonal(gain)(shape, key=5).double().reshape(-1, shape[-1])

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+
 import handson
 from handson.layers import Conv2D, Dense
 

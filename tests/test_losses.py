@@ -102,9 +102,7 @@ def test_large_logits_give_the_finite_loss_of_keras(keras, case):
 @pytest.mark.parametrize("case", ["cce", "sparse"])
 def test_probabilities_that_do_not_add_up_to_one_are_normalized_as_in_keras(keras, case):
     y_true, y_pred = random_pair(case, 5)
-    np.testing.assert_allclose(
-        make(case)(y_true, y_pred * 3), peer(keras, case)(y_true, y_pred * 3), rtol=1e-5
-    )
+    np.testing.assert_allclose(make(case)(y_true, y_pred * 3), peer(keras, case)(y_true, y_pred * 3), rtol=1e-5)
 
 
 @pytest.mark.parametrize("name", registry.known("loss"))
@@ -254,9 +252,10 @@ def test_a_function_of_one_value_per_sample_cannot_mask_elements():
 
 
 def test_a_function_that_gives_no_tensor_is_an_error():
+    def zero(y_true, y_pred):
+        return 0.0
+
     with pytest.raises(HandsonError, match=r"zero must return a tensor; got float\."):
-        zero = lambda y_true, y_pred: 0.0  # noqa: E731
-        zero.__name__ = "zero"
         losses.get(zero)([[0.0]], [[1.0]])
 
 

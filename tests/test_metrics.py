@@ -148,7 +148,7 @@ def test_an_output_above_the_threshold_means_one(keras, rng, threshold):
 def test_an_output_on_the_threshold_means_zero_as_in_keras(keras):
     ours, theirs = metrics.BinaryAccuracy(), keras.metrics.BinaryAccuracy()
     for metric in (ours, theirs):
-        metric.update_state([[0.0], [1.0], [1.0]], [[0.5], [0.5], [0.6]])
+        metric.update_state([[0.0], [0.0], [0.0]], [[0.5], [0.5], [0.6]])
     assert ours.result() == pytest.approx(float(theirs.result())) == pytest.approx(2 / 3)
 
 

@@ -112,7 +112,9 @@ def test_resolve_makes_a_new_object_of_a_name_each_time():
     assert registry.resolve("optimizer", "sgd") is not registry.resolve("optimizer", "sgd")
 
 
-@pytest.mark.parametrize("config", [{"Flatten": None}, {"Flatten": {}}, {"class": "Flatten"}, {"class": "Flatten", "config": None}])
+@pytest.mark.parametrize(
+    "config", [{"Flatten": None}, {"Flatten": {}}, {"class": "Flatten"}, {"class": "Flatten", "config": None}]
+)
 def test_a_configuration_may_leave_out_the_arguments(config):
     assert isinstance(registry.from_config("layer", config), layers.Flatten)
 
@@ -138,7 +140,9 @@ def test_a_misspelt_argument_in_a_configuration_gets_its_nearest():
 
 
 def test_a_function_takes_no_arguments():
-    with pytest.raises(HandsonError, match=r"'leaky_relu' is a function and takes no arguments; got \{'negative_slope'"):
+    with pytest.raises(
+        HandsonError, match=r"'leaky_relu' is a function and takes no arguments; got \{'negative_slope'"
+    ):
         activations.get({"leaky_relu": {"negative_slope": 0.1}})
 
 
@@ -179,7 +183,9 @@ def test_an_unregistered_class_cannot_be_named():
     class Mine(layers.Layer):
         pass
 
-    with pytest.raises(HandsonError, match=r"the layer .*Mine is not registered.* decorate it with @handson\.register "):
+    with pytest.raises(
+        HandsonError, match=r"the layer .*Mine is not registered.* decorate it with @handson\.register "
+    ):
         registry.to_config("layer", Mine())
 
 

@@ -23,7 +23,7 @@ from handson.data.sources import read
 from handson.data.split import split
 from handson.errors import HandsonError, listing, nearest
 from handson.experiment import Experiment
-from handson.files import atomic
+from handson.files import atomic, strict_json
 
 if TYPE_CHECKING:
     from handson.models import Sequential
@@ -145,13 +145,7 @@ class Run:
         """The history of the training."""
         from handson.training.history import History
 
-        history = History()
-        stored = json.loads((self.folder / "history.json").read_text(encoding="utf-8"))
-        history.history = {
-            name: [float("nan") if v is None else v for v in values] for name, values in stored["history"].items()
-        }
-        history.epoch, history.params, history.seed = stored["epoch"], stored["params"], stored["seed"]
-        return history
+        return History().take(json.loads((self.folder / "history.json").read_text(encoding="utf-8")))
 
     def fit_specialists(self, data: Dataset, verbose: Any = "auto") -> Specialists:
         """Train specialists from the run's net, on the same split, and write them into the folder."""
@@ -217,14 +211,7 @@ class Run:
         return path
 
     def _write_history(self, history: History) -> None:
-        stored = {
-            "history": {name: [v if v == v else None for v in values] for name, values in history.history.items()},
-            "epoch": history.epoch,
-            "params": history.params,
-            "seed": history.seed,
-            "notes": history.notes,
-        }
-        atomic.write_text(self.folder / "history.json", json.dumps(stored, indent=1))
+        atomic.write_text(self.folder / "history.json", strict_json.dumps(history.to_json(), indent=1))
         atomic.write(self.folder / "history.csv", lambda place: _write_history_table(place, history))
 
     def _write_report(self, net: Sequential, data: Dataset, validation: Dataset | None, history: History) -> None:

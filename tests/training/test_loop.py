@@ -50,7 +50,7 @@ class Every(Callback):
 @given(steps=st.integers(1, 50), interval=st.integers(1, 9))
 def test_spans_cover_an_epoch_and_stop_where_a_callback_wants_a_step(steps, interval):
     callbacks = CallbackList([Every(interval)], model=None, params={})
-    spans = list(Pace(callbacks).spans(0, steps, 1, 0))
+    spans = list(Pace(callbacks).spans(0, 0, steps, 1, 0))
     assert [span.first for span in spans] == [0, *(span.last for span in spans[:-1])]
     assert spans[-1].last == steps
     assert set(range(interval, steps + 1, interval)) <= {span.last for span in spans}

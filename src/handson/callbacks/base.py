@@ -124,6 +124,26 @@ class CallbackList:
         self.looks = any(callback.looks for callback in self.callbacks)
         self.step_interval = min((interval for interval in intervals if interval), default=None)
 
+    def states(self) -> list[dict[str, Any]]:
+        """The state of every callback, as JSON."""
+        return [{"class": type(callback).__name__, "state": callback.state()} for callback in self.callbacks]
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The tensors of all callbacks under one name each."""
+        return {
+            f"callbacks/{number}/{name}": tensor
+            for number, callback in enumerate(self.callbacks)
+            for name, tensor in callback.tensors().items()
+        }
+
+    def set_states(self, states: list[dict[str, Any]], tensors: dict[str, Tensor]) -> None:
+        """Take up what `states` and `tensors` gave, in a run with the same callbacks."""
+        for number, (callback, stored) in enumerate(zip(self.callbacks, states, strict=False)):
+            if stored["class"] == type(callback).__name__:
+                prefix = f"callbacks/{number}/"
+                own = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+                callback.set_state(stored["state"], own)
+
     def train_begin(self) -> None:
         """Call `on_train_begin`."""
         for callback in self.callbacks:

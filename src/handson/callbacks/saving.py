@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import os
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
+
+from torch import Tensor
 
 from handson.callbacks.base import Callback, Logs, Monitoring
 from handson.errors import HandsonError
@@ -125,30 +127,32 @@ class CSVLogger(Callback):
 
     def __init__(self, filename: str | os.PathLike[str], separator: str = ",", append: bool = False) -> None:
         self.filename, self.separator, self.append = os.fspath(filename), separator, append
-        self._columns: list[str] | None = None
-        self._file: TextIO | None = None
+        self._lines: list[list[Any]] = []
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        path = Path(self.filename)
+        path, self._lines = Path(self.filename), []
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._columns = None
-        if self.append and path.exists() and path.stat().st_size:
+        if self.append and path.exists():
             with path.open(newline="") as file:
-                self._columns = next(csv.reader(file, delimiter=self.separator))
-        self._file = path.open("a" if self.append else "w", newline="")
+                self._lines = list(csv.reader(file, delimiter=self.separator))
+        self._rewrite()
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        if self._file is None:
-            return
         row: dict[str, Any] = {"epoch": epoch} | (logs or {})
-        writer = csv.writer(self._file, delimiter=self.separator)
-        if self._columns is None:
-            self._columns = list(row)
-            writer.writerow(self._columns)
-        writer.writerow([row.get(column, "NA") for column in self._columns])
-        self._file.flush()
+        new = [] if self._lines else [list(row)]
+        columns = self._lines[0] if self._lines else new[0]
+        new.append([row.get(column, "NA") for column in columns])
+        self._lines += new
+        with Path(self.filename).open("a", newline="") as file:
+            csv.writer(file, delimiter=self.separator).writerows(new)
 
-    def on_train_end(self, logs: Logs | None = None) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+    def _rewrite(self) -> None:
+        with Path(self.filename).open("w", newline="") as file:
+            csv.writer(file, delimiter=self.separator).writerows(self._lines)
+
+    def state(self) -> dict[str, Any]:
+        return {"lines": list(self._lines)}
+
+    def set_state(self, state: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+        self._lines = state["lines"]
+        self._rewrite()

@@ -38,7 +38,7 @@ def explore(
 ) -> None:
     """Show what is in a data set.
 
-    Columns with their ranges, which values are missing together, duplicates, the balance of classes, statistics of images.
+    Columns with their ranges, which values are missing together, duplicates, the balance of classes, images.
     """
     from handson.cli.tables import show_exploration
     from handson.data.explore import explore as look

@@ -3,10 +3,46 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from handson.errors import HandsonError
+
+
+class Disk:
+    """The operations that can fail, in one place, so that tests can make each of them fail."""
+
+    def write(self, path: Path, pieces: Iterable[bytes | memoryview]) -> None:
+        """Write pieces to a new file and flush them to the disk."""
+        with path.open("wb") as file:
+            for piece in pieces:
+                file.write(piece)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def sync(self, path: Path) -> None:
+        """Flush a file that something else has written to the disk."""
+        with path.open("rb+") as file:
+            os.fsync(file.fileno())
+
+    def replace(self, source: Path, target: Path) -> None:
+        """Rename, in place of what was there; the name lasts when this returns."""
+        os.replace(source, target)
+        self.sync_folder(target.parent)
+
+    def sync_folder(self, folder: Path) -> None:
+        """Make the names in a folder last; systems that cannot open folders do it by themselves."""
+        try:
+            handle = os.open(folder, os.O_RDONLY)
+        except OSError:
+            return
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+disk = Disk()
 
 
 def write(path: str | os.PathLike[str], fill: Callable[[Path], object], overwrite: bool = True) -> None:
@@ -47,10 +83,8 @@ def write(path: str | os.PathLike[str], fill: Callable[[Path], object], overwrit
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         fill(temporary)
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-        _sync_folder(path.parent)
+        disk.sync(temporary)
+        disk.replace(temporary, path)
     except OSError as error:
         older = " The older file is as it was." if path.exists() else ""
         raise OSError(error.errno, f"cannot write {path}: {error.strerror or error}.{older}") from error
@@ -58,18 +92,11 @@ def write(path: str | os.PathLike[str], fill: Callable[[Path], object], overwrit
         temporary.unlink(missing_ok=True)
 
 
+def write_bytes(path: str | os.PathLike[str], pieces: Iterable[bytes | memoryview], overwrite: bool = True) -> None:
+    """`write` pieces of bytes."""
+    write(path, lambda place: disk.write(place, pieces), overwrite)
+
+
 def write_text(path: str | os.PathLike[str], text: str) -> None:
     """`write` a text in UTF-8."""
-    write(path, lambda place: place.write_text(text, encoding="utf-8"))
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename last; systems that cannot open folders do it by themselves."""
-    try:
-        handle = os.open(folder, os.O_RDONLY)
-    except OSError:
-        return
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    write_bytes(path, [text.encode("utf-8")])

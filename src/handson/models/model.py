@@ -258,6 +258,9 @@ class Model(nn.Module):
         engine: str = "auto",
         evaluate_training: bool = False,
         terminate_on_nan: bool = True,
+        run: Any = None,
+        resume: str = "auto",
+        checkpoint_seconds: float = 300.0,
     ) -> History:
         """Train the net.
 
@@ -308,6 +311,14 @@ class Model(nn.Module):
             during the epoch, with dropout and changing weights, is not comparable to 'val_loss'.
         terminate_on_nan : bool
             Raise `TrainingError` at a loss that is NaN or infinite, naming the layer and step where it began.
+        run : str or path, optional
+            A folder that the training is recorded in. The same call with the same folder goes on where it was stopped,
+            however that happened, with the same numbers, bit for bit.
+        resume : {'auto', 'never', 'force'}
+            'auto': go on if the folder holds a run, and refuse if net, arguments or data have changed. 'never': refuse
+            a folder that holds a run. 'force': go on although something has changed.
+        checkpoint_seconds : float
+            How often the state is saved into the folder, at most.
 
         Returns
         -------
@@ -320,12 +331,14 @@ class Model(nn.Module):
             When data, net and loss do not belong together; before the first step.
         TrainingError
             When the loss is not a number any more.
+        SystemExit
+            With status 75, after SIGTERM, SIGUSR1 or Ctrl-C have stopped a recorded training and it was saved.
         """
         self._need_compiled("fit")
-        from handson.training.fit import fit
+        from handson.training.fit import Arguments, fit
 
-        arguments = {key: value for key, value in locals().items() if key not in ("self", "fit")}
-        return fit(self, **arguments)
+        names = {name: value for name, value in locals().items() if name in Arguments.__dataclass_fields__}
+        return fit(self, x, y, Arguments(**names))
 
     def evaluate(
         self,
@@ -446,6 +459,10 @@ class Model(nn.Module):
         for layer, reason in skipped.items():
             console.say(f"load_weights: {layer} left as it is: {reason}")
         return skipped
+
+    def say(self, text: str) -> None:
+        """Print what must not be missed, also when the training is silent."""
+        console.say(text)
 
     def tell(self, text: str) -> None:
         """Print what was decided or noticed, unless the training is silent."""

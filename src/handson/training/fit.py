@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,10 +15,12 @@ from handson.errors import HandsonError
 from handson.randomness.keys import check_seed, derive, fresh_seed
 from handson.training import loop
 from handson.training.engines import Engine, choose
+from handson.training.fingerprint import describe_noun, of_run
 from handson.training.history import History
 from handson.training.job import Job, Span
 from handson.training.memory import keep_blocks
 from handson.training.prepare import Rows, make_job, prepare_rows, split_rows
+from handson.training.record import NoRecord, Record, recording
 from handson.training.sums import Sums
 
 if TYPE_CHECKING:
@@ -27,69 +30,109 @@ if TYPE_CHECKING:
 EVALUATION_BATCH = 256
 
 
-def fit(
-    model: Model,
-    x: Any,
-    y: Any,
-    *,
-    batch_size: int | None,
-    epochs: int,
-    verbose: Any,
-    callbacks: Any,
-    validation_split: float,
-    validation_data: Any,
-    shuffle: bool,
-    class_weight: dict[Any, float] | None,
-    sample_weight: Any,
-    initial_epoch: int,
-    validation_batch_size: int | None,
-    validation_freq: int,
-    groups: Any,
-    augment: Any,
-    seed: int | None,
-    missing: str,
-    engine: str,
-    evaluate_training: bool,
-    terminate_on_nan: bool,
-) -> History:
+@dataclass
+class Arguments:
+    """The arguments of `Model.fit` beside the data, checked."""
+
+    batch_size: int
+    epochs: int
+    verbose: Any
+    callbacks: Any
+    validation_split: float
+    validation_data: Any
+    shuffle: bool
+    class_weight: dict[Any, float] | None
+    sample_weight: Any
+    initial_epoch: int
+    validation_batch_size: int | None
+    validation_freq: int
+    groups: Any
+    augment: Any
+    seed: int | None
+    missing: str
+    engine: str
+    evaluate_training: bool
+    terminate_on_nan: bool
+    run: Any
+    resume: str
+    checkpoint_seconds: float
+
+    def __post_init__(self) -> None:
+        self.batch_size = whole("batch_size", 32 if self.batch_size is None else self.batch_size, 1)
+        self.epochs, self.initial_epoch = whole("epochs", self.epochs, 0), whole("initial_epoch", self.initial_epoch, 0)
+        self.validation_freq = whole("validation_freq", self.validation_freq, 1)
+        self.validation_batch_size = whole("validation_batch_size", self.validation_batch_size or self.batch_size, 1)
+        if self.missing not in ("mask", "drop"):
+            raise HandsonError(f"missing is 'mask' or 'drop'; got {self.missing!r}.")
+        self.callbacks = list(self.callbacks or [])
+
+    def describe(self) -> dict[str, Any]:
+        """What must be the same for a recorded training to go on, as JSON."""
+        names = ("batch_size", "epochs", "initial_epoch", "shuffle", "seed", "missing", "validation_freq", "engine")
+        described = {name: getattr(self, name) for name in names}
+        described["augment"] = describe_noun("augment", self.augment)
+        described["callbacks"] = [describe_noun("callback", callback) for callback in self.callbacks]
+        return described
+
+    @property
+    def on_nan(self) -> str:
+        """What to do about a loss that is not finite."""
+        if any(isinstance(callback, TerminateOnNaN) for callback in self.callbacks):
+            return "stop"
+        return "raise" if self.terminate_on_nan else "ignore"
+
+
+def fit(model: Model, x: Any, y: Any, arguments: Arguments) -> History:
     """Train a net: see `Model.fit`."""
-    batch_size = _whole("batch_size", 32 if batch_size is None else batch_size, 1)
-    epochs, initial_epoch = _whole("epochs", epochs, 0), _whole("initial_epoch", initial_epoch, 0)
-    if missing not in ("mask", "drop"):
-        raise HandsonError(f"missing is 'mask' or 'drop'; got {missing!r}.")
-    model.verbose = verbose
-    history = History()
-    rows = prepare_rows(model, x, y, sample_weight, class_weight, missing)
-    seed = _run_seed(model, seed)
-    rows, validation = _validation(model, rows, validation_split, validation_data, seed, groups, history)
-    model.target_names = arrays.columns_of(y) or model.target_names
-    job = make_job(model, rows, batch_size, shuffle, seed, _augmentation(augment, model, rows))
-    chosen = choose(job, engine)
-    _keep_memory(model)
+    model.verbose, history = arguments.verbose, History()
+    rows = prepare_rows(model, x, y, arguments.sample_weight, arguments.class_weight, arguments.missing)
+    with recording(arguments.run, arguments.resume, arguments.checkpoint_seconds, model) as record:
+        arguments.seed = seed = _run_seed(model, record.seed(arguments.seed))
+        rows, validation = _validation(model, rows, arguments, history)
+        model.target_names = arrays.columns_of(y) or model.target_names
+        augment = _augmentation(arguments.augment, model, rows)
+        job = make_job(model, rows, arguments.batch_size, arguments.shuffle, seed, augment)
+        record.begin(lambda: of_run(model, rows, validation, arguments.describe()), seed)
+        engine = choose(job, arguments.engine)
+        _keep_memory(model)
+        return _run(model, engine, arguments, history, validation, record)
+
+
+def _run(
+    model: Model,
+    engine: Engine,
+    arguments: Arguments,
+    history: History,
+    validation: Rows | None,
+    record: Record | NoRecord,
+) -> History:
+    """Run the loop with its callbacks."""
+    job = engine.job
     params = {
-        "epochs": epochs,
+        "epochs": arguments.epochs,
         "steps": job.batches.steps,
-        "batch_size": batch_size,
-        "metrics": _measured(model, validation is not None, evaluate_training),
+        "batch_size": arguments.batch_size,
+        "metrics": _measured(model, validation is not None, arguments.evaluate_training),
     }
-    history.params, history.seed, model.history = params, seed, history
-    listed = list(callbacks or [])
-    progress = Progress(verbose)
-    called = CallbackList([*listed, progress], model, params)
-    held_out = None if validation is None else validation.batches(validation_batch_size or batch_size, model.device)
-    quiet = any(isinstance(callback, TerminateOnNaN) for callback in listed)
-    on_nan = "stop" if quiet else "raise" if terminate_on_nan else "ignore"
+    history.params, history.seed, model.history = params, arguments.seed, history
+    progress = Progress(arguments.verbose)
+    callbacks = CallbackList([*arguments.callbacks, progress], model, params)
+    held_out = None
+    if validation is not None:
+        held_out = validation.batches(arguments.validation_batch_size or arguments.batch_size, model.device)
+    epochs = range(arguments.initial_epoch, arguments.epochs)
     try:
         with torch.random.fork_rng() if job.foreign_randomness else nullcontext():
             return loop.run(
-                model, chosen, called, history, range(initial_epoch, epochs), held_out, validation_freq,
-                evaluate_training, on_nan,
+                model, engine, callbacks, history, epochs, held_out, arguments.validation_freq,
+                arguments.evaluate_training, arguments.on_nan, record,
             )  # fmt: skip
     finally:
         progress.close()
 
 
-def _whole(name: str, value: Any, least: int) -> int:
+def whole(name: str, value: Any, least: int) -> int:
+    """The value as a whole number, or an error that names the argument."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
         raise HandsonError(f"{name} is a whole number, at least {least}; got {value!r}.")
     return int(value)
@@ -105,18 +148,19 @@ def _run_seed(model: Model, seed: int | None) -> int:
     return seed
 
 
-def _validation(
-    model: Model, rows: Rows, fraction: float, data: Any, seed: int, groups: Any, history: History
-) -> tuple[Rows, Rows | None]:
+def _validation(model: Model, rows: Rows, arguments: Arguments, history: History) -> tuple[Rows, Rows | None]:
+    """The rows to train and to validate on."""
+    data = arguments.validation_data
     if data is not None:
         if not isinstance(data, (tuple, list)) or len(data) not in (2, 3):
             raise HandsonError("validation_data is (x, y) or (x, y, sample_weight).")
         return rows, prepare_rows(model, data[0], data[1], data[2] if len(data) == 3 else None)
-    if not fraction:
-        if groups is not None:
+    if not arguments.validation_split:
+        if arguments.groups is not None:
             raise HandsonError("groups decide how rows are split: give validation_split too, such as 0.2.")
         return rows, None
-    training, validation, note = split_rows(model, rows, fraction, seed, groups)
+    seed = arguments.seed or 0
+    training, validation, note = split_rows(model, rows, arguments.validation_split, seed, arguments.groups)
     history.notes.append(note)
     model.tell(note)
     return training, validation
@@ -155,7 +199,7 @@ def evaluate(model: Model, x: Any, y: Any, batch_size: int | None, sample_weight
     model.verbose = 0
     rows = prepare_rows(model, x, y, sample_weight)
     engine = _engine(model, rows)
-    batches = rows.batches(_whole("batch_size", batch_size or EVALUATION_BATCH, 1), model.device)
+    batches = rows.batches(whole("batch_size", batch_size or EVALUATION_BATCH, 1), model.device)
     return engine.job.report(engine.evaluate(batches))
 
 
@@ -167,7 +211,7 @@ def predict(model: Model, x: Any, batch_size: int | None) -> np.ndarray:
     arrays.check_rows(inputs, {})
     arrays.check_finite(inputs, "inputs", arrays.columns_of(x))
     model.ensure_built(inputs)
-    size = _whole("batch_size", batch_size or EVALUATION_BATCH, 1)
+    size = whole("batch_size", batch_size or EVALUATION_BATCH, 1)
     return predictor(model).predict(inputs, size).numpy()
 
 

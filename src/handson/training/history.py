@@ -63,6 +63,27 @@ class History:
         value, epoch = min(values) if direction == "min" else max(values, key=lambda pair: (pair[0], -pair[1]))
         return epoch, name, value
 
+    def to_json(self) -> dict[str, Any]:
+        """A copy of the history for a JSON file; what was not measured is NaN."""
+        values = {name: list(measured) for name, measured in self.history.items()}
+        return {
+            "history": values,
+            "epoch": list(self.epoch),
+            "params": dict(self.params),
+            "seed": self.seed,
+            "notes": list(self.notes),
+        }
+
+    def take(self, stored: dict[str, Any]) -> History:
+        """Take up what `to_json` gave, NaN or null where nothing was measured; returns itself."""
+        nan = float("nan")
+        self.history = {
+            name: [nan if value is None else value for value in values] for name, values in stored["history"].items()
+        }
+        self.epoch, self.params, self.seed = list(stored["epoch"]), stored["params"], stored["seed"]
+        self.notes = list(stored["notes"])
+        return self
+
     def plot(self, path: str | os.PathLike[str] | None = None) -> Figure:
         """Draw training and validation curves, the best epoch marked; see `handson.plots.plot_history`."""
         from handson.plots import plot_history

@@ -16,7 +16,7 @@ from handson.training.engines import Engine
 from handson.training.guard import Guard
 from handson.training.history import History
 from handson.training.job import Span
-from handson.training.sums import Sums
+from handson.training.record import NoRecord, Record
 
 if TYPE_CHECKING:
     from handson.models import Model
@@ -28,22 +28,24 @@ def run(
     callbacks: CallbackList,
     history: History,
     epochs: range,
-    validation: Batches | None = None,
-    validation_frequency: int = 1,
-    evaluate_training: bool = False,
-    on_nan: str = "raise",
+    validation: Batches | None,
+    validation_frequency: int,
+    evaluate_training: bool,
+    on_nan: str,
+    record: Record | NoRecord,
 ) -> History:
     """Train for a range of epochs; see `Model.fit` for what the arguments mean."""
     training = engine.job.batches
-    guard = Guard(engine, on_nan, model.tell)
-    pace = Pace(callbacks)
+    guard, pace = Guard(engine, on_nan, model.tell), Pace(callbacks)
     model.stop_training = False
     callbacks.train_begin()
-    logs: dict[str, float] = {}
-    for epoch in epochs:
+    for epoch in record.begin_at(epochs, callbacks, history):
+        if model.stop_training:
+            break
         callbacks.epoch_begin(epoch)
-        sums = Sums()
-        for span in pace.spans(epoch, training.steps, epochs.stop, model.age):
+        first, sums = record.enter(epoch, callbacks, history)
+        logs = engine.job.report(sums)
+        for span in pace.spans(epoch, first, training.steps, epochs.stop, model.age):
             guard.before(span)
             engine.train(span, sums)
             logs = engine.job.report(sums)  # the one place where the host waits for the device
@@ -53,6 +55,7 @@ def run(
             callbacks.look(span.last, logs)
             if callbacks.step_interval:
                 callbacks.step_end(span.last - 1, logs)
+            record.after_span(span, sums, engine, callbacks, history)
         model.age += 1
         with engine.averaged():
             if validation is not None and (epoch + 1) % validation_frequency == 0:
@@ -61,10 +64,10 @@ def run(
                 logs |= prefixed("train_", engine.job.report(engine.evaluate(training)))
             callbacks.epoch_end(epoch, logs)
         history.append(epoch, logs)
-        if model.stop_training:
-            break
+        record.after_epoch(epoch, logs, engine, callbacks, history)
     engine.finish()
-    callbacks.train_end(logs)
+    callbacks.train_end({name: values[-1] for name, values in history.history.items()})
+    record.finish(epochs.stop, engine, callbacks, history)
     return history
 
 
@@ -89,9 +92,8 @@ class Pace:
         self.seconds = 0.1 if callbacks.looks else 1.0
         self.length = 1
 
-    def spans(self, epoch: int, steps: int, epochs: int, age: int) -> Iterator[Span]:
-        """The spans of an epoch, one after another."""
-        first = 0
+    def spans(self, epoch: int, first: int, steps: int, epochs: int, age: int) -> Iterator[Span]:
+        """The spans of an epoch from a step on, one after another."""
         while first < steps:
             last = min(first + self.length, steps)
             interval = self.callbacks.step_interval

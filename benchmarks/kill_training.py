@@ -1,0 +1,156 @@
+"""Kill a training again and again, resume it each time, and compare the end with a run that nobody disturbed.
+
+    python benchmarks/kill_training.py --kills 500
+
+Each round starts a process that trains a small net into a run folder, kills it with SIGKILL at a random moment, and
+starts it anew on the same folder; checkpoints are written all the time, so that many kills fall into a write. When a run
+has come to its end its weights, optimizer, history, callbacks, files and predictions are compared with those of the
+undisturbed run, byte for byte. Jobs differ in net, loss, optimizer, augmentation, callbacks and engine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import random
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+import handson
+from handson.callbacks import CSVLogger, EarlyStopping, ReduceLROnPlateau
+from handson.data import Augment
+from handson.layers import BatchNormalization, Conv2D, Dense, Dropout, Flatten, MaxPooling2D
+from handson.models import Sequential
+from handson.optimizers import SGD, Adam
+from handson.schedules import OneCycle
+from handson.training import keeper, memory
+from handson.training.state import TrainingState
+
+Digest = dict[str, str]
+
+
+def table_job(folder: Path, engine: str) -> Digest:
+    """A dense net on a table: dropout, batch normalization, plateau, early stopping, averaged weights."""
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(3000, 6)).astype(np.float32)
+    y = np.sin(x).sum(1) + 0.1 * rng.normal(size=3000).astype(np.float32)
+    y[::7] = np.nan
+    net = Sequential([Dense(24, activation="relu"), BatchNormalization(), Dropout(0.2), Dense(1)])
+    net.compile(Adam(0.01, use_ema=True), "mse", metrics=["mae"], scale_targets="standard")
+    callbacks = [ReduceLROnPlateau(patience=1), EarlyStopping(patience=50, restore_best_weights=True)]
+    callbacks.append(CSVLogger(folder / "log.csv"))
+    net.fit(x, y, epochs=12, validation_split=0.2, seed=5, verbose=0, callbacks=callbacks, run=folder, engine=engine,
+            checkpoint_seconds=0.0)  # fmt: skip
+    return digest(net, x, folder)
+
+
+def image_job(folder: Path, engine: str) -> Digest:
+    """A convolutional net on images with keypoints: augmentation, a schedule over the whole training, momentum."""
+    rng = np.random.default_rng(2)
+    x = rng.integers(0, 256, (400, 16, 16, 1), dtype=np.uint8)
+    y = pd.DataFrame(rng.uniform(2, 14, (400, 4)), columns=["left_eye_x", "left_eye_y", "right_eye_x", "right_eye_y"])
+    net = Sequential([Conv2D(6, 3, activation="relu"), MaxPooling2D(), Dropout(0.1), Flatten(), Dense(4)])
+    net.compile(SGD(OneCycle(0.01), momentum=0.9, nesterov=True), "huber", metrics=["rmse"], scale_inputs=(0, 255),
+                scale_targets=(8, 8))  # fmt: skip
+    augment = Augment(horizontal_flip=True, rotation=20, translation=2, noise=0.02)
+    net.fit(x, y, epochs=6, batch_size=16, validation_split=0.2, seed=6, verbose=0, augment=augment, run=folder,
+            engine=engine, checkpoint_seconds=0.0)  # fmt: skip
+    return digest(net, x, folder)
+
+
+JOBS: dict[str, Callable[[Path, str], Digest]] = {"table": table_job, "images": image_job}
+
+
+def digest(net: Sequential, x: np.ndarray, folder: Path) -> Digest:
+    """Hashes of everything that must be equal."""
+    state = TrainingState.of(net, net.optimizer)
+    found = {name: tensor.detach().contiguous().numpy().tobytes() for name, tensor in state.tensors.items()}
+    found["state"] = repr(state.values).encode()
+    found["history"] = repr((net.history.epoch, net.history.history)).encode()
+    found["predictions"] = net.predict(x).tobytes()
+    if (folder / "log.csv").exists():
+        found["log.csv"] = (folder / "log.csv").read_bytes()
+    return {name: hashlib.sha256(content).hexdigest() for name, content in found.items()}
+
+
+def start(job: str, folder: Path, engine: str, out: Path) -> int:
+    """Run a job in a forked process; the digest goes into a file when it has come to its end."""
+    child = os.fork()
+    if child:
+        return child
+    status = 1
+    try:
+        keeper.MOST_SHARE = 1.0
+        lines = "\n".join(f"{name} {value}" for name, value in sorted(JOBS[job](folder, engine).items()))
+        out.write_text(lines)
+        status = 0
+    finally:
+        os._exit(status)
+
+
+def wait(child: int) -> int:
+    """How a process ended: its status, or minus the number of the signal that killed it."""
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def disturbed(
+    job: str, engine: str, kills: int, seconds: float, parent: Path, chance: random.Random
+) -> tuple[str, int, int]:
+    """Kill and resume until the run has ended after so many kills at least; the digest, the kills, the torn writes."""
+    done = torn = 0
+    digest_text = ""
+    while done < kills:
+        folder, out = parent / f"{job}-{done}", parent / f"{job}-{done}.txt"
+        while not out.exists():
+            child = start(job, folder, engine, out)
+            time.sleep(chance.uniform(0.02, seconds))
+            os.kill(child, signal.SIGKILL)
+            status = wait(child)
+            if status == -signal.SIGKILL:
+                done += 1
+                torn += any(not (path / "manifest.json").exists() for path in (folder / "checkpoints").glob("step-*"))
+            elif status:
+                sys.exit(f"{job}: a resumed process ended with status {status}")
+        text = out.read_text()
+        if digest_text and text != digest_text:
+            sys.exit(f"{job}: two disturbed runs differ")
+        digest_text = text
+        shutil.rmtree(folder)
+    return digest_text, done, torn
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, default=25, help="of each job")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--engine", default="auto")
+    arguments = parser.parse_args()
+    memory.keep_blocks()
+    chance = random.Random(arguments.seed)
+    for job in JOBS:
+        with tempfile.TemporaryDirectory() as scratch:
+            parent = Path(scratch)
+            started = time.perf_counter()
+            if wait(start(job, parent / "whole", arguments.engine, parent / "whole.txt")):
+                sys.exit(f"{job}: the undisturbed run failed")
+            seconds = time.perf_counter() - started
+            expected = (parent / "whole.txt").read_text()
+            found, kills, torn = disturbed(job, arguments.engine, arguments.kills, seconds, parent, chance)
+            if found != expected:
+                ours, theirs = (dict(line.split() for line in text.splitlines()) for text in (found, expected))
+                sys.exit(f"{job}: differs in {[name for name in theirs if ours.get(name) != theirs[name]]}")
+            print(f"{job}: {kills} kills, {torn} of them left an unfinished checkpoint; every run ended like the "
+                  f"undisturbed one, byte for byte ({len(expected.splitlines())} parts, handson {handson.__version__})")  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,188 @@
+"""Checkpoints: everything that a run needs to go on, in one folder that is either whole or not there.
+
+A checkpoint holds tensors.safetensors, state.json and manifest.json. The manifest has the sizes and SHA-256 of the
+other two and is written last: it is the commit mark. A folder without a manifest, or with a file that does not match
+it, is no checkpoint, and the one before it counts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as dump_tensors
+from torch import Tensor
+
+from handson.errors import HandsonError
+from handson.files import atomic, strict_json
+
+SCHEMA = 1
+TENSORS, STATE, MANIFEST = "tensors.safetensors", "state.json", "manifest.json"
+
+
+class DamagedCheckpoint(HandsonError):
+    """A checkpoint is not what its manifest says; the message names the file."""
+
+
+@dataclass
+class Snapshot:
+    """What a checkpoint holds.
+
+    Attributes
+    ----------
+    step : int
+        Optimizer steps since the net was compiled.
+    moment : {'', 'epoch', 'finished'}
+        After a step, after the end of an epoch, or after the end of the training.
+    tensors : dict of str to Tensor
+        Weights, optimizer slots, tensors of callbacks; copies that training does not change.
+    values : dict
+        JSON: position, sums, history, state of optimizer and callbacks.
+    """
+
+    step: int
+    moment: str
+    tensors: dict[str, Tensor]
+    values: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The name of the checkpoint's folder; names sort like the moments they are about."""
+        return f"step-{self.step:010d}" + (f"-{self.moment}" if self.moment else "")
+
+
+NAME = re.compile(r"step-(\d{10})(?:-(epoch|finished))?")
+
+
+def step_of(folder: Path) -> int:
+    """The step in the name of a checkpoint's folder."""
+    match = NAME.fullmatch(folder.name)
+    return int(match[1]) if match else -1
+
+
+def write(parent: Path, snapshot: Snapshot) -> Path:
+    """Write a checkpoint; its folder counts once the manifest is there.
+
+    Raises
+    ------
+    OSError
+        When writing fails; what was begun is removed.
+    """
+    folder = parent / snapshot.name
+    if (folder / MANIFEST).is_file():
+        return folder
+    remove(folder)
+    folder.mkdir(parents=True)
+    contents = {
+        TENSORS: dump_tensors({name: tensor.cpu().contiguous() for name, tensor in snapshot.tensors.items()}),
+        STATE: strict_json.dumps(snapshot.values).encode(),
+    }
+    files = {name: {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()} for name, data in contents.items()}
+    manifest = json.dumps({"schema": SCHEMA, "step": snapshot.step, "moment": snapshot.moment, "files": files}).encode()
+    try:
+        for name, data in contents.items():
+            atomic.disk.write(folder / name, [data])
+        atomic.write_bytes(folder / MANIFEST, [manifest])
+        atomic.disk.sync_folder(parent)
+    except OSError:
+        remove(folder)
+        raise
+    return folder
+
+
+def remove(folder: Path) -> None:
+    """Remove a checkpoint, its manifest first: half removed, it is no checkpoint any more."""
+    (folder / MANIFEST).unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def read(folder: Path) -> Snapshot:
+    """A checkpoint, every file checked against the manifest.
+
+    Raises
+    ------
+    DamagedCheckpoint
+        When a file is missing, was changed, or cannot be read; the message names it.
+    """
+    manifest = _manifest(folder)
+    contents = {name: _checked(folder / name, entry) for name, entry in manifest["files"].items()}
+    try:
+        tensors, values = load_tensors(contents[TENSORS]), json.loads(contents[STATE])
+        return Snapshot(manifest["step"], manifest["moment"], tensors, values)
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise DamagedCheckpoint(f"{folder} cannot be read: {error}") from None
+
+
+def verify(folder: Path) -> None:
+    """Raise unless every file of a checkpoint matches its manifest."""
+    for name, entry in _manifest(folder)["files"].items():
+        _checked(folder / name, entry)
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    path = folder / MANIFEST
+    try:
+        manifest = json.loads(path.read_bytes())
+        schema, files = manifest["schema"], manifest["files"]
+        whole = set(files) == {TENSORS, STATE} and all({"size", "sha256"} == set(entry) for entry in files.values())
+    except FileNotFoundError:
+        raise DamagedCheckpoint(f"{folder} was never finished: {MANIFEST} is missing.") from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DamagedCheckpoint(f"{path} is damaged: {error}") from None
+    if schema != SCHEMA or not whole or not isinstance(manifest.get("step"), int):
+        raise DamagedCheckpoint(f"{path} is damaged, or of another version (schema {schema!r}; this one is {SCHEMA}).")
+    return manifest
+
+
+def _checked(path: Path, entry: dict[str, Any]) -> bytes:
+    try:
+        if path.stat().st_size != entry["size"]:
+            raise DamagedCheckpoint(f"{path} has {path.stat().st_size} bytes; its manifest says {entry['size']}.")
+        data = path.read_bytes()
+    except OSError as error:
+        raise DamagedCheckpoint(f"{path} cannot be read: {error.strerror}") from None
+    if hashlib.sha256(data).hexdigest() != entry["sha256"]:
+        raise DamagedCheckpoint(f"{path} was changed or damaged: its SHA-256 is not that of its manifest.")
+    return data
+
+
+def generations(parent: Path) -> list[Path]:
+    """The folders of checkpoints, the newest first; whole or not."""
+    found = [folder for folder in parent.glob("step-*") if folder.is_dir() and NAME.fullmatch(folder.name)]
+    return sorted(found, key=lambda folder: folder.name, reverse=True)
+
+
+def newest(parent: Path, tell: Any = print, most: int | None = None) -> Snapshot | None:
+    """The newest checkpoint that is whole, and says so when a newer one was not; None if there is none.
+
+    Parameters
+    ----------
+    parent : Path
+        The folder of checkpoints.
+    tell : function of str
+        Prints what was wrong with those that were passed over.
+    most : int, optional
+        Only checkpoints of at most so many steps.
+    """
+    for folder in generations(parent):
+        if most is not None and step_of(folder) > most:
+            continue
+        try:
+            return read(folder)
+        except DamagedCheckpoint as error:
+            tell(f"checkpoint {folder.name} does not count: {error}")
+    return None
+
+
+def copy_tensors(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Copies that later steps do not change, on the tensors' own devices."""
+    with torch.no_grad():
+        return {name: tensor.detach().clone() for name, tensor in tensors.items()}

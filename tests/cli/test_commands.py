@@ -1,0 +1,527 @@
+"""The commands, on tiny faces and tables: what they write, what they print, and how they fail."""
+
+import contextlib
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from unittest.mock import patch
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from handson.cli import main
+from handson.runs import Run
+
+NAMES = ["left_eye_x", "left_eye_y", "right_eye_x", "right_eye_y", "nose_x", "nose_y"]
+FACES = """
+name: tiny
+data: {path: train.csv}
+augment: {horizontal_flip: true, rotation: 10}
+model:
+  - Flatten
+  - Dense: {units: 8, activation: relu}
+  - Dense: {units: 6}
+compile:
+  optimizer: {Adam: {learning_rate: 1e-2}}
+  metrics: [rmse]
+  scale_inputs: {shift: 0, scale: 255}
+  scale_targets: {shift: 4, scale: 4}
+fit: {epochs: 2, batch_size: 8}
+specialists:
+  epochs: 2
+  groups: {eyes: [left_eye_x, left_eye_y, right_eye_x, right_eye_y], nose: [nose_x, nose_y]}
+"""
+TABLE = """
+name: table
+data: {path: table.csv, targets: y}
+model: [{Dense: {units: 1}}]
+compile: {optimizer: adam}
+fit: {epochs: 2}
+"""
+KINDS = """
+name: kinds
+data: {path: kinds.csv, targets: kind}
+model: [{Dense: {units: 3, activation: softmax}}]
+compile: {optimizer: {Adam: {learning_rate: 0.1}}, loss: sparse_categorical_crossentropy, metrics: [acc]}
+fit: {epochs: 30}
+"""
+LOGITS = """
+name: logits
+data: {path: two.csv, targets: kind}
+model: [{Dense: {units: 1}}]
+compile: {optimizer: adam, loss: {BinaryCrossentropy: {from_logits: true}}}
+fit: {epochs: 1}
+"""
+
+
+def faces(rows, size=8, seed=0):
+    """Images with three bright spots, and where they are; the nose is missing in every third."""
+    rng = np.random.default_rng(seed)
+    points = rng.uniform(1, size - 1, (rows, 3, 2)).round(2)
+    y, x = np.mgrid[:size, :size] + 0.5
+    distances = (x - points[..., 0, None, None]) ** 2 + (y - points[..., 1, None, None]) ** 2
+    images = (200 * np.exp(-distances / 2)).sum(1).clip(0, 255).astype(int)
+    frame = pd.DataFrame(points.reshape(rows, 6), columns=NAMES)
+    frame.loc[::3, NAMES[4:]] = np.nan
+    frame["Image"] = [" ".join(map(str, image.ravel())) for image in images]
+    return frame
+
+
+def write_data(folder):
+    """The competition's files, a table, and classes."""
+    faces(40).to_csv(folder / "train.csv", index=False)
+    for name, size in (("test.csv", 8), ("large.csv", 10)):
+        test = faces(10, size, seed=1)[["Image"]]
+        test.insert(0, "ImageId", range(1, 11))
+        test.to_csv(folder / name, index=False)
+    asked = [(7, "nose_x"), (7, "left_eye_y"), (2, "right_eye_x"), (1, "nose_y")]
+    lookup = pd.DataFrame([(row + 1, *pair, "") for row, pair in enumerate(asked)])
+    lookup.columns = ["RowId", "ImageId", "FeatureName", "Location"]
+    lookup.to_csv(folder / "lookup.csv", index=False)
+    lookup.replace("nose_x", "nose_z").to_csv(folder / "wrong_feature.csv", index=False)
+    lookup.replace(7, 77).to_csv(folder / "wrong_image.csv", index=False)
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(60, 2)).round(3)
+    pd.DataFrame({"flux [mag]": x[:, 0], "b": x[:, 1], "y": x.sum(1)}).to_csv(folder / "table.csv", index=False)
+    kinds = np.array(["galaxy", "quasar", "star"])[np.digitize(x[:, 0], [-0.5, 0.5])]
+    classes = pd.DataFrame({"a": x[:, 0], "b": x[:, 1], "kind": kinds})
+    classes.to_csv(folder / "kinds.csv", index=False)
+    classes[classes["kind"] != "galaxy"].to_csv(folder / "two.csv", index=False)
+    for name, text in {"faces": FACES, "table": TABLE, "kinds": KINDS, "logits": LOGITS}.items():
+        (folder / f"{name}.yaml").write_text(text)
+    (folder / "broken.yaml").write_text("name: a\n\tb: c\n")
+    (folder / "bytes.yaml").write_bytes("name: größe\n".encode("latin-1"))
+    (folder / "misspelt.yaml").write_text(TABLE.replace("fit: {epochs: 2}", "fit:\n\n  epoch: 2"))
+    (folder / "empty.csv").touch()
+
+
+class Result:
+    """The exit code of a command and what it printed."""
+
+    def __init__(self, code, out, err):
+        self.code, self.out, self.err = code, out, err
+
+
+def call(folder, *arguments):
+    """Run a command in a folder, as from a shell."""
+    out, err = io.StringIO(), io.StringIO()
+    with (
+        contextlib.chdir(folder),
+        patch.object(sys, "argv", ["handson", *map(str, arguments)]),
+        patch.dict(os.environ, {"COLUMNS": "120"}),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        try:
+            main()
+            code = 0
+        except SystemExit as left:
+            code = left.code
+    return Result(code, out.getvalue(), err.getvalue())
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    """A folder with data, a trained run of the faces with specialists, and one of the classes."""
+    folder = tmp_path_factory.mktemp("prepared")
+    write_data(folder)
+    for arguments in (["fit", "faces.yaml"], ["fit", "kinds.yaml"], ["specialists", "tiny"]):
+        result = call(folder, *arguments)
+        assert result.code == 0, result.err
+    return folder
+
+
+@pytest.fixture
+def work(prepared, tmp_path):
+    """A copy of the prepared folder."""
+    shutil.copytree(prepared, tmp_path / "work")
+    return tmp_path / "work"
+
+
+def ok(folder, *arguments):
+    result = call(folder, *arguments)
+    assert (result.code, result.err) == (0, "")
+    return result.out
+
+
+# Help
+
+
+def in_new_process(code):
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+
+
+def test_help_imports_nothing_heavy():
+    """Each within 0.7 s: torch alone would take longer."""
+    code = """
+import contextlib, io, sys
+from handson.cli import main
+commands = ["explore", "fit", "specialists", "curves", "evaluate", "predict", "demo"]
+for arguments in (["--help"], *([command, "--help"] for command in commands)):
+    sys.argv = ["handson", *arguments]
+    with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.suppress(SystemExit):
+        main()
+    assert "Usage: handson" in out.getvalue(), arguments
+heavy = "torch pandas matplotlib numba sklearn scipy h5py PIL"
+print([name for name in heavy.split() if name in sys.modules])
+"""
+    assert in_new_process(code) == "[]\n"
+
+
+def test_a_wrong_path_is_found_before_torch_is_imported(prepared):
+    """A clear error in under a second: the import of torch alone would take longer."""
+    code = f"""
+import contextlib, io, os, sys
+from handson.cli import main
+os.chdir({str(prepared)!r})
+sys.modules["torch"] = None  # importing it is an error from now on
+for line in '''
+explore nowhere.csv
+fit nowhere.yaml
+fit face
+fit table.yaml --data nowhere.csv
+evaluate nowhere
+specialists nowhere
+curves nowhere
+predict nowhere --data test.csv
+predict tiny --data nowhere.csv
+predict tiny --data test.csv --lookup nowhere.csv
+predict tiny --data test.csv --out nowhere/a.csv
+'''.split(chr(10))[1:-1]:
+    sys.argv = ["handson", *line.split()]
+    try:
+        with contextlib.redirect_stderr(io.StringIO()):
+            main()
+    except SystemExit as left:
+        assert left.code == 2, line
+    except ImportError:
+        print(line)
+"""
+    assert in_new_process(code).splitlines() == []
+
+
+def test_every_command_is_listed_with_what_it_does(tmp_path):
+    out = ok(tmp_path, "--help")
+    for command in ("explore", "fit", "specialists", "curves", "evaluate", "predict", "demo"):
+        line = next(line for line in out.splitlines() if line.startswith(f"  {command} "))
+        assert not line.endswith("..."), line
+
+
+def test_no_command_at_all_shows_the_help(tmp_path):
+    result = call(tmp_path)
+    assert "[OPTIONS] COMMAND [ARGS]..." in result.out + result.err
+
+
+# explore
+
+
+def test_explore_shows_images_columns_and_what_is_missing(work):
+    out = ok(work, "explore", "train.csv")
+    assert "train.csv: 40 images, task: regression" in out
+    line = next(line for line in out.splitlines() if line.startswith("nose_x"))
+    assert line.split()[:4] == ["nose_x", "target", "number", "26"]
+    assert "14" in out.split("which targets are missing together")[1]
+    assert re.search("without nose(_x, nose_y)?", out)
+    assert "8x8" in out
+    assert "duplicates: 0" in out
+
+
+def test_explore_counts_classes(work):
+    out = ok(work, "explore", "kinds.csv", "--targets", "kind")
+    counts = pd.read_csv(work / "kinds.csv")["kind"].value_counts()
+    for name, count in counts.items():
+        assert [name, str(count), f"{100 * count / 60:.1f}", "%"] in [line.split() for line in out.splitlines()]
+
+
+def test_explore_shows_names_with_brackets_as_they_are(work):
+    (work / "odd.csv").write_text("flux [mag],rate [/s],[bold]x,y\n1,2,3,4\n5,6,8,8\n")
+    out = ok(work, "explore", "odd.csv", "--targets", "y")
+    for name in ("flux [mag]", "rate [/s]", "[bold]x"):
+        assert name in out
+
+
+def test_explore_shows_the_name_of_a_file_as_it_is(work):
+    (work / "data[red].csv").write_text("a,y\n1,2\n")
+    assert "data[red].csv: 1 rows" in ok(work, "explore", "data[red].csv", "--targets", "y")
+
+
+def test_explore_takes_a_table_with_words_as_it_is(work):
+    """It is the first thing that one does with a file, before its columns are known."""
+    out = ok(work, "explore", "kinds.csv")
+    assert "kind" in out
+
+
+def test_explore_takes_inputs_and_classes_by_name(work):
+    assert "1 inputs" in ok(work, "explore", "table.csv", "--targets", "y", "--inputs", "b")
+    (work / "n.csv").write_text("a,k\n1,3\n2,7\n3,3\n")
+    out = ok(work, "explore", "n.csv", "--targets", "k", "--classes")
+    assert ["3", "2", "66.7", "%"] in [line.split() for line in out.splitlines()]
+
+
+def test_explore_reads_archives(work):
+    np.savez(work / "a.npz", images=np.zeros((3, 4, 4), np.uint8), label=np.array(["u", "v", "u"]))
+    out = ok(work, "explore", "a.npz", "--targets", "label")
+    assert "3 images, task: classification" in out
+
+
+def test_explore_writes_a_sheet_of_pictures(work):
+    assert "pictures: sheet.png" in ok(work, "explore", "train.csv", "--picture", "sheet.png")
+    assert (work / "sheet.png").read_bytes().startswith(b"\x89PNG")
+
+
+# fit
+
+
+def test_fit_leaves_a_run_folder_and_says_where(work):
+    out = ok(work, "fit", "faces.yaml")
+    assert "split: 32 rows train, 8 validate" in out
+    assert "run folder: runs/tiny-2" in out
+    run = Run(work / "runs" / "tiny-2")
+    report = json.loads((run.folder / "report.json").read_text())
+    assert f"validation: loss {report['validation']['loss']:.4g}  rmse {report['rmse']:.4g}" in out
+    assert run.net().output_shape == (None, 6)
+
+
+def test_fit_takes_name_epochs_seed_data_groups_and_folder(work):
+    frame = pd.read_csv(work / "table.csv").assign(person=np.arange(60) // 3)
+    frame.to_csv(work / "other.csv", index=False)
+    ok(
+        work, "fit", "table.yaml", "--name", "mine", "--epochs", 3, "--seed", 7, "--data", "other.csv", "--groups",
+        "person", "--runs", "elsewhere",
+    )  # fmt: skip
+    run = Run(work / "elsewhere" / "mine")
+    assert (len(run.history().epoch), run.history().seed, run.experiment.fit.epochs) == (3, 7, 3)
+    assert run.experiment.data.path == str(work / "other.csv")
+    assert run.columns()["inputs"] == ["flux [mag]", "b"]
+    training, validation = run.split(run.experiment.read_data())
+    assert not set(training.groups) & set(validation.groups)
+
+
+def test_fit_quiet_prints_results_only(work):
+    lines = ok(work, "fit", "table.yaml", "--quiet").splitlines()
+    assert [line.split(":")[0] for line in lines] == ["validation", "run folder"]
+
+
+def test_fit_reads_a_built_in_experiment_by_name(work):
+    result = call(work, "fit", "faces", "--data", "train.csv")
+    assert result.code == 2
+    assert "The last layer has 30 outputs; for these targets it needs 6" in result.err
+
+
+def test_a_fit_that_never_began_leaves_no_run(work):
+    before = {entry.name for entry in (work / "runs").iterdir()}
+    (work / "bad.yaml").write_text(TABLE.replace("adam}", "adam, loss: sparse_categorical_crossentropy}"))
+    assert call(work, "fit", "bad.yaml").code == 2
+    assert {entry.name for entry in (work / "runs").iterdir()} == before
+
+
+@pytest.mark.parametrize("name", ["../evil", "a/b", "a b", ".hidden"])
+def test_a_name_that_is_no_folder_is_refused_and_nothing_is_made(work, name):
+    before = sorted(path.relative_to(work) for path in work.rglob("*"))
+    result = call(work, "fit", "table.yaml", "--name", name)
+    assert result.code == 2
+    assert "name" in result.err
+    assert sorted(path.relative_to(work) for path in work.rglob("*")) == before
+
+
+# evaluate, specialists, curves
+
+
+def test_evaluate_measures_the_validation_rows(work):
+    out = ok(work, "evaluate", "tiny")
+    report = json.loads((work / "runs" / "tiny" / "report.json").read_text())
+    special = json.loads((work / "runs" / "tiny" / "specialists" / "report.json").read_text())
+    assert out.splitlines()[0].strip() == "8 rows"
+    lines = [line.split() for line in out.splitlines()]
+    assert ["all", f"{report['rmse']:.4g}", f"{special['rmse']:.4g}"] in lines
+    for name in NAMES:
+        assert [name, *(f"{each['rmse_of_columns'][name]:.4g}" for each in (report, special))] in lines
+
+
+def test_evaluate_measures_other_data(work):
+    out = ok(work, "evaluate", "runs/kinds", "--data", "kinds.csv")
+    run = Run(work / "runs" / "kinds")
+    with contextlib.chdir(work):
+        data = run.experiment.read_data()
+    loss, accuracy = run.net().evaluate(data.inputs, data.targets)
+    assert out.splitlines()[0].strip() == "60 rows"
+    assert out.splitlines()[-1].split() == [f"{loss:.5g}", f"{accuracy:.5g}"]
+    assert accuracy > 0.6
+
+
+def test_evaluate_keeps_the_numbers_of_the_classes(work):
+    """The other file has no galaxies: its stars must not become the net's quasars."""
+    run = Run(work / "runs" / "kinds")
+    frame = pd.read_csv(work / "two.csv")
+    predicted = run.net().predict(frame[["a", "b"]]).argmax(1)
+    expected = (np.array(run.columns()["classes"])[predicted] == frame["kind"]).mean()
+    out = ok(work, "evaluate", "kinds", "--data", "two.csv")
+    assert float(out.splitlines()[-1].split()[1]) == pytest.approx(expected, abs=1e-4)
+
+
+def test_evaluate_without_targets_says_so(work):
+    result = call(work, "evaluate", "tiny", "--data", "test.csv")
+    assert result.code == 2
+    assert "target" in result.err
+    assert "left_eye_x" in result.err
+
+
+def test_specialists_are_trained_and_reported(work):
+    shutil.rmtree(work / "runs" / "tiny" / "specialists")
+    out = ok(work, "specialists", "tiny")
+    assert "specialist eyes: 32 rows" in out
+    assert "run folder: runs/tiny" in out
+    assert set(Run(work / "runs" / "tiny").specialists().models) == {"eyes", "nose"}
+
+
+def test_specialists_quiet_prints_results_only(work):
+    lines = ok(work, "specialists", "tiny", "-q").splitlines()
+    assert [line.split(":")[0] for line in lines] == ["validation", "run folder"]
+
+
+def test_curves_writes_the_pictures_and_names_them(work):
+    for path in ("runs/tiny/curves.png", "runs/tiny/specialists/curves.png"):
+        (work / path).unlink()
+    assert ok(work, "curves", "tiny").split() == ["runs/tiny/curves.png", "runs/tiny/specialists/curves.png"]
+    assert (work / "runs/tiny/specialists/curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+# predict
+
+
+def test_predict_writes_a_table_of_predictions(work):
+    out = ok(work, "predict", "tiny", "--data", "test.csv", "--net-only", "--out", "p.csv")
+    assert "10 rows predicted by the net: p.csv" in out
+    run, table = Run(work / "runs" / "tiny"), pd.read_csv(work / "p.csv")
+    assert list(table.columns) == ["id", *NAMES]
+    np.testing.assert_allclose(table[NAMES], run.net().predict(run.read_inputs(work / "test.csv").inputs), atol=1e-5)
+
+
+def test_predict_uses_the_specialists_if_there_are_some(work):
+    assert "predicted by the specialists: runs/tiny/predictions.csv" in ok(
+        work, "predict", "tiny", "--data", "test.csv"
+    )
+    run, table = Run(work / "runs" / "tiny"), pd.read_csv(work / "runs" / "tiny" / "predictions.csv")
+    predicted = run.specialists().predict(run.read_inputs(work / "test.csv").inputs)
+    np.testing.assert_allclose(table[NAMES], predicted, atol=1e-5)
+
+
+def test_predict_with_a_look_up_table_writes_the_submission(work):
+    out = ok(work, "predict", "tiny", "--data", "test.csv", "--lookup", "lookup.csv")
+    assert "runs/tiny/submission.csv (4 lines)" in out
+    run, table = Run(work / "runs" / "tiny"), pd.read_csv(work / "runs" / "tiny" / "submission.csv")
+    predicted = run.specialists().predict(run.read_inputs(work / "test.csv").inputs)
+    expected = [predicted[6, 4], predicted[6, 1], predicted[1, 2], predicted[0, 5]]
+    assert table["RowId"].tolist() == [1, 2, 3, 4]
+    np.testing.assert_allclose(table["Location"], np.clip(expected, 0, 96), atol=1e-5)
+
+
+def test_predict_names_the_classes_and_their_probabilities(work):
+    ok(work, "predict", "kinds", "--data", "kinds.csv", "--out", "p.csv")
+    table, run = pd.read_csv(work / "p.csv"), Run(work / "runs" / "kinds")
+    columns = [f"probability of {name}" for name in ("galaxy", "quasar", "star")]
+    assert list(table.columns) == ["id", "class", *columns]
+    np.testing.assert_allclose(table[columns].sum(axis=1), 1, atol=1e-4)
+    data = run.read_inputs(work / "kinds.csv")
+    np.testing.assert_array_equal(
+        table["class"], np.array(["galaxy", "quasar", "star"])[run.net().predict(data.inputs).argmax(1)]
+    )
+
+
+def test_predict_turns_logits_into_probabilities(work):
+    ok(work, "fit", "logits.yaml", "-q")
+    ok(work, "predict", "logits", "--data", "two.csv", "--out", "p.csv")
+    run, table = Run(work / "runs" / "logits"), pd.read_csv(work / "p.csv")
+    logits = run.net().predict(run.read_inputs(work / "two.csv").inputs)[:, 0].astype(float)
+    np.testing.assert_allclose(table["probability of star"], 1 / (1 + np.exp(-logits)), atol=1e-5)
+    np.testing.assert_array_equal(table["class"], np.where(logits > 0, "star", "quasar"))
+
+
+def test_predict_reads_archives_as_the_training_did(work):
+    x = np.random.default_rng(0).normal(size=(30, 2))
+    np.savez(work / "a.npz", features=x, y=x.sum(1))
+    (work / "a.yaml").write_text(TABLE.replace("table.csv", "a.npz").replace("name: table", "name: archive"))
+    ok(work, "fit", "a.yaml", "-q")
+    ok(work, "predict", "archive", "--data", "a.npz", "--out", "p.csv")
+    assert len(pd.read_csv(work / "p.csv")) == 30
+
+
+def test_a_run_is_found_beside_a_file_of_its_name(work):
+    (work / "tiny").mkdir()
+    assert "8 rows" in ok(work, "evaluate", "tiny")
+
+
+# Errors
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["explore", "trian.csv"], "no file or folder trian.csv. Did you mean 'train.csv'"),
+        (["explore", "faces.yaml"], "files of the kind '.yaml' are not read. Tables: .csv"),
+        (["explore", "table.csv", "--targets", "z"], "no column 'z'"),
+        (["explore", "table.csv", "--picture", "nowhere/a.png"], "the folder nowhere is not there"),
+        (["explore", "table.csv", "--picture", "a.xyz"], "a.xyz"),
+        (["fit", "face"], "no experiment is called 'face'. Did you mean 'faces'"),
+        (["fit", "facse.yaml"], "no file or folder facse.yaml. Did you mean 'faces.yaml'"),
+        (["fit", "runs"], "runs.*(folder|directory)"),
+        (["fit", "table.csv"], "table.csv holds no experiment"),
+        (["fit", "broken.yaml"], "broken.yaml, line 2: "),
+        (["fit", "bytes.yaml"], "bytes.yaml is not text in UTF-8"),
+        (["fit", "misspelt.yaml"], "misspelt.yaml, line 8: unknown key 'epoch' of 'fit'. Did you mean 'epochs'"),
+        (["fit", "table.yaml", "--data", "tabel.csv"], "tabel.csv. Did you mean 'table.csv'"),
+        (["fit", "table.yaml", "--data", "kinds.csv"], r"kinds.csv has no column 'y' \(a target\)"),
+        (["fit", "table.yaml", "--data", "empty.csv"], "empty.csv is empty"),
+        (["fit", "table.yaml", "--groups", "persn"], "no column 'persn'"),
+        (["fit", "faces"], "the experiment names no data"),
+        (["evaluate", "tniy"], "no run .*tniy.*Did you mean 'tiny'"),
+        (["evaluate", "faces.yaml"], "no run .*faces.yaml"),
+        (["evaluate", "tiny", "--data", "table.csv"], "8.*8"),
+        (["specialists", "kinds"], "(targets|regression|classes|columns)"),
+        (["curves", "runs"], "no run .*runs"),
+        (["predict", "tiny", "--data", "large.csv"], r"inputs of shape \(None, 8, 8, 1\); got \(None, 10, 10, 1\)"),
+        (["predict", "tiny", "--data", "table.csv"], r"inputs of shape \(None, 8, 8, 1\); got \(None, 3\)"),
+        (["predict", "tiny", "--data", "test.csv", "--lookup", "loookup.csv"], "Did you mean 'lookup.csv'"),
+        (["predict", "tiny", "--data", "test.csv", "--lookup", "wrong_feature.csv"], "asks for 'nose_z'.*mean 'nose_"),
+        (["predict", "tiny", "--data", "test.csv", "--lookup", "wrong_image.csv"], "asks for the image 77"),
+        (["predict", "tiny", "--data", "test.csv", "--lookup", "table.csv"], "table.csv has no column 'RowId'"),
+        (["predict", "tiny", "--data", "train.csv", "--lookup", "lookup.csv"], "train.csv has no column 'ImageId'"),
+        (["predict", "tiny", "--data", "test.csv", "--out", "nowhere/a.csv"], "the folder nowhere is not there"),
+        (["predict", "tiny", "--data", "test.csv", "--out", "runs"], "cannot write runs: Is a directory"),
+    ],
+)
+def test_errors_are_one_clear_line_and_exit_code_two(prepared, arguments, message):
+    result = call(prepared, *arguments)
+    assert result.code == 2
+    assert result.err.startswith("error: ")
+    assert len(result.err.splitlines()) == 1
+    assert "[Errno" not in result.err
+    assert re.search(message, result.err)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["fit"], "Missing argument 'experiment'"),
+        (["fit", "table.yaml", "--epohcs", "3"], "No such option: --epohcs"),
+        (["fit", "table.yaml", "--epochs", "0"], "Invalid value for '--epochs'"),
+        (["fit", "table.yaml", "--epochs", "x"], "Invalid value for '--epochs'"),
+        (["predict", "tiny"], "Missing option '--data'"),
+        (["explroe"], "No such command 'explroe'"),
+        (["demo", "--faces", "3"], "Invalid value for '--faces'"),
+    ],
+)
+def test_wrong_options_are_named_with_the_way_to_help(prepared, arguments, message):
+    result = call(prepared, *arguments)
+    assert result.code == 2
+    assert message in result.err
+    assert "--help' for help" in result.err
+
+
+def test_names_that_the_errors_list_are_runs_in_the_folder_of_runs(prepared):
+    assert "Runs in runs: " in call(prepared, "evaluate", "zzz").err

@@ -1,0 +1,161 @@
+"""Dropout: its rate, its scale, and masks that are a function of seed, layer, epoch and sample."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from handson.errors import HandsonError
+from handson.layers import Dropout, SpatialDropout2D
+from handson.randomness.stream import Stream, active
+
+# A p-value that a right sample falls below once in a hundred thousand cases; keys are fixed, so tests are too.
+UNLIKELY = 1e-5
+RATES = [0.05, 0.3, 0.5, 0.9]
+
+
+def dropped(layer, x, rows=None, seed=0, epoch=0):
+    """What the layer gives in a step of training on some rows."""
+    with active(Stream(seed, epoch)) as stream:
+        stream.rows = torch.arange(len(x)) if rows is None else torch.as_tensor(rows)
+        return layer.train()(x)
+
+
+@pytest.mark.parametrize("rate", RATES)
+@pytest.mark.parametrize("in_a_run", [True, False])
+def test_values_are_dropped_at_the_rate_and_the_others_scaled(rate, in_a_run):
+    torch.manual_seed(0)
+    x = torch.full((200, 300), 3.0)
+    y = dropped(Dropout(rate), x) if in_a_run else Dropout(rate).train()(x)
+    zeros = int((y == 0).sum())
+    assert stats.binomtest(zeros, y.numel(), rate).pvalue > UNLIKELY
+    np.testing.assert_allclose(y[y != 0], 3.0 / (1 - rate), rtol=1e-6)
+
+
+@pytest.mark.parametrize("rate", RATES)
+def test_the_expected_output_is_the_input(rate):
+    y = dropped(Dropout(rate), torch.ones(400, 400))
+    assert y.mean().item() == pytest.approx(1.0, abs=5 * math.sqrt(rate / (1 - rate)) / 400)
+
+
+def test_a_rate_of_zero_keeps_everything():
+    x = torch.randn(5, 5)
+    assert dropped(Dropout(0.0), x) is x
+
+
+def test_a_rate_of_one_drops_everything():
+    assert dropped(Dropout(1.0), torch.randn(5, 5)).tolist() == [[0.0] * 5] * 5
+
+
+def test_outside_of_training_nothing_happens():
+    x = torch.randn(5, 5)
+    assert Dropout(0.5).eval()(x) is x
+
+
+@settings(max_examples=20, deadline=None)
+@given(rows=st.lists(st.integers(0, 10**9), min_size=1, max_size=8), seed=st.integers(0, 100))
+def test_the_mask_of_a_sample_does_not_depend_on_its_batch(rows, seed):
+    layer, x = Dropout(0.5), torch.ones(len(rows), 3, 7)
+    together = dropped(layer, x, rows, seed)
+    for place, row in enumerate(rows):
+        assert torch.equal(together[place], dropped(layer, x[:1], [row], seed)[0])
+
+
+def test_every_step_of_a_run_is_the_same_when_it_is_done_again():
+    x = torch.ones(4, 50)
+    assert torch.equal(dropped(Dropout(0.5), x, seed=3, epoch=2), dropped(Dropout(0.5), x, seed=3, epoch=2))
+
+
+@pytest.mark.parametrize("change", ["seed", "epoch", "rows", "name"])
+def test_masks_of_different_seeds_epochs_rows_and_layers_are_independent(change):
+    x = torch.ones(100, 200)
+    one = dropped(Dropout(0.5), x) > 0
+    two = {
+        "seed": lambda: dropped(Dropout(0.5), x, seed=1),
+        "epoch": lambda: dropped(Dropout(0.5), x, epoch=1),
+        "rows": lambda: dropped(Dropout(0.5), x, rows=range(100, 200)),
+        "name": lambda: dropped(Dropout(0.5, name="other"), x),
+    }[change]()
+    agreeing = int((one == (two > 0)).sum())
+    assert stats.binomtest(agreeing, x.numel(), 0.5).pvalue > UNLIKELY
+
+
+def test_a_seed_of_its_own_wins_over_that_of_the_run():
+    x = torch.ones(4, 50)
+    assert torch.equal(dropped(Dropout(0.5, seed=1), x, seed=3), dropped(Dropout(0.5, seed=1), x, seed=4))
+    assert not torch.equal(dropped(Dropout(0.5, seed=1), x), dropped(Dropout(0.5, seed=2), x))
+    assert not torch.equal(dropped(Dropout(0.5, seed=1), x, epoch=0), dropped(Dropout(0.5, seed=1), x, epoch=1))
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    shared=st.lists(st.booleans(), min_size=3, max_size=3),
+    seed=st.integers(0, 1000),
+)
+def test_a_noise_shape_shares_decisions_along_its_axes_of_one(shared, seed):
+    noise_shape = (None, *(1 if one else None for one in shared))
+    y = dropped(Dropout(0.5, noise_shape), torch.ones(6, 5, 4, 3), seed=seed)
+    for axis, one in enumerate(shared, 1):
+        if one:
+            assert torch.equal(y.amin(axis), y.amax(axis))
+    assert len(y.unique()) == 2
+
+
+def test_a_noise_shape_may_share_one_decision_in_the_whole_batch():
+    y = dropped(Dropout(0.5, (1, None)), torch.ones(50, 40))
+    assert torch.equal(y.amin(0), y.amax(0))
+    assert len(y.unique()) == 2
+
+
+def test_a_noise_shape_of_another_rank_is_an_error():
+    with pytest.raises(
+        HandsonError, match=r"noise_shape.*\(None, 1\).*\(2, 3, 4\)|noise_shape.*\(2, 3, 4\).*\(None, 1\)"
+    ):
+        Dropout(0.5, noise_shape=(None, 1)).train()(torch.ones(2, 3, 4))
+
+
+def test_the_gradient_goes_where_the_values_went():
+    x = torch.ones(20, 20, requires_grad=True)
+    y = dropped(Dropout(0.5), x)
+    y.sum().backward()
+    assert torch.equal(x.grad, y.detach())
+
+
+@pytest.mark.parametrize("rate", [-0.1, 1.1, "0.5", None, float("nan")])
+@pytest.mark.parametrize("kind", [Dropout, SpatialDropout2D])
+def test_a_rate_that_is_no_fraction_is_an_error(kind, rate):
+    with pytest.raises(HandsonError, match=rf"{kind.__name__}: rate is a fraction between 0 and 1; got {rate!r}\."):
+        kind(rate)
+
+
+@pytest.mark.parametrize("rate", [np.float32(0.5), np.float64(0.5)])
+def test_a_rate_may_be_of_numpy(rate):
+    assert Dropout(rate).rate == 0.5
+
+
+def test_a_seed_that_is_no_seed_is_an_error():
+    with pytest.raises(HandsonError, match=r"a seed is a whole number, such as seed=0; got 0\.5\."):
+        Dropout(0.5, seed=0.5)
+
+
+def test_spatial_dropout_drops_whole_channels():
+    y = dropped(SpatialDropout2D(0.4), torch.ones(50, 4, 5, 60))
+    assert torch.equal(y.amin((1, 2)), y.amax((1, 2)))
+    zeros = int((y[:, 0, 0] == 0).sum())
+    assert stats.binomtest(zeros, 50 * 60, 0.4).pvalue > UNLIKELY
+
+
+def test_spatial_dropout_takes_images():
+    with pytest.raises(
+        HandsonError, match=r"SpatialDropout2D .* takes inputs of shape \(batch, height, width, channels\)"
+    ):
+        SpatialDropout2D(0.5)(torch.ones(2, 3))
+
+
+def test_spatial_dropout_has_no_noise_shape():
+    with pytest.raises(TypeError, match="SpatialDropout2D has no argument 'noise_shape'"):
+        SpatialDropout2D(0.5, noise_shape=(None, 1, 1, 1))

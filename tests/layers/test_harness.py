@@ -1,0 +1,332 @@
+"""What every registered layer must do, and must do as Keras's layer of the same name and arguments does it."""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+
+import handson
+from handson import registry
+from handson.layers import Dense, Flatten
+
+# A p-value that a right sample falls below once in a hundred thousand cases; keys are fixed, so tests are too.
+UNLIKELY = 1e-5
+
+
+@dataclass(frozen=True)
+class Case:
+    """A layer with arguments, and the shape of a sample that it takes."""
+
+    name: str
+    shape: tuple[int, ...]
+    arguments: dict[str, Any] = field(default_factory=dict)
+    # The layer of Keras that does the same; by default that of the same name.
+    peer: str | None = ""
+    random: bool = False
+
+    def __str__(self) -> str:
+        return "-".join([self.name, "x".join(map(str, self.shape)), *(f"{k}={v}" for k, v in self.arguments.items())])
+
+    def make(self, **more: Any) -> Any:
+        return registry.find("layer", self.name)(**self.arguments | more)
+
+    def built(self, key: int = 1, **more: Any) -> Any:
+        layer = self.make(**more)
+        layer.ensure_built((None, *self.shape), key)
+        return layer
+
+    def filled(self) -> Any:
+        """Built, with weights that are neither zeros nor ones."""
+        layer = self.built()
+        rng = np.random.default_rng(2)
+        layer.set_weights([rng.uniform(0.2, 0.9, weight.shape).astype("float32") for weight in layer.get_weights()])
+        return layer
+
+    def inputs(self, rows: int = 6, seed: int = 0) -> torch.Tensor:
+        return torch.tensor(np.random.default_rng(seed).normal(size=(rows, *self.shape)), dtype=torch.float32)
+
+    def keras(self, keras: Any) -> Any:
+        layer = getattr(keras.layers, self.peer or self.name)(**self.arguments if self.peer == "" else {})
+        layer.build((None, *self.shape))
+        return layer
+
+
+IMAGE = (6, 7, 4)
+CASES = [
+    Case("InputLayer", (4,), {"shape": (4,)}, peer="Identity"),
+    Case("Dense", (40,), {"units": 30}),
+    Case("Dense", (5,), {"units": 3, "activation": "softmax", "use_bias": False}),
+    Case("Dense", (4, 2, 5), {"units": 3, "kernel_initializer": "he_normal", "bias_initializer": "ones"}),
+    Case("Activation", (5,), {"activation": "elu"}),
+    Case("Activation", IMAGE, {"activation": "softmax"}),
+    Case("Flatten", IMAGE),
+    Case("Flatten", ()),
+    Case("Reshape", IMAGE, {"target_shape": (4, -1)}),
+    Case("Reshape", (6,), {"target_shape": (3, 2, 1)}),
+    Case("Rescaling", IMAGE, {"scale": 0.5, "offset": -1.0}),
+    Case("Rescaling", IMAGE, {"scale": [1.0, 2.0, 3.0, 4.0], "offset": [0.0, 1.0, 0.0, 1.0]}),
+    Case("Conv2D", (9, 9, 8), {"filters": 16, "kernel_size": 3}),
+    Case("Conv2D", IMAGE, {"filters": 3, "kernel_size": (2, 3), "strides": 2, "padding": "same", "use_bias": False}),
+    Case("Conv2D", IMAGE, {"filters": 6, "kernel_size": 3, "groups": 2, "activation": "tanh", "padding": "same"}),
+    Case("Conv2D", IMAGE, {"filters": 3, "kernel_size": 2, "dilation_rate": (2, 3), "padding": "same"}),
+    Case("MaxPooling2D", IMAGE),
+    Case("MaxPooling2D", IMAGE, {"pool_size": (2, 3), "strides": 2, "padding": "same"}),
+    Case("AveragePooling2D", IMAGE, {"pool_size": 2}),
+    Case("AveragePooling2D", IMAGE, {"pool_size": 3, "strides": 1, "padding": "same"}),
+    Case("GlobalAveragePooling2D", IMAGE),
+    Case("GlobalAveragePooling2D", IMAGE, {"keepdims": True}),
+    Case("GlobalMaxPooling2D", IMAGE),
+    Case("GlobalMaxPooling2D", IMAGE, {"keepdims": True}),
+    Case("SpatialSoftArgmax2D", IMAGE, peer=None),
+    Case("BatchNormalization", (5,)),
+    Case("BatchNormalization", IMAGE, {"momentum": 0.7, "epsilon": 0.1}),
+    Case("BatchNormalization", (3, 5), {"axis": 1, "center": False}),
+    Case("BatchNormalization", (3, 5), {"scale": False, "moving_mean_initializer": "ones"}),
+    Case("LayerNormalization", (5,)),
+    Case("LayerNormalization", IMAGE, {"axis": [1, 2, 3], "center": False, "scale": False}),
+    Case("LayerNormalization", IMAGE, {"axis": (2, 3), "epsilon": 0.1}),
+    Case("Dropout", (50,), {"rate": 0.4}, random=True),
+    Case("Dropout", IMAGE, {"rate": 0.4, "noise_shape": (None, 1, None, 1), "seed": 3}, random=True),
+    Case("SpatialDropout2D", (2, 3, 40), {"rate": 0.4, "seed": 3}, random=True),
+    Case("LSTM", (5, 7), {"units": 9}),
+    Case("LSTM", (5, 2), {"units": 3, "return_sequences": True, "unit_forget_bias": False, "use_bias": False}),
+    Case("LSTM", (5, 2), {"units": 3, "go_backwards": True, "activation": "relu", "bias_initializer": "ones"}),
+    Case("LSTM", (5, 2), {"units": 3, "dropout": 0.3, "recurrent_dropout": 0.3, "seed": 1}, random=True),
+    Case("GRU", (5, 7), {"units": 9}),
+    Case("GRU", (5, 2), {"units": 3, "return_sequences": True, "use_bias": False}),
+    Case("GRU", (5, 2), {"units": 3, "reset_after": False, "go_backwards": True}),
+    Case("GRU", (5, 2), {"units": 3, "dropout": 0.3, "recurrent_dropout": 0.3, "seed": 1}, random=True),
+]
+every_case = pytest.mark.parametrize("case", CASES, ids=str)
+compared = pytest.mark.parametrize("case", [case for case in CASES if case.peer is not None], ids=str)
+not_random = pytest.mark.parametrize(
+    "case", [case for case in CASES if case.peer is not None and not case.random], ids=str
+)
+weighted = pytest.mark.parametrize("case", [case for case in CASES if case.built().weights], ids=str)
+KNOWN = set(registry.known("layer"))
+
+
+def arrays(layer):
+    """The weights of a layer of Keras; its own get_weights warns."""
+    return [weight.value.detach().numpy() for weight in layer.weights]
+
+
+def close(actual, expected, rtol=1e-4, atol=1e-5):
+    numbers = (each.detach().numpy() if isinstance(each, torch.Tensor) else each for each in (actual, expected))
+    np.testing.assert_allclose(*numbers, rtol=rtol, atol=atol)
+
+
+def train_one_step(layer, case):
+    """Fit a net of the layer and a dense layer on top for one step; the dense layer is returned."""
+    top = Dense(1)
+    net = handson.Sequential([layer, Flatten(), top], seed=0)
+    net.compile(handson.optimizers.SGD(0.1), "mse")
+    x = case.inputs(8)
+    net.build((None, *case.shape))
+    before = top.get_weights()
+    net.fit(x, np.random.default_rng(1).normal(size=8), batch_size=8, epochs=1, verbose=0)
+    return top, before
+
+
+def test_every_registered_layer_is_in_this_harness():
+    assert {case.name for case in CASES} == KNOWN
+
+
+@every_case
+@pytest.mark.parametrize("rows", [1, 2, 5])
+@pytest.mark.parametrize("training", [False, True])
+def test_the_declared_shape_is_the_real_shape(case, rows, training):
+    layer = case.built().train(training)
+    output = layer(case.inputs(rows))
+    assert (None, *output.shape[1:]) == layer.output_shape((None, *case.shape))
+    assert len(output) == rows
+
+
+@every_case
+def test_the_declared_shape_for_unknown_sizes_fits_the_real_shape(case):
+    for axis in range(len(case.shape) - 1):
+        partly = (None, *(None if place == axis else size for place, size in enumerate(case.shape)))
+        layer = case.make()
+        try:
+            layer.ensure_built(partly, 1)
+        except handson.HandsonError:
+            continue
+        real, declared = layer.eval()(case.inputs()).shape, layer.output_shape(partly)
+        assert len(real) == len(declared)
+        assert all(said in (None, size) for said, size in zip(declared[1:], real[1:], strict=True))
+
+
+@every_case
+@pytest.mark.parametrize("training", [False, True])
+def test_float32_goes_in_and_comes_out_and_the_input_stays(case, training):
+    layer, x = case.built().train(training), case.inputs()
+    output = layer(x)
+    assert output.dtype == torch.float32
+    assert all(weight.dtype == torch.float32 for weight in layer.weights)
+    assert torch.equal(x, case.inputs())
+    assert torch.isfinite(output).all()
+
+
+@every_case
+def test_an_input_of_another_memory_order_gives_the_same(case):
+    layer, x = case.filled().eval(), case.inputs()
+    strided = torch.stack([x, x], -1)[..., 0]
+    flipped = x.permute(*reversed(range(x.dim()))).contiguous().permute(*reversed(range(x.dim())))
+    for same in (strided, flipped):
+        close(layer(same), layer(x), rtol=1e-5, atol=1e-6)
+
+
+@every_case
+def test_a_layer_builds_itself_when_it_is_called(case):
+    layer = case.make()
+    assert not layer.built
+    output = layer(case.inputs())
+    assert layer.built
+    assert tuple(output.shape[1:]) == layer.output_shape((None, *case.shape))[1:]
+
+
+@every_case
+@pytest.mark.parametrize("compact", [False, True])
+def test_a_layer_comes_back_from_its_configuration(case, compact):
+    layer = case.filled()
+    config = json.loads(json.dumps(registry.to_config("layer", layer, compact), allow_nan=False))
+    again = registry.resolve("layer", config)
+    again.ensure_built((None, *case.shape), 99)
+    again.set_weights(layer.get_weights())
+    x = case.inputs()
+    assert torch.equal(again.eval()(x), layer.eval()(x))
+    assert registry.to_config("layer", again, compact) == registry.to_config("layer", layer, compact)
+
+
+@every_case
+def test_the_trainable_state_and_the_name_are_in_the_configuration(case):
+    layer = case.make(name="own_name")
+    layer.trainable = False
+    again = registry.from_config("layer", registry.to_config("layer", layer))
+    assert again.name == "own_name"
+    if case.name != "InputLayer":
+        assert not again.trainable
+
+
+@weighted
+def test_one_step_of_training_changes_the_trainable_weights(case):
+    layer = case.built()
+    before = {name: getattr(layer, name).detach().clone() for name in layer.weight_names}
+    train_one_step(layer, case)
+    for name, weight in before.items():
+        now = getattr(layer, name).detach()
+        assert torch.isfinite(now).all()
+        assert not torch.equal(now, weight), name
+
+
+@weighted
+def test_a_frozen_layer_keeps_all_its_weights(case):
+    layer = case.built(trainable=False)
+    assert not any(parameter.requires_grad for parameter in layer.parameters())
+    before = layer.get_weights()
+    top, top_before = train_one_step(layer, case)
+    assert all(np.array_equal(one, two) for one, two in zip(layer.get_weights(), before, strict=True))
+    assert not np.array_equal(top.get_weights()[0], top_before[0])
+
+
+@weighted
+def test_a_layer_that_is_unfrozen_trains_again(case):
+    layer = case.built(trainable=False)
+    layer.trainable = True
+    before = layer.get_weights()
+    train_one_step(layer, case)
+    assert not any(np.array_equal(one, two) for one, two in zip(layer.get_weights(), before, strict=True))
+
+
+@every_case
+def test_the_same_key_draws_the_same_weights(case):
+    layer, again = case.built(key=1), case.built(key=2)
+    again.redraw(1)
+    for one, two in zip(layer.get_weights(), again.get_weights(), strict=True):
+        assert np.array_equal(one, two)
+
+
+@weighted
+def test_another_key_draws_other_kernels(case):
+    one, two = case.built(key=1), case.built(key=2)
+    for name in one.weight_names:
+        if "kernel" in name:
+            assert not torch.isclose(getattr(one, name), getattr(two, name)).any()
+
+
+@every_case
+def test_weights_come_back_from_arrays(case):
+    layer, other = case.filled(), case.built(key=5)
+    other.set_weights(layer.get_weights())
+    x = case.inputs()
+    assert torch.equal(other.eval()(x), layer.eval()(x))
+
+
+@every_case
+def test_the_number_of_values_is_that_of_the_weights(case):
+    layer = case.built()
+    assert layer.count_params() == sum(weight.size for weight in layer.get_weights())
+
+
+@compared
+def test_weights_have_the_names_order_and_shapes_of_keras(keras, case):
+    ours, theirs = case.built(), case.keras(keras)
+    names = {id(getattr(ours, name)): name for name in ours.weight_names}
+    assert [names[id(weight)] for weight in ours.weights] == [weight.name for weight in theirs.weights]
+    assert [tuple(weight.shape) for weight in ours.weights] == [tuple(weight.shape) for weight in theirs.weights]
+    trainable = [isinstance(weight, torch.nn.Parameter) for weight in ours.weights]
+    assert trainable == [weight.trainable for weight in theirs.weights]
+
+
+@compared
+def test_initial_weights_are_distributed_as_those_of_keras(keras, case):
+    for ours, theirs in zip(case.built().get_weights(), arrays(case.keras(keras)), strict=True):
+        if len(np.unique(theirs)) <= 2:
+            assert np.array_equal(ours, theirs)
+        else:
+            assert stats.ks_2samp(ours.ravel(), theirs.ravel()).pvalue > UNLIKELY
+
+
+@compared
+def test_outputs_are_those_of_keras(keras, case):
+    ours, theirs = case.filled().eval(), case.keras(keras)
+    theirs.set_weights(ours.get_weights())
+    close(ours(case.inputs()), theirs(case.inputs(), training=False))
+
+
+@not_random
+def test_outputs_and_weights_in_training_are_those_of_keras(keras, case):
+    ours, theirs = case.filled().train(), case.keras(keras)
+    theirs.set_weights(ours.get_weights())
+    for seed in range(3):
+        x = case.inputs(seed=seed) + 1
+        close(ours(x), theirs(x, training=True))
+    for one, two in zip(ours.get_weights(), arrays(theirs), strict=True):
+        close(one, two)
+
+
+@not_random
+def test_gradients_in_training_are_those_of_keras(keras, case):
+    ours, theirs = case.filled().train(), case.keras(keras)
+    theirs.set_weights(ours.get_weights())
+    x, other = (case.inputs().requires_grad_() for _ in range(2))
+    y, expected = ours(x), theirs(other, training=True)
+    factors = torch.tensor(np.random.default_rng(3).normal(size=tuple(y.shape)), dtype=torch.float32)
+    mine = [x, *(weight for weight in ours.weights if isinstance(weight, torch.nn.Parameter))]
+    peers = [other, *(weight.value for weight in theirs.trainable_weights)]
+    found = torch.autograd.grad((y * factors).sum(), mine)
+    wanted = torch.autograd.grad((expected * factors).sum(), peers)
+    for one, two in zip(found, wanted, strict=True):
+        close(one, two, rtol=1e-3, atol=1e-4)
+
+
+@not_random
+def test_a_frozen_layer_in_training_gives_the_outputs_of_keras(keras, case):
+    ours, theirs = case.filled().train(), case.keras(keras)
+    theirs.set_weights(ours.get_weights())
+    ours.trainable = theirs.trainable = False
+    close(ours(case.inputs()), theirs(case.inputs(), training=True))

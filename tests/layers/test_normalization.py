@@ -1,0 +1,189 @@
+"""Normalization against its formulas and Keras."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from handson.errors import HandsonError
+from handson.layers import BatchNormalization, LayerNormalization
+
+SHAPES = st.lists(st.integers(1, 5), min_size=1, max_size=3).map(tuple)
+
+
+def numbers(shape, seed=0):
+    return (np.random.default_rng(seed).normal(size=shape) * 3 + 2).astype("float32")
+
+
+def filled(layer, shape):
+    """The layer, built, with weights that are neither zeros nor ones."""
+    rng = np.random.default_rng(1)
+    layer.ensure_built((None, *shape))
+    layer.set_weights([rng.uniform(0.5, 1.5, weight.shape).astype("float32") for weight in layer.get_weights()])
+    return layer
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    rows=st.integers(1, 6),
+    sample=SHAPES,
+    data=st.data(),
+    momentum=st.sampled_from([0.0, 0.5, 0.99, 1.0]),
+    epsilon=st.sampled_from([1e-3, 0.5]),
+    center=st.booleans(),
+    scale=st.booleans(),
+)
+def test_batch_normalization_is_that_of_keras_over_several_steps(
+    keras, rows, sample, data, momentum, epsilon, center, scale
+):
+    axis = data.draw(st.sampled_from([-1, *range(1, len(sample) + 1)]))
+    arguments = {"axis": axis, "momentum": momentum, "epsilon": epsilon, "center": center, "scale": scale}
+    ours, theirs = filled(BatchNormalization(**arguments), sample), keras.layers.BatchNormalization(**arguments)
+    theirs.build((None, *sample))
+    theirs.set_weights(ours.get_weights())
+    for seed in range(3):
+        x = numbers((rows, *sample), seed)
+        y = ours.train()(torch.tensor(x)).detach()
+        np.testing.assert_allclose(y, theirs(x, training=True).detach(), rtol=2e-3, atol=2e-4)
+    for one, two in zip(ours.get_weights(), theirs.weights, strict=True):
+        np.testing.assert_allclose(one, two.value.detach(), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        ours.eval()(torch.tensor(x)).detach(), theirs(x, training=False).detach(), rtol=2e-3, atol=2e-4
+    )
+
+
+def test_the_moving_moments_are_the_formula_with_the_biased_variance():
+    layer, mean, variance = BatchNormalization(momentum=0.9).train(), np.zeros(3), np.ones(3)
+    for seed in range(5):
+        x = numbers((4, 3), seed)
+        layer(torch.tensor(x))
+        mean, variance = 0.9 * mean + 0.1 * x.mean(0), 0.9 * variance + 0.1 * x.var(0)
+    np.testing.assert_allclose(layer.moving_mean, mean, rtol=1e-5)
+    np.testing.assert_allclose(layer.moving_variance, variance, rtol=1e-5)
+
+
+def test_one_value_is_normalized_to_the_offset():
+    layer = BatchNormalization(momentum=0.9, beta_initializer="ones").train()
+    assert layer(torch.tensor([[5.0]])).item() == pytest.approx(1.0, abs=1e-4)
+    assert layer.moving_mean.item() == pytest.approx(0.5)
+    assert layer.moving_variance.item() == pytest.approx(0.9)
+
+
+def test_a_constant_feature_stays_finite_and_so_does_its_gradient():
+    x = torch.full((6, 2), 1e4, requires_grad=True)
+    y = BatchNormalization().train()(x)
+    y.square().sum().backward()
+    assert torch.isfinite(y).all()
+    assert torch.isfinite(x.grad).all()
+
+
+def test_in_evaluation_nothing_moves():
+    layer = filled(BatchNormalization(), (3,))
+    before = layer.get_weights()
+    layer.eval()(torch.tensor(numbers((4, 3))))
+    assert all(np.array_equal(one, two) for one, two in zip(layer.get_weights(), before, strict=True))
+
+
+def test_a_frozen_layer_uses_and_keeps_its_moving_moments():
+    layer = filled(BatchNormalization(), (3,))
+    layer.trainable = False
+    before, x = layer.get_weights(), torch.tensor(numbers((4, 3)))
+    assert torch.equal(layer.train()(x), layer.eval()(x))
+    assert all(np.array_equal(one, two) for one, two in zip(layer.get_weights(), before, strict=True))
+
+
+def test_the_moments_of_images_are_over_rows_and_places():
+    x = numbers((4, 5, 6, 3))
+    y = BatchNormalization(epsilon=0.0).train()(torch.tensor(x)).detach().numpy()
+    np.testing.assert_allclose(y, (x - x.mean((0, 1, 2))) / x.std((0, 1, 2)), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("axis", [0, -3, 3, 5])
+def test_an_axis_that_holds_no_features_is_an_error(axis):
+    with pytest.raises(HandsonError) as error:
+        BatchNormalization(axis=axis, name="norm").ensure_built((None, 4, 5))
+    assert str(error.value) == f"BatchNormalization 'norm': axis={axis} is no feature axis of (None, 4, 5)."
+
+
+def test_the_number_of_features_must_be_known():
+    with pytest.raises(HandsonError, match=r"BatchNormalization 'batch_normalization' needs a known size of axis -1"):
+        BatchNormalization().ensure_built((None, 4, None))
+
+
+@pytest.mark.parametrize("axis", [[-1], "channels", 1.5, None])
+def test_an_axis_that_is_no_number_is_an_error(axis):
+    with pytest.raises(HandsonError, match="BatchNormalization: axis"):
+        BatchNormalization(axis=axis)
+
+
+@pytest.mark.parametrize("momentum", [-0.1, 1.1, float("nan")])
+def test_a_momentum_out_of_range_is_an_error(momentum):
+    with pytest.raises(HandsonError, match=f"BatchNormalization: momentum .*{momentum}"):
+        BatchNormalization(momentum=momentum)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    sample=SHAPES,
+    data=st.data(),
+    epsilon=st.sampled_from([1e-3, 0.5]),
+    center=st.booleans(),
+    scale=st.booleans(),
+)
+def test_layer_normalization_is_its_formula(sample, data, epsilon, center, scale):
+    rank = len(sample) + 1
+    axes = tuple(data.draw(st.lists(st.integers(1, rank - 1), min_size=1, unique=True)))
+    given = tuple(axis - rank if data.draw(st.booleans()) else axis for axis in axes)
+    layer = filled(LayerNormalization(given, epsilon, center, scale), sample)
+    x = numbers((3, *sample))
+    expected = (x - x.mean(axes, keepdims=True)) / np.sqrt(x.var(axes, keepdims=True) + epsilon)
+    broadcast = [size if axis in axes else 1 for axis, size in enumerate(sample, 1)]
+    for wanted, name in ((scale, "gamma"), (center, "beta")):
+        if wanted:
+            weight = getattr(layer, name).detach().numpy().reshape(broadcast)
+            expected = expected * weight if name == "gamma" else expected + weight
+    np.testing.assert_allclose(layer(torch.tensor(x)).detach(), expected, rtol=2e-3, atol=2e-4)
+
+
+@pytest.mark.parametrize("axis", [-1, (1, 2), (2, 1), [-1, -2, -3]])
+def test_layer_normalization_has_the_weights_of_keras(keras, axis):
+    ours, theirs = LayerNormalization(axis), keras.layers.LayerNormalization(axis)
+    ours.ensure_built((None, 3, 4, 5))
+    theirs.build((None, 3, 4, 5))
+    assert [tuple(w.shape) for w in ours.weights] == [tuple(w.shape) for w in theirs.weights]
+
+
+def test_layer_normalization_without_weights_takes_images_of_any_size():
+    layer = LayerNormalization((1, 2, 3), center=False, scale=False)
+    layer.ensure_built((None, None, None, 1))
+    for size in (3, 5):
+        y = layer(torch.tensor(numbers((2, size, 4, 1))))
+        assert y.mean((1, 2, 3)).abs().max() < 1e-5
+        np.testing.assert_allclose(y.var((1, 2, 3), correction=0), 1.0, rtol=1e-2)
+
+
+def test_layer_normalization_does_not_depend_on_the_batch_or_on_training():
+    layer, x = filled(LayerNormalization(), (4,)), torch.tensor(numbers((5, 4)))
+    together = layer.train()(x)
+    torch.testing.assert_close(torch.cat([layer.eval()(row[None]) for row in x]), together)
+
+
+@pytest.mark.parametrize("axis", [0, 3, -3, (1, 1), (1, -2), (0, 1)])
+def test_axes_that_do_not_fit_are_an_error(axis):
+    given = (axis,) if isinstance(axis, int) else axis
+    with pytest.raises(HandsonError) as error:
+        LayerNormalization(axis, name="norm").ensure_built((None, 4, 5))
+    assert str(error.value) == f"LayerNormalization 'norm': axis={given} does not fit inputs (None, 4, 5)."
+
+
+def test_the_sizes_of_the_axes_must_be_known():
+    with pytest.raises(HandsonError, match="LayerNormalization 'layer_normalization' needs known sizes of its axes"):
+        LayerNormalization((1, 2)).ensure_built((None, None, 5))
+
+
+@pytest.mark.parametrize("kind", [BatchNormalization, LayerNormalization])
+@pytest.mark.parametrize("epsilon", [-0.1, float("nan")])
+def test_a_negative_epsilon_is_an_error(kind, epsilon):
+    with pytest.raises(HandsonError, match=f"{kind.__name__}: epsilon .*{epsilon}"):
+        kind(epsilon=epsilon)
