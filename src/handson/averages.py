@@ -28,6 +28,8 @@ class Average(Noun):
     """
 
     targets = "values"
+    # Whether the sum of the weights divides, as in a metric, and not the number of values, as in a loss.
+    divides_by_weights = False
     name: str
 
     @property
@@ -67,7 +69,10 @@ class Average(Noun):
                 )
             values, count = torch.where(present, values, 0.0), present.sum()
         if sample_weight is not None:
-            values = values * sample_weight.view(-1, *(1,) * (values.dim() - 1))
+            factors = sample_weight.view(-1, *(1,) * (values.dim() - 1)).expand_as(values)
+            values = values * factors
+            if self.divides_by_weights:
+                count = (factors if present is None else torch.where(present, factors, 0.0)).sum()
         return values.sum(), count
 
     def present(self, y_true: Tensor) -> Tensor:
@@ -90,6 +95,10 @@ class Average(Noun):
         y_true = y_true.to(torch.int64 if self.targets == "labels" else torch.float32)
         if sample_weight is not None:
             sample_weight = torch.as_tensor(sample_weight, dtype=torch.float32)
+            if sample_weight.numel() != len(y_pred):
+                raise HandsonError(
+                    f"{self.name}: sample_weight has {sample_weight.numel()} entries for {len(y_pred)} samples."
+                )
         return self.sums(y_true, y_pred, sample_weight, masked=not bool(self.present(y_true).all()))
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Tensor:

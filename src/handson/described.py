@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import torch
 
 from handson import registry
 from handson.errors import HandsonError, nearest
@@ -139,6 +140,8 @@ def jsonable(value: Any, compact: bool = False, where: str = "value") -> Any:
     """
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
+    if isinstance(value, torch.dtype):
+        return str(value).removeprefix("torch.")
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, np.ndarray):
@@ -147,11 +150,12 @@ def jsonable(value: Any, compact: bool = False, where: str = "value") -> Any:
         return [jsonable(entry, compact, where) for entry in value]
     if isinstance(value, dict):
         return {str(key): jsonable(entry, compact, where) for key, entry in value.items()}
-    if hasattr(value, "get_config") and hasattr(value, "kind"):
+    if hasattr(value, "get_config") and hasattr(value, "kind") and not inspect.isclass(value):
         return registry.to_config(value.kind, value, compact)
     if callable(value):
-        for kind, name in ((kind, name) for (kind, known), name in registry._names.items() if known is value):
-            return registry.to_config(kind, value) if inspect.isclass(value) else name
+        # A class in place of an object: it is made without arguments, as a name is.
+        for name in (name for (_, known), name in registry._names.items() if known is value):
+            return name
     raise HandsonError(
         f"{where} holds {value!r}, which a file cannot describe. Use a registered name, a number, text or a list; "
         f"register your own class or function with @handson.register."

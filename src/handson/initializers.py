@@ -85,7 +85,7 @@ def _truncated_normal(key: int, shape: tuple[int, ...], deviation: float) -> Ten
     return (deviation * math.sqrt(2.0) * torch.erfinv(fraction)).float()
 
 
-@registry.register
+@registry.register(aliases=("zero",))
 class Zeros(Initializer):
     """All zeros."""
 
@@ -93,7 +93,7 @@ class Zeros(Initializer):
         return torch.zeros(shape)
 
 
-@registry.register
+@registry.register(aliases=("one",))
 class Ones(Initializer):
     """All ones."""
 
@@ -118,7 +118,7 @@ class Constant(Initializer):
         return torch.full(shape, float(self.value))
 
 
-@registry.register
+@registry.register(aliases=("uniform",))
 class RandomUniform(_Random):
     """Uniform on [minval, maxval)."""
 
@@ -130,7 +130,7 @@ class RandomUniform(_Random):
         return _uniform(key, shape, self.minval, self.maxval)
 
 
-@registry.register
+@registry.register(aliases=("normal",))
 class RandomNormal(_Random):
     """Normal with a mean and a standard deviation."""
 
@@ -278,6 +278,12 @@ class Orthogonal(_Random):
         q, r = torch.linalg.qr(numbers)
         q = q * torch.sign(torch.diagonal(r))
         return self.gain * (q.T if rows < columns else q).reshape(shape).float()
+
+
+def call(identifier: Any, shape: Shape, key: int) -> Tensor:
+    """The numbers of an initializer for a shape; a plain function gets the shape only."""
+    draw = get(identifier)
+    return draw(shape, key=key) if isinstance(draw, Initializer) else draw(shape)
 
 
 def get(identifier: Any) -> Initializer:

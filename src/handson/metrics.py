@@ -38,6 +38,7 @@ class Metric(Average):
 
     kind = "metric"
     direction = "min"
+    divides_by_weights = True
 
     def __init__(self, name: str | None = None) -> None:
         self.name = name or registry.snake_case(type(self).__name__)

@@ -6,6 +6,7 @@ remembers of each weight (its slots) is held under the weight's name, so that a 
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -68,12 +69,17 @@ class Optimizer(Noun):
     ) -> None:
         learning_rate = learning_rate if lr is None else lr
         if decay:
+            if isinstance(schedules.get(learning_rate), Schedule):
+                raise HandsonError("decay is for a learning rate that is a number; this one is a schedule already.")
             learning_rate = schedules.InverseTimeDecay(float(learning_rate), 1, float(decay))
         self._rate = _hyperparameter("learning_rate", learning_rate)
         self.weight_decay, self.name = weight_decay, name
         self.clipnorm, self.clipvalue, self.global_clipnorm = clipnorm, clipvalue, global_clipnorm
         if sum(bound is not None for bound in (clipnorm, clipvalue, global_clipnorm)) > 1:
             raise HandsonError("give one of clipnorm, clipvalue and global_clipnorm, not several.")
+        for bound in ("clipnorm", "clipvalue", "global_clipnorm"):
+            if getattr(self, bound) is not None and not getattr(self, bound) > 0:
+                raise HandsonError(f"{bound} must be positive; got {getattr(self, bound)}.")
         self.use_ema, self.ema_momentum = use_ema, ema_momentum
         self.iterations = 0
         self.slots: dict[str, dict[str, Tensor]] = {}
@@ -142,7 +148,8 @@ class Optimizer(Noun):
         self.update(weights, gradients, slots, rate, position)
         if self.use_ema:
             averages = [self.slots["average"][name] for name in names]
-            torch._foreach_lerp_(averages, weights, 1.0 - self.ema_momentum)
+            # As in Keras, the average starts from the weights after the first step.
+            torch._foreach_lerp_(averages, weights, 1.0 - self.ema_momentum if self.iterations else 1.0)
         self.iterations += 1
 
     def value(self, name: str, position: Position) -> float:
@@ -228,7 +235,7 @@ class SGD(Optimizer):
             torch._foreach_add_(weights, velocities)
 
 
-@registry.register(aliases=("RMSProp",))
+@registry.register(aliases=("RMSProp", "rmsprop"))
 class RMSprop(Optimizer):
     """Divides the gradient by a moving root mean square of its size (Tieleman and Hinton, 2012).
 
@@ -342,7 +349,7 @@ class Adam(Optimizer):
         torch._foreach_addcdiv_(weights, momenta, divisors, -alpha)
 
 
-@registry.register
+@registry.register(aliases=("adamw",))
 class AdamW(Adam):
     """Adam with decoupled weight decay (Loshchilov and Hutter, 2019).
 
@@ -441,10 +448,12 @@ def get(identifier: Any) -> Optimizer:
     >>> get("adam").beta_2
     0.999
     """
-    optimizer = registry.resolve("optimizer", identifier)
-    if not isinstance(optimizer, Optimizer):
+    ours = inspect.isclass(identifier) and issubclass(identifier, Optimizer)
+    if ours or isinstance(identifier, (str, dict)):
+        identifier = registry.resolve("optimizer", identifier)
+    if not isinstance(identifier, Optimizer):
         raise HandsonError(
             f"an optimizer is one of {listing(registry.known('optimizer'))}, or an object of these; got "
             f"{identifier!r}. Optimizers of torch.optim do not fit: theirs hold the weights."
         )
-    return optimizer
+    return identifier

@@ -92,19 +92,23 @@ def register(
             f"write @handson.register(kind='loss'), for example."
         )
     name = name or target.__name__
-    _claim(kind, name, target)
-    for alias in (snake_case(name), *aliases):
-        _claim(kind, alias, target)
+    claimed = (name, snake_case(name), *aliases)
+    for each in claimed:
+        _check_free(kind, each, target)
+    _entries[kind] |= dict.fromkeys(claimed, target)
     _names[kind, target] = name
     return target
 
 
-def _claim(kind: str, name: str, target: Any) -> None:
-    holder = _entries[kind].setdefault(name, target)
-    same = getattr(holder, "__qualname__", 0) == getattr(target, "__qualname__", 1)
-    if holder is not target and not same:
+def _check_free(kind: str, name: str, target: Any) -> None:
+    """Raise when another object holds a name; one that is defined again, as in a notebook, takes its own place."""
+    holder = _entries[kind].get(name, target)
+    if holder is not target and _origin(holder) != _origin(target):
         raise HandsonError(f"register: the {kind} name {name!r} is taken by {holder!r}; choose another name.")
-    _entries[kind][name] = target
+
+
+def _origin(target: Any) -> tuple[Any, Any]:
+    return getattr(target, "__module__", None), getattr(target, "__qualname__", id(target))
 
 
 def known(kind: str) -> list[str]:
@@ -190,7 +194,8 @@ def resolve(kind: str, identifier: Any) -> Any:
     if inspect.isclass(identifier):
         return identifier()
     if not (callable(identifier) or hasattr(identifier, "get_config")):
-        raise HandsonError(f"a {kind} is a name, such as {known(kind)[0]!r}, or an object; got {identifier!r}.")
+        article = "an" if kind[0] in "aeiou" else "a"
+        raise HandsonError(f"{article} {kind} is a name, such as {known(kind)[0]!r}, or an object; got {identifier!r}.")
     return identifier
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from torch import Tensor
@@ -32,7 +33,7 @@ class L1L2(Regularizer):
     """
 
     def __init__(self, l1: float = 0.0, l2: float = 0.0) -> None:
-        if l1 < 0 or l2 < 0:
+        if not (0 <= l1 < math.inf and 0 <= l2 < math.inf):
             raise HandsonError(f"a penalty is not negative; got l1={l1}, l2={l2}.")
         self.l1, self.l2 = float(l1), float(l2)
 

@@ -10,6 +10,8 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from handson import registry
 from handson.described import Noun
 from handson.errors import HandsonError, listing
@@ -165,6 +167,11 @@ class StepDecay(Schedule):
         return self.initial_value * self.factor ** (position.epoch // self.every)
 
 
+def _check_steps(owner: Schedule, decay_steps: float) -> None:
+    if not decay_steps > 0:
+        raise HandsonError(f"{type(owner).__name__}: decay_steps must be positive; got {decay_steps}.")
+
+
 @registry.register
 class ExponentialDecay(Schedule):
     """initial_learning_rate * decay_rate ^ (step / decay_steps)."""
@@ -172,6 +179,7 @@ class ExponentialDecay(Schedule):
     def __init__(
         self, initial_learning_rate: float, decay_steps: float, decay_rate: float, staircase: bool = False
     ) -> None:
+        _check_steps(self, decay_steps)
         self.initial_learning_rate, self.decay_steps = initial_learning_rate, decay_steps
         self.decay_rate, self.staircase = decay_rate, staircase
 
@@ -193,6 +201,7 @@ class InverseTimeDecay(Schedule):
     def __init__(
         self, initial_learning_rate: float, decay_steps: float, decay_rate: float, staircase: bool = False
     ) -> None:
+        _check_steps(self, decay_steps)
         self.initial_learning_rate, self.decay_steps = initial_learning_rate, decay_steps
         self.decay_rate, self.staircase = decay_rate, staircase
 
@@ -229,6 +238,7 @@ class PolynomialDecay(Schedule):
         power: float = 1.0,
         cycle: bool = False,
     ) -> None:
+        _check_steps(self, decay_steps)
         self.initial_learning_rate, self.decay_steps = initial_learning_rate, decay_steps
         self.end_learning_rate, self.power, self.cycle = end_learning_rate, power, cycle
 
@@ -253,6 +263,7 @@ class CosineDecay(Schedule):
         warmup_target: float | None = None,
         warmup_steps: int = 0,
     ) -> None:
+        _check_steps(self, decay_steps)
         self.initial_learning_rate, self.decay_steps, self.alpha = initial_learning_rate, decay_steps, alpha
         self.warmup_target, self.warmup_steps = warmup_target, warmup_steps
 
@@ -291,7 +302,7 @@ def get(identifier: Any) -> float | Schedule:
     """A number or a schedule, from a number, a configuration or an object."""
     if isinstance(identifier, bool) or identifier is None:
         raise HandsonError(f"expected a number or a schedule; got {identifier!r}.")
-    if isinstance(identifier, (int, float)):
+    if isinstance(identifier, (int, float, np.number)):
         return float(identifier)
     schedule = registry.resolve("schedule", identifier)
     if not isinstance(schedule, Schedule):

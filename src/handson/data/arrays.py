@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 
@@ -44,10 +45,7 @@ def as_tensor(data: Any, what: str) -> Tensor:
     >>> as_tensor([[1, 2], [3, 4]], "inputs").dtype
     torch.float32
     """
-    if isinstance(data, Tensor):
-        tensor = data.detach()
-    else:
-        tensor = _from_numpy(_as_numpy(data, what))
+    tensor = _checked(data, what)
     if tensor.dtype == torch.bool:
         return tensor.to(torch.uint8)
     return tensor if tensor.dtype in (torch.uint8, torch.float32) else tensor.to(torch.float32)
@@ -55,11 +53,11 @@ def as_tensor(data: Any, what: str) -> Tensor:
 
 def as_labels(data: Any, what: str) -> Tensor:
     """Integer labels as int64, with -1 where they are missing (NaN); fractions are an error."""
-    if isinstance(data, Tensor):
-        values = data.detach()
-    else:
-        values = _from_numpy(_as_numpy(data, what))
+    values = _checked(data, what)
     missing = torch.isnan(values)
+    if bool(torch.isinf(values).any()):
+        row = int(torch.isinf(values).reshape(len(values), -1).any(1).nonzero()[0])
+        raise HandsonError(f"{what} are whole numbers 0, 1, 2, ...; row {row} has {values[row].tolist()}.")
     whole = torch.where(missing, -1, values)
     if bool((whole != whole.round()).any()):
         row = int((whole != whole.round()).reshape(len(whole), -1).any(1).nonzero()[0])
@@ -67,6 +65,17 @@ def as_labels(data: Any, what: str) -> Tensor:
     if bool(((values < 0) & ~missing).any()):
         raise HandsonError(f"{what} start at 0; the smallest is {values[~missing].min().item():g}.")
     return whole.to(torch.int64)
+
+
+def _checked(data: Any, what: str) -> Tensor:
+    """The data as a tensor of real numbers with rows."""
+    if not isinstance(data, Tensor):
+        return _from_numpy(_as_numpy(data, what))
+    if data.is_complex():
+        raise HandsonError(f"{what} must be numbers; got values of type {data.dtype}.")
+    if data.dim() == 0:
+        raise HandsonError(f"{what} must have one row for each sample; got the single value {data.item()!r}.")
+    return data.detach()
 
 
 def _as_numpy(data: Any, what: str) -> np.ndarray:
@@ -80,6 +89,10 @@ def _as_numpy(data: Any, what: str) -> np.ndarray:
         except ValueError:
             raise HandsonError(f"{what} are ragged: their rows have different lengths.") from None
     if array.dtype.kind in "OUS":
+        if array.ndim == 0:
+            sparse = hasattr(data, "toarray")
+            kind = f"a sparse matrix, {type(data).__name__}; pass x.toarray()" if sparse else repr(data)
+            raise HandsonError(f"{what} must be arrays of numbers, with one row for each sample; got {kind}.")
         array = _numbers(array, data, what)
     if array.dtype.kind not in "biuf":
         raise HandsonError(f"{what} must be numbers; got values of type {array.dtype}.")
@@ -90,6 +103,8 @@ def _as_numpy(data: Any, what: str) -> np.ndarray:
 
 def _numbers(array: np.ndarray, data: Any, what: str) -> np.ndarray:
     """Objects and text as float64, or an error that points at the first value that is no number."""
+    if array.dtype.kind == "O":
+        array = np.where(pd.isna(array), np.nan, array)
     try:
         return array.astype(np.float64)
     except (ValueError, TypeError):
@@ -112,7 +127,7 @@ def _from_numpy(array: np.ndarray) -> Tensor:
     if array.dtype in (np.uint16, np.uint32, np.uint64, np.float16, np.longdouble):
         array = array.astype(np.float32)
     if any(stride < 0 for stride in array.strides):
-        array = np.ascontiguousarray(array)
+        array = array.copy()
     with warnings.catch_warnings():
         # Read-only arrays and memory maps are welcome: nothing here writes to them.
         warnings.filterwarnings("ignore", "The given NumPy array is not writable")

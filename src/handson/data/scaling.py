@@ -12,7 +12,7 @@ from handson.errors import HandsonError, nearest
 
 METHODS = ("standard", "minmax")
 # A column whose spread is smaller than this share of its size is constant up to rounding.
-CONSTANT = 1e-6
+CONSTANT = 2e-7
 
 
 class Scaling:
@@ -53,7 +53,10 @@ class Scaling:
 
 
 def _numbers(name: str, value: Any) -> Tensor:
-    tensor = torch.as_tensor(value, dtype=torch.float32)
+    try:
+        tensor = torch.as_tensor(value, dtype=torch.float32)
+    except (TypeError, ValueError):
+        tensor = torch.tensor(float("nan"))
     if tensor.dim() > 1 or not bool(torch.isfinite(tensor).all()):
         raise HandsonError(f"scaling: {name} is a finite number, or one for each column; got {value!r}.")
     return tensor
@@ -88,12 +91,15 @@ def fit_scaling(method: Any, values: Tensor, what: str) -> Scaling:
         return Scaling(**method)
     if isinstance(method, (tuple, list)) and len(method) == 2:
         return Scaling(*method)
-    if method not in METHODS:
+    if not isinstance(method, str) or method not in METHODS:
         raise HandsonError(
             f"scaling of {what} is 'standard', 'minmax', or {{'shift': a, 'scale': b}}; got {method!r}."
             f"{nearest(str(method), METHODS)}"
         )
     flat = values.reshape(-1, values.shape[-1]).double().cpu().numpy()
+    empty = np.isnan(flat).all(0)
+    if empty.any():
+        raise HandsonError(f"scaling of {what}: column {int(empty.argmax())} has no value; every row is missing there.")
     if method == "standard":
         shift, scale = np.nanmean(flat, 0), np.nanstd(flat, 0)
     else:

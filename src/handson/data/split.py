@@ -65,6 +65,8 @@ def split(
         raise HandsonError(f"validation_split is a share between 0 and 1, such as 0.2; got {fraction}.")
     if rows < 2:
         raise HandsonError(f"{rows} row cannot be split; give at least two, or validation_data instead.")
+    if labels is not None and len(labels) != rows:
+        raise HandsonError(f"labels have {len(labels)} entries for {rows} rows.")
     key = derive(seed, "split")
     if groups is not None:
         return _split_groups(rows, fraction, key, labels, np.asarray(groups))
@@ -90,20 +92,27 @@ def _stratify(labels: np.ndarray, fraction: float, key: int) -> np.ndarray:
     """Rows of each class in proportion; what rounding leaves over goes to the classes with the largest remainder."""
     classes, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
     for label, count in zip(classes, counts, strict=True):
-        if count < 2:
+        if count < 2 and not _is_missing(label):
             raise HandsonError(
                 f"class {label} has one member and cannot be in both parts of a split. Add members, leave the class "
                 f"out, or give validation_data instead of validation_split."
             )
     wanted = counts * fraction
-    shares = np.clip(np.floor(wanted).astype(int), 1, counts - 1)
+    shares = np.clip(np.floor(wanted).astype(int), np.minimum(1, counts - 1), counts - 1)
     left_over = _share(len(labels), fraction) - shares.sum()
-    for position in np.argsort(np.floor(wanted) - wanted, kind="stable"):
+    # Of classes with the same remainder none comes first more often than another.
+    by_chance = permutation(derive(key, "remainders"), len(classes))
+    for position in by_chance[np.argsort((shares - wanted)[by_chance], kind="stable")]:
         if left_over > 0 and shares[position] < counts[position] - 1:
             shares[position] += 1
             left_over -= 1
     order = permutation(key, len(labels))
     return np.concatenate([order[codes[order] == code][:share] for code, share in enumerate(shares)])
+
+
+def _is_missing(label: Any) -> bool:
+    """Whether a label stands for a missing one: NaN, or the -1 of `handson.data.arrays.as_labels`."""
+    return bool(label != label) or (not isinstance(label, str) and bool(label == -1))
 
 
 def _split_groups(rows: int, fraction: float, key: int, labels: np.ndarray | None, groups: np.ndarray) -> Split:
@@ -121,8 +130,19 @@ def _split_groups(rows: int, fraction: float, key: int, labels: np.ndarray | Non
         members = np.zeros((len(names), len(np.unique(labels))))
         np.add.at(members, (codes, np.unique(labels, return_inverse=True)[1]), 1)
         taken = _fill_in_proportion(members, order, fraction)
+        _check_classes(np.unique(labels), members, taken)
         how += ", classes near their proportions"
     return _parts(rows, np.flatnonzero(np.isin(codes, taken)), how)
+
+
+def _check_classes(classes: np.ndarray, members: np.ndarray, taken: list[int]) -> None:
+    chosen = members[taken].sum(0)
+    for label, inside, count, groups in zip(classes, chosen, members.sum(0), (members > 0).sum(0), strict=True):
+        if not _is_missing(label) and not 0 < inside < count:
+            raise HandsonError(
+                f"class {label} is in {groups} group{'s' if groups > 1 else ''} of {len(members)}, too few to be in "
+                f"both parts of a split that divides no group. Give validation_data instead of validation_split."
+            )
 
 
 def _fill(sizes: np.ndarray, order: np.ndarray, wanted: float) -> list[int]:

@@ -144,10 +144,13 @@ class Layer(nn.Module, metaclass=Described):
     def _draw(self, name: str, shape: tuple[int, ...], initializer: Any) -> Tensor:
         if self._key is None:
             raise NotBuiltError(f"layer {self.name!r}: add_weight is called in build(), which ensure_built calls.")
-        draw = initializers.get(initializer)
-        key = derive(self._key, name)
-        value = draw(shape, key=key) if isinstance(draw, initializers.Initializer) else draw(shape)
-        return torch.as_tensor(value, dtype=torch.float32)
+        value = initializers.call(initializer, shape, derive(self._key, name))
+        value = torch.as_tensor(value, dtype=torch.float32)
+        if tuple(value.shape) != shape:
+            raise HandsonError(
+                f"layer {self.name!r}: the initializer of {name} must give the shape {shape}; got {tuple(value.shape)}."
+            )
+        return value
 
     def redraw(self, key: int) -> None:
         """Draw the initial weights again, from another key."""
@@ -302,6 +305,6 @@ def pair(owner: str, argument: str, value: Any) -> tuple[int, int]:
 
 def fraction(owner: str, argument: str, value: Any) -> float:
     """A fraction in [0, 1], or an error that names the argument."""
-    if not isinstance(value, (int, float)) or not 0 <= value <= 1:
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not 0 <= value <= 1:
         raise HandsonError(f"{owner}: {argument} is a fraction between 0 and 1; got {value!r}.")
     return float(value)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -191,7 +192,10 @@ class Reshape(Layer):
 
     def __init__(self, target_shape: Sequence[int], **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.target_shape = tuple(target_shape)
+        is_list = isinstance(target_shape, (tuple, list))
+        if not is_list or not all(isinstance(size, (int, np.integer)) for size in target_shape):
+            raise HandsonError(f"target_shape is a tuple of whole numbers, such as (4, -1); got {target_shape!r}.")
+        self.target_shape = tuple(int(size) for size in target_shape)
         if sum(size == -1 for size in self.target_shape) > 1 or any(
             size == 0 or size < -1 for size in self.target_shape
         ):
@@ -210,7 +214,8 @@ class Reshape(Layer):
         return (input_shape[0], *(count // given if size == -1 else size for size in self.target_shape))
 
     def forward(self, x: Tensor) -> Tensor:
-        return x.reshape(len(x), *self.target_shape)
+        # With every size worked out: where there are no rows, torch cannot infer one.
+        return x.reshape([len(x), *(size or 0 for size in self.output_shape(tuple(x.shape))[1:])])
 
 
 @register

@@ -9,14 +9,43 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from handson.errors import HandsonError
 from handson.layers.base import Layer, Shape, fraction
 from handson.randomness import stream, words
 from handson.randomness.keys import check_seed, derive
 from handson.registry import register
 
 
+class _Dropout(Layer):
+    noise_shape: tuple[int | None, ...] | None = None
+
+    def __init__(self, rate: float, seed: int | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.rate = fraction(type(self).__name__, "rate", rate)
+        self.seed = None if seed is None else check_seed(seed)
+        self.path = self.name
+
+    def mask_shape(self, shape: Sequence[int]) -> tuple[int, ...]:
+        """The shape of the mask for an input: sizes of 1 share one decision."""
+        given = self.noise_shape or (None,) * len(shape)
+        if len(given) != len(shape):
+            raise HandsonError(
+                f"{type(self).__name__} {self.name!r}: noise_shape={given} has another number of axes than inputs of "
+                f"shape {tuple(shape)}."
+            )
+        return tuple(actual if size is None else size for size, actual in zip(given, shape, strict=True))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or self.rate == 0.0:
+            return x
+        if self.rate == 1.0:
+            return torch.zeros_like(x)
+        mask = dropout_mask(self, self.mask_shape(x.shape), x)
+        return x * mask
+
+
 @register
-class Dropout(Layer):
+class Dropout(_Dropout):
     """Sets a share of its inputs to zero while training, and scales the others by 1 / (1 - rate).
 
     Outside of training it does nothing. Srivastava et al. (2014).
@@ -47,28 +76,12 @@ class Dropout(Layer):
     def __init__(
         self, rate: float, noise_shape: Sequence[int | None] | None = None, seed: int | None = None, **kwargs: Any
     ) -> None:
-        super().__init__(**kwargs)
-        self.rate = fraction(type(self).__name__, "rate", rate)
+        super().__init__(rate, seed, **kwargs)
         self.noise_shape = None if noise_shape is None else tuple(noise_shape)
-        self.seed = None if seed is None else check_seed(seed)
-        self.path = self.name
-
-    def mask_shape(self, shape: Sequence[int]) -> tuple[int, ...]:
-        """The shape of the mask for an input: sizes of 1 share one decision."""
-        given = self.noise_shape or (None,) * len(shape)
-        return tuple(actual if size is None else size for size, actual in zip(given, shape, strict=True))
-
-    def forward(self, x: Tensor) -> Tensor:
-        if not self.training or self.rate == 0.0:
-            return x
-        if self.rate == 1.0:
-            return torch.zeros_like(x)
-        mask = dropout_mask(self, self.mask_shape(x.shape), x)
-        return x * mask
 
 
 @register
-class SpatialDropout2D(Dropout):
+class SpatialDropout2D(_Dropout):
     """Drops whole channels of images, (n, h, w, c). Tompson et al. (2015).
 
     Parameters
@@ -87,8 +100,7 @@ class SpatialDropout2D(Dropout):
     True
     """
 
-    def __init__(self, rate: float, seed: int | None = None, **kwargs: Any) -> None:
-        super().__init__(rate, noise_shape=(None, 1, 1, None), seed=seed, **kwargs)
+    noise_shape = (None, 1, 1, None)
 
     def build(self, input_shape: Shape) -> None:
         self.expect_rank(input_shape, 4, "(batch, height, width, channels)")
@@ -102,6 +114,8 @@ def dropout_mask(
     In a training run the run's stream decides, sample by sample; without one, torch's generator does.
     """
     share = layer.rate if share is None else share
+    if share == 1.0:
+        return like.new_zeros(shape)
     active = stream.current()
     if active is None:
         kept = torch.rand(shape, device=like.device) >= share

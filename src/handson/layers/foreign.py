@@ -70,7 +70,7 @@ class TorchModuleWrapper(Layer):
         try:
             with torch.no_grad():
                 output = self._run(module.eval(), zeros)
-        except (RuntimeError, ValueError, IndexError) as error:
+        except (RuntimeError, ValueError, IndexError, TypeError) as error:
             raise HandsonError(
                 f"{type(self.module).__name__} {self.name!r} does not take inputs of shape {tuple(input_shape)}: "
                 f"{str(error).splitlines()[0]}"

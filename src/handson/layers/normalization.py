@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from handson.errors import HandsonError
-from handson.layers.base import Layer, Shape
+from handson.layers.base import Layer, Shape, fraction
 from handson.registry import register
+
+
+def _check_epsilon(owner: str, epsilon: float) -> float:
+    if not epsilon >= 0:
+        raise HandsonError(f"{owner}: epsilon must not be negative; got {epsilon}.")
+    return float(epsilon)
 
 
 @register
@@ -65,7 +72,10 @@ class BatchNormalization(Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.axis, self.momentum, self.epsilon = int(axis), float(momentum), float(epsilon)
+        if not isinstance(axis, (int, np.integer)):
+            raise HandsonError(f"BatchNormalization: axis is one whole number; got {axis!r}.")
+        self.axis, self.epsilon = int(axis), _check_epsilon("BatchNormalization", epsilon)
+        self.momentum = fraction("BatchNormalization", "momentum", momentum)
         self.center, self.scale = center, scale
         self.beta_initializer, self.gamma_initializer = beta_initializer, gamma_initializer
         self.moving_mean_initializer = moving_mean_initializer
@@ -160,7 +170,7 @@ class LayerNormalization(Layer):
     ) -> None:
         super().__init__(**kwargs)
         self.axis = (axis,) if isinstance(axis, int) else tuple(axis)
-        self.epsilon, self.center, self.scale = float(epsilon), center, scale
+        self.epsilon, self.center, self.scale = _check_epsilon("LayerNormalization", epsilon), center, scale
         self.beta_initializer, self.gamma_initializer = beta_initializer, gamma_initializer
 
     def build(self, input_shape: Shape) -> None:

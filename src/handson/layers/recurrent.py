@@ -26,9 +26,10 @@ class _ForgetBias(initializers.Initializer):
         self.initializer = initializer
 
     def draw(self, shape: tuple[int, ...], key: int) -> Tensor:
-        draw, units = initializers.get(self.initializer), shape[0] // 4
-        parts = [draw((units,), key=derive(key, 0)), torch.ones(units), draw((2 * units,), key=derive(key, 1))]
-        return torch.cat(parts)
+        units = shape[0] // 4
+        first = initializers.call(self.initializer, (units,), derive(key, 0))
+        last = initializers.call(self.initializer, (2 * units,), derive(key, 1))
+        return torch.cat([first, torch.ones(units), last])
 
 
 class _Recurrent(Layer):

@@ -24,8 +24,13 @@ def derive(*parts: int | str) -> int:
     >>> derive(0, "shuffle", 3) == derive(0, "shuffle", 3), derive(0, "shuffle", 3) == derive(0, "shuffle", 4)
     (True, False)
     """
-    text = "\x1f".join(f"{type(part).__name__}:{part}" for part in parts)
+    text = "\x1f".join(_written(part) for part in parts)
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
+
+
+def _written(part: int | str) -> str:
+    """A part as text that no other part or sequence of parts has; numbers of NumPy as Python's."""
+    return "str:" + part.replace("\x1f", "\x1f\x1f") if isinstance(part, str) else f"int:{int(part)}"
 
 
 def words64(key: int, count: int) -> np.ndarray:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -78,7 +79,9 @@ def keep(key: int, rows: Tensor, count: int, rate: float) -> Tensor:
 def uniform(key: int, rows: Tensor, count: int, low: float = 0.0, high: float = 1.0) -> Tensor:
     """Numbers, float32 of shape (n, count), uniform on [low, high) in steps of 2**-24 of the range."""
     fraction = ((words(key, rows, count) >> 8) & 0xFFFFFF).to(torch.float32) * 2.0**-24
-    return fraction * (high - low) + low
+    # Rounding may bring the largest of them up to the bound, which is not one of them.
+    largest = float(np.nextafter(np.float32(high), np.float32(low)))
+    return (fraction * (high - low) + low).clamp_(max=largest)
 
 
 def normal(key: int, rows: Tensor, count: int) -> Tensor:
