@@ -388,7 +388,7 @@ def test_unknown_names_are_named_wherever_they_are(tamper, place):
 
 def test_the_file_at_fault_is_named(tamper):
     path = tamper(lambda description: description["net"].update({"class": "Sequental"}))
-    with pytest.raises(HandsonError, match=r"changed.handson.*'Sequental'.*Did you mean 'Sequential'"):
+    with pytest.raises(HandsonError, match=r"changed.handson.*'Sequental'.*Did you mean 'sequential'"):
         handson.load(path)
 
 

@@ -133,7 +133,7 @@ def train_one_step(layer, case):
 
 
 def test_every_registered_layer_is_in_this_harness():
-    assert {case.name for case in CASES} == KNOWN
+    assert {case.name for case in CASES} == KNOWN - {"TorchModuleWrapper"}  # its tests are in test_foreign.py
 
 
 @every_case

@@ -273,12 +273,13 @@ def test_regularizers_add_their_penalty_to_loss_and_gradient(rng, keras):
 def test_averaged_weights_validate_and_remain(rng):
     x, y = data(rng)
     net = regressor(seed=0, optimizer=SGD(0.05, use_ema=True, ema_momentum=0.9))
-    start = [weight.astype(np.float64) for weight in net.get_weights()]
-    average, seen = [weight.copy() for weight in start], []
+    average, seen = [], []
 
     class Follow(handson.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
-            for mean, weight in zip(average, self.model.get_weights(), strict=True):
+            weights = [weight.astype(np.float64) for weight in self.model.get_weights()]
+            average.extend([] if average else [weight.copy() for weight in weights])  # it starts after the first step
+            for mean, weight in zip(average, weights, strict=True):
                 mean += 0.1 * (weight - mean)
 
         def on_epoch_end(self, epoch, logs=None):

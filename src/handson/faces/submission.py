@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ def read_lookup(path: str | os.PathLike[str]) -> pd.DataFrame:
     Raises
     ------
     HandsonError
-        When a column is missing.
+        When a column is missing, or all rows.
     """
     path = Path(path)
     check_exists(path)
@@ -33,6 +34,8 @@ def read_lookup(path: str | os.PathLike[str]) -> pd.DataFrame:
         raise HandsonError(f"{path} is not a table that can be read: {error}") from None
     for column in ("RowId", "ImageId", "FeatureName"):
         check_column(column, list(table.columns), path, "of the look-up table")
+    if table.empty:
+        raise HandsonError(f"{path} has no rows: nothing is asked for.")
     return table
 
 
@@ -53,7 +56,7 @@ def submission(predicted: np.ndarray, columns: list[str], ids: np.ndarray, looku
     Raises
     ------
     HandsonError
-        When the look-up table asks for an image or a feature that was not predicted.
+        When the look-up table asks for an image or a feature that was not predicted, or an image is there twice.
 
     Examples
     --------
@@ -63,6 +66,9 @@ def submission(predicted: np.ndarray, columns: list[str], ids: np.ndarray, looku
     """
     column_of = {name: position for position, name in enumerate(columns)}
     row_of = {identity: position for position, identity in enumerate(ids.tolist())}
+    if len(row_of) < len(ids):
+        twice = next(identity for identity, count in Counter(ids.tolist()).items() if count > 1)
+        raise HandsonError(f"the test data hold the image {twice} twice; which of its predictions is meant?")
     unknown = sorted(set(lookup["FeatureName"]) - column_of.keys())
     if unknown:
         raise HandsonError(
@@ -78,5 +84,5 @@ def submission(predicted: np.ndarray, columns: list[str], ids: np.ndarray, looku
 
 
 def write_table(table: pd.DataFrame, path: str | os.PathLike[str]) -> None:
-    """Write a table as CSV; the file appears whole."""
-    atomic.write(path, lambda place: table.to_csv(place, index=False, float_format="%.6f"))
+    """Write a table as CSV, with all digits that a float32 has; the file appears whole."""
+    atomic.write(path, lambda place: table.to_csv(place, index=False, float_format="%.9g"))

@@ -47,7 +47,7 @@ def save_model(model: Any, path: str | os.PathLike[str], overwrite: bool = True)
         raise HandsonError(
             f"{path}: a whole model is saved as '{Path(path).stem}.handson'; weights with save_weights()."
         )
-    atomic.write(path, lambda place: model_file.write(place, model), overwrite)
+    atomic.write_bytes(path, [model_file.to_bytes(model)], overwrite)
 
 
 def load_model(path: str | os.PathLike[str]) -> Any:
@@ -62,7 +62,7 @@ def load_model(path: str | os.PathLike[str]) -> Any:
 
 def save_weights(model: Any, path: str | os.PathLike[str], overwrite: bool = True) -> None:
     """Save weights: see `Model.save_weights`."""
-    from safetensors.torch import save_file
+    from safetensors.torch import save as to_safetensors
 
     from handson.files import atomic, keras_hdf5, layer_weights
 
@@ -71,12 +71,14 @@ def save_weights(model: Any, path: str | os.PathLike[str], overwrite: bool = Tru
         raise HandsonError(f"{path}: a '.handson' file holds a whole model: net.save({str(path)!r}).")
     layers = layer_weights.of_model(model)
     if suffix in HDF5:
-        atomic.write(path, lambda place: keras_hdf5.write(place, layers), overwrite)
+        atomic.write_bytes(path, [keras_hdf5.to_bytes(layers)], overwrite)
         return
     flat = {
-        f"{layer.name}.{name}": value.detach().contiguous() for layer in layers for name, value in layer.values.items()
+        f"{layer.name}.{name}": value.detach().cpu().contiguous()
+        for layer in layers
+        for name, value in layer.values.items()
     }
-    atomic.write(path, lambda place: save_file(flat, place, metadata={"format": "handson-weights"}), overwrite)
+    atomic.write_bytes(path, [to_safetensors(flat, {"format": "handson-weights"})], overwrite)
 
 
 def load_weights(model: Any, path: str | os.PathLike[str], by_name: bool, skip_mismatch: bool) -> dict[str, str]:
@@ -85,15 +87,16 @@ def load_weights(model: Any, path: str | os.PathLike[str], by_name: bool, skip_m
 
     suffix = check_suffix(path)
     path = _existing(path)
-    stored = keras_hdf5.read(path) if suffix in HDF5 else _read_safetensors(path)
+    names = [layer.name for layer in layer_weights.of_model(model)]
+    stored = keras_hdf5.read(path) if suffix in HDF5 else _read_safetensors(path, names)
     key = "group" if suffix in HDF5 and not by_name else "name"
     skipped = layer_weights.put_back(model, stored, str(path), key, by_name or skip_mismatch)
     model.mark_touched()
     return skipped
 
 
-def _read_safetensors(path: Path) -> list[Any]:
-    """The weights in a file of weights or of a whole model, by layer."""
+def _read_safetensors(path: Path, names: list[str]) -> list[Any]:
+    """The weights in a file of weights or of a whole model, by layer; `names` are those of the net's layers."""
     from safetensors import SafetensorError, safe_open
 
     from handson.files.layer_weights import LayerWeights
@@ -104,8 +107,9 @@ def _read_safetensors(path: Path) -> list[Any]:
             for full in file.keys():  # noqa: SIM118 (not a dictionary)
                 name = full.removeprefix("weights/")
                 if not name.startswith("optimizer/"):
-                    layer, _, weight = name.rpartition(".")
-                    values.setdefault(layer, {})[weight] = file.get_tensor(full)
+                    inside = [layer for layer in names if name.startswith(f"{layer}.")]
+                    layer = max(inside, key=len) if inside else name.rpartition(".")[0]
+                    values.setdefault(layer, {})[name.removeprefix(f"{layer}.")] = file.get_tensor(full)
     except SafetensorError as error:
         raise HandsonError(f"{path} is not a safetensors file, or is damaged: {error}") from None
     return [LayerWeights(name, name, weights) for name, weights in values.items()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -26,18 +27,20 @@ class Disk:
             os.fsync(file.fileno())
 
     def replace(self, source: Path, target: Path) -> None:
-        """Rename, in place of what was there; the name lasts when this returns."""
+        """Rename, in place of what was there; the name lasts after `sync_folder`."""
         os.replace(source, target)
-        self.sync_folder(target.parent)
 
     def sync_folder(self, folder: Path) -> None:
-        """Make the names in a folder last; systems that cannot open folders do it by themselves."""
+        """Make the names in a folder last; where folders cannot be opened or flushed, the system sees to it."""
         try:
             handle = os.open(folder, os.O_RDONLY)
         except OSError:
             return
         try:
             os.fsync(handle)
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+                raise
         finally:
             os.close(handle)
 
@@ -90,6 +93,11 @@ def write(path: str | os.PathLike[str], fill: Callable[[Path], object], overwrit
         raise OSError(error.errno, f"cannot write {path}: {error.strerror or error}.{older}") from error
     finally:
         temporary.unlink(missing_ok=True)
+    try:
+        disk.sync_folder(path.parent)
+    except OSError as error:
+        message = f"{path} is written, but a power failure may undo that: {error.strerror or error}."
+        raise OSError(error.errno, message) from error
 
 
 def write_bytes(path: str | os.PathLike[str], pieces: Iterable[bytes | memoryview], overwrite: bool = True) -> None:

@@ -2,21 +2,30 @@
 
 The weights of a layer lie in 'layers/<group>/vars/0', '1' and so on, where the group is the layer's class in snake
 case, numbered from the second layer of the class on. An attribute holds the layer's own name.
+
+HDF5 is a large format with a long record of holes in its reader, so files are read in a process of their own (see
+`handson.files.hdf5_reader`), which can open nothing else and hands back safetensors.
 """
 
 from __future__ import annotations
 
-import math
+import io
+import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from safetensors.numpy import load as load_arrays
 
 from handson.errors import HandsonError
 from handson.files.layer_weights import LayerWeights
 
-# A file never declares more values than it has bytes, but for compressed ones; Keras does not compress.
-VALUES_PER_BYTE = 1
+READER = Path(__file__).with_name("hdf5_reader.py")
+# Seconds for a file, and the bytes of it that are read in a second at least.
+SECONDS, BYTES_PER_SECOND = 20.0, 20e6
+# The exit status of the reader for a file that it refuses with a message; the same number is there.
+REFUSED = 3
 
 
 def _h5py() -> Any:
@@ -27,14 +36,16 @@ def _h5py() -> Any:
     return h5py
 
 
-def write(path: Path, layers: list[LayerWeights]) -> None:
-    """Write the weights of layers to a file."""
-    with _h5py().File(path, "w") as file:
+def to_bytes(layers: list[LayerWeights]) -> memoryview:
+    """The content of a file with the weights of layers."""
+    content = io.BytesIO()
+    with _h5py().File(content, "w") as file:
         for layer in layers:
             group = file.create_group(f"layers/{layer.group}/vars")
             group.attrs["name"] = layer.name
             for number, value in enumerate(layer.values.values()):
                 group.create_dataset(str(number), data=value.detach().cpu().numpy())
+    return content.getbuffer()
 
 
 def read(path: Path) -> list[LayerWeights]:
@@ -43,54 +54,34 @@ def read(path: Path) -> list[LayerWeights]:
     Raises
     ------
     HandsonError
-        When the file is not HDF5, not in this layout, or refers to other files.
+        When the file is not HDF5, not in this layout, refers to other files, or takes more memory or time than a file
+        of its size needs.
     """
-    h5py = _h5py()
+    _h5py()
+    size = path.stat().st_size
+    command = [sys.executable, "-I", str(READER), str(size)]
     try:
-        file = h5py.File(path, "r")
-    except OSError as error:
-        raise HandsonError(f"{path} is not an HDF5 file, or is damaged: {error}") from None
-    with file:
-        layers: list[LayerWeights] = []
-        if "layers" not in file:
-            raise HandsonError(
-                f"{path} has no group 'layers', so it is not a weight file of Keras 3. Save it with Keras 3's "
-                f"model.save_weights('name.weights.h5')."
+        with path.open("rb") as file:
+            done = subprocess.run(
+                command, stdin=file, capture_output=True, timeout=SECONDS + size / BYTES_PER_SECOND, check=False
             )
-        limit = path.stat().st_size * VALUES_PER_BYTE
-        _collect(h5py, file["layers"], "", layers, limit, str(path))
-        return layers
+    except subprocess.TimeoutExpired as error:
+        raise HandsonError(f"{path} is damaged: reading it took more than {error.timeout:.0f} seconds.") from None
+    if done.returncode == REFUSED:
+        raise HandsonError(f"{path}{done.stderr.decode(errors='replace').rstrip()}")
+    if done.returncode:
+        raise HandsonError(
+            f"{path} is damaged: reading it ended the process that reads such files (status {done.returncode}), as "
+            f"when it takes more memory than {size:,} bytes can need."
+        )
+    return _unpack(done.stdout)
 
 
-def _collect(h5py: Any, group: Any, place: str, layers: list[LayerWeights], limit: int, path: str) -> None:
-    """Walk through the groups; every one named 'vars' with content is a layer's."""
-    if place.count("/") > 8:
-        raise HandsonError(f"{path}: groups are nested too deeply at 'layers/{place}'.")
-    for name in group:
-        if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-            raise HandsonError(f"{path}: 'layers/{place}{name}' is a link to somewhere else, which is not followed.")
-        entry = group[name]
-        if not isinstance(entry, h5py.Group):
-            continue
-        if name != "vars":
-            _collect(h5py, entry, f"{place}{name}/", layers, limit, path)
-        elif len(entry):
-            own = str(entry.attrs.get("name", place.rstrip("/")))
-            values = {number: _weight(h5py, entry, number, limit, path) for number in sorted(entry, key=_number)}
-            layers.append(LayerWeights(own, place.rstrip("/"), values))
-
-
-def _number(name: str) -> int:
-    return int(name) if name.isdigit() else -1
-
-
-def _weight(h5py: Any, group: Any, name: str, limit: int, path: str) -> np.ndarray:
-    place = f"{path}: {group.name}/{name}"
-    if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-        raise HandsonError(f"{place} is a link to somewhere else, which is not followed.")
-    dataset = group[name]
-    if not isinstance(dataset, h5py.Dataset) or dataset.external or dataset.is_virtual:
-        raise HandsonError(f"{place} is not a plain array of numbers in this file.")
-    if dataset.dtype.kind not in "fiu" or math.prod(dataset.shape) > limit:
-        raise HandsonError(f"{place} declares shape {dataset.shape} of {dataset.dtype}, which the file cannot hold.")
-    return np.asarray(dataset[()])
+def _unpack(content: bytes) -> list[LayerWeights]:
+    arrays = load_arrays(content)
+    length = int.from_bytes(content[:8], "little")
+    layers = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["layers"])
+    return [
+        LayerWeights(name, group, {weight: arrays[f"{position}/{weight}"] for weight in weights})
+        for position, (name, group, weights) in enumerate(layers)
+    ]

@@ -6,88 +6,37 @@ belong to has been built and every shape compared.
 
 from __future__ import annotations
 
-import json
+import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-from torch import Tensor
+from safetensors.torch import save as to_safetensors
 
-import handson
-from handson import registry
-from handson.data.scaling import Scaling
-from handson.described import jsonable
 from handson.errors import HandsonError, NotBuiltError
-from handson.training.state import TrainingState
+from handson.files.description import SCHEMA, Description, describe, parse, rebuild
+from handson.training.state import TrainingState, named_weights, trainable_weights
 
-FORMAT, SCHEMA = "handson-model", 1
+FORMAT = "handson-model"
+Shapes = Mapping[str, tuple[int, ...]]
 
 
-def write(path: Path, model: Any) -> None:
-    """Write a net with its weights, scalings and optimizer."""
+def to_bytes(model: Any) -> bytes:
+    """The content of the file of a net: its weights, scalings and optimizer."""
     if not model.built:
         raise NotBuiltError("the net is not built yet, so it has no weights to save.")
     state = TrainingState.of(model, model.optimizer) if model.compiled else None
-    tensors = state.tensors if state else {f"weights/{name}": value for name, value in _weights(model).items()}
-    flat = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
-    description = json.dumps(describe(model, state), allow_nan=False)
-    save_file(flat, path, metadata={"format": FORMAT, "schema": str(SCHEMA), "model": description})
-
-
-def _weights(model: Any) -> dict[str, Tensor]:
-    from handson.training.state import named_weights
-
-    return named_weights(model)
-
-
-def describe(model: Any, state: TrainingState | None) -> dict[str, Any]:
-    """What a model file says of a net, as JSON."""
-    return {
-        "schema": SCHEMA,
-        "handson": handson.__version__,
-        "net": registry.to_config("model", model),
-        "input_shape": list(model.input_shape),
-        "seed": model.seed,
-        "age": model.age,
-        "target_names": model.target_names,
-        "scaling": {
-            "inputs": model.input_scaling and model.input_scaling.get_config(),
-            "targets": model.target_scaling and model.target_scaling.get_config(),
-        },
-        "compiled": describe_compiled(model),
-        "state": state.values if state else None,
-    }
-
-
-def describe_compiled(model: Any) -> dict[str, Any] | None:
-    """The arguments of `compile`, as JSON."""
-    if not model.compiled:
-        return None
-    return {
-        "optimizer": registry.to_config("optimizer", model.optimizer),
-        "loss": _to_config("loss", model.loss),
-        "metrics": [
-            entry if isinstance(entry, str) else _to_config("metric", metric)
-            for entry, metric in zip(model.metric_identifiers, model.metrics, strict=True)
-        ],
-        "scale_inputs": _method(model.scale_inputs),
-        "scale_targets": _method(model.scale_targets),
-    }
-
-
-def _to_config(kind: str, noun: Any) -> Any:
-    function = getattr(noun, "function", None)
-    return registry.name_of(kind, function) if function else registry.to_config(kind, noun)
-
-
-def _method(method: Any) -> Any:
-    return method.get_config() if isinstance(method, Scaling) else jsonable(method, where="scaling")
+    tensors = state.tensors if state else {f"weights/{name}": value for name, value in named_weights(model).items()}
+    flat = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    return to_safetensors(flat, {"format": FORMAT, "schema": str(SCHEMA), "model": describe(model, state)})
 
 
 def read(path: Path) -> Any:
     """The net in a model file.
+
+    It is built from its description before any tensor is read, with zeros in place of random numbers and no more values
+    than the file holds.
 
     Raises
     ------
@@ -96,14 +45,20 @@ def read(path: Path) -> Any:
     """
     try:
         with safe_open(path, framework="pt") as file:
-            model, description = _rebuild(file.metadata() or {}, path)
-            _fill(model, description, file, path)
+            shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+            model, description = _rebuild(file.metadata() or {}, shapes, path)
+            _check_weights(model, shapes, path)
+            _check_slots(model, description, shapes, path)
+            tensors = {name: file.get_tensor(name) for name in shapes}
     except SafetensorError as error:
         raise HandsonError(f"{path} is not a model file of handson, or is damaged: {error}") from None
+    state = TrainingState(tensors, description.state.model_dump() if description.state else {})
+    state.restore(model, model.optimizer if description.compiled else None)
+    model.mark_touched()
     return model
 
 
-def _rebuild(metadata: dict[str, str], path: Path) -> tuple[Any, dict[str, Any]]:
+def _rebuild(metadata: dict[str, str], shapes: Shapes, path: Path) -> tuple[Any, Description]:
     if metadata.get("format") != FORMAT:
         raise HandsonError(f"{path} is not a model file of handson: it holds tensors and no description of a net.")
     if metadata.get("schema") != str(SCHEMA):
@@ -111,38 +66,39 @@ def _rebuild(metadata: dict[str, str], path: Path) -> tuple[Any, dict[str, Any]]
             f"{path} has schema {metadata.get('schema')!r}; this version of handson reads {SCHEMA}. Update handson."
         )
     try:
-        description = json.loads(metadata["model"])
-        model = registry.from_config("model", description["net"])
-        model.seed, model.age, model.target_names = description["seed"], description["age"], description["target_names"]
-        model.build(description["input_shape"])
-        for which, config in description["scaling"].items():
-            setattr(model, f"{which[:-1]}_scaling", Scaling(**config) if config else None)
-    except (KeyError, TypeError, json.JSONDecodeError, RecursionError) as error:
-        raise HandsonError(f"{path}: its description of the net is damaged: {error}") from error
-    return model, description
+        description = parse(metadata.get("model", ""))
+        return rebuild(description, sum(math.prod(shape) for shape in shapes.values())), description
+    except Exception as error:  # whatever a class raises for arguments that it did not write itself
+        reason = "it is nested too deeply" if isinstance(error, RecursionError) else error
+        raise HandsonError(f"{path}: its description of the net is damaged: {reason}") from error
 
 
-def _fill(model: Any, description: dict[str, Any], file: Any, path: Path) -> None:
-    weights = {f"weights/{name}": value for name, value in _weights(model).items()}
-    stored = set(file.keys())
-    missing = weights.keys() - stored
-    unknown = {name for name in stored - weights.keys() if not name.startswith("optimizer/")}
+def _check_weights(model: Any, shapes: Shapes, path: Path) -> None:
+    weights = {f"weights/{name}": tuple(value.shape) for name, value in named_weights(model).items()}
+    missing = sorted(weights.keys() - shapes.keys())
+    unknown = sorted(name for name in shapes.keys() - weights.keys() if not name.startswith("optimizer/"))
     if missing or unknown:
-        raise HandsonError(
-            f"{path}: tensors missing: {sorted(missing) or 'none'}; not known: {sorted(unknown) or 'none'}."
-        )
-    for name, weight in weights.items():
-        shape = tuple(file.get_slice(name).get_shape())
-        if shape != tuple(weight.shape):
-            raise HandsonError(f"{path}: {name} has shape {shape}; the net it describes needs {tuple(weight.shape)}.")
-    with torch.no_grad():
-        for name, weight in weights.items():
-            weight.copy_(file.get_tensor(name))
-    compiled = description["compiled"]
-    if compiled:
-        scalings = model.input_scaling, model.target_scaling
-        model.compile(**compiled)
-        model.input_scaling, model.target_scaling = scalings
-        slots = {name: file.get_tensor(name) for name in sorted(stored) if name.startswith("optimizer/")}
-        TrainingState(slots, description["state"]).restore(model, model.optimizer)
-    model.mark_touched()
+        raise HandsonError(f"{path}: tensors missing: {missing or 'none'}; not known: {unknown or 'none'}.")
+    for name, needed in weights.items():
+        _check_shape(name, shapes[name], needed, path)
+
+
+def _check_slots(model: Any, description: Description, shapes: Shapes, path: Path) -> None:
+    """Raise unless what the optimizer remembers fits its weights, or there is nothing of it before the first step."""
+    stored = {name for name in shapes if name.startswith("optimizer/")}
+    weights, optimizer = dict(model.named_parameters()), model.optimizer if description.compiled else None
+    slots = [] if optimizer is None else [*optimizer.slot_values(), *(["average"] if optimizer.use_ema else [])]
+    known = {f"optimizer/{slot}/{name}": tuple(value.shape) for slot in slots for name, value in weights.items()}
+    needed = {f"optimizer/{slot}/{name}" for slot in slots for name in trainable_weights(model)}
+    for name in sorted(stored):
+        if name not in known:
+            raise HandsonError(f"{path}: nothing needs the tensor {name}.")
+        _check_shape(name, shapes[name], known[name], path)
+    stepped = description.state is not None and description.state.optimizer.iterations > 0
+    if (stepped or stored) and needed - stored:
+        raise HandsonError(f"{path}: tensors missing: {sorted(needed - stored)}.")
+
+
+def _check_shape(name: str, shape: tuple[int, ...], needed: tuple[int, ...], path: Path) -> None:
+    if shape != needed:
+        raise HandsonError(f"{path}: {name} has shape {shape}; the net it describes needs {needed}.")

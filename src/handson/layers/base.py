@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from handson import initializers, registry, regularizers
 from handson.described import Described, arguments_of, parameters_of
 from handson.errors import HandsonError, NotBuiltError
+from handson.layers.blank import blank
 from handson.randomness.keys import derive, fresh_seed
 
 Shape = tuple[int | None, ...]
@@ -144,6 +145,9 @@ class Layer(nn.Module, metaclass=Described):
     def _draw(self, name: str, shape: tuple[int, ...], initializer: Any) -> Tensor:
         if self._key is None:
             raise NotBuiltError(f"layer {self.name!r}: add_weight is called in build(), which ensure_built calls.")
+        zeros = blank(name, shape)
+        if zeros is not None:
+            return zeros
         value = initializers.call(initializer, shape, derive(self._key, name))
         value = torch.as_tensor(value, dtype=torch.float32)
         if tuple(value.shape) != shape:

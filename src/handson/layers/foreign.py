@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from handson.errors import HandsonError
 from handson.layers.base import Layer, Shape
-from handson.registry import snake_case
+from handson.registry import register, snake_case
 
 # Modules of torch.nn that work on images as (n, channels, height, width).
 CHANNELS_FIRST = (
@@ -20,6 +20,7 @@ CHANNELS_FIRST = (
 )  # fmt: skip
 
 
+@register
 class TorchModuleWrapper(Layer):
     """A `torch.nn.Module` as a layer; `Sequential` wraps modules in it by itself.
 

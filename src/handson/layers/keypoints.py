@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from handson.errors import HandsonError
 from handson.layers.base import Layer, Shape
 from handson.layers.convolution import IMAGES
 from handson.registry import register
@@ -44,20 +44,20 @@ class SpatialSoftArgmax2D(Layer):
 
     def build(self, input_shape: Shape) -> None:
         self.expect_rank(input_shape, 4, IMAGES)
-        if None in input_shape[1:]:
-            raise HandsonError(f"SpatialSoftArgmax2D {self.name!r} needs images of known size; got {input_shape}.")
-        _, height, width, _ = (size or 0 for size in input_shape)
-        x = (2 * torch.arange(width) + 1) / width - 1
-        y = (2 * torch.arange(height) + 1) / height - 1
-        places = torch.stack((x.expand(height, width), y[:, None].expand(height, width)), -1)
-        self.register_buffer("places", places.reshape(-1, 2), persistent=False)
 
     def output_shape(self, input_shape: Shape) -> Shape:
         maps = input_shape[-1]
         return (input_shape[0], None if maps is None else 2 * maps)
 
-    places: Tensor
-
     def forward(self, x: Tensor) -> Tensor:
         probability = torch.softmax(x.flatten(1, 2), 1)
-        return torch.matmul(probability.transpose(1, 2), self.places).flatten(1)
+        places = _places(x.shape[1], x.shape[2], str(x.device))
+        return torch.matmul(probability.transpose(1, 2), places).flatten(1)
+
+
+@lru_cache(maxsize=8)
+def _places(height: int, width: int, device: str) -> Tensor:
+    """x and y of the middles of all pixels, row by row, shape (height * width, 2)."""
+    x = (2 * torch.arange(width, device=device) + 1) / width - 1
+    y = (2 * torch.arange(height, device=device) + 1) / height - 1
+    return torch.stack((x.expand(height, width), y[:, None].expand(height, width)), -1).reshape(-1, 2)

@@ -23,6 +23,7 @@ def of_tensor(tensor: Tensor) -> str:
 
     Examples
     --------
+    >>> import torch
     >>> of_tensor(torch.zeros(3)) == of_tensor(torch.zeros(3)), of_tensor(torch.zeros(3)) == of_tensor(torch.ones(3))
     (True, False)
     """
@@ -51,7 +52,7 @@ def of_rows(rows: Rows | None) -> dict[str, Any] | None:
 
 def of_run(model: Model, training: Rows, validation: Rows | None, settings: dict[str, Any]) -> dict[str, Any]:
     """Everything that must be the same for a run to go on: net, compile, fit, callbacks, data."""
-    from handson.files.model_file import describe_compiled
+    from handson.files.description import describe_compiled
 
     return {
         "net": describe_net(model),

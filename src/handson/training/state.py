@@ -63,13 +63,14 @@ class TrainingState:
         )
 
     @torch.no_grad()
-    def restore(self, module: nn.Module, optimizer: Optimizer) -> None:
-        """Put this state back into a net and its optimizer."""
+    def restore(self, module: nn.Module, optimizer: Optimizer | None) -> None:
+        """Put this state back into a net and, if it has one, its optimizer."""
         weights = named_weights(module)
         for path, tensor in self.tensors.items():
             kind, _, name = path.partition("/")
             if kind == "weights":
                 weights[name].copy_(tensor)
+            if kind != "optimizer" or optimizer is None:
                 continue
             slot, _, weight = name.partition("/")
             held = optimizer.slots.setdefault(slot, {})
@@ -77,6 +78,8 @@ class TrainingState:
                 held[weight].copy_(tensor)
             else:
                 held[weight] = tensor.detach().clone()
-        optimizer.iterations = self.values["optimizer"]["iterations"]
-        if self.values["optimizer"]["learning_rate"] is not None:
-            optimizer.learning_rate = self.values["optimizer"]["learning_rate"]
+        if optimizer is not None:
+            values = self.values["optimizer"]
+            optimizer.iterations = values["iterations"]
+            if values["learning_rate"] is not None:
+                optimizer.learning_rate = values["learning_rate"]

@@ -1,0 +1,154 @@
+"""What a model file says of its net, as JSON: enough to build it again, and nothing that runs."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, ValidationError
+
+import handson
+from handson import registry
+from handson.data.scaling import Scaling
+from handson.described import jsonable
+from handson.errors import HandsonError
+from handson.files import strict_json
+from handson.layers.blank import blank_weights
+from handson.training.state import TrainingState
+
+SCHEMA = 1
+# Nets of thousands of layers are described in less.
+MOST_CHARACTERS = 1 << 20
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+
+class _Scalings(_Part):
+    inputs: dict[str, Any] | None
+    targets: dict[str, Any] | None
+
+
+class _Compiled(_Part):
+    optimizer: dict[str, Any]
+    loss: Any
+    metrics: list[Any]
+    scale_inputs: Any
+    scale_targets: Any
+
+
+class _OptimizerState(_Part):
+    iterations: NonNegativeInt
+    learning_rate: float | None
+
+
+class _State(_Part):
+    optimizer: _OptimizerState
+
+
+class Description(_Part):
+    """The description of a net in a model file.
+
+    Attributes
+    ----------
+    net : dict
+        The class of the net and its configuration.
+    input_shape : list of int or None
+        What it was built for.
+    seed : int or None
+        What its random numbers come from.
+    age : int
+        How often it was fitted.
+    target_names : list of str or None
+        The columns that it predicts.
+    scaling, compiled, state : dict
+        The scalings as measured, the arguments of `compile`, and where the optimizer stands.
+    """
+
+    schema_: int = Field(alias="schema")
+    handson: str
+    net: dict[str, Any]
+    input_shape: list[PositiveInt | None] = Field(min_length=2)
+    seed: NonNegativeInt | None
+    age: NonNegativeInt
+    target_names: list[str] | None
+    scaling: _Scalings
+    compiled: _Compiled | None
+    state: _State | None
+
+
+def describe(model: Any, state: TrainingState | None) -> str:
+    """The description of a net as JSON text."""
+    description = {
+        "schema": SCHEMA,
+        "handson": handson.__version__,
+        "net": registry.to_config("model", model),
+        "input_shape": list(model.input_shape),
+        "seed": model.seed,
+        "age": model.age,
+        "target_names": model.target_names,
+        "scaling": {
+            "inputs": model.input_scaling and model.input_scaling.get_config(),
+            "targets": model.target_scaling and model.target_scaling.get_config(),
+        },
+        "compiled": describe_compiled(model),
+        "state": state.values if state else None,
+    }
+    return json.dumps(description, allow_nan=False)
+
+
+def describe_compiled(model: Any) -> dict[str, Any] | None:
+    """The arguments of `compile`, as JSON."""
+    if not model.compiled:
+        return None
+    return {
+        "optimizer": registry.to_config("optimizer", model.optimizer),
+        "loss": _to_config("loss", model.loss),
+        "metrics": [
+            entry if isinstance(entry, str) else _to_config("metric", metric)
+            for entry, metric in zip(model.metric_identifiers, model.metrics, strict=True)
+        ],
+        "scale_inputs": _method(model.scale_inputs),
+        "scale_targets": _method(model.scale_targets),
+    }
+
+
+def _to_config(kind: str, noun: Any) -> Any:
+    function = getattr(noun, "function", None)
+    return registry.name_of(kind, function) if function else registry.to_config(kind, noun)
+
+
+def _method(method: Any) -> Any:
+    return method.get_config() if isinstance(method, Scaling) else jsonable(method, where="scaling")
+
+
+def parse(text: str) -> Description:
+    """The description in a JSON text, every value of the type that it must have."""
+    if len(text) > MOST_CHARACTERS:
+        raise HandsonError(f"it has {len(text):,} characters; {MOST_CHARACTERS:,} are read.")
+    value = strict_json.loads(text)
+    if not isinstance(value, dict):
+        raise HandsonError(f"it is an object of JSON; got {type(value).__name__}.")
+    try:
+        description = Description(**value)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise HandsonError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}.") from None
+    if (description.compiled is None) != (description.state is None):
+        raise HandsonError("compiled and state: a net has both or none of them.")
+    return description
+
+
+def rebuild(description: Description, values: int) -> Any:
+    """The net that a description is of, with at most so many values in its weights, all zero."""
+    with blank_weights(values):
+        model = registry.from_config("model", description.net)
+        model.seed, model.age, model.target_names = description.seed, description.age, description.target_names
+        model.build(description.input_shape)
+    if description.compiled is not None:
+        model.compile(**description.compiled.model_dump())
+    for which in ("input", "target"):
+        config = getattr(description.scaling, f"{which}s")
+        setattr(model, f"{which}_scaling", Scaling(**config) if config else None)
+    return model
