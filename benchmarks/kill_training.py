@@ -3,9 +3,9 @@
     python benchmarks/kill_training.py --kills 500
 
 Each round starts a process that trains a small net into a run folder, kills it with SIGKILL at a random moment, and
-starts it anew on the same folder; checkpoints are written all the time, so that many kills fall into a write. When a run
-has come to its end its weights, optimizer, history, callbacks, files and predictions are compared with those of the
-undisturbed run, byte for byte. Jobs differ in net, loss, optimizer, augmentation, callbacks and engine.
+starts it anew on the same folder; checkpoints are written all the time, so that many kills fall into a write. When a
+run has come to its end its weights, optimizer, history, callbacks, files and predictions are compared with those of
+the undisturbed run, byte for byte. Jobs differ in net, loss, optimizer, augmentation, callbacks and engine.
 """
 
 from __future__ import annotations
@@ -106,10 +106,11 @@ def disturbed(
     job: str, engine: str, kills: int, seconds: float, parent: Path, chance: random.Random
 ) -> tuple[str, int, int]:
     """Kill and resume until the run has ended after so many kills at least; the digest, the kills, the torn writes."""
-    done = torn = 0
+    done = torn = rounds = 0
     digest_text = ""
     while done < kills:
-        folder, out = parent / f"{job}-{done}", parent / f"{job}-{done}.txt"
+        rounds += 1
+        folder, out = parent / f"{job}-{rounds}", parent / f"{job}-{rounds}.txt"
         while not out.exists():
             child = start(job, folder, engine, out)
             time.sleep(chance.uniform(0.02, seconds))
@@ -148,8 +149,10 @@ def main() -> None:
             if found != expected:
                 ours, theirs = (dict(line.split() for line in text.splitlines()) for text in (found, expected))
                 sys.exit(f"{job}: differs in {[name for name in theirs if ours.get(name) != theirs[name]]}")
-            print(f"{job}: {kills} kills, {torn} of them left an unfinished checkpoint; every run ended like the "
-                  f"undisturbed one, byte for byte ({len(expected.splitlines())} parts, handson {handson.__version__})")  # fmt: skip
+            print(f"{job}: {kills} kills, {torn} of them left an unfinished checkpoint; every run ended like the")
+            print(
+                f"  undisturbed one, byte for byte ({len(expected.splitlines())} parts, handson {handson.__version__})"
+            )
 
 
 if __name__ == "__main__":

@@ -287,6 +287,9 @@ ERRORS = {
         "model:\n  - Flatten\n  - Dense:\n      units: 3\n      activation: rleu\n", 5,
         "unknown activation 'rleu'. Did you mean 'relu'",
     ),
+    "wrong argument on its own line": (
+        "model:\n  - Dense:\n      use_bias: true\n      units: -3\n", 4, "units must be a positive whole number"
+    ),
     "two layers in one": ("model:\n  - {Flatten: {}, Dense: {units: 3}}\n", 2, "got the keys 'Flatten', 'Dense'"),
     "arguments that are none": ("model:\n  - Flatten\n  - Dense: 3\n", 3, "dictionary of arguments; got 'Dense': 3"),
     "no list of layers": ("name: a\nmodel: Dense\n", 2, "model: .*list; got 'Dense'"),

@@ -297,6 +297,28 @@ def test_a_table_without_an_input_of_the_training_is_refused(tmp_path):
         run.read_inputs(tmp_path / "b.csv")
 
 
+def test_classes_that_the_net_does_not_know_are_named(tmp_path):
+    (tmp_path / "a.csv").write_text("a,kind\n" + "1,star\n2,galaxy\n" * 9)
+    (tmp_path / "b.csv").write_text("a,kind\n1,stra\n")
+    (tmp_path / "c.csv").write_text("b,a,kind\n0,5,star\n0,6,\n")
+    given = {"path": str(tmp_path / "a.csv"), "targets": "kind"}
+    run = Run.create(classification(data=given), tmp_path / "runs")
+    run.fit(run.experiment.read_data(), verbose=0)
+    with pytest.raises(HandsonError, match=r"b.csv.* 'stra'.*Did you mean 'star'"):
+        run.read_data(tmp_path / "b.csv")
+    other = run.read_data(tmp_path / "c.csv")
+    assert (other.inputs.tolist(), other.targets.tolist(), other.classes) == ([[5], [6]], [1, -1], ["galaxy", "star"])
+
+
+def test_only_a_folder_without_a_training_is_removed(fitted, tmp_path):
+    run, *_ = fitted
+    run.remove_if_untrained()
+    assert run.folder.is_dir()
+    empty = Run.create(regression(), tmp_path / "runs")
+    empty.remove_if_untrained()
+    assert not empty.folder.exists()
+
+
 def test_a_run_finds_its_data_from_any_working_folder(tmp_path, monkeypatch):
     (tmp_path / "work").mkdir()
     (tmp_path / "work" / "a.csv").write_text("a,y\n" + "1,2\n" * 9)

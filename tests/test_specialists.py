@@ -256,6 +256,11 @@ def test_given_swaps_are_those_of_the_group(recorded, swaps, group, flip):
     assert bound.swaps == ([(0, 2), (1, 3)] if group == EYES else [])
 
 
+def test_half_of_a_given_keypoint_is_refused(recorded):
+    with pytest.raises(HandsonError, match="has 'nose_x' and not the other coordinate"):
+        augment_of(recorded, ["nose_x"], rotation=10, keypoints=[("nose_x", "nose_y")])
+
+
 # Predictions
 
 
@@ -307,7 +312,7 @@ def test_specialists_are_saved_and_loaded(tmp_path):
     assert loaded.histories["nose"].epoch == [0, 1]
 
 
-@pytest.mark.parametrize("name", ["trained", "../outside", "a/b", "specialists", "Größe 1", "a.b"])
+@pytest.mark.parametrize("name", ["trained", "Trained", "../outside", "a/b", "", "specialists", "Größe 1", "a.b"])
 def test_any_name_of_a_group_is_refused_or_comes_back_from_the_folder(tmp_path, name):
     """Names become files: one must not overwrite another, nor leave the folder."""
     x, y = data_of()

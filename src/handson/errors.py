@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import SequenceMatcher
+from numbers import Integral
+from typing import Any
 
 
 class HandsonError(ValueError):
@@ -61,3 +63,17 @@ def listing(names: Iterable[object], limit: int = 12) -> str:
     names = list(names)
     shown = ", ".join(repr(name) for name in names[:limit])
     return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more"
+
+
+def whole(name: str, value: Any, least: int) -> int:
+    """The value as a whole number, or an error that names the argument.
+
+    Examples
+    --------
+    >>> whole("epochs", -1, 0)
+    Traceback (most recent call last):
+    handson.errors.HandsonError: epochs is a whole number, at least 0; got -1.
+    """
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+        raise HandsonError(f"{name} is a whole number, at least {least}; got {value!r}.")
+    return int(value)

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, ValidationError
 
 from handson import yaml_file
 from handson.data.dataset import Dataset
@@ -52,6 +52,78 @@ def _named_noun(kind: str) -> Any:
     return BeforeValidator(check)
 
 
+def _scaling(what: str) -> Any:
+    """A validator: a scaling of `what`, as JSON."""
+
+    def check(value: Any) -> Any:
+        import torch
+
+        from handson.data.scaling import Scaling, fit_scaling
+        from handson.described import jsonable
+
+        if value is not None:
+            fit_scaling(value, torch.zeros(1, 1), what)
+        return jsonable(value.get_config() if isinstance(value, Scaling) else value)
+
+    return BeforeValidator(check)
+
+
+def _engine(value: str) -> str:
+    from handson.training.engines import ENGINES
+
+    known = ["auto", *ENGINES]
+    if value not in known:
+        raise HandsonError(f"unknown engine {value!r}.{nearest(value, known)} Known: {', '.join(known)}.")
+    return value
+
+
+def _is_names(value: Any) -> bool:
+    return isinstance(value, (list, tuple)) and all(isinstance(entry, str) for entry in value)
+
+
+def _names(value: Any) -> str | list[str]:
+    if isinstance(value, str):
+        return value
+    if _is_names(value):
+        return list(value)
+    raise HandsonError(f"expected a name or a list of names; got {value!r}.")
+
+
+def _groups(value: Any) -> str | dict[str, list[str]]:
+    if value == "auto":
+        return "auto"
+    if isinstance(value, dict) and _is_names(list(value)) and all(map(_is_names, value.values())):
+        return {name: list(columns) for name, columns in value.items()}
+    raise HandsonError(
+        f"expected 'auto', or the columns of each group, such as {{eyes: [left, right]}}; got {value!r}."
+    )
+
+
+def folder_name(name: str) -> str:
+    """The name, if it can be that of a run's folder.
+
+    Raises
+    ------
+    HandsonError
+        When it is empty, longer than 80 characters, begins with a dot or a dash, or holds other characters than
+        letters, digits, '_', '-' and '.'.
+
+    Examples
+    --------
+    >>> folder_name("faces-2")
+    'faces-2'
+    """
+    if not NAME.fullmatch(name):
+        raise HandsonError(
+            f"a name becomes a folder, so it begins with a letter, a digit or '_', and has at most 80 letters, "
+            f"digits, '_', '-' and '.'; got {name!r}."
+        )
+    return name
+
+
+Names = Annotated[str | list[str], PlainValidator(_names)]
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", validate_assignment=True)
 
@@ -60,15 +132,15 @@ class DataSection(_Section):
     """Where the data is and what its columns are: the arguments of `handson.data.read`."""
 
     path: str | None = None
-    targets: str | list[str] | None = None
-    inputs: str | list[str] | None = None
+    targets: Names | None = None
+    inputs: Names | None = None
     groups: str | None = None
     ids: str | None = None
     image: str | None = None
     image_shape: list[int] | None = None
-    input_names: str | list[str] | None = None
-    target_names: str | list[str] | None = None
-    classes: str | list[str] | None = None
+    input_names: Names | None = None
+    target_names: Names | None = None
+    classes: Names | None = None
 
 
 class SplitSection(_Section):
@@ -84,8 +156,8 @@ class CompileSection(_Section):
     optimizer: Annotated[Any, _noun("optimizer")] = "Adam"
     loss: Annotated[Any, _named_noun("loss")] = "mse"
     metrics: list[Annotated[Any, _named_noun("metric")]] = Field(default_factory=list)
-    scale_inputs: Any = None
-    scale_targets: Any = None
+    scale_inputs: Annotated[Any, _scaling("inputs")] = None
+    scale_targets: Annotated[Any, _scaling("targets")] = None
 
 
 class FitSection(_Section):
@@ -99,13 +171,13 @@ class FitSection(_Section):
     callbacks: list[Annotated[Any, _noun("callback")]] = Field(default_factory=list)
     evaluate_training: bool = False
     shuffle: bool = True
-    engine: str = "auto"
+    engine: Annotated[str, AfterValidator(_engine)] = "auto"
 
 
 class SpecialistsSection(_Section):
     """How specialists are trained: see `handson.specialists.Specialists`."""
 
-    groups: Literal["auto"] | dict[str, list[str]] = "auto"
+    groups: Annotated[str | dict[str, list[str]], PlainValidator(_groups)] = "auto"
     output: Literal["trained", "new"] = "trained"
     epochs: int = Field(100, ge=1)
     batch_size: int = Field(32, ge=1)
@@ -143,11 +215,11 @@ class Experiment(_Section):
     True
     """
 
-    name: str = "run"
+    name: Annotated[str, AfterValidator(folder_name)] = "run"
     data: DataSection = Field(default_factory=lambda: DataSection())
     split: SplitSection = Field(default_factory=lambda: SplitSection())
     augment: Annotated[dict[str, Any] | None, BeforeValidator(lambda value: _augment_arguments(value))] = None
-    model: list[Annotated[Any, _noun("layer")]]
+    model: list[Annotated[Any, _noun("layer")]] = Field(min_length=1)
     compile: CompileSection = Field(default_factory=lambda: CompileSection())
     fit: FitSection = Field(default_factory=lambda: FitSection())
     specialists: SpecialistsSection = Field(default_factory=lambda: SpecialistsSection())
@@ -175,28 +247,22 @@ class Experiment(_Section):
     @classmethod
     def _from_document(cls, document: yaml_file.Document) -> Experiment:
         try:
-            experiment = cls.model_validate(document.value)
+            return cls.model_validate(document.value)
         except ValidationError as error:
             raise HandsonError(_explain(error, document)) from None
-        if not NAME.fullmatch(experiment.name):
-            raise HandsonError(
-                f"{document.source}, line {document.line(['name'])}: name becomes a folder, so it is made of letters, "
-                f"digits, '_', '-' and '.'; got {experiment.name!r}."
-            )
-        return experiment
 
     def to_yaml(self, path: str | os.PathLike[str] | None = None) -> str:
         """The experiment as YAML, without what is at its default; written to a file if a path is given."""
-        text = yaml_file.dump(self.model_dump(exclude_defaults=True, exclude_none=True) | {"name": self.name})
+        text = yaml_file.dump(self.model_dump(exclude_defaults=True) | {"name": self.name})
         if path is not None:
             from handson.files import atomic
 
             atomic.write_text(path, text)
         return text
 
-    def read_data(self, path: str | os.PathLike[str] | None = None) -> Dataset:
-        """The data set, from the experiment's path or another one."""
-        arguments = self.data.model_dump(exclude_none=True)
+    def read_data(self, path: str | os.PathLike[str] | None = None, **others: Any) -> Dataset:
+        """The data set, from the experiment's path or another one; `others` are in place of its other arguments."""
+        arguments = self.data.model_dump(exclude_none=True) | others
         given = arguments.pop("path", None)
         if path is None and given is None:
             raise HandsonError("the experiment names no data: give data: {path: ...}, or --data on the command line.")
@@ -236,7 +302,7 @@ def _explain(error: ValidationError, document: yaml_file.Document) -> str:
     """Everything that is wrong with an experiment, each with its line."""
     lines = []
     for entry in error.errors():
-        path = [step for step in entry["loc"] if step not in ("literal['auto']", "dict[str,list[str]]")]
+        path = [step for step in entry["loc"] if step != "[key]"]
         message = entry["msg"].removeprefix("Value error, ")
         if entry["type"] == "extra_forbidden":
             section = _section_of(path)
@@ -244,11 +310,12 @@ def _explain(error: ValidationError, document: yaml_file.Document) -> str:
             message = f"unknown key {path[-1]!r}{where}.{nearest(str(path[-1]), section)} Known: {', '.join(section)}."
         elif entry["type"] == "missing":
             message = f"the key {path[-1]!r} is missing."
+        elif entry["type"] == "model_type":
+            message = f"{path[-1]}: expected keys and their values; got {entry['input']!r}."
         else:
             label = ".".join(str(step) for step in path)
             message = f"{label}: {message}" + ("" if entry["type"] == "value_error" else f"; got {entry['input']!r}.")
-        quoted = re.search(r"'([A-Za-z_]\w*)'", message)
-        lines.append((document.line(path, quoted[1] if quoted else None), message))
+        lines.append((document.line(path, message), message))
     return "\n".join(f"{document.source}, line {line}: {message}" for line, message in sorted(lines))
 
 

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+
+from handson.errors import HandsonError
 
 if TYPE_CHECKING:
     from handson.data.explore import Exploration
@@ -26,12 +29,20 @@ PathLike = str | os.PathLike[str]
 
 
 def save(figure: Figure, path: PathLike | None) -> Figure:
-    """Write a figure to a file that appears whole, if a path is given."""
+    """Write a figure to a file that appears whole, if a path is given; its ending decides the format.
+
+    Raises
+    ------
+    HandsonError
+        For an ending that is no format of pictures.
+    """
     if path is not None:
         from handson.files import atomic
 
-        suffix = os.fspath(path).rpartition(".")[2]
-        atomic.write(path, lambda place: figure.savefig(place, format=suffix, dpi=110))
+        suffix, known = Path(path).suffix.lower(), figure.canvas.get_supported_filetypes()
+        if suffix[1:] not in known:
+            raise HandsonError(f"{path}: pictures end in '.png', '.pdf' or '.svg'; got {suffix or 'no ending'!r}.")
+        atomic.write(path, lambda place: figure.savefig(place, format=suffix[1:], dpi=110))
     return figure
 
 
@@ -59,9 +70,10 @@ def plot_history(history: History, path: PathLike | None = None) -> Figure:
     Returns
     -------
     Figure
-        The loss, and one panel for each metric.
+        The loss, and one panel for each metric; an empty panel before the first epoch.
     """
     plain = [name for name in history.history if not name.startswith(("val_", "train_")) and name != "learning_rate"]
+    plain = plain or ["loss"]
     figure = Figure(figsize=(5.2 * len(plain), 3.9), layout="constrained")
     epochs = [epoch + 1 for epoch in history.epoch]
     best = history.best()
@@ -79,7 +91,8 @@ def plot_history(history: History, path: PathLike | None = None) -> Figure:
         _scale(axes, [history.history[key] for key in curves if key in history.history])
         axes.set_ylabel(name.replace("_", " "))
         _whole_epochs(axes)
-        axes.legend(frameon=False, fontsize=8)
+        if axes.lines:
+            axes.legend(frameon=False, fontsize=8)
         _tidy(axes)
     return save(figure, path)
 
@@ -96,7 +109,7 @@ def _mark_best(axes: Axes, epoch: int, values: Sequence[float], epochs: Sequence
 
 def _scale(axes: Axes, curves: Sequence[Sequence[float]]) -> None:
     """A logarithmic axis for positive values that span more than a factor of twenty."""
-    values = np.concatenate([np.asarray(curve, float) for curve in curves])
+    values = np.array([value for curve in curves for value in curve], float)
     values = values[np.isfinite(values)]
     if len(values) and values.min() > 0 and values.max() > 20 * values.min():
         axes.set_yscale("log")
@@ -129,7 +142,7 @@ def plot_specialists(
         epochs = np.arange(1, len(validation) + 1)
         axes.plot(epochs, validation, color=colour, linewidth=1.8, label=f"{name} ({weights[name]})")
         axes.plot(epochs, training, "--", color=colour, linewidth=1.1, alpha=0.6)
-        best_so_far = np.minimum.accumulate(np.asarray(validation, float))
+        best_so_far = np.fmin.accumulate(np.asarray(validation, float))
         mean += weights[name] * np.square(np.pad(best_so_far, (0, longest - len(validation)), mode="edge"))
     axes.plot(np.arange(1, longest + 1), np.sqrt(mean / total), color="black", linewidth=3, alpha=0.8, label="mean")
     axes.set_ylabel(f"root mean square error [{unit}]")
@@ -238,13 +251,16 @@ class _Panel:
 
 def _draw_examples(part: Any, found: Exploration) -> None:
     data = found.data
-    rows = np.linspace(0, len(data) - 1, 24).astype(int)
+    rows = np.unique(np.linspace(0, len(data) - 1, 24).astype(int))
 
     from handson.data.keypoints import find_points
 
     pairs = np.array(find_points(data.target_names)).reshape(-1, 2)
     part.suptitle(f"{len(data)} images; every {max(1, len(data) // 24)}th", fontsize=9)
-    for axes, row in zip(np.ravel(part.subplots(3, 8)), rows, strict=False):
+    grid = np.ravel(part.subplots(3, 8))
+    for axes in grid:
+        axes.axis("off")
+    for axes, row in zip(grid, rows, strict=False):
         show_image(axes, data.inputs[row])
         if len(pairs) and data.task == "regression" and data.targets is not None:
             x, y = data.targets[row][pairs].T
@@ -254,16 +270,19 @@ def _draw_examples(part: Any, found: Exploration) -> None:
 
 
 def _draw_columns(part: Any, found: Exploration) -> None:
+    from handson.data.explore import columns_of
+
     data = found.data
-    values = np.concatenate([data.inputs, data.targets], 1) if data.task == "regression" else data.inputs
+    values = list(columns_of(data.inputs))
+    if data.task == "regression" and data.targets is not None:
+        values += list(columns_of(data.targets))
     shown = found.columns[:24]
     grid = np.ravel(part.subplots(-(-len(shown) // 6), 6, squeeze=False))
     for axes in grid:
         axes.axis("off")
-    for position, (axes, column) in enumerate(zip(grid, shown, strict=False)):
-        present = values[:, position][np.isfinite(values[:, position])]
+    for axes, column, numbers in zip(grid, shown, values, strict=False):
         axes.axis("on")
-        axes.hist(present, bins=30, color=TRAINING if column.role == "input" else VALIDATION)
+        axes.hist(numbers[np.isfinite(numbers)], bins=30, color=TRAINING if column.role == "input" else VALIDATION)
         axes.set_title(f"{column.name} ({column.role})", fontsize=7, pad=2)
         axes.tick_params(labelsize=6)
         axes.set_yticks([])

@@ -10,7 +10,10 @@ import csv
 import json
 import os
 import platform
+import shutil
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +22,7 @@ import numpy as np
 from handson import console
 from handson.data.dataset import Dataset
 from handson.data.keypoints import find_points
-from handson.data.sources import read
+from handson.data.sources import TABLES
 from handson.data.split import split
 from handson.errors import HandsonError, listing, nearest
 from handson.experiment import Experiment
@@ -32,6 +35,13 @@ if TYPE_CHECKING:
 
 # How many validation images the picture of predictions shows.
 SHOWN = 24
+# What is in a run folder before the first epoch.
+BEFORE_TRAINING = {"experiment.yaml", "data.json", "split.npz"}
+
+
+def say_specialist(name: str, rows: int) -> None:
+    """Print which specialist is trained next."""
+    console.say(f"specialist {name}: {rows} rows")
 
 
 class Run:
@@ -52,7 +62,7 @@ class Run:
         self.folder = Path(folder)
         if not (self.folder / "experiment.yaml").is_file():
             parent = self.folder.parent
-            others = [entry.parent.name for entry in parent.glob("*/experiment.yaml")] if parent.is_dir() else []
+            others = sorted(entry.parent.name for entry in parent.glob("*/experiment.yaml"))
             raise FileNotFoundError(
                 f"there is no run in {self.folder}.{nearest(self.folder.name, others)}"
                 + (f" Runs in {parent}: {listing(others)}." if others else "")
@@ -61,19 +71,32 @@ class Run:
 
     @classmethod
     def create(cls, experiment: Experiment, parent: str | os.PathLike[str] = "runs") -> Run:
-        """A new run folder for an experiment; a number is added to its name when that is taken."""
+        """A new run folder for an experiment; a number is added to its name when that is taken.
+
+        The paths of its data are kept from the root, so that they are found from any working folder.
+        """
         parent = Path(parent)
         parent.mkdir(parents=True, exist_ok=True)
         names = (experiment.name if number == 1 else f"{experiment.name}-{number}" for number in range(1, 10_000))
         folder = next(parent / name for name in names if not (parent / name).exists())
         folder.mkdir()
-        experiment.to_yaml(folder / "experiment.yaml")
+        kept = experiment.model_copy(deep=True)
+        if kept.data.path:
+            kept.data.path = os.path.abspath(kept.data.path)
+        if kept.data.groups and kept.data.groups.endswith((".npy", ".npz")):
+            kept.data.groups = os.path.abspath(kept.data.groups)
+        kept.to_yaml(folder / "experiment.yaml")
         return cls(folder)
+
+    def remove_if_untrained(self) -> None:
+        """Remove the folder, if nothing is in it but what precedes a training."""
+        if {entry.name for entry in self.folder.iterdir()} <= BEFORE_TRAINING:
+            shutil.rmtree(self.folder)
 
     def fit(self, data: Dataset, verbose: Any = "auto") -> History:
         """Train the experiment's net on a data set, and write everything into the folder."""
         started = time.perf_counter()
-        training, validation = self.split(data)
+        training, validation = self.split(data, verbose)
         columns = {"inputs": data.input_names, "targets": data.target_names, "classes": data.classes}
         atomic.write_text(self.folder / "data.json", json.dumps({"source": data.source, "rows": len(data)} | columns))
         net = self.experiment.build()
@@ -91,12 +114,13 @@ class Run:
         history.params["seconds"] = time.perf_counter() - started
         self._write_history(history)
         self._write_report(net, data, validation, history)
-        history.plot(self.folder / "curves.png")
+        if history.epoch:
+            history.plot(self.folder / "curves.png")
         if validation is not None:
             self.draw_predictions(net.predict, validation)
         return history
 
-    def split(self, data: Dataset) -> tuple[Dataset, Dataset | None]:
+    def split(self, data: Dataset, verbose: Any = "auto") -> tuple[Dataset, Dataset | None]:
         """The training and the validation part of a data set: made once, and the same ever after."""
         if data.targets is None:
             raise HandsonError(f"{data.source} has no targets to train on: say data: {{targets: ...}}.")
@@ -115,45 +139,61 @@ class Run:
         seed = self.experiment.fit.seed if seed is None else seed
         labels = data.targets if data.task == "classification" else None
         parts = split(len(data), self.experiment.split.validation, seed, labels, data.groups)
-        console.say(parts.description)
+        if verbose:
+            console.say(parts.description)
         atomic.write(kept, lambda place: _write_npz(place, train=parts.train, validation=parts.validation))
         return data.rows(parts.train), data.rows(parts.validation)
 
     def columns(self) -> dict[str, Any]:
         """The columns that the net was trained on: 'inputs', 'targets', and the names of 'classes' or None."""
-        return json.loads((self.folder / "data.json").read_text(encoding="utf-8"))
+        return json.loads(self._trained("data.json").read_text(encoding="utf-8"))
+
+    def read_data(self, path: str | os.PathLike[str] | None = None) -> Dataset:
+        """Data with targets, by default the experiment's: the columns and classes that the net was trained on."""
+        columns = self.columns()
+        named = {"inputs": columns["inputs"] or None, "targets": columns["targets"]}
+        is_table = str(path or self.experiment.data.path).endswith(TABLES)
+        data = self.experiment.read_data(path, **(named if is_table else {}))
+        return data if columns["classes"] is None else _numbered(data, columns["classes"])
 
     def read_inputs(self, path: str | os.PathLike[str], ids: str | None = None) -> Dataset:
         """Data to predict: the columns that the net was trained on, without targets."""
-        columns = self.columns()
-        section = self.experiment.data.model_dump(exclude_none=True)
-        arguments = {key: section[key] for key in ("inputs", "image", "image_shape") if key in section}
-        if columns["inputs"] and not isinstance(section.get("inputs"), str):
-            arguments["inputs"] = columns["inputs"]
-        return read(path, targets=[] if Path(path).suffix != ".npz" else None, ids=ids, **arguments)
+        arguments: dict[str, Any] = dict.fromkeys(("targets", "groups", "input_names", "target_names", "classes"))
+        if Path(path).suffix != ".npz":
+            arguments |= {"inputs": self.columns()["inputs"] or None, "targets": []}
+        return self.experiment.read_data(path, ids=ids, **arguments)
 
     def net(self) -> Sequential:
         """The trained net."""
         from handson.models import load_model
 
-        path = self.folder / "net.handson"
-        if not path.is_file():
-            raise FileNotFoundError(f"{self.folder} holds no trained net yet: net.handson is missing.")
-        return load_model(path)
+        return load_model(self._trained("net.handson"))
 
     def history(self) -> History:
         """The history of the training."""
         from handson.training.history import History
 
-        return History().take(json.loads((self.folder / "history.json").read_text(encoding="utf-8")))
+        return History().take(json.loads(self._trained("history.json").read_text(encoding="utf-8")))
 
-    def fit_specialists(self, data: Dataset, verbose: Any = "auto") -> Specialists:
-        """Train specialists from the run's net, on the same split, and write them into the folder."""
+    def fit_specialists(
+        self, data: Dataset, verbose: Any = "auto", on_group: Callable[[str, int], None] | None = say_specialist
+    ) -> Specialists:
+        """Train specialists from the run's net, on the same split, and write them into the folder.
+
+        Parameters
+        ----------
+        data : Dataset
+            The data that the run was trained on.
+        verbose
+            As in `Model.fit`.
+        on_group : function of (name, rows), optional
+            Called before each specialist is trained; by default it is announced.
+        """
         from handson import registry
         from handson.specialists import Specialists
 
         settings = self.experiment.specialists
-        training, validation = self.split(data)
+        training, validation = self.split(data, verbose)
         specialists = Specialists(self.net(), settings.groups, settings.output, data.target_names)
         started = time.perf_counter()
         specialists.fit(
@@ -166,7 +206,7 @@ class Run:
             patience=settings.patience,
             optimizer=None if settings.optimizer is None else registry.resolve("optimizer", settings.optimizer),
             verbose=verbose,
-            on_group=lambda name, rows: console.say(f"specialist {name}: {rows} rows"),
+            on_group=on_group,
         )
         specialists.save(self.folder / "specialists")
         if validation is not None:
@@ -189,8 +229,10 @@ class Run:
         """Draw the curves of the net, and of the specialists if there are any; the paths of the pictures."""
         from handson.plots import plot_specialists
 
-        paths = [self.folder / "curves.png"]
-        self.history().plot(paths[0])
+        history, paths = self.history(), [self.folder / "curves.png"]
+        if not history.epoch:
+            raise HandsonError(f"{self.folder} was trained for no epoch, so it has no curves.")
+        history.plot(paths[0])
         specialists = self.specialists()
         if specialists is not None:
             paths.append(self.folder / "specialists" / "curves.png")
@@ -208,6 +250,13 @@ class Run:
         chosen = data.rows(np.unique(np.linspace(0, len(data) - 1, SHOWN).astype(int)))
         path = self.folder / name
         plot_keypoints(chosen.inputs, predict(chosen.inputs), chosen.targets, points, path=path)
+        return path
+
+    def _trained(self, name: str) -> Path:
+        """The path of a file that a training leaves."""
+        path = self.folder / name
+        if not path.is_file():
+            raise FileNotFoundError(f"{self.folder} holds no trained net yet: {name} is missing.")
         return path
 
     def _write_history(self, history: History) -> None:
@@ -246,12 +295,25 @@ def errors(predicted: np.ndarray, data: Dataset) -> dict[str, Any]:
 
 
 def targets_of(data: Dataset) -> Any:
-    """The targets with the names of their columns."""
+    """The targets as `Model.fit` takes them: classes with NaN where they are missing, values with their columns."""
     import pandas as pd
 
+    targets = np.asarray(data.targets)
     if data.task == "classification":
-        return data.targets
-    return pd.DataFrame(data.targets, columns=data.target_names)
+        return np.where(targets < 0, np.nan, targets) if (targets < 0).any() else targets
+    return pd.DataFrame(targets, columns=data.target_names)
+
+
+def _numbered(data: Dataset, classes: list[str]) -> Dataset:
+    """The data with the numbers that a net gave to its classes."""
+    strangers = [name for name in data.classes or [] if name not in classes]
+    if strangers:
+        raise HandsonError(
+            f"{data.source} has the class {strangers[0]!r}, which the net was not trained on."
+            f"{nearest(strangers[0], classes)} Its classes: {listing(classes)}."
+        )
+    numbers = np.array([*(classes.index(name) for name in data.classes or []), -1])
+    return replace(data, targets=None if data.targets is None else numbers[data.targets], classes=classes)
 
 
 def _callback(config: Any) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,13 +19,13 @@ import torch
 from handson import registry
 from handson.callbacks import EarlyStopping
 from handson.data import arrays
+from handson.data import keypoints as points
 from handson.data.augment import Augment
-from handson.data.keypoints import unmatched
 from handson.data.scaling import Scaling
 from handson.data.split import split
 from handson.errors import HandsonError, listing, nearest
 from handson.files import atomic
-from handson.files.model_file import describe_compiled
+from handson.files.description import describe_compiled
 from handson.layers import Dense
 from handson.models import Sequential, load_model
 from handson.randomness.keys import derive
@@ -32,6 +33,8 @@ from handson.training.history import History
 
 Groups = dict[str, list[str]]
 INDEX = "specialists.json"
+TRAINED = "trained"
+FILE_NAME = re.compile(r"\w[\w .+-]*")
 
 # Columns that are missing in the same rows, but for this share of them, belong to one group.
 SAME_ROWS = 0.05
@@ -103,10 +106,10 @@ class Specialists:
     ) -> None:
         if output not in ("trained", "new"):
             raise HandsonError(f"Specialists: output is 'trained' or 'new'; got {output!r}.")
-        names = list(columns or model.target_names or [])
-        outputs = model.output_shape[-1] if model.output_shape else None
-        if not names and outputs is not None:
-            names = [f"target_{number}" for number in range(outputs)]
+        if not model.output_shape:
+            raise HandsonError("Specialists: the net is not built yet; train it on all target columns first.")
+        outputs = model.output_shape[-1] or 0
+        names = list(columns or model.target_names or [f"target_{number}" for number in range(outputs)])
         if len(names) != outputs:
             raise HandsonError(f"Specialists: the net has {outputs} outputs, and {len(names)} columns are named.")
         self.model, self.output, self.columns = model, output, names
@@ -135,7 +138,8 @@ class Specialists:
         Parameters
         ----------
         x, y : array
-            As for the trained net: all rows and all target columns, NaN where missing.
+            As for the trained net: all rows and all target columns, NaN where missing. The columns of a DataFrame may
+            be in any order.
         epochs, batch_size, verbose
             As in `Model.fit`.
         validation_split : float
@@ -146,7 +150,8 @@ class Specialists:
         groups : array, optional
             Rows of one group stay together in the split.
         augment : Augment, optional
-            Flips are turned off for a specialist whose columns have no partners on the other side.
+            Each specialist gets the keypoints and swaps of its columns. Flips are turned off for one whose columns have
+            no partners on the other side.
         patience : int, optional
             Epochs without a better validation loss after which a specialist stops; its best weights are kept.
         optimizer : str or Optimizer, optional
@@ -161,18 +166,13 @@ class Specialists:
         Specialists
             Itself.
         """
-        targets = arrays.as_tensor(y, "targets").to(torch.float32).numpy()
-        inputs = arrays.as_tensor(x, "inputs").numpy()
-        if targets.ndim != 2 or targets.shape[1] != len(self.columns):
-            raise HandsonError(
-                f"Specialists: targets have shape {targets.shape}; expected {len(self.columns)} columns."
-            )
+        inputs, targets = arrays.as_tensor(x, "inputs").numpy(), self._targets(y)
         if self.groups == "auto":
             self.groups = find_groups(targets, self.columns)
         seed = (self.model.seed or 0) if seed is None else seed
         parts = [(inputs, targets)]
         if validation_data is not None:
-            parts.append((arrays.as_tensor(validation_data[0], "inputs").numpy(), np.asarray(validation_data[1], "f")))
+            parts.append((arrays.as_tensor(validation_data[0], "inputs").numpy(), self._targets(validation_data[1])))
         elif validation_split:
             rows = split(len(inputs), validation_split, seed, None, groups)
             parts = [(inputs[rows.train], targets[rows.train]), (inputs[rows.validation], targets[rows.validation])]
@@ -189,7 +189,7 @@ class Specialists:
                 epochs=epochs,
                 batch_size=batch_size,
                 validation_data=held_out,
-                augment=_restricted(augment, columns),
+                augment=_restricted(augment, columns, self.columns),
                 callbacks=[stopping],
                 verbose=verbose,
             )
@@ -198,6 +198,18 @@ class Specialists:
                 net.tell(f"specialist {name}: no epoch was better than the net it started from, which is kept.")
             self.models[name] = net
         return self
+
+    def _targets(self, y: Any) -> np.ndarray:
+        """Targets of all columns, in the order of the trained net: those of a DataFrame go by their names."""
+        names = arrays.columns_of(y)
+        if names is not None and names != self.columns and sorted(names) == sorted(self.columns):
+            y = y.to_numpy()[:, [names.index(column) for column in self.columns]]
+        targets = arrays.as_tensor(y, "targets").to(torch.float32).numpy()
+        if targets.ndim != 2 or targets.shape[1] != len(self.columns):
+            raise HandsonError(
+                f"Specialists: targets have shape {targets.shape}; expected {len(self.columns)} columns."
+            )
+        return targets
 
     def specialist(self, columns: Sequence[str], optimizer: Any = None, seed: int = 0) -> Sequential:
         """A net for some of the columns: the trained net's layers and an output layer of its own, compiled."""
@@ -267,7 +279,7 @@ class Specialists:
         self._need_fitted()
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        self.model.save(folder / "trained.handson")
+        self.model.save(folder / f"{TRAINED}.handson")
         for name, net in self.models.items():
             net.save(folder / f"{name}.handson")
         index = {
@@ -286,7 +298,7 @@ class Specialists:
         if not index_file.is_file():
             raise FileNotFoundError(f"there are no specialists in {folder}: {INDEX} is missing.")
         index = json.loads(index_file.read_text(encoding="utf-8"))
-        found = cls(load_model(folder / "trained.handson"), index["groups"], index["output"], index["columns"])
+        found = cls(load_model(folder / f"{TRAINED}.handson"), index["groups"], index["output"], index["columns"])
         for name in index["groups"]:
             found.models[name] = load_model(folder / f"{name}.handson")
             history = History()
@@ -299,14 +311,34 @@ class Specialists:
 def _check_groups(groups: Any, names: Sequence[str]) -> Groups:
     if not isinstance(groups, Mapping) or not groups:
         raise HandsonError(f"Specialists: groups is 'auto' or a dictionary of names to columns; got {groups!r}.")
+    home: dict[str, str] = {}
     for group, columns in groups.items():
+        _check_group_name(str(group), groups)
+        if isinstance(columns, str) or not list(columns):
+            raise HandsonError(f"Specialists: group {group!r} is a list of at least one target; got {columns!r}.")
         for column in columns:
             if column not in names:
                 raise HandsonError(
                     f"Specialists: group {group!r} names the column {column!r}, which is not a target."
                     f"{nearest(column, names)} Targets: {listing(names, 40)}."
                 )
+            if column in home:
+                raise HandsonError(
+                    f"Specialists: the column {column!r} is in group {group!r} and in group {home[column]!r}; which of "
+                    f"the two is to predict it? Leave it out of one."
+                )
+            home[column] = group
     return {str(group): list(columns) for group, columns in groups.items()}
+
+
+def _check_group_name(name: str, groups: Mapping[str, Any]) -> None:
+    """Names of groups become names of files, on systems too that take capitals for small letters."""
+    alike = [other for other in map(str, groups) if other.casefold() == name.casefold()]
+    if not FILE_NAME.fullmatch(name) or name.casefold() == TRAINED or len(alike) > 1:
+        raise HandsonError(
+            f"Specialists: the group {name!r} needs another name, since a file is named after it: letters, digits, "
+            f"spaces and '_.+-', different from {TRAINED!r} and from the other groups in more than capitals."
+        )
 
 
 def _rows_with(part: tuple[np.ndarray, np.ndarray], positions: list[int], group: str) -> tuple[np.ndarray, np.ndarray]:
@@ -325,8 +357,28 @@ def _named(part: tuple[np.ndarray, np.ndarray], columns: Sequence[str]) -> tuple
     return part[0], pd.DataFrame(part[1], columns=list(columns))
 
 
-def _restricted(augment: Augment | None, columns: Sequence[str]) -> Augment | None:
-    """The augmentation for some columns: no mirror images if one of them has no partner."""
-    if augment is None or not augment.flips or augment.swaps is not None or not unmatched(columns):
-        return augment
-    return Augment(**augment.get_config() | {"horizontal_flip": 0.0, "vertical_flip": 0.0})
+def _restricted(augment: Augment | None, columns: Sequence[str], everything: Sequence[str]) -> Augment | None:
+    """The augmentation for some of all columns: their keypoints and swaps, and no mirror images of one side alone."""
+    if augment is None:
+        return None
+    config, divided = augment.get_config(), bool(points.unmatched(columns))
+    if isinstance(augment.keypoints, Sequence) and not isinstance(augment.keypoints, str):
+        pairs = points.positions(augment.keypoints, everything, "Augment: keypoints")
+        config["keypoints"], halves = _inside(pairs, columns, everything)
+        if halves:
+            raise HandsonError(f"Specialists: a group has {halves[0]!r} and not the other coordinate of its keypoint.")
+    if augment.swaps is not None:
+        pairs = points.positions(augment.swaps, everything, "Augment: swaps")
+        config["swaps"], halves = _inside(pairs, columns, everything)
+        divided = bool(halves)
+    if divided:
+        config |= {"horizontal_flip": 0.0, "vertical_flip": 0.0}
+    return type(augment)(**config)
+
+
+def _inside(pairs: points.Pairs, columns: Sequence[str], everything: Sequence[str]) -> tuple[points.Pairs, list[str]]:
+    """The pairs among some of all columns, as positions there, and the columns that are there without their partner."""
+    place = {everything.index(column): position for position, column in enumerate(columns)}
+    inside = [(place[first], place[second]) for first, second in pairs if first in place and second in place]
+    divided = [pair for pair in pairs if (pair[0] in place) != (pair[1] in place)]
+    return inside, [everything[column] for pair in divided for column in pair if column in place]

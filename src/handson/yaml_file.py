@@ -18,29 +18,54 @@ from handson.errors import HandsonError
 MOST_BYTES, MOST_DEPTH = 1 << 20, 40
 
 
+# The scalars of YAML 1.2's core schema: tag, pattern, and the characters that it may begin with.
+SCALARS = [
+    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
+    ("int", r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", list("-+0123456789")),
+    ("float", r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", list("-+.0123456789")),
+    ("float", r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)", list("-+.")),
+]
+
+
 class _Loader(yaml.SafeLoader):
-    """The safe loader with the scalars of YAML 1.2, without aliases."""
+    """The safe loader with the scalars of YAML 1.2, without aliases, to a limited depth."""
+
+    depth = 0
 
     def compose_node(self, parent: Any, index: Any) -> Any:
+        mark = self.peek_event().start_mark
         if self.check_event(yaml.AliasEvent):
-            raise yaml.MarkedYAMLError(
-                problem="aliases (*name) are not used here", problem_mark=self.peek_event().start_mark
-            )
-        return super().compose_node(parent, index)
+            raise yaml.MarkedYAMLError(problem="aliases (*name) are not used here", problem_mark=mark)
+        if self.depth > MOST_DEPTH:
+            raise yaml.MarkedYAMLError(problem="entries are nested too deeply", problem_mark=mark)
+        self.depth += 1
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
+
+    def construct_int(self, node: Any) -> int:
+        text = self.construct_scalar(node)
+        return int(text, 0) if text.startswith(("0o", "0x")) else int(text)
 
 
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in entries if tag.rpartition(":")[2] not in ("bool", "float", "timestamp")]
-    for first, entries in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|false|False)$"), list("tTfF"))
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(
-        r"^[-+]?(?:(?:[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|[0-9]+[eE][-+]?[0-9]+|\.(?:inf|Inf)|\.(?:nan|NaN))$"
-    ),
-    list("-+0123456789."),
-)
+class _Dumper(yaml.SafeDumper):
+    """The safe dumper with the scalars of YAML 1.2, without aliases."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+    def represent_number(self, value: float) -> yaml.ScalarNode:
+        text = {"inf": ".inf", "-inf": "-.inf", "nan": ".nan"}.get(repr(value), repr(value))
+        return self.represent_scalar("tag:yaml.org,2002:float", text)
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_int)
+_Dumper.add_representer(float, _Dumper.represent_number)
+for _owner in (_Loader, _Dumper):
+    _owner.yaml_implicit_resolvers = {}
+    for _tag, _pattern, _first in SCALARS:
+        _owner.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(rf"(?:{_pattern})\Z"), _first)
 
 
 class Document:
@@ -75,10 +100,10 @@ class Document:
         if len(text.encode()) > MOST_BYTES:
             raise HandsonError(f"{source} is larger than {MOST_BYTES:,} bytes, which no experiment is.")
         try:
-            self._node = yaml.compose(text, _Loader)
-            _check_depth(self._node)
+            loader = _Loader(text)
+            self._node = loader.get_single_node()
             _check_duplicates(self._node, source)
-            self.value = yaml.load(text, _Loader)
+            self.value = loader.construct_document(self._node) if self._node else None
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark
             line = f", line {mark.line + 1}" if mark else ""
@@ -90,17 +115,25 @@ class Document:
         if not isinstance(self.value, dict):
             raise HandsonError(f"{source} holds no experiment: expected 'name: value' lines.")
 
-    def line(self, path: Sequence[Any], key: str | None = None) -> int:
-        """The line of an entry, or of the deepest part of its path that is there; `key` is looked for below it."""
-        node = self._node
-        line = 1
+    def line(self, path: Sequence[Any], message: str | None = None) -> int:
+        """The line of an entry, or of the deepest part of its path that is there.
+
+        Parameters
+        ----------
+        path : list of str and int
+            The keys and positions that lead to the entry.
+        message : str, optional
+            What is said of the entry: the line is that of the first quoted word that stands in the entry, or else
+            of the last line with any of its words.
+        """
+        node, line = self._node, 1
         for step in path:
             found = _child(node, step)
             if found is None:
                 break
             line, node = found[0].start_mark.line + 1, found[1]
-        deeper = None if key is None else _search(node, key)
-        return line if deeper is None else deeper
+        places = _places(node, re.findall(r"'([^']+)'", message or ""))[:1]
+        return max(places or _places(node, re.findall(r"\w+", message or "")), default=line)
 
 
 def read(path: Path) -> Document:
@@ -109,26 +142,13 @@ def read(path: Path) -> Document:
         return Document(path.read_text(encoding="utf-8"), str(path))
     except UnicodeDecodeError:
         raise HandsonError(f"{path} is not text in UTF-8.") from None
+    except IsADirectoryError:
+        raise HandsonError(f"{path} is a folder; expected a YAML file.") from None
 
 
 def dump(value: dict[str, Any]) -> str:
     """A dictionary as YAML: keys in their order, short lists and mappings on one line."""
     return yaml.dump(value, Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=110, allow_unicode=True)
-
-
-class _Dumper(yaml.SafeDumper):
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
-
-
-def _represent_float(dumper: yaml.SafeDumper, value: float) -> yaml.ScalarNode:
-    text = repr(value)
-    if text in ("inf", "-inf", "nan"):
-        text = {"inf": ".inf", "-inf": "-.inf", "nan": ".nan"}[text]
-    return dumper.represent_scalar("tag:yaml.org,2002:float", text)
-
-
-_Dumper.add_representer(float, _represent_float)
 
 
 def _child(node: Any, step: Any) -> tuple[Any, Any] | None:
@@ -139,15 +159,17 @@ def _child(node: Any, step: Any) -> tuple[Any, Any] | None:
     return None
 
 
-def _search(node: Any, key: str) -> int | None:
-    """The line of the first key of this name at or below a node."""
-    for child in _pairs(node):
-        if isinstance(child[0], yaml.ScalarNode) and child[0].value == key:
-            return int(child[0].start_mark.line + 1)
-        deeper = _search(child[1], key)
-        if deeper is not None:
-            return deeper
-    return None
+def _places(node: Any, words: list[str]) -> list[int]:
+    """The lines of those words that are keys or values at or below a node."""
+    return [line for word in words if (line := _search(node, word)) is not None]
+
+
+def _search(node: Any, word: str) -> int | None:
+    """The line of the first key or value that is this word, at or below a node."""
+    if isinstance(node, yaml.ScalarNode):
+        return int(node.start_mark.line + 1) if node.value == word else None
+    parts = (part for pair in _pairs(node) for part in pair)
+    return next((line for part in parts if (line := _search(part, word)) is not None), None)
 
 
 def _pairs(node: Any) -> Iterable[tuple[Any, Any]]:
@@ -156,15 +178,6 @@ def _pairs(node: Any) -> Iterable[tuple[Any, Any]]:
     if isinstance(node, yaml.SequenceNode):
         return [(None, entry) for entry in node.value]
     return []
-
-
-def _check_depth(node: Any, depth: int = 0) -> None:
-    if depth > MOST_DEPTH:
-        raise yaml.MarkedYAMLError(problem="entries are nested too deeply", problem_mark=node.start_mark)
-    for key, value in _pairs(node):
-        for part in (key, value):
-            if part is not None:
-                _check_depth(part, depth + 1)
 
 
 def _check_duplicates(node: Any, source: str) -> None:

@@ -253,7 +253,14 @@ def test_explore_shows_the_name_of_a_file_as_it_is(work):
 def test_explore_takes_a_table_with_words_as_it_is(work):
     """It is the first thing that one does with a file, before its columns are known."""
     out = ok(work, "explore", "kinds.csv")
-    assert "kind" in out
+    assert "column 'kind' holds words and is left out; for classes: --targets kind" in out
+
+
+def test_explore_names_a_stray_word_among_numbers(work):
+    (work / "stray.csv").write_text("a,y\n1,2\n3,4\nx,5\n")
+    result = call(work, "explore", "stray.csv")
+    assert result.code == 2
+    assert "row 2, column 'a': 'x' is not a number" in result.err
 
 
 def test_explore_takes_inputs_and_classes_by_name(work):
@@ -481,7 +488,7 @@ def test_a_run_is_found_beside_a_file_of_its_name(work):
         (["fit", "faces"], "the experiment names no data"),
         (["evaluate", "tniy"], "no run .*tniy.*Did you mean 'tiny'"),
         (["evaluate", "faces.yaml"], "no run .*faces.yaml"),
-        (["evaluate", "tiny", "--data", "table.csv"], "8.*8"),
+        (["evaluate", "tiny", "--data", "table.csv"], r"table.csv has no column 'left_eye_x' \(a target\)"),
         (["specialists", "kinds"], "(targets|regression|classes|columns)"),
         (["curves", "runs"], "no run .*runs"),
         (["predict", "tiny", "--data", "large.csv"], r"inputs of shape \(None, 8, 8, 1\); got \(None, 10, 10, 1\)"),

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handson.data.keypoints import find_points, find_swaps, positions, unmatched
+from handson.data.keypoints import find_halves, find_points, find_swaps, positions, unmatched
 from handson.errors import HandsonError
 from handson.faces import COLUMNS, LANDMARKS
 
@@ -73,7 +73,12 @@ def test_a_swap_is_two_names_that_differ_in_the_words_left_and_right(names, pair
 def test_camel_case_names_have_sides_and_axes_too():
     """A mirror image of such columns would otherwise be trained on silently wrong sides."""
     names = ["leftEye_x", "leftEye_y", "rightEye_x", "rightEye_y"]
-    assert find_swaps(names) == [(0, 2), (1, 3)] or unmatched(names)
+    assert find_swaps(names) == [(0, 2), (1, 3)]
+    assert find_points(["noseX", "noseY", "MAX", "MAY"]) == [(0, 1)]
+
+
+def test_a_coordinate_without_the_other_is_half_a_keypoint():
+    assert find_halves(["nose_x", "nose_y", "mouth_y", "box", "age"]) == ["mouth_y"]
 
 
 def test_names_that_differ_only_in_case_are_different_columns():

@@ -119,6 +119,12 @@ def test_a_class_without_a_name_is_refused(save):
         read(save(x=np.zeros((3, 2)), y=np.array([0, 2, 1])), targets="y", classes=["u", "v"])
 
 
+def test_one_word_is_no_list_of_classes(tmp_path):
+    (tmp_path / "a.csv").write_text("a,y\n1,u\n2,v\n")
+    with pytest.raises(HandsonError, match="classes is a list of names or 'auto'; got 'uv'"):
+        read(tmp_path / "a.csv", targets="y", classes="uv")
+
+
 def test_half_a_class_is_refused(save):
     with pytest.raises(HandsonError, match=r"0\.5"):
         read(save(x=np.zeros((3, 2)), y=np.array([0, 0.5, 1])), targets="y", classes=["u", "v"])
@@ -302,6 +308,16 @@ def test_subfolders_are_the_classes(tmp_path, rng):
     assert data.inputs.shape == (3, 4, 4, 3)
 
 
+def test_given_classes_decide_the_numbers_of_subfolders(tmp_path):
+    """A folder to predict may lack a class, or hold them in another order of the alphabet."""
+    for label in ("spiral", "elliptical"):
+        picture(tmp_path / label / "a.png", np.zeros((4, 4), np.uint8))
+    data = read(tmp_path, classes=["spiral", "barred", "elliptical"])
+    assert (data.classes, data.targets.tolist()) == (["spiral", "barred", "elliptical"], [2, 0])
+    with pytest.raises(HandsonError, match="hold 'elliptical', which is no class. Did you mean 'eliptical'"):
+        read(tmp_path, classes=["spiral", "eliptical"])
+
+
 def test_hidden_folders_and_other_files_are_left_out(tmp_path):
     for place in ("a.PNG", ".thumbnails/b.png"):
         picture(tmp_path / place, np.zeros((3, 3), np.uint8))
@@ -334,6 +350,13 @@ def test_images_of_fractions_are_not_cut_off(tmp_path):
     picture(tmp_path / "a.tif", ramp)
     found = read(tmp_path).inputs[0, ..., 0].astype(np.float64)
     np.testing.assert_allclose(found / found.max(), ramp, atol=0.01)
+
+
+def test_images_of_8_and_16_bits_are_not_mixed(tmp_path):
+    picture(tmp_path / "a.png", np.zeros((4, 4), np.uint8))
+    picture(tmp_path / "b.png", np.zeros((4, 4), np.uint16))
+    with pytest.raises(HandsonError, match="b.png and a.png have different ranges of values"):
+        read(tmp_path)
 
 
 def test_images_of_several_sizes_are_refused_with_the_cure(tmp_path):

@@ -117,7 +117,7 @@ def test_a_look_up_table_that_is_not_there_is_named_with_the_nearest(write):
 
 def test_a_submission_is_written_as_the_competition_wants_it(tmp_path):
     write_table(pd.DataFrame({"RowId": [1, 2], "Location": [3.5, 96.0]}), tmp_path / "submission.csv")
-    assert (tmp_path / "submission.csv").read_text().splitlines() == ["RowId,Location", "1,3.500000", "2,96.000000"]
+    assert (tmp_path / "submission.csv").read_text().splitlines() == ["RowId,Location", "1,3.5", "2,96"]
 
 
 @pytest.mark.parametrize("value", [1.23456789e-9, 1.2345678e12, 0.1, -3.0])

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from handson.callbacks.base import Callback, Logs, Monitoring
-from handson.errors import HandsonError
+from handson.errors import HandsonError, whole
 from handson.registry import register
 from handson.schedules import Schedule
 
@@ -98,8 +98,9 @@ class ReduceLROnPlateau(Monitoring):
         super().__init__(monitor, mode, min_delta)
         if not 0 < factor < 1:
             raise HandsonError(f"ReduceLROnPlateau: factor lies between 0 and 1; got {factor}.")
-        self.factor, self.patience, self.verbose = factor, patience, verbose
-        self.cooldown, self.min_lr = cooldown, min_lr
+        self.patience = whole("ReduceLROnPlateau: patience", patience, 0)
+        self.cooldown = whole("ReduceLROnPlateau: cooldown", cooldown, 0)
+        self.factor, self.verbose, self.min_lr = factor, verbose, min_lr
         self.wait = self.cooling = 0
 
     def on_train_begin(self, logs: Logs | None = None) -> None:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from handson.callbacks.base import Callback, Logs, Monitoring
+from handson.errors import whole
 from handson.registry import register
 from handson.training.state import named_weights
 
@@ -53,8 +54,9 @@ class EarlyStopping(Monitoring):
         start_from_epoch: int = 0,
     ) -> None:
         super().__init__(monitor, mode, min_delta)
-        self.patience, self.verbose, self.baseline = patience, verbose, baseline
-        self.restore_best_weights, self.start_from_epoch = restore_best_weights, start_from_epoch
+        self.patience = whole("EarlyStopping: patience", patience, 0)
+        self.start_from_epoch = whole("EarlyStopping: start_from_epoch", start_from_epoch, 0)
+        self.verbose, self.baseline, self.restore_best_weights = verbose, baseline, restore_best_weights
         self._forget()
 
     def _forget(self) -> None:

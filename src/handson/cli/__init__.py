@@ -16,10 +16,18 @@ def main() -> None:
         app(standalone_mode=True)
     except KeyboardInterrupt:
         _stop("stopped", 130)
-    except (HandsonError, OSError) as error:
+    except HandsonError as error:
         _stop(f"error: {error}", 2)
+    except OSError as error:
+        _stop(f"error: {_without_number(error)}", 2)
     except typer.Exit as leave:
         sys.exit(leave.exit_code)
+
+
+def _without_number(error: OSError) -> str:
+    """What an error of the system says, without '[Errno 21]'."""
+    text = error.strerror or str(error)
+    return f"{error.filename}: {text}" if error.filename else text
 
 
 def _stop(text: str, code: int) -> None:

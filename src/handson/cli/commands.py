@@ -40,14 +40,17 @@ def explore(
 
     Columns with their ranges, which values are missing together, duplicates, the balance of classes, images.
     """
+    from handson.cli.exploration import read_to_explore
     from handson.cli.tables import show_exploration
     from handson.data.explore import explore as look
-    from handson.data.sources import read
 
+    _check_writable(picture)
     wanted: Any = targets.split(",") if targets else None
     if wanted and (data.endswith(".npz") or len(wanted) == 1):
         wanted = wanted[0]
-    found = look(read(data, wanted, inputs, image=image, classes="auto" if classes else None))
+    source, words = read_to_explore(Path(data), wanted, inputs, image, "auto" if classes else None)
+    found = look(source)
+    found.remarks += [f"column {name!r} holds words and is left out; for classes: --targets {name}." for name in words]
     show_exploration(found)
     if picture is not None:
         from handson.plots import plot_exploration
@@ -73,17 +76,24 @@ def fit(
 
     Everything about it goes into a new run folder: the experiment, the split, the net, the history, pictures.
     """
+    from handson.data.sources import check_exists
+    from handson.experiment import folder_name
     from handson.runs import Run
 
+    if data is not None:
+        check_exists(Path(data))
     chosen = _experiment(experiment)
-    chosen.name = name or chosen.name
-    chosen.data.path = str(Path(data).absolute()) if data else chosen.data.path
+    chosen.name = chosen.name if name is None else folder_name(name)
+    chosen.data.path = data or chosen.data.path
     chosen.data.groups = groups or chosen.data.groups
     chosen.fit.epochs = epochs or chosen.fit.epochs
     chosen.fit.seed = chosen.fit.seed if seed is None else seed
     source = chosen.read_data()
     run = Run.create(chosen, runs)
-    run.fit(source, verbose=0 if quiet else "auto")
+    try:
+        run.fit(source, verbose=0 if quiet else "auto")
+    finally:
+        run.remove_if_untrained()
     _show_report(run, "report.json")
 
 
@@ -93,9 +103,11 @@ def specialists(run: RunName, data: DataPath = None, runs: RunsFolder = Path("ru
 
     One for each group of target columns that the run's experiment names.
     """
+    from handson.runs import say_specialist
+
     found = _run(run, runs)
-    source = found.experiment.read_data(data)
-    found.fit_specialists(source, verbose=0 if quiet else "auto")
+    source = found.read_data(data)
+    found.fit_specialists(source, verbose=0 if quiet else "auto", on_group=None if quiet else say_specialist)
     _show_report(found, "specialists/report.json")
 
 
@@ -116,13 +128,14 @@ def evaluate(run: RunName, data: DataPath = None, runs: RunsFolder = Path("runs"
     By default on its validation rows; its net and, if there are any, its specialists.
     """
     from handson.cli.tables import show_errors, show_means
+    from handson.errors import HandsonError
     from handson.runs import errors, targets_of
 
     found = _run(run, runs)
-    source = found.experiment.read_data(data)
+    source = found.read_data(data)
     rows = source if data else found.split(source)[1]
     if rows is None:
-        raise typer.BadParameter("the run has no validation rows: give --data.")
+        raise HandsonError(f"{found.folder} has no validation rows: give --data.")
     net, special = found.net(), found.specialists()
     show_means(net.evaluate(rows.inputs, targets_of(rows), return_dict=True), len(rows))
     if rows.task == "regression":
@@ -148,7 +161,12 @@ def predict(
     Writes a table of predictions or, with --lookup, the competition's submission.
     """
     from handson.cli.predictions import write_predictions
+    from handson.data.sources import check_exists
 
+    check_exists(Path(data))
+    if lookup is not None:
+        check_exists(lookup)
+    _check_writable(out)
     write_predictions(_run(run, runs), data, lookup, out, net_only)
 
 
@@ -167,6 +185,14 @@ def demo(
     run_demo(folder, faces, quiet)
 
 
+def _check_writable(path: Path | None) -> None:
+    """Raise, before anything is computed, when a file cannot be written there."""
+    if path is not None and not path.parent.is_dir():
+        raise FileNotFoundError(f"cannot write {path}: the folder {path.parent} is not there. Make it first.")
+    if path is not None and path.is_dir():
+        raise IsADirectoryError(f"cannot write {path}: Is a directory.")
+
+
 def _experiment(name: str) -> Experiment:
     from handson.errors import HandsonError, nearest
     from handson.experiment import Experiment
@@ -183,9 +209,11 @@ def _experiment(name: str) -> Experiment:
 
 
 def _run(name: str, runs: Path) -> Run:
+    """The run in a folder, or of a name in the folder of runs."""
     from handson.runs import Run
 
-    return Run(runs / name if not Path(name).exists() and (runs / name).exists() else name)
+    is_folder = len(Path(name).parts) > 1 or Path(name, "experiment.yaml").is_file()
+    return Run(name if is_folder else runs / name)
 
 
 def _show_report(run: Run, name: str) -> None:

@@ -20,10 +20,12 @@ def write_predictions(run: Run, data: str, lookup: Path | None, out: Path | None
     """Predict, and write a table of predictions or, with a look-up table, a submission; returns its path."""
     asked = None if lookup is None else read_lookup(lookup)
     rows = run.read_inputs(data, ids=run.experiment.data.ids or (None if asked is None else "ImageId"))
-    special = None if net_only else run.specialists()
-    predictor: Any = run.net() if special is None else special
+    net, special = run.net(), None if net_only else run.specialists()
+    predictor: Any = net if special is None else special
     predicted = predictor.predict(rows.inputs)
     if asked is None:
+        if getattr(net.loss, "from_logits", False):
+            predicted = probabilities(predicted)
         table = prediction_table(run, rows, predicted)
         path = out or run.folder / "predictions.csv"
     else:
@@ -35,6 +37,14 @@ def write_predictions(run: Run, data: str, lookup: Path | None, out: Path | None
     by = "the net" if special is None else "the specialists"
     console.say(f"{len(rows)} rows predicted by {by}: {path} ({len(table)} lines)")
     return path
+
+
+def probabilities(logits: np.ndarray) -> np.ndarray:
+    """Probabilities from logits: of one of two classes if there is one column, else of each class."""
+    import torch
+
+    values = torch.from_numpy(logits)
+    return (values.sigmoid() if values.shape[1] == 1 else values.softmax(-1)).numpy()
 
 
 def prediction_table(run: Run, rows: Dataset, predicted: np.ndarray) -> pd.DataFrame:

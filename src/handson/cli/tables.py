@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from handson.data.keypoints import find_points
 
@@ -17,7 +18,8 @@ MOST_ROWS = 40
 
 
 def _console() -> Console:
-    return Console(highlight=False, soft_wrap=False)
+    """A console that shows brackets and colons in names as they are."""
+    return Console(highlight=False, markup=False, emoji=False)
 
 
 def _table(title: str, *columns: str) -> Table:
@@ -31,7 +33,7 @@ def show_exploration(found: Exploration) -> None:
     """Print what `explore` found."""
     console, data = _console(), found.data
     kind = "images" if data.kind == "images" else f"rows, {len(data.input_names)} inputs"
-    console.print(f"[bold]{data.source}[/bold]: {len(data)} {kind}, task: {data.task}")
+    console.print(Text(data.source, "bold"), f": {len(data)} {kind}, task: {data.task}", sep="")
     if found.images:
         table = _table("\nimages", "", "")
         for name, value in found.images.items():
@@ -50,7 +52,7 @@ def show_exploration(found: Exploration) -> None:
     if data.groups is not None:
         console.print(f"groups: {len(set(data.groups.tolist()))}")
     for remark in found.remarks:
-        console.print(f"[yellow]note[/yellow]: {remark}")
+        console.print(Text("note", "yellow"), f": {remark}", sep="")
 
 
 def _columns_table(found: Exploration) -> Table:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from numbers import Real
 from typing import Any
 
 import torch
@@ -92,10 +93,11 @@ class Augment(Noun):
         self.rescaling, self.stretch = _factors("rescaling", rescaling), _factors("stretch", stretch)
         self.shear, self.brightness = _range("shear", shear), _range("brightness", brightness)
         self.contrast = _factors("contrast", contrast)
-        if not isinstance(noise, (int, float)) or noise < 0:
+        if not _is_number(noise) or noise < 0:
             raise HandsonError(f"Augment: noise is a share of the range of values, not negative; got {noise!r}.")
         self.noise = float(noise)
-        self.keypoints, self.swaps, self.value_range = keypoints, swaps, value_range
+        self.keypoints, self.swaps = keypoints, swaps
+        self.value_range = value_range if value_range is None else _pair("value_range", value_range)
 
     @property
     def flips(self) -> bool:
@@ -130,13 +132,20 @@ class Augment(Noun):
                 f"Augment changes images of shape (n, height, width, channels); got inputs of "
                 f"shape {tuple(images.shape)}."
             )
-        return BoundAugment(self, self._points(target_columns, names), self._swaps(names), _value_range(self, images))
+        pairs, swaps = self._points(target_columns, names), self._swaps(target_columns, names)
+        return BoundAugment(self, pairs, swaps, _value_range(self, images))
 
     def _points(self, target_columns: int, names: Sequence[str] | None) -> points.Pairs:
         if self.keypoints is None or target_columns == 0:
             return []
         if self.keypoints != "auto":
-            return points.positions(self.keypoints, names, "Augment: keypoints")
+            return points.positions(self.keypoints, names, "Augment: keypoints", target_columns)
+        halves = points.find_halves(names or [])
+        if halves and (self.flips or self.resamples):
+            raise HandsonError(
+                f"Augment moves images, and the target column {halves[0]!r} is half a keypoint: its other coordinate "
+                f"is no target. Add it, or give keypoints=[(x, y), ...], or keypoints=None if no target moves."
+            )
         found = points.find_points(names or [])
         if not found and target_columns > 1 and (self.flips or self.resamples):
             raise HandsonError(
@@ -146,9 +155,9 @@ class Augment(Noun):
             )
         return found
 
-    def _swaps(self, names: Sequence[str] | None) -> points.Pairs:
+    def _swaps(self, target_columns: int, names: Sequence[str] | None) -> points.Pairs:
         if self.swaps is not None:
-            return points.positions(self.swaps, names, "Augment: swaps")
+            return points.positions(self.swaps, names, "Augment: swaps", target_columns)
         alone = points.unmatched(names or [])
         if alone and self.flips:
             raise HandsonError(
@@ -323,31 +332,46 @@ def _between(fraction: Tensor, low: float, high: float) -> Tensor:
     return low + (high - low) * fraction
 
 
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and math.isfinite(value)
+
+
+def _is_rising(value: Any) -> bool:
+    """Whether it is two numbers, the smaller one first."""
+    is_pair = isinstance(value, (tuple, list)) and len(value) == 2 and all(map(_is_number, value))
+    return is_pair and bool(value[0] <= value[1])
+
+
 def _probability(name: str, value: Any) -> float:
     value = 0.5 if value is True else value
-    if not isinstance(value, (int, float)) or not 0 <= value <= 1:
+    if not _is_number(value) or not 0 <= value <= 1:
         raise HandsonError(f"Augment: {name} is True, False or a probability; got {value!r}.")
     return float(value)
 
 
 def _range(name: str, value: Any) -> tuple[float, float]:
-    pair = (-value, value) if isinstance(value, (int, float)) else tuple(value)
-    if len(pair) != 2 or not pair[0] <= pair[1]:
+    pair = (-value, value) if _is_number(value) else value
+    if not _is_rising(pair):
         raise HandsonError(f"Augment: {name} is a number a, for -a to a, or two numbers (low, high); got {value!r}.")
     return float(pair[0]), float(pair[1])
 
 
 def _factors(name: str, value: Any) -> tuple[float, float]:
-    pair = (1 / value, value) if isinstance(value, (int, float)) and value > 0 else value
-    if isinstance(pair, (int, float)) or len(pair) != 2 or not 0 < pair[0] <= pair[1]:
+    pair = (1 / value, value) if _is_number(value) and value > 0 else value
+    if not _is_rising(pair) or pair[0] <= 0:
         raise HandsonError(f"Augment: {name} is a factor f of at least 1, for 1/f to f, or two; got {value!r}.")
     return float(pair[0]), float(pair[1])
 
 
+def _pair(name: str, value: Any) -> tuple[float, float]:
+    if not _is_rising(value):
+        raise HandsonError(f"Augment: {name} is two numbers (low, high); got {value!r}.")
+    return float(value[0]), float(value[1])
+
+
 def _value_range(augment: Augment, images: Tensor) -> tuple[float, float]:
     if augment.value_range is not None:
-        low, high = augment.value_range
-        return float(low), float(high)
+        return augment.value_range
     if images.dtype == torch.uint8:
         return 0.0, 255.0
     low, high = images.min().item(), images.max().item()

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from handson.errors import HandsonError
+from handson.errors import HandsonError, listing, nearest
 
 
 @dataclass
@@ -53,8 +53,9 @@ class Dataset:
     def __post_init__(self) -> None:
         for name in ("targets", "groups", "ids"):
             value = getattr(self, name)
-            if value is not None and len(value) != len(self.inputs):
-                raise HandsonError(f"{self.source}: {len(self.inputs)} rows of inputs and {len(value)} of {name}.")
+            if value is not None and np.shape(value)[:1] != self.inputs.shape[:1]:
+                rows = len(value) if np.ndim(value) else 1
+                raise HandsonError(f"{self.source}: {len(self.inputs)} rows of inputs and {rows} of {name}.")
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -83,5 +84,11 @@ class Dataset:
         """The same rows with some of the target columns, in the given order."""
         if self.targets is None:
             raise HandsonError(f"{self.source} has no targets.")
+        unknown = next((name for name in names if name not in self.target_names), None)
+        if unknown is not None:
+            raise HandsonError(
+                f"{self.source} has no target {unknown!r}.{nearest(unknown, self.target_names)} "
+                f"Targets: {listing(self.target_names)}."
+            )
         positions = [self.target_names.index(name) for name in names]
         return replace(self, targets=self.targets[:, positions], target_names=list(names))

@@ -23,7 +23,7 @@ class Column(NamedTuple):
     name, role, type : str
         Its name; 'input' or 'target'; 'number', 'integer', 'yes/no' or 'constant'.
     present, distinct : int
-        Rows with a value, and different values.
+        How many values are there (of a sequence, one for each step), and how many different ones.
     low, mean, high, deviation : float
         Over the present values.
     """
@@ -117,9 +117,20 @@ def explore(data: Dataset) -> Exploration:
 
 
 def _describe_columns(values: np.ndarray, names: list[str], role: str) -> list[Column]:
-    flat = values.reshape(len(values), -1)
-    names = names or [f"{role}_{position}" for position in range(flat.shape[1])]
-    return [_describe_column(flat[:, position], name, role) for position, name in enumerate(names)]
+    columns = columns_of(values)
+    names = names or [f"{role}_{position}" for position in range(len(columns))]
+    return [_describe_column(column, name, role) for column, name in zip(columns, names, strict=True)]
+
+
+def columns_of(values: np.ndarray) -> np.ndarray:
+    """The values of each column, shape (columns, n); those of a sequence are of all its steps.
+
+    Examples
+    --------
+    >>> columns_of(np.array([[1, 2], [3, 4]])).tolist(), columns_of(np.zeros((4, 3, 2))).shape
+    ([[1, 3], [2, 4]], (2, 12))
+    """
+    return values.reshape(-1, values.shape[-1] if values.ndim > 1 else 1).T
 
 
 def _describe_column(values: np.ndarray, name: str, role: str) -> Column:

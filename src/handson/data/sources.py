@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from handson.data.array_files import load_groups, read_npy, read_npz
+from handson.data.classes import as_classes
 from handson.data.dataset import Dataset
-from handson.errors import HandsonError, listing, nearest
+from handson.data.image_folders import read_folder
+from handson.errors import HandsonError, nearest
 
 TABLES = (".csv", ".gz", ".bz2", ".xz", ".zip", ".parquet")
-IMAGES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".bmp": "BMP", ".gif": "GIF", ".tif": "TIFF", ".tiff": "TIFF",
-          ".webp": "WEBP"}  # fmt: skip
-# The names under which the inputs are looked for in an '.npz' file when nothing is said.
-INPUT_ARRAYS = ("inputs", "images", "features", "x", "X")
-# Larger images than this are refused before they are decoded.
-MOST_PIXELS = 50_000_000
 
 
 def read(
@@ -45,7 +43,7 @@ def read(
     inputs : str or list of str, optional
         Input columns of a table, by default all others; the name of an array in an '.npz' file.
     groups : str, array or path, optional
-        A column or array with the group of each row, or a '.npy' file with them.
+        A column or array with the group of each row, a '.npy' file with them, or a '.npz' file with an array 'groups'.
     ids : str, optional
         A column that names the rows.
     image : str, optional
@@ -55,8 +53,8 @@ def read(
     input_names, target_names : list of str or str, optional
         Names of the columns of arrays, or the name of the array in an '.npz' file that holds them.
     classes : list of str or str, optional
-        Names of the classes 0, 1, ... of integer targets, or the name of the array that holds them; given, integer
-        targets are classes. 'auto' numbers whatever values there are.
+        Names of the classes 0, 1, ..., or the name of the array that holds them: words are looked up in them, and
+        whole numbers count in them. 'auto' numbers whatever values there are; words are always classes.
 
     Raises
     ------
@@ -77,16 +75,18 @@ def read(
     path = Path(path)
     check_exists(path)
     groups = _groups_file(groups)
+    suffix = path.suffix.lower()
     if path.is_dir():
         data = read_folder(path, image_shape)
-    elif path.suffix == ".npz":
-        data, classes = _read_npz(path, inputs, targets, groups, input_names, target_names, classes)
-    elif path.suffix == ".npy":
-        data = Dataset(_images_or_features(load_array(path), path), source=str(path))
-    elif path.suffix in TABLES:
+    elif suffix == ".npz":
+        data, classes = read_npz(path, inputs, targets, groups, input_names, target_names, classes)
+    elif suffix == ".npy":
+        data = read_npy(path)
+    elif suffix in TABLES:
         from handson.data.tables import read_table, table_dataset
 
-        data = table_dataset(read_table(path, image, image_shape), path, targets, inputs, groups, ids)
+        frame, images = read_table(path, image, image_shape)
+        data = table_dataset(frame, images, path, targets, inputs, groups, ids, classes)
     else:
         raise HandsonError(
             f"{path}: files of the kind {path.suffix or 'without an ending'!r} are not read. Tables: .csv, .parquet; "
@@ -94,10 +94,7 @@ def read(
         )
     if len(data) == 0:
         raise HandsonError(f"{path} has no rows.")
-    if groups is not None and data.groups is None:
-        data.groups = np.asarray(groups)
-        data.__post_init__()
-    return as_classes(data, classes)
+    return as_classes(_grouped(data, groups), classes)
 
 
 def check_exists(path: Path) -> None:
@@ -108,155 +105,18 @@ def check_exists(path: Path) -> None:
 
 
 def _groups_file(groups: Any) -> Any:
-    if isinstance(groups, (str, Path)) and str(groups).endswith((".npy", ".npz")):
+    if isinstance(groups, (str, Path)) and str(groups).lower().endswith((".npy", ".npz")):
         check_exists(Path(groups))
-        array = load_array(Path(groups))
-        return array["groups"] if isinstance(array, dict) else array
+        return load_groups(Path(groups))
     return groups
 
 
-def load_array(path: Path) -> Any:
-    """The array of an '.npy' file; no pickles."""
-    try:
-        return np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        raise HandsonError(f"{path} is not a file of NumPy numbers: {error}") from None
-
-
-def _read_npz(
-    path: Path, inputs: Any, targets: Any, groups: Any, input_names: Any, target_names: Any, classes: Any
-) -> tuple[Dataset, Any]:
-    archive = load_array(path)
-    if isinstance(archive, np.ndarray):
-        raise HandsonError(f"{path} holds one array; rename it to '.npy'.")
-    with archive:
-        names = list(archive.files)
-
-        def member(name: str, what: str) -> np.ndarray:
-            if name not in names:
-                raise HandsonError(
-                    f"{path} has no array {name!r} ({what}).{nearest(name, names)} Arrays: {listing(names)}."
-                )
-            try:
-                return archive[name]
-            except (ValueError, OSError) as error:
-                raise HandsonError(f"{path}: the array {name!r} cannot be read: {error}") from None
-
-        def texts(given: Any, what: str) -> Any:
-            return [str(text) for text in member(given, what)] if isinstance(given, str) else given
-
-        inputs = inputs or next((name for name in INPUT_ARRAYS if name in names), None)
-        if inputs is None:
-            raise HandsonError(f"{path}: say which array holds the inputs, inputs=NAME. Arrays: {listing(names)}.")
-        array = _images_or_features(member(inputs, "inputs"), path)
-        values = None if targets is None else member(targets, "targets")
-        grouped = member(groups, "groups") if isinstance(groups, str) else groups
-        target_names, input_names = texts(target_names, "target_names"), texts(input_names, "input_names")
-        classes = classes if classes == "auto" else texts(classes, "classes")
-    named = [] if values is None else _column_names(values, target_names, str(targets), path)
-    input_names = [] if array.ndim == 4 else _column_names(array, input_names, str(inputs), path)
-    if values is not None and values.dtype.kind == "f":
-        values = values.astype(np.float32).reshape(len(values), -1)
-    return Dataset(array, values, input_names, named, None, grouped, None, str(path)), classes
-
-
-def _column_names(values: np.ndarray, given: Any, key: str, path: Path) -> list[str]:
-    columns = 1 if values.ndim == 1 else values.shape[1]
-    if given is None:
-        return [key] if columns == 1 else [f"{key}_{number}" for number in range(columns)]
-    if len(given) != columns:
-        raise HandsonError(f"{path}: {len(given)} names for the {columns} columns of {key!r}.")
-    return list(given)
-
-
-def _images_or_features(array: np.ndarray, path: Path) -> np.ndarray:
-    """Images as (n, height, width, channels), everything else as float32."""
-    if array.dtype.kind not in "biuf":
-        raise HandsonError(f"{path}: inputs must be numbers; got {array.dtype}.")
-    if array.ndim == 3 and array.dtype == np.uint8:
-        array = array[..., None]
-    return array if array.dtype == np.uint8 else array.astype(np.float32)
-
-
-def as_classes(data: Dataset, classes: Any) -> Dataset:
-    """Number the classes, when the targets are classes: text always, numbers when `classes` says so."""
-    values = data.targets
-    if values is None or data.classes is not None:
+def _grouped(data: Dataset, groups: Any) -> Dataset:
+    """The data with the groups of its rows, if they are not in it already."""
+    if groups is None or data.groups is not None:
         return data
-    if values.dtype.kind in "USO":
-        classes = classes or "auto"
-    if classes is None:
-        data.targets = values.astype(np.float32).reshape(len(values), -1)
-        return data
-    flat = values.reshape(-1)
-    if len(flat) != len(data):
-        raise HandsonError(f"{data.source}: classes are one column; the targets have {values.shape[1]}.")
-    if classes == "auto":
-        named = flat[flat == flat] if flat.dtype.kind == "f" else flat
-        labels, codes = np.unique(named, return_inverse=True)
-        data.targets = np.full(len(flat), -1, np.int64)
-        data.targets[flat == flat] = codes
-        data.classes = [f"{label:g}" if isinstance(label, np.floating) else str(label) for label in labels]
-        return data
-    data.targets = np.where(flat == flat, flat, -1).astype(np.int64)
-    data.classes = [str(name) for name in classes]
-    if data.targets.max() >= len(data.classes):
+    if isinstance(groups, (str, Path)):
         raise HandsonError(
-            f"{data.source}: class {data.targets.max()} has no name; {len(data.classes)} classes are named."
+            f"{data.source} has no columns, and groups={str(groups)!r} names one. Give an array, or a '.npy' file."
         )
-    return data
-
-
-def read_folder(path: Path, image_shape: Sequence[int] | None = None) -> Dataset:
-    """Images in a folder; its subfolders, if it has some, are the classes.
-
-    Raises
-    ------
-    HandsonError
-        For a folder without images, images of different sizes (say image_shape), and files that are no images.
-    """
-    folders = sorted(entry for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith("."))
-    found = [(file, label) for label, folder in enumerate(folders) for file in _image_files(folder)]
-    found = found or [(file, -1) for file in _image_files(path)]
-    if not found:
-        raise HandsonError(f"{path} holds no images ({', '.join(sorted(IMAGES))}), nor do its subfolders.")
-    images = [_read_image(file, image_shape) for file, _ in found]
-    channels = max(image.shape[2] for image in images)
-    images = [np.repeat(image, channels, 2) if image.shape[2] < channels else image for image in images]
-    for (file, _), image in zip(found, images, strict=True):
-        if image.shape != images[0].shape:
-            raise HandsonError(
-                f"{file} is {image.shape[0]}x{image.shape[1]}, and {found[0][0].name} {images[0].shape[0]}x"
-                f"{images[0].shape[1]}. Say image_shape=(height, width) to bring all to one size."
-            )
-    labels = np.array([label for _, label in found], np.int64)
-    names = np.array([str(file.relative_to(path)) for file, _ in found])
-    known = [folder.name for folder in folders] if labels.max() >= 0 else None
-    return Dataset(
-        np.stack(images), labels if known else None, [], ["class"] if known else [], known, None, names, str(path)
-    )
-
-
-def _image_files(folder: Path) -> list[Path]:
-    return sorted(file for file in folder.iterdir() if file.suffix.lower() in IMAGES and file.is_file())
-
-
-def _read_image(file: Path, image_shape: Sequence[int] | None) -> np.ndarray:
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(file, formats=sorted(set(IMAGES.values()))) as image:
-            if image.width * image.height > MOST_PIXELS:
-                raise HandsonError(
-                    f"{file} has {image.width}x{image.height} pixels; more than {MOST_PIXELS:,} are refused."
-                )
-            grey = image.mode in ("1", "L", "I", "I;16", "F")
-            picture = image.convert("L" if grey else "RGB")
-            if image_shape is not None:
-                picture = picture.resize((int(image_shape[1]), int(image_shape[0])), Image.Resampling.BILINEAR)
-            array = np.asarray(picture, np.uint8)
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        if isinstance(error, HandsonError):
-            raise
-        raise HandsonError(f"{file} is not an image that can be read: {error}") from None
-    return array[..., None] if array.ndim == 2 else array
+    return replace(data, groups=np.asarray(groups))

@@ -3,35 +3,44 @@
 from __future__ import annotations
 
 import csv
-import io
-import mmap
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from handson.data.damage import reading
 from handson.data.dataset import Dataset
+from handson.data.image_columns import find_image_column, parse_images, read_mapped, side_lengths
 from handson.errors import HandsonError, listing, nearest
 
-# A text of at least this many numbers in the first row makes a column an image.
-LEAST_PIXELS = 16
 # Smaller files than this are read by pandas and NumPy in less time than the kernels take to compile.
 WORTH_COMPILING = 1 << 25
+TABLE = "a table that can be read"
 
 
-def read_table(path: Path, image: str | None = None, image_shape: Sequence[int] | None = None) -> pd.DataFrame:
-    """A table as a DataFrame; a column of images becomes `attrs['images']`, an array (n, height, width, 1).
+def read_table(
+    path: Path, image: str | None = None, image_shape: Sequence[int] | None = None
+) -> tuple[pd.DataFrame, np.ndarray | None]:
+    """A table, and apart from it the images that one of its columns holds.
 
     Parameters
     ----------
     path : Path
         A '.csv' (also compressed) or '.parquet' file.
     image : str, optional
-        The column with images; by default the one that holds many numbers in its first row.
+        The column with images; by default the one whose first entry holds many numbers.
     image_shape : (int, int), optional
         Height and width; by default square.
+
+    Returns
+    -------
+    frame : DataFrame
+        The other columns.
+    images : ndarray, shape (n, height, width, 1), or None
+        As uint8; as float32 if their values are no whole numbers from 0 to 255.
 
     Raises
     ------
@@ -40,59 +49,62 @@ def read_table(path: Path, image: str | None = None, image_shape: Sequence[int] 
     """
     if path.stat().st_size == 0:
         raise HandsonError(f"{path} is empty.")
-    if path.suffix == ".parquet":
+    if path.suffix.lower() == ".parquet":
         return _split_images(_read_parquet(path), image, image_shape, path)
-    if path.suffix == ".csv":
-        header, first = _first_lines(path)
-        name = image or find_image_column(header, first)
-        if name is not None:
-            check_column(name, header, path, "the image column")
-            if path.stat().st_size > WORTH_COMPILING and first:
-                return _read_images(path, header, first, name, image_shape)
-    return _split_images(_read_csv(path), image, image_shape, path)
+    if path.suffix.lower() == ".csv" and path.stat().st_size > WORTH_COMPILING:
+        found = _read_mapped(path, image, image_shape)
+        if found is not None:
+            return found
+    return _split_images(_read_csv(path, path), image, image_shape, path)
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:
     try:
-        return pd.read_parquet(path)
+        with reading(path, "a Parquet file, or is damaged"):
+            return pd.read_parquet(path).rename(columns=str)
     except ImportError:
         raise HandsonError("Parquet files need pyarrow: pip install 'handson[parquet]'.") from None
-    except (OSError, ValueError) as error:
-        raise HandsonError(f"{path} is not a Parquet file, or is damaged: {str(error).splitlines()[0]}") from None
 
 
-def _read_csv(path: Path, content: Any = None) -> pd.DataFrame:
-    try:
-        return pd.read_csv(path if content is None else content)
-    except pd.errors.EmptyDataError:
-        raise HandsonError(f"{path} is empty: it has no columns.") from None
-    except (pd.errors.ParserError, UnicodeDecodeError) as error:
-        raise HandsonError(f"{path} is not a table that can be read: {str(error).splitlines()[0]}") from None
+def _read_csv(source: Any, path: Path) -> pd.DataFrame:
+    """A table from the file itself or from a part of it; its first column never becomes the rows' names."""
+    with reading(path, TABLE), warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        try:
+            return pd.read_csv(source, index_col=False)
+        except pd.errors.EmptyDataError:
+            raise HandsonError(f"{path} is empty: it has no columns.") from None
+        except pd.errors.ParserWarning:
+            columns = len(pd.read_csv(path, nrows=0).columns)
+            raise HandsonError(
+                f"{path}: the rows have more fields than the {columns} columns of the header, from row 0 on, which "
+                f"has {columns + pd.read_csv(path, nrows=1).index.nlevels}. Give every column a name."
+            ) from None
 
 
-def _first_lines(path: Path) -> tuple[list[str], list[str]]:
+def _read_mapped(
+    path: Path, image: str | None, image_shape: Sequence[int] | None
+) -> tuple[pd.DataFrame, np.ndarray] | None:
+    """The fast way: pixels straight from the mapped file; None where something in it is not as simple as that."""
     csv.field_size_limit(1 << 26)
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            lines = csv.reader(file)
-            return next(lines, []), next(lines, [])
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise HandsonError(f"{path} is not a table that can be read: {error}") from None
+    with reading(path, TABLE), path.open(newline="", encoding="utf-8-sig") as file:
+        lines = _without_blank(csv.reader(file))
+        header, first = next(lines, []), next(lines, [])
+    name = image or find_image_column(header, first)
+    if name not in header or header.index(name) >= len(first):
+        return None
+    found = read_mapped(path, header.index(name), len(first[header.index(name)].split()))
+    if found is None:
+        return None
+    rest, images = found
+    frame = _read_csv(rest, path).drop(columns=name)
+    if len(frame) != len(images):
+        return None
+    return frame, images.reshape(-1, *side_lengths(images.shape[1], image_shape, f"{path}, row 0: the image"), 1)
 
 
-def find_image_column(header: Sequence[str], first: Sequence[str]) -> str | None:
-    """The column whose first entry holds many numbers, or None.
-
-    Examples
-    --------
-    >>> find_image_column(["id", "Image"], ["1", " ".join(["0"] * 16)])
-    'Image'
-    """
-    for name, entry in zip(header, first, strict=False):
-        parts = str(entry).split(maxsplit=LEAST_PIXELS)
-        if len(parts) >= LEAST_PIXELS and all(part.isdigit() for part in parts[: LEAST_PIXELS - 1]):
-            return name
-    return None
+def _without_blank(lines: Iterator[list[str]]) -> Iterator[list[str]]:
+    return (line for line in lines if len(line) > 1 or any(map(str.strip, line)))
 
 
 def check_column(name: str, columns: Sequence[str], path: Path, what: str) -> None:
@@ -103,186 +115,115 @@ def check_column(name: str, columns: Sequence[str], path: Path, what: str) -> No
         )
 
 
-def side_lengths(pixels: int, image_shape: Sequence[int] | None, where: str) -> tuple[int, int]:
-    """Height and width of an image of so many pixels."""
-    if image_shape is not None:
-        height, width = (int(side) for side in list(image_shape)[:2])
-        if height * width != pixels:
-            raise HandsonError(f"{where} has {pixels} pixels; the shape {height}x{width} needs {height * width}.")
-        return height, width
-    side = round(pixels**0.5)
-    if side * side != pixels:
-        raise HandsonError(f"{where} has {pixels} pixels, which is no square; say image_shape=(height, width).")
-    return side, side
-
-
-def _read_images(
-    path: Path, header: list[str], first: list[str], name: str, image_shape: Sequence[int] | None
-) -> pd.DataFrame:
-    """The fast way: pixels straight from the mapped file, the other columns through pandas."""
-    from handson.kernels import image_text as kernel
-
-    pixels = len(first[header.index(name)].split())
-    height, width = side_lengths(pixels, image_shape, f"{path}, row 0: the image")
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
-        buffer = np.frombuffer(mapped, np.uint8)
-        lines = kernel.find_lines(buffer)
-        images = np.empty((len(lines) - 1, pixels), np.uint8)
-        fields = np.empty((len(lines) - 1, 2), np.int64)
-        report = kernel.parse_rows(buffer, lines[1:], header.index(name), ord(","), images, fields)
-        rest = _without_fields(mapped, lines, fields)
-        del buffer
-    bad = np.flatnonzero(report[:, 0])
-    if len(bad):
-        row = int(bad[0])
-        if report[row, 0] == kernel.TOO_LARGE:
-            return _split_images(_read_csv(path), name, image_shape, path)
-        _raise_bad_image(path, row, int(report[row, 0]), int(report[row, 1]), pixels)
-    frame = _read_csv(path, io.BytesIO(rest)).drop(columns=name)
-    frame.attrs["images"] = images.reshape(-1, height, width, 1)
-    return frame
-
-
-def _without_fields(mapped: mmap.mmap, lines: np.ndarray, fields: np.ndarray) -> bytes:
-    """The text of the table with the images left out."""
-    parts = [mapped[lines[0, 0] : lines[0, 1]]]
-    for (start, end), (first, last) in zip(lines[1:].tolist(), fields.tolist(), strict=True):
-        parts.append(mapped[start:end] if first < 0 else mapped[start:first] + mapped[last:end])
-    return b"\n".join(parts)
-
-
-def _raise_bad_image(path: Path, row: int, code: int, count: int, pixels: int) -> None:
-    from handson.kernels import image_text as kernel
-
-    reason = {
-        kernel.NOT_A_NUMBER: f"value {count + 1} of the image is not a whole number",
-        kernel.WRONG_COUNT: f"the image has {count} pixels; the first row has {pixels}",
-        kernel.NO_FIELD: "the row ends before the image column",
-    }[code]
-    raise HandsonError(f"{path}, row {row}: {reason}.")
-
-
 def _split_images(
     frame: pd.DataFrame, image: str | None, image_shape: Sequence[int] | None, path: Path
-) -> pd.DataFrame:
+) -> tuple[pd.DataFrame, np.ndarray | None]:
     """The plain way: a column of text, or of lists of numbers, becomes images with NumPy."""
+    if not len(frame):
+        raise HandsonError(f"{path} has no rows.")
     if image is not None:
         check_column(image, list(frame.columns), path, "the image column")
-    elif len(frame):
-        image = find_image_column(list(frame.columns), [str(value) for value in frame.iloc[0]])
+    else:
+        image = find_image_column(list(frame.columns), [_first_present(frame[name]) for name in frame.columns])
     if image is None:
-        return frame
-    images = parse_images(list(frame[image]), image_shape, str(path))
-    frame = frame.drop(columns=image)
-    frame.attrs["images"] = images
-    return frame
+        return frame, None
+    return frame.drop(columns=image), parse_images(list(frame[image]), image_shape, str(path))
 
 
-def parse_images(entries: Sequence[Any], image_shape: Sequence[int] | None, where: str) -> np.ndarray:
-    """Images written as text or lists of numbers, as an array (n, height, width, 1).
-
-    Examples
-    --------
-    >>> parse_images(["0 1 2 3", "4 5 6 7"], None, "table").shape
-    (2, 2, 2, 1)
-    """
-    rows: list[np.ndarray] = []
-    for number, entry in enumerate(entries):
-        try:
-            row = np.array(entry.split() if isinstance(entry, str) else entry, dtype=np.float64)
-        except (ValueError, TypeError):
-            raise HandsonError(f"{where}, row {number}: the image holds something that is not a number.") from None
-        if row.ndim != 1 or (rows and len(row) != len(rows[0])):
-            raise HandsonError(
-                f"{where}, row {number}: the image has {row.size} pixels; the first row has {len(rows[0])}."
-            )
-        rows.append(row)
-    images = np.stack(rows)
-    height, width = side_lengths(images.shape[1], image_shape, f"{where}, row 0: the image")
-    whole = (images == images.round()).all() and images.min() >= 0 and images.max() <= 255
-    return images.astype(np.uint8 if whole else np.float32).reshape(-1, height, width, 1)
+def _first_present(column: pd.Series) -> str:
+    return str(column.iloc[int(column.notna().to_numpy().argmax())])
 
 
 def table_dataset(
-    frame: pd.DataFrame, path: Path, targets: Any = None, inputs: Any = None, groups: Any = None, ids: str | None = None
+    frame: pd.DataFrame,
+    images: np.ndarray | None,
+    path: Path,
+    targets: Any = None,
+    inputs: Any = None,
+    groups: Any = None,
+    ids: str | None = None,
+    classes: Any = None,
 ) -> Dataset:
     """A data set from a table: the named target columns, the others (or the images) as inputs.
 
     Parameters
     ----------
-    frame : DataFrame
+    frame, images : DataFrame, ndarray
         From `read_table`.
     path : Path
         For messages.
     targets : str or list of str, optional
         The target columns. With images, by default all columns of numbers.
-    inputs : list of str, optional
+    inputs : str or list of str, optional
         The input columns, by default all others; with images there are none.
     groups, ids : str, optional
         Columns that are neither.
+    classes : list of str or 'auto', optional
+        Given, the target column may hold any words; see `handson.data.classes`.
     """
-    columns = [str(column) for column in frame.columns]
-    images = frame.attrs.get("images")
+    columns = list(frame.columns)
     aside = [name for name in (groups if isinstance(groups, str) else None, ids) if name]
     for name in aside:
         check_column(name, columns, path, "groups or ids")
     names = _target_columns(frame, targets, aside, images is not None)
     for name in names:
         check_column(name, columns, path, "a target")
-    values, classes = _targets(frame, names, path)
     if images is not None:
         input_names, array = [], images
     else:
-        input_names = list(inputs) if inputs is not None else [c for c in columns if c not in (*names, *aside)]
+        input_names = _listed(inputs, [name for name in columns if name not in (*names, *aside)])
         for name in input_names:
             check_column(name, columns, path, "an input")
-        array = _features(frame, input_names, path)
+        if not input_names:
+            raise HandsonError(f"{path} has no input columns.")
+        array = _numbers(frame, input_names, path, "leave the column out with inputs=[...]")
     return Dataset(
         array,
-        values,
+        _targets(frame, names, path, classes),
         input_names,
         names,
-        classes,
+        None,
         frame[groups].to_numpy() if isinstance(groups, str) else groups,
         frame[ids].to_numpy() if ids else None,
         str(path),
     )
 
 
+def _listed(names: Any, default: list[str]) -> list[str]:
+    """One name or several as a list."""
+    if names is None:
+        return default
+    return [names] if isinstance(names, str) else [str(name) for name in names]
+
+
 def _target_columns(frame: pd.DataFrame, targets: Any, aside: list[str], images: bool) -> list[str]:
-    if targets is not None:
-        return [targets] if isinstance(targets, str) else [str(name) for name in targets]
-    if not images:
-        return []
-    return [str(c) for c in frame.columns if c not in aside and pd.api.types.is_numeric_dtype(frame[c])]
+    numeric = [name for name in frame.columns if name not in aside and pd.api.types.is_numeric_dtype(frame[name])]
+    return _listed(targets, numeric if images else [])
 
 
-def _targets(frame: pd.DataFrame, names: list[str], path: Path) -> tuple[np.ndarray | None, list[str] | None]:
+def _targets(frame: pd.DataFrame, names: list[str], path: Path, classes: Any) -> np.ndarray | None:
+    """Targets as numbers; one column of words as these words, if they are not mostly numbers."""
     if not names:
-        return None, None
-    numeric = all(pd.api.types.is_numeric_dtype(frame[name]) for name in names)
-    if len(names) == 1 and not numeric:
-        codes, classes = pd.factorize(frame[names[0]], sort=True)
-        return codes.astype(np.int64), [str(value) for value in classes]
-    if not numeric:
-        bad = next(name for name in names if not pd.api.types.is_numeric_dtype(frame[name]))
-        _raise_text(frame, bad, path)
-    return frame[names].to_numpy(np.float32), None
+        return None
+    if len(names) == 1 and not pd.api.types.is_numeric_dtype(frame[names[0]]):
+        present = frame[names[0]].dropna()
+        if classes is not None or pd.to_numeric(present, errors="coerce").notna().mean() < 0.5:
+            return frame[names[0]].to_numpy(object)
+    return _numbers(frame, names, path, "say classes='auto' if these are classes")
 
 
-def _features(frame: pd.DataFrame, names: list[str], path: Path) -> np.ndarray:
-    for name in names:
-        if not (pd.api.types.is_numeric_dtype(frame[name]) or pd.api.types.is_bool_dtype(frame[name])):
-            _raise_text(frame, name, path)
-    if not names:
-        raise HandsonError(f"{path} has no input columns.")
-    return frame[names].to_numpy(np.float32)
+def _numbers(frame: pd.DataFrame, names: list[str], path: Path, cure: str) -> np.ndarray:
+    """Columns of numbers as float32, NaN where they are missing."""
+    return np.stack([_column(frame[name], path, cure) for name in names], 1)
 
 
-def _raise_text(frame: pd.DataFrame, name: str, path: Path) -> None:
-    numbers = pd.to_numeric(frame[name], errors="coerce")
-    row = int(np.flatnonzero(numbers.isna() & frame[name].notna())[0])
-    raise HandsonError(
-        f"{path}, row {row}, column {name!r}: {frame[name].iloc[row]!r} is not a number. Code it as numbers, or "
-        f"leave the column out with inputs=[...]."
-    )
+def _column(column: pd.Series, path: Path, cure: str) -> np.ndarray:
+    numeric = pd.api.types.is_numeric_dtype(column)
+    numbers = column if numeric else pd.to_numeric(column.astype(object), errors="coerce")
+    words = np.flatnonzero(numbers.isna() & column.notna())
+    if len(words):
+        raise HandsonError(
+            f"{path}, row {words[0]}, column {column.name!r}: {str(column.iloc[words[0]])[:60]!r} is not a number. "
+            f"Code it as numbers, or {cure}."
+        )
+    return numbers.to_numpy(np.float32, na_value=np.nan)

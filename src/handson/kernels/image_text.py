@@ -9,20 +9,37 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-NEWLINE, QUOTE, SPACE, RETURN, ZERO, NINE = 10, 34, 32, 13, 48, 57
-
-# What `parse_rows` says of a row that is not an image: the codes of its result.
-GOOD, NOT_A_NUMBER, WRONG_COUNT, TOO_LARGE, NO_FIELD = 0, 1, 2, 3, 4
+NEWLINE, QUOTE, SPACE, TAB, RETURN, ZERO, NINE = 10, 34, 32, 9, 13, 48, 57
 
 
 @numba.njit(cache=True, nogil=True)
-def find_lines(buffer: np.ndarray) -> np.ndarray:
+def is_blank(buffer: np.ndarray, start: int, end: int) -> bool:
+    """Whether a line holds nothing but white space."""
+    for position in range(start, end):
+        byte = buffer[position]
+        if byte != SPACE and byte != TAB and byte != RETURN:
+            return False
+    return True
+
+
+@numba.njit(cache=True, nogil=True)
+def opens(buffer: np.ndarray, start: int, position: int, delimiter: int, closed: int) -> bool:
+    """Whether a quote opens a quoted part, as in pandas: where a field starts, or right after a quote that closes."""
+    return position == start or buffer[position - 1] == delimiter or closed == position - 1
+
+
+@numba.njit(cache=True, nogil=True)
+def find_lines(buffer: np.ndarray, start: int, delimiter: int) -> np.ndarray:
     """The first byte of each line, and the first after it; newlines inside quotes do not end a line.
 
     Parameters
     ----------
     buffer : ndarray of uint8
         The bytes of the file.
+    start : int
+        The first byte of the first line.
+    delimiter : int
+        The byte between columns.
 
     Returns
     -------
@@ -30,15 +47,18 @@ def find_lines(buffer: np.ndarray) -> np.ndarray:
         Without blank lines.
     """
     lines = np.empty((1024, 2), np.int64)
-    count, start, quoted = 0, 0, False
-    for position in range(buffer.size + 1):
+    count, quoted, closed = 0, False, -2
+    for position in range(start, buffer.size + 1):
         if position < buffer.size:
-            if buffer[position] == QUOTE:
-                quoted = not quoted
-            if buffer[position] != NEWLINE or quoted:
+            byte = buffer[position]
+            if byte == QUOTE:
+                if quoted:
+                    quoted, closed = False, position
+                else:
+                    quoted = opens(buffer, start, position, delimiter, closed)
+            if byte != NEWLINE or quoted:
                 continue
-        blank = position == start or (position == start + 1 and buffer[start] == RETURN)
-        if not blank:
+        if not is_blank(buffer, start, position):
             if count == len(lines):
                 grown = np.empty((2 * count, 2), np.int64)
                 grown[:count] = lines
@@ -52,27 +72,32 @@ def find_lines(buffer: np.ndarray) -> np.ndarray:
 @numba.njit(cache=True, nogil=True)
 def find_field(buffer: np.ndarray, start: int, end: int, column: int, delimiter: int) -> tuple[int, int]:
     """The first byte of a field of a line, and the first after it, without quotes; (-1, -1) if there is none."""
-    field, quoted, first = 0, False, start
+    field, quoted, closed, first = 0, False, -2, start
     for position in range(start, end + 1):
-        stop = position == end or (buffer[position] == delimiter and not quoted)
-        if stop:
-            if field == column:
-                last = position
-                if last > first and buffer[last - 1] == RETURN:
-                    last -= 1
-                if last > first + 1 and buffer[first] == QUOTE and buffer[last - 1] == QUOTE:
-                    return first + 1, last - 1
-                return first, last
-            field += 1
-            first = position + 1
-        elif buffer[position] == QUOTE:
-            quoted = not quoted
+        if position < end:
+            byte = buffer[position]
+            if byte == QUOTE:
+                if quoted:
+                    quoted, closed = False, position
+                else:
+                    quoted = opens(buffer, start, position, delimiter, closed)
+            if byte != delimiter or quoted:
+                continue
+        if field == column:
+            last = position
+            if last > first and buffer[last - 1] == RETURN:
+                last -= 1
+            if last > first + 1 and buffer[first] == QUOTE and buffer[last - 1] == QUOTE:
+                return first + 1, last - 1
+            return first, last
+        field += 1
+        first = position + 1
     return -1, -1
 
 
 @numba.njit(cache=True, nogil=True)
-def parse_field(buffer: np.ndarray, first: int, last: int, pixels: np.ndarray) -> tuple[int, int]:
-    """Turn one field into pixels; returns a code and how many numbers there were."""
+def parse_field(buffer: np.ndarray, first: int, last: int, pixels: np.ndarray) -> bool:
+    """Turn one field into pixels; whether it holds as many whole numbers from 0 to 255, and nothing else."""
     count, value, inside = 0, 0, False
     for position in range(first, last + 1):
         byte = SPACE if position == last else buffer[position]
@@ -80,16 +105,17 @@ def parse_field(buffer: np.ndarray, first: int, last: int, pixels: np.ndarray) -
             value = value * 10 + (byte - ZERO)
             inside = True
             if value > 255:
-                return TOO_LARGE, count
-        elif byte == SPACE:
+                return False
+        elif byte in (SPACE, TAB):
             if inside:
-                if count < pixels.size:
-                    pixels[count] = value
+                if count == pixels.size:
+                    return False
+                pixels[count] = value
                 count += 1
                 value, inside = 0, False
         else:
-            return NOT_A_NUMBER, count
-    return (GOOD if count == pixels.size else WRONG_COUNT), count
+            return False
+    return count == pixels.size
 
 
 @numba.njit(cache=True, nogil=True, parallel=True)
@@ -113,16 +139,12 @@ def parse_rows(
 
     Returns
     -------
-    ndarray of int64, shape (n, 2)
-        A code for each row, and how many numbers it has.
+    ndarray of bool, shape (n,)
+        Whether a row has an image of this many whole numbers from 0 to 255.
     """
-    report = np.zeros((len(lines), 2), np.int64)
+    good = np.zeros(len(lines), np.bool_)
     for row in numba.prange(len(lines)):
         first, last = find_field(buffer, lines[row, 0], lines[row, 1], column, delimiter)
         fields[row, 0], fields[row, 1] = first, last
-        if first < 0:
-            report[row, 0] = NO_FIELD
-        else:
-            code, count = parse_field(buffer, first, last, pixels[row])
-            report[row, 0], report[row, 1] = code, count
-    return report
+        good[row] = first >= 0 and parse_field(buffer, first, last, pixels[row])
+    return good

@@ -37,9 +37,9 @@ def blank_weights(values: int) -> Iterator[None]:
     >>> with blank_weights(12):
     ...     Dense(3, input_dim=3).ensure_built((None, 3))
     >>> with blank_weights(12):
-    ...     Dense(10**15).ensure_built((None, 3))
+    ...     Dense(10**6).ensure_built((None, 3))
     Traceback (most recent call last):
-    handson.errors.HandsonError: the net needs more values than the 12 there are: kernel has shape (3, 1000000000000000).
+    handson.errors.HandsonError: the net needs more values than the 12 there are: kernel has shape (3, 1000000).
     """
     token = _budget.set(_Budget(values))
     try:

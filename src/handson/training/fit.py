@@ -11,7 +11,7 @@ import torch
 
 from handson.callbacks import CallbackList, Progress, TerminateOnNaN
 from handson.data import arrays
-from handson.errors import HandsonError
+from handson.errors import HandsonError, whole
 from handson.randomness.keys import check_seed, derive, fresh_seed
 from handson.training import loop
 from handson.training.engines import Engine, choose
@@ -129,13 +129,6 @@ def _run(
             )  # fmt: skip
     finally:
         progress.close()
-
-
-def whole(name: str, value: Any, least: int) -> int:
-    """The value as a whole number, or an error that names the argument."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-        raise HandsonError(f"{name} is a whole number, at least {least}; got {value!r}.")
-    return int(value)
 
 
 def _run_seed(model: Model, seed: int | None) -> int:

@@ -1,0 +1,37 @@
+"""What `handson explore` reads: a table as it is, before anything is known of its columns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from handson.data.classes import as_classes
+from handson.data.dataset import Dataset
+from handson.data.sources import TABLES, check_exists, read
+from handson.data.tables import read_table, table_dataset
+from handson.errors import HandsonError
+
+
+def read_to_explore(
+    path: Path, targets: Any, inputs: Any, image: str | None, classes: Any
+) -> tuple[Dataset, list[str]]:
+    """The data, and the columns of words that were left out because nobody said that they are targets or inputs."""
+    if inputs is not None or path.suffix.lower() not in TABLES:
+        return read(path, targets, inputs, image=image, classes=classes), []
+    check_exists(path)
+    frame, images = read_table(path, image)
+    if frame.empty and images is None:
+        raise HandsonError(f"{path} has no rows.")
+    named = [targets] if isinstance(targets, str) else targets or []
+    words = [name for name in frame.columns if name not in named and _is_words(frame[name])]
+    data = table_dataset(frame.drop(columns=words), images, path, targets, classes=classes)
+    return as_classes(data, classes), words
+
+
+def _is_words(column: pd.Series) -> bool:
+    """Whether most of what is there is no number; a few stray words are an error, which the reader reports."""
+    if pd.api.types.is_numeric_dtype(column):
+        return False
+    return bool(pd.to_numeric(column.dropna(), errors="coerce").isna().mean() > 0.5)

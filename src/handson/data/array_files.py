@@ -1,0 +1,134 @@
+"""Array files: '.npy' and '.npz', read without pickles, headers before arrays."""
+
+from __future__ import annotations
+
+import math
+import zipfile
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from handson.data.damage import reading
+from handson.data.dataset import Dataset
+from handson.errors import HandsonError, listing, nearest
+
+# The names under which the inputs are looked for in an '.npz' file when nothing is said.
+INPUT_ARRAYS = ("inputs", "images", "features", "x", "X")
+NUMBERS = "a file of NumPy numbers"
+
+_HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+
+
+def load_array(path: Path) -> np.ndarray:
+    """The array of an '.npy' file.
+
+    Raises
+    ------
+    HandsonError
+        For a file that is damaged, holds Python objects, or declares more values than it has bytes for.
+    """
+    with reading(path, NUMBERS), path.open("rb") as file:
+        return _load(file, path.stat().st_size, str(path))
+
+
+class Archive:
+    """The arrays of an '.npz' file, each read when it is asked for.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with reading(path, NUMBERS), zipfile.ZipFile(path) as archive:
+            self._sizes = {entry.filename.removesuffix(".npy"): entry.file_size for entry in archive.infolist()}
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the arrays."""
+        return list(self._sizes)
+
+    def load(self, name: str, what: str) -> np.ndarray:
+        """One array; `what` says in an error what it is for."""
+        if name not in self._sizes:
+            raise HandsonError(
+                f"{self.path} has no array {name!r} ({what}).{nearest(name, self.names)} Arrays: {listing(self.names)}."
+            )
+        where = f"{self.path}, array {name!r}"
+        with reading(self.path, f"{NUMBERS}, array {name!r}"), zipfile.ZipFile(self.path) as archive:
+            return _load(archive.open(f"{name}.npy"), self._sizes[name], where)
+
+
+def _load(file: IO[bytes], size: int, where: str) -> np.ndarray:
+    version = np.lib.format.read_magic(file)
+    if version not in _HEADERS:
+        raise ValueError(f"version {version} of the format is not read")
+    shape, _, dtype = _HEADERS[version](file)
+    if math.prod(shape) * dtype.itemsize > size and not dtype.hasobject:
+        raise ValueError(f"it declares an array of shape {shape} and type {dtype}, and has {size:,} bytes")
+    file.seek(0)
+    array = np.lib.format.read_array(file, allow_pickle=False)
+    if array.ndim == 0:
+        raise HandsonError(f"{where} is the single value {array.item()!r}, not one value for each row.")
+    return np.char.decode(array, "utf-8") if array.dtype.kind == "S" else array
+
+
+def load_groups(path: Path) -> np.ndarray:
+    """The groups of the rows: the array of an '.npy' file, or the array 'groups' of an '.npz' file."""
+    return Archive(path).load("groups", "groups") if path.suffix.lower() == ".npz" else load_array(path)
+
+
+def read_npy(path: Path) -> Dataset:
+    """Inputs from an '.npy' file."""
+    return Dataset(images_or_features(load_array(path), path), source=str(path))
+
+
+def read_npz(
+    path: Path,
+    inputs: str | None = None,
+    targets: str | None = None,
+    groups: Any = None,
+    input_names: Any = None,
+    target_names: Any = None,
+    classes: Any = None,
+) -> tuple[Dataset, Any]:
+    """A data set from an '.npz' file, and the names of its classes; all arguments as in `handson.data.read`."""
+    archive = Archive(path)
+
+    def texts(given: Any, what: str) -> Any:
+        return [str(text) for text in archive.load(given, what)] if isinstance(given, str) else given
+
+    inputs = inputs or next((name for name in INPUT_ARRAYS if name in archive.names), None)
+    if inputs is None:
+        raise HandsonError(f"{path}: say which array holds the inputs, inputs=NAME. Arrays: {listing(archive.names)}.")
+    array = images_or_features(archive.load(inputs, "inputs"), path)
+    values = None if targets is None else archive.load(targets, "targets")
+    grouped = archive.load(groups, "groups") if isinstance(groups, str) else groups
+    target_names, input_names = texts(target_names, "target_names"), texts(input_names, "input_names")
+    classes = classes if classes == "auto" else texts(classes, "classes")
+    named = [] if values is None else _column_names(values, target_names, str(targets), path)
+    input_names = [] if array.ndim == 4 else _column_names(array, input_names, inputs, path)
+    if values is not None and values.dtype.kind == "f":
+        values = values.astype(np.float32).reshape(len(values), -1)
+    return Dataset(array, values, input_names, named, None, grouped, None, str(path)), classes
+
+
+def _column_names(values: np.ndarray, given: Any, key: str, path: Path) -> list[str]:
+    columns = 1 if values.ndim == 1 else values.shape[-1]
+    if given is None:
+        return [key] if columns == 1 else [f"{key}_{number}" for number in range(columns)]
+    if len(given) != columns:
+        raise HandsonError(f"{path}: {len(given)} names for the {columns} columns of {key!r}.")
+    return list(given)
+
+
+def images_or_features(array: np.ndarray, path: Path) -> np.ndarray:
+    """Images as (n, height, width, channels), everything else as float32."""
+    if array.dtype.kind not in "biuf":
+        raise HandsonError(f"{path}: inputs must be numbers; got {array.dtype}.")
+    if array.ndim == 3 and array.dtype == np.uint8:
+        array = array[..., None]
+    return array if array.dtype == np.uint8 else array.astype(np.float32)
