@@ -172,6 +172,7 @@ class FitSection(_Section):
     evaluate_training: bool = False
     shuffle: bool = True
     engine: Annotated[str, AfterValidator(_engine)] = "auto"
+    checkpoint_seconds: float = Field(300.0, ge=0)
 
 
 class SpecialistsSection(_Section):

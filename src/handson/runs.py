@@ -1,7 +1,8 @@
 """Run folders: what an experiment leaves on the disk, and what can be done with it afterwards.
 
 A run folder holds experiment.yaml, data.json (the columns), split.npz (the rows that train and validate), net.handson,
-history.json and history.csv, report.json, pictures, and, once they are trained, the folder specialists.
+history.json and history.csv, report.json, pictures, and, once they are trained, the folder specialists. What a training
+needs to go on is there too: run.json (what it was begun with), starts.jsonl (on which machines) and checkpoints.
 """
 
 from __future__ import annotations
@@ -93,9 +94,50 @@ class Run:
         if {entry.name for entry in self.folder.iterdir()} <= BEFORE_TRAINING:
             shutil.rmtree(self.folder)
 
-    def fit(self, data: Dataset, verbose: Any = "auto") -> History:
-        """Train the experiment's net on a data set, and write everything into the folder."""
-        started = time.perf_counter()
+    @property
+    def finished(self) -> bool:
+        """Whether the training has come to its end, and everything about it is written."""
+        from handson.training import checkpoint
+
+        newest = checkpoint.generations(self.folder / "checkpoints")[:1]
+        return (self.folder / "report.json").is_file() and all(path.name.endswith("finished") for path in newest)
+
+    def rewind(self, step: int) -> int:
+        """Set aside all checkpoints after a step, so that the training goes on from before it.
+
+        Parameters
+        ----------
+        step : int
+            An optimizer step.
+
+        Returns
+        -------
+        int
+            The step of the checkpoint from which the training will go on.
+
+        Raises
+        ------
+        HandsonError
+            When no checkpoint is that old; the message lists those there are.
+        """
+        from handson.training import checkpoint
+        from handson.training.interruption import locked
+
+        with locked(self.folder):
+            return checkpoint.rewind(self.folder / "checkpoints", step)
+
+    def fit(self, data: Dataset, verbose: Any = "auto", resume: str = "auto") -> History:
+        """Train the experiment's net on a data set, and write everything into the folder.
+
+        A training that was stopped goes on where it was.
+
+        Parameters
+        ----------
+        data : Dataset
+            The rows; the experiment says how they are split.
+        verbose, resume
+            As in `Model.fit`.
+        """
         training, validation = self.split(data, verbose)
         columns = {"inputs": data.input_names, "targets": data.target_names, "classes": data.classes}
         atomic.write_text(self.folder / "data.json", json.dumps({"source": data.source, "rows": len(data)} | columns))
@@ -108,10 +150,11 @@ class Run:
             augment=self.experiment.build_augment(),
             callbacks=[_callback(config) for config in settings.pop("callbacks")],
             verbose=verbose,
+            run=self.folder,
+            resume=resume,
             **settings,
         )
         net.save(self.folder / "net.handson")
-        history.params["seconds"] = time.perf_counter() - started
         self._write_history(history)
         self._write_report(net, data, validation, history)
         if history.epoch:
@@ -271,7 +314,7 @@ class Run:
         report: dict[str, Any] = {
             "data": data.source,
             "rows": len(data),
-            "seconds": history.params["seconds"],
+            "seconds": history.seconds,
             "parameters": net.count_params(),
             "versions": {"handson": handson.__version__, "torch": torch.__version__, "numpy": np.__version__},
             "machine": f"{platform.processor() or platform.machine()}, {os.cpu_count()} processors, {net.device}",

@@ -2,6 +2,9 @@
 
 import csv
 import io
+import os
+import subprocess
+import sys
 from unittest.mock import patch
 
 import numpy as np
@@ -403,3 +406,16 @@ def test_an_image_of_numbers_in_lists_is_an_image():
 
 def test_a_square_number_of_pixels_is_a_square():
     assert [side_lengths(side * side, None, "t") for side in range(1, 300)] == [(side, side) for side in range(1, 300)]
+
+
+def test_the_first_table_on_a_machine_is_read_while_the_kernel_is_compiled(tmp_path):
+    """The compiler keeps a reference to its arguments for a while, which once kept a file from being closed."""
+    path = tmp_path / "first.csv"
+    path.write_text("a,Image\n1,0 1 2 3\n2,4 5 6 7\n")
+    code = f"""if True:
+        from handson.data import sources, tables
+        tables.WORTH_COMPILING = 0
+        print(sources.read({str(path)!r}, targets="a", image="Image").inputs.ravel().tolist())"""
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert done.stdout == "[0, 1, 2, 3, 4, 5, 6, 7]\n", done.stderr

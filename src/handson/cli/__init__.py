@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import NoReturn
 
 
 def main() -> None:
@@ -18,6 +19,8 @@ def main() -> None:
         _stop("stopped", 130)
     except HandsonError as error:
         _stop(f"error: {error}", 2)
+    except SystemExit as leave:
+        _stop(getattr(leave, "reason", ""), leave.code)
     except OSError as error:
         _stop(f"error: {_without_number(error)}", 2)
     except typer.Exit as leave:
@@ -30,6 +33,7 @@ def _without_number(error: OSError) -> str:
     return f"{error.filename}: {text}" if error.filename else text
 
 
-def _stop(text: str, code: int) -> None:
-    print(text, file=sys.stderr)
+def _stop(text: str, code: int | str | None) -> NoReturn:
+    if text:
+        print(text, file=sys.stderr)
     sys.exit(code)

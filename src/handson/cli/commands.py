@@ -98,6 +98,40 @@ def fit(
 
 
 @app.command()
+def resume(
+    run: RunName,
+    data: DataPath = None,
+    force: Annotated[bool, typer.Option(help="Go on although data or experiment have changed.")] = False,
+    runs: RunsFolder = Path("runs"),
+    quiet: Quiet = False,
+) -> None:
+    """Go on with a run that was stopped.
+
+    It ends with the same numbers as if nothing had happened. A run that was finished is left as it is.
+    """
+    found = _run(run, runs)
+    if found.finished and not force:
+        typer.echo(f"{found.folder} is finished; there is nothing to do.")
+    else:
+        found.fit(found.read_data(data), verbose=0 if quiet else "auto", resume="force" if force else "auto")
+    _show_report(found, "report.json")
+
+
+@app.command()
+def rewind(
+    run: RunName,
+    to: Annotated[int, typer.Option(min=0, help="A step of the optimizer.", show_default=False)],
+    runs: RunsFolder = Path("runs"),
+) -> None:
+    """Bring a run back to an earlier step.
+
+    Later checkpoints are set aside; handson resume goes on from there.
+    """
+    found = _run(run, runs)
+    typer.echo(f"{found.folder} is at step {found.rewind(to)}. To go on: handson resume {found.folder}")
+
+
+@app.command()
 def specialists(run: RunName, data: DataPath = None, runs: RunsFolder = Path("runs"), quiet: Quiet = False) -> None:
     """Train specialists, started from a run's net.
 

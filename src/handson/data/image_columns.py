@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import io
-import mmap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -66,28 +65,25 @@ def read_mapped(path: Path, column: int, pixels: int) -> tuple[io.BytesIO, np.nd
     """
     from handson.kernels import image_text as kernel
 
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
-        buffer = np.frombuffer(mapped, np.uint8)
-        try:
-            start = len(codecs.BOM_UTF8) if mapped[:3] == codecs.BOM_UTF8 else 0
-            lines = kernel.find_lines(buffer, start, ord(","))
-            rows = len(lines) - 1
-            # A pixel takes two bytes, so that a file cannot ask for more memory than it has bytes.
-            if rows < 1 or pixels < 1 or rows * pixels > len(buffer):
-                return None
-            images, fields = np.empty((rows, pixels), np.uint8), np.empty((rows, 2), np.int64)
-            if not kernel.parse_rows(buffer, lines[1:], column, ord(","), images, fields).all():
-                return None
-            return io.BytesIO(_without_fields(mapped, lines, fields)), images
-        finally:
-            del buffer
+    # The map goes with its last reference; numba keeps one for a while after it has compiled a kernel.
+    content = np.memmap(path, np.uint8, mode="r")
+    start = len(codecs.BOM_UTF8) if bytes(content[:3]) == codecs.BOM_UTF8 else 0
+    lines = kernel.find_lines(content, start, ord(","))
+    rows = len(lines) - 1
+    # A pixel takes two bytes, so that a file cannot ask for more memory than it has bytes.
+    if rows < 1 or pixels < 1 or rows * pixels > len(content):
+        return None
+    images, fields = np.empty((rows, pixels), np.uint8), np.empty((rows, 2), np.int64)
+    if not kernel.parse_rows(content, lines[1:], column, ord(","), images, fields).all():
+        return None
+    return io.BytesIO(_without_fields(content.data, lines, fields)), images
 
 
-def _without_fields(mapped: mmap.mmap, lines: np.ndarray, fields: np.ndarray) -> bytes:
+def _without_fields(content: memoryview, lines: np.ndarray, fields: np.ndarray) -> bytes:
     """The text of the table with the images left out."""
-    parts = [mapped[lines[0, 0] : lines[0, 1]]]
+    parts = [bytes(content[lines[0, 0] : lines[0, 1]])]
     for (start, end), (first, last) in zip(lines[1:].tolist(), fields.tolist(), strict=True):
-        parts.append(mapped[start:first] + mapped[last:end])
+        parts.append(bytes(content[start:first]) + bytes(content[last:end]))
     return b"\n".join(parts)
 
 

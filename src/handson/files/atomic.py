@@ -21,6 +21,13 @@ class Disk:
             file.flush()
             os.fsync(file.fileno())
 
+    def append(self, path: Path, piece: bytes) -> None:
+        """Add a piece to the end of a file, and flush it to the disk."""
+        with path.open("ab") as file:
+            file.write(piece)
+            file.flush()
+            os.fsync(file.fileno())
+
     def sync(self, path: Path) -> None:
         """Flush a file that something else has written to the disk."""
         with path.open("rb+") as file:
@@ -103,6 +110,20 @@ def write(path: str | os.PathLike[str], fill: Callable[[Path], object], overwrit
 def write_bytes(path: str | os.PathLike[str], pieces: Iterable[bytes | memoryview], overwrite: bool = True) -> None:
     """`write` pieces of bytes."""
     write(path, lambda place: disk.write(place, pieces), overwrite)
+
+
+def append(path: str | os.PathLike[str], line: str) -> None:
+    """Add a line to a file; a crash leaves the lines before it, and at most a part of this one.
+
+    Raises
+    ------
+    OSError
+        When writing fails; the message names the file.
+    """
+    try:
+        disk.append(Path(path), line.encode("utf-8"))
+    except OSError as error:
+        raise OSError(error.errno, f"cannot write {path}: {error.strerror or error}.") from error
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:

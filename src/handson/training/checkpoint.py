@@ -182,6 +182,28 @@ def newest(parent: Path, tell: Any = print, most: int | None = None) -> Snapshot
     return None
 
 
+def rewind(parent: Path, step: int) -> int:
+    """Set aside the checkpoints after a step; the step of the newest one that is left.
+
+    Raises
+    ------
+    HandsonError
+        When no whole checkpoint is that old.
+    """
+    kept = newest(parent, most=step)
+    if kept is None:
+        known = ", ".join(str(step_of(folder)) for folder in reversed(generations(parent))) or "none"
+        raise HandsonError(f"{parent.parent} has no checkpoint at or before step {step}; its checkpoints: {known}.")
+    aside = parent / "set-aside"
+    for folder in generations(parent):
+        if folder.name > kept.name:
+            aside.mkdir(exist_ok=True)
+            remove(aside / folder.name)
+            atomic.disk.replace(folder, aside / folder.name)
+    atomic.disk.sync_folder(parent)
+    return kept.step
+
+
 def copy_tensors(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """Copies that later steps do not change, on the tensors' own devices."""
     with torch.no_grad():

@@ -24,6 +24,8 @@ class History:
         What `fit` was called with: epochs, steps, batch size.
     seed : int
         The seed of the run: `fit(..., seed=history.seed)` repeats it.
+    seconds : float
+        How long the training lasted; of a run that was stopped and resumed, all parts together.
     notes : list of str
         What was decided on the user's behalf, such as how the rows were split.
 
@@ -41,6 +43,7 @@ class History:
         self.params: dict[str, Any] = {}
         self.seed: int | None = None
         self.notes: list[str] = []
+        self.seconds = 0.0
 
     def append(self, epoch: int, logs: dict[str, float]) -> None:
         """Add an epoch. A quantity that is measured only in some epochs is NaN in the others."""
@@ -72,6 +75,7 @@ class History:
             "params": dict(self.params),
             "seed": self.seed,
             "notes": list(self.notes),
+            "seconds": self.seconds,
         }
 
     def take(self, stored: dict[str, Any]) -> History:
@@ -81,7 +85,7 @@ class History:
             name: [nan if value is None else value for value in values] for name, values in stored["history"].items()
         }
         self.epoch, self.params, self.seed = list(stored["epoch"]), stored["params"], stored["seed"]
-        self.notes = list(stored["notes"])
+        self.notes, self.seconds = list(stored["notes"]), stored["seconds"]
         return self
 
     def plot(self, path: str | os.PathLike[str] | None = None) -> Figure:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from handson.errors import HandsonError
 from handson.files import atomic
 from handson.training import checkpoint
 from handson.training.checkpoint import DamagedCheckpoint, Snapshot
@@ -23,6 +24,10 @@ GENERATIONS = 2
 # Writing takes at most this share of the time.
 MOST_SHARE = 0.02
 BEST = "best.json"
+
+
+class Diverged(HandsonError):
+    """Weights that are not finite are not worth keeping."""
 
 
 class Keeper:
@@ -79,12 +84,13 @@ class Keeper:
     def _write(self, snapshot: Snapshot, best: tuple[Snapshot, dict[str, Any]] | None) -> None:
         started = time.thread_time()
         try:
+            _check_finite(snapshot)
             if best is not None:
                 checkpoint.verify(checkpoint.write(self.folder, best[0]))
                 atomic.write_text(self.folder / BEST, json.dumps(best[1]))
             checkpoint.verify(checkpoint.write(self.folder, snapshot))
             self._drop_old()
-        except (OSError, MemoryError, DamagedCheckpoint) as error:
+        except (OSError, MemoryError, DamagedCheckpoint, Diverged) as error:
             self._trouble = (
                 f"no checkpoint was written at step {snapshot.step}: {error}. The training goes on; the checkpoint "
                 f"before it stays."
@@ -97,6 +103,12 @@ class Keeper:
         for folder in checkpoint.generations(self.folder)[GENERATIONS:]:
             if best is None or folder.name != best["checkpoint"]:
                 checkpoint.remove(folder)
+
+
+def _check_finite(snapshot: Snapshot) -> None:
+    for name, tensor in snapshot.tensors.items():
+        if name.startswith("weights/") and not bool(tensor.isfinite().all()):
+            raise Diverged(f"{name.removeprefix('weights/')} is not finite")
 
 
 def best_of(folder: Path) -> dict[str, Any] | None:

@@ -66,6 +66,7 @@ def run(
         history.append(epoch, logs)
         record.after_epoch(epoch, logs, engine, callbacks, history)
     engine.finish()
+    history.seconds = record.seconds
     callbacks.train_end({name: values[-1] for name, values in history.history.items()})
     record.finish(epochs.stop, engine, callbacks, history)
     return history

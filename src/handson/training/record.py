@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from handson.callbacks.base import CallbackList
 from handson.errors import HandsonError
 from handson.files import atomic
-from handson.training import checkpoint
+from handson.training import checkpoint, environment
 from handson.training.checkpoint import Snapshot
 from handson.training.fingerprint import differences
 from handson.training.history import History
@@ -31,12 +31,20 @@ if TYPE_CHECKING:
     from handson.models import Model
     from handson.training.engines import Engine
 
-CHECKPOINTS, RECORD = "checkpoints", "run.json"
+CHECKPOINTS, RECORD, STARTS = "checkpoints", "run.json", "starts.jsonl"
 RESUME = ("auto", "never", "force")
 
 
 class NoRecord:
     """The record of a training that is not recorded: it begins at the beginning and writes nothing."""
+
+    def __init__(self) -> None:
+        self._started = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """How long the training has lasted."""
+        return time.monotonic() - self._started
 
     def seed(self, given: int | None) -> int | None:
         """The given seed."""
@@ -91,6 +99,11 @@ class Record:
         if self._stored is not None and resume == "never":
             raise HandsonError(f"{folder} holds a run already; resume='auto' goes on with it.")
 
+    @property
+    def seconds(self) -> float:
+        """How long the training has lasted, in all its processes."""
+        return self.seconds_before + time.monotonic() - self._started
+
     def _read(self) -> dict[str, Any] | None:
         try:
             return json.loads((self.folder / RECORD).read_bytes())
@@ -120,7 +133,11 @@ class Record:
                     f"{self.folder} was begun with something else:\n  {listed}\nTo go on anyway: resume='force' "
                     f"(handson resume --force). To begin anew: another folder."
                 )
-        atomic.write_text(self.folder / RECORD, json.dumps({"seed": seed, "fingerprint": now}))
+        if self._stored is None or self._stored != {"seed": seed, "fingerprint": now}:
+            atomic.write_text(self.folder / RECORD, json.dumps({"seed": seed, "fingerprint": now}))
+        changed = environment.append(self.folder / STARTS, self.model.device)
+        if changed and self._snapshot is not None:
+            self.model.say(f"the last digits may differ from those of an undisturbed run: {'; '.join(changed)}.")
 
     def begin_at(self, epochs: range, callbacks: CallbackList, history: History) -> range:
         """The epochs that are left, with everything restored."""
@@ -174,7 +191,7 @@ class Record:
             "position": position,
             "callbacks": callbacks.states(),
             "history": history.to_json(),
-            "seconds": self.seconds_before + time.monotonic() - self._started,
+            "seconds": self.seconds,
         }
         return Snapshot(self.model.optimizer.iterations, moment, tensors, values)
 
