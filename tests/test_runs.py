@@ -110,7 +110,7 @@ def test_everything_is_in_the_folder(fitted):
     run, *_ = fitted
     assert {entry.name for entry in run.folder.iterdir()} == {
         "experiment.yaml", "data.json", "split.npz", "net.handson", "history.json", "history.csv", "report.json",
-        "curves.png", "predictions.png",
+        "curves.png", "predictions.png", "lock", "run.json", "starts.jsonl", "checkpoints",
     }  # fmt: skip
 
 

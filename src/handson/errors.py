@@ -65,6 +65,18 @@ def listing(names: Iterable[object], limit: int = 12) -> str:
     return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more"
 
 
+def shortened(text: object, most: int = 1000) -> str:
+    """A text, cut where it becomes longer than a message should be.
+
+    Examples
+    --------
+    >>> shortened("abcdefgh", most=5)
+    'abcde ...'
+    """
+    text = str(text)
+    return text if len(text) <= most else f"{text[:most]} ..."
+
+
 def whole(name: str, value: Any, least: int) -> int:
     """The value as a whole number, or an error that names the argument.
 

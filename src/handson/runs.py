@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 # How many validation images the picture of predictions shows.
 SHOWN = 24
 # What is in a run folder before the first epoch.
-BEFORE_TRAINING = {"experiment.yaml", "data.json", "split.npz"}
+BEFORE_TRAINING = {"experiment.yaml", "data.json", "split.npz", "lock", "run.json", "starts.jsonl", "checkpoints"}
 
 
 def say_specialist(name: str, rows: int) -> None:
@@ -91,7 +91,10 @@ class Run:
 
     def remove_if_untrained(self) -> None:
         """Remove the folder, if nothing is in it but what precedes a training."""
-        if {entry.name for entry in self.folder.iterdir()} <= BEFORE_TRAINING:
+        from handson.training import checkpoint
+
+        begun = any(checkpoint.step_of(folder) for folder in checkpoint.generations(self.folder / "checkpoints"))
+        if not begun and {entry.name for entry in self.folder.iterdir()} <= BEFORE_TRAINING:
             shutil.rmtree(self.folder)
 
     @property
@@ -138,9 +141,9 @@ class Run:
         verbose, resume
             As in `Model.fit`.
         """
-        training, validation = self.split(data, verbose)
-        columns = {"inputs": data.input_names, "targets": data.target_names, "classes": data.classes}
-        atomic.write_text(self.folder / "data.json", json.dumps({"source": data.source, "rows": len(data)} | columns))
+        training, validation = self.split(data, verbose, again=resume == "force")
+        if not (self.folder / "data.json").is_file():
+            self._write_columns(data)
         net = self.experiment.build()
         settings = self.experiment.fit.model_dump()
         history = net.fit(
@@ -154,6 +157,7 @@ class Run:
             resume=resume,
             **settings,
         )
+        self._write_columns(data)
         net.save(self.folder / "net.handson")
         self._write_history(history)
         self._write_report(net, data, validation, history)
@@ -163,8 +167,22 @@ class Run:
             self.draw_predictions(net.predict, validation)
         return history
 
-    def split(self, data: Dataset, verbose: Any = "auto") -> tuple[Dataset, Dataset | None]:
-        """The training and the validation part of a data set: made once, and the same ever after."""
+    def _write_columns(self, data: Dataset) -> None:
+        columns = {"inputs": data.input_names, "targets": data.target_names, "classes": data.classes}
+        atomic.write_text(self.folder / "data.json", json.dumps({"source": data.source, "rows": len(data)} | columns))
+
+    def split(self, data: Dataset, verbose: Any = "auto", again: bool = False) -> tuple[Dataset, Dataset | None]:
+        """The training and the validation part of a data set: made once, and the same ever after.
+
+        Parameters
+        ----------
+        data : Dataset
+            The rows.
+        verbose : {'auto', 0, 1, 2}
+            0: silent.
+        again : bool
+            Split anew, rather than raise, when the number of rows has changed.
+        """
         if data.targets is None:
             raise HandsonError(f"{data.source} has no targets to train on: say data: {{targets: ...}}.")
         if not self.experiment.split.validation:
@@ -173,11 +191,12 @@ class Run:
         if kept.is_file():
             with np.load(kept, allow_pickle=False) as rows:
                 train, held_out = rows["train"], rows["validation"]
-            if len(train) + len(held_out) != len(data):
-                raise HandsonError(
-                    f"{data.source} has {len(data)} rows, but the run was split on {len(train) + len(held_out)}."
-                )
-            return data.rows(train), data.rows(held_out)
+            rows_before = len(train) + len(held_out)
+            if rows_before == len(data):
+                return data.rows(train), data.rows(held_out)
+            if not again:
+                raise HandsonError(f"{data.source} has {len(data)} rows, but the run was split on {rows_before}.")
+            console.say(f"{data.source} has {len(data)} rows, {rows_before} before: they are split anew.")
         seed = self.experiment.split.seed
         seed = self.experiment.fit.seed if seed is None else seed
         labels = data.targets if data.task == "classification" else None
@@ -193,6 +212,8 @@ class Run:
 
     def read_data(self, path: str | os.PathLike[str] | None = None) -> Dataset:
         """Data with targets, by default the experiment's: the columns and classes that the net was trained on."""
+        if not (self.folder / "data.json").is_file():
+            return self.experiment.read_data(path)
         columns = self.columns()
         named = {"inputs": columns["inputs"] or None, "targets": columns["targets"]}
         is_table = str(path or self.experiment.data.path).endswith(TABLES)

@@ -98,7 +98,8 @@ class EarlyStopping(Monitoring):
                 self.model.tell(f"EarlyStopping: the weights are those of the best epoch, {self.best_epoch + 1}.")
 
     def state(self) -> dict[str, Any]:
-        return {"best": self.best, "best_epoch": self.best_epoch, "wait": self.wait}
+        names = ("best", "best_epoch", "wait", "stopped_epoch")
+        return {name: getattr(self, name) for name in names}
 
     def tensors(self) -> dict[str, Tensor]:
         return dict(self.best_weights or {})

@@ -11,6 +11,8 @@ from handson.errors import HandsonError
 __all__ = ["check_suffix", "load_model", "load_weights", "save_model", "save_weights"]
 
 MODEL, HDF5, SAFETENSORS = ".handson", (".h5", ".hdf5"), ".safetensors"
+# More weights than any net here has.
+MOST_WEIGHTS = 10_000
 
 
 def check_suffix(path: str | os.PathLike[str]) -> str:
@@ -104,12 +106,20 @@ def _read_safetensors(path: Path, names: list[str]) -> list[Any]:
     values: dict[str, dict[str, Any]] = {}
     try:
         with safe_open(path, framework="pt") as file:
-            for full in file.keys():  # noqa: SIM118 (not a dictionary)
-                name = full.removeprefix("weights/")
-                if not name.startswith("optimizer/"):
-                    inside = [layer for layer in names if name.startswith(f"{layer}.")]
-                    layer = max(inside, key=len) if inside else name.rpartition(".")[0]
-                    values.setdefault(layer, {})[name.removeprefix(f"{layer}.")] = file.get_tensor(full)
+            places = [place for place in file.keys() if not place.startswith("optimizer/")]  # noqa: SIM118
+            if len(places) > MOST_WEIGHTS:
+                raise HandsonError(f"{path} has {len(places):,} weights; {MOST_WEIGHTS:,} are read.")
+            for place in places:
+                name = place.removeprefix("weights/")
+                inside = [layer for layer in names if name.startswith(f"{layer}.")]
+                layer = max(inside, key=len) if inside else name.rpartition(".")[0]
+                values.setdefault(layer, {})[name.removeprefix(f"{layer}.")] = _real(file.get_tensor(place), path)
     except SafetensorError as error:
         raise HandsonError(f"{path} is not a safetensors file, or is damaged: {error}") from None
     return [LayerWeights(name, name, weights) for name, weights in values.items()]
+
+
+def _real(tensor: Any, path: Path) -> Any:
+    if tensor.is_complex():
+        raise HandsonError(f"{path} holds complex numbers, which no weight is.")
+    return tensor

@@ -14,12 +14,10 @@ class Disk:
     """The operations that can fail, in one place, so that tests can make each of them fail."""
 
     def write(self, path: Path, pieces: Iterable[bytes | memoryview]) -> None:
-        """Write pieces to a new file and flush them to the disk."""
+        """Write pieces to a new file; they last after `sync`."""
         with path.open("wb") as file:
             for piece in pieces:
                 file.write(piece)
-            file.flush()
-            os.fsync(file.fileno())
 
     def append(self, path: Path, piece: bytes) -> None:
         """Add a piece to the end of a file, and flush it to the disk."""
@@ -36,6 +34,14 @@ class Disk:
     def replace(self, source: Path, target: Path) -> None:
         """Rename, in place of what was there; the name lasts after `sync_folder`."""
         os.replace(source, target)
+
+    def make_folder(self, folder: Path) -> None:
+        """Make a folder and those above it, unless they are there."""
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def remove(self, path: Path) -> None:
+        """Remove a file, unless it is gone already."""
+        path.unlink(missing_ok=True)
 
     def sync_folder(self, folder: Path) -> None:
         """Make the names in a folder last; where folders cannot be opened or flushed, the system sees to it."""
@@ -115,15 +121,27 @@ def write_bytes(path: str | os.PathLike[str], pieces: Iterable[bytes | memoryvie
 def append(path: str | os.PathLike[str], line: str) -> None:
     """Add a line to a file; a crash leaves the lines before it, and at most a part of this one.
 
+    A part that an earlier crash left stays on a line of its own.
+
     Raises
     ------
     OSError
         When writing fails; the message names the file.
     """
+    path = Path(path)
     try:
-        disk.append(Path(path), line.encode("utf-8"))
+        disk.append(path, b"\n" * _is_torn(path) + line.encode("utf-8"))
     except OSError as error:
         raise OSError(error.errno, f"cannot write {path}: {error.strerror or error}.") from error
+
+
+def _is_torn(path: Path) -> bool:
+    """Whether a crash has cut off the last line of a file."""
+    if not path.is_file() or not path.stat().st_size:
+        return False
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read() != b"\n"
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:

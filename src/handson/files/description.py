@@ -150,5 +150,15 @@ def rebuild(description: Description, values: int) -> Any:
         model.compile(**description.compiled.model_dump())
     for which in ("input", "target"):
         config = getattr(description.scaling, f"{which}s")
-        setattr(model, f"{which}_scaling", Scaling(**config) if config else None)
+        columns = (model.input_shape if which == "input" else model.output_shape)[-1]
+        setattr(model, f"{which}_scaling", _scaling(config, columns, which) if config else None)
     return model
+
+
+def _scaling(config: dict[str, Any], columns: int | None, which: str) -> Scaling:
+    """A scaling of so many columns."""
+    scaling = Scaling(**config)
+    for numbers in (scaling.shift, scaling.scale):
+        if numbers.numel() not in (1, columns):
+            raise HandsonError(f"the scaling of the {which}s has {numbers.numel()} numbers for {columns} columns.")
+    return scaling

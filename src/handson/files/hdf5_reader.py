@@ -22,6 +22,8 @@ REFUSED = 3
 SPARE_BYTES, COPIES = 192 << 20, 4
 SECONDS = 20
 DEEPEST = 8
+# Groups and arrays; nets of a thousand layers have fewer.
+MOST_ENTRIES = 10_000
 
 
 class RefusedError(Exception):
@@ -62,6 +64,7 @@ def _confine(size: int) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
 
 
 def read(stream: Any, size: int) -> list[Layer]:

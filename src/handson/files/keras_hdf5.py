@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
 from safetensors.numpy import load as load_arrays
 
 from handson.errors import HandsonError
@@ -74,7 +75,10 @@ def read(path: Path) -> list[LayerWeights]:
             f"{path} is damaged: reading it ended the process that reads such files (status {done.returncode}), as "
             f"when it takes more memory than {size:,} bytes can need."
         )
-    return _unpack(done.stdout)
+    try:
+        return _unpack(done.stdout)
+    except (SafetensorError, ValueError, LookupError, TypeError) as error:
+        raise HandsonError(f"{path} is damaged: reading it gave nothing that makes sense ({error}).") from None
 
 
 def _unpack(content: bytes) -> list[LayerWeights]:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from handson.errors import HandsonError
+from handson.errors import HandsonError, shortened
 from handson.registry import snake_case
 from handson.training.state import named_weights
 
@@ -128,7 +128,7 @@ def put_back(model: Any, stored: list[LayerWeights], path: str, key: str, partly
             "Load what fits with by_name=True." if fitting or key != "name" else "The nets have no layer in common."
         )
         reasons = "; ".join(f"{name}: {reason}" for name, reason in skipped.items())
-        raise HandsonError(f"{path} does not fit this net: {reasons}. {advice}")
+        raise HandsonError(f"{path} does not fit this net: {shortened(reasons)}. {advice}")
     with torch.no_grad():
         for layer, source in fitting:
             for weight, value in zip(layer.values.values(), source.values.values(), strict=True):

@@ -13,12 +13,15 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_safetensors
+from torch import Tensor
 
-from handson.errors import HandsonError, NotBuiltError
+from handson.errors import HandsonError, NotBuiltError, listing, shortened
 from handson.files.description import SCHEMA, Description, describe, parse, rebuild
 from handson.training.state import TrainingState, named_weights, trainable_weights
 
 FORMAT = "handson-model"
+# Nets of a thousand layers have fewer, the slots of their optimizers included.
+MOST_TENSORS = 25_000
 Shapes = Mapping[str, tuple[int, ...]]
 
 
@@ -45,11 +48,14 @@ def read(path: Path) -> Any:
     """
     try:
         with safe_open(path, framework="pt") as file:
+            if len(file.keys()) > MOST_TENSORS:
+                raise HandsonError(f"{path} has {len(file.keys()):,} tensors; {MOST_TENSORS:,} are read.")
             shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
             model, description = _rebuild(file.metadata() or {}, shapes, path)
             _check_weights(model, shapes, path)
             _check_slots(model, description, shapes, path)
             tensors = {name: file.get_tensor(name) for name in shapes}
+            _check_types(model, tensors, path)
     except SafetensorError as error:
         raise HandsonError(f"{path} is not a model file of handson, or is damaged: {error}") from None
     state = TrainingState(tensors, description.state.model_dump() if description.state else {})
@@ -69,7 +75,7 @@ def _rebuild(metadata: dict[str, str], shapes: Shapes, path: Path) -> tuple[Any,
         description = parse(metadata.get("model", ""))
         return rebuild(description, sum(math.prod(shape) for shape in shapes.values())), description
     except Exception as error:  # whatever a class raises for arguments that it did not write itself
-        reason = "it is nested too deeply" if isinstance(error, RecursionError) else error
+        reason = "it is nested too deeply" if isinstance(error, RecursionError) else shortened(error)
         raise HandsonError(f"{path}: its description of the net is damaged: {reason}") from error
 
 
@@ -78,7 +84,7 @@ def _check_weights(model: Any, shapes: Shapes, path: Path) -> None:
     missing = sorted(weights.keys() - shapes.keys())
     unknown = sorted(name for name in shapes.keys() - weights.keys() if not name.startswith("optimizer/"))
     if missing or unknown:
-        raise HandsonError(f"{path}: tensors missing: {missing or 'none'}; not known: {unknown or 'none'}.")
+        raise HandsonError(f"{path}: tensors missing: {_names(missing)}; not known: {_names(unknown)}.")
     for name, needed in weights.items():
         _check_shape(name, shapes[name], needed, path)
 
@@ -92,11 +98,23 @@ def _check_slots(model: Any, description: Description, shapes: Shapes, path: Pat
     needed = {f"optimizer/{slot}/{name}" for slot in slots for name in trainable_weights(model)}
     for name in sorted(stored):
         if name not in known:
-            raise HandsonError(f"{path}: nothing needs the tensor {name}.")
+            raise HandsonError(f"{path}: nothing needs the tensor {_names([name])}.")
         _check_shape(name, shapes[name], known[name], path)
     stepped = description.state is not None and description.state.optimizer.iterations > 0
     if (stepped or stored) and needed - stored:
-        raise HandsonError(f"{path}: tensors missing: {sorted(needed - stored)}.")
+        raise HandsonError(f"{path}: tensors missing: {_names(sorted(needed - stored))}.")
+
+
+def _check_types(model: Any, tensors: Mapping[str, Tensor], path: Path) -> None:
+    needed = {name: value.dtype for name, value in named_weights(model).items()}
+    for place, tensor in tensors.items():
+        name = place.removeprefix("weights/") if place.startswith("weights/") else place.split("/", 2)[2]
+        if tensor.dtype != needed[name]:
+            raise HandsonError(f"{path}: {place} is of type {tensor.dtype}; the net needs {needed[name]}.")
+
+
+def _names(names: list[str]) -> str:
+    return shortened(listing(names)) if names else "none"
 
 
 def _check_shape(name: str, shape: tuple[int, ...], needed: tuple[int, ...], path: Path) -> None:

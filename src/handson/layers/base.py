@@ -145,6 +145,7 @@ class Layer(nn.Module, metaclass=Described):
     def _draw(self, name: str, shape: tuple[int, ...], initializer: Any) -> Tensor:
         if self._key is None:
             raise NotBuiltError(f"layer {self.name!r}: add_weight is called in build(), which ensure_built calls.")
+        initializers.get(initializer)  # an unknown name is an error also where a file fills the weight
         zeros = blank(name, shape)
         if zeros is not None:
             return zeros

@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from handson import registry
-from handson.errors import HandsonError, NotBuiltError
+from handson.errors import HandsonError, NotBuiltError, listing
 from handson.layers.base import Layer, Shape, check_name, compatible
 from handson.layers.foreign import TorchModuleWrapper
 from handson.models.model import Model, default_device
 from handson.randomness.keys import derive, fresh_seed
 from handson.summary import Row
 from handson.training.state import named_weights
+
+# Deeper nets are no stack of layers that anybody writes, and a file must not take minutes to build.
+MOST_LAYERS = 1000
 
 
 @registry.register
@@ -79,11 +83,13 @@ class Sequential(Model):
             layer = TorchModuleWrapper(layer)
         if layer.given_name is None:
             layer.name = self._free_name(layer.name)
+        if len(self._modules) == MOST_LAYERS:
+            raise HandsonError(f"a Sequential has at most {MOST_LAYERS:,} layers.")
         if layer.name in self._modules:
             raise HandsonError(f"the name {layer.name!r} is taken by another layer of this net.")
         below = self._output_shape
         if below is not None:
-            self._build_layer(layer, below)
+            self._build_layer(layer, below, self.device)
         self._modules[check_name(layer.name)] = layer
         first = len(self._modules) == 1
         if below is not None:
@@ -112,15 +118,16 @@ class Sequential(Model):
         self.seed = fresh_seed() if self.seed is None else self.seed
         shape: Shape = (None, *tuple(input_shape)[1:])
         self.input_shape = shape
+        device = self.device
         for layer in self._stack:
-            self._build_layer(layer, shape)
+            self._build_layer(layer, shape, device)
             shape = layer.output_shape(shape)
         self._set_output_shape(shape)
         self._remember_fresh()
 
-    def _build_layer(self, layer: Any, shape: Shape) -> None:
+    def _build_layer(self, layer: Any, shape: Shape, device: torch.device) -> None:
         layer.ensure_built(shape, derive(self.seed or 0, "weights", layer.name))
-        layer.to(self.device)
+        layer.to(device)
 
     def _remember_fresh(self) -> None:
         self._fresh = {name: (id(weight), weight._version) for name, weight in named_weights(self).items()}
@@ -201,4 +208,7 @@ class Sequential(Model):
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Sequential:
         """A net from what `get_config` gave."""
-        return cls([registry.from_config("layer", layer) for layer in config["layers"]], name=config.get("name"))
+        unknown = config.keys() - {"name", "layers"}
+        if unknown or not isinstance(config.get("layers"), list):
+            raise HandsonError(f"a Sequential is described by 'name' and a list of 'layers'; got {listing(config)}.")
+        return cls((registry.from_config("layer", layer) for layer in config["layers"]), name=config.get("name"))

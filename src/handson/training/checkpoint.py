@@ -11,6 +11,8 @@ import hashlib
 import json
 import re
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,10 +24,14 @@ from safetensors.torch import save as dump_tensors
 from torch import Tensor
 
 from handson.errors import HandsonError
-from handson.files import atomic, strict_json
+from handson.files import atomic, regular
 
 SCHEMA = 1
+# Several times what one has.
+MOST_MANIFEST = 4096
 TENSORS, STATE, MANIFEST = "tensors.safetensors", "state.json", "manifest.json"
+# Where checkpoints go that no longer count: damaged ones, and those after the step that a run was brought back to.
+ASIDE = "set-aside"
 
 
 class DamagedCheckpoint(HandsonError):
@@ -56,10 +62,21 @@ class Snapshot:
     @property
     def name(self) -> str:
         """The name of the checkpoint's folder; names sort like the moments they are about."""
-        return f"step-{self.step:010d}" + (f"-{self.moment}" if self.moment else "")
+        return name_of(self.step, self.moment)
 
 
 NAME = re.compile(r"step-(\d{10})(?:-(epoch|finished))?")
+
+
+def name_of(step: int, moment: str) -> str:
+    """The name of the folder for a step and moment.
+
+    Examples
+    --------
+    >>> name_of(120, "epoch")
+    'step-0000000120-epoch'
+    """
+    return f"step-{step:010d}" + (f"-{moment}" if moment else "")
 
 
 def step_of(folder: Path) -> int:
@@ -79,28 +96,47 @@ def write(parent: Path, snapshot: Snapshot) -> Path:
     folder = parent / snapshot.name
     if (folder / MANIFEST).is_file():
         return folder
-    remove(folder)
-    folder.mkdir(parents=True)
     contents = {
         TENSORS: dump_tensors({name: tensor.cpu().contiguous() for name, tensor in snapshot.tensors.items()}),
-        STATE: strict_json.dumps(snapshot.values).encode(),
+        STATE: json.dumps(snapshot.values).encode(),
     }
     files = {name: {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()} for name, data in contents.items()}
     manifest = json.dumps({"schema": SCHEMA, "step": snapshot.step, "moment": snapshot.moment, "files": files}).encode()
     try:
+        make_folder(folder)
         for name, data in contents.items():
-            atomic.disk.write(folder / name, [data])
+            atomic.write_bytes(folder / name, [data])
         atomic.write_bytes(folder / MANIFEST, [manifest])
-        atomic.disk.sync_folder(parent)
-    except OSError:
-        remove(folder)
+        with naming(parent):
+            atomic.disk.sync_folder(parent)
+    except BaseException:
+        with suppress(OSError):
+            remove(folder)
         raise
     return folder
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder for a checkpoint; what an interrupted write left in it goes."""
+    with naming(folder):
+        remove(folder)
+        atomic.disk.make_folder(folder)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let an error of the system name the file or folder it is about."""
+    try:
+        yield
+    except OSError as error:
+        if str(path) in str(error):
+            raise
+        raise OSError(error.errno, f"cannot write {path}: {error.strerror or error}.") from error
+
+
 def remove(folder: Path) -> None:
     """Remove a checkpoint, its manifest first: half removed, it is no checkpoint any more."""
-    (folder / MANIFEST).unlink(missing_ok=True)
+    atomic.disk.remove(folder / MANIFEST)
     shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -117,7 +153,7 @@ def read(folder: Path) -> Snapshot:
     try:
         tensors, values = load_tensors(contents[TENSORS]), json.loads(contents[STATE])
         return Snapshot(manifest["step"], manifest["moment"], tensors, values)
-    except (SafetensorError, KeyError, ValueError) as error:
+    except (SafetensorError, ValueError) as error:
         raise DamagedCheckpoint(f"{folder} cannot be read: {error}") from None
 
 
@@ -130,23 +166,24 @@ def verify(folder: Path) -> None:
 def _manifest(folder: Path) -> dict[str, Any]:
     path = folder / MANIFEST
     try:
-        manifest = json.loads(path.read_bytes())
-        schema, files = manifest["schema"], manifest["files"]
+        manifest = json.loads(regular.read_bytes(path, MOST_MANIFEST, follow=False))
+        schema, files, step, moment = (manifest[key] for key in ("schema", "files", "step", "moment"))
         whole = set(files) == {TENSORS, STATE} and all({"size", "sha256"} == set(entry) for entry in files.values())
+        whole = whole and name_of(step, moment) == folder.name
     except FileNotFoundError:
         raise DamagedCheckpoint(f"{folder} was never finished: {MANIFEST} is missing.") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DamagedCheckpoint(f"{path} is damaged: {error}") from None
-    if schema != SCHEMA or not whole or not isinstance(manifest.get("step"), int):
+    if schema != SCHEMA or not whole:
         raise DamagedCheckpoint(f"{path} is damaged, or of another version (schema {schema!r}; this one is {SCHEMA}).")
     return manifest
 
 
 def _checked(path: Path, entry: dict[str, Any]) -> bytes:
     try:
-        if path.stat().st_size != entry["size"]:
-            raise DamagedCheckpoint(f"{path} has {path.stat().st_size} bytes; its manifest says {entry['size']}.")
-        data = path.read_bytes()
+        if path.lstat().st_size != entry["size"]:
+            raise DamagedCheckpoint(f"{path} has {path.lstat().st_size} bytes; its manifest says {entry['size']}.")
+        data = regular.read_bytes(path, entry["size"], follow=False)
     except OSError as error:
         raise DamagedCheckpoint(f"{path} cannot be read: {error.strerror}") from None
     if hashlib.sha256(data).hexdigest() != entry["sha256"]:
@@ -172,13 +209,21 @@ def newest(parent: Path, tell: Any = print, most: int | None = None) -> Snapshot
     most : int, optional
         Only checkpoints of at most so many steps.
     """
+    passed_over = False
     for folder in generations(parent):
         if most is not None and step_of(folder) > most:
             continue
         try:
-            return read(folder)
+            found = read(folder)
         except DamagedCheckpoint as error:
             tell(f"checkpoint {folder.name} does not count: {error}")
+            passed_over = True
+            continue
+        if passed_over:
+            tell(f"checkpoint {folder.name} is whole, and takes its place.")
+        return found
+    if passed_over:
+        tell(f"no checkpoint in {parent} is whole.")
     return None
 
 
@@ -194,14 +239,23 @@ def rewind(parent: Path, step: int) -> int:
     if kept is None:
         known = ", ".join(str(step_of(folder)) for folder in reversed(generations(parent))) or "none"
         raise HandsonError(f"{parent.parent} has no checkpoint at or before step {step}; its checkpoints: {known}.")
-    aside = parent / "set-aside"
-    for folder in generations(parent):
-        if folder.name > kept.name:
-            aside.mkdir(exist_ok=True)
-            remove(aside / folder.name)
-            atomic.disk.replace(folder, aside / folder.name)
-    atomic.disk.sync_folder(parent)
+    set_aside(parent, kept.name)
     return kept.step
+
+
+def set_aside(parent: Path, name: str = "") -> None:
+    """Move the checkpoints after the one of a name out of the way, the newest first; unfinished ones are removed."""
+    aside = parent / ASIDE
+    later = [folder for folder in generations(parent) if folder.name > name]
+    for folder in later:
+        if not (folder / MANIFEST).is_file():
+            remove(folder)
+            continue
+        atomic.disk.make_folder(aside)
+        remove(aside / folder.name)
+        atomic.disk.replace(folder, aside / folder.name)
+    if later:
+        atomic.disk.sync_folder(parent)
 
 
 def copy_tensors(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from handson import registry
+from handson.data.scaling import Scaling
 from handson.errors import HandsonError
 
 if TYPE_CHECKING:
     from handson.models import Model
+    from handson.optimizers import Optimizer
     from handson.training.prepare import Rows
 
 # Larger arrays are hashed at places spread over them.
@@ -52,11 +54,9 @@ def of_rows(rows: Rows | None) -> dict[str, Any] | None:
 
 def of_run(model: Model, training: Rows, validation: Rows | None, settings: dict[str, Any]) -> dict[str, Any]:
     """Everything that must be the same for a run to go on: net, compile, fit, callbacks, data."""
-    from handson.files.description import describe_compiled
-
     return {
         "net": describe_net(model),
-        "compile": describe_compiled(model),
+        "compile": describe_compile(model),
         "fit": settings,
         "data": {"training": of_rows(training), "validation": of_rows(validation)},
     }
@@ -68,6 +68,34 @@ def describe_net(model: Model) -> Any:
         return registry.to_config("model", model)
     except HandsonError:
         return repr(model)
+
+
+def describe_compile(model: Model) -> dict[str, Any]:
+    """What `compile` was given, as JSON."""
+    return {
+        "optimizer": _describe_optimizer(model.optimizer),
+        "loss": _describe_function("loss", model.loss),
+        "metrics": [_describe_function("metric", metric) for metric in model.metrics],
+        "scale_inputs": _describe_scaling(model.scale_inputs),
+        "scale_targets": _describe_scaling(model.scale_targets),
+    }
+
+
+def _describe_optimizer(optimizer: Optimizer) -> Any:
+    """An optimizer with the learning rate it was made with: callbacks change it, and the checkpoint has it."""
+    described, given = describe_noun("optimizer", optimizer), optimizer._arguments
+    rate = given.get("learning_rate") if given.get("lr") is None else given["lr"]
+    if isinstance(optimizer.learning_rate, float) and isinstance(rate, (int, float)) and isinstance(described, dict):
+        described["config"]["learning_rate"] = float(rate)
+    return described
+
+
+def _describe_function(kind: str, noun: Any) -> Any:
+    return describe_noun(kind, getattr(noun, "function", None) or noun)
+
+
+def _describe_scaling(method: Any) -> Any:
+    return method.get_config() if isinstance(method, Scaling) else method
 
 
 def describe_noun(kind: str, noun: Any) -> Any:

@@ -68,7 +68,10 @@ class Arguments:
 
     def describe(self) -> dict[str, Any]:
         """What must be the same for a recorded training to go on, as JSON."""
-        names = ("batch_size", "epochs", "initial_epoch", "shuffle", "seed", "missing", "validation_freq", "engine")
+        names = (
+            "batch_size", "epochs", "initial_epoch", "shuffle", "seed", "missing", "validation_batch_size",
+            "validation_freq", "engine", "evaluate_training", "terminate_on_nan",
+        )  # fmt: skip
         described = {name: getattr(self, name) for name in names}
         described["augment"] = describe_noun("augment", self.augment)
         described["callbacks"] = [describe_noun("callback", callback) for callback in self.callbacks]
@@ -93,7 +96,8 @@ def fit(model: Model, x: Any, y: Any, arguments: Arguments) -> History:
         augment = _augmentation(arguments.augment, model, rows)
         job = make_job(model, rows, arguments.batch_size, arguments.shuffle, seed, augment)
         record.begin(lambda: of_run(model, rows, validation, arguments.describe()), seed)
-        engine = choose(job, arguments.engine)
+        steps = (arguments.epochs - arguments.initial_epoch) * job.batches.steps
+        engine = choose(job, arguments.engine, steps)
         _keep_memory(model)
         return _run(model, engine, arguments, history, validation, record)
 

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from handson.errors import TrainingError
 from handson.schedules import Schedule
+from handson.training.engines.eager import Eager
 from handson.training.job import Span
 from handson.training.state import TrainingState, named_weights
 from handson.training.sums import Sums
@@ -90,15 +91,15 @@ class Guard:
         return False
 
     def locate(self, span: Span) -> Found:
-        """Repeat the steps since the copy, up to the first tensor that is not finite."""
-        job = self.engine.job
+        """Repeat the steps since the copy on the reference engine, up to the first tensor that is not finite."""
+        job, reference = self.engine.job, Eager(self.engine.job)
         self._restore()
         found = Found(span.epoch, span.last - 1, "the loss", "its sum over the epoch")
         for step in range(self._span.first, span.last):
             one = span._replace(first=step, last=step + 1)
             with Watch(job.module) as watch:
                 sums = Sums()
-                self.engine.train(one, sums)
+                reference.train(one, sums)
             event = watch.event or _first_bad(sums, named_weights(job.module), watch)
             if event is not None:
                 found = Found(span.epoch, step, *event)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import platform
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from handson import console
 from handson.errors import HandsonError
 
 # The exit status of a run that was stopped and can be resumed: EX_TEMPFAIL of sysexits.h, "try again later".
@@ -61,7 +63,7 @@ class Interruption:
 
     def __exit__(self, *exception: object) -> None:
         for number, handler in self._before.items():
-            signal.signal(number, handler)
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
 
 @contextmanager
@@ -77,17 +79,20 @@ def locked(folder: Path) -> Iterator[None]:
     with path.open("a+") as file:
         try:
             _lock(file)
-        except OSError:
+        except BlockingIOError:
             file.seek(0)
             holder = file.read().strip() or "another process"
             raise HandsonError(
                 f"{folder} is in use by {holder}. Wait until it ends, or choose another folder."
             ) from None
+        except OSError as error:
+            console.say(
+                f"{folder} cannot be locked ({error.strerror}): see to it yourself that no second process uses it."
+            )
         file.truncate(0)
-        file.write(
-            f"process {os.getpid()} on {os.uname().nodename}" if hasattr(os, "uname") else f"process {os.getpid()}"
-        )
-        file.flush()
+        with suppress(OSError):  # on a full disk the lock holds without a name
+            file.write(f"process {os.getpid()} on {platform.node()}")
+            file.flush()
         yield
         file.truncate(0)
 

@@ -39,7 +39,7 @@ def run(
     guard, pace = Guard(engine, on_nan, model.tell), Pace(callbacks)
     model.stop_training = False
     callbacks.train_begin()
-    for epoch in record.begin_at(epochs, callbacks, history):
+    for epoch in record.begin_at(epochs, engine, callbacks, history):
         if model.stop_training:
             break
         callbacks.epoch_begin(epoch)
@@ -64,7 +64,9 @@ def run(
                 logs |= prefixed("train_", engine.job.report(engine.evaluate(training)))
             callbacks.epoch_end(epoch, logs)
         history.append(epoch, logs)
-        record.after_epoch(epoch, logs, engine, callbacks, history)
+        record.after_epoch(epoch, engine, callbacks, history)
+    if record.finished:
+        return history
     engine.finish()
     history.seconds = record.seconds
     callbacks.train_end({name: values[-1] for name, values in history.history.items()})

@@ -122,7 +122,7 @@ def make_job(model: Model, rows: Rows, batch_size: int, shuffle: bool, seed: int
         input_scaling=model.input_scaling,
         target_scaling=model.target_scaling,
         seed=seed,
-        foreign_randomness=has_foreign_randomness(model),
+        foreign_randomness=has_foreign_randomness(model) or (augment is not None and is_foreign(augment)),
         penalized=[layer for layer in model.modules() if isinstance(layer, Layer) and layer.weight_regularizers],
     )
 
@@ -138,7 +138,9 @@ def _fit_scalings(model: Model, rows: Rows) -> None:
 
 def has_foreign_randomness(module: nn.Module) -> bool:
     """Whether a net holds modules that are not handson's and may draw from torch's own generator."""
-    return any(
-        not isinstance(layer, Layer) and not list(layer.children()) and layer is not module
-        for layer in module.modules()
-    )
+    return any(is_foreign(layer) for layer in module.modules())
+
+
+def is_foreign(part: Any) -> bool:
+    """Whether the class of an object is not handson's."""
+    return type(part).__module__.split(".")[0] != "handson"

@@ -7,12 +7,11 @@ functions of the seed, and everything else is in the state.
 from __future__ import annotations
 
 import json
-import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from handson.callbacks.base import CallbackList
 from handson.errors import HandsonError
@@ -20,10 +19,11 @@ from handson.files import atomic
 from handson.training import checkpoint, environment
 from handson.training.checkpoint import Snapshot
 from handson.training.fingerprint import differences
+from handson.training.hidden import hidden_tensors, restore_hidden, unsaved_parts
 from handson.training.history import History
 from handson.training.interruption import Interruption, Stopped, locked
 from handson.training.job import Span
-from handson.training.keeper import Keeper
+from handson.training.keeper import EPOCH_SHARE, Keeper, not_finite
 from handson.training.state import TrainingState
 from handson.training.sums import Sums
 
@@ -33,10 +33,14 @@ if TYPE_CHECKING:
 
 CHECKPOINTS, RECORD, STARTS = "checkpoints", "run.json", "starts.jsonl"
 RESUME = ("auto", "never", "force")
+# How many differences are listed when something has changed.
+MOST_SHOWN = 20
 
 
 class NoRecord:
     """The record of a training that is not recorded: it begins at the beginning and writes nothing."""
+
+    finished = False
 
     def __init__(self) -> None:
         self._started = time.monotonic()
@@ -53,7 +57,7 @@ class NoRecord:
     def begin(self, fingerprint: Callable[[], dict[str, Any]], seed: int) -> None:
         """Nothing is written down."""
 
-    def begin_at(self, epochs: range, callbacks: CallbackList, history: History) -> range:
+    def begin_at(self, epochs: range, engine: Engine, callbacks: CallbackList, history: History) -> range:
         """All epochs."""
         return epochs
 
@@ -92,25 +96,35 @@ class Record:
         self.keeper = Keeper(folder / CHECKPOINTS, seconds, model.say)
         self.interruption = Interruption()
         self.seconds_before = 0.0
-        self._best = math.inf
+        self._goes_on, self._saved_end = False, True
         self._started = time.monotonic()
         self._stored = self._read()
-        self._snapshot = checkpoint.newest(folder / CHECKPOINTS, model.say)
-        if self._stored is not None and resume == "never":
+        if resume == "never" and (self._stored is not None or checkpoint.generations(folder / CHECKPOINTS)):
             raise HandsonError(f"{folder} holds a run already; resume='auto' goes on with it.")
+        self._snapshot = checkpoint.newest(folder / CHECKPOINTS, model.say)
 
     @property
     def seconds(self) -> float:
         """How long the training has lasted, in all its processes."""
         return self.seconds_before + time.monotonic() - self._started
 
+    @property
+    def finished(self) -> bool:
+        """Whether the training had come to its end before this start."""
+        return self._snapshot is not None and self._snapshot.moment == "finished" and not self._goes_on
+
     def _read(self) -> dict[str, Any] | None:
+        path = self.folder / RECORD
         try:
-            return json.loads((self.folder / RECORD).read_bytes())
+            stored = json.loads(path.read_bytes())
+            return {"seed": stored["seed"], "fingerprint": stored["fingerprint"]}
         except FileNotFoundError:
             return None
-        except ValueError:
-            raise HandsonError(f"{self.folder / RECORD} is damaged: it is no JSON.") from None
+        except (ValueError, KeyError, TypeError):
+            raise HandsonError(
+                f"{path} is damaged, so nothing says what the run was begun with. Delete it and go on with "
+                f"resume='force' (handson resume --force), or begin anew in another folder."
+            ) from None
 
     def seed(self, given: int | None) -> int | None:
         """The seed of the run: the one it was begun with, unless another is given."""
@@ -125,59 +139,99 @@ class Record:
             When something differs; every difference is listed.
         """
         now = json.loads(json.dumps(fingerprint()))
-        if self._stored is not None and self.resume != "force":
-            found = differences(self._stored["fingerprint"], now)
-            if found:
-                listed = "\n  ".join(found[:20])
-                raise HandsonError(
-                    f"{self.folder} was begun with something else:\n  {listed}\nTo go on anyway: resume='force' "
-                    f"(handson resume --force). To begin anew: another folder."
-                )
-        if self._stored is None or self._stored != {"seed": seed, "fingerprint": now}:
+        if self.resume != "force":
+            self._compare(now)
+        checkpoint.set_aside(self.folder / CHECKPOINTS, "" if self._snapshot is None else self._snapshot.name)
+        if self._stored != {"seed": seed, "fingerprint": now}:
             atomic.write_text(self.folder / RECORD, json.dumps({"seed": seed, "fingerprint": now}))
-        changed = environment.append(self.folder / STARTS, self.model.device)
-        if changed and self._snapshot is not None:
+        for line in unsaved_parts(self.model):
+            self.model.say(line)
+        self._write_down_start()
+
+    def _compare(self, now: dict[str, Any]) -> None:
+        if self._stored is None and self._snapshot is not None:
+            raise HandsonError(
+                f"{self.folder} holds checkpoints, but no {RECORD} that says what the run was begun with. To go on "
+                f"anyway: resume='force' (handson resume --force). To begin anew: another folder."
+            )
+        found = [] if self._stored is None else differences(self._stored["fingerprint"], now)
+        if found:
+            more = [f"and {len(found) - MOST_SHOWN} more"] if len(found) > MOST_SHOWN else []
+            listed = "\n  ".join(found[:MOST_SHOWN] + more)
+            raise HandsonError(
+                f"{self.folder} was begun with something else:\n  {listed}\nTo go on anyway: resume='force' "
+                f"(handson resume --force). To begin anew: another folder."
+            )
+
+    def _write_down_start(self) -> None:
+        """Add this start to the list of starts, and say what about the machine has changed."""
+        try:
+            changed = environment.append(self.folder / STARTS, self.model.device)
+        except OSError as error:
+            self.model.say(f"{error} The training goes on without it.")
+            return
+        if changed and self._snapshot is not None and self._snapshot.moment != "finished":
             self.model.say(f"the last digits may differ from those of an undisturbed run: {'; '.join(changed)}.")
 
-    def begin_at(self, epochs: range, callbacks: CallbackList, history: History) -> range:
-        """The epochs that are left, with everything restored."""
+    def begin_at(self, epochs: range, engine: Engine, callbacks: CallbackList, history: History) -> range:
+        """The epochs that are left, with everything restored; of a new run all, and its beginning is saved."""
         if self._snapshot is None:
+            self.keeper.infinite = frozenset(not_finite(engine.state.tensors))
+            taken = self._try(True, engine, callbacks, history, "", epochs.start, 0, Sums())
+            if taken is not None:
+                self.keeper.save(taken)
             return epochs
         position = self._snapshot.values["position"]
+        left = range(position["epoch"], epochs.stop)
+        self._goes_on = len(left) > 0
         where = f"goes on in epoch {position['epoch'] + 1} after step {position['step']} ({self._snapshot.name})"
-        self.model.tell(f"{self.folder}: {'finished before' if position['finished'] else where}")
+        self.model.tell(f"{self.folder}: {'finished before' if self.finished else where}")
         self._restore(callbacks, history)
-        return range(position["epoch"], epochs.stop)
+        if position["step"]:
+            self.model.stop_training = False  # `enter` sets it again: it ends a training after the epoch
+        self.keeper.infinite = frozenset(not_finite(engine.state.tensors))
+        return left
 
     def enter(self, epoch: int, callbacks: CallbackList, history: History) -> tuple[int, Sums]:
         """The first step of an epoch and the sums so far; of the epoch that was interrupted, where it was."""
         position = None if self._snapshot is None else self._snapshot.values["position"]
-        if position is None or position["epoch"] != epoch or position["step"] == 0:
-            return 0, Sums()
-        self._restore(callbacks, history)  # once more: the epoch had begun before it was interrupted
-        return position["step"], Sums.from_state(position["sums"])
+        if position is not None and position["step"]:
+            self._restore(callbacks, history)  # once more: the epoch had begun before it was interrupted
+        self._snapshot = None
+        return (0, Sums()) if position is None else (position["step"], Sums.from_state(position["sums"]))
 
     def _restore(self, callbacks: CallbackList, history: History) -> None:
         """Put the newest checkpoint into net, optimizer, callbacks and history."""
         if self._snapshot is None:
             return
-        values, tensors = self._snapshot.values, self._snapshot.tensors
-        own = {name: tensor for name, tensor in tensors.items() if not name.startswith("callbacks/")}
-        TrainingState(own, values["state"]).restore(self.model, self.model.optimizer)
+        values = self._snapshot.values
+        tensors = {name: tensor.to(self.model.device) for name, tensor in self._snapshot.tensors.items()}
+        self.model.optimizer.slots.clear()
+        TrainingState(tensors, values["state"]).restore(self.model, self.model.optimizer)
+        restore_hidden(self.model, tensors)
         self.model.mark_touched()
         self.model.age = values["position"]["age"]
         self.model.stop_training = values["position"]["stop"]
         self.seconds_before = values["seconds"]
-        best = history.take(values["history"]).best()
-        self._best = math.inf if best is None else best[2]
+        params = history.params
+        history.take(values["history"]).params = params
         callbacks.set_states(values["callbacks"], tensors)
 
     def snapshot(
-        self, engine: Engine, callbacks: CallbackList, history: History, moment: str, epoch: int, step: int, sums: Sums
+        self,
+        copy: bool,
+        engine: Engine,
+        callbacks: CallbackList,
+        history: History,
+        moment: str,
+        epoch: int,
+        step: int,
+        sums: Sums,
     ) -> Snapshot:
-        """A copy of everything."""
+        """Everything, at a position; a copy, unless it is written before the training goes on."""
         state = engine.state
-        tensors = checkpoint.copy_tensors(state.tensors | callbacks.tensors())
+        tensors = state.tensors | hidden_tensors(self.model) | callbacks.tensors()
+        tensors = checkpoint.copy_tensors(tensors) if copy else tensors
         position = {
             "epoch": epoch,
             "step": step,
@@ -203,50 +257,56 @@ class Record:
         Stopped
             After a signal, when everything is saved.
         """
-        asked = self.interruption.signal
-        if asked is None and not self.keeper.due:
-            return
-        taken = self._try(engine, callbacks, history, "", span.epoch, span.last, sums)
-        if taken is not None:
-            self.keeper.save(taken, wait=asked is not None)
-        if asked is not None:
-            raise Stopped(
-                f"stopped by {asked} after step {span.last} of epoch {span.epoch + 1}; everything is saved in "
-                f"{self.folder}. To go on: the same call again, or handson resume {self.folder}."
-            )
+        position = engine, callbacks, history, "", span.epoch, span.last, sums
+        if self.interruption.signal is not None:
+            self._stop(f"after step {span.last} of epoch {span.epoch + 1}", self._save_now(*position))
+        elif self.keeper.is_due():
+            taken = self._try(True, *position)
+            if taken is not None:
+                self.keeper.save(taken)
 
-    def after_epoch(
-        self, epoch: int, logs: dict[str, float], engine: Engine, callbacks: CallbackList, history: History
-    ) -> None:
-        """Remember the best epoch; save if it is time."""
-        monitor = "val_loss" if "val_loss" in logs else "loss"
-        is_best = logs[monitor] < self._best
-        if not is_best and not self.keeper.due:
-            return
-        taken = self._try(engine, callbacks, history, "epoch", epoch + 1, 0, Sums())
-        if taken is None:
-            return
-        if is_best:
-            self._best = logs[monitor]
-            self.keeper.remember_best(taken, monitor, logs[monitor])
-        if self.keeper.due:
+    def _stop(self, where: str, saved: bool) -> NoReturn:
+        kept = f"everything is saved in {self.folder}" if saved else f"{self.folder} holds the checkpoint before that"
+        again = f"To go on: the same call again, or handson resume {self.folder}."
+        raise Stopped(f"stopped by {self.interruption.signal} {where}; {kept}. {again}")
+
+    def after_epoch(self, epoch: int, engine: Engine, callbacks: CallbackList, history: History) -> None:
+        """Remember the best epoch; save if it is time, or if a signal asks to stop."""
+        best, position = history.best(), (engine, callbacks, history, "epoch", epoch + 1, 0, Sums())
+        is_best, is_due = best is not None and best[0] == epoch, self.keeper.is_due(EPOCH_SHARE)
+        taken = self._try(True, *position) if is_best or is_due else None
+        if taken is not None and best is not None and is_best:
+            self.keeper.remember_best(taken, *best[1:])
+        if self.interruption.signal is not None:
+            self._stop(f"after epoch {epoch + 1}", self._save_now(*position))
+        if taken is not None and is_due:
             self.keeper.save(taken)
 
     def finish(self, epoch: int, engine: Engine, callbacks: CallbackList, history: History) -> None:
         """Save the end of the training."""
-        taken = self._try(engine, callbacks, history, "finished", epoch, 0, Sums())
-        if taken is not None:
-            self.keeper.save(taken, wait=True)
+        self._saved_end = self._save_now(engine, callbacks, history, "finished", epoch, 0, Sums())
 
-    def _try(self, *parts: Any) -> Snapshot | None:
+    def leave(self) -> None:
+        """The training has come to its end: a signal that nothing has heeded yet stops the process here."""
+        if self.interruption.signal is not None:
+            self._stop("after the last epoch", self._saved_end)
+
+    def _save_now(self, *position: Any) -> bool:
+        """Save without a copy of the state; whether that went well."""
+        taken = self._try(False, *position)
+        return taken is not None and self.keeper.save_now(taken)
+
+    def _try(self, copy: bool, *position: Any) -> Snapshot | None:
         """A snapshot, or None when there is no memory for one."""
         try:
-            return self.snapshot(*parts)
+            return self.snapshot(copy, *position)
         except (MemoryError, RuntimeError) as error:
             if isinstance(error, RuntimeError) and "memory" not in str(error).lower():
                 raise
+            reason = str(error).splitlines()[0] if str(error) else "out of memory"
             self.model.say(
-                f"no checkpoint: there is no memory for a copy of the state ({error}). The training goes on."
+                f"no checkpoint at step {self.model.optimizer.iterations}: there is no memory for a copy of the state "
+                f"({reason}). The checkpoint before it stays, and the training goes on."
             )
             return None
 
@@ -266,5 +326,6 @@ def recording(run: Any, resume: Any, seconds: float, model: Model) -> Iterator[R
         try:
             with record.interruption:
                 yield record
+                record.leave()
         finally:
             record.keeper.wait()

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from handson.data.batches import Batches
 from handson.errors import HandsonError, nearest
+from handson.training.engines.dense import FEWEST_STEPS, DenseProgram
 from handson.training.engines.eager import Eager
 from handson.training.job import Job, Span
 from handson.training.state import TrainingState
@@ -46,21 +47,42 @@ class Engine(Protocol):
         """Outputs in the targets' own units."""
 
 
-ENGINES: dict[str, type[Engine]] = {"eager": Eager}
+ENGINES: dict[str, type[Engine]] = {"eager": Eager, "dense": DenseProgram}
 
 
-def choose(job: Job, name: str = "auto") -> Engine:
-    """The engine for a job: the named one, or the best that fits.
+def choose(job: Job, name: str = "auto", steps: int = 0) -> Engine:
+    """The engine for a job: the named one, or the fastest that fits.
+
+    The choice follows from the job alone, so that the same training gives the same numbers.
+
+    Parameters
+    ----------
+    job : Job
+        A net and its data.
+    name : str
+        'auto' or the name of an engine.
+    steps : int
+        How many steps will be trained: a short training is not worth a compiled program.
+
+    Raises
+    ------
+    HandsonError
+        When there is no such engine, or when it cannot run this job.
 
     Examples
     --------
     >>> import handson
     >>> choose(None, "eagre")
     Traceback (most recent call last):
-    handson.errors.HandsonError: unknown engine 'eagre'. Did you mean 'eager'? Known: auto, eager.
+    handson.errors.HandsonError: unknown engine 'eagre'. Did you mean 'eager'? Known: auto, eager, dense.
     """
     if name != "auto" and name not in ENGINES:
         raise HandsonError(
             f"unknown engine {name!r}.{nearest(name, ['auto', *ENGINES])} Known: {', '.join(['auto', *ENGINES])}."
         )
-    return ENGINES["eager" if name == "auto" else name](job)
+    if name == "auto":
+        return DenseProgram(job) if steps >= FEWEST_STEPS and DenseProgram.obstacle(job) is None else Eager(job)
+    obstacle = DenseProgram.obstacle(job) if name == "dense" else None
+    if obstacle is not None:
+        raise HandsonError(f"the engine {name!r} cannot run this training: it has no program for {obstacle}.")
+    return ENGINES[name](job)

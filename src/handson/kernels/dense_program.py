@@ -1,0 +1,427 @@
+"""Training steps of a stack of dense layers as one compiled program, without Python between them.
+
+A program is a list of operations, each a row of integers (`KIND`, sizes and offsets into flat arrays). Per step it
+gathers a batch, runs forward, loss, backward and optimizer, and leaves the step's loss behind. It must equal
+`handson.training.engines.eager` within rounding; the formulas are those of the layers, losses and optimizers.
+NaN passes through as it does in PyTorch: comparisons are written so that it is never taken for 0.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numba
+import numpy as np
+
+MATMUL, ACTIVATION, DROPOUT, BATCH_NORMALIZATION = range(4)
+LINEAR, RELU, TANH, SIGMOID, SOFTMAX, LEAKY_RELU, ELU, SELU = range(8)
+MSE, MAE, HUBER, BINARY, BINARY_LOGITS, CATEGORICAL, CATEGORICAL_LOGITS = range(7)
+PLAIN_SGD, MOMENTUM_SGD, NESTEROV_SGD, RMSPROP, ADAM, ADAGRAD, ADADELTA = range(7)
+
+# Columns of an operation: the kind; the sizes of a sample before and after; and what the kind needs.
+#   MATMUL: offsets of kernel and bias (-1: none). ACTIVATION: which. DROPOUT: its number.
+#   BATCH_NORMALIZATION: offsets of gamma and beta (-1: none), of its moments, and its number.
+KIND, BEFORE, AFTER, FIRST, SECOND, THIRD, NUMBER, COLUMNS = range(8)
+
+EPSILON = np.float32(1e-7)
+SELU_ALPHA, SELU_SCALE = np.float32(1.6732632423543772), np.float32(1.0507009873554805)
+ZERO, ONE = np.float32(0), np.float32(1)
+WEYL, MIX_1, MIX_2 = np.uint32(0x9E3779B9), np.uint32(0x21F0AAAD), np.uint32(0x735A2D97)
+
+compiled = numba.njit(cache=True, nogil=True, fastmath={"contract", "reassoc"}, error_model="numpy")
+
+
+@compiled
+def _mix(x):
+    x = np.uint32(np.uint32(x ^ (x >> np.uint32(16))) * MIX_1)
+    x = np.uint32(np.uint32(x ^ (x >> np.uint32(15))) * MIX_2)
+    return np.uint32(x ^ (x >> np.uint32(15)))
+
+
+@compiled
+def _draw_mask(key, rows, threshold, mask):
+    """Which elements of the samples of a batch are kept: the words of `handson.randomness.words`."""
+    low, high = np.uint32(key & np.uint64(0xFFFFFFFF)), np.uint32(key >> np.uint64(32))
+    for i in range(mask.shape[0]):
+        start = _mix(np.uint32(np.uint32(np.uint32(rows[i]) * WEYL) + low))
+        first, second = _mix(np.uint32(start ^ high)), _mix(np.uint32(np.uint32(start + high) + WEYL))
+        for j in range(mask.shape[1]):
+            x = np.uint32(np.uint32(np.uint32(j) * WEYL) + first)
+            x = np.uint32(np.uint32(x ^ (x >> np.uint32(16))) * MIX_1)
+            x = np.uint32(np.uint32(np.uint32(x ^ (x >> np.uint32(15))) + second) * MIX_2)
+            mask[i, j] = np.uint32(x ^ (x >> np.uint32(15))) >= threshold
+
+
+@compiled
+def _activate(kind, x):
+    """Apply an activation in place."""
+    rows, columns = x.shape
+    if kind == SOFTMAX:
+        for i in range(rows):
+            largest = x[i, 0]
+            for j in range(columns):
+                largest = max(largest, x[i, j])
+            total = ZERO
+            for j in range(columns):
+                x[i, j] = math.exp(x[i, j] - largest)
+                total += x[i, j]
+            for j in range(columns):
+                x[i, j] /= total
+        return
+    for i in range(rows):
+        if kind == RELU:
+            for j in range(columns):
+                x[i, j] = ZERO if x[i, j] <= ZERO else x[i, j]
+        elif kind == TANH:
+            for j in range(columns):
+                x[i, j] = math.tanh(x[i, j])
+        elif kind == SIGMOID:
+            for j in range(columns):
+                x[i, j] = ONE / (ONE + math.exp(-x[i, j]))
+        elif kind == LEAKY_RELU:
+            for j in range(columns):
+                x[i, j] = x[i, j] * np.float32(0.2) if x[i, j] <= ZERO else x[i, j]
+        elif kind == ELU:
+            for j in range(columns):
+                x[i, j] = math.expm1(x[i, j]) if x[i, j] <= ZERO else x[i, j]
+        elif kind == SELU:
+            for j in range(columns):
+                below = SELU_ALPHA * math.expm1(min(x[i, j], ZERO))
+                x[i, j] = SELU_SCALE * (below if x[i, j] <= ZERO else x[i, j])
+
+
+@compiled
+def _deactivate(kind, y, gradient):
+    """From the gradient of an activation's output to that of its input, in place; `y` is the output."""
+    rows, columns = y.shape
+    for i in range(rows):
+        if kind == RELU:
+            for j in range(columns):
+                gradient[i, j] = ZERO if y[i, j] <= ZERO else gradient[i, j]
+        elif kind == TANH:
+            for j in range(columns):
+                gradient[i, j] *= ONE - y[i, j] * y[i, j]
+        elif kind == SIGMOID:
+            for j in range(columns):
+                gradient[i, j] *= y[i, j] * (ONE - y[i, j])
+        elif kind == LEAKY_RELU:
+            for j in range(columns):
+                gradient[i, j] *= np.float32(0.2) if y[i, j] <= ZERO else ONE
+        elif kind == ELU:
+            for j in range(columns):
+                gradient[i, j] *= y[i, j] + ONE if y[i, j] <= ZERO else ONE
+        elif kind == SELU:
+            for j in range(columns):
+                gradient[i, j] *= y[i, j] + SELU_SCALE * SELU_ALPHA if y[i, j] <= ZERO else SELU_SCALE
+        elif kind == SOFTMAX:
+            inner = ZERO
+            for j in range(columns):
+                inner += gradient[i, j] * y[i, j]
+            for j in range(columns):
+                gradient[i, j] = y[i, j] * (gradient[i, j] - inner)
+
+
+@compiled
+def _normalize(x, y, gamma, beta, epsilon, momentum, moving, moments):
+    """Batch normalization; `moments` gets mean and 1 / standard deviation, `moving` is moved."""
+    rows, columns = x.shape
+    mean, inverse = moments[0], moments[1]
+    for j in range(columns):
+        mean[j] = inverse[j] = ZERO
+    for i in range(rows):
+        for j in range(columns):
+            mean[j] += x[i, j]
+    for j in range(columns):
+        mean[j] /= np.float32(rows)
+    for i in range(rows):
+        for j in range(columns):
+            inverse[j] += (x[i, j] - mean[j]) * (x[i, j] - mean[j])
+    for j in range(columns):
+        variance = inverse[j] / np.float32(rows)
+        moving[0, j] = momentum * moving[0, j] + (ONE - momentum) * mean[j]
+        moving[1, j] = momentum * moving[1, j] + (ONE - momentum) * variance
+        inverse[j] = ONE / math.sqrt(variance + epsilon)
+    for i in range(rows):
+        for j in range(columns):
+            y[i, j] = (x[i, j] - mean[j]) * inverse[j] * (gamma[j] if len(gamma) else ONE) + (
+                beta[j] if len(beta) else ZERO
+            )
+
+
+@compiled
+def _unnormalize(x, gradient, below, gamma, d_gamma, d_beta, moments, sums):
+    """The backward pass of `_normalize`: gradients of gamma and beta, and of the input into `below`."""
+    rows, columns = x.shape
+    mean, inverse, of_gradient, of_product = moments[0], moments[1], sums[0], sums[1]
+    for j in range(columns):
+        of_gradient[j] = of_product[j] = ZERO
+    for i in range(rows):
+        for j in range(columns):
+            of_gradient[j] += gradient[i, j]
+            of_product[j] += gradient[i, j] * (x[i, j] - mean[j]) * inverse[j]
+    for j in range(len(d_gamma)):
+        d_gamma[j] = of_product[j]
+    for j in range(len(d_beta)):
+        d_beta[j] = of_gradient[j]
+    share = ONE / np.float32(rows)
+    for i in range(rows):
+        for j in range(columns):
+            centred = (x[i, j] - mean[j]) * inverse[j]
+            factor = (gamma[j] if len(gamma) else ONE) * inverse[j]
+            below[i, j] = factor * (gradient[i, j] - share * (of_gradient[j] + centred * of_product[j]))
+
+
+@compiled
+def _loss(kind, delta, output, targets, weights, rows, gradient):
+    """The summed loss of a batch and how many values are in it; the gradient of the sum over the count."""
+    size, columns = output.shape
+    total, count = 0.0, 0
+    for i in range(size):
+        for j in range(columns):
+            gradient[i, j] = ZERO
+        row = rows[i]
+        weight = weights[row] if len(weights) else ONE
+        if kind >= CATEGORICAL:
+            value, present = _categorical(kind, output[i], targets[row], gradient[i])
+            count += present
+            total += weight * value
+            for j in range(columns):
+                gradient[i, j] *= weight
+            continue
+        for j in range(columns):
+            target = targets[row, j]
+            if target != target:
+                continue
+            value, slope = _elementwise(kind, delta, output[i, j], target)
+            count += 1
+            total += weight * value
+            gradient[i, j] = weight * slope
+    scale = ONE / np.float32(max(count, 1))
+    for i in range(size):
+        for j in range(columns):
+            gradient[i, j] *= scale
+    return total, count
+
+
+@compiled
+def _elementwise(kind, delta, output, target):
+    """The loss of one value, and its slope."""
+    error = output - target
+    if kind == MSE:
+        return error * error, np.float32(2) * error
+    if kind == MAE:
+        return abs(error), np.float32(np.sign(error))
+    if kind == HUBER:
+        if abs(error) <= delta:
+            return np.float32(0.5) * error * error, error
+        return delta * (abs(error) - np.float32(0.5) * delta), delta * np.float32(np.sign(error))
+    if kind == BINARY_LOGITS:
+        value = max(output, ZERO) - output * target + math.log1p(math.exp(-abs(output)))
+        return value, ONE / (ONE + math.exp(-output)) - target
+    inside = min(max(output, EPSILON), ONE - EPSILON)
+    value = -(target * math.log(inside) + (ONE - target) * math.log(ONE - inside))
+    slope = (inside - target) / (inside * (ONE - inside))
+    if output != output:
+        return output, output
+    return value, slope if EPSILON <= output <= ONE - EPSILON else ZERO
+
+
+@compiled
+def _categorical(kind, output, targets, gradient):
+    """Cross-entropy of one sample and a distribution of targets; present unless any target is NaN."""
+    columns = len(output)
+    weight = ZERO
+    for j in range(columns):
+        if targets[j] != targets[j]:
+            return 0.0, 0
+        weight += targets[j]
+    value = 0.0
+    if kind == CATEGORICAL_LOGITS:
+        largest = output[0]
+        for j in range(columns):
+            largest = max(largest, output[j])
+        total = ZERO
+        for j in range(columns):
+            total += math.exp(output[j] - largest)
+        for j in range(columns):
+            value -= targets[j] * (output[j] - largest - math.log(total))
+            gradient[j] = weight * math.exp(output[j] - largest) / total - targets[j]
+        return value, 1
+    total = ZERO
+    for j in range(columns):
+        total += output[j]
+    inner = ZERO
+    for j in range(columns):
+        share = output[j] / total
+        value -= targets[j] * math.log(min(max(share, EPSILON), ONE - EPSILON)) if share == share else share
+        if EPSILON <= share <= ONE - EPSILON:
+            gradient[j] = -targets[j] / share
+            inner += -targets[j]
+    for j in range(columns):
+        gradient[j] = (gradient[j] - inner) / total
+    return value, 1
+
+
+@compiled
+def _update(kind, weights, gradients, slots, rate, momentum, first, second, epsilon):
+    """One step of an optimizer on flat arrays; `rate` of Adam has its bias corrections in it."""
+    a, b = slots[0], slots[1]
+    if kind == PLAIN_SGD:
+        for k in range(len(weights)):
+            weights[k] -= rate * gradients[k]
+    elif kind == MOMENTUM_SGD:
+        for k in range(len(weights)):
+            a[k] = momentum * a[k] - rate * gradients[k]
+            weights[k] += a[k]
+    elif kind == NESTEROV_SGD:
+        for k in range(len(weights)):
+            a[k] = momentum * a[k] - rate * gradients[k]
+            weights[k] += momentum * a[k] - rate * gradients[k]
+    elif kind == RMSPROP:
+        for k in range(len(weights)):
+            a[k] = first * a[k] + (ONE - first) * gradients[k] * gradients[k]
+            weights[k] -= rate * gradients[k] / math.sqrt(a[k] + epsilon)
+    elif kind == ADAM:
+        for k in range(len(weights)):
+            a[k] += (ONE - first) * (gradients[k] - a[k])
+            b[k] = second * b[k] + (ONE - second) * gradients[k] * gradients[k]
+            weights[k] -= rate * a[k] / (math.sqrt(b[k]) + epsilon)
+    elif kind == ADAGRAD:
+        for k in range(len(weights)):
+            a[k] += gradients[k] * gradients[k]
+            weights[k] -= rate * gradients[k] / math.sqrt(a[k] + epsilon)
+    elif kind == ADADELTA:
+        for k in range(len(weights)):
+            a[k] = first * a[k] + (ONE - first) * gradients[k] * gradients[k]
+            step = math.sqrt((b[k] + epsilon) / (a[k] + epsilon)) * gradients[k]
+            b[k] = first * b[k] + (ONE - first) * step * step
+            weights[k] -= rate * step
+
+
+@compiled
+def _matrix(flat, offset, rows, columns):
+    return flat[offset : offset + rows * columns].reshape(rows, columns)
+
+
+@compiled
+def _part(flat, offset, size):
+    return flat[max(offset, 0) : max(offset, 0) + (size if offset >= 0 else 0)]
+
+
+@compiled
+def _forward(
+    operations, size, weights, rows, keys, thresholds, scales, masks, constants, moving, moments, arena, places
+):
+    """All operations on the batch at the start of the arena; the place of the last output is `places[-1]`."""
+    for o in range(len(operations)):
+        before, after = operations[o, BEFORE], operations[o, AFTER]
+        x, y = _matrix(arena, places[o], size, before), _matrix(arena, places[o + 1], size, after)
+        kind = operations[o, KIND]
+        if kind == MATMUL:
+            np.dot(x, _matrix(weights, operations[o, FIRST], before, after), y)
+            if operations[o, SECOND] >= 0:
+                bias = _part(weights, operations[o, SECOND], after)
+                for i in range(size):
+                    for j in range(after):
+                        y[i, j] += bias[j]
+        elif kind == ACTIVATION:
+            for i in range(size if places[o] != places[o + 1] else 0):
+                for j in range(after):
+                    y[i, j] = x[i, j]
+            _activate(operations[o, FIRST], y)
+        elif kind == DROPOUT:
+            number = operations[o, NUMBER]
+            mask = _matrix(masks, places[o + 1], size, after)
+            _draw_mask(keys[number], rows, thresholds[number], mask)
+            for i in range(size):
+                for j in range(after):
+                    y[i, j] = x[i, j] * (scales[number] if mask[i, j] else ZERO)
+        else:
+            number, third = operations[o, NUMBER], operations[o, THIRD]
+            gamma, beta = _part(weights, operations[o, FIRST], after), _part(weights, operations[o, SECOND], after)
+            _normalize(
+                x, y, gamma, beta, constants[number, 0], constants[number, 1],
+                moving[:, third : third + after], moments[:, third : third + after],
+            )  # fmt: skip
+
+
+@compiled
+def _backward(operations, size, weights, gradients, scales, masks, moments, sums, arena, places, upper, lower):
+    """From the gradient of the output, in `upper`, to those of all weights."""
+    for o in range(len(operations) - 1, -1, -1):
+        before, after = operations[o, BEFORE], operations[o, AFTER]
+        x, y = _matrix(arena, places[o], size, before), _matrix(arena, places[o + 1], size, after)
+        gradient, below = _matrix(upper, 0, size, after), _matrix(lower, 0, size, before)
+        kind = operations[o, KIND]
+        if kind == ACTIVATION:
+            _deactivate(operations[o, FIRST], y, gradient)
+            continue
+        if kind == MATMUL:
+            np.dot(x.T, gradient, _matrix(gradients, operations[o, FIRST], before, after))
+            bias = _part(gradients, operations[o, SECOND], after)
+            for j in range(len(bias)):
+                bias[j] = ZERO
+            for i in range(size):
+                for j in range(len(bias)):
+                    bias[j] += gradient[i, j]
+            if o > 0:
+                np.dot(gradient, _matrix(weights, operations[o, FIRST], before, after).T, below)
+        elif kind == DROPOUT:
+            mask, scale = _matrix(masks, places[o + 1], size, after), scales[operations[o, NUMBER]]
+            for i in range(size):
+                for j in range(after):
+                    below[i, j] = gradient[i, j] * (scale if mask[i, j] else ZERO)
+        else:
+            third = operations[o, THIRD]
+            _unnormalize(
+                x, gradient, below, _part(weights, operations[o, FIRST], after),
+                _part(gradients, operations[o, FIRST], after), _part(gradients, operations[o, SECOND], after),
+                moments[:, third : third + after], sums,
+            )  # fmt: skip
+        upper, lower = lower, upper
+
+
+@compiled
+def train(
+    inputs, targets, sample_weights, order, batch_size, operations, places, weights, gradients, slots, moving, moments,
+    sums, keys, thresholds, scales, masks, constants, arena, upper, lower, loss, delta, optimizer, rates, momenta,
+    decays, first, second, epsilon, totals, counts, outputs,
+):  # fmt: skip
+    """Train on the rows of `order`, a step for each `batch_size` of them; losses go into `totals` and `counts`."""
+    columns = inputs.shape[1]
+    width = operations[-1, AFTER]
+    for step in range(len(totals)):
+        rows = order[step * batch_size : (step + 1) * batch_size]
+        size = len(rows)
+        batch = _matrix(arena, places[0], size, columns)
+        for i in range(size):
+            for j in range(columns):
+                batch[i, j] = inputs[rows[i], j]
+        _forward(
+            operations, size, weights, rows, keys, thresholds, scales, masks, constants, moving, moments, arena, places
+        )
+        output = _matrix(arena, places[-1], size, width)
+        for i in range(size if len(outputs) else 0):
+            for j in range(width):
+                outputs[step * batch_size + i, j] = output[i, j]
+        totals[step], counts[step] = _loss(
+            loss, delta, output, targets, sample_weights, rows, _matrix(upper, 0, size, width)
+        )
+        _backward(operations, size, weights, gradients, scales, masks, moments, sums, arena, places, upper, lower)
+        if decays[step] != ONE:
+            for k in range(len(weights)):
+                weights[k] *= decays[step]
+        _update(optimizer, weights, gradients, slots, rates[step], momenta[step], first, second, epsilon)
+
+
+@compiled
+def segment_sums(values, present, batch_size, totals, counts):
+    """Sums of the values of each step that are present, in double precision and in order."""
+    for step in range(len(totals)):
+        total, count = 0.0, 0
+        for i in range(step * batch_size, min((step + 1) * batch_size, len(values))):
+            for j in range(values.shape[1]):
+                if present[i, j]:
+                    total += values[i, j]
+                    count += 1
+        totals[step], counts[step] = total, count

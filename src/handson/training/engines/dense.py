@@ -1,0 +1,164 @@
+"""The engine of dense nets on a CPU: a span of steps is one call of a compiled program.
+
+Small nets spend their time not in arithmetic but between the operations. Here nothing is between them: weights and
+slots are copied into flat arrays, the program of `handson.kernels.dense_program` runs all steps of the span, and the
+results are copied back. Evaluation and prediction are those of the reference.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from handson import activations
+from handson.averages import Average, Function
+from handson.layers import Activation, BatchNormalization, Dense, Dropout, Flatten, InputLayer
+from handson.losses import (
+    BinaryCrossentropy,
+    CategoricalCrossentropy,
+    Huber,
+    MeanAbsoluteError,
+    MeanSquaredError,
+    SparseCategoricalCrossentropy,
+)
+from handson.optimizers import SGD, Adadelta, Adagrad, Adam, AdamW, RMSprop
+from handson.training.engines.eager import Eager
+from handson.training.engines.program import ACTIVATIONS, Program, arrays, schedules
+from handson.training.job import Job, Span
+from handson.training.state import trainable_weights
+from handson.training.sums import Sums
+
+# Above this a step is mostly matrix products, and above that the inputs are kept as float32 only once.
+MOST_WEIGHTS, MOST_INPUTS = 1 << 20, 1 << 28
+# A shorter training is over before the program is loaded.
+FEWEST_STEPS = 1000
+
+
+class DenseProgram(Eager):
+    """Runs the steps of a stack of dense layers as one program; everything else as the reference does.
+
+    Parameters
+    ----------
+    job : Job
+        A job for which `obstacle` finds nothing.
+    """
+
+    def __init__(self, job: Job) -> None:
+        super().__init__(job)
+        self._inputs, self._targets, self._weights = arrays(job)
+        self._program = Program(job)
+
+    @staticmethod
+    def obstacle(job: Job) -> str | None:
+        """Why a job cannot run here, None if it can.
+
+        Examples
+        --------
+        >>> import handson
+        >>> net = handson.Sequential([handson.layers.LSTM(3, input_shape=(5, 2))])
+        >>> DenseProgram.obstacle(Job(net, torch.device("cpu")))
+        'the layer lstm_1'
+        """
+        return _obstacle_in_net(job) or _obstacle_in_training(job)
+
+    def train(self, span: Span, sums: Sums) -> None:
+        from handson.kernels import dense_program as kernel
+
+        job, program, steps = self.job, self._program, span.last - span.first
+        size = job.batches.batch_size
+        order = job.batches.order(span.age).numpy() if job.batches.shuffle else np.arange(len(job.batches))
+        order = order[span.first * size : span.last * size]
+        named = trainable_weights(job.module)
+        job.optimizer.bind(list(named), list(named.values()))
+        weights, slots = program.gather(named, job.optimizer)
+        totals, counts = np.zeros(steps), np.zeros(steps, np.int64)
+        outputs = np.empty((len(order) if job.metrics else 0, program.width), np.float32)
+        kernel.train(  # type: ignore[call-arg]
+            self._inputs, self._targets, self._weights, order, size, program.operations, program.places, weights,
+            np.zeros_like(weights), slots, program.moving, program.moments, program.sums,
+            program.keys(job.seed, span.age), program.thresholds, program.scales, program.masks, program.constants,
+            program.arena, program.upper, program.lower, *program.loss, program.optimizer,
+            *schedules(job.optimizer, span), *program.numbers, totals, counts, outputs,
+        )  # fmt: skip
+        program.scatter(weights, slots, named, job.optimizer)
+        job.optimizer.iterations += steps
+        for total, count in zip(totals.tolist(), counts.tolist(), strict=True):
+            sums.add("loss", total, count)
+        if job.metrics:
+            self._add_metrics(sums, torch.from_numpy(order), torch.from_numpy(outputs), steps)
+
+    def _add_metrics(self, sums: Sums, rows: Tensor, prediction: Tensor, steps: int) -> None:
+        """The metrics of the span, summed step by step so that they do not depend on its length."""
+        from handson.kernels.dense_program import segment_sums
+
+        if self._scale_targets is not None:
+            prediction = self._scale_targets.undo(prediction)
+        targets = self.job.batches.targets.index_select(0, rows)
+        for metric in self.job.metrics:
+            values = metric.values(metric.fill(targets), prediction).reshape(len(rows), -1)
+            present = metric.present(targets).reshape(len(rows), -1)
+            totals, counts = np.zeros(steps), np.zeros(steps, np.int64)
+            segment_sums(values.to(torch.float32).numpy(), present.numpy(), self.job.batches.batch_size, totals, counts)
+            for total, count in zip(totals.tolist(), counts.tolist(), strict=True):
+                sums.add(metric.name, total, count)
+
+
+def _obstacle_in_net(job: Job) -> str | None:
+    from handson.models.sequential import Sequential
+
+    if type(job.module) is not Sequential or job.module.input_shape is None:
+        return "a net that is no Sequential"
+    if job.device.type != "cpu":
+        return f"the device {job.device.type}"
+    layers = job.module.layers
+    for position, layer in enumerate(layers):
+        if not _has_program(layer, position == 0):
+            return f"the layer {layer.name}"
+    if not isinstance(layers[0], Flatten) and len(job.module.input_shape) != 2:
+        return f"inputs of shape {job.module.input_shape}"
+    if not any(isinstance(layer, Dense) for layer in layers):
+        return "a net without Dense layers"
+    if any(not weight.requires_grad for weight in job.module.parameters()) or job.penalized:
+        return "frozen layers or regularizers"
+    if job.module.count_params() > MOST_WEIGHTS or job.batches.inputs.numel() > MOST_INPUTS:
+        return "a net or data of this size"
+    return None
+
+
+def _has_program(layer: Any, first: bool) -> bool:
+    if type(layer) in (Dense, Activation):
+        return getattr(layer.activation, "__name__", "") in ACTIVATIONS and layer.activation is getattr(
+            activations, layer.activation.__name__
+        )
+    if type(layer) is Dropout:
+        return layer.noise_shape is None and layer.rate < 1
+    if type(layer) is BatchNormalization:
+        return layer._trainable and layer.axis in (-1, 1)
+    return type(layer) is InputLayer or (first and type(layer) is Flatten)
+
+
+LOSSES = (
+    MeanSquaredError, MeanAbsoluteError, Huber, BinaryCrossentropy, CategoricalCrossentropy,
+    SparseCategoricalCrossentropy,
+)  # fmt: skip
+
+
+def _obstacle_in_training(job: Job) -> str | None:
+    optimizer = job.optimizer
+    if job.augment is not None:
+        return "augmentation"
+    if type(job.loss) not in LOSSES:
+        return f"the loss {job.loss.name}"
+    for metric in job.metrics:
+        if isinstance(metric, Function) or type(metric).sums is not Average.sums:
+            return f"the metric {metric.name}"
+    if type(optimizer) not in (SGD, RMSprop, Adam, AdamW, Adagrad, Adadelta) or len(optimizer.slot_values()) > 2:
+        return f"the optimizer {type(optimizer).__name__}"
+    if isinstance(optimizer, RMSprop) and len(optimizer.slot_values()) > 1:
+        return "RMSprop with momentum, or centered"
+    if optimizer.use_ema or optimizer.clipnorm or optimizer.clipvalue or optimizer.global_clipnorm:
+        return "clipped gradients or averaged weights"
+    return None

@@ -1,0 +1,200 @@
+"""A job as a program: what `handson.kernels.dense_program` needs to know of a net, its loss and its optimizer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from handson import activations
+from handson.layers import BatchNormalization, Dense, Dropout
+from handson.losses import (
+    BinaryCrossentropy,
+    CategoricalCrossentropy,
+    Huber,
+    MeanAbsoluteError,
+    MeanSquaredError,
+    SparseCategoricalCrossentropy,
+)
+from handson.optimizers import SGD, Adagrad, Adam, RMSprop
+from handson.randomness.keys import derive
+from handson.training.job import Job, Span
+from handson.training.state import trainable_weights
+
+ACTIVATIONS = ("linear", "relu", "tanh", "sigmoid", "softmax", "leaky_relu", "elu", "selu")
+
+
+class Program:
+    """The operations of a net, and the arrays that they work on."""
+
+    def __init__(self, job: Job) -> None:
+        self.places_of_weights, layers = _offsets(trainable_weights(job.module)), _layers_of(job)
+        self._layers = [layer for layer in layers if isinstance(layer, Dropout) and layer.rate > 0]
+        self._norms = [layer for layer in layers if isinstance(layer, BatchNormalization)]
+        self.operations = np.array(list(self._list(job)), np.int64)
+        widths = [int(self.operations[0, 1]), *self.operations[:, 2].tolist()]
+        size, widest = job.batches.batch_size, max(widths)
+        self.width = widths[-1]
+        self.places = _places(self.operations, size)
+        self.arena = np.zeros(int(self.places[-1]) + size * widest, np.float32)
+        self.masks = np.zeros(len(self.arena) if self._layers else 1, np.bool_)
+        self.upper, self.lower = np.zeros(size * widest, np.float32), np.zeros(size * widest, np.float32)
+        self.sums = np.zeros((2, widest), np.float32)
+        features = sum(layer.moving_mean.numel() for layer in self._norms)
+        self.moving, self.moments = np.zeros((2, features), np.float32), np.zeros((2, features), np.float32)
+        self.constants = np.array([(n.epsilon, n.momentum) for n in self._norms] or [(0, 0)], np.float32)
+        rates = [layer.rate for layer in self._layers] or [0.0]
+        self.thresholds = np.array([min(round(rate * 2**32), 2**32 - 1) for rate in rates], np.uint32)
+        self.scales = np.array([1.0 / (1.0 - rate) for rate in rates], np.float32)
+        self.loss = _loss_code(job.loss), np.float32(getattr(job.loss, "delta", 1.0))
+        self.optimizer, self.numbers = _optimizer_code(job.optimizer)
+
+    def _list(self, job: Job) -> Iterator[tuple[int, ...]]:
+        """The operations, row by row: see `handson.kernels.dense_program`."""
+        from handson.kernels import dense_program as kernel
+
+        names = {id(weight): name for name, weight in trainable_weights(job.module).items()}
+        width, moments = job.batches.inputs[0].numel(), 0
+
+        def place(weight: Any) -> int:
+            return -1 if weight is None else self.places_of_weights[names[id(weight)]]
+
+        for layer in _layers_of(job):
+            if isinstance(layer, Dense):
+                yield kernel.MATMUL, width, layer.units, place(layer.kernel), place(layer.bias), 0, 0
+                width = layer.units
+            elif isinstance(layer, BatchNormalization):
+                number = self._norms.index(layer)
+                yield (
+                    kernel.BATCH_NORMALIZATION, width, width, place(layer.gamma), place(layer.beta), moments, number
+                )  # fmt: skip
+                moments += width
+            elif layer in self._layers:
+                yield kernel.DROPOUT, width, width, 0, 0, 0, self._layers.index(layer)
+            activation = getattr(layer, "activation", activations.linear)
+            if activation is not activations.linear:
+                yield kernel.ACTIVATION, width, width, ACTIVATIONS.index(activation.__name__), 0, 0, 0
+
+    def keys(self, seed: int, age: int) -> np.ndarray:
+        """The keys of the dropout layers in an epoch: see `handson.layers.dropout.dropout_mask`."""
+        keys = [derive(seed if layer.seed is None else layer.seed, layer.path, age) for layer in self._layers]
+        return np.array(keys or [0], np.uint64)
+
+    def gather(self, named: dict[str, Tensor], optimizer: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Flat copies of weights and slots; the moving moments too."""
+        flat = np.concatenate([weight.detach().reshape(-1).numpy() for weight in named.values()])
+        slots = np.zeros((2, len(flat)), np.float32)
+        for position, slot in enumerate(optimizer.slot_values()):
+            slots[position] = np.concatenate([optimizer.slots[slot][name].reshape(-1).numpy() for name in named])
+        if self._norms:
+            self.moving[0] = np.concatenate([layer.moving_mean.numpy() for layer in self._norms])
+            self.moving[1] = np.concatenate([layer.moving_variance.numpy() for layer in self._norms])
+        return flat, slots
+
+    @torch.no_grad()
+    def scatter(self, flat: np.ndarray, slots: np.ndarray, named: dict[str, Tensor], optimizer: Any) -> None:
+        """Put flat copies back."""
+        for name, weight in named.items():
+            part = slice(self.places_of_weights[name], self.places_of_weights[name] + weight.numel())
+            weight.copy_(torch.from_numpy(flat[part]).view(weight.shape))
+            for position, slot in enumerate(optimizer.slot_values()):
+                optimizer.slots[slot][name].copy_(torch.from_numpy(slots[position, part]).view(weight.shape))
+        first = 0
+        for layer in self._norms:
+            last = first + layer.moving_mean.numel()
+            layer.moving_mean.copy_(torch.from_numpy(self.moving[0, first:last]))
+            layer.moving_variance.copy_(torch.from_numpy(self.moving[1, first:last]))
+            first = last
+
+
+def _layers_of(job: Job) -> list[Any]:
+    return list(job.module.layers)  # type: ignore[arg-type]
+
+
+def _offsets(named: dict[str, Tensor]) -> dict[str, int]:
+    ends = np.cumsum([0, *(weight.numel() for weight in named.values())]).tolist()
+    return dict(zip(named, ends, strict=False))
+
+
+def _places(operations: np.ndarray, size: int) -> np.ndarray:
+    """Where the input of each operation lies in the arena, and the last output.
+
+    Activations work in place, but for one after another: the first still needs its output.
+    """
+    from handson.kernels import dense_program as kernel
+
+    places, before = [0], kernel.ACTIVATION
+    for operation in operations:
+        in_place = operation[kernel.KIND] == kernel.ACTIVATION != before
+        before = operation[kernel.KIND]
+        places.append(places[-1] + (0 if in_place else size * int(operation[kernel.BEFORE])))
+    return np.array(places)
+
+
+def arrays(job: Job) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Inputs, scaled; targets as the loss of the program wants them; sample weights, or nothing."""
+    inputs = job.batches.inputs.to(torch.float32)
+    inputs = (inputs if job.input_scaling is None else job.input_scaling.apply(inputs)).reshape(len(inputs), -1)
+    targets, loss = job.batches.targets, job.loss
+    if loss.targets == "labels":
+        classes = next(layer.units for layer in reversed(_layers_of(job)) if isinstance(layer, Dense))
+        one_hot = torch.nn.functional.one_hot(targets.clamp(min=0), classes).to(torch.float32)
+        targets = torch.where((targets >= 0)[:, None], one_hot, torch.nan)
+    elif job.target_scaling is not None:
+        targets = job.target_scaling.apply(targets)
+    smoothing = getattr(loss, "label_smoothing", 0.0)
+    if smoothing:
+        share = 0.5 if isinstance(loss, BinaryCrossentropy) else 1.0 / targets.shape[-1]
+        targets = targets * (1.0 - smoothing) + share * smoothing
+    weights = np.zeros(0, np.float32) if job.batches.weights is None else job.batches.weights.numpy()
+    return inputs.contiguous().numpy(), targets.to(torch.float32).contiguous().numpy(), weights
+
+
+def schedules(optimizer: Any, span: Span) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Learning rate, momentum and the factor of weight decay for each step; Adam's rates with bias corrections."""
+    first = optimizer.iterations
+    positions = [span.position(span.first + k, first + k) for k in range(span.last - span.first)]
+    rates = np.array([optimizer.value("learning_rate", position) for position in positions])
+    momenta = np.zeros(len(rates))
+    if isinstance(optimizer, SGD) and optimizer.momentum:
+        momenta = np.array([optimizer.value("momentum", position) for position in positions])
+    decays = 1.0 - rates * (optimizer.weight_decay or 0.0)
+    if isinstance(optimizer, Adam):
+        times = np.arange(first + 1, first + 1 + len(rates))
+        rates = rates * np.sqrt(1.0 - optimizer.beta_2**times) / (1.0 - optimizer.beta_1**times)
+    return rates.astype(np.float32), momenta.astype(np.float32), decays.astype(np.float32)
+
+
+def _loss_code(loss: Any) -> int:
+    from handson.kernels import dense_program as kernel
+
+    logits = getattr(loss, "from_logits", False)
+    codes: dict[type, int] = {
+        MeanSquaredError: kernel.MSE,
+        MeanAbsoluteError: kernel.MAE,
+        Huber: kernel.HUBER,
+        BinaryCrossentropy: kernel.BINARY_LOGITS if logits else kernel.BINARY,
+        CategoricalCrossentropy: kernel.CATEGORICAL_LOGITS if logits else kernel.CATEGORICAL,
+        SparseCategoricalCrossentropy: kernel.CATEGORICAL_LOGITS if logits else kernel.CATEGORICAL,
+    }
+    return codes[type(loss)]
+
+
+def _optimizer_code(optimizer: Any) -> tuple[int, tuple[Any, ...]]:
+    """The optimizer of the program, and its two decay rates and epsilon."""
+    from handson.kernels import dense_program as kernel
+
+    if isinstance(optimizer, SGD):
+        moving = kernel.NESTEROV_SGD if optimizer.nesterov else kernel.MOMENTUM_SGD
+        code, numbers = moving if optimizer.momentum else kernel.PLAIN_SGD, (0.0, 0.0, 0.0)
+    elif isinstance(optimizer, Adam):
+        code, numbers = kernel.ADAM, (optimizer.beta_1, optimizer.beta_2, optimizer.epsilon)
+    elif isinstance(optimizer, Adagrad):
+        code, numbers = kernel.ADAGRAD, (0.0, 0.0, optimizer.epsilon)
+    else:
+        code = kernel.RMSPROP if isinstance(optimizer, RMSprop) else kernel.ADADELTA
+        numbers = (optimizer.rho, 0.0, optimizer.epsilon)
+    return code, tuple(np.float32(number) for number in numbers)

@@ -1,0 +1,1 @@
+"""Files, configurations and commands that were made to break handson."""
