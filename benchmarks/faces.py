@@ -24,14 +24,18 @@ from handson.faces import EXPERIMENTS
 from handson.runs import Run, errors
 
 
-def trained(recipe: str, seed: int, data: Dataset, out: Path) -> tuple[Run, float]:
-    """A run of a recipe with a seed, and the seconds of its training."""
-    experiment = Experiment.from_yaml(EXPERIMENTS[recipe])
-    experiment.name, experiment.fit.seed = f"{recipe}-{seed}", seed
-    run = Run.create(experiment, out)
-    started = time.perf_counter()
-    run.fit(data, verbose=0)
-    return run, time.perf_counter() - started
+def trained(recipe: str, seed: int, data: Dataset, out: Path) -> Run:
+    """A run of a recipe with a seed; one that was begun before goes on, one that is finished is taken as it is."""
+    name = f"{recipe}-{seed}"
+    if (out / name).exists():
+        run = Run(out / name)
+    else:
+        experiment = Experiment.from_yaml(EXPERIMENTS[recipe])
+        experiment.name, experiment.fit.seed = name, seed
+        run = Run.create(experiment, out)
+    if not run.finished:
+        run.fit(data, verbose=0)
+    return run
 
 
 def row(name: str, seconds: float, error: float) -> float:
@@ -43,11 +47,11 @@ def measure(recipe: str, seeds: list[int], data: Dataset, out: Path) -> list[Run
     """Train a recipe with some seeds; the runs."""
     runs, found = [], []
     for seed in seeds:
-        run, seconds = trained(recipe, seed, data, out)
+        run = trained(recipe, seed, data, out)
         _, validation = run.split(data, verbose=0)
         assert validation is not None
         error = errors(run.net().predict(validation.inputs), validation)["rmse"]
-        found.append(row(f"{recipe}, seed {seed}", seconds, error))
+        found.append(row(f"{recipe}, seed {seed}", run.history().seconds, error))
         runs.append(run)
     if len(found) > 1:
         print(f"{recipe}: mean {statistics.mean(found):.3f}, spread {min(found):.3f} to {max(found):.3f}")

@@ -3,9 +3,10 @@
     python benchmarks/kill_training.py --kills 500
 
 Each round starts a process that trains a small net into a run folder, kills it with SIGKILL at a random moment, and
-starts it anew on the same folder; checkpoints are written all the time, so that many kills fall into a write. When a
-run has come to its end its weights, optimizer, history, callbacks, files and predictions are compared with those of
-the undisturbed run, byte for byte. Jobs differ in net, loss, optimizer, augmentation, callbacks and engine.
+starts it anew on the same folder; checkpoints are written all the time. Every second kill falls into one of the
+operations of the disk, with a half of the file written. When a run has come to its end its weights, optimizer, history,
+callbacks, files and predictions are compared with those of the undisturbed run, byte for byte. Jobs differ in net,
+loss, optimizer, augmentation, callbacks and engine.
 """
 
 from __future__ import annotations
@@ -19,15 +20,18 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 
 import handson
+from handson import console
 from handson.callbacks import CSVLogger, EarlyStopping, ReduceLROnPlateau
 from handson.data import Augment
+from handson.files import atomic
 from handson.layers import BatchNormalization, Conv2D, Dense, Dropout, Flatten, MaxPooling2D
 from handson.models import Sequential
 from handson.optimizers import SGD, Adam
@@ -36,19 +40,60 @@ from handson.training import keeper, memory
 from handson.training.state import TrainingState
 
 Digest = dict[str, str]
+# A kill falls into one of so many operations of the disk after a start; a checkpoint takes fifteen.
+MOST_OPERATIONS = 60
+
+
+class Deadly(atomic.Disk):
+    """Kills its process in the k-th operation; of a file it has written a half by then."""
+
+    def __init__(self, number: int) -> None:
+        self.left = number
+
+    def _live(self) -> bool:
+        self.left -= 1
+        return self.left > 0
+
+    def write(self, path: Path, pieces: Iterable[bytes | memoryview]) -> None:
+        content = b"".join(pieces)
+        alive = self._live()
+        super().write(path, [content if alive else content[: len(content) // 2]])
+        alive or die()
+
+    def append(self, path: Path, piece: bytes) -> None:
+        alive = self._live()
+        super().append(path, piece if alive else piece[: len(piece) // 2])
+        alive or die()
+
+    def replace(self, source: Path, target: Path) -> None:
+        self._live() or die()
+        super().replace(source, target)
+
+    def sync_folder(self, folder: Path) -> None:
+        self._live() or die()
+        super().sync_folder(folder)
+
+    def remove(self, path: Path) -> None:
+        super().remove(path)
+        self._live() or die()
+
+
+def die() -> None:
+    """End this process as a power failure would."""
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def table_job(folder: Path, engine: str) -> Digest:
     """A dense net on a table: dropout, batch normalization, plateau, early stopping, averaged weights."""
     rng = np.random.default_rng(1)
-    x = rng.normal(size=(3000, 6)).astype(np.float32)
-    y = np.sin(x).sum(1) + 0.1 * rng.normal(size=3000).astype(np.float32)
+    x = rng.normal(size=(1200, 6)).astype(np.float32)
+    y = np.sin(x).sum(1) + 0.1 * rng.normal(size=1200).astype(np.float32)
     y[::7] = np.nan
     net = Sequential([Dense(24, activation="relu"), BatchNormalization(), Dropout(0.2), Dense(1)])
     net.compile(Adam(0.01, use_ema=True), "mse", metrics=["mae"], scale_targets="standard")
     callbacks = [ReduceLROnPlateau(patience=1), EarlyStopping(patience=50, restore_best_weights=True)]
     callbacks.append(CSVLogger(folder / "log.csv"))
-    net.fit(x, y, epochs=12, validation_split=0.2, seed=5, verbose=0, callbacks=callbacks, run=folder, engine=engine,
+    net.fit(x, y, epochs=8, validation_split=0.2, seed=5, verbose=0, callbacks=callbacks, run=folder, engine=engine,
             checkpoint_seconds=0.0)  # fmt: skip
     return digest(net, x, folder)
 
@@ -56,8 +101,8 @@ def table_job(folder: Path, engine: str) -> Digest:
 def image_job(folder: Path, engine: str) -> Digest:
     """A convolutional net on images with keypoints: augmentation, a schedule over the whole training, momentum."""
     rng = np.random.default_rng(2)
-    x = rng.integers(0, 256, (400, 16, 16, 1), dtype=np.uint8)
-    y = pd.DataFrame(rng.uniform(2, 14, (400, 4)), columns=["left_eye_x", "left_eye_y", "right_eye_x", "right_eye_y"])
+    x = rng.integers(0, 256, (200, 16, 16, 1), dtype=np.uint8)
+    y = pd.DataFrame(rng.uniform(2, 14, (200, 4)), columns=["left_eye_x", "left_eye_y", "right_eye_x", "right_eye_y"])
     net = Sequential([Conv2D(6, 3, activation="relu"), MaxPooling2D(), Dropout(0.1), Flatten(), Dense(4)])
     net.compile(SGD(OneCycle(0.01), momentum=0.9, nesterov=True), "huber", metrics=["rmse"], scale_inputs=(0, 255),
                 scale_targets=(8, 8))  # fmt: skip
@@ -82,14 +127,17 @@ def digest(net: Sequential, x: np.ndarray, folder: Path) -> Digest:
     return {name: hashlib.sha256(content).hexdigest() for name, content in found.items()}
 
 
-def start(job: str, folder: Path, engine: str, out: Path) -> int:
+def start(job: str, folder: Path, engine: str, out: Path, operations: int = 0) -> int:
     """Run a job in a forked process; the digest goes into a file when it has come to its end."""
     child = os.fork()
     if child:
         return child
     status = 1
     try:
+        console.say = lambda text: None
         keeper.MOST_SHARE = 1.0
+        if operations:
+            atomic.disk = Deadly(operations)
         lines = "\n".join(f"{name} {value}" for name, value in sorted(JOBS[job](folder, engine).items()))
         out.write_text(lines)
         status = 0
@@ -112,9 +160,11 @@ def disturbed(
         rounds += 1
         folder, out = parent / f"{job}-{rounds}", parent / f"{job}-{rounds}.txt"
         while not out.exists():
-            child = start(job, folder, engine, out)
-            time.sleep(chance.uniform(0.02, seconds))
-            os.kill(child, signal.SIGKILL)
+            in_a_write = chance.random() < 0.5
+            child = start(job, folder, engine, out, chance.randint(1, MOST_OPERATIONS) if in_a_write else 0)
+            if not in_a_write:
+                time.sleep(chance.uniform(0.02, seconds))
+                os.kill(child, signal.SIGKILL)
             status = wait(child)
             if status == -signal.SIGKILL:
                 done += 1
@@ -135,6 +185,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--engine", default="auto")
     arguments = parser.parse_args()
+    torch.set_num_threads(1)  # so small nets only wait for a second thread, for most of the time on a busy machine
     memory.keep_blocks()
     chance = random.Random(arguments.seed)
     for job in JOBS:

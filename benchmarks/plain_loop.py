@@ -65,29 +65,29 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=16_000)
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--repetitions", type=int, default=7)
-    parser.add_argument("--engine", default="eager")
     arguments = parser.parse_args()
     x, y = data(arguments.rows)
     steps = arguments.epochs * -(-arguments.rows // BATCH)
     runs = {
         "plain loop, torch.optim.Adam()": lambda: plain(x, y, arguments.epochs, fused=False),
         "plain loop, torch.optim.Adam(fused=True)": lambda: plain(x, y, arguments.epochs, fused=True),
-        f"handson fit, engine={arguments.engine}": lambda: ours(x, y, arguments.epochs, arguments.engine),
+        "handson fit, engine='eager'": lambda: ours(x, y, arguments.epochs, "eager"),
+        "handson fit, engine='dense'": lambda: ours(x, y, arguments.epochs, "dense"),
     }
     times: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(arguments.repetitions):
         for name, run in runs.items():
             times[name].append(run() / steps * 1e6)
-    *peers, last = times
+    *peers, eager, dense = times
     machine = f"{platform.processor() or platform.machine()}, {os.cpu_count()} processors"
     versions = f"Python {platform.python_version()}, torch {torch.__version__}, handson {handson.__version__}"
     print(f"{machine}, {versions}, {torch.get_num_threads()} threads")
     print(f"5-64-64-1, batch {BATCH}, {steps} steps a run, n = {arguments.repetitions}, in turn")
     for name, values in times.items():
         print(f"{name:44}{statistics.median(values):8.0f} us/step   ({min(values):.0f} to {max(values):.0f})")
-    for name in peers:
-        ratios = [a / b for a, b in zip(times[last], times[name], strict=True)]
-        print(f"handson / {name:44}{statistics.median(ratios):6.2f}   ({min(ratios):.2f} to {max(ratios):.2f})")
+    for ours_, theirs in [(own, peer) for own in (eager, dense) for peer in peers]:
+        ratios = [a / b for a, b in zip(times[ours_], times[theirs], strict=True)]
+        print(f"{ours_} / {theirs:44}{statistics.median(ratios):6.2f}   ({min(ratios):.2f} to {max(ratios):.2f})")
 
 
 if __name__ == "__main__":

@@ -400,3 +400,15 @@ def test_predicting_before_fitting_says_so():
     x, y = data_of()
     with pytest.raises(HandsonError, match="the specialists are not trained yet: call fit first"):
         Specialists(trained_net(x, y)).predict(x)
+
+
+def test_every_specialist_has_an_optimizer_of_its_own(tmp_path):
+    x, y = data_of()
+    specialists = Specialists(trained_net(x, y), {"eyes": EYES, "nose": NOSE}, columns=COLUMNS)
+    specialists.fit(x, y, epochs=2, optimizer=handson.optimizers.Adam(0.01), verbose=0)
+    eyes, nose = (specialists.models[name].optimizer for name in ("eyes", "nose"))
+    assert eyes is not nose
+    specialists.save(tmp_path / "specialists")
+    again = Specialists.load(tmp_path / "specialists")
+    assert again.models["eyes"].optimizer.iterations == eyes.iterations == 4
+    assert same([again.predict(x)], [specialists.predict(x)])

@@ -4,18 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import SequenceMatcher
+from itertools import islice
 from numbers import Integral
 from typing import Any
+
+# More names than anybody misspelt one of, and longer ones.
+MOST_COMPARED, MOST_LETTERS = 1000, 100
 
 
 class HandsonError(ValueError):
     """Something the user gave cannot be used; the message says what to give instead.
 
+    Control characters, which may come with the name of a file, are shown and do not reach the terminal.
+
     Examples
     --------
     >>> issubclass(HandsonError, ValueError)
     True
+    >>> str(HandsonError("no file \x1b[31m"))
+    'no file \\x1b[31m'
     """
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__("".join(map(_shown, str(message))))
 
 
 class NotBuiltError(HandsonError):
@@ -24,6 +35,10 @@ class NotBuiltError(HandsonError):
 
 class TrainingError(HandsonError):
     """Training stopped because it cannot go on, for example at a loss that is not a number."""
+
+
+def _shown(letter: str) -> str:
+    return letter if letter.isprintable() or letter == "\n" else ascii(letter)[1:-1]
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -44,8 +59,9 @@ def nearest(name: str, known: Iterable[str]) -> str:
     ''
     """
     likeness: dict[str, float] = {}
-    for entry in sorted(map(str, known), key=str.swapcase):
-        ratio = SequenceMatcher(None, str(name).casefold(), entry.casefold()).ratio()
+    for entry in sorted(map(str, islice(known, MOST_COMPARED)), key=str.swapcase):
+        matcher = SequenceMatcher(None, str(name)[:MOST_LETTERS].casefold(), entry[:MOST_LETTERS].casefold())
+        ratio = matcher.ratio() if min(matcher.real_quick_ratio(), matcher.quick_ratio()) >= 0.6 else 0.0
         if ratio >= 0.6 and entry.casefold() not in map(str.casefold, likeness):
             likeness[entry] = ratio
     best = sorted(likeness, key=lambda entry: (-likeness[entry], entry))[:2]

@@ -12,12 +12,14 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from handson import yaml_file
 from handson.data.dataset import Dataset
 from handson.data.sources import check_exists, read
-from handson.errors import HandsonError, nearest
+from handson.errors import HandsonError, nearest, shortened
 
 if TYPE_CHECKING:
     from handson.data.augment import Augment
     from handson.models import Sequential
 
+# Mistakes that are listed; those that come after them may be due to the same cause.
+MOST_SHOWN = 20
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}")
 
 
@@ -155,7 +157,7 @@ class CompileSection(_Section):
 
     optimizer: Annotated[Any, _noun("optimizer")] = "Adam"
     loss: Annotated[Any, _named_noun("loss")] = "mse"
-    metrics: list[Annotated[Any, _named_noun("metric")]] = Field(default_factory=list)
+    metrics: list[Annotated[Any, _named_noun("metric")]] = Field(default_factory=list, max_length=50)
     scale_inputs: Annotated[Any, _scaling("inputs")] = None
     scale_targets: Annotated[Any, _scaling("targets")] = None
 
@@ -168,7 +170,7 @@ class FitSection(_Section):
     seed: int = Field(0, ge=0)
     missing: Literal["mask", "drop"] = "mask"
     class_weight: dict[int, float] | None = None
-    callbacks: list[Annotated[Any, _noun("callback")]] = Field(default_factory=list)
+    callbacks: list[Annotated[Any, _noun("callback")]] = Field(default_factory=list, max_length=50)
     evaluate_training: bool = False
     shuffle: bool = True
     engine: Annotated[str, AfterValidator(_engine)] = "auto"
@@ -220,7 +222,7 @@ class Experiment(_Section):
     data: DataSection = Field(default_factory=lambda: DataSection())
     split: SplitSection = Field(default_factory=lambda: SplitSection())
     augment: Annotated[dict[str, Any] | None, BeforeValidator(lambda value: _augment_arguments(value))] = None
-    model: list[Annotated[Any, _noun("layer")]] = Field(min_length=1)
+    model: list[Annotated[Any, _noun("layer")]] = Field(min_length=1, max_length=200)
     compile: CompileSection = Field(default_factory=lambda: CompileSection())
     fit: FitSection = Field(default_factory=lambda: FitSection())
     specialists: SpecialistsSection = Field(default_factory=lambda: SpecialistsSection())
@@ -302,7 +304,7 @@ def _augment_arguments(value: Any) -> Any:
 def _explain(error: ValidationError, document: yaml_file.Document) -> str:
     """Everything that is wrong with an experiment, each with its line."""
     lines = []
-    for entry in error.errors():
+    for entry in error.errors()[:MOST_SHOWN]:
         path = [step for step in entry["loc"] if step != "[key]"]
         message = entry["msg"].removeprefix("Value error, ")
         if entry["type"] == "extra_forbidden":
@@ -316,6 +318,7 @@ def _explain(error: ValidationError, document: yaml_file.Document) -> str:
         else:
             label = ".".join(str(step) for step in path)
             message = f"{label}: {message}" + ("" if entry["type"] == "value_error" else f"; got {entry['input']!r}.")
+        message = shortened(message, 500)
         lines.append((document.line(path, message), message))
     return "\n".join(f"{document.source}, line {line}: {message}" for line, message in sorted(lines))
 

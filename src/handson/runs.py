@@ -19,8 +19,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from pydantic import BaseModel, model_validator
 
 from handson import console
+from handson.data.array_files import Archive
 from handson.data.dataset import Dataset
 from handson.data.keypoints import find_points
 from handson.data.sources import TABLES
@@ -43,6 +45,34 @@ BEFORE_TRAINING = {"experiment.yaml", "data.json", "split.npz", "lock", "run.jso
 def say_specialist(name: str, rows: int) -> None:
     """Print which specialist is trained next."""
     console.say(f"specialist {name}: {rows} rows")
+
+
+class Columns(BaseModel):
+    """What is in data.json: where the data came from, and the names of its columns and classes."""
+
+    source: str
+    rows: int
+    inputs: list[str]
+    targets: list[str]
+    classes: list[str] | None
+
+
+class StoredHistory(BaseModel):
+    """What is in history.json: see `handson.training.history.History.to_json`."""
+
+    history: dict[str, list[float | None]]
+    epoch: list[int]
+    params: dict[str, Any]
+    seed: int | None
+    notes: list[str]
+    seconds: float
+
+    @model_validator(mode="after")
+    def check_lengths(self) -> StoredHistory:
+        """Every quantity has one value for each epoch."""
+        if any(len(values) != len(self.epoch) for values in self.history.values()):
+            raise ValueError("the quantities have values for different numbers of epochs")
+        return self
 
 
 class Run:
@@ -157,7 +187,8 @@ class Run:
             resume=resume,
             **settings,
         )
-        self._write_columns(data)
+        if resume == "force":
+            self._write_columns(data)
         net.save(self.folder / "net.handson")
         self._write_history(history)
         self._write_report(net, data, validation, history)
@@ -189,8 +220,7 @@ class Run:
             return data, None
         kept = self.folder / "split.npz"
         if kept.is_file():
-            with np.load(kept, allow_pickle=False) as rows:
-                train, held_out = rows["train"], rows["validation"]
+            train, held_out = _kept_split(kept)
             rows_before = len(train) + len(held_out)
             if rows_before == len(data):
                 return data.rows(train), data.rows(held_out)
@@ -208,7 +238,7 @@ class Run:
 
     def columns(self) -> dict[str, Any]:
         """The columns that the net was trained on: 'inputs', 'targets', and the names of 'classes' or None."""
-        return json.loads(self._trained("data.json").read_text(encoding="utf-8"))
+        return strict_json.read(self._trained("data.json"), Columns).model_dump()
 
     def read_data(self, path: str | os.PathLike[str] | None = None) -> Dataset:
         """Data with targets, by default the experiment's: the columns and classes that the net was trained on."""
@@ -237,7 +267,7 @@ class Run:
         """The history of the training."""
         from handson.training.history import History
 
-        return History().take(json.loads(self._trained("history.json").read_text(encoding="utf-8")))
+        return History().take(strict_json.read(self._trained("history.json"), StoredHistory).model_dump())
 
     def fit_specialists(
         self, data: Dataset, verbose: Any = "auto", on_group: Callable[[str, int], None] | None = say_specialist
@@ -384,6 +414,19 @@ def _callback(config: Any) -> Any:
     from handson import registry
 
     return registry.resolve("callback", config)
+
+
+def _kept_split(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """The numbers of the rows that train and validate; together they are all rows."""
+    archive = Archive(path)
+    train, held_out = archive.load("train", "the training rows"), archive.load("validation", "the validation rows")
+    whole = all(part.ndim == 1 and part.dtype.kind in "iu" for part in (train, held_out))
+    if whole:
+        rows = np.concatenate([train, held_out])
+        whole = np.array_equal(np.sort(rows), np.arange(len(rows)))
+    if not whole:
+        raise HandsonError(f"{path} is damaged: it does not divide the rows into two parts.")
+    return train, held_out
 
 
 def _write_npz(place: Path, **arrays: np.ndarray) -> None:

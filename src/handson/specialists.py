@@ -6,7 +6,6 @@ layer for its own columns, and is fine-tuned on the rows that have these columns
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -15,8 +14,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from pydantic import BaseModel
 
-from handson import registry
+from handson import optimizers, registry
 from handson.callbacks import EarlyStopping
 from handson.data import arrays
 from handson.data import keypoints as points
@@ -24,7 +24,7 @@ from handson.data.augment import Augment
 from handson.data.scaling import Scaling
 from handson.data.split import split
 from handson.errors import HandsonError, listing, nearest
-from handson.files import atomic
+from handson.files import atomic, strict_json
 from handson.files.description import describe_compiled
 from handson.layers import Dense
 from handson.models import Sequential, load_model
@@ -237,7 +237,8 @@ class Specialists:
         if compiled is None:
             raise HandsonError("Specialists: the net is not compiled; specialists are trained like it.")
         if optimizer is not None:
-            compiled["optimizer"] = registry.resolve("optimizer", optimizer)
+            # A configuration, so that every specialist gets an optimizer of its own.
+            compiled["optimizer"] = registry.to_config("optimizer", optimizers.get(optimizer))
         if not any(metric.name in ("rmse", "root_mean_squared_error") for metric in self.model.metrics):
             compiled["metrics"] = [*compiled["metrics"], "rmse"]
         net.compile(**compiled)
@@ -288,7 +289,7 @@ class Specialists:
             "output": self.output,
             "histories": {name: history.history for name, history in self.histories.items()},
         }
-        atomic.write_text(folder / INDEX, json.dumps(index, indent=1))
+        atomic.write_text(folder / INDEX, strict_json.dumps(index, indent=1))
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> Specialists:
@@ -297,15 +298,29 @@ class Specialists:
         index_file = folder / INDEX
         if not index_file.is_file():
             raise FileNotFoundError(f"there are no specialists in {folder}: {INDEX} is missing.")
-        index = json.loads(index_file.read_text(encoding="utf-8"))
-        found = cls(load_model(folder / f"{TRAINED}.handson"), index["groups"], index["output"], index["columns"])
-        for name in index["groups"]:
+        index = strict_json.read(index_file, Index)
+        found = cls(load_model(folder / f"{TRAINED}.handson"), index.groups, index.output, index.columns)
+        for name in found.groups:
             found.models[name] = load_model(folder / f"{name}.handson")
-            history = History()
-            history.history = index["histories"][name]
-            history.epoch = list(range(len(history.history["loss"])))
-            found.histories[name] = history
+            found.histories[name] = _history(index.histories.get(name, {}))
         return found
+
+
+class Index(BaseModel):
+    """What is in the index of a folder of specialists."""
+
+    columns: list[str]
+    groups: dict[str, list[str]]
+    output: str
+    histories: dict[str, dict[str, list[float | None]]]
+
+
+def _history(values: dict[str, list[float | None]]) -> History:
+    history = History()
+    nan = float("nan")
+    history.history = {name: [nan if value is None else value for value in each] for name, each in values.items()}
+    history.epoch = list(range(max(map(len, values.values()), default=0)))
+    return history
 
 
 def _check_groups(groups: Any, names: Sequence[str]) -> Groups:

@@ -12,10 +12,13 @@ from typing import Any
 
 import yaml
 
-from handson.errors import HandsonError
+from handson.errors import HandsonError, shortened
+from handson.files import regular
 
 # An experiment is a page of text; these bounds keep a hostile file from taking memory or time.
-MOST_BYTES, MOST_DEPTH = 1 << 20, 40
+MOST_BYTES, MOST_ENTRIES, MOST_DEPTH = 1 << 16, 5000, 40
+# Words of a message that are looked for.
+MOST_WORDS = 20
 
 
 # The scalars of YAML 1.2's core schema: tag, pattern, and the characters that it may begin with.
@@ -31,7 +34,7 @@ SCALARS = [
 class _Loader(yaml.SafeLoader):
     """The safe loader with the scalars of YAML 1.2, without aliases, to a limited depth."""
 
-    depth = 0
+    depth = entries = 0
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         mark = self.peek_event().start_mark
@@ -39,6 +42,10 @@ class _Loader(yaml.SafeLoader):
             raise yaml.MarkedYAMLError(problem="aliases (*name) are not used here", problem_mark=mark)
         if self.depth > MOST_DEPTH:
             raise yaml.MarkedYAMLError(problem="entries are nested too deeply", problem_mark=mark)
+        if self.entries == MOST_ENTRIES:
+            problem = f"there are more than {MOST_ENTRIES:,} entries, which no experiment has"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=mark)
+        self.entries += 1
         self.depth += 1
         node = super().compose_node(parent, index)
         self.depth -= 1
@@ -99,6 +106,8 @@ class Document:
         self.source = source
         if len(text.encode()) > MOST_BYTES:
             raise HandsonError(f"{source} is larger than {MOST_BYTES:,} bytes, which no experiment is.")
+        if text.count("[") + text.count("{") > MOST_ENTRIES:
+            raise HandsonError(f"{source} has more than {MOST_ENTRIES:,} brackets, which no experiment has.")
         try:
             loader = _Loader(text)
             self._node = loader.get_single_node()
@@ -107,11 +116,12 @@ class Document:
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark
             line = f", line {mark.line + 1}" if mark else ""
-            raise HandsonError(f"{source}{line}: {error.problem or error.context}.") from None
+            raise HandsonError(f"{source}{line}: {shortened(error.problem or error.context)}.") from None
         except HandsonError:
             raise
         except (yaml.YAMLError, RecursionError, ValueError) as error:
-            raise HandsonError(f"{source} is not YAML that can be read: {str(error).splitlines()[0]}") from None
+            reason = shortened((str(error).splitlines() or [type(error).__name__])[0])
+            raise HandsonError(f"{source} is not YAML that can be read: {reason}") from None
         if not isinstance(self.value, dict):
             raise HandsonError(f"{source} holds no experiment: expected 'name: value' lines.")
 
@@ -132,14 +142,14 @@ class Document:
             if found is None:
                 break
             line, node = found[0].start_mark.line + 1, found[1]
-        places = _places(node, re.findall(r"'([^']+)'", message or ""))[:1]
-        return max(places or _places(node, re.findall(r"\w+", message or "")), default=line)
+        places = _places(node, re.findall(r"'([^']+)'", message or "")[:MOST_WORDS])[:1]
+        return max(places or _places(node, re.findall(r"\w+", message or "")[:MOST_WORDS]), default=line)
 
 
 def read(path: Path) -> Document:
     """The document in a file."""
     try:
-        return Document(path.read_text(encoding="utf-8"), str(path))
+        return Document(regular.read_bytes(path, MOST_BYTES).decode("utf-8-sig"), str(path))
     except UnicodeDecodeError:
         raise HandsonError(f"{path} is not text in UTF-8.") from None
     except IsADirectoryError:
@@ -185,6 +195,7 @@ def _check_duplicates(node: Any, source: str) -> None:
     for key, value in _pairs(node):
         if isinstance(key, yaml.ScalarNode):
             if key.value in seen:
-                raise HandsonError(f"{source}, line {key.start_mark.line + 1}: the key {key.value!r} is there twice.")
+                name = shortened(repr(key.value), 100)
+                raise HandsonError(f"{source}, line {key.start_mark.line + 1}: the key {name} is there twice.")
             seen.add(key.value)
         _check_duplicates(value, source)

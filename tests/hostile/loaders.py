@@ -5,13 +5,19 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 
 import handson
+import handson.cli.commands
+import handson.cli.exploration
+import handson.cli.tables
 from handson import Sequential, runs, specialists
 from handson.cli import main as command_line
 from handson.data import read, tables
+from handson.data.dataset import Dataset
 from handson.experiment import Experiment
+from handson.kernels import image_text
 from handson.layers import Dense
 from handson.training import checkpoint
 
@@ -54,14 +60,14 @@ def run_folder(path, what):
     """Something of a run: columns, history, split, net or specialists."""
     run = runs.Run(path)
     if what == "split":
-        rows = handson.Dataset(np.zeros((4, 2), np.float32), np.zeros((4, 1), np.float32), target_names=["y"])
+        rows = Dataset(np.zeros((4, 2), np.float32), np.zeros((4, 1), np.float32), target_names=["y"])
         return [len(part) for part in run.split(rows, verbose=0)]
     return str(getattr(run, what)())
 
 
-def command(*arguments, folder):
-    """A command line; what it would print is its result."""
-    os.chdir(folder)
+def command(arguments, where):
+    """A command line, in a folder."""
+    os.chdir(where)
     sys.argv = ["handson", *arguments]
     command_line()
 
@@ -99,6 +105,9 @@ def warm_up(folder):
     np.savez(folder / "a.npz", x=np.zeros((2, 2)))
     array(folder / "a.npy")
     array(folder / "a.npz")
+    pd.DataFrame({"x": [1.0], "y": [2.0]}).to_parquet(folder / "a.parquet")
+    table(folder / "a.parquet", targets="y")
+    image_text.find_lines(np.zeros(2, np.uint8), 0, 44)
     (folder / "images").mkdir()
     for suffix in ("png", "jpg", "gif", "tif", "bmp", "webp"):
         Image.new("L", (4, 4)).save(folder / "images" / f"a.{suffix}")

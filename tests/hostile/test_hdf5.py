@@ -86,13 +86,22 @@ def a_group_in_place_of_an_array(file):
 
 
 def many_groups(file):
-    for number in range(5_000):
-        file.create_group(f"layers/a{number}/vars")
+    for number in range(10_000):
+        file["layers"][f"a{number}"] = h5py.SoftLink("/layers")
 
 
 def many_arrays(file):
-    for number in range(5_000):
-        file[VARS].create_dataset(f"{number + 10}", data=[1.0])
+    group, array = file[VARS], file[VARS]["0"]
+    for number in range(10_000):
+        group[f"{number + 10}"] = array
+
+
+def a_fan_of_links(file):
+    """Seven groups, and ten million ways through them."""
+    groups = [file.create_group(f"groups/{number}") for number in range(7)]
+    for above, below in zip([file["layers"], *groups], groups, strict=False):
+        for number in range(10):
+            above[f"a{number}"] = below
 
 
 def deep_groups(file):
@@ -109,7 +118,7 @@ def a_long_name(file):
 
 KINDS = [
     an_array_of_nothing, a_huge_array, a_packed_bomb, words, references, records, complex_numbers, long_lists, one_number,
-    emptiness, a_link_to_a_file, a_link_to_nothing, a_circle, a_group_in_place_of_an_array, many_groups, many_arrays,
+    emptiness, a_link_to_a_file, a_link_to_nothing, a_circle, a_group_in_place_of_an_array, many_groups, many_arrays, a_fan_of_links,
     deep_groups,
 ]  # fmt: skip
 
@@ -148,7 +157,7 @@ ESCAPES = {
     "open": "open('/etc/passwd')",
     "write": "open('canary', 'w').write('x')",
     "network": "import socket; socket.create_connection(('127.0.0.1', 9))",
-    "process": "import os; os.fork()",
+    "process": "import subprocess; subprocess.run(['true'])",
     "memory": "bytearray(2 << 30)",
 }
 

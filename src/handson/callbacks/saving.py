@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import os
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,19 @@ from torch import Tensor
 
 from handson.callbacks.base import Callback, Logs, Monitoring
 from handson.errors import HandsonError
+from handson.files import atomic
 from handson.registry import register
+
+# What a disk says that is full, over its quota, or broken.
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+
+
+def tell_full(callback: Callback, error: OSError) -> None:
+    """Say that a file could not be written; raise what the user can mend at once, such as a folder without access."""
+    if error.errno not in FULL:
+        raise error
+    reason = str(error.strerror or error).removesuffix(".")
+    callback.model.say(f"{type(callback).__name__}: {reason}. The training goes on.")
 
 
 @register
@@ -93,10 +106,13 @@ class ModelCheckpoint(Monitoring):
             if self.verbose:
                 before = "" if self.best is None else f" from {self.best:.5g}"
                 self.model.tell(f"ModelCheckpoint: epoch {epoch + 1}: {self.watched} improved{before} to {value:.5g}.")
-            self.best = value
-        self._save(epoch, logs)
+            if self._save(epoch, logs):
+                self.best = value
+        else:
+            self._save(epoch, logs)
 
-    def _save(self, epoch: int, logs: Logs) -> None:
+    def _save(self, epoch: int, logs: Logs) -> bool:
+        """Save; False, and a word about it, when the disk is full."""
         try:
             path = Path(self.filepath.format(epoch=epoch + 1, **logs))
         except (KeyError, IndexError) as error:
@@ -104,11 +120,16 @@ class ModelCheckpoint(Monitoring):
                 f"ModelCheckpoint: {self.filepath!r} names {error}, which is not measured. Known: "
                 f"epoch, {', '.join(logs)}."
             ) from None
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if self.save_weights_only or path.suffix in (".h5", ".safetensors"):
-            self.model.save_weights(path)
-        else:
-            self.model.save(path)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if self.save_weights_only or path.suffix in (".h5", ".safetensors"):
+                self.model.save_weights(path)
+            else:
+                self.model.save(path)
+        except OSError as error:
+            tell_full(self, error)
+            return False
+        return True
 
 
 @register
@@ -128,6 +149,7 @@ class CSVLogger(Callback):
     def __init__(self, filename: str | os.PathLike[str], separator: str = ",", append: bool = False) -> None:
         self.filename, self.separator, self.append = os.fspath(filename), separator, append
         self._lines: list[list[Any]] = []
+        self._behind = False
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         path, self._lines = Path(self.filename), []
@@ -143,12 +165,27 @@ class CSVLogger(Callback):
         columns = self._lines[0] if self._lines else new[0]
         new.append([row.get(column, "NA") for column in columns])
         self._lines += new
-        with Path(self.filename).open("a", newline="") as file:
-            csv.writer(file, delimiter=self.separator).writerows(new)
+        if self._behind:
+            self._rewrite()
+            return
+        try:
+            with Path(self.filename).open("a", newline="") as file:
+                csv.writer(file, delimiter=self.separator).writerows(new)
+        except OSError as error:
+            self._behind = True
+            tell_full(self, error)
 
     def _rewrite(self) -> None:
-        with Path(self.filename).open("w", newline="") as file:
-            csv.writer(file, delimiter=self.separator).writerows(self._lines)
+        def fill(place: Path) -> None:
+            with place.open("w", newline="") as file:
+                csv.writer(file, delimiter=self.separator).writerows(self._lines)
+
+        try:
+            atomic.write(self.filename, fill)
+            self._behind = False
+        except OSError as error:
+            self._behind = True
+            tell_full(self, error)
 
     def state(self) -> dict[str, Any]:
         return {"lines": list(self._lines)}

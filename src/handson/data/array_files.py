@@ -16,6 +16,8 @@ from handson.errors import HandsonError, listing, nearest
 # The names under which the inputs are looked for in an '.npz' file when nothing is said.
 INPUT_ARRAYS = ("inputs", "images", "features", "x", "X")
 NUMBERS = "a file of NumPy numbers"
+# An array that is larger than this, and so many times as large as what is stored of it, is made to fill the memory.
+MOST_BYTES, MOST_TIMES = 1 << 27, 100
 
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
@@ -44,22 +46,25 @@ class Archive:
     def __init__(self, path: Path) -> None:
         self.path = path
         with reading(path, NUMBERS), zipfile.ZipFile(path) as archive:
-            self._sizes = {entry.filename.removesuffix(".npy"): entry.file_size for entry in archive.infolist()}
+            self._entries = {entry.filename.removesuffix(".npy"): entry for entry in archive.infolist()}
 
     @property
     def names(self) -> list[str]:
         """The names of the arrays."""
-        return list(self._sizes)
+        return list(self._entries)
 
     def load(self, name: str, what: str) -> np.ndarray:
         """One array; `what` says in an error what it is for."""
-        if name not in self._sizes:
+        if name not in self._entries:
             raise HandsonError(
                 f"{self.path} has no array {name!r} ({what}).{nearest(name, self.names)} Arrays: {listing(self.names)}."
             )
         where = f"{self.path}, array {name!r}"
+        size, stored = self._entries[name].file_size, self._entries[name].compress_size
+        if size > max(MOST_BYTES, MOST_TIMES * stored):
+            raise HandsonError(f"{where} is unpacked from {stored:,} bytes to {size:,}, which no data is.")
         with reading(self.path, f"{NUMBERS}, array {name!r}"), zipfile.ZipFile(self.path) as archive:
-            return _load(archive.open(f"{name}.npy"), self._sizes[name], where)
+            return _load(archive.open(f"{name}.npy"), size, where)
 
 
 def _load(file: IO[bytes], size: int, where: str) -> np.ndarray:
@@ -112,7 +117,8 @@ def read_npz(
     named = [] if values is None else _column_names(values, target_names, str(targets), path)
     input_names = [] if array.ndim == 4 else _column_names(array, input_names, inputs, path)
     if values is not None and values.dtype.kind == "f":
-        values = values.astype(np.float32).reshape(len(values), -1)
+        with np.errstate(over="ignore"):
+            values = values.astype(np.float32).reshape(len(values), -1)
     return Dataset(array, values, input_names, named, None, grouped, None, str(path)), classes
 
 
@@ -131,4 +137,5 @@ def images_or_features(array: np.ndarray, path: Path) -> np.ndarray:
         raise HandsonError(f"{path}: inputs must be numbers; got {array.dtype}.")
     if array.ndim == 3 and array.dtype == np.uint8:
         array = array[..., None]
-    return array if array.dtype == np.uint8 else array.astype(np.float32)
+    with np.errstate(over="ignore"):
+        return array if array.dtype == np.uint8 else array.astype(np.float32)

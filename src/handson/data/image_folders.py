@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,11 @@ from handson.errors import HandsonError
 
 IMAGES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".bmp": "BMP", ".gif": "GIF", ".tif": "TIFF", ".tiff": "TIFF",
           ".webp": "WEBP"}  # fmt: skip
+FORMATS, IMAGE = sorted(set(IMAGES.values())), "an image that can be read"
 # Larger images than this are refused before they are decoded.
 MOST_PIXELS = 50_000_000
+# All images of a folder together are kept in memory; more than this fits into few.
+MOST_BYTES = 1 << 34
 
 
 def read_folder(path: Path, image_shape: Sequence[int] | None = None) -> Dataset:
@@ -45,10 +49,29 @@ def read_folder(path: Path, image_shape: Sequence[int] | None = None) -> Dataset
     if not found:
         raise HandsonError(f"{path} holds no images ({', '.join(sorted(IMAGES))}), nor do its subfolders.")
     files, labels = [file for file, _ in found], np.array([label for _, label in found], np.int64)
+    _check_total(files, image_shape)
     images = _stack(files, [_read_image(file, image_shape) for file in files])
     known = [folder.name for folder in folders] if labels.max() >= 0 else None
     names = np.array([str(file.relative_to(path)) for file in files])
     return Dataset(images, labels if known else None, [], ["class"] if known else [], known, None, names, str(path))
+
+
+def _check_total(files: list[Path], image_shape: Sequence[int] | None) -> None:
+    """Raise, before anything is decoded, unless the first image, as often as there are files, fits into memory."""
+    from PIL import Image
+
+    # One that Pillow finds too large is refused, with its name, when it is read.
+    with reading(files[0], IMAGE), warnings.catch_warnings(), suppress(Image.DecompressionBombError):
+        warnings.simplefilter("ignore")
+        size = 0
+        with Image.open(files[0], formats=FORMATS) as image:
+            height, width = (image.height, image.width) if image_shape is None else image_shape
+            size = len(files) * height * width * len(image.getbands())
+    if size > MOST_BYTES:
+        raise HandsonError(
+            f"{files[0].parent} holds {len(files):,} images of {height}x{width}, more than {MOST_BYTES >> 30} GiB "
+            f"together. Say image_shape=(height, width) to make them smaller."
+        )
 
 
 def _image_files(folder: Path) -> list[Path]:
@@ -88,9 +111,9 @@ def _read_image(file: Path, image_shape: Sequence[int] | None) -> np.ndarray:
 def _decode(file: Path, image_shape: Sequence[int] | None) -> Any:
     from PIL import Image
 
-    with reading(file, "an image that can be read"), warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        with Image.open(file, formats=sorted(set(IMAGES.values()))) as image:
+    with reading(file, IMAGE), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with Image.open(file, formats=FORMATS) as image:
             if image.width * image.height > MOST_PIXELS:
                 raise HandsonError(
                     f"{file} has {image.width}x{image.height} pixels; more than {MOST_PIXELS:,} are refused."

@@ -15,6 +15,7 @@ from handson.data.classes import as_classes
 from handson.data.dataset import Dataset
 from handson.data.image_folders import read_folder
 from handson.errors import HandsonError, nearest
+from handson.files.regular import check_plain
 
 TABLES = (".csv", ".gz", ".bz2", ".xz", ".zip", ".parquet")
 
@@ -74,6 +75,8 @@ def read(
     """
     path = Path(path)
     check_exists(path)
+    if not path.is_dir():
+        check_plain(path, path.stat())
     groups = _groups_file(groups)
     suffix = path.suffix.lower()
     if path.is_dir():
@@ -107,6 +110,7 @@ def check_exists(path: Path) -> None:
 def _groups_file(groups: Any) -> Any:
     if isinstance(groups, (str, Path)) and str(groups).lower().endswith((".npy", ".npz")):
         check_exists(Path(groups))
+        check_plain(Path(groups), Path(groups).stat())
         return load_groups(Path(groups))
     return groups
 

@@ -14,6 +14,7 @@ import pandas as pd
 from handson.data.damage import reading
 from handson.data.dataset import Dataset
 from handson.data.image_columns import find_image_column, parse_images, read_mapped, side_lengths
+from handson.data.unpacked import check_unpacked
 from handson.errors import HandsonError, listing, nearest
 
 # Smaller files than this are read by pandas and NumPy in less time than the kernels take to compile.
@@ -49,6 +50,7 @@ def read_table(
     """
     if path.stat().st_size == 0:
         raise HandsonError(f"{path} is empty.")
+    check_unpacked(path)
     if path.suffix.lower() == ".parquet":
         return _split_images(_read_parquet(path), image, image_shape, path)
     if path.suffix.lower() == ".csv" and path.stat().st_size > WORTH_COMPILING:
@@ -124,7 +126,8 @@ def _split_images(
     if image is not None:
         check_column(image, list(frame.columns), path, "the image column")
     else:
-        image = find_image_column(list(frame.columns), [_first_present(frame[name]) for name in frame.columns])
+        texts = frame.select_dtypes(exclude="number")
+        image = find_image_column(list(texts.columns), [_first_present(texts[name]) for name in texts.columns])
     if image is None:
         return frame, None
     return frame.drop(columns=image), parse_images(list(frame[image]), image_shape, str(path))
@@ -161,7 +164,7 @@ def table_dataset(
     classes : list of str or 'auto', optional
         Given, the target column may hold any words; see `handson.data.classes`.
     """
-    columns = list(frame.columns)
+    columns: Any = frame.columns
     aside = [name for name in (groups if isinstance(groups, str) else None, ids) if name]
     for name in aside:
         check_column(name, columns, path, "groups or ids")
@@ -171,7 +174,8 @@ def table_dataset(
     if images is not None:
         input_names, array = [], images
     else:
-        input_names = _listed(inputs, [name for name in columns if name not in (*names, *aside)])
+        others = {*names, *aside}
+        input_names = _listed(inputs, [name for name in columns if name not in others])
         for name in input_names:
             check_column(name, columns, path, "an input")
         if not input_names:
@@ -197,8 +201,9 @@ def _listed(names: Any, default: list[str]) -> list[str]:
 
 
 def _target_columns(frame: pd.DataFrame, targets: Any, aside: list[str], images: bool) -> list[str]:
-    numeric = [name for name in frame.columns if name not in aside and pd.api.types.is_numeric_dtype(frame[name])]
-    return _listed(targets, numeric if images else [])
+    if targets is None and images:
+        return [name for name in frame.columns if name not in aside and pd.api.types.is_numeric_dtype(frame[name])]
+    return _listed(targets, [])
 
 
 def _targets(frame: pd.DataFrame, names: list[str], path: Path, classes: Any) -> np.ndarray | None:
@@ -214,7 +219,15 @@ def _targets(frame: pd.DataFrame, names: list[str], path: Path, classes: Any) ->
 
 def _numbers(frame: pd.DataFrame, names: list[str], path: Path, cure: str) -> np.ndarray:
     """Columns of numbers as float32, NaN where they are missing."""
-    return np.stack([_column(frame[name], path, cure) for name in names], 1)
+    chosen = frame[names]
+    with np.errstate(over="ignore"):
+        return _as_floats(chosen, path, cure)
+
+
+def _as_floats(chosen: pd.DataFrame, path: Path, cure: str) -> np.ndarray:
+    if all(isinstance(kind, np.dtype) and kind.kind in "biuf" for kind in chosen.dtypes):
+        return chosen.to_numpy(np.float32)
+    return np.stack([_column(column, path, cure) for _, column in chosen.items()], 1)
 
 
 def _column(column: pd.Series, path: Path, cure: str) -> np.ndarray:

@@ -38,6 +38,24 @@ class Layer(NamedTuple):
     values: dict[str, np.ndarray]
 
 
+class Allowance:
+    """What a file may ask for: the bytes of an array, and how many groups and arrays there are left to be looked at."""
+
+    def __init__(self, size: int) -> None:
+        self.size, self.left = size, MOST_ENTRIES
+        self.seen: set[int] = set()
+
+    def take(self, group: Any) -> None:
+        """Look at all entries of a group, which happens once."""
+        address = h5py.h5o.get_info(group.id).addr
+        if address in self.seen:
+            raise RefusedError(f": the group {group.name} is in several places.")
+        self.seen.add(address)
+        self.left -= len(group)
+        if self.left < 0:
+            raise RefusedError(f" has more than {MOST_ENTRIES:,} groups and arrays.")
+
+
 def main() -> None:
     """Read standard input, write standard output; exit with `REFUSED` and a message where the file is not fit."""
     size = int(sys.argv[1])
@@ -74,13 +92,13 @@ def read(stream: Any, size: int) -> list[Layer]:
     except OSError as error:
         raise RefusedError(f" is not an HDF5 file, or is damaged: {error}") from None
     with file:
-        if "layers" not in file:
-            raise RefusedError(
-                " has no group 'layers', so it is not a weight file of Keras 3. Save it with Keras 3's "
-                "model.save_weights('name.weights.h5')."
-            )
         try:
-            return list(_layers(_group(file, "layers"), "", size, None))
+            if "layers" not in file:
+                raise RefusedError(
+                    " has no group 'layers', so it is not a weight file of Keras 3. Save it with Keras 3's "
+                    "model.save_weights('name.weights.h5')."
+                )
+            return list(_layers(_group(file, "layers"), "", Allowance(size), None))
         except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
             raise RefusedError(f" is damaged: {error}") from None
 
@@ -100,21 +118,23 @@ def _own(parent: Any, name: str) -> Any:
     return parent[name]
 
 
-def _layers(group: Any, place: str, size: int, owner: str | None) -> Iterator[Layer]:
+def _layers(group: Any, place: str, allowed: Allowance, owner: str | None) -> Iterator[Layer]:
     """Walk through the groups; every one named 'vars' with content is a layer's, or its cell's."""
     if place.count("/") > DEEPEST:
         raise RefusedError(f": groups are nested too deeply at {group.name}.")
+    allowed.take(group)
     if "vars" in group:
         variables = _group(group, "vars")
         owner = owner or str(variables.attrs.get("name", place.rstrip("/")))
+        allowed.take(variables)
         if len(variables):
             numbers = sorted(variables, key=lambda name: int(name) if name.isdecimal() else -1)
-            values = {number: _values(variables, number, size) for number in numbers}
+            values = {number: _values(variables, number, allowed.size) for number in numbers}
             yield Layer(owner, place.rstrip("/"), values)
     for name in group:
         # The first versions of Keras 3 kept the seed of a Dropout there.
         if name not in ("vars", "seed_generator") and isinstance(_own(group, name), h5py.Group):
-            yield from _layers(group[name], f"{place}{name}/", size, owner)
+            yield from _layers(group[name], f"{place}{name}/", allowed, owner)
 
 
 def _values(group: Any, name: str, size: int) -> np.ndarray:

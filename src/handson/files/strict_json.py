@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
-from handson.errors import HandsonError
+from pydantic import BaseModel, ValidationError
+
+from handson.errors import HandsonError, shortened
+from handson.files import regular
+
+# The history of a hundred thousand epochs is smaller.
+MOST_BYTES = 1 << 26
+
+Kind = TypeVar("Kind", bound=BaseModel)
 
 
 def dumps(value: Any, indent: int | None = None) -> str:
@@ -38,6 +47,37 @@ def loads(text: str | bytes) -> Any:
     except (ValueError, RecursionError) as error:
         reason = "it is nested too deeply" if isinstance(error, RecursionError) else error
         raise HandsonError(f"not valid JSON: {reason}") from None
+
+
+def read(path: Path, kind: type[Kind]) -> Kind:
+    """The content of a JSON file.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    kind : class of pydantic
+        What must be in it.
+
+    Raises
+    ------
+    OSError
+        When the file is not there, no plain file, or far too large.
+    HandsonError
+        When something else is in it; the message names the file and the place.
+    """
+    try:
+        value = loads(regular.read_bytes(path, MOST_BYTES))
+        if not isinstance(value, dict):
+            raise HandsonError(f"expected an object, got {type(value).__name__}")
+        return kind(**value)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise HandsonError(
+            f"{path} is damaged: {shortened('.'.join(map(str, first['loc'])))}: {first['msg']}."
+        ) from None
+    except HandsonError as error:
+        raise HandsonError(f"{path} is damaged: {shortened(error)}.") from None
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -151,10 +151,24 @@ def read(folder: Path) -> Snapshot:
     manifest = _manifest(folder)
     contents = {name: _checked(folder / name, entry) for name, entry in manifest["files"].items()}
     try:
-        tensors, values = load_tensors(contents[TENSORS]), json.loads(contents[STATE])
+        tensors, values = load_tensors(contents[TENSORS]), _loads(contents[STATE])
         return Snapshot(manifest["step"], manifest["moment"], tensors, values)
-    except (SafetensorError, ValueError) as error:
+    except (SafetensorError, ValueError, RecursionError) as error:
         raise DamagedCheckpoint(f"{folder} cannot be read: {error}") from None
+
+
+def _loads(text: bytes) -> dict[str, Any]:
+    """An object of JSON, NaN and infinity allowed: losses may be that."""
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        if len(dict(pairs)) < len(pairs):
+            raise ValueError("a key is there twice")
+        return dict(pairs)
+
+    values = json.loads(text, object_pairs_hook=unique)
+    if not isinstance(values, dict):
+        raise ValueError(f"{STATE} is no object of JSON")
+    return values
 
 
 def verify(folder: Path) -> None:
@@ -169,7 +183,7 @@ def _manifest(folder: Path) -> dict[str, Any]:
         manifest = json.loads(regular.read_bytes(path, MOST_MANIFEST, follow=False))
         schema, files, step, moment = (manifest[key] for key in ("schema", "files", "step", "moment"))
         whole = set(files) == {TENSORS, STATE} and all({"size", "sha256"} == set(entry) for entry in files.values())
-        whole = whole and name_of(step, moment) == folder.name
+        whole = whole and type(schema) is type(step) is int and name_of(step, moment) == folder.name
     except FileNotFoundError:
         raise DamagedCheckpoint(f"{folder} was never finished: {MANIFEST} is missing.") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

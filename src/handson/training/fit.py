@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 # Batches of evaluation and prediction need no gradients; larger ones than in training are faster.
 EVALUATION_BATCH = 256
+# Choices that were explained before in this process.
+_told = {""}
 
 
 @dataclass
@@ -98,6 +100,9 @@ def fit(model: Model, x: Any, y: Any, arguments: Arguments) -> History:
         record.begin(lambda: of_run(model, rows, validation, arguments.describe()), seed)
         steps = (arguments.epochs - arguments.initial_epoch) * job.batches.steps
         engine = choose(job, arguments.engine, steps)
+        if arguments.engine == "auto" and engine.reason not in _told:
+            _told.add(engine.reason)
+            model.tell(engine.reason)
         _keep_memory(model)
         return _run(model, engine, arguments, history, validation, record)
 

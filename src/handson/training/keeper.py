@@ -62,7 +62,8 @@ class Keeper:
         self._thread: threading.Thread | None = None
         self._best: tuple[Snapshot, dict[str, Any]] | None = None
         self._trouble: str | None = None
-        atomic.disk.make_folder(folder)
+        with checkpoint.naming(folder):
+            atomic.disk.make_folder(folder)
 
     def is_due(self, share: float = 1.0) -> bool:
         """Whether it is time for a checkpoint, after a share of the time between two, and the last one is written."""

@@ -21,9 +21,18 @@ from handson.training.sums import Sums
 
 
 class Engine(Protocol):
-    """Executes the steps of one compiled model on one device."""
+    """Executes the steps of one compiled model on one device.
+
+    Attributes
+    ----------
+    job : Job
+        What is trained.
+    reason : str
+        Why it is the automatic choice, in words for the user; empty for the reference.
+    """
 
     job: Job
+    reason: str
 
     def __init__(self, job: Job) -> None: ...
 

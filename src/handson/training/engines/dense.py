@@ -46,6 +46,11 @@ class DenseProgram(Eager):
         A job for which `obstacle` finds nothing.
     """
 
+    reason = (
+        "engine='dense': the steps of this net run as one program, which is compiled the first time on a machine; "
+        "engine='eager' runs them in PyTorch."
+    )
+
     def __init__(self, job: Job) -> None:
         super().__init__(job)
         self._inputs, self._targets, self._weights = arrays(job)

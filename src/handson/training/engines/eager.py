@@ -25,6 +25,8 @@ class Eager:
         The compiled net and its data.
     """
 
+    reason = ""
+
     def __init__(self, job: Job) -> None:
         self.job = job
         self._scale_inputs = None if job.input_scaling is None else job.input_scaling.to(job.device)

@@ -1,0 +1,26 @@
+"""A training that is killed again and again ends like one that nobody disturbed, byte for byte."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARK = Path(__file__).resolve().parents[1] / "benchmarks" / "kill_training.py"
+KILLS = 13  # of each of two jobs
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the benchmark forks")
+def test_a_training_that_is_killed_again_and_again_ends_like_an_undisturbed_one():
+    command = [sys.executable, str(BENCHMARK), "--kills", str(KILLS)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=280)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = [tuple(map(int, numbers)) for numbers in re.findall(r"(\d+) kills, (\d+) of them left", done.stdout)]
+    assert len(found) == 2
+    assert all(kills >= KILLS and torn >= 1 for kills, torn in found), (
+        "some kills fall into the writing of a checkpoint"
+    )
+    assert done.stdout.count("byte for byte") == 2
