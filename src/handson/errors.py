@@ -21,8 +21,8 @@ class HandsonError(ValueError):
     --------
     >>> issubclass(HandsonError, ValueError)
     True
-    >>> str(HandsonError("no file \x1b[31m"))
-    'no file \\x1b[31m'
+    >>> HandsonError(f"no file {chr(27)}[31m").args[0].isprintable()
+    True
     """
 
     def __init__(self, message: object = "") -> None:

@@ -406,7 +406,7 @@ def test_groups_that_hold_themselves_are_refused(tmp_path):
     ours_of("dense").save_weights(path)
     with h5py.File(path, "r+") as file:
         file["layers/again"] = file["layers"]
-    refuse(path, "nested too deeply")
+    refuse(path, "in several places")
 
 
 def test_an_array_in_the_place_of_the_layers_is_refused(tmp_path):

@@ -118,7 +118,7 @@ def listed(paths):
 
 @pytest.fixture
 def refused(watch, tmp_path):
-    """Read hostile files: all are refused with an error that can be expected and names the file; what the first says."""
+    """Read hostile files: all are refused with an expected error that names the file; gives what the first says."""
 
     def refuse(loader, paths, *arguments, **named):
         outcomes = watch(loader, listed(paths), *arguments, folder=tmp_path, **named)

@@ -1,4 +1,4 @@
-"""Reads hostile files in processes of their own, and says what each reading did: time, memory, files, network, processes.
+"""Reads hostile files in processes of their own, and says what that did: time, memory, files, network, processes.
 
 A request is a line of JSON on standard input, the answer a line on standard output. The process that answers never
 reads anything hostile itself: every request gets a fork of it, which is as warm as it is.

@@ -70,12 +70,15 @@ READ = {
 }
 
 
-@pytest.mark.parametrize("kind", ARRAYS)
-def test_hostile_arrays_are_refused(refused, tmp_path, kind):
-    (tmp_path / "bad.npy").write_bytes(ARRAYS[kind])
-    with zipfile.ZipFile(tmp_path / "bad.npz", "w") as archive:
-        archive.writestr("x.npy", ARRAYS[kind])
-    refused("array", [tmp_path / "bad.npy", tmp_path / "bad.npz"])
+@pytest.mark.parametrize("suffix", [".npy", ".npz"])
+def test_hostile_arrays_are_refused(refused, tmp_path, suffix):
+    paths = [tmp_path / f"{kind}{suffix}" for kind in ARRAYS]
+    for path, content in zip(paths, ARRAYS.values(), strict=True):
+        if suffix == ".npy":
+            path.write_bytes(content)
+        else:
+            archive_of(path, [("x.npy", content)], zipfile.ZIP_STORED)
+    refused("array", paths)
 
 
 @pytest.mark.parametrize("kind", READ)
@@ -99,7 +102,7 @@ def a_long_member(place):
 
 
 def many_members(place):
-    archive_of(place, [(f"a{number}.npy", b"") for number in range(20_000)], zipfile.ZIP_STORED)
+    archive_of(place, [(f"a{number}.npy", b"") for number in range(5_000)], zipfile.ZIP_STORED)
 
 
 def names_elsewhere(place):
@@ -196,26 +199,26 @@ IMAGES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", IMAGES)
-def test_hostile_images_are_refused(refused, watch, tmp_path, name):
-    folder = tmp_path / "images"
-    folder.mkdir()
-    (folder / name).write_bytes(IMAGES[name])
-    (outcome,) = watch("array", [folder], folder=tmp_path)
-    assert "HandsonError" in outcome.bases, outcome
-    assert name in outcome.message
+def test_hostile_images_are_refused(watch, tmp_path):
+    folders = [tmp_path / f"of {name}" for name in IMAGES]
+    for folder, (name, content) in zip(folders, IMAGES.items(), strict=True):
+        folder.mkdir()
+        (folder / name).write_bytes(content)
+    for name, outcome in zip(IMAGES, watch("array", folders, folder=tmp_path), strict=True):
+        assert "HandsonError" in outcome.bases, (name, outcome)
+        assert f"{name} " in outcome.message, outcome
 
 
 @pytest.mark.parametrize(
     ("name", "kind", "count"),
-    [("a.gif", "GIF", 2_000), ("a.webp", "WEBP", 200), ("a.tif", "TIFF", 200), ("a.png", "PNG", 500)],
+    [("a.gif", "GIF", 300), ("a.webp", "WEBP", 200), ("a.tif", "TIFF", 200), ("a.png", "PNG", 500)],
 )
 def test_of_many_frames_only_the_first_is_read(survived, tmp_path, name, kind, count):
     folder = tmp_path / "images"
     folder.mkdir()
     (folder / name).write_bytes(frames(kind, count))
     (outcome,) = survived("array", folder)
-    assert outcome.value and outcome.value.startswith("[[1, 8, 8, "), outcome
+    assert (outcome.value or "").startswith("[[1, 8, 8, "), outcome
 
 
 def test_a_folder_of_many_large_images_is_refused_before_they_are_read(refused, tmp_path):

@@ -117,9 +117,9 @@ def a_long_name(file):
 
 
 KINDS = [
-    an_array_of_nothing, a_huge_array, a_packed_bomb, words, references, records, complex_numbers, long_lists, one_number,
-    emptiness, a_link_to_a_file, a_link_to_nothing, a_circle, a_group_in_place_of_an_array, many_groups, many_arrays, a_fan_of_links,
-    deep_groups,
+    an_array_of_nothing, a_huge_array, a_packed_bomb, words, references, records, complex_numbers, long_lists,
+    one_number, emptiness, a_link_to_a_file, a_link_to_nothing, a_circle, a_group_in_place_of_an_array, many_groups,
+    many_arrays, a_fan_of_links, deep_groups,
 ]  # fmt: skip
 
 

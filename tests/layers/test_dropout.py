@@ -1,6 +1,7 @@
 """Dropout: its rate, its scale, and masks that are a function of seed, layer, epoch and sample."""
 
 import math
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from handson.errors import HandsonError
-from handson.layers import Dropout, SpatialDropout2D
+from handson.layers import Dropout, SpatialDropout2D, dropout
 from handson.randomness.stream import Stream, active
 
 # A p-value that a right sample falls below once in a hundred thousand cases; keys are fixed, so tests are too.
@@ -159,3 +160,26 @@ def test_spatial_dropout_takes_images():
 def test_spatial_dropout_has_no_noise_shape():
     with pytest.raises(TypeError, match="SpatialDropout2D has no argument 'noise_shape'"):
         SpatialDropout2D(0.5, noise_shape=(None, 1, 1, 1))
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    shape=st.lists(st.integers(1, 7), min_size=2, max_size=4), rate=st.sampled_from([0.1, 0.5, 0.9]),
+    seed=st.integers(0, 1000), own=st.sampled_from([None, 3]), epoch=st.integers(0, 3),
+)  # fmt: skip
+def test_the_kernel_of_large_inputs_gives_the_same_bits(shape, rate, seed, own, epoch):
+    x = torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+    x.flatten()[0] = float("nan")
+    results = []
+    for limit in (0, 1 << 60):
+        with patch.object(dropout, "WORTH_A_KERNEL", limit):
+            inputs = x.clone().requires_grad_()
+            y = dropped(Dropout(rate, seed=own), inputs, seed=seed, epoch=epoch)
+            (gradient,) = torch.autograd.grad(y.sum(), inputs)
+            results.append((y.detach().numpy().tobytes(), gradient.numpy().tobytes()))
+    assert results[0] == results[1]
+
+
+def test_large_inputs_of_another_memory_format_are_dropped_too():
+    x = torch.ones(40, 3, 50, 60).to(memory_format=torch.channels_last)
+    assert torch.equal(dropped(Dropout(0.5), x), dropped(Dropout(0.5), x.contiguous()))

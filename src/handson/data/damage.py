@@ -16,8 +16,8 @@ from handson.errors import HandsonError
 
 # What NumPy, pandas, Pillow and the unpackers below them raise at bytes that make no sense.
 DAMAGE = (
-    ValueError, ArithmeticError, OSError, EOFError, SyntaxError, LookupError, TypeError, MemoryError, RuntimeError, struct.error,
-    csv.Error, tokenize.TokenError, zipfile.BadZipFile, zlib.error, lzma.LZMAError,
+    ValueError, ArithmeticError, OSError, EOFError, SyntaxError, LookupError, TypeError, MemoryError, RuntimeError,
+    struct.error, csv.Error, tokenize.TokenError, zipfile.BadZipFile, zlib.error, lzma.LZMAError,
 )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_safetensors
 from torch import Tensor
 
-from handson.errors import HandsonError, NotBuiltError, listing, shortened
+from handson.errors import HandsonError, NotBuiltError, shortened
 from handson.files.description import SCHEMA, Description, describe, parse, rebuild
 from handson.training.state import TrainingState, named_weights, trainable_weights
 
@@ -98,7 +98,7 @@ def _check_slots(model: Any, description: Description, shapes: Shapes, path: Pat
     needed = {f"optimizer/{slot}/{name}" for slot in slots for name in trainable_weights(model)}
     for name in sorted(stored):
         if name not in known:
-            raise HandsonError(f"{path}: nothing needs the tensor {_names([name])}.")
+            raise HandsonError(f"{path}: nothing needs the tensor {shortened(name)}.")
         _check_shape(name, shapes[name], known[name], path)
     stepped = description.state is not None and description.state.optimizer.iterations > 0
     if (stepped or stored) and needed - stored:
@@ -114,7 +114,7 @@ def _check_types(model: Any, tensors: Mapping[str, Tensor], path: Path) -> None:
 
 
 def _names(names: list[str]) -> str:
-    return shortened(listing(names)) if names else "none"
+    return shortened(names or "none")
 
 
 def _check_shape(name: str, shape: tuple[int, ...], needed: tuple[int, ...], path: Path) -> None:

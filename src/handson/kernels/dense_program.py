@@ -13,6 +13,8 @@ import math
 import numba
 import numpy as np
 
+from handson.kernels.keyed_dropout import element_word, row_words
+
 MATMUL, ACTIVATION, DROPOUT, BATCH_NORMALIZATION = range(4)
 LINEAR, RELU, TANH, SIGMOID, SOFTMAX, LEAKY_RELU, ELU, SELU = range(8)
 MSE, MAE, HUBER, BINARY, BINARY_LOGITS, CATEGORICAL, CATEGORICAL_LOGITS = range(7)
@@ -26,30 +28,17 @@ KIND, BEFORE, AFTER, FIRST, SECOND, THIRD, NUMBER, COLUMNS = range(8)
 EPSILON = np.float32(1e-7)
 SELU_ALPHA, SELU_SCALE = np.float32(1.6732632423543772), np.float32(1.0507009873554805)
 ZERO, ONE = np.float32(0), np.float32(1)
-WEYL, MIX_1, MIX_2 = np.uint32(0x9E3779B9), np.uint32(0x21F0AAAD), np.uint32(0x735A2D97)
 
 compiled = numba.njit(cache=True, nogil=True, fastmath={"contract", "reassoc"}, error_model="numpy")
 
 
 @compiled
-def _mix(x):
-    x = np.uint32(np.uint32(x ^ (x >> np.uint32(16))) * MIX_1)
-    x = np.uint32(np.uint32(x ^ (x >> np.uint32(15))) * MIX_2)
-    return np.uint32(x ^ (x >> np.uint32(15)))
-
-
-@compiled
 def _draw_mask(key, rows, threshold, mask):
-    """Which elements of the samples of a batch are kept: the words of `handson.randomness.words`."""
-    low, high = np.uint32(key & np.uint64(0xFFFFFFFF)), np.uint32(key >> np.uint64(32))
+    """Which elements of the samples of a batch are kept."""
     for i in range(mask.shape[0]):
-        start = _mix(np.uint32(np.uint32(np.uint32(rows[i]) * WEYL) + low))
-        first, second = _mix(np.uint32(start ^ high)), _mix(np.uint32(np.uint32(start + high) + WEYL))
+        first, second = row_words(key, rows[i])
         for j in range(mask.shape[1]):
-            x = np.uint32(np.uint32(np.uint32(j) * WEYL) + first)
-            x = np.uint32(np.uint32(x ^ (x >> np.uint32(16))) * MIX_1)
-            x = np.uint32(np.uint32(np.uint32(x ^ (x >> np.uint32(15))) + second) * MIX_2)
-            mask[i, j] = np.uint32(x ^ (x >> np.uint32(15))) >= threshold
+            mask[i, j] = element_word(first, second, j) >= threshold
 
 
 @compiled

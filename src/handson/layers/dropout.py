@@ -15,6 +15,9 @@ from handson.randomness import stream, words
 from handson.randomness.keys import check_seed, derive
 from handson.registry import register
 
+# From so many values on, on a CPU, a compiled kernel is loaded; it drops the same ones.
+WORTH_A_KERNEL = 1 << 18
+
 
 class _Dropout(Layer):
     noise_shape: tuple[int | None, ...] | None = None
@@ -40,8 +43,16 @@ class _Dropout(Layer):
             return x
         if self.rate == 1.0:
             return torch.zeros_like(x)
-        mask = dropout_mask(self, self.mask_shape(x.shape), x)
-        return x * mask
+        active = stream.current()
+        if active is not None and self.noise_shape is None and x.numel() >= WORTH_A_KERNEL and _fits_kernel(x):
+            from handson.kernels.keyed_dropout import KeyedDropout
+
+            return KeyedDropout.apply(x, mask_key(self, active), active.rows, self.rate)
+        return x * dropout_mask(self, self.mask_shape(x.shape), x)
+
+
+def _fits_kernel(x: Tensor) -> bool:
+    return x.device.type == "cpu" and x.dtype == torch.float32 and x.is_contiguous()
 
 
 @register
@@ -106,6 +117,13 @@ class SpatialDropout2D(_Dropout):
         self.expect_rank(input_shape, 4, "(batch, height, width, channels)")
 
 
+def mask_key(layer: Any, active: stream.Stream, purpose: str = "") -> int:
+    """The key of a layer's masks in an epoch: the run's, or the layer's own."""
+    if layer.seed is not None:
+        return derive(layer.seed, layer.path + purpose, active.epoch)
+    return active.key(layer.path + purpose)
+
+
 def dropout_mask(
     layer: Any, shape: tuple[int, ...], like: Tensor, purpose: str = "", share: float | None = None
 ) -> Tensor:
@@ -120,9 +138,7 @@ def dropout_mask(
     if active is None:
         kept = torch.rand(shape, device=like.device) >= share
     else:
-        key = active.key(layer.path + purpose)
-        if layer.seed is not None:
-            key = derive(layer.seed, layer.path + purpose, active.epoch)
+        key = mask_key(layer, active, purpose)
         rows = active.rows if shape[0] == len(active.rows) else torch.arange(shape[0], device=like.device)
         kept = words.keep(key, rows, math.prod(shape[1:]), share).view(shape)
     return kept.to(like.dtype).mul_(1.0 / (1.0 - share))

@@ -31,6 +31,8 @@ class Program:
     """The operations of a net, and the arrays that they work on."""
 
     def __init__(self, job: Job) -> None:
+        from handson.kernels.keyed_dropout import threshold_of
+
         self.places_of_weights, layers = _offsets(trainable_weights(job.module)), _layers_of(job)
         self._layers = [layer for layer in layers if isinstance(layer, Dropout) and layer.rate > 0]
         self._norms = [layer for layer in layers if isinstance(layer, BatchNormalization)]
@@ -47,7 +49,7 @@ class Program:
         self.moving, self.moments = np.zeros((2, features), np.float32), np.zeros((2, features), np.float32)
         self.constants = np.array([(n.epsilon, n.momentum) for n in self._norms] or [(0, 0)], np.float32)
         rates = [layer.rate for layer in self._layers] or [0.0]
-        self.thresholds = np.array([min(round(rate * 2**32), 2**32 - 1) for rate in rates], np.uint32)
+        self.thresholds = np.array([threshold_of(rate) for rate in rates], np.uint32)
         self.scales = np.array([1.0 / (1.0 - rate) for rate in rates], np.float32)
         self.loss = _loss_code(job.loss), np.float32(getattr(job.loss, "delta", 1.0))
         self.optimizer, self.numbers = _optimizer_code(job.optimizer)
@@ -79,7 +81,7 @@ class Program:
                 yield kernel.ACTIVATION, width, width, ACTIVATIONS.index(activation.__name__), 0, 0, 0
 
     def keys(self, seed: int, age: int) -> np.ndarray:
-        """The keys of the dropout layers in an epoch: see `handson.layers.dropout.dropout_mask`."""
+        """The keys of the dropout layers in an epoch: see `handson.layers.dropout.mask_key`."""
         keys = [derive(seed if layer.seed is None else layer.seed, layer.path, age) for layer in self._layers]
         return np.array(keys or [0], np.uint64)
 
