@@ -181,13 +181,18 @@ class Conv2D(Layer):
         batch, *sizes, _ = input_shape
         return (batch, *window_sizes(self, sizes, self.window), self.filters)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def convolve(self, x: Tensor) -> Tensor:
+        """The outputs before the activation."""
         images, padding = channels_first(x), (0, 0)
         if self.padding == "same":
             images, padding = pad_same(images, self.window, self.strides)
         kernel = self.kernel.permute(3, 2, 0, 1)
-        output = F.conv2d(images, kernel, self.bias, self.strides, padding, self.dilation_rate, self.groups)
-        return self.activation(channels_last(output))
+        return channels_last(
+            F.conv2d(images, kernel, self.bias, self.strides, padding, self.dilation_rate, self.groups)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.activation(self.convolve(x))
 
 
 def window_sizes(layer: Any, sizes: list[int | None], window: tuple[int, int]) -> list[int | None]:

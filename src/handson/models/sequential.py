@@ -18,7 +18,7 @@ from handson.summary import Row
 from handson.training.state import named_weights
 
 # Deeper nets are no stack of layers that anybody writes, and a file must not take minutes to build.
-MOST_LAYERS = 1000
+MOST_LAYERS = 500
 
 
 @registry.register

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from handson.data.batches import Batches
 from handson.errors import HandsonError, nearest
+from handson.training.engines.blocks import FEWEST_BLOCK_STEPS, Blocks
 from handson.training.engines.dense import FEWEST_STEPS, DenseProgram
 from handson.training.engines.eager import Eager
 from handson.training.job import Job, Span
@@ -36,6 +37,10 @@ class Engine(Protocol):
 
     def __init__(self, job: Job) -> None: ...
 
+    @staticmethod
+    def obstacle(job: Job) -> str | None:
+        """Why a job cannot run here, None if it can."""
+
     @property
     def state(self) -> TrainingState:
         """Everything that training changes."""
@@ -56,7 +61,7 @@ class Engine(Protocol):
         """Outputs in the targets' own units."""
 
 
-ENGINES: dict[str, type[Engine]] = {"eager": Eager, "dense": DenseProgram}
+ENGINES: dict[str, type[Engine]] = {"eager": Eager, "blocks": Blocks, "dense": DenseProgram}
 
 
 def choose(job: Job, name: str = "auto", steps: int = 0) -> Engine:
@@ -83,15 +88,18 @@ def choose(job: Job, name: str = "auto", steps: int = 0) -> Engine:
     >>> import handson
     >>> choose(None, "eagre")
     Traceback (most recent call last):
-    handson.errors.HandsonError: unknown engine 'eagre'. Did you mean 'eager'? Known: auto, eager, dense.
+    handson.errors.HandsonError: unknown engine 'eagre'. Did you mean 'eager'? Known: auto, eager, blocks, dense.
     """
     if name != "auto" and name not in ENGINES:
         raise HandsonError(
             f"unknown engine {name!r}.{nearest(name, ['auto', *ENGINES])} Known: {', '.join(['auto', *ENGINES])}."
         )
     if name == "auto":
-        return DenseProgram(job) if steps >= FEWEST_STEPS and DenseProgram.obstacle(job) is None else Eager(job)
-    obstacle = DenseProgram.obstacle(job) if name == "dense" else None
+        if steps >= FEWEST_STEPS and DenseProgram.obstacle(job) is None:
+            return DenseProgram(job)
+        return Blocks(job) if steps >= FEWEST_BLOCK_STEPS and Blocks.obstacle(job) is None else Eager(job)
+    engine = ENGINES[name]
+    obstacle = engine.obstacle(job)
     if obstacle is not None:
         raise HandsonError(f"the engine {name!r} cannot run this training: it has no program for {obstacle}.")
-    return ENGINES[name](job)
+    return engine(job)

@@ -32,6 +32,11 @@ class Eager:
         self._scale_inputs = None if job.input_scaling is None else job.input_scaling.to(job.device)
         self._scale_targets = None if job.target_scaling is None else job.target_scaling.to(job.device)
 
+    @staticmethod
+    def obstacle(job: Job) -> str | None:
+        """Nothing: the reference runs every job."""
+        return None
+
     @property
     def state(self) -> TrainingState:
         return TrainingState.of(self.job.module, self.job.optimizer)

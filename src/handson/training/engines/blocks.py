@@ -1,0 +1,108 @@
+"""The engine of convolutional nets on a CPU: ReLU and 2x2 max-pooling run as one kernel, the rest in PyTorch.
+
+A large part of a step of such nets is moving data between the two. The numbers are those of the reference, bit for bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from torch import Tensor
+
+from handson import activations
+from handson.layers import Activation, Conv2D, MaxPooling2D
+from handson.training.engines.eager import Eager
+from handson.training.job import Job
+
+# A shorter training is over before the kernel is loaded.
+FEWEST_BLOCK_STEPS = 20
+
+Step = Callable[[Tensor], Tensor]
+
+
+class Blocks(Eager):
+    """Runs a `Sequential` with its pairs of ReLU and max-pooling fused.
+
+    Parameters
+    ----------
+    job : Job
+        A job for which `obstacle` finds nothing.
+    """
+
+    reason = (
+        "engine='blocks': ReLU and max-pooling of this net run as one kernel, with the same numbers; engine='eager' "
+        "does without."
+    )
+
+    def __init__(self, job: Job) -> None:
+        super().__init__(job)
+        self._steps = list(_steps(job))
+
+    @staticmethod
+    def obstacle(job: Job) -> str | None:
+        """Why a job cannot run here, None if it can.
+
+        Examples
+        --------
+        >>> import handson, torch
+        >>> net = handson.Sequential([Conv2D(4, 3, activation="relu"), MaxPooling2D(), handson.layers.Flatten()])
+        >>> Blocks.obstacle(Job(net, torch.device("cpu")))
+        """
+        from handson.models.sequential import Sequential
+
+        if type(job.module) is not Sequential:
+            return "a net that is no Sequential"
+        if job.device.type != "cpu":
+            return f"the device {job.device.type}"
+        if not any(map(_fused, _layers(job), _layers(job)[1:])):
+            return "a net without ReLU before 2x2 max-pooling"
+        return None
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        x = inputs if self._scale_inputs is None else self._scale_inputs.apply(inputs)
+        for step in self._steps:
+            x = step(x)
+        return x
+
+
+def _layers(job: Job) -> list[Any]:
+    return list(job.module.layers)  # type: ignore[arg-type]
+
+
+def _fused(layer: Any, after: Any) -> bool:
+    """Whether a layer ends in a ReLU that goes straight into 2x2 max-pooling."""
+    relu = type(layer) in (Conv2D, Activation) and layer.activation is activations.relu
+    plain = type(after) is MaxPooling2D and after.pool_size == after.strides == (2, 2) and after.padding == "valid"
+    return relu and plain and not (_hooked(layer) or _hooked(after))
+
+
+def _hooked(layer: Any) -> bool:
+    """Whether somebody looks at what goes into the layer or comes out of it."""
+    return bool(layer._forward_hooks or layer._forward_pre_hooks or layer._backward_hooks or layer._backward_pre_hooks)
+
+
+def _steps(job: Job) -> Iterator[Step]:
+    layers, position = _layers(job), 0
+    while position < len(layers):
+        layer, after = layers[position], layers[position + 1] if position + 1 < len(layers) else None
+        if _fused(layer, after):
+            yield _Block(layer)
+            position += 2
+        else:
+            yield layer
+            position += 1
+
+
+class _Block:
+    """A layer with ReLU and the max-pooling after it."""
+
+    def __init__(self, layer: Any) -> None:
+        self.convolve: Step | None = layer.convolve if isinstance(layer, Conv2D) else None
+
+    def __call__(self, x: Tensor) -> Tensor:
+        from handson.kernels.pooled_relu import PooledRelu
+
+        x = x if self.convolve is None else self.convolve(x)
+        output: Tensor = PooledRelu.apply(x)
+        return output
