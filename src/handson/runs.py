@@ -7,7 +7,6 @@ needs to go on is there too: run.json (what it was begun with), starts.jsonl (on
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import platform
@@ -19,10 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pydantic import BaseModel, model_validator
 
 from handson import console
-from handson.data.array_files import Archive
 from handson.data.dataset import Dataset
 from handson.data.keypoints import find_points
 from handson.data.sources import TABLES
@@ -30,6 +27,7 @@ from handson.data.split import split
 from handson.errors import HandsonError, listing, nearest
 from handson.experiment import Experiment
 from handson.files import atomic, strict_json
+from handson.run_files import Columns, Report, StoredHistory, kept_split, write_history_table, write_npz
 
 if TYPE_CHECKING:
     from handson.models import Sequential
@@ -45,34 +43,6 @@ BEFORE_TRAINING = {"experiment.yaml", "data.json", "split.npz", "lock", "run.jso
 def say_specialist(name: str, rows: int) -> None:
     """Print which specialist is trained next."""
     console.say(f"specialist {name}: {rows} rows")
-
-
-class Columns(BaseModel):
-    """What is in data.json: where the data came from, and the names of its columns and classes."""
-
-    source: str
-    rows: int
-    inputs: list[str]
-    targets: list[str]
-    classes: list[str] | None
-
-
-class StoredHistory(BaseModel):
-    """What is in history.json: see `handson.training.history.History.to_json`."""
-
-    history: dict[str, list[float | None]]
-    epoch: list[int]
-    params: dict[str, Any]
-    seed: int | None
-    notes: list[str]
-    seconds: float
-
-    @model_validator(mode="after")
-    def check_lengths(self) -> StoredHistory:
-        """Every quantity has one value for each epoch."""
-        if any(len(values) != len(self.epoch) for values in self.history.values()):
-            raise ValueError("the quantities have values for different numbers of epochs")
-        return self
 
 
 class Run:
@@ -220,7 +190,7 @@ class Run:
             return data, None
         kept = self.folder / "split.npz"
         if kept.is_file():
-            train, held_out = _kept_split(kept)
+            train, held_out = kept_split(kept)
             rows_before = len(train) + len(held_out)
             if rows_before == len(data):
                 return data.rows(train), data.rows(held_out)
@@ -233,7 +203,7 @@ class Run:
         parts = split(len(data), self.experiment.split.validation, seed, labels, data.groups)
         if verbose:
             console.say(parts.description)
-        atomic.write(kept, lambda place: _write_npz(place, train=parts.train, validation=parts.validation))
+        atomic.write(kept, lambda place: write_npz(place, train=parts.train, validation=parts.validation))
         return data.rows(parts.train), data.rows(parts.validation)
 
     def columns(self) -> dict[str, Any]:
@@ -268,6 +238,11 @@ class Run:
         from handson.training.history import History
 
         return History().take(strict_json.read(self._trained("history.json"), StoredHistory).model_dump())
+
+    def report(self, name: str = "report.json") -> Report | None:
+        """The report of the training, or of its specialists; None before there is one."""
+        path = self.folder / name
+        return strict_json.read(path, Report) if path.is_file() else None
 
     def fit_specialists(
         self, data: Dataset, verbose: Any = "auto", on_group: Callable[[str, int], None] | None = say_specialist
@@ -355,7 +330,7 @@ class Run:
 
     def _write_history(self, history: History) -> None:
         atomic.write_text(self.folder / "history.json", strict_json.dumps(history.to_json(), indent=1))
-        atomic.write(self.folder / "history.csv", lambda place: _write_history_table(place, history))
+        atomic.write(self.folder / "history.csv", lambda place: write_history_table(place, history))
 
     def _write_report(self, net: Sequential, data: Dataset, validation: Dataset | None, history: History) -> None:
         import torch
@@ -414,28 +389,3 @@ def _callback(config: Any) -> Any:
     from handson import registry
 
     return registry.resolve("callback", config)
-
-
-def _kept_split(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """The numbers of the rows that train and validate; together they are all rows."""
-    archive = Archive(path)
-    train, held_out = archive.load("train", "the training rows"), archive.load("validation", "the validation rows")
-    whole = all(part.ndim == 1 and part.dtype.kind in "iu" for part in (train, held_out))
-    if whole:
-        rows = np.concatenate([train, held_out])
-        whole = np.array_equal(np.sort(rows), np.arange(len(rows)))
-    if not whole:
-        raise HandsonError(f"{path} is damaged: it does not divide the rows into two parts.")
-    return train, held_out
-
-
-def _write_npz(place: Path, **arrays: np.ndarray) -> None:
-    with place.open("wb") as file:
-        np.savez(file, **arrays)  # type: ignore[arg-type]
-
-
-def _write_history_table(place: Path, history: History) -> None:
-    with place.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["epoch", *history.history])
-        writer.writerows(zip([epoch + 1 for epoch in history.epoch], *history.history.values(), strict=True))

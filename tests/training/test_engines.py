@@ -1,5 +1,6 @@
 """Every engine gives the numbers of the reference, and exactly its own again."""
 
+import interrupted
 import numpy as np
 import pytest
 import torch
@@ -13,6 +14,7 @@ from handson.layers import LSTM, Activation, BatchNormalization, Conv2D, Dense, 
 from handson.losses import BinaryCrossentropy, CategoricalCrossentropy, Huber, SparseCategoricalCrossentropy
 from handson.optimizers import SGD, Adadelta, Adagrad, Adam, AdamW, RMSprop
 from handson.schedules import LinearRamp, OneCycle
+from handson.training import engines, fit
 
 ACTIVATIONS = ["linear", "relu", "tanh", "sigmoid", "softmax", "leaky_relu", "elu", "selu"]
 OPTIMIZERS = {
@@ -246,3 +248,30 @@ def test_a_layer_that_somebody_looks_at_is_not_fused(rng):
     net.fit(x, y, epochs=20, verbose=0)
     assert len(seen) >= 20
     assert min(seen) == 0.0
+
+
+@pytest.mark.parametrize("engine", ["dense", "eager"])
+@pytest.mark.parametrize("plan", [[(0, 0)], [(1, 2)], [(1, 3)], [(0, 3), (2, 1)]])
+def test_every_engine_goes_on_exactly_where_it_was_stopped(tmp_path, engine, plan):
+    interrupted.check_equal(tmp_path, plan, engine=engine)
+
+
+def test_the_choice_follows_from_the_net_and_the_length_of_its_training(monkeypatch, capsys):
+    monkeypatch.setattr(engines, "FEWEST_STEPS", 12)
+    monkeypatch.setattr(engines, "FEWEST_BLOCK_STEPS", 12)
+    x, y = np.ones((24, 8, 8, 1), np.float32), np.ones(24, np.float32)
+
+    def chosen(layers, epochs):
+        net = handson.Sequential(layers, seed=0)
+        net.compile("sgd", "mse")
+        seen = []
+        monkeypatch.setattr(fit, "choose", lambda *given: seen.append(engines.choose(*given)) or seen[-1])
+        monkeypatch.setattr(fit, "_told", {""})
+        net.fit(x, y, batch_size=8, epochs=epochs, verbose=2)
+        return type(seen[0]).__name__, capsys.readouterr().out.count("engine=")
+
+    dense, blocks = [Flatten(), Dense(1)], [Conv2D(2, 3, activation="relu"), MaxPooling2D(), Flatten(), Dense(1)]
+    assert chosen(dense, 3) == ("Eager", 0)
+    assert chosen(dense, 4) == ("DenseProgram", 2)
+    assert chosen(blocks, 3) == ("Eager", 0)
+    assert chosen(blocks, 4) == ("Blocks", 2)

@@ -251,12 +251,9 @@ def _run(name: str, runs: Path) -> Run:
 
 
 def _show_report(run: Run, name: str) -> None:
-    import json
-
-    path = run.folder / name
-    if path.is_file():
-        report = json.loads(path.read_text(encoding="utf-8"))
-        means = report.get("validation", {}) | ({"rmse": report["rmse"]} if "rmse" in report else {})
+    report = run.report(name)
+    if report is not None:
+        means = report.validation | ({} if report.rmse is None else {"rmse": report.rmse})
         shown = "  ".join(f"{key} {value:.4g}" for key, value in means.items())
-        typer.echo(f"validation: {shown}  ({report['seconds']:.0f} s)")
+        typer.echo(f"validation: {shown}  ({report.seconds:.0f} s)")
     typer.echo(f"run folder: {run.folder}")

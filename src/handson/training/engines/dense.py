@@ -34,7 +34,7 @@ from handson.training.sums import Sums
 # Above this a step is mostly matrix products, and above that the inputs are kept as float32 only once.
 MOST_WEIGHTS, MOST_INPUTS = 1 << 20, 1 << 28
 # A shorter training is over before the program is loaded.
-FEWEST_STEPS = 1000
+FEWEST_STEPS = 5000
 
 
 class DenseProgram(Eager):
