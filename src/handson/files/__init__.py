@@ -53,7 +53,15 @@ def save_model(model: Any, path: str | os.PathLike[str], overwrite: bool = True)
 
 
 def load_model(path: str | os.PathLike[str]) -> Any:
-    """Load a net: see `handson.load`."""
+    """The net saved in a '.handson' file, with its weights, scalings and optimizer.
+
+    Raises
+    ------
+    FileNotFoundError
+        When the file is not there.
+    HandsonError
+        When it is not such a file, is damaged, or names something that is not registered.
+    """
     from handson.files import model_file
 
     if Path(path).suffix in (*HDF5, SAFETENSORS):

@@ -418,6 +418,8 @@ class Model(nn.Module):
     @classmethod
     def load(cls, filepath: str | os.PathLike[str]) -> Any:
         """The net saved in a file: see `handson.load`."""
+        from handson.files import load_model
+
         return load_model(filepath)
 
     def save_weights(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
@@ -488,18 +490,3 @@ class Model(nn.Module):
 def default_device() -> torch.device:
     """The GPU if torch sees one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def load_model(filepath: str | os.PathLike[str]) -> Any:
-    """The net saved in a '.handson' file, with its weights, scalings and optimizer.
-
-    Raises
-    ------
-    FileNotFoundError
-        When the file is not there.
-    HandsonError
-        When it is not such a file, is damaged, or names something that is not registered.
-    """
-    from handson.files import load_model
-
-    return load_model(filepath)

@@ -16,17 +16,9 @@ from torch import Tensor
 from handson import activations
 from handson.averages import Average, Function
 from handson.layers import Activation, BatchNormalization, Dense, Dropout, Flatten, InputLayer
-from handson.losses import (
-    BinaryCrossentropy,
-    CategoricalCrossentropy,
-    Huber,
-    MeanAbsoluteError,
-    MeanSquaredError,
-    SparseCategoricalCrossentropy,
-)
 from handson.optimizers import SGD, Adadelta, Adagrad, Adam, AdamW, RMSprop
 from handson.training.engines.eager import Eager
-from handson.training.engines.program import ACTIVATIONS, Program, arrays, schedules
+from handson.training.engines.program import ACTIVATIONS, LOSSES, Program, arrays, schedules
 from handson.training.job import Job, Span
 from handson.training.state import trainable_weights
 from handson.training.sums import Sums
@@ -143,12 +135,6 @@ def _has_program(layer: Any, first: bool) -> bool:
     if type(layer) is BatchNormalization:
         return layer._trainable and layer.axis in (-1, 1)
     return type(layer) is InputLayer or (first and type(layer) is Flatten)
-
-
-LOSSES = (
-    MeanSquaredError, MeanAbsoluteError, Huber, BinaryCrossentropy, CategoricalCrossentropy,
-    SparseCategoricalCrossentropy,
-)  # fmt: skip
 
 
 def _obstacle_in_training(job: Job) -> str | None:

@@ -24,6 +24,10 @@ from handson.randomness.keys import derive
 from handson.training.job import Job, Span
 from handson.training.state import trainable_weights
 
+LOSSES = (
+    MeanSquaredError, MeanAbsoluteError, Huber, BinaryCrossentropy, CategoricalCrossentropy,
+    SparseCategoricalCrossentropy,
+)  # fmt: skip
 ACTIVATIONS = ("linear", "relu", "tanh", "sigmoid", "softmax", "leaky_relu", "elu", "selu")
 
 
