@@ -108,6 +108,8 @@ COMMANDS = [
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_hostile_arguments_of_commands_end_with_one_message(watch, tmp_path, command):
+    tmp_path = tmp_path / "inside"  # '..' is a folder that holds nothing else
+    tmp_path.mkdir()
     (tmp_path / "good.yaml").write_text(MODEL + "data: {targets: y}\n")
     (tmp_path / "good.csv").write_text("x,y\n1,2\n3,4\n")
     values = RUN_NAMES if "--name" in command else HOSTILE

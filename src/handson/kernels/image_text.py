@@ -118,7 +118,7 @@ def parse_field(buffer: np.ndarray, first: int, last: int, pixels: np.ndarray) -
     return count == pixels.size
 
 
-@numba.njit(cache=True, nogil=True, parallel=True)
+@numba.njit(cache=True, nogil=True)
 def parse_rows(
     buffer: np.ndarray, lines: np.ndarray, column: int, delimiter: int, pixels: np.ndarray, fields: np.ndarray
 ) -> np.ndarray:
@@ -143,7 +143,7 @@ def parse_rows(
         Whether a row has an image of this many whole numbers from 0 to 255.
     """
     good = np.zeros(len(lines), np.bool_)
-    for row in numba.prange(len(lines)):
+    for row in range(len(lines)):
         first, last = find_field(buffer, lines[row, 0], lines[row, 1], column, delimiter)
         fields[row, 0], fields[row, 1] = first, last
         good[row] = first >= 0 and parse_field(buffer, first, last, pixels[row])
