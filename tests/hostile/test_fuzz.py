@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -240,6 +240,7 @@ def test_a_damaged_file_of_hdf5_is_read_or_refused(place):
 
     @FEW
     @given(changes)
+    @example([(38, bytes(8), 4)])
     def check(made):
         changed = damaged(content, made)
         path = written(place, "good.h5", changed)

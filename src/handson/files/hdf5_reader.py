@@ -89,7 +89,7 @@ def read(stream: Any, size: int) -> list[Layer]:
     """The layers in an open file."""
     try:
         file = h5py.File(stream, "r")
-    except OSError as error:
+    except (OSError, ValueError, RuntimeError) as error:
         raise RefusedError(f" is not an HDF5 file, or is damaged: {error}") from None
     with file:
         try:
