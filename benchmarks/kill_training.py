@@ -6,7 +6,7 @@ Each round starts a process that trains a small net into a run folder, kills it 
 starts it anew on the same folder; checkpoints are written all the time. Every second kill falls into one of the
 operations of the disk, with a half of the file written. When a run has come to its end its weights, optimizer, history,
 callbacks, files and predictions are compared with those of the undisturbed run, byte for byte. Jobs differ in net,
-loss, optimizer, augmentation, callbacks and engine.
+loss, optimizer, augmentation and callbacks.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ remembers of each weight (its slots) is held under the weight's name, so that a 
 from __future__ import annotations
 
 import inspect
+import weakref
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -52,6 +53,7 @@ class Optimizer(Noun):
     """
 
     kind = "optimizer"
+    _owner: weakref.ref[Any] | None = None
     scheduled: tuple[str, ...] = ("learning_rate",)
 
     def __init__(
@@ -111,6 +113,26 @@ class Optimizer(Noun):
     ) -> None:
         """Change the weights in place. `slots` are in the order of `slot_values`."""
         raise NotImplementedError(f"{type(self).__name__} must define update(...).")
+
+    def claim(self, owner: Any) -> None:
+        """Become the optimizer of a net, for good: what it remembers is about that net's weights.
+
+        Raises
+        ------
+        HandsonError
+            When it is another net's.
+        """
+        held_by = None if self._owner is None else self._owner()
+        if held_by is not None and held_by is not owner and self.iterations:
+            raise HandsonError(
+                f"this {type(self).__name__} has trained another net, {held_by.name!r}, and remembers its gradients. "
+                f"Give each net an optimizer of its own."
+            )
+        self._owner = weakref.ref(owner)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy has no owner yet."""
+        return {name: value for name, value in vars(self).items() if name != "_owner"}
 
     def bind(self, names: Sequence[str], weights: Tensors) -> None:
         """Make the slots of named weights; those there already are kept if they fit."""

@@ -152,8 +152,11 @@ def test_notes_of_the_reader_are_passed_on():
 
 def test_nothing_is_written_to(rng):
     data = table(rng.normal(size=(9, 2)), rng.normal(size=(9, 1)))
+    inputs, targets = data.inputs.copy(), data.targets.copy()
     data.inputs.flags.writeable = data.targets.flags.writeable = False
     explore(data)
+    np.testing.assert_array_equal(data.inputs, inputs)
+    np.testing.assert_array_equal(data.targets, targets)
 
 
 def test_the_columns_of_a_file_keep_their_names(tmp_path):

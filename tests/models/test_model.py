@@ -1,5 +1,7 @@
 """`Model` and `Sequential`: building, names, weights, errors."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ import handson
 from handson import Model, Sequential
 from handson.errors import HandsonError, NotBuiltError
 from handson.layers import Conv2D, Dense, Dropout, Flatten, Input, MaxPooling2D
+from handson.optimizers import Adam
 
 
 def small(**kwargs):
@@ -141,6 +144,17 @@ def test_compile_names_the_nearest_loss_and_metric():
         net.compile("adam", "mse", metrics=["acuracy"])
     with pytest.raises(HandsonError, match="unknown optimizer 'adm'. Did you mean 'adam'"):
         net.compile("adm", "mse")
+
+
+def test_an_optimizer_that_has_trained_a_net_is_no_other_nets(rng):
+    x, optimizer = rng.normal(size=(8, 2)), Adam()
+    first, second = Sequential([Dense(1)], name="first"), Sequential([Dense(1)])
+    first.compile(optimizer, "mse")
+    first.fit(x, x[:, :1], verbose=0)
+    with pytest.raises(HandsonError, match="this Adam has trained another net, 'first'.*an optimizer of its own"):
+        second.compile(optimizer, "mse")
+    first.compile(optimizer, "mae")
+    second.compile(copy.deepcopy(optimizer), "mse")
 
 
 def test_fit_before_compile_says_so():

@@ -216,12 +216,13 @@ class Model(nn.Module):
         Raises
         ------
         HandsonError
-            For an unknown name; the message lists the nearest.
+            For an unknown name; the message lists the nearest. For an optimizer that has trained another net.
         """
         if loss is None:
             raise HandsonError("compile needs a loss, such as loss='mse'.")
         self.loss = losses.get(loss)
         self.optimizer = optimizers.get(optimizer)
+        self.optimizer.claim(self)
         given = [] if metrics is None else list(metrics) if isinstance(metrics, (list, tuple)) else [metrics]
         self.metric_identifiers, self._metrics = given, None
         [metrics_of.get(entry, self.loss) for entry in given]  # unknown names are an error now, not in fit
