@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -33,6 +34,13 @@ class Sums:
     def add(self, name: str, total: Number, count: Number) -> None:
         """Add one batch's sum and count to a name."""
         self._pending.append((name, total, count))
+
+    def add_steps(self, name: str, totals: np.ndarray, counts: np.ndarray) -> None:
+        """Add the sums and counts of several batches, as one after another."""
+        self.read()
+        steps = np.concatenate([[self.totals.get(name, 0.0)], totals])
+        self.totals[name] = float(np.add.accumulate(steps)[-1])  # `sum` would add in pairs, and round differently
+        self.counts[name] = self.counts.get(name, 0.0) + float(counts.sum())
 
     def read(self) -> None:
         """Bring everything that is pending to the host; one transfer."""

@@ -82,8 +82,7 @@ class DenseProgram(Eager):
         )  # fmt: skip
         program.scatter(weights, slots, named, job.optimizer)
         job.optimizer.iterations += steps
-        for total, count in zip(totals.tolist(), counts.tolist(), strict=True):
-            sums.add("loss", total, count)
+        sums.add_steps("loss", totals, counts)
         if job.metrics:
             self._add_metrics(sums, torch.from_numpy(order), torch.from_numpy(outputs), steps)
 
@@ -99,8 +98,7 @@ class DenseProgram(Eager):
             present = metric.present(targets).reshape(len(rows), -1)
             totals, counts = np.zeros(steps), np.zeros(steps, np.int64)
             segment_sums(values.to(torch.float32).numpy(), present.numpy(), self.job.batches.batch_size, totals, counts)
-            for total, count in zip(totals.tolist(), counts.tolist(), strict=True):
-                sums.add(metric.name, total, count)
+            sums.add_steps(metric.name, totals, counts)
 
 
 def _obstacle_in_net(job: Job) -> str | None:

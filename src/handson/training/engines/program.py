@@ -21,6 +21,7 @@ from handson.losses import (
 )
 from handson.optimizers import SGD, Adagrad, Adam, RMSprop
 from handson.randomness.keys import derive
+from handson.schedules import Schedule
 from handson.training.job import Job, Span
 from handson.training.state import trainable_weights
 
@@ -91,10 +92,11 @@ class Program:
 
     def gather(self, named: dict[str, Tensor], optimizer: Any) -> tuple[np.ndarray, np.ndarray]:
         """Flat copies of weights and slots; the moving moments too."""
-        flat = np.concatenate([weight.detach().reshape(-1).numpy() for weight in named.values()])
+        flat = torch.cat([weight.detach().reshape(-1) for weight in named.values()]).numpy()
         slots = np.zeros((2, len(flat)), np.float32)
         for position, slot in enumerate(optimizer.slot_values()):
-            slots[position] = np.concatenate([optimizer.slots[slot][name].reshape(-1).numpy() for name in named])
+            held = [optimizer.slots[slot][name].reshape(-1) for name in named]
+            slots[position] = torch.cat(held).numpy()
         if self._norms:
             self.moving[0] = np.concatenate([layer.moving_mean.numpy() for layer in self._norms])
             self.moving[1] = np.concatenate([layer.moving_variance.numpy() for layer in self._norms])
@@ -103,17 +105,20 @@ class Program:
     @torch.no_grad()
     def scatter(self, flat: np.ndarray, slots: np.ndarray, named: dict[str, Tensor], optimizer: Any) -> None:
         """Put flat copies back."""
-        for name, weight in named.items():
-            part = slice(self.places_of_weights[name], self.places_of_weights[name] + weight.numel())
-            weight.copy_(torch.from_numpy(flat[part]).view(weight.shape))
-            for position, slot in enumerate(optimizer.slot_values()):
-                optimizer.slots[slot][name].copy_(torch.from_numpy(slots[position, part]).view(weight.shape))
+        _put_back(flat, list(named.values()))
+        for position, slot in enumerate(optimizer.slot_values()):
+            _put_back(slots[position], [optimizer.slots[slot][name] for name in named])
         first = 0
         for layer in self._norms:
             last = first + layer.moving_mean.numel()
             layer.moving_mean.copy_(torch.from_numpy(self.moving[0, first:last]))
             layer.moving_variance.copy_(torch.from_numpy(self.moving[1, first:last]))
             first = last
+
+
+def _put_back(flat: np.ndarray, tensors: list[Tensor]) -> None:
+    parts = torch.from_numpy(flat).split([tensor.numel() for tensor in tensors])
+    torch._foreach_copy_(tensors, [part.view_as(tensor) for part, tensor in zip(parts, tensors, strict=True)])
 
 
 def _layers_of(job: Job) -> list[Any]:
@@ -162,16 +167,22 @@ def arrays(job: Job) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def schedules(optimizer: Any, span: Span) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Learning rate, momentum and the factor of weight decay for each step; Adam's rates with bias corrections."""
     first = optimizer.iterations
-    positions = [span.position(span.first + k, first + k) for k in range(span.last - span.first)]
-    rates = np.array([optimizer.value("learning_rate", position) for position in positions])
-    momenta = np.zeros(len(rates))
+    rates, momenta = _values(optimizer, "learning_rate", span), np.zeros(span.last - span.first)
     if isinstance(optimizer, SGD) and optimizer.momentum:
-        momenta = np.array([optimizer.value("momentum", position) for position in positions])
+        momenta = _values(optimizer, "momentum", span)
     decays = 1.0 - rates * (optimizer.weight_decay or 0.0)
     if isinstance(optimizer, Adam):
         times = np.arange(first + 1, first + 1 + len(rates))
         rates = rates * np.sqrt(1.0 - optimizer.beta_2**times) / (1.0 - optimizer.beta_1**times)
     return rates.astype(np.float32), momenta.astype(np.float32), decays.astype(np.float32)
+
+
+def _values(optimizer: Any, name: str, span: Span) -> np.ndarray:
+    """A hyper-parameter in each step."""
+    steps, first = span.last - span.first, optimizer.iterations
+    if not isinstance(getattr(optimizer, name), Schedule):
+        return np.full(steps, float(getattr(optimizer, name)))
+    return np.array([optimizer.value(name, span.position(span.first + k, first + k)) for k in range(steps)])
 
 
 def _loss_code(loss: Any) -> int:
