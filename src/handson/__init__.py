@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from handson import optimizers as optimizers
     from handson import regularizers as regularizers
     from handson import schedules as schedules
+    from handson.ensembles import Ensemble as Ensemble
+    from handson.ensembles import cross_validate as cross_validate
+    from handson.ensembles import deep_ensemble as deep_ensemble
+    from handson.ensembles import sweep as sweep
     from handson.errors import HandsonError as HandsonError
     from handson.errors import TrainingError as TrainingError
     from handson.layers import Input as Input
@@ -63,11 +67,15 @@ _MODULES = (
 _HOMES = {name: f"handson.{name}" for name in _MODULES} | {
     "HandsonError": "handson.errors:HandsonError",
     "TrainingError": "handson.errors:TrainingError",
+    "Ensemble": "handson.ensembles:Ensemble",
     "Input": "handson.layers:Input",
     "Model": "handson.models:Model",
     "Sequential": "handson.models:Sequential",
+    "cross_validate": "handson.ensembles:cross_validate",
+    "deep_ensemble": "handson.ensembles:deep_ensemble",
     "load": "handson.models:load_model",
     "register": "handson.registry:register",
+    "sweep": "handson.ensembles:sweep",
     "set_random_seed": "handson.randomness:set_random_seed",
 }
 

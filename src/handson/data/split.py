@@ -92,7 +92,7 @@ def _stratify(labels: np.ndarray, fraction: float, key: int) -> np.ndarray:
     """Rows of each class in proportion; what rounding leaves over goes to the classes with the largest remainder."""
     classes, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
     for label, count in zip(classes, counts, strict=True):
-        if count < 2 and not _is_missing(label):
+        if count < 2 and not is_missing(label):
             raise HandsonError(
                 f"class {label} has one member and cannot be in both parts of a split. Add members, leave the class "
                 f"out, or give validation_data instead of validation_split."
@@ -110,7 +110,7 @@ def _stratify(labels: np.ndarray, fraction: float, key: int) -> np.ndarray:
     return np.concatenate([order[codes[order] == code][:share] for code, share in enumerate(shares)])
 
 
-def _is_missing(label: Any) -> bool:
+def is_missing(label: Any) -> bool:
     """Whether a label stands for a missing one: NaN, or the -1 of `handson.data.arrays.as_labels`."""
     return bool(label != label) or (not isinstance(label, str) and bool(label == -1))
 
@@ -138,7 +138,7 @@ def _split_groups(rows: int, fraction: float, key: int, labels: np.ndarray | Non
 def _check_classes(classes: np.ndarray, members: np.ndarray, taken: list[int]) -> None:
     chosen = members[taken].sum(0)
     for label, inside, count, groups in zip(classes, chosen, members.sum(0), (members > 0).sum(0), strict=True):
-        if not _is_missing(label) and not 0 < inside < count:
+        if not is_missing(label) and not 0 < inside < count:
             raise HandsonError(
                 f"class {label} is in {groups} group{'s' if groups > 1 else ''} of {len(members)}, too few to be in "
                 f"both parts of a split that divides no group. Give validation_data instead of validation_split."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 # Batches of evaluation and prediction need no gradients; larger ones than in training are faster.
 EVALUATION_BATCH = 256
+# Nets may train in threads; getting ready changes what belongs to the process, such as the filters of warnings.
+_preparing = threading.Lock()
 # Choices that were explained before in this process.
 _told = {""}
 
@@ -90,21 +93,36 @@ class Arguments:
 def fit(model: Model, x: Any, y: Any, arguments: Arguments) -> History:
     """Train a net: see `Model.fit`."""
     model.verbose, history = arguments.verbose, History()
-    rows = prepare_rows(model, x, y, arguments.sample_weight, arguments.class_weight, arguments.missing)
+    with _preparing:
+        rows = prepare_rows(model, x, y, arguments.sample_weight, arguments.class_weight, arguments.missing)
     with recording(arguments.run, arguments.resume, arguments.checkpoint_seconds, model) as record:
-        arguments.seed = seed = _run_seed(model, record.seed(arguments.seed))
-        rows, validation = _validation(model, rows, arguments, history)
-        model.target_names = arrays.columns_of(y) or model.target_names
-        augment = _augmentation(arguments.augment, model, rows)
-        job = make_job(model, rows, arguments.batch_size, arguments.shuffle, seed, augment)
-        record.begin(lambda: of_run(model, rows, validation, arguments.describe()), seed)
-        steps = (arguments.epochs - arguments.initial_epoch) * job.batches.steps
-        engine = choose(job, arguments.engine, steps)
-        if arguments.engine == "auto" and engine.reason not in _told:
-            _told.add(engine.reason)
-            model.tell(engine.reason)
-        _keep_memory(model)
+        with _preparing:
+            engine, validation = _prepare(model, rows, arrays.columns_of(y), arguments, history, record)
         return _run(model, engine, arguments, history, validation, record)
+
+
+def _prepare(
+    model: Model,
+    rows: Rows,
+    columns: list[str] | None,
+    arguments: Arguments,
+    history: History,
+    record: Record | NoRecord,
+) -> tuple[Engine, Rows | None]:
+    """The engine that trains on these rows, and the rows to validate on."""
+    arguments.seed = seed = _run_seed(model, record.seed(arguments.seed))
+    rows, validation = _validation(model, rows, arguments, history)
+    model.target_names = columns or model.target_names
+    augment = _augmentation(arguments.augment, model, rows)
+    job = make_job(model, rows, arguments.batch_size, arguments.shuffle, seed, augment)
+    record.begin(lambda: of_run(model, rows, validation, arguments.describe()), seed)
+    steps = (arguments.epochs - arguments.initial_epoch) * job.batches.steps
+    engine = choose(job, arguments.engine, steps)
+    if arguments.engine == "auto" and engine.reason not in _told:
+        _told.add(engine.reason)
+        model.tell(engine.reason)
+    _keep_memory(model)
+    return engine, validation
 
 
 def _run(

@@ -97,15 +97,19 @@ def _drop_missing(rows: Rows, model: Model) -> Rows:
 
 def split_rows(model: Model, rows: Rows, fraction: float, seed: int, groups: Any = None) -> tuple[Rows, Rows, str]:
     """Split rows as `validation_split` and `groups` ask for."""
-    labels = None
-    if model.loss.targets == "labels" and rows.targets.dim() == 1:
-        labels = rows.targets.cpu().numpy()
-    elif model.loss.targets == "distribution" and rows.targets.dim() == 2:
-        labels = np.nan_to_num(rows.targets.cpu().numpy()).argmax(1)
-    elif type(model.loss).__name__ == "BinaryCrossentropy" and rows.targets[0].numel() == 1:
-        labels = rows.targets.reshape(-1).cpu().numpy()
-    parts = split(len(rows.inputs), fraction, seed, labels, groups)
+    parts = split(len(rows.inputs), fraction, seed, classes_of(model, rows), groups)
     return rows.take(parts.train), rows.take(parts.validation), parts.description
+
+
+def classes_of(model: Model, rows: Rows) -> np.ndarray | None:
+    """The classes whose proportions a split keeps, one for each row; None where there are no classes."""
+    if model.loss.targets == "labels" and rows.targets.dim() == 1:
+        return rows.targets.cpu().numpy()
+    if model.loss.targets == "distribution" and rows.targets.dim() == 2:
+        return np.nan_to_num(rows.targets.cpu().numpy()).argmax(1)
+    if type(model.loss).__name__ == "BinaryCrossentropy" and rows.targets[0].numel() == 1:
+        return rows.targets.reshape(-1).cpu().numpy()
+    return None
 
 
 def make_job(model: Model, rows: Rows, batch_size: int, shuffle: bool, seed: int, augment: Any) -> Job:
@@ -123,8 +127,13 @@ def make_job(model: Model, rows: Rows, batch_size: int, shuffle: bool, seed: int
         target_scaling=model.target_scaling,
         seed=seed,
         foreign_randomness=has_foreign_randomness(model) or (augment is not None and is_foreign(augment)),
-        penalized=[layer for layer in model.modules() if isinstance(layer, Layer) and layer.weight_regularizers],
+        penalized=penalized_layers(model),
     )
+
+
+def penalized_layers(model: Model) -> list[Layer]:
+    """The layers that have regularizers."""
+    return [layer for layer in model.modules() if isinstance(layer, Layer) and layer.weight_regularizers]
 
 
 def _fit_scalings(model: Model, rows: Rows) -> None:

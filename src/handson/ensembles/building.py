@@ -1,0 +1,97 @@
+"""From what a user gives to a member: a function that builds a net, or a net that is copied with another seed."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+
+from handson import registry
+from handson.described import Noun
+from handson.errors import HandsonError
+from handson.files.description import describe_compiled
+from handson.models import Model
+from handson.randomness.keys import derive
+
+EXPECTED = "a compiled net, or a function that returns one, such as def build(units=64): ...; return net"
+
+
+def build_net(build: Any, seed: int, settings: Mapping[str, Any] | None = None) -> Model:
+    """A net of its own, compiled, with a seed.
+
+    Parameters
+    ----------
+    build : function or Model
+        A function that returns a compiled net; if it has an argument `seed`, it is given it. Or a compiled net, which
+        is copied by its configuration: weights are drawn anew, from the seed.
+    seed : int
+        The member's seed.
+    settings : dict, optional
+        Arguments of the function.
+
+    Raises
+    ------
+    HandsonError
+        When it is neither, or when the net is not compiled.
+
+    Examples
+    --------
+    >>> from handson import Sequential
+    >>> from handson.layers import Dense
+    >>> net = Sequential([Dense(1, input_dim=2)], seed=0)
+    >>> net.compile("adam", "mse")
+    >>> build_net(net, 7).seed
+    7
+    """
+    if isinstance(build, Model):
+        net: Any = _copy(build)
+    elif callable(build) and not inspect.isclass(build):
+        net = _call(build, seed, dict(settings or {}))
+    else:
+        raise HandsonError(f"build is {EXPECTED}; got {build!r}.")
+    if not isinstance(net, Model):
+        raise HandsonError(f"build is {EXPECTED}; it returned {net!r}.")
+    if not net.compiled:
+        raise HandsonError("build must return a compiled net: call net.compile(optimizer='adam', loss=...) in it.")
+    if net.untouched():
+        net.redraw(seed)
+    net.seed, net.seed_given = seed, True
+    return net
+
+
+def parameters_of(build: Callable[..., Any]) -> tuple[list[str], bool]:
+    """The names of a function's arguments, and whether it takes any others."""
+    found = inspect.signature(build).parameters
+    named = [name for name, each in found.items() if each.kind not in (each.VAR_KEYWORD, each.VAR_POSITIONAL)]
+    return named, any(each.kind is each.VAR_KEYWORD for each in found.values())
+
+
+def _call(build: Callable[..., Any], seed: int, settings: dict[str, Any]) -> Any:
+    """Call a function; what it draws from torch's own generator follows the seed too."""
+    if "seed" in parameters_of(build)[0]:
+        settings.setdefault("seed", seed)
+    # An optimizer or layer among the settings belongs to one net.
+    own = {key: copy.deepcopy(each) if isinstance(each, (Noun, torch.nn.Module)) else each
+           for key, each in settings.items()}  # fmt: skip
+    with torch.random.fork_rng():
+        torch.manual_seed(derive(seed, "build") >> 1)
+        return build(**own)
+
+
+def _copy(net: Model) -> Model:
+    if not net.compiled:
+        raise HandsonError("the net is not compiled: call net.compile(optimizer='adam', loss=...) first.")
+    try:
+        made: Any = registry.from_config("model", registry.to_config("model", net))
+        made.compile(**(describe_compiled(net) or {}))
+    except HandsonError as error:
+        raise HandsonError(
+            f"this net cannot be copied with another seed: {error} Or give a function that builds and compiles it."
+        ) from None
+    shape = getattr(net, "input_shape", None)
+    if shape is not None:
+        made.build(shape)
+    return made
