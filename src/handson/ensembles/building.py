@@ -14,7 +14,7 @@ from handson.described import Noun
 from handson.errors import HandsonError
 from handson.files.description import describe_compiled
 from handson.models import Model
-from handson.randomness.keys import derive
+from handson.randomness.keys import check_seed, derive
 
 EXPECTED = "a compiled net, or a function that returns one, such as def build(units=64): ...; return net"
 
@@ -30,7 +30,7 @@ def build_net(build: Any, seed: int, settings: Mapping[str, Any] | None = None) 
     seed : int
         The member's seed.
     settings : dict, optional
-        Arguments of the function.
+        Arguments of the function; a seed among them takes the place of the member's.
 
     Raises
     ------
@@ -46,6 +46,7 @@ def build_net(build: Any, seed: int, settings: Mapping[str, Any] | None = None) 
     >>> build_net(net, 7).seed
     7
     """
+    seed = check_seed((settings or {}).get("seed", seed))
     if isinstance(build, Model):
         net: Any = _copy(build)
     elif callable(build) and not inspect.isclass(build):
@@ -84,6 +85,11 @@ def _call(build: Callable[..., Any], seed: int, settings: dict[str, Any]) -> Any
 def _copy(net: Model) -> Model:
     if not net.compiled:
         raise HandsonError("the net is not compiled: call net.compile(optimizer='adam', loss=...) first.")
+    if not hasattr(net, "get_config"):
+        raise HandsonError(
+            f"this net cannot be copied with another seed: nothing describes the {type(net.module).__name__} of PyTorch "
+            f"in it. Give a function that builds and compiles it."
+        )
     try:
         made: Any = registry.from_config("model", registry.to_config("model", net))
         made.compile(**(describe_compiled(net) or {}))

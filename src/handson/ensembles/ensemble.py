@@ -31,8 +31,9 @@ PIECE = 1 << 16
 class Ensemble:
     """Nets that are trained together and whose predictions are averaged.
 
-    Each member trains as it would alone, with its own seed, and ends with the same weights, bit for bit. Nets that have
-    a compiled program (`engine='dense'`) train beside one another, one on each core; others one after another.
+    Each member trains as it would alone, with its own seed and the same engine, and ends with the same weights: bit for
+    bit, but for rounding in large nets (`handson.training.ensemble`). Nets that have a compiled program
+    (`engine='dense'`) train beside one another, one on each core; others one after another.
 
     Parameters
     ----------

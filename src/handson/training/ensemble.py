@@ -1,10 +1,12 @@
 """Several nets trained together: beside one another where that pays, else one after another.
 
 Every member goes through the same `fit` as a net that is trained alone, with random numbers that are functions of its
-own seed, so it ends as that net does, bit for bit. What runs beside it changes nothing but the time.
+own seed, so it ends as that net does. What runs beside it changes nothing but the time.
 
 Nets that train as one compiled program (`handson.training.engines.dense`) leave Python's lock while it runs: they train
-in threads, one for each core. All other nets take turns, since the steps of PyTorch use the cores themselves.
+in threads, one for each core. Products of matrices are not divided among cores meanwhile. So a member has the bits of
+the net alone, but for rounding where that net's products are large enough (2**18 multiplications) to be divided.
+All other nets take turns, since the steps of PyTorch hold Python's lock or use all cores themselves.
 """
 
 from __future__ import annotations
@@ -132,18 +134,18 @@ def train_together(
     programs, reason = _programs(trainings)
     for training in programs:
         training.settings["engine"] = "dense"
-    if workers == 1 or len(programs) < 2:
-        reason = reason or "only one may train at a time (workers=1)"
-        programs = []
+    programs = programs if len(trainings) > 1 else []
     others = [training for training in trainings if not any(training is program for program in programs)]
     if programs:
-        say(f"{len(programs)} nets train beside one another, {min(workers, len(programs))} at a time (engine='dense').")
+        say(f"{len(programs)} nets train as compiled programs, {min(workers, len(programs))} at a time.")
         _beside(programs, workers, say, tolerant)
     if len(others) > 1:
         say(f"{len(others)} nets train one after another: {reason}.")
     for training in others:
         say(training.name)
         _attempt(training, tolerant, verbose)
+        if training.error is not None:
+            say(training.line())
 
 
 def _programs(trainings: Sequence[Training]) -> tuple[list[Training], str]:
@@ -172,7 +174,7 @@ def _obstacle(training: Training) -> str | None:
 
 
 def _beside(trainings: list[Training], workers: int, say: Callable[[str], None], tolerant: bool) -> None:
-    """Train in threads; products of matrices are not divided among threads meanwhile."""
+    """Train in threads."""
     stop = threading.Event()
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers, "handson-member") as pool:
         running = {pool.submit(_attempt, training, tolerant, 0, stop): training for training in trainings}
