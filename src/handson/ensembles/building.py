@@ -87,8 +87,8 @@ def _copy(net: Model) -> Model:
         raise HandsonError("the net is not compiled: call net.compile(optimizer='adam', loss=...) first.")
     if not hasattr(net, "get_config"):
         raise HandsonError(
-            f"this net cannot be copied with another seed: nothing describes the {type(net.module).__name__} of PyTorch "
-            f"in it. Give a function that builds and compiles it."
+            f"this net cannot be copied with another seed: nothing describes the {type(net.module).__name__} of "
+            f"PyTorch in it. Give a function that builds and compiles it."
         )
     try:
         made: Any = registry.from_config("model", registry.to_config("model", net))
