@@ -70,17 +70,17 @@ class DenseProgram(Eager):
         order = order[span.first * size : span.last * size]
         named = trainable_weights(job.module)
         job.optimizer.bind(list(named), list(named.values()))
-        weights, slots = program.gather(named, job.optimizer)
+        program.gather(named, job.optimizer)
         totals, counts = np.zeros(steps), np.zeros(steps, np.int64)
         outputs = np.empty((len(order) if job.metrics else 0, program.width), np.float32)
         kernel.train(  # type: ignore[call-arg]
-            self._inputs, self._targets, self._weights, order, size, program.operations, program.places, weights,
-            np.zeros_like(weights), slots, program.moving, program.moments, program.sums,
+            self._inputs, self._targets, self._weights, order, size, program.operations, program.places,
+            program.flat[0], program.gradients, program.flat[1:], program.moving, program.moments, program.sums,
             program.keys(job.seed, span.age), program.thresholds, program.scales, program.masks, program.constants,
             program.arena, program.upper, program.lower, *program.loss, program.optimizer,
             *schedules(job.optimizer, span), *program.numbers, totals, counts, outputs,
         )  # fmt: skip
-        program.scatter(weights, slots, named, job.optimizer)
+        program.scatter(named, job.optimizer)
         job.optimizer.iterations += steps
         sums.add_steps("loss", totals, counts)
         if job.metrics:

@@ -38,7 +38,11 @@ class Program:
     def __init__(self, job: Job) -> None:
         from handson.kernels.keyed_dropout import threshold_of
 
-        self.places_of_weights, layers = _offsets(trainable_weights(job.module)), _layers_of(job)
+        named, layers = trainable_weights(job.module), _layers_of(job)
+        self.places_of_weights = _offsets(named)
+        # The weights, and two slots of each.
+        self.flat = np.zeros((3, sum(weight.numel() for weight in named.values())), np.float32)
+        self.gradients, self._parts = np.zeros(self.flat.shape[1], np.float32), _parts(self.flat, named)
         self._layers = [layer for layer in layers if isinstance(layer, Dropout) and layer.rate > 0]
         self._norms = [layer for layer in layers if isinstance(layer, BatchNormalization)]
         self.operations = np.array(list(self._list(job)), np.int64)
@@ -90,24 +94,20 @@ class Program:
         keys = [derive(seed if layer.seed is None else layer.seed, layer.path, age) for layer in self._layers]
         return np.array(keys or [0], np.uint64)
 
-    def gather(self, named: dict[str, Tensor], optimizer: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Flat copies of weights and slots; the moving moments too."""
-        flat = torch.cat([weight.detach().reshape(-1) for weight in named.values()]).numpy()
-        slots = np.zeros((2, len(flat)), np.float32)
-        for position, slot in enumerate(optimizer.slot_values()):
-            held = [optimizer.slots[slot][name].reshape(-1) for name in named]
-            slots[position] = torch.cat(held).numpy()
+    @torch.no_grad()
+    def gather(self, named: dict[str, Tensor], optimizer: Any) -> None:
+        """Copy weights and slots into the flat arrays; the moving moments too."""
+        tensors = _with_slots(named, optimizer)
+        torch._foreach_copy_(self._parts[: len(tensors)], tensors)
         if self._norms:
             self.moving[0] = np.concatenate([layer.moving_mean.numpy() for layer in self._norms])
             self.moving[1] = np.concatenate([layer.moving_variance.numpy() for layer in self._norms])
-        return flat, slots
 
     @torch.no_grad()
-    def scatter(self, flat: np.ndarray, slots: np.ndarray, named: dict[str, Tensor], optimizer: Any) -> None:
-        """Put flat copies back."""
-        _put_back(flat, list(named.values()))
-        for position, slot in enumerate(optimizer.slot_values()):
-            _put_back(slots[position], [optimizer.slots[slot][name] for name in named])
+    def scatter(self, named: dict[str, Tensor], optimizer: Any) -> None:
+        """Put the flat copies back."""
+        tensors = _with_slots(named, optimizer)
+        torch._foreach_copy_(tensors, self._parts[: len(tensors)])
         first = 0
         for layer in self._norms:
             last = first + layer.moving_mean.numel()
@@ -116,9 +116,19 @@ class Program:
             first = last
 
 
-def _put_back(flat: np.ndarray, tensors: list[Tensor]) -> None:
-    parts = torch.from_numpy(flat).split([tensor.numel() for tensor in tensors])
-    torch._foreach_copy_(tensors, [part.view_as(tensor) for part, tensor in zip(parts, tensors, strict=True)])
+def _with_slots(named: dict[str, Tensor], optimizer: Any) -> list[Tensor]:
+    """The weights, and what the optimizer remembers of each."""
+    return [*named.values(), *(optimizer.slots[slot][name] for slot in optimizer.slot_values() for name in named)]
+
+
+def _parts(flat: np.ndarray, named: dict[str, Tensor]) -> list[Tensor]:
+    """The parts of each row of an array that belong to weights, in their shapes."""
+    sizes = [weight.numel() for weight in named.values()]
+    return [
+        part.view(weight.shape)
+        for row in torch.from_numpy(flat)
+        for part, weight in zip(row.split(sizes), named.values(), strict=True)
+    ]
 
 
 def _layers_of(job: Job) -> list[Any]:
