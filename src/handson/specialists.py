@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,10 +23,10 @@ from handson.data.augment import Augment
 from handson.data.scaling import Scaling
 from handson.data.split import split
 from handson.errors import HandsonError, listing, nearest
-from handson.files import atomic, strict_json
 from handson.files.description import describe_compiled
+from handson.files.folders import load_net, read_index, save_nets
 from handson.layers import Dense
-from handson.models import Sequential, load_model
+from handson.models import Sequential
 from handson.randomness.keys import derive
 from handson.training.history import History
 
@@ -278,30 +277,21 @@ class Specialists:
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Save all nets into a folder: one model file each, and an index."""
         self._need_fitted()
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        self.model.save(folder / f"{TRAINED}.handson")
-        for name, net in self.models.items():
-            net.save(folder / f"{name}.handson")
         index = {
             "columns": self.columns,
             "groups": self.groups,
             "output": self.output,
             "histories": {name: history.history for name, history in self.histories.items()},
         }
-        atomic.write_text(folder / INDEX, strict_json.dumps(index, indent=1))
+        save_nets(folder, {TRAINED: self.model, **self.models}, INDEX, index)
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> Specialists:
         """The specialists saved in a folder."""
-        folder = Path(folder)
-        index_file = folder / INDEX
-        if not index_file.is_file():
-            raise FileNotFoundError(f"there are no specialists in {folder}: {INDEX} is missing.")
-        index = strict_json.read(index_file, Index)
-        found = cls(load_model(folder / f"{TRAINED}.handson"), index.groups, index.output, index.columns)
+        index = read_index(folder, INDEX, Index, "are no specialists")
+        found = cls(load_net(folder, TRAINED), index.groups, index.output, index.columns)
         for name in found.groups:
-            found.models[name] = load_model(folder / f"{name}.handson")
+            found.models[name] = load_net(folder, name)
             found.histories[name] = _history(index.histories.get(name, {}))
         return found
 
