@@ -114,7 +114,7 @@ def test_nets_that_have_no_program_end_as_alone_too(capsys):
         alone.fit(x, y, epochs=2, batch_size=8, augment=augment, verbose=0)
         assert same(net, alone)
     printed = capsys.readouterr().out
-    assert printed.count("2 nets train one after another: there is no program for the layer conv2d_1") == 1
+    assert printed.count("2 of 2 nets train one after another: there is no program for the layer conv2d_1") == 1
     assert "member_1\n" in printed
     assert printed.count("2/2") == 2  # the last epoch of each
 
@@ -143,10 +143,10 @@ def test_compiled_programs_run_at_the_same_time(monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        ({"engine": "dense", "workers": 1}, "3 nets train as compiled programs, 1 at a time."),
-        ({"engine": "dense", "workers": 8}, "3 nets train as compiled programs, 3 at a time."),
-        ({"epochs": 900, "initial_epoch": 899}, "3 nets train one after another: so few steps are over before"),
-        ({"engine": "eager"}, "3 nets train one after another: engine='eager' does not leave Python's lock."),
+        ({"engine": "dense", "workers": 1}, "3 of 3 nets train as compiled programs, 1 at a time."),
+        ({"engine": "dense", "workers": 8}, "3 of 3 nets train as compiled programs, 3 at a time."),
+        ({"epochs": 900, "initial_epoch": 899}, "3 of 3 nets train one after another: so few steps are over before"),
+        ({"engine": "eager"}, "3 of 3 nets train one after another: engine='eager' does not leave Python's lock."),
     ],
 )
 def test_it_says_once_how_they_run(arguments, line, capsys):
@@ -162,7 +162,26 @@ def test_it_says_once_how_they_run(arguments, line, capsys):
 def test_many_steps_of_all_members_are_worth_a_program(capsys):
     x, y = data(1000)
     Ensemble(map(build, range(5))).fit(x, y, batch_size=1, verbose=2)  # 5 times 1,000 steps
-    assert "5 nets train as compiled programs" in capsys.readouterr().out
+    assert "5 of 5 nets train as compiled programs" in capsys.readouterr().out
+
+
+def test_nets_with_and_without_a_program_train_in_one_ensemble(capsys, monkeypatch):
+    monkeypatch.setattr(together, "FEWEST_STEPS", 30)
+    x, y = data()
+
+    def clipped(seed):
+        net = build(seed)
+        net.compile(Adam(0.01, clipnorm=1.0), "mse")
+        return net
+
+    nets = [build(0), clipped(1), build(2)]
+    Ensemble(nets).fit(x, y, batch_size=4, verbose=2)  # 15 steps each
+    printed = capsys.readouterr().out
+    assert "2 of 3 nets train as compiled programs" in printed
+    assert "1 of 3 nets train one after another: there is no program for clipped gradients" in printed
+    for net, alone, engine in zip(nets, [build(0), clipped(1), build(2)], ["dense", "eager", "dense"], strict=True):
+        alone.fit(x, y, batch_size=4, engine=engine, verbose=0)
+        assert same(net, alone)
 
 
 def test_silence(capsys):

@@ -12,6 +12,7 @@ All other nets take turns, since the steps of PyTorch hold Python's lock or use 
 from __future__ import annotations
 
 import copy
+import inspect
 import os
 import threading
 from collections.abc import Callable, Iterable, Sequence
@@ -25,7 +26,7 @@ from handson import console
 from handson.callbacks import Callback
 from handson.data import arrays
 from handson.data.batches import Batches
-from handson.errors import HandsonError, TrainingError, whole
+from handson.errors import HandsonError, TrainingError, nearest, whole
 from handson.training.engines import FEWEST_STEPS, DenseProgram
 from handson.training.history import History
 from handson.training.job import Job
@@ -128,19 +129,20 @@ def train_together(
         When a loss is no number any more; the message names the net.
     """
     _check_separate(trainings)
+    count = len(trainings)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     workers = cores if workers is None else whole("workers", workers, 1)
     say = console.say if verbose else lambda text: None
     programs, reason = _programs(trainings)
     for training in programs:
         training.settings["engine"] = "dense"
-    programs = programs if len(trainings) > 1 else []
+    programs = programs if count > 1 else []
     others = [training for training in trainings if not any(training is program for program in programs)]
     if programs:
-        say(f"{len(programs)} nets train as compiled programs, {min(workers, len(programs))} at a time.")
+        say(f"{len(programs)} of {count} nets train as compiled programs, {min(workers, len(programs))} at a time.")
         _beside(programs, workers, say, tolerant)
-    if len(others) > 1:
-        say(f"{len(others)} nets train one after another: {reason}.")
+    if others and count > 1:
+        say(f"{len(others)} of {count} nets train one after another: {reason}.")
     for training in others:
         say(training.name)
         _attempt(training, tolerant, verbose)
@@ -240,9 +242,6 @@ def check_arguments(settings: Iterable[str], taken: Iterable[str], verb: str) ->
     Traceback (most recent call last):
     handson.errors.HandsonError: sweep has no argument 'epoch'. Did you mean 'epochs'? It passes on what fit takes.
     """
-    import inspect
-
-    from handson.errors import nearest
     from handson.models import Model
 
     known = inspect.signature(Model.fit).parameters.keys() - {"self", "x", "y", "run", "resume", "checkpoint_seconds"}
