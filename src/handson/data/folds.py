@@ -85,12 +85,9 @@ def given_folds(pairs: Iterable[Any], rows: int) -> list[Split]:
 
 def _numbers(part: Any, rows: int) -> np.ndarray:
     numbers = np.asarray(part)
-    if (
-        numbers.ndim != 1
-        or not len(numbers)
-        or numbers.dtype.kind not in "iu"
-        or not np.isin(numbers, range(rows)).all()
-    ):
+    if numbers.ndim != 1 or not len(numbers) or numbers.dtype.kind not in "iu":
+        raise ValueError
+    if numbers.min() < 0 or numbers.max() >= rows:
         raise ValueError
     return numbers.astype(np.int64)
 
@@ -134,13 +131,14 @@ def _by_group(
     for group in order:
         home[group] = fold = _best_fold(held, members[group], members.sum(0))
         held[fold] += members[group]
-    _check_training(classes, held, labels is not None)
+    if labels is not None:
+        _check_training(classes, held)
     how = f"{len(names)} groups, none divided" + (", classes near their proportions" if labels is not None else "")
     return home[codes], how
 
 
 def _best_fold(held: np.ndarray, group: np.ndarray, totals: np.ndarray) -> int:
-    """The fold that makes the shares of all classes most even; an empty one while groups may run out."""
+    """The fold that makes the shares of all classes most even; while there is an empty one, that."""
     shares = held / totals
     # The sum of squares grows by (2 * share + own) * own in each class, least where the group's classes are rarest.
     own = group / totals
@@ -148,12 +146,9 @@ def _best_fold(held: np.ndarray, group: np.ndarray, totals: np.ndarray) -> int:
     return int(np.lexsort((held.sum(1), growth))[0])
 
 
-def _check_training(classes: np.ndarray, held: np.ndarray, labelled: bool) -> None:
-    empty = np.flatnonzero(held.sum(1) == 0)
-    if len(empty):
-        raise HandsonError(f"the groups are too uneven for {len(held)} folds: fold {empty[0] + 1} would be empty.")
+def _check_training(classes: np.ndarray, held: np.ndarray) -> None:
     for label, inside in zip(classes, held.T, strict=True):
-        if labelled and not is_missing(label) and (inside == inside.sum()).any():
+        if not is_missing(label) and (inside == inside.sum()).any():
             raise HandsonError(
                 f"class {label} is in groups of one fold only, so no other row of it would train while that is held "
                 f"out. Leave the class out, or give folds of your own."
