@@ -74,4 +74,4 @@ def check(tensors: Mapping[str, Tensor], text: str, stored: str | None, path: Pa
 
 
 def _bytes_of(tensor: Tensor) -> memoryview:
-    return memoryview(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data

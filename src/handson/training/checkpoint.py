@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +31,7 @@ MOST_MANIFEST = 4096
 TENSORS, STATE, MANIFEST = "tensors.safetensors", "state.json", "manifest.json"
 # Where checkpoints go that no longer count: damaged ones, and those after the step that a run was brought back to.
 ASIDE = "set-aside"
+Pieces = Sequence[bytes | memoryview]
 
 
 class DamagedCheckpoint(HandsonError):
@@ -95,7 +96,7 @@ def write(parent: Path, snapshot: Snapshot) -> Path:
     folder = parent / snapshot.name
     if (folder / MANIFEST).is_file():
         return folder
-    contents = {
+    contents: dict[str, Pieces] = {
         TENSORS: tensor_file.pieces(snapshot.tensors, {}),
         STATE: [json.dumps(snapshot.values).encode()],
     }
@@ -115,7 +116,7 @@ def write(parent: Path, snapshot: Snapshot) -> Path:
     return folder
 
 
-def _entry(pieces: list[bytes | memoryview]) -> dict[str, Any]:
+def _entry(pieces: Pieces) -> dict[str, Any]:
     """What the manifest says of a file."""
     content = hashlib.sha256()
     for piece in pieces:
