@@ -236,8 +236,8 @@ def fuzz(name: str, seconds: int, out: Path) -> None:
                 test(seed)
                 (corpus / str(number)).write_bytes(seed)
         options = {
-            "max_total_time": seconds, "max_len": 2 * max(map(len, seeds)), "timeout": MOST_SECONDS, "rss_limit_mb": MOST_MEGABYTES,
-            "print_final_stats": 1, "artifact_prefix": f"{out}/{name}-",
+            "max_total_time": seconds, "max_len": 2 * max(map(len, seeds)), "timeout": MOST_SECONDS,
+            "rss_limit_mb": MOST_MEGABYTES, "print_final_stats": 1, "artifact_prefix": f"{out}/{name}-",
         }  # fmt: skip
         atheris.Setup([sys.argv[0], str(corpus), *(f"-{key}={value}" for key, value in options.items())], test)
         atheris.Fuzz()
