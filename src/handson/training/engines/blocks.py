@@ -1,6 +1,6 @@
-"""The engine of convolutional nets on a CPU: ReLU and 2x2 max-pooling run as one kernel, the rest in PyTorch.
+"""The engine of convolutional nets on a CPU: ReLU, 2x2 max-pooling and dropout run as one kernel, the rest in PyTorch.
 
-A large part of a step of such nets is moving data between the two. The numbers are those of the reference, bit for bit.
+A large part of a step of such nets is moving data between the three. The numbers are those of the reference.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from typing import Any
 from torch import Tensor
 
 from handson import activations
-from handson.layers import Activation, Conv2D, MaxPooling2D
+from handson.layers import Activation, Conv2D, Dropout, MaxPooling2D
+from handson.layers.dropout import mask_key
+from handson.randomness import stream
 from handson.training.engines.eager import Eager
 from handson.training.job import Job
 
@@ -22,7 +24,7 @@ Step = Callable[[Tensor], Tensor]
 
 
 class Blocks(Eager):
-    """Runs a `Sequential` with its pairs of ReLU and max-pooling fused.
+    """Runs a `Sequential` with ReLU, max-pooling and dropout fused where they follow each other.
 
     Parameters
     ----------
@@ -31,8 +33,8 @@ class Blocks(Eager):
     """
 
     reason = (
-        "engine='blocks': ReLU and max-pooling of this net run as one kernel, with the same numbers; engine='eager' "
-        "does without."
+        "engine='blocks': ReLU, max-pooling and dropout of this net run as one kernel, with the same numbers; "
+        "engine='eager' does without."
     )
 
     def __init__(self, job: Job) -> None:
@@ -77,32 +79,40 @@ def _fused(layer: Any, after: Any) -> bool:
     return relu and plain and not (_hooked(layer) or _hooked(after))
 
 
+def _drops(layer: Any) -> bool:
+    """Whether a layer is a dropout that the kernel can do on its way."""
+    return type(layer) is Dropout and 0 < layer.rate < 1 and layer.noise_shape is None and not _hooked(layer)
+
+
 def _hooked(layer: Any) -> bool:
     """Whether somebody looks at what goes into the layer or comes out of it."""
     return bool(layer._forward_hooks or layer._forward_pre_hooks or layer._backward_hooks or layer._backward_pre_hooks)
 
 
 def _steps(job: Job) -> Iterator[Step]:
-    layers, position = _layers(job), 0
-    while position < len(layers):
-        layer, after = layers[position], layers[position + 1] if position + 1 < len(layers) else None
-        if _fused(layer, after):
-            yield _Block(layer)
-            position += 2
+    layers = _layers(job)
+    while layers:
+        if len(layers) > 1 and _fused(*layers[:2]):
+            drops = len(layers) > 2 and _drops(layers[2])
+            yield _Block(layers[0], layers[2] if drops else None)
+            del layers[: 3 if drops else 2]
         else:
-            yield layer
-            position += 1
+            yield layers.pop(0)
 
 
 class _Block:
-    """A layer with ReLU and the max-pooling after it."""
+    """A layer with ReLU, the max-pooling after it, and the dropout after that, if there is one."""
 
-    def __init__(self, layer: Any) -> None:
+    def __init__(self, layer: Any, dropout: Any) -> None:
         self.convolve: Step | None = layer.convolve if isinstance(layer, Conv2D) else None
+        self.dropout = dropout
 
     def __call__(self, x: Tensor) -> Tensor:
-        from handson.kernels.pooled_relu import PooledRelu
+        from handson.kernels.pooled_relu import Drop, PooledRelu
 
+        active, dropout, drop = stream.current(), self.dropout, None
+        if dropout is not None and dropout.training and active is not None:
+            drop = Drop(mask_key(dropout, active), active.rows, dropout.rate)
         x = x if self.convolve is None else self.convolve(x)
-        output: Tensor = PooledRelu.apply(x)
+        output: Tensor = PooledRelu.apply(x, drop)
         return output
