@@ -29,8 +29,11 @@ class Drop(NamedTuple):
 
 
 @numba.njit(cache=True, nogil=True)
-def pool(x, y, winners, rows, key, threshold, scale):
-    """y[n, i, j, c] = the largest of relu(x) in a window, scaled or dropped; a NaN in it wins, as in PyTorch."""
+def pool(x, y, winners, rows, centre, factor, shift, key, threshold, scale):
+    """y[n, i, j, c] = the largest of relu((x - centre[c]) * factor[c] + shift[c]) in a window, scaled or dropped.
+
+    A NaN in a window wins, as in PyTorch.
+    """
     zero = np.float32(0)
     channels = y.shape[3]
     for n in range(y.shape[0]):
@@ -38,8 +41,10 @@ def pool(x, y, winners, rows, key, threshold, scale):
         for i in range(y.shape[1]):
             for j in range(y.shape[2]):
                 for c in range(channels):
-                    a, b = x[n, 2 * i, 2 * j, c], x[n, 2 * i, 2 * j + 1, c]
-                    d, e = x[n, 2 * i + 1, 2 * j, c], x[n, 2 * i + 1, 2 * j + 1, c]
+                    a = (x[n, 2 * i, 2 * j, c] - centre[c]) * factor[c] + shift[c]
+                    b = (x[n, 2 * i, 2 * j + 1, c] - centre[c]) * factor[c] + shift[c]
+                    d = (x[n, 2 * i + 1, 2 * j, c] - centre[c]) * factor[c] + shift[c]
+                    e = (x[n, 2 * i + 1, 2 * j + 1, c] - centre[c]) * factor[c] + shift[c]
                     best, winner = a, np.uint8(0)
                     if b > best or b != b:
                         best, winner = b, np.uint8(1)
@@ -64,14 +69,24 @@ def unpool(gradient, winners, below, scale):
     for n in range(gradient.shape[0]):
         for i in range(height):
             for j in range(width):
-                for c in range(gradient.shape[3]):
-                    value, winner = gradient[n, i, j, c] * scale, winners[n, i, j, c]
-                    below[n, 2 * i, 2 * j, c] = value if winner == 0 else zero
-                    below[n, 2 * i, 2 * j + 1, c] = value if winner == 1 else zero
-                    below[n, 2 * i + 1, 2 * j, c] = value if winner == 2 else zero
-                    below[n, 2 * i + 1, 2 * j + 1, c] = value if winner == 3 else zero
+                for corner in range(4):  # outermost, so that the loop over channels is vectorized
+                    outputs = below[n, 2 * i + corner // 2, 2 * j + corner % 2]
+                    for c in range(gradient.shape[3]):
+                        outputs[c] = gradient[n, i, j, c] * scale if winners[n, i, j, c] == corner else zero
         below[n, 2 * height :] = zero
         below[n, :, 2 * width :] = zero
+
+
+def pooled(x: Tensor, drop: Drop | None, centre: Any, factor: Any, shift: Any) -> tuple[Tensor, Tensor, np.float32]:
+    """`pool` on all cores: the outputs, the winners, and what gradients are scaled with."""
+    images, height, width, channels = x.shape
+    y = torch.empty(images, height // 2, width // 2, channels)
+    winners = torch.empty(y.shape, dtype=torch.uint8)
+    key, rows, rate = (0, np.zeros(images, np.int64), 0.0) if drop is None else (drop.key, drop.rows.numpy(), drop.rate)
+    scale = np.float32(1.0 / (1.0 - rate))
+    arrays = x.detach().numpy(), y.numpy(), winners.numpy(), rows
+    over_rows(pool, arrays, centre, factor, shift, np.uint64(key), threshold_of(rate), scale)
+    return y, winners, scale
 
 
 class PooledRelu(torch.autograd.Function):
@@ -80,15 +95,9 @@ class PooledRelu(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, drop: Drop | None) -> Tensor:
         """Outputs of shape (n, h // 2, w // 2, c)."""
-        images, height, width, channels = x.shape
-        x = x.detach().contiguous()
-        y = torch.empty(images, height // 2, width // 2, channels)
-        ctx.winners, ctx.shape = torch.empty(y.shape, dtype=torch.uint8), x.shape
-        rate = 0.0 if drop is None else drop.rate
-        rows = np.zeros(images, np.int64) if drop is None else drop.rows.numpy()
-        ctx.scale = np.float32(1.0 / (1.0 - rate))
-        numbers = np.uint64(0 if drop is None else drop.key), threshold_of(rate), ctx.scale
-        over_rows(pool, (x.numpy(), y.numpy(), ctx.winners.numpy(), rows), *numbers)
+        zeros = np.zeros(x.shape[3], np.float32)
+        y, ctx.winners, ctx.scale = pooled(x.contiguous(), drop, zeros, zeros + 1, zeros)
+        ctx.shape = x.shape
         return y
 
     @staticmethod
