@@ -6,7 +6,7 @@ Each round starts a process that trains a small net into a run folder, kills it 
 starts it anew on the same folder; checkpoints are written all the time. Every second kill falls into one of the
 operations of the disk, with a half of the file written. When a run has come to its end its weights, optimizer, history,
 callbacks, files and predictions are compared with those of the undisturbed run, byte for byte. Jobs differ in net,
-loss, optimizer, augmentation and callbacks.
+loss, optimizer, augmentation, callbacks and engine.
 """
 
 from __future__ import annotations
@@ -112,7 +112,25 @@ def image_job(folder: Path, engine: str) -> Digest:
     return digest(net, x, folder)
 
 
-JOBS: dict[str, Callable[[Path, str], Digest]] = {"table": table_job, "images": image_job}
+def dense_job(folder: Path, engine: str) -> Digest:
+    """A dense classifier with dropout and batch normalization: a net that fits into one program."""
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(900, 5)).astype(np.float32)
+    y = np.digitize(x.sum(1), [-1, 1])
+    net = Sequential([Dense(32, activation="relu"), BatchNormalization(), Dropout(0.3), Dense(3, activation="softmax")])
+    net.compile(Adam(0.005), "sparse_categorical_crossentropy", metrics=["accuracy"], scale_inputs="standard")
+    callbacks = [ReduceLROnPlateau(patience=3), EarlyStopping(patience=90, restore_best_weights=True)]
+    net.fit(x, y, epochs=60, batch_size=16, validation_split=0.2, seed=7, verbose=0, callbacks=callbacks, run=folder,
+            engine=engine, checkpoint_seconds=0.0)  # fmt: skip
+    return digest(net, x, folder)
+
+
+JOBS: dict[str, tuple[Callable[[Path, str], Digest], str]] = {
+    "table": (table_job, "eager"),
+    "images": (image_job, "eager"),
+    "images, fused": (image_job, "blocks"),
+    "dense": (dense_job, "dense"),
+}
 
 
 def digest(net: Sequential, x: np.ndarray, folder: Path) -> Digest:
@@ -127,7 +145,7 @@ def digest(net: Sequential, x: np.ndarray, folder: Path) -> Digest:
     return {name: hashlib.sha256(content).hexdigest() for name, content in found.items()}
 
 
-def start(job: str, folder: Path, engine: str, out: Path, operations: int = 0) -> int:
+def start(job: str, folder: Path, out: Path, operations: int = 0) -> int:
     """Run a job in a forked process; the digest goes into a file when it has come to its end."""
     child = os.fork()
     if child:
@@ -138,7 +156,8 @@ def start(job: str, folder: Path, engine: str, out: Path, operations: int = 0) -
         keeper.MOST_SHARE = 1.0
         if operations:
             atomic.disk = Deadly(operations)
-        lines = "\n".join(f"{name} {value}" for name, value in sorted(JOBS[job](folder, engine).items()))
+        train, engine = JOBS[job]
+        lines = "\n".join(f"{name} {value}" for name, value in sorted(train(folder, engine).items()))
         out.write_text(lines)
         status = 0
     finally:
@@ -150,9 +169,7 @@ def wait(child: int) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def disturbed(
-    job: str, engine: str, kills: int, seconds: float, parent: Path, chance: random.Random
-) -> tuple[str, int, int]:
+def disturbed(job: str, kills: int, seconds: float, parent: Path, chance: random.Random) -> tuple[str, int, int]:
     """Kill and resume until the run has ended after so many kills at least; the digest, the kills, the torn writes."""
     done = torn = rounds = 0
     digest_text = ""
@@ -161,7 +178,7 @@ def disturbed(
         folder, out = parent / f"{job}-{rounds}", parent / f"{job}-{rounds}.txt"
         while not out.exists():
             in_a_write = chance.random() < 0.5
-            child = start(job, folder, engine, out, chance.randint(1, MOST_OPERATIONS) if in_a_write else 0)
+            child = start(job, folder, out, chance.randint(1, MOST_OPERATIONS) if in_a_write else 0)
             if not in_a_write:
                 time.sleep(chance.uniform(0.02, seconds))
                 os.kill(child, signal.SIGKILL)
@@ -179,31 +196,40 @@ def disturbed(
     return digest_text, done, torn
 
 
+def measure(job: str, kills: int, chance: random.Random) -> None:
+    """Compare the disturbed runs of a job with an undisturbed one, and print what happened."""
+    with tempfile.TemporaryDirectory() as scratch:
+        parent = Path(scratch)
+        seconds = 0.0
+        for name in ("first", "whole"):  # the first compiles what is compiled, once on a machine
+            started = time.perf_counter()
+            if wait(start(job, parent / name, parent / f"{name}.txt")):
+                sys.exit(f"{job}: the undisturbed run failed")
+            seconds = time.perf_counter() - started
+        expected = (parent / "whole.txt").read_text()
+        found, done, torn = disturbed(job, kills, seconds, parent, chance)
+    if found != expected:
+        ours, theirs = (dict(line.split() for line in text.splitlines()) for text in (found, expected))
+        sys.exit(f"{job}: differs in {[name for name in theirs if ours.get(name) != theirs[name]]}")
+    print(
+        f"{job} (engine {JOBS[job][1]}): {done} kills, {torn} of them left an unfinished checkpoint; every run ended "
+        f"like the undisturbed one, byte for byte ({len(expected.splitlines())} parts)",
+        flush=True,
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--kills", type=int, default=25, help="of each job")
+    parser.add_argument("--kills", type=int, default=25, help="of all jobs together")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--engine", default="auto")
+    parser.add_argument("--jobs", nargs="*", default=list(JOBS), choices=JOBS)
     arguments = parser.parse_args()
     torch.set_num_threads(1)  # so small nets only wait for a second thread, for most of the time on a busy machine
     memory.keep_blocks()
+    print(f"handson {handson.__version__}, torch {torch.__version__}")
     chance = random.Random(arguments.seed)
-    for job in JOBS:
-        with tempfile.TemporaryDirectory() as scratch:
-            parent = Path(scratch)
-            started = time.perf_counter()
-            if wait(start(job, parent / "whole", arguments.engine, parent / "whole.txt")):
-                sys.exit(f"{job}: the undisturbed run failed")
-            seconds = time.perf_counter() - started
-            expected = (parent / "whole.txt").read_text()
-            found, kills, torn = disturbed(job, arguments.engine, arguments.kills, seconds, parent, chance)
-            if found != expected:
-                ours, theirs = (dict(line.split() for line in text.splitlines()) for text in (found, expected))
-                sys.exit(f"{job}: differs in {[name for name in theirs if ours.get(name) != theirs[name]]}")
-            print(f"{job}: {kills} kills, {torn} of them left an unfinished checkpoint; every run ended like the")
-            print(
-                f"  undisturbed one, byte for byte ({len(expected.splitlines())} parts, handson {handson.__version__})"
-            )
+    for job in arguments.jobs:
+        measure(job, -(-arguments.kills // len(arguments.jobs)), chance)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 BENCHMARK = Path(__file__).resolve().parents[1] / "benchmarks" / "kill_training.py"
-KILLS = 13  # of each of two jobs
+JOBS, KILLS = 4, 28
 
 
 @pytest.mark.slow
@@ -19,8 +19,6 @@ def test_a_training_that_is_killed_again_and_again_ends_like_an_undisturbed_one(
     done = subprocess.run(command, capture_output=True, text=True, timeout=280)
     assert done.returncode == 0, done.stdout + done.stderr
     found = [tuple(map(int, numbers)) for numbers in re.findall(r"(\d+) kills, (\d+) of them left", done.stdout)]
-    assert len(found) == 2
-    assert all(kills >= KILLS and torn >= 1 for kills, torn in found), (
-        "some kills fall into the writing of a checkpoint"
-    )
-    assert done.stdout.count("byte for byte") == 2
+    assert len(found) == done.stdout.count("byte for byte") == JOBS
+    assert all(kills >= KILLS // JOBS for kills, _ in found)
+    assert sum(torn for _, torn in found) >= JOBS, "some kills fall into the writing of a checkpoint"

@@ -141,6 +141,10 @@ class Run:
         verbose, resume
             As in `Model.fit`.
         """
+        # What the end needs is imported now: handson may be upgraded while this trains.
+        import handson.files.model_file
+        import handson.plots  # noqa: F401
+
         training, validation = self.split(data, verbose, again=resume == "force")
         if not (self.folder / "data.json").is_file():
             self._write_columns(data)

@@ -17,6 +17,7 @@ import handson
 from handson import Model, Sequential, registry
 from handson.callbacks import LearningRateScheduler
 from handson.errors import HandsonError, NotBuiltError
+from handson.files.tensor_file import checksum
 from handson.layers import (
     GRU,
     LSTM,
@@ -100,7 +101,8 @@ def tamper(trained, tmp_path):
             describe(description)
         if tensors is not None:
             tensors(held)
-        said |= {"model": json.dumps(description)} | metadata
+        said |= {"model": json.dumps(description)}
+        said |= {"crc32": checksum(held, said["model"])} | metadata
         save_file(held, tmp_path / "changed.handson", metadata=said)
         return tmp_path / "changed.handson"
 
@@ -406,7 +408,7 @@ def test_a_model_file_holds_tensors_and_json_and_nothing_else(trained):
     length = int.from_bytes(content[:8], "little")
     header = json.loads(content[8 : 8 + length])
     said = header.pop("__metadata__")
-    assert set(said) == {"format", "schema", "model"}
+    assert set(said) == {"format", "schema", "model", "crc32"}
     assert isinstance(json.loads(said["model"]), dict)
     assert 8 + length + max(entry["data_offsets"][1] for entry in header.values()) == len(content)
     assert all(entry["dtype"] == "F32" for entry in header.values())
@@ -421,6 +423,29 @@ def test_truncated_files_are_refused(trained, share):
     content = path.read_bytes()
     path.write_bytes(content[: int(share * len(content))])
     with pytest.raises(HandsonError, match=r"net.handson is not a model file of handson, or is damaged"):
+        handson.load(path)
+
+
+def test_any_flipped_bit_is_noticed(trained):
+    *_, path = trained
+    content = path.read_bytes()
+    rng = np.random.default_rng(0)
+    for place in rng.choice(8 * len(content), 400, replace=False):
+        damaged = bytearray(content)
+        damaged[place // 8] ^= 1 << place % 8
+        path.write_bytes(damaged)
+        with pytest.raises(HandsonError, match="net.handson"):
+            handson.load(path)
+
+
+def test_a_changed_weight_is_damage(tamper):
+    path = tamper()
+    content = bytearray(path.read_bytes())
+    content[-3] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(
+        HandsonError, match=r"changed.handson is damaged: the checksum of its content is [0-9a-f]{8}; it"
+    ):
         handson.load(path)
 
 

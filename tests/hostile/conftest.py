@@ -100,7 +100,7 @@ def good():
     """The bytes of a good model file."""
     from handson.files import model_file
 
-    return model_file.to_bytes(trained())
+    return b"".join(model_file.pieces(trained()))
 
 
 @pytest.fixture(scope="session")

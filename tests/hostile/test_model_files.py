@@ -4,9 +4,11 @@ import json
 import types
 
 import pytest
+from safetensors.torch import load
 
 from handson import registry
 from handson.described import parameters_of
+from handson.files.tensor_file import checksum
 
 from .files import assemble, header, put
 
@@ -22,6 +24,7 @@ def described(tmp_path, good):
         description = json.loads(head["__metadata__"]["model"])
         changed = change(description) if change else None
         head["__metadata__"]["model"] = text or json.dumps(changed or description)
+        head["__metadata__"]["crc32"] = checksum(load(good), head["__metadata__"]["model"])
         path = tmp_path / f"bad-{len(list(tmp_path.iterdir()))}.handson"
         path.write_bytes(assemble(head, rest))
         return path

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handson.errors import HandsonError
-from handson.files import atomic
+from handson.files import atomic, tensor_file
 from handson.training import checkpoint
 from handson.training.checkpoint import MANIFEST, STATE, TENSORS, DamagedCheckpoint, Snapshot
 
@@ -300,10 +300,10 @@ def test_whatever_fails_the_older_one_loads_and_the_file_is_named(tmp_path, monk
 
 
 def test_without_memory_nothing_is_left_behind(tmp_path, monkeypatch):
-    def scarce(tensors):
+    def scarce(tensors, metadata):
         raise MemoryError
 
-    monkeypatch.setattr(checkpoint, "dump_tensors", scarce)
+    monkeypatch.setattr(tensor_file, "pieces", scarce)
     with pytest.raises(MemoryError):
         checkpoint.write(tmp_path, snapshot())
     assert list(tmp_path.iterdir()) == []

@@ -11,7 +11,7 @@ import pytest
 import torch
 from interrupted import Crash, everything, train
 
-from handson.files import atomic
+from handson.files import atomic, tensor_file
 from handson.training import checkpoint, keeper
 from handson.training.checkpoint import Snapshot
 from handson.training.interruption import Stopped
@@ -213,11 +213,11 @@ def test_constants_that_were_never_finite_are_no_obstacle(kept):
 def test_whatever_goes_wrong_is_told_once_and_the_next_one_is_tried(kept, told, monkeypatch, error):
     kept.save_now(snapshot(1))
 
-    def fails(tensors):
+    def fails(tensors, metadata):
         raise error
 
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoint, "dump_tensors", fails)
+        patch.setattr(tensor_file, "pieces", fails)
         kept.save(snapshot(2))
         kept.wait()
     kept.wait()
@@ -272,7 +272,7 @@ def test_a_stop_on_a_full_disk_does_not_say_that_everything_is_saved(tmp_path, m
         train(tmp_path / "run", [(0, 2)], crash=True)
     disk = Disk()
     monkeypatch.setattr(atomic, "disk", disk)
-    monkeypatch.setattr(checkpoint, "dump_tensors", lambda tensors: (_ for _ in ()).throw(OSError(28, "full")))
+    monkeypatch.setattr(tensor_file, "pieces", lambda tensors, metadata: (_ for _ in ()).throw(OSError(28, "full")))
     with pytest.raises(Stopped, match=r"stopped by SIGTERM after step 2 of epoch 2; .*run holds the checkpoint before"):
         train(tmp_path / "run", [(1, 1)])
     assert "no checkpoint was written at step 6: " in capsys.readouterr().out

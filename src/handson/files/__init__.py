@@ -11,8 +11,8 @@ from handson.errors import HandsonError
 __all__ = ["check_suffix", "load_model", "load_weights", "save_model", "save_weights"]
 
 MODEL, HDF5, SAFETENSORS = ".handson", (".h5", ".hdf5"), ".safetensors"
-# More weights than any net here has.
-MOST_WEIGHTS = 10_000
+# Nets of a thousand layers have fewer, the slots of their optimizers included.
+MOST_TENSORS = 25_000
 
 
 def check_suffix(path: str | os.PathLike[str]) -> str:
@@ -49,7 +49,7 @@ def save_model(model: Any, path: str | os.PathLike[str], overwrite: bool = True)
         raise HandsonError(
             f"{path}: a whole model is saved as '{Path(path).stem}.handson'; weights with save_weights()."
         )
-    atomic.write_bytes(path, [model_file.to_bytes(model)], overwrite)
+    atomic.write_bytes(path, model_file.pieces(model), overwrite)
 
 
 def load_model(path: str | os.PathLike[str]) -> Any:
@@ -72,9 +72,7 @@ def load_model(path: str | os.PathLike[str]) -> Any:
 
 def save_weights(model: Any, path: str | os.PathLike[str], overwrite: bool = True) -> None:
     """Save weights: see `Model.save_weights`."""
-    from safetensors.torch import save as to_safetensors
-
-    from handson.files import atomic, keras_hdf5, layer_weights
+    from handson.files import atomic, keras_hdf5, layer_weights, tensor_file
 
     suffix = check_suffix(path)
     if suffix == MODEL:
@@ -83,12 +81,9 @@ def save_weights(model: Any, path: str | os.PathLike[str], overwrite: bool = Tru
     if suffix in HDF5:
         atomic.write_bytes(path, [keras_hdf5.to_bytes(layers)], overwrite)
         return
-    flat = {
-        f"{layer.name}.{name}": value.detach().cpu().contiguous()
-        for layer in layers
-        for name, value in layer.values.items()
-    }
-    atomic.write_bytes(path, [to_safetensors(flat, {"format": "handson-weights"})], overwrite)
+    flat = {f"{layer.name}.{name}": value for layer in layers for name, value in layer.values.items()}
+    said = {"format": "handson-weights", "crc32": tensor_file.checksum(flat)}
+    atomic.write_bytes(path, tensor_file.pieces(flat, said), overwrite)
 
 
 def load_weights(model: Any, path: str | os.PathLike[str], by_name: bool, skip_mismatch: bool) -> dict[str, str]:
@@ -109,19 +104,25 @@ def _read_safetensors(path: Path, names: list[str]) -> list[Any]:
     """The weights in a file of weights or of a whole model, by layer; `names` are those of the net's layers."""
     from safetensors import SafetensorError, safe_open
 
+    from handson.files import tensor_file
     from handson.files.layer_weights import LayerWeights
 
     values: dict[str, dict[str, Any]] = {}
     try:
         with safe_open(path, framework="pt") as file:
-            places = [place for place in file.keys() if not place.startswith("optimizer/")]  # noqa: SIM118
-            if len(places) > MOST_WEIGHTS:
-                raise HandsonError(f"{path} has {len(places):,} weights; {MOST_WEIGHTS:,} are read.")
-            for place in places:
+            said = file.metadata() or {}
+            if len(file.keys()) > MOST_TENSORS:
+                raise HandsonError(f"{path} has {len(file.keys()):,} tensors; {MOST_TENSORS:,} are read.")
+            tensors = {place: file.get_tensor(place) for place in file.keys()}  # noqa: SIM118
+            if "crc32" in said:
+                tensor_file.check(tensors, said.get("model", ""), said["crc32"], path)
+            for place, tensor in tensors.items():
+                if place.startswith("optimizer/"):
+                    continue
                 name = place.removeprefix("weights/")
                 inside = [layer for layer in names if name.startswith(f"{layer}.")]
                 layer = max(inside, key=len) if inside else name.rpartition(".")[0]
-                values.setdefault(layer, {})[name.removeprefix(f"{layer}.")] = _real(file.get_tensor(place), path)
+                values.setdefault(layer, {})[name.removeprefix(f"{layer}.")] = _real(tensor, path)
     except SafetensorError as error:
         raise HandsonError(f"{path} is not a safetensors file, or is damaged: {error}") from None
     return [LayerWeights(name, name, weights) for name, weights in values.items()]

@@ -1,7 +1,7 @@
 """The model file: one safetensors file whose header also holds, as JSON, what the net is made of.
 
 No code is in it and none is run: names resolve in the closed registry, and tensors are read only after the net they
-belong to has been built and every shape compared.
+belong to has been built and every shape compared. A checksum over description and tensors notices damage.
 """
 
 from __future__ import annotations
@@ -12,27 +12,27 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save as to_safetensors
 from torch import Tensor
 
 from handson.errors import HandsonError, NotBuiltError, shortened
+from handson.files import MOST_TENSORS, tensor_file
 from handson.files.description import SCHEMA, Description, describe, parse, rebuild
 from handson.training.state import TrainingState, named_weights, trainable_weights
 
 FORMAT = "handson-model"
-# Nets of a thousand layers have fewer, the slots of their optimizers included.
-MOST_TENSORS = 25_000
 Shapes = Mapping[str, tuple[int, ...]]
 
 
-def to_bytes(model: Any) -> bytes:
-    """The content of the file of a net: its weights, scalings and optimizer."""
+def pieces(model: Any) -> list[bytes | memoryview]:
+    """The content of the file of a net, its weights, scalings and optimizer, in pieces that copy no tensor."""
     if not model.built:
         raise NotBuiltError("the net is not built yet, so it has no weights to save.")
     state = TrainingState.of(model, model.optimizer) if model.compiled else None
     tensors = state.tensors if state else {f"weights/{name}": value for name, value in named_weights(model).items()}
     flat = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    return to_safetensors(flat, {"format": FORMAT, "schema": str(SCHEMA), "model": describe(model, state)})
+    text = describe(model, state)
+    said = {"format": FORMAT, "schema": str(SCHEMA), "model": text, "crc32": tensor_file.checksum(flat, text)}
+    return tensor_file.pieces(flat, said)
 
 
 def read(path: Path) -> Any:
@@ -51,11 +51,13 @@ def read(path: Path) -> Any:
             if len(file.keys()) > MOST_TENSORS:
                 raise HandsonError(f"{path} has {len(file.keys()):,} tensors; {MOST_TENSORS:,} are read.")
             shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
-            model, description = _rebuild(file.metadata() or {}, shapes, path)
+            said = file.metadata() or {}
+            model, description = _rebuild(said, shapes, path)
             _check_weights(model, shapes, path)
             _check_slots(model, description, shapes, path)
             tensors = {name: file.get_tensor(name) for name in shapes}
             _check_types(model, tensors, path)
+            tensor_file.check(tensors, said["model"], said.get("crc32"), path)
     except SafetensorError as error:
         raise HandsonError(f"{path} is not a model file of handson, or is damaged: {error}") from None
     state = TrainingState(tensors, description.state.model_dump() if description.state else {})

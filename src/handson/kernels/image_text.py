@@ -23,9 +23,16 @@ def is_blank(buffer: np.ndarray, start: int, end: int) -> bool:
 
 
 @numba.njit(cache=True, nogil=True)
-def opens(buffer: np.ndarray, start: int, position: int, delimiter: int, closed: int) -> bool:
-    """Whether a quote opens a quoted part, as in pandas: where a field starts, or right after a quote that closes."""
-    return position == start or buffer[position - 1] == delimiter or closed == position - 1
+def after_quote(
+    buffer: np.ndarray, start: int, position: int, delimiter: int, quoted: bool, closed: int
+) -> tuple[bool, int]:
+    """Whether the text after a quote is quoted, and where the last quoted part closed.
+
+    As in pandas, a quote opens a part where a field starts, or right after a quote that closes.
+    """
+    if quoted:
+        return False, position
+    return position == start or buffer[position - 1] == delimiter or closed == position - 1, closed
 
 
 @numba.njit(cache=True, nogil=True)
@@ -52,10 +59,7 @@ def find_lines(buffer: np.ndarray, start: int, delimiter: int) -> np.ndarray:
         if position < buffer.size:
             byte = buffer[position]
             if byte == QUOTE:
-                if quoted:
-                    quoted, closed = False, position
-                else:
-                    quoted = opens(buffer, start, position, delimiter, closed)
+                quoted, closed = after_quote(buffer, start, position, delimiter, quoted, closed)
             if byte != NEWLINE or quoted:
                 continue
         if not is_blank(buffer, start, position):
@@ -77,10 +81,7 @@ def find_field(buffer: np.ndarray, start: int, end: int, column: int, delimiter:
         if position < end:
             byte = buffer[position]
             if byte == QUOTE:
-                if quoted:
-                    quoted, closed = False, position
-                else:
-                    quoted = opens(buffer, start, position, delimiter, closed)
+                quoted, closed = after_quote(buffer, start, position, delimiter, quoted, closed)
             if byte != delimiter or quoted:
                 continue
         if field == column:

@@ -13,6 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from handson.kernels.threads import over_rows
+
 WEYL, MIX_1, MIX_2 = np.uint32(0x9E3779B9), np.uint32(0x21F0AAAD), np.uint32(0x735A2D97)
 HALF_16, HALF_15 = np.uint32(16), np.uint32(15)
 
@@ -42,7 +44,7 @@ def element_word(first, second, position):
 
 
 @numba.njit(cache=True, nogil=True)
-def drop(x, y, key, rows, threshold, scale):
+def drop(x, y, rows, key, threshold, scale):
     """y = x * scale where an element's word reaches the threshold, x * 0 elsewhere; x and y of shape (n, count)."""
     for i in range(x.shape[0]):
         first, second = row_words(key, rows[i])
@@ -56,7 +58,7 @@ class KeyedDropout(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, key: int, rows: Tensor, rate: float) -> Tensor:
         """Drop elements of x, of shape (n, ...), with probability `rate`."""
-        ctx.settings = np.uint64(key), rows.numpy(), threshold_of(rate), np.float32(1.0 / (1.0 - rate))
+        ctx.settings = rows.numpy(), np.uint64(key), threshold_of(rate), np.float32(1.0 / (1.0 - rate))
         return _dropped(x, *ctx.settings)
 
     @staticmethod
@@ -70,7 +72,7 @@ def threshold_of(rate: float) -> np.uint32:
     return np.uint32(min(round(rate * 2**32), 2**32 - 1))
 
 
-def _dropped(x: Tensor, key: np.uint64, rows: np.ndarray, threshold: np.uint32, scale: np.float32) -> Tensor:
+def _dropped(x: Tensor, rows: np.ndarray, *numbers: Any) -> Tensor:
     y = torch.empty_like(x)
-    drop(x.detach().flatten(1).numpy(), y.flatten(1).numpy(), key, rows, threshold, scale)
+    over_rows(drop, (x.detach().flatten(1).numpy(), y.flatten(1).numpy(), rows), *numbers)
     return y

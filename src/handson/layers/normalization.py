@@ -102,9 +102,14 @@ class BatchNormalization(Layer):
             (size,), self.moving_variance_initializer, "moving_variance", trainable=False
         )
 
+    @property
+    def uses_batch(self) -> bool:
+        """Whether the moments are those of the batch: in training, unless the layer is frozen."""
+        return self.training and self._trainable
+
     def forward(self, x: Tensor) -> Tensor:
         features_second = x.movedim(self.axis, 1)
-        if self.training and self._trainable:
+        if self.uses_batch:
             output = self._normalize_batch(features_second)
         else:
             output = torch.batch_norm(

@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,11 +20,10 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
-from safetensors.torch import save as dump_tensors
 from torch import Tensor
 
 from handson.errors import HandsonError
-from handson.files import atomic, regular
+from handson.files import atomic, regular, tensor_file
 
 SCHEMA = 1
 # Several times what one has.
@@ -32,6 +31,7 @@ MOST_MANIFEST = 4096
 TENSORS, STATE, MANIFEST = "tensors.safetensors", "state.json", "manifest.json"
 # Where checkpoints go that no longer count: damaged ones, and those after the step that a run was brought back to.
 ASIDE = "set-aside"
+Pieces = Sequence[bytes | memoryview]
 
 
 class DamagedCheckpoint(HandsonError):
@@ -96,16 +96,16 @@ def write(parent: Path, snapshot: Snapshot) -> Path:
     folder = parent / snapshot.name
     if (folder / MANIFEST).is_file():
         return folder
-    contents = {
-        TENSORS: dump_tensors({name: tensor.cpu().contiguous() for name, tensor in snapshot.tensors.items()}),
-        STATE: json.dumps(snapshot.values).encode(),
+    contents: dict[str, Pieces] = {
+        TENSORS: tensor_file.pieces(snapshot.tensors, {}),
+        STATE: [json.dumps(snapshot.values).encode()],
     }
-    files = {name: {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()} for name, data in contents.items()}
+    files = {name: _entry(pieces) for name, pieces in contents.items()}
     manifest = json.dumps({"schema": SCHEMA, "step": snapshot.step, "moment": snapshot.moment, "files": files}).encode()
     try:
         make_folder(folder)
-        for name, data in contents.items():
-            atomic.write_bytes(folder / name, [data])
+        for name, pieces in contents.items():
+            atomic.write_bytes(folder / name, pieces)
         atomic.write_bytes(folder / MANIFEST, [manifest])
         with naming(parent):
             atomic.disk.sync_folder(parent)
@@ -114,6 +114,14 @@ def write(parent: Path, snapshot: Snapshot) -> Path:
             remove(folder)
         raise
     return folder
+
+
+def _entry(pieces: Pieces) -> dict[str, Any]:
+    """What the manifest says of a file."""
+    content = hashlib.sha256()
+    for piece in pieces:
+        content.update(piece)
+    return {"size": sum(map(len, pieces)), "sha256": content.hexdigest()}
 
 
 def make_folder(folder: Path) -> None:

@@ -1,19 +1,25 @@
-"""The engine of convolutional nets on a CPU: ReLU and 2x2 max-pooling run as one kernel, the rest in PyTorch.
+"""The engine of convolutional nets on a CPU: batch normalization, ReLU, 2x2 max-pooling and dropout are one kernel.
 
-A large part of a step of such nets is moving data between the two. The numbers are those of the reference, bit for bit.
+A large part of a step of such nets is moving data between them. Without batch normalization the numbers are those of
+the reference to the last bit.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
 from handson import activations
-from handson.layers import Activation, Conv2D, MaxPooling2D
+from handson.layers import Activation, BatchNormalization, Conv2D, Dropout, MaxPooling2D
+from handson.layers.dropout import mask_key
+from handson.randomness import stream
 from handson.training.engines.eager import Eager
 from handson.training.job import Job
+
+if TYPE_CHECKING:
+    from handson.kernels.pooled_relu import Drop
 
 # A shorter training is over before the kernel is loaded.
 FEWEST_BLOCK_STEPS = 20
@@ -22,7 +28,7 @@ Step = Callable[[Tensor], Tensor]
 
 
 class Blocks(Eager):
-    """Runs a `Sequential` with its pairs of ReLU and max-pooling fused.
+    """Runs a `Sequential` with batch normalization, ReLU, max-pooling and dropout fused where they follow each other.
 
     Parameters
     ----------
@@ -31,8 +37,8 @@ class Blocks(Eager):
     """
 
     reason = (
-        "engine='blocks': ReLU and max-pooling of this net run as one kernel, with the same numbers; engine='eager' "
-        "does without."
+        "engine='blocks': ReLU, max-pooling and their neighbours in this net run as one kernel; engine='eager' does "
+        "without."
     )
 
     def __init__(self, job: Job) -> None:
@@ -77,32 +83,68 @@ def _fused(layer: Any, after: Any) -> bool:
     return relu and plain and not (_hooked(layer) or _hooked(after))
 
 
+def _normalizes(layer: Any, after: Any) -> bool:
+    """Whether a layer is a batch normalization that the kernel can do on its way, before an activation."""
+    return (
+        type(layer) is BatchNormalization and type(after) is Activation and layer.axis in (-1, 3) and not _hooked(layer)
+    )
+
+
+def _drops(layer: Any) -> bool:
+    """Whether a layer is a dropout that the kernel can do on its way."""
+    return type(layer) is Dropout and 0 < layer.rate < 1 and layer.noise_shape is None and not _hooked(layer)
+
+
 def _hooked(layer: Any) -> bool:
     """Whether somebody looks at what goes into the layer or comes out of it."""
     return bool(layer._forward_hooks or layer._forward_pre_hooks or layer._backward_hooks or layer._backward_pre_hooks)
 
 
 def _steps(job: Job) -> Iterator[Step]:
-    layers, position = _layers(job), 0
-    while position < len(layers):
-        layer, after = layers[position], layers[position + 1] if position + 1 < len(layers) else None
-        if _fused(layer, after):
-            yield _Block(layer)
-            position += 2
-        else:
-            yield layer
-            position += 1
+    layers = _layers(job)
+    while layers:
+        first = 1 if len(layers) > 2 and _normalizes(*layers[:2]) else 0
+        if not (len(layers) > first + 1 and _fused(*layers[first : first + 2])):
+            yield layers.pop(0)
+            continue
+        last = first + 2
+        drops = len(layers) > last and _drops(layers[last])
+        yield _Block(layers[0] if first else None, layers[first], layers[last] if drops else None)
+        del layers[: last + drops]
 
 
 class _Block:
-    """A layer with ReLU and the max-pooling after it."""
+    """A layer with ReLU and the max-pooling after it; the normalization before and the dropout after, if there are."""
 
-    def __init__(self, layer: Any) -> None:
+    def __init__(self, normalization: BatchNormalization | None, layer: Any, dropout: Dropout | None) -> None:
         self.convolve: Step | None = layer.convolve if isinstance(layer, Conv2D) else None
+        self.normalization, self.dropout = normalization, dropout
 
     def __call__(self, x: Tensor) -> Tensor:
         from handson.kernels.pooled_relu import PooledRelu
 
-        x = x if self.convolve is None else self.convolve(x)
-        output: Tensor = PooledRelu.apply(x)
+        layer, drop = self.normalization, self._drop()
+        if layer is not None and layer.uses_batch:
+            return self._normalized(x, layer, drop)
+        for before in (layer, self.convolve):
+            x = x if before is None else before(x)
+        output: Tensor = PooledRelu.apply(x, drop)
+        return output
+
+    def _drop(self) -> Drop | None:
+        """What is dropped in this step."""
+        from handson.kernels.pooled_relu import Drop
+
+        active, layer = stream.current(), self.dropout
+        if layer is None or not layer.training or active is None:
+            return None
+        return Drop(mask_key(layer, active), active.rows, layer.rate)
+
+    def _normalized(self, x: Tensor, layer: BatchNormalization, drop: Drop | None) -> Tensor:
+        from handson.kernels.normalized_pool import NormalizedPooledRelu
+
+        output: Tensor
+        output, mean, variance = NormalizedPooledRelu.apply(x, layer.gamma, layer.beta, layer.epsilon, drop)
+        layer.moving_mean.lerp_(mean, 1.0 - layer.momentum)
+        layer.moving_variance.lerp_(variance, 1.0 - layer.momentum)
         return output
