@@ -117,7 +117,7 @@ def test_rows_without_a_label_are_dealt_out_too():
         ((10, 2.5, 0), r"folds is a whole number, at least 2; got 2\.5\."),
         ((3, 5, 0), r"3 rows make no 5 folds; give at most folds=3\."),
         ((6, 4, 0, np.array([0, 0, 0, 0, 7, 7])), r"class 7 has 2 members, too few to be in each of 4 folds"),
-        ((6, 3, 0, None, [1, 1, 2, 2, 1, 2]), r"2 groups, none of which is divided, make no 3 folds\."),
+        ((6, 3, 0, None, [1, 1, 2, 2, 1, 2]), r"3 folds need as many groups, none of which is divided; there are 2\."),
         ((6, 2, 0, None, [1, 2]), r"groups have 2 entries for 6 rows\."),
         ((6, 3, 0, np.array([5, 5, 0, 0, 0, 0]), [1, 1, 2, 2, 3, 3]), r"class 5 is in groups of one fold only"),
     ],

@@ -56,7 +56,7 @@ def test_each_combination_is_the_net_trained_alone(units, seed, rates, dropouts,
         assert row[list(arguments)].to_dict() == arguments
         for name, values in history.history.items():
             assert row[name] == values[-1]
-        assert row["epoch"] == 2
+        assert row["at_epoch"] == 2
     assert found.table["val_loss"].is_monotonic_increasing
     best = min(range(len(found.members)), key=lambda k: found.histories[k].history["val_loss"][-1])
     assert found.best is found.members[best]
@@ -138,7 +138,7 @@ def test_restored_weights_count_with_their_epoch():
     for number, history in enumerate(found.histories):
         epoch, _, value = history.best("val_loss")
         assert found.table.loc[number, "val_loss"] == value
-        assert found.table.loc[number, "epoch"] == epoch + 1
+        assert found.table.loc[number, "at_epoch"] == epoch + 1
 
 
 def test_the_best_can_be_an_ensemble():

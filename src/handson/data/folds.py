@@ -121,7 +121,7 @@ def _by_group(
         raise HandsonError(f"groups have {len(groups)} entries for {rows} rows.")
     names, codes = np.unique(groups, return_inverse=True)
     if len(names) < count:
-        raise HandsonError(f"{len(names)} groups, none of which is divided, make no {count} folds.")
+        raise HandsonError(f"{count} folds need as many groups, none of which is divided; there are {len(names)}.")
     classes, kinds = np.unique(np.zeros(rows) if labels is None else labels, return_inverse=True)
     members = np.zeros((len(names), len(classes)))
     np.add.at(members, (codes, kinds), 1)

@@ -211,7 +211,7 @@ def _table(trainings: Sequence[Training], combinations: Sequence[Mapping[str, An
     frame = pd.DataFrame([{**row, **each} for row, each in zip(rows, combinations, strict=True)])
     names = list(dict.fromkeys(name for each in combinations for name in each))
     frame = frame.reindex(
-        columns=list(dict.fromkeys([*names, monitor, *(name for name in known if name != "epoch"), "epoch"]))
+        columns=list(dict.fromkeys([*names, monitor, *(name for name in known if name != "at_epoch"), "at_epoch"]))
     )
     return frame.sort_values(monitor, ascending=not _rises(trainings, monitor), kind="stable", na_position="last")
 
@@ -225,7 +225,7 @@ def _measured(training: Training) -> dict[str, float]:
     for callback in training.callbacks:
         if getattr(callback, "restore_best_weights", False) and getattr(callback, "best_weights", None) is not None:
             place = history.epoch.index(callback.best_epoch)  # type: ignore[attr-defined]
-    return {name: values[place] for name, values in history.history.items()} | {"epoch": history.epoch[place] + 1}
+    return {name: values[place] for name, values in history.history.items()} | {"at_epoch": history.epoch[place] + 1}
 
 
 def _rises(trainings: Sequence[Training], monitor: str) -> bool:
