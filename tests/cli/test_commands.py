@@ -1,153 +1,18 @@
 """The commands, on tiny faces and tables: what they write, what they print, and how they fail."""
 
 import contextlib
-import io
 import json
-import os
 import re
 import shutil
 import subprocess
 import sys
-from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
 import pytest
+from command_line import NAMES, TABLE, call, ok
 
-from handson.cli import main
 from handson.runs import Run
-
-NAMES = ["left_eye_x", "left_eye_y", "right_eye_x", "right_eye_y", "nose_x", "nose_y"]
-FACES = """
-name: tiny
-data: {path: train.csv}
-augment: {horizontal_flip: true, rotation: 10}
-model:
-  - Flatten
-  - Dense: {units: 8, activation: relu}
-  - Dense: {units: 6}
-compile:
-  optimizer: {Adam: {learning_rate: 1e-2}}
-  metrics: [rmse]
-  scale_inputs: {shift: 0, scale: 255}
-  scale_targets: {shift: 4, scale: 4}
-fit: {epochs: 2, batch_size: 8}
-specialists:
-  epochs: 2
-  groups: {eyes: [left_eye_x, left_eye_y, right_eye_x, right_eye_y], nose: [nose_x, nose_y]}
-"""
-TABLE = """
-name: table
-data: {path: table.csv, targets: y}
-model: [{Dense: {units: 1}}]
-compile: {optimizer: adam}
-fit: {epochs: 2}
-"""
-KINDS = """
-name: kinds
-data: {path: kinds.csv, targets: kind}
-model: [{Dense: {units: 3, activation: softmax}}]
-compile: {optimizer: {Adam: {learning_rate: 0.1}}, loss: sparse_categorical_crossentropy, metrics: [acc]}
-fit: {epochs: 30}
-"""
-LOGITS = """
-name: logits
-data: {path: two.csv, targets: kind}
-model: [{Dense: {units: 1}}]
-compile: {optimizer: adam, loss: {BinaryCrossentropy: {from_logits: true}}}
-fit: {epochs: 1}
-"""
-
-
-def faces(rows, size=8, seed=0):
-    """Images with three bright spots, and where they are; the nose is missing in every third."""
-    rng = np.random.default_rng(seed)
-    points = rng.uniform(1, size - 1, (rows, 3, 2)).round(2)
-    y, x = np.mgrid[:size, :size] + 0.5
-    distances = (x - points[..., 0, None, None]) ** 2 + (y - points[..., 1, None, None]) ** 2
-    images = (200 * np.exp(-distances / 2)).sum(1).clip(0, 255).astype(int)
-    frame = pd.DataFrame(points.reshape(rows, 6), columns=NAMES)
-    frame.loc[::3, NAMES[4:]] = np.nan
-    frame["Image"] = [" ".join(map(str, image.ravel())) for image in images]
-    return frame
-
-
-def write_data(folder):
-    """The competition's files, a table, and classes."""
-    faces(40).to_csv(folder / "train.csv", index=False)
-    for name, size in (("test.csv", 8), ("large.csv", 10)):
-        test = faces(10, size, seed=1)[["Image"]]
-        test.insert(0, "ImageId", range(1, 11))
-        test.to_csv(folder / name, index=False)
-    asked = [(7, "nose_x"), (7, "left_eye_y"), (2, "right_eye_x"), (1, "nose_y")]
-    lookup = pd.DataFrame([(row + 1, *pair, "") for row, pair in enumerate(asked)])
-    lookup.columns = ["RowId", "ImageId", "FeatureName", "Location"]
-    lookup.to_csv(folder / "lookup.csv", index=False)
-    lookup.replace("nose_x", "nose_z").to_csv(folder / "wrong_feature.csv", index=False)
-    lookup.replace(7, 77).to_csv(folder / "wrong_image.csv", index=False)
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(60, 2)).round(3)
-    pd.DataFrame({"flux [mag]": x[:, 0], "b": x[:, 1], "y": x.sum(1)}).to_csv(folder / "table.csv", index=False)
-    kinds = np.array(["galaxy", "quasar", "star"])[np.digitize(x[:, 0], [-0.5, 0.5])]
-    classes = pd.DataFrame({"a": x[:, 0], "b": x[:, 1], "kind": kinds})
-    classes.to_csv(folder / "kinds.csv", index=False)
-    classes[classes["kind"] != "galaxy"].to_csv(folder / "two.csv", index=False)
-    for name, text in {"faces": FACES, "table": TABLE, "kinds": KINDS, "logits": LOGITS}.items():
-        (folder / f"{name}.yaml").write_text(text)
-    (folder / "broken.yaml").write_text("name: a\n\tb: c\n")
-    (folder / "bytes.yaml").write_bytes("name: größe\n".encode("latin-1"))
-    (folder / "misspelt.yaml").write_text(TABLE.replace("fit: {epochs: 2}", "fit:\n\n  epoch: 2"))
-    (folder / "empty.csv").touch()
-
-
-class Result:
-    """The exit code of a command and what it printed."""
-
-    def __init__(self, code, out, err):
-        self.code, self.out, self.err = code, out, err
-
-
-def call(folder, *arguments):
-    """Run a command in a folder, as from a shell."""
-    out, err = io.StringIO(), io.StringIO()
-    with (
-        contextlib.chdir(folder),
-        patch.object(sys, "argv", ["handson", *map(str, arguments)]),
-        patch.dict(os.environ, {"COLUMNS": "120"}),
-        contextlib.redirect_stdout(out),
-        contextlib.redirect_stderr(err),
-    ):
-        try:
-            main()
-            code = 0
-        except SystemExit as left:
-            code = left.code
-    return Result(code, out.getvalue(), err.getvalue())
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory):
-    """A folder with data, a trained run of the faces with specialists, and one of the classes."""
-    folder = tmp_path_factory.mktemp("prepared")
-    write_data(folder)
-    for arguments in (["fit", "faces.yaml"], ["fit", "kinds.yaml"], ["specialists", "tiny"]):
-        result = call(folder, *arguments)
-        assert result.code == 0, result.err
-    return folder
-
-
-@pytest.fixture
-def work(prepared, tmp_path):
-    """A copy of the prepared folder."""
-    shutil.copytree(prepared, tmp_path / "work")
-    return tmp_path / "work"
-
-
-def ok(folder, *arguments):
-    result = call(folder, *arguments)
-    assert (result.code, result.err) == (0, "")
-    return result.out
-
 
 # Help
 
@@ -461,74 +326,3 @@ def test_predict_reads_archives_as_the_training_did(work):
 def test_a_run_is_found_beside_a_file_of_its_name(work):
     (work / "tiny").mkdir()
     assert "8 rows" in ok(work, "evaluate", "tiny")
-
-
-# Errors
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["explore", "trian.csv"], "no file or folder trian.csv. Did you mean 'train.csv'"),
-        (["explore", "faces.yaml"], "files of the kind '.yaml' are not read. Tables: .csv"),
-        (["explore", "table.csv", "--targets", "z"], "no column 'z'"),
-        (["explore", "table.csv", "--picture", "nowhere/a.png"], "the folder nowhere is not there"),
-        (["explore", "table.csv", "--picture", "a.xyz"], "a.xyz"),
-        (["fit", "face"], "no experiment is called 'face'. Did you mean 'faces'"),
-        (["fit", "facse.yaml"], "no file or folder facse.yaml. Did you mean 'faces.yaml'"),
-        (["fit", "runs"], "runs.*(folder|directory)"),
-        (["fit", "table.csv"], "table.csv holds no experiment"),
-        (["fit", "broken.yaml"], "broken.yaml, line 2: "),
-        (["fit", "bytes.yaml"], "bytes.yaml is not text in UTF-8"),
-        (["fit", "misspelt.yaml"], "misspelt.yaml, line 8: unknown key 'epoch' of 'fit'. Did you mean 'epochs'"),
-        (["fit", "table.yaml", "--data", "tabel.csv"], "tabel.csv. Did you mean 'table.csv'"),
-        (["fit", "table.yaml", "--data", "kinds.csv"], r"kinds.csv has no column 'y' \(a target\)"),
-        (["fit", "table.yaml", "--data", "empty.csv"], "empty.csv is empty"),
-        (["fit", "table.yaml", "--groups", "persn"], "no column 'persn'"),
-        (["fit", "faces"], "the experiment names no data"),
-        (["evaluate", "tniy"], "no run .*tniy.*Did you mean 'tiny'"),
-        (["evaluate", "faces.yaml"], "no run .*faces.yaml"),
-        (["evaluate", "tiny", "--data", "table.csv"], r"table.csv has no column 'left_eye_x' \(a target\)"),
-        (["specialists", "kinds"], "(targets|regression|classes|columns)"),
-        (["curves", "runs"], "no run .*runs"),
-        (["predict", "tiny", "--data", "large.csv"], r"inputs of shape \(None, 8, 8, 1\); got \(None, 10, 10, 1\)"),
-        (["predict", "tiny", "--data", "table.csv"], r"inputs of shape \(None, 8, 8, 1\); got \(None, 3\)"),
-        (["predict", "tiny", "--data", "test.csv", "--lookup", "loookup.csv"], "Did you mean 'lookup.csv'"),
-        (["predict", "tiny", "--data", "test.csv", "--lookup", "wrong_feature.csv"], "asks for 'nose_z'.*mean 'nose_"),
-        (["predict", "tiny", "--data", "test.csv", "--lookup", "wrong_image.csv"], "asks for the image 77"),
-        (["predict", "tiny", "--data", "test.csv", "--lookup", "table.csv"], "table.csv has no column 'RowId'"),
-        (["predict", "tiny", "--data", "train.csv", "--lookup", "lookup.csv"], "train.csv has no column 'ImageId'"),
-        (["predict", "tiny", "--data", "test.csv", "--out", "nowhere/a.csv"], "the folder nowhere is not there"),
-        (["predict", "tiny", "--data", "test.csv", "--out", "runs"], "cannot write runs: Is a directory"),
-    ],
-)
-def test_errors_are_one_clear_line_and_exit_code_two(prepared, arguments, message):
-    result = call(prepared, *arguments)
-    assert result.code == 2
-    assert result.err.startswith("error: ")
-    assert len(result.err.splitlines()) == 1
-    assert "[Errno" not in result.err
-    assert re.search(message, result.err)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["fit"], "Missing argument 'experiment'"),
-        (["fit", "table.yaml", "--epohcs", "3"], "No such option: --epohcs"),
-        (["fit", "table.yaml", "--epochs", "0"], "Invalid value for '--epochs'"),
-        (["fit", "table.yaml", "--epochs", "x"], "Invalid value for '--epochs'"),
-        (["predict", "tiny"], "Missing option '--data'"),
-        (["explroe"], "No such command 'explroe'"),
-        (["demo", "--faces", "3"], "Invalid value for '--faces'"),
-    ],
-)
-def test_wrong_options_are_named_with_the_way_to_help(prepared, arguments, message):
-    result = call(prepared, *arguments)
-    assert result.code == 2
-    assert message in result.err
-    assert "--help' for help" in result.err
-
-
-def test_names_that_the_errors_list_are_runs_in_the_folder_of_runs(prepared):
-    assert "Runs in runs: " in call(prepared, "evaluate", "zzz").err
