@@ -150,6 +150,17 @@ def test_a_filter_that_is_not_there_is_looked_for_nowhere(refused, weight_file):
     refused("weights", weight_file, may_start=True)
 
 
+def test_a_file_that_holds_the_library_for_ever_is_refused(refused, weight_file):
+    """The free space in a heap is less than what is left of it; HDF5 then looks for the next object without an end."""
+    content = bytearray(weight_file.read_bytes())
+    place = content.index(b"GCOL") + 16
+    while int.from_bytes(content[place : place + 2], "little"):
+        place += 16 + -(-int.from_bytes(content[place + 8 : place + 16], "little") // 8) * 8
+    content[place + 8 : place + 16] = (32).to_bytes(8, "little")
+    weight_file.write_bytes(content)
+    assert "takes more time than" in refused("weights", weight_file, may_start=True)
+
+
 # 32: the process that reads
 
 READER = Path(keras_hdf5.__file__).with_name("hdf5_reader.py")

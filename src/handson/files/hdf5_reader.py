@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import signal
 import sys
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -20,7 +21,8 @@ from safetensors.numpy import save as dump_arrays
 REFUSED = 3
 # Memory beyond that of the process: a part that does not depend on the file, and a multiple of its size.
 SPARE_BYTES, COPIES = 192 << 20, 4
-SECONDS = 20
+# Processor time for a file of no size, and for the bytes of the others: several times what many small arrays take.
+SECONDS, BYTES_PER_SECOND = 0.5, 3e5
 DEEPEST = 8
 # Groups and arrays; nets of a thousand layers have fewer.
 MOST_ENTRIES = 10_000
@@ -78,8 +80,7 @@ def _confine(size: int) -> None:
         with open("/proc/self/statm") as file:
             limit = int(file.read().split()[0]) * resource.getpagesize() + SPARE_BYTES + COPIES * size
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-    seconds = SECONDS + size // (20 << 20)
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+    signal.setitimer(signal.ITIMER_PROF, SECONDS + size / BYTES_PER_SECOND)  # ends the process: SIGPROF
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))
     resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import io
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -70,6 +71,8 @@ def read(path: Path) -> list[LayerWeights]:
         raise HandsonError(f"{path} is damaged: reading it took more than {error.timeout:.0f} seconds.") from None
     if done.returncode == REFUSED:
         raise HandsonError(f"{path}{done.stderr.decode(errors='replace').rstrip()}")
+    if done.returncode == -getattr(signal, "SIGPROF", 0):
+        raise HandsonError(f"{path} is damaged: reading it takes more time than {size:,} bytes can need.")
     if done.returncode:
         raise HandsonError(
             f"{path} is damaged: reading it ended the process that reads such files (status {done.returncode}), as "
