@@ -80,10 +80,15 @@ def _confine(size: int) -> None:
         with open("/proc/self/statm") as file:
             limit = int(file.read().split()[0]) * resource.getpagesize() + SPARE_BYTES + COPIES * size
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-    signal.setitimer(signal.ITIMER_PROF, SECONDS + size / BYTES_PER_SECOND)  # ends the process: SIGPROF
+    limit_time(size)
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))
     resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
+
+
+def limit_time(size: int) -> None:
+    """End this process with SIGPROF when it takes more processor time than a file of this size can need."""
+    signal.setitimer(signal.ITIMER_PROF, SECONDS + size / BYTES_PER_SECOND)
 
 
 def read(stream: Any, size: int) -> list[Layer]:
