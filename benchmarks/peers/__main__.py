@@ -3,21 +3,23 @@
     python -m benchmarks.peers
 
 Start it in the root of the repository. Peers that are not installed are reported as that; so are those that fail. The
-page is written anew after each job.
+page is written anew after each job; it keeps the jobs that were measured before and are not now, so that a long run can
+be done job by job. All figures are in the JSON file beside it.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import sys
 import tempfile
+from datetime import date
 from pathlib import Path
 
 from benchmarks.peers import plot, report
 from benchmarks.peers.jobs import JOBS
 from benchmarks.peers.measure import Settings, measure
 from benchmarks.peers.peers import MATRIX_PRODUCT, PEERS
+from benchmarks.peers.records import Record, merged, read, write
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 
@@ -34,20 +36,27 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def run(jobs: list[str], peers: list[str], settings: Settings, out: Path) -> None:
-    """Measure jobs one after another, and keep the page up to date."""
-    out.mkdir(parents=True, exist_ok=True)
-    results: report.Results = {}
-    name = report.file_name(settings.threads)
+def publish(known: list[Record], path: Path, threads: int) -> None:
+    """Write the records, the page and the picture."""
+    write(known, path.with_suffix(".json"))
+    plot.plot(known, path.with_suffix(".png"))
+    page = report.page(known, threads, path.with_suffix(".png").name)
+    path.with_suffix(".md").write_text(page, encoding="utf-8")
+
+
+def run(jobs: list[str], peers: list[str], settings: Settings, path: Path) -> None:
+    """Measure jobs one after another; after each, publish it with all that were measured before."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    known = read(path.with_suffix(".json"))
     for job in (JOBS[chosen].scaled(settings.scale) for chosen in jobs):
         able = [PEERS[peer] for peer in peers if PEERS[peer].can(job)]
         able += [MATRIX_PRODUCT] if MATRIX_PRODUCT.can(job) else []
-        print(f"{job.name}: {', '.join(peer.name for peer in able)}", file=sys.stderr, flush=True)
-        results[job] = measure(job, able, settings)
-        print("\n".join(report.table(job, results[job])), flush=True)
-        plot.plot(results, out / f"{name}.png")
-        (out / f"{name}.md").write_text(report.page(results, settings, f"{name}.png"), encoding="utf-8")
-    print(out / f"{name}.md")
+        print(f"{job.name}: {', '.join(peer.name for peer in able)}", flush=True)
+        results = measure(job, able, settings)
+        known = merged(known, Record(job, str(date.today()), settings.rounds, settings.scale, results))
+        publish(known, path, settings.threads)
+        print("\n".join(report.table(job, results)), flush=True)
+    print(path.with_suffix(".md"))
 
 
 def main() -> None:
@@ -55,7 +64,7 @@ def main() -> None:
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: chosen.threads])  # the workers inherit it
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(chosen.rounds, chosen.scale, chosen.threads, Path(folder))
-        run(chosen.jobs, chosen.peers, settings, chosen.out)
+        run(chosen.jobs, chosen.peers, settings, chosen.out / report.file_name(chosen.threads))
 
 
 if __name__ == "__main__":

@@ -128,9 +128,9 @@ JOBS = {
         Job("dense", "5-64-64-1 regression", "fit", "dense", 16_000, 32, 10),
         Job("lstm", "LSTM 64 over 130×3", "fit", "lstm", 2048, 64),
         Job("digits", "28×28, two blocks of convolution and batch normalization", "fit", "digits", 4096, 64),
-        Job("member", "one dense net, made and trained", "ensemble", "dense", 8000, 32, 4),
-        Job("ensemble", "ten dense nets, made and trained", "ensemble", "dense", 8000, 32, 4, members=10),
-        Job("folds", "5-fold cross-validation of the dense net", "folds", "dense", 8000, 32, 4),
+        Job("member", "one dense net, made and trained", "ensemble", "dense", 8000, 32, 20),
+        Job("ensemble", "ten dense nets, made and trained", "ensemble", "dense", 8000, 32, 20, members=10),
+        Job("folds", "5-fold cross-validation of the dense net", "folds", "dense", 8000, 32, 25),
         Job("predict", "prediction of 100,000 rows by the dense net", "predict", "dense", 100_000, 1000),
         Job("start", "from `python` to the end of the dense net's first epoch", "start", "dense", 16_000, 32),
     ]

@@ -104,11 +104,12 @@ class Worker:
     def __init__(self, peer: Peer, job: Job, settings: Settings) -> None:
         self.log = settings.folder / f"{job.name}-{peer.name}.log"
         command = [sys.executable, "-m", "benchmarks.peers.worker", peer.name, job.name, str(settings.scale)]
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        environment, pipe = _environment(peer, settings), subprocess.PIPE
         self.born = time.perf_counter()
         with self.log.open("w") as log:
-            environment = _environment(peer, settings)
-            self.process = subprocess.Popen(command, cwd=ROOT, env=environment, text=True, stderr=log, **pipes)
+            self.process = subprocess.Popen(
+                command, cwd=ROOT, env=environment, text=True, stdin=pipe, stdout=pipe, stderr=log
+            )
 
     def answer(self) -> dict[str, Any]:
         """The next answer; `WorkerError` when there is none, or when it is an error."""

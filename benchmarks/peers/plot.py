@@ -13,7 +13,8 @@ from matplotlib.ticker import NullFormatter
 
 from benchmarks.peers.jobs import Job
 from benchmarks.peers.measure import Result
-from benchmarks.peers.report import Results, done, duration, fastest_peer, ours, ratio
+from benchmarks.peers.records import Record
+from benchmarks.peers.report import done, duration, fastest_peer, ours, ratio
 
 OURS, SLOWER, FASTER = "#c0392b", "#95a5a6", "#2980b9"
 COLUMNS, WIDTH, BAR = 2, 6.5, 0.3
@@ -43,24 +44,24 @@ def bars(axes: Axes, job: Job, results: list[Result]) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def plot(results: Results, path: Path) -> None:
+def plot(records: list[Record], path: Path) -> None:
     """Write the picture of all jobs.
 
     Parameters
     ----------
-    results : dict of Job to list of Result
+    records : list of Record
         What was measured.
     path : Path
         A file of PNG.
     """
-    rows = -(-len(results) // COLUMNS)
-    most = max(len(done(measured)) for measured in results.values())
+    rows = -(-len(records) // COLUMNS)
+    most = max(len(done(record.results)) for record in records)
     size = (COLUMNS * WIDTH, rows * (1 + BAR * max(most, 2)))
     figure, grid = plt.subplots(rows, COLUMNS, figsize=size, squeeze=False, layout="constrained")
-    for axes in grid.flat[len(results) :]:
+    for axes in grid.flat[len(records) :]:
         axes.set_axis_off()
-    for axes, (job, measured) in zip(grid.flat, results.items(), strict=False):
-        bars(axes, job, measured)
-    figure.supxlabel("times handson's (logarithmic); in brackets a step, or the whole job", fontsize=9)
+    for axes, record in zip(grid.flat, records, strict=False):
+        bars(axes, record.job, record.results)
+    figure.supxlabel("times beside handson's (logarithmic); in brackets a step, or the whole job", fontsize=9)
     figure.savefig(path, dpi=110)
     plt.close(figure)

@@ -6,14 +6,12 @@ import math
 import platform
 import re
 import statistics
-from datetime import date
 from pathlib import Path
 
 from benchmarks.peers.jobs import Job, lecture_operations
-from benchmarks.peers.measure import Result, Settings
+from benchmarks.peers.measure import Result
 from benchmarks.peers.peers import MATRIX_PRODUCT
-
-Results = dict[Job, list[Result]]
+from benchmarks.peers.records import Record
 
 COLUMNS = ("lowest to highest", "beside the fastest", "beside handson", "first round", "import", "memory", "loss")
 
@@ -99,41 +97,52 @@ def table(job: Job, results: list[Result]) -> list[str]:
     return [f"| {' | '.join(cells)} |" for cells in [head, ["---"] * len(head), *rows]]
 
 
-def notes(job: Job, results: Results) -> list[str]:
-    """What else can be said of a job."""
-    measured, found = results[job], []
-    product = next((result for result in done(measured) if result.peer is MATRIX_PRODUCT), None)
-    if product is not None:
-        operations = lecture_operations(job.batch) / 1e9
-        speed = operations / product.median * job.steps
-        shares = [f"{r.peer.label} {ratio(product, r):.0%}" for r in done(measured) if r is not product]
-        found.append(f"A step has {operations:.1f} GFLOP in its products; `torch.mm` makes {speed:.0f} GFLOP/s.")
-        found.append(f"Shares of that peak: {', '.join(shares)}.")
-    alone = next((results[other] for other in results if other.kind == "ensemble" and other.members == 1), None)
-    if job.members > 1 and alone is not None:
-        single = {result.peer: result for result in done(alone)}
-        shares = [f"{r.peer.label} {r.median / single[r.peer].median:.1f}" for r in done(measured) if r.peer in single]
-        found.append(f"Times of {job.members} members beside that of one: {', '.join(shares)}.")
-    return found
+def peak_notes(record: Record) -> list[str]:
+    """The lecture's net beside the machine's matrix product."""
+    measured = done(record.results)
+    product = next((result for result in measured if result.peer == MATRIX_PRODUCT), None)
+    if product is None:
+        return []
+    operations = lecture_operations(record.job.batch) / 1e9
+    speed = operations / product.median * record.job.steps
+    shares = [f"{r.peer.label} {ratio(product, r):.0%}" for r in measured if r is not product]
+    return [
+        f"A step has {operations:.1f} GFLOP in its products; `torch.mm` makes {speed:.0f} GFLOP/s in float32.",
+        f"Shares of that peak: {', '.join(shares)}.",
+    ]
 
 
-def versions(results: Results) -> str:
+def member_notes(record: Record, records: list[Record]) -> list[str]:
+    """Several members beside one, if one was measured too."""
+    alone = next((other for other in records if other.job.kind == "ensemble" and other.job.members == 1), None)
+    if record.job.members == 1 or alone is None:
+        return []
+    single = {result.peer.name: result.median for result in done(alone.results)}
+    measured = [result for result in done(record.results) if result.peer.name in single]
+    times = [f"{result.peer.label} {result.median / single[result.peer.name]:.1f}" for result in measured]
+    return [f"Times of {record.job.members} members beside that of one: {', '.join(times)}."]
+
+
+def versions(records: list[Record]) -> str:
     """All that was imported, each once."""
-    found = {name: number for measured in results.values() for r in measured for name, number in r.versions.items()}
-    return ", ".join(f"{name} {found[name]}" for name in sorted(found))
+    results = [result for record in records for result in record.results]
+    found = {f"{name} {number}" for result in results for name, number in result.versions.items()}
+    return ", ".join(sorted(found, key=str.lower))
 
 
-def page(results: Results, settings: Settings, picture: str) -> str:
+def section(record: Record, records: list[Record]) -> list[str]:
+    """A job's part of the page."""
+    job = record.job
+    size = f"{job.rows:,} rows, batches of {job.batch}, epochs in a round: {job.epochs}"
+    lines = ["", f"## {job.name}: {job.title}", "", f"{size}; n = {record.rounds} rounds of each; {record.day}."]
+    if record.scale != 1:
+        lines.append(f"**Made with {record.scale:g} of the rows: these figures say nothing about speed.**")
+    lines += ["", *table(job, record.results)]
+    return lines + [line for note in [*peak_notes(record), *member_notes(record, records)] for line in ("", note)]
+
+
+def page(records: list[Record], threads: int, picture: str) -> str:
     """All results as Markdown."""
-    lines = ["# handson beside its peers", ""]
-    python = f"Python {platform.python_version()}"
-    lines.append(f"{machine_name()}, {settings.threads} threads, {date.today()}; {python}, {versions(results)}.")
-    lines.append(f"n = {settings.rounds} rounds of each; `python -m benchmarks.peers` made this page.")
-    if settings.scale != 1:
-        lines.append(f"**Made with {settings.scale:g} of the rows: these figures say nothing about speed.**")
-    lines += ["", HOW, f"![times beside handson's]({picture})"]
-    for job, measured in results.items():
-        size = f"{job.rows:,} rows, batches of {job.batch}, {job.epochs} epochs a round"
-        lines += ["", f"## {job.name}: {job.title}", "", f"{size}.", "", *table(job, measured)]
-        lines += [line for note in notes(job, results) for line in ("", note)]
-    return "\n".join(lines) + "\n"
+    head = ["# handson beside its peers", "", f"{machine_name()}, {threads} threads; {versions(records)}."]
+    head += ["`python -m benchmarks.peers` made this page.", "", HOW, f"![times beside handson's]({picture})"]
+    return "\n".join(head + [line for record in records for line in section(record, records)]) + "\n"

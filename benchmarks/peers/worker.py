@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import platform
 import re
 import sys
 import time
@@ -41,7 +42,8 @@ class Worker:
 
     def load(self) -> dict[str, Any]:
         self.module = importlib.import_module(f"benchmarks.peers.workers.{self.peer.module}")
-        return {"versions": {name: sys.modules[name].__version__ for name in self.peer.packages}}
+        found = {name: sys.modules[name].__version__ for name in self.peer.packages}
+        return {"versions": {"Python": platform.python_version(), **found}}
 
     def prepare(self) -> dict[str, Any]:
         self.task = TASKS[self.job.kind](self.module.Driver(self.job, self.peer.name), self.job)

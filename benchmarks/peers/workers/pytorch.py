@@ -31,7 +31,7 @@ class Driver(Library):
     def net(self, seed: int) -> Net:
         module = torch_nets.make(self.job, seed)
         if self.peer == "pytorch-channels-last":
-            module = module.to(memory_format=torch.channels_last)
+            module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         optimizer, options = torch_nets.optimizer_options(self.job)
         return Net(module, optimizer(module.parameters(), **options))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -68,7 +70,7 @@ def make(job: Job, seed: int) -> nn.Sequential:
     return net
 
 
-def optimizer_options(job: Job) -> tuple[type[torch.optim.Optimizer], dict[str, float]]:
+def optimizer_options(job: Job) -> tuple[type[torch.optim.Optimizer], dict[str, Any]]:
     """A job's optimizer, and the arguments in which it is not torch's default."""
     if job.optimizer == "nesterov":
         return torch.optim.SGD, {"lr": LEARNING_RATE, "momentum": MOMENTUM, "nesterov": True}
