@@ -85,3 +85,28 @@ def test_the_nets_of_both_vocabularies_are_the_same(peers, name):
     job = jobs.JOBS[name]
     theirs = sum(w.numel() for key, w in torch_nets.make(job, 0).named_parameters() if "bias_hh" not in key)
     assert sum(w.numel() for w in ours.Driver(job, "handson").net(0).parameters()) == theirs
+
+
+def test_a_later_run_keeps_the_jobs_that_it_does_not_measure(peers, tmp_path):
+    jobs, measure, peers, _ = peers
+    from benchmarks.peers import records
+
+    def record(name, day):
+        result = measure.Result(peers.PEERS["pytorch"], 2.0, [1.0, 1.5], [0.5], 100.0, 0.1, {"torch": "2"})
+        return records.Record(jobs.JOBS[name], day, 2, 1.0, [result])
+
+    first, second, again = record("lstm", "1 May"), record("dense", "2 May"), record("lstm", "3 May")
+    path = tmp_path / "machine.json"
+    assert records.read(path) == []
+    records.write(records.merged(records.merged([], first), second), path)
+    assert records.read(path) == [second, first]
+    assert records.merged(records.read(path), again) == [second, again]
+
+
+def test_a_record_of_a_job_with_other_sizes_is_left_out(peers, tmp_path, monkeypatch):
+    jobs, *_ = peers
+    from benchmarks.peers import records
+
+    records.write([records.Record(jobs.JOBS["dense"], "1 May", 2, 1.0, [])], tmp_path / "machine.json")
+    monkeypatch.setitem(jobs.JOBS, "dense", jobs.JOBS["dense"].scaled(2))
+    assert records.read(tmp_path / "machine.json") == []

@@ -67,7 +67,7 @@ class Job:
     net : str
         'lecture', 'dense', 'lstm' or 'digits'.
     rows, batch, epochs, members : int
-        The sizes of one round.
+        The sizes of one round; of 'predict', the epochs of the training before it.
     """
 
     name: str
@@ -131,7 +131,7 @@ JOBS = {
         Job("member", "one dense net, made and trained", "ensemble", "dense", 8000, 32, 20),
         Job("ensemble", "ten dense nets, made and trained", "ensemble", "dense", 8000, 32, 20, members=10),
         Job("folds", "5-fold cross-validation of the dense net", "folds", "dense", 8000, 32, 25),
-        Job("predict", "prediction of 100,000 rows by the dense net", "predict", "dense", 100_000, 1000),
+        Job("predict", "prediction of 100,000 rows by the dense net", "predict", "dense", 100_000, 1000, 20),
         Job("start", "from `python` to the end of the dense net's first epoch", "start", "dense", 16_000, 32),
     ]
 }  # fmt: skip

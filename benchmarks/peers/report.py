@@ -21,9 +21,9 @@ are asked in turn, one round of each after the other. The first round is apart, 
 compiling, tracing, loading. *import* is the time from the start of Python until the library is imported. *memory* is
 the most that was resident at once, without the evaluation at the end. Ratios are medians of the ratios of each turn's
 two rounds; *the fastest* is the fastest library that is not handson. *loss* is that of the net after the last round, on
-training rows in evaluation mode (of `folds`, on the rows left out; of `predict`, after one epoch): the same number of
-epochs for all, so similar losses say that all learned the same. No library has a validation split, a logger or a
-progress bar; where it takes a batch size in a prediction of 100,000 rows, it is 1,000.
+training rows in evaluation mode (of `folds`, on the rows left out): the same number of epochs for all, so similar
+losses say that all learned the same. No library has a validation split, a logger or a progress bar; where it takes a
+batch size in a prediction, it is the job's.
 """
 
 
@@ -133,7 +133,8 @@ def versions(records: list[Record]) -> str:
 def section(record: Record, records: list[Record]) -> list[str]:
     """A job's part of the page."""
     job = record.job
-    size = f"{job.rows:,} rows, batches of {job.batch}, epochs in a round: {job.epochs}"
+    epochs = "" if job.kind == "predict" else f", epochs in a round: {job.epochs}"
+    size = f"{job.rows:,} rows, batches of {job.batch:,}{epochs}"
     lines = ["", f"## {job.name}: {job.title}", "", f"{size}; n = {record.rounds} rounds of each; {record.day}."]
     if record.scale != 1:
         lines.append(f"**Made with {record.scale:g} of the rows: these figures say nothing about speed.**")

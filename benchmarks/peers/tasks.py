@@ -64,7 +64,7 @@ class Prediction(Fit):
         super().__init__(library, job)
         rows = min(ROWS_BEFORE_PREDICTION, job.rows)
         self.net = library.net(0)
-        library.fit(self.net, self.x[:rows], self.y[:rows], 1)
+        library.fit(self.net, self.x[:rows], self.y[:rows], job.epochs)
 
     def run(self) -> None:
         self.outputs = self.library.predict(self.net, self.x)
