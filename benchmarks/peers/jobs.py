@@ -126,7 +126,7 @@ JOBS = {
     for job in [
         Job("lecture", "the fourth lecture's net (96×96, conv 32/64/128)", "fit", "lecture", 1280, 128, 2),
         Job("dense", "5-64-64-1 regression", "fit", "dense", 16_000, 32, 10),
-        Job("lstm", "LSTM 64 over 130×3", "fit", "lstm", 2048, 64),
+        Job("lstm", "LSTM 64 over 130×3", "fit", "lstm", 2048, 64, 2),
         Job("digits", "28×28, two blocks of convolution and batch normalization", "fit", "digits", 4096, 64),
         Job("member", "one dense net, made and trained", "ensemble", "dense", 8000, 32, 20),
         Job("ensemble", "ten dense nets, made and trained", "ensemble", "dense", 8000, 32, 20, members=10),
