@@ -1,0 +1,63 @@
+"""The nets in the vocabulary that Keras and handson share: one text for both."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from benchmarks.peers.jobs import ADAM_EPSILON, LEARNING_RATE, MOMENTUM, NORM_EPSILON, NORM_MOMENTUM
+from benchmarks.peers.workers.library import Library
+
+
+def lecture(layers: Any) -> list[Any]:
+    """The fourth lecture's net."""
+    net = [layers.Input((96, 96, 1))]
+    for filters, size, rate in [(32, 3, 0.1), (64, 2, 0.2), (128, 2, 0.3)]:
+        net += [layers.Conv2D(filters, size, activation="relu"), layers.MaxPooling2D(), layers.Dropout(rate)]
+    net += [layers.Flatten(), layers.Dense(1000, activation="relu"), layers.Dropout(0.5)]
+    return [*net, layers.Dense(1000, activation="relu"), layers.Dense(30)]
+
+
+def dense(layers: Any) -> list[Any]:
+    """5-64-64-1."""
+    hidden = [layers.Dense(64, activation="relu") for _ in range(2)]
+    return [layers.Input((5,)), *hidden, layers.Dense(1)]
+
+
+def lstm(layers: Any) -> list[Any]:
+    """A net that reads light curves."""
+    return [layers.Input((130, 3)), layers.LSTM(64), layers.Dense(5, activation="softmax")]
+
+
+def digits(layers: Any) -> list[Any]:
+    """Two blocks with batch normalization, and a dense layer."""
+    net = [layers.Input((28, 28, 1))]
+    for filters in (32, 64):
+        norm = layers.BatchNormalization(momentum=NORM_MOMENTUM, epsilon=NORM_EPSILON)
+        net += [layers.Conv2D(filters, 3, padding="same"), norm, layers.Activation("relu"), layers.MaxPooling2D()]
+    return [*net, layers.Flatten(), layers.Dense(128, activation="relu"), layers.Dense(10, activation="softmax")]
+
+
+NETS = {"lecture": lecture, "dense": dense, "lstm": lstm, "digits": digits}
+
+
+class Vocabulary(Library):
+    """A library that speaks Keras's words, on one job."""
+
+    library: Any
+
+    def compiled(self, **options: Any) -> Any:
+        """The job's net; `options` are arguments of `Sequential`."""
+        net = self.library.Sequential(NETS[self.job.net](self.library.layers), **options)
+        sgd, adam = self.library.optimizers.SGD, self.library.optimizers.Adam
+        nesterov = self.job.optimizer == "nesterov"
+        optimizer = sgd(LEARNING_RATE, momentum=MOMENTUM, nesterov=True) if nesterov else adam(epsilon=ADAM_EPSILON)
+        net.compile(optimizer, "mse" if self.job.classes is None else "sparse_categorical_crossentropy")
+        return net
+
+    def fit(self, net: Any, x: np.ndarray, y: np.ndarray, epochs: int) -> None:
+        net.fit(x, y, batch_size=self.job.batch, epochs=epochs, verbose=0)
+
+    def predict(self, net: Any, x: np.ndarray) -> np.ndarray:
+        return net.predict(x, batch_size=self.job.batch, verbose=0)
