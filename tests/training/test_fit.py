@@ -309,3 +309,18 @@ def test_wrong_arguments_are_named(rng, arguments, message):
     x, y = data(rng)
     with pytest.raises(HandsonError, match=message):
         regressor().fit(x, y, verbose=0, **arguments)
+
+
+def test_what_is_measured_does_not_depend_on_how_many_rows_are_taken_at_a_time(rng):
+    x, y = rng.normal(size=(5000, 3)), rng.normal(size=5000)
+    found = []
+    for size in (None, 7, 5000):
+        net = Sequential([Dense(4, activation="tanh"), Dense(1)], seed=0)
+        net.compile("sgd", "mse", metrics=["mae"])
+        history = net.fit(
+            x, y, epochs=1, validation_data=(x, y), validation_batch_size=size, batch_size=500, seed=0, verbose=0
+        )
+        found.append([*(values[-1] for values in history.history.values()), *net.evaluate(x, y, batch_size=size)])
+        found[-1].append(float(np.abs(net.predict(x, batch_size=size)).sum()))
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-5)
+    np.testing.assert_allclose(found[2], found[0], rtol=1e-5)

@@ -40,7 +40,7 @@ CHANGES = {
     "seed": ({"seed": 4}, r"fit\.seed: 3 before, 4 now"),
     "shuffle": ({"shuffle": False}, r"fit\.shuffle: True before, False now"),
     "validation": ({"validation_split": 0.5}, r"data\.training\.rows: 30 before, 19 now"),
-    "validation_batch_size": ({"validation_batch_size": 3}, r"fit\.validation_batch_size: 8 before, 3 now"),
+    "validation_batch_size": ({"validation_batch_size": 3}, r"fit\.validation_batch_size: None before, 3 now"),
     "evaluate_training": ({"evaluate_training": True}, r"fit\.evaluate_training: False before, True now"),
     "weights": ({"sample_weight": np.ones(ROWS)}, r"data\.training\.weights: None before, '\w+' now"),
     "data": ({"data": (data()[0] + 1, data()[1])}, r"data\.training\.inputs: '\w+' before, '\w+' now"),

@@ -293,7 +293,7 @@ class Model(nn.Module):
         initial_epoch : int
             The epoch to start from, when a training goes on.
         validation_batch_size : int, optional
-            Rows at a time in validation; by default `batch_size`.
+            Rows at a time in validation; by default more than `batch_size` where rows are small.
         validation_freq : int
             Validate after every so many epochs.
         groups : array, shape (n,), optional

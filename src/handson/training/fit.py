@@ -27,8 +27,9 @@ from handson.training.sums import Sums
 if TYPE_CHECKING:
     from handson.models import Model
 
-# Batches of evaluation and prediction need no gradients; larger ones than in training are faster.
-EVALUATION_BATCH = 256
+# Evaluation and prediction take as many rows at a time as have so many values, within bounds: Keras's 32 are slow for
+# small rows, and thousands of large ones need too much memory.
+EVALUATED_VALUES, FEWEST_EVALUATED, MOST_EVALUATED = 1 << 19, 32, 4096
 # Nets may train in threads; getting ready changes what belongs to the process, such as the filters of warnings.
 _preparing = threading.Lock()
 # Choices that were explained before in this process.
@@ -66,7 +67,8 @@ class Arguments:
         self.batch_size = whole("batch_size", 32 if self.batch_size is None else self.batch_size, 1)
         self.epochs, self.initial_epoch = whole("epochs", self.epochs, 0), whole("initial_epoch", self.initial_epoch, 0)
         self.validation_freq = whole("validation_freq", self.validation_freq, 1)
-        self.validation_batch_size = whole("validation_batch_size", self.validation_batch_size or self.batch_size, 1)
+        if self.validation_batch_size is not None:
+            self.validation_batch_size = whole("validation_batch_size", self.validation_batch_size, 1)
         if self.missing not in ("mask", "drop"):
             raise HandsonError(f"missing is 'mask' or 'drop'; got {self.missing!r}.")
         self.callbacks = list(self.callbacks or [])
@@ -146,7 +148,8 @@ def _run(
     callbacks = CallbackList([*arguments.callbacks, progress], model, params)
     held_out = None
     if validation is not None:
-        held_out = validation.batches(arguments.validation_batch_size or arguments.batch_size, model.device)
+        size = arguments.validation_batch_size or evaluation_batch(validation.inputs, arguments.batch_size)
+        held_out = validation.batches(size, model.device)
     epochs = range(arguments.initial_epoch, arguments.epochs)
     try:
         with torch.random.fork_rng() if job.foreign_randomness else nullcontext():
@@ -211,7 +214,18 @@ def _keep_memory(model: Model) -> None:
 
 
 def _engine(model: Model, rows: Rows) -> Engine:
-    return choose(make_job(model, rows, EVALUATION_BATCH, False, model.seed or 0, None))
+    return choose(make_job(model, rows, len(rows.inputs), False, model.seed or 0, None))
+
+
+def evaluation_batch(inputs: torch.Tensor, least: int = FEWEST_EVALUATED) -> int:
+    """How many rows are evaluated at a time.
+
+    Examples
+    --------
+    >>> evaluation_batch(torch.zeros(9, 5)), evaluation_batch(torch.zeros(9, 28, 28, 1))
+    (4096, 668)
+    """
+    return max(least, min(MOST_EVALUATED, EVALUATED_VALUES // max(inputs[0].numel(), 1)))
 
 
 def evaluate(model: Model, x: Any, y: Any, batch_size: int | None, sample_weight: Any) -> dict[str, float]:
@@ -219,7 +233,7 @@ def evaluate(model: Model, x: Any, y: Any, batch_size: int | None, sample_weight
     model.verbose = 0
     rows = prepare_rows(model, x, y, sample_weight)
     engine = _engine(model, rows)
-    batches = rows.batches(whole("batch_size", batch_size or EVALUATION_BATCH, 1), model.device)
+    batches = rows.batches(whole("batch_size", batch_size or evaluation_batch(rows.inputs), 1), model.device)
     return engine.job.report(engine.evaluate(batches))
 
 
@@ -231,7 +245,7 @@ def predict(model: Model, x: Any, batch_size: int | None) -> np.ndarray:
     arrays.check_rows(inputs, {})
     arrays.check_finite(inputs, "inputs", arrays.columns_of(x))
     model.ensure_built(inputs)
-    size = whole("batch_size", batch_size or EVALUATION_BATCH, 1)
+    size = whole("batch_size", batch_size or evaluation_batch(inputs), 1)
     return predictor(model).predict(inputs, size).numpy()
 
 
