@@ -69,3 +69,12 @@ def test_the_checksum_changes_with_any_bit(held, text, data):
         changed = held[data.draw(st.sampled_from(filled))].reshape(-1).view(torch.uint8)
         changed[data.draw(st.integers(0, len(changed) - 1))] ^= 1 << data.draw(st.integers(0, 7))
         assert tensor_file.checksum(held, text) != before
+
+
+def test_the_checksum_of_many_blocks_does_not_depend_on_threads(monkeypatch):
+    held = {"a": torch.arange(1000.0), "b": torch.arange(7)}
+    monkeypatch.setattr(tensor_file, "BLOCK", 96)
+    together = tensor_file.checksum(held)
+    monkeypatch.setattr(tensor_file, "ThreadPoolExecutor", None)
+    monkeypatch.setattr(tensor_file, "sum", lambda sizes: 0, raising=False)
+    assert tensor_file.checksum(held) == together
