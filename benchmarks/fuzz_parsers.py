@@ -210,7 +210,8 @@ def target_yaml(folder: Path) -> tuple[list[bytes], Callable[[bytes], None]]:
 def target_json(folder: Path) -> tuple[list[bytes], Callable[[bytes], None]]:
     """JSON, and what a run's folder holds of it."""
     from handson.files import strict_json
-    from handson.run_files import Columns, StoredHistory
+    from handson.files.stored_history import StoredHistory
+    from handson.run_files import Columns
     from handson.specialists import Index
 
     seeds = [b'{"columns": ["y"], "groups": {"a": ["y"]}, "output": "new", "histories": {"a": {"loss": [1.0]}}}']

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from pydantic import BaseModel, model_validator
+from pydantic import BaseModel
 
 from handson.data.array_files import Archive
 from handson.errors import HandsonError
@@ -32,24 +32,6 @@ class Columns(BaseModel):
     inputs: list[str]
     targets: list[str]
     classes: list[str] | None
-
-
-class StoredHistory(BaseModel):
-    """What is in history.json: see `handson.training.history.History.to_json`."""
-
-    history: dict[str, list[float | None]]
-    epoch: list[int]
-    params: dict[str, Any]
-    seed: int | None
-    notes: list[str]
-    seconds: float
-
-    @model_validator(mode="after")
-    def check_lengths(self) -> StoredHistory:
-        """Every quantity has one value for each epoch."""
-        if any(len(values) != len(self.epoch) for values in self.history.values()):
-            raise ValueError("the quantities have values for different numbers of epochs")
-        return self
 
 
 def kept_split(path: Path) -> tuple[np.ndarray, np.ndarray]:

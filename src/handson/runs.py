@@ -27,7 +27,8 @@ from handson.data.split import split
 from handson.errors import HandsonError, listing, nearest
 from handson.experiment import Experiment
 from handson.files import atomic, strict_json
-from handson.run_files import Columns, Report, StoredHistory, kept_split, write_history_table, write_npz
+from handson.files.stored_history import StoredHistory
+from handson.run_files import Columns, Report, kept_split, write_history_table, write_npz
 
 if TYPE_CHECKING:
     from handson.models import Sequential

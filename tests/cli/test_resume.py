@@ -2,18 +2,15 @@
 
 import contextlib
 import csv
-import io
 import os
 import signal
-import sys
-from unittest.mock import patch
 
+import command_line
 import numpy as np
 import pandas as pd
 import pytest
 
 from handson.callbacks import Callback
-from handson.cli import main
 from handson.experiment import Experiment
 from handson.runs import Run
 from handson.training import checkpoint, keeper
@@ -38,19 +35,8 @@ def write_table(path, rows=60):
 
 def call(folder, *arguments):
     """Run a command in a folder, as from a shell: its status, what it printed, its errors."""
-    out, err = io.StringIO(), io.StringIO()
-    with (
-        contextlib.chdir(folder),
-        patch.object(sys, "argv", ["handson", *map(str, arguments)]),
-        contextlib.redirect_stdout(out),
-        contextlib.redirect_stderr(err),
-    ):
-        try:
-            main()
-            code = 0
-        except SystemExit as left:
-            code = left.code
-    return code, out.getvalue(), err.getvalue()
+    result = command_line.call(folder, *arguments)
+    return result.code, result.out, result.err
 
 
 @pytest.fixture(autouse=True)

@@ -22,7 +22,8 @@ from handson.experiment import Experiment
 from handson.files import description, strict_json
 from handson.files.hdf5_reader import RefusedError, pack
 from handson.files.hdf5_reader import read as read_hdf5
-from handson.run_files import Columns, StoredHistory
+from handson.files.stored_history import StoredHistory
+from handson.run_files import Columns
 from handson.specialists import Index, Specialists
 from handson.training import checkpoint
 

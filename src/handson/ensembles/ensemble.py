@@ -14,6 +14,7 @@ from handson.data import arrays
 from handson.ensembles.building import build_net
 from handson.errors import HandsonError, whole
 from handson.files.folders import load_net, read_index, save_nets
+from handson.files.stored_history import StoredHistory
 from handson.models import Model
 from handson.randomness.keys import check_seed, fresh_seed
 from handson.training.ensemble import Training, check_arguments, train_together
@@ -218,17 +219,6 @@ class Ensemble:
         ensemble = cls(load_net(folder, f"member_{number}") for number in range(1, index.members + 1))
         ensemble.histories = [History().take(stored.model_dump()) for stored in index.histories]
         return ensemble
-
-
-class StoredHistory(BaseModel):
-    """A history as `History.to_json` writes it."""
-
-    history: dict[str, list[float | None]]
-    epoch: list[int]
-    params: dict[str, Any]
-    seed: int | None
-    notes: list[str]
-    seconds: float
 
 
 class Index(BaseModel):
