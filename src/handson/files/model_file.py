@@ -15,11 +15,13 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from handson.errors import HandsonError, NotBuiltError, shortened
-from handson.files import MOST_TENSORS, tensor_file
+from handson.files import tensor_file
 from handson.files.description import SCHEMA, Description, describe, parse, rebuild
 from handson.training.state import TrainingState, named_weights, trainable_weights
 
 FORMAT = "handson-model"
+# Nets of a thousand layers have fewer, the slots of their optimizers included.
+MOST_TENSORS = 25_000
 Shapes = Mapping[str, tuple[int, ...]]
 
 
