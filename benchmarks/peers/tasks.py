@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.peers.jobs import Job
-from benchmarks.peers.workers.library import Library, Predict
+from benchmarks.peers.workers.adapter import Library, Predict
 
 # The final loss is that of so many of the training rows, in evaluation mode.
 JUDGED = 1000
@@ -18,17 +18,17 @@ class Fit:
     """Goes on with one net."""
 
     def __init__(self, library: Library, job: Job) -> None:
-        self.library, self.job = library, job
+        self.adapter, self.job = library, job
         self.x, self.y = job.data()
         self.net: Any = None
 
     def run(self) -> None:
         if self.net is None:
-            self.net = self.library.net(0)
-        self.library.fit(self.net, self.x, self.y, self.job.epochs)
+            self.net = self.adapter.net(0)
+        self.adapter.fit(self.net, self.x, self.y, self.job.epochs)
 
     def loss(self) -> float:
-        return self.job.loss(self.library.predict(self.net, self.x[:JUDGED]), self.y[:JUDGED])
+        return self.job.loss(self.adapter.predict(self.net, self.x[:JUDGED]), self.y[:JUDGED])
 
 
 class Ensemble(Fit):
@@ -37,7 +37,7 @@ class Ensemble(Fit):
     predict: Predict
 
     def run(self) -> None:
-        self.predict = self.library.ensemble(self.x, self.y)
+        self.predict = self.adapter.ensemble(self.x, self.y)
 
     def loss(self) -> float:
         return self.job.loss(self.predict(self.x[:JUDGED]), self.y[:JUDGED])
@@ -49,7 +49,7 @@ class Folds(Fit):
     found: float
 
     def run(self) -> None:
-        self.found = self.library.folds(self.x, self.y)
+        self.found = self.adapter.folds(self.x, self.y)
 
     def loss(self) -> float:
         return self.found
@@ -67,7 +67,7 @@ class Prediction(Fit):
         library.fit(self.net, self.x[:rows], self.y[:rows], job.epochs)
 
     def run(self) -> None:
-        self.outputs = self.library.predict(self.net, self.x)
+        self.outputs = self.adapter.predict(self.net, self.x)
 
     def loss(self) -> float:
         return self.job.loss(self.outputs, self.y)

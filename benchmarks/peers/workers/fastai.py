@@ -15,7 +15,7 @@ from fastai.optimizer import OptimWrapper
 from torch.utils.data import TensorDataset
 
 from benchmarks.peers.workers import torch_nets
-from benchmarks.peers.workers.library import Library
+from benchmarks.peers.workers.adapter import Library
 
 
 class Driver(Library):

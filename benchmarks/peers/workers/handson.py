@@ -10,14 +10,14 @@ import handson
 import handson.layers
 import handson.optimizers
 from benchmarks.peers.jobs import FOLDS
-from benchmarks.peers.workers.library import Predict
+from benchmarks.peers.workers.adapter import Predict
 from benchmarks.peers.workers.vocabulary import Vocabulary
 
 
 class Driver(Vocabulary):
     """handson on one job."""
 
-    library: Any = handson
+    module: Any = handson
 
     def net(self, seed: int) -> Any:
         return self.compiled(seed=seed)
@@ -26,13 +26,13 @@ class Driver(Vocabulary):
         if not hasattr(handson, "deep_ensemble"):
             return super().ensemble(x, y)
         members = self.job.members
-        predict: Predict = self.library.deep_ensemble(self.net, x, y, members, seed=0, **self._training()).predict
+        predict: Predict = self.module.deep_ensemble(self.net, x, y, members, seed=0, **self._training()).predict
         return predict
 
     def folds(self, x: np.ndarray, y: np.ndarray) -> float:
         if not hasattr(handson, "cross_validate"):
             return super().folds(x, y)
-        found = self.library.cross_validate(self.net, x, y, FOLDS, seed=0, **self._training())
+        found = self.module.cross_validate(self.net, x, y, FOLDS, seed=0, **self._training())
         return float(found.scores["loss"].mean())
 
     def _training(self) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import numpy as np
 from jax import lax
 
 from benchmarks.peers.jobs import ADAM_EPSILON
-from benchmarks.peers.workers.library import Library
+from benchmarks.peers.workers.adapter import Library
 
 WIDTHS = (5, 64, 64, 1)
 RATE, BETA_1, BETA_2 = 0.001, 0.9, 0.999

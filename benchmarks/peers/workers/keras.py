@@ -10,7 +10,7 @@ from benchmarks.peers.workers.vocabulary import Vocabulary
 class Driver(Vocabulary):
     """Keras on one job."""
 
-    library = keras
+    module = keras
 
     def net(self, seed: int) -> keras.Sequential:
         keras.utils.set_random_seed(seed)

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from benchmarks.peers.jobs import Job
 from benchmarks.peers.workers import torch_nets
-from benchmarks.peers.workers.library import Library
+from benchmarks.peers.workers.adapter import Library
 
 logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
 warnings.filterwarnings("ignore", module="lightning")

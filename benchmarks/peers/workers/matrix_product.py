@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.peers.jobs import lecture_operations
-from benchmarks.peers.workers.library import Library
+from benchmarks.peers.workers.adapter import Library
 
 
 class Driver(Library):

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.peers.workers import torch_nets
-from benchmarks.peers.workers.library import Library
+from benchmarks.peers.workers.adapter import Library
 
 
 @dataclass

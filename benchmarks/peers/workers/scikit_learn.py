@@ -10,7 +10,7 @@ from sklearn.model_selection import cross_val_score
 from sklearn.neural_network import MLPRegressor
 
 from benchmarks.peers.jobs import ADAM_EPSILON, FOLDS
-from benchmarks.peers.workers.library import Library
+from benchmarks.peers.workers.adapter import Library
 
 warnings.filterwarnings("ignore", category=ConvergenceWarning)
 

@@ -8,7 +8,7 @@ from skorch import NeuralNet, NeuralNetClassifier, NeuralNetRegressor
 
 from benchmarks.peers.jobs import FOLDS
 from benchmarks.peers.workers import torch_nets
-from benchmarks.peers.workers.library import Library
+from benchmarks.peers.workers.adapter import Library
 
 
 class Driver(Library):

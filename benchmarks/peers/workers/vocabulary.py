@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.peers.jobs import ADAM_EPSILON, LEARNING_RATE, MOMENTUM, NORM_EPSILON, NORM_MOMENTUM
-from benchmarks.peers.workers.library import Library
+from benchmarks.peers.workers.adapter import Library
 
 
 def lecture(layers: Any) -> list[Any]:
@@ -45,12 +45,12 @@ NETS = {"lecture": lecture, "dense": dense, "lstm": lstm, "digits": digits}
 class Vocabulary(Library):
     """A library that speaks Keras's words, on one job."""
 
-    library: Any
+    module: Any
 
     def compiled(self, **options: Any) -> Any:
         """The job's net; `options` are arguments of `Sequential`."""
-        net = self.library.Sequential(NETS[self.job.net](self.library.layers), **options)
-        sgd, adam = self.library.optimizers.SGD, self.library.optimizers.Adam
+        net = self.module.Sequential(NETS[self.job.net](self.module.layers), **options)
+        sgd, adam = self.module.optimizers.SGD, self.module.optimizers.Adam
         nesterov = self.job.optimizer == "nesterov"
         optimizer = sgd(LEARNING_RATE, momentum=MOMENTUM, nesterov=True) if nesterov else adam(epsilon=ADAM_EPSILON)
         net.compile(optimizer, "mse" if self.job.classes is None else "sparse_categorical_crossentropy")
