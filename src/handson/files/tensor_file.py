@@ -1,4 +1,4 @@
-"""Tensors as the pieces of a safetensors file, for a writer that takes pieces: none of them is a copy.
+"""Tensors as the pieces of a safetensors file, for a writer that takes pieces instead of one copy of them all.
 
 The library's own writers copy all tensors into one block of memory, or write past `handson.files.atomic`.
 """
@@ -32,7 +32,7 @@ def pieces(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> list[b
     Parameters
     ----------
     tensors : mapping of str to Tensor
-        On any device; those on the CPU are not copied.
+        On any device; those that lie in order on the CPU are not copied.
     metadata : mapping of str to str
         What else the header holds.
 
