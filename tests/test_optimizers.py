@@ -283,6 +283,37 @@ def test_an_optimizer_goes_on_from_its_slots_exactly(case):
         assert np.array_equal(actual.numpy(), expected)
 
 
+@pytest.mark.parametrize("case", CASES, ids=described)
+def test_the_order_of_values_in_memory_does_not_matter(rng, case):
+    name, arguments = case
+    start, slopes = rng.normal(size=(2, 4, 3, 5)).astype("float32"), rng.normal(size=(3, 4, 3, 5)).astype("float32")
+
+    def stepped(layout_of_weights, layout_of_gradients):
+        optimizer = getattr(optimizers, name)(**arguments)
+        weights = [layout_of_weights(torch.from_numpy(part)) for part in start.copy()]
+        names = ["a", "b"]
+        optimizer.bind(names, weights)
+        optimizer.slots = {
+            slot: {n: torch.clone(v).contiguous() for n, v in held.items()} for slot, held in optimizer.slots.items()
+        }
+        for iteration, slope in enumerate(slopes):
+            optimizer.bind(names, weights)
+            gradients = [layout_of_gradients(torch.from_numpy(slope)), torch.from_numpy(slope)]
+            optimizer.apply(names, weights, gradients, Position(iteration, 0, iteration, 3, 1))
+        return weights
+
+    def permuted(tensor):
+        return tensor.permute(2, 0, 1).contiguous().permute(1, 2, 0)
+
+    def plain(tensor):
+        return tensor.clone()
+
+    for got, expected in zip(stepped(permuted, plain), stepped(plain, plain), strict=True):
+        torch.testing.assert_close(got, expected, rtol=1e-6, atol=1e-7)
+    for got, expected in zip(stepped(plain, permuted), stepped(plain, plain), strict=True):
+        torch.testing.assert_close(got, expected, rtol=1e-6, atol=1e-7)
+
+
 def test_slots_belong_to_names_and_not_to_places():
     optimizer = optimizers.SGD(1.0, momentum=0.5)
     one, two = torch.zeros(1), torch.zeros(2)

@@ -142,6 +142,7 @@ class Optimizer(Noun):
             for name, weight in zip(names, weights, strict=True):
                 if name not in held or held[name].shape != weight.shape or held[name].device != weight.device:
                     held[name] = torch.full_like(weight, start, requires_grad=False)
+                held[name] = _laid_out(held[name], weight)
         if self.use_ema:
             held = self.slots.setdefault("average", {})
             for name, weight in zip(names, weights, strict=True):
@@ -162,6 +163,7 @@ class Optimizer(Noun):
             Where the training stands: schedules depend on it.
         """
         rate = self.value("learning_rate", position)
+        gradients = [_laid_out(gradient, weight) for gradient, weight in zip(gradients, weights, strict=True)]
         if self.clipnorm or self.clipvalue or self.global_clipnorm:
             self._clip(gradients)
         if self.weight_decay:
@@ -200,6 +202,11 @@ class Optimizer(Noun):
         else:
             config["learning_rate"] = jsonable(self._rate, compact)
         return config
+
+
+def _laid_out(tensor: Tensor, weight: Tensor) -> Tensor:
+    """The tensor with its values in the order that the weight's have in memory: fused kernels rely on it."""
+    return tensor if tensor.stride() == weight.stride() else torch.empty_like(weight).copy_(tensor)
 
 
 def _hyperparameter(name: str, value: Any) -> float | Schedule:
@@ -248,13 +255,12 @@ class SGD(Optimizer):
             torch._foreach_add_(weights, gradients, alpha=-rate)
             return
         momentum, (velocities,) = self.value("momentum", position), slots
-        torch._foreach_mul_(velocities, momentum)
-        torch._foreach_add_(velocities, gradients, alpha=-rate)
-        if self.nesterov:
-            torch._foreach_add_(weights, velocities, alpha=momentum)
-            torch._foreach_add_(weights, gradients, alpha=-rate)
-        else:
-            torch._foreach_add_(weights, velocities)
+        torch._foreach_mul_(gradients, rate)
+        # The fused kernel keeps m with the rate in it, as Keras does, when it climbs the scaled gradients by -1.
+        torch._fused_sgd_(
+            weights, gradients, velocities, weight_decay=0.0, momentum=momentum, lr=-1.0, dampening=0.0,
+            nesterov=self.nesterov, maximize=True, is_first_step=False,
+        )  # fmt: skip
 
 
 @registry.register(aliases=("RMSProp", "rmsprop"))
@@ -358,17 +364,14 @@ class Adam(Optimizer):
         self, weights: Tensors, gradients: Tensors, slots: list[Tensors], rate: float, position: Position
     ) -> None:
         step = self.iterations + 1
-        momenta, velocities = slots[:2]
-        torch._foreach_lerp_(momenta, gradients, 1.0 - self.beta_1)
-        torch._foreach_mul_(velocities, self.beta_2)
-        torch._foreach_addcmul_(velocities, gradients, gradients, 1.0 - self.beta_2)
-        if self.amsgrad:
-            torch._foreach_maximum_(slots[2], velocities)
-            velocities = slots[2]
-        divisors = torch._foreach_sqrt(velocities)
-        torch._foreach_add_(divisors, self.epsilon)
         alpha = rate * (1.0 - self.beta_2**step) ** 0.5 / (1.0 - self.beta_1**step)
-        torch._foreach_addcdiv_(weights, momenta, divisors, -alpha)
+        # Bias corrections are in alpha; after so many steps the fused kernel's own are 1.
+        done = [torch.full((), 1e30, device=weights[0].device)] * len(weights)
+        torch._fused_adam_(
+            weights, gradients, slots[0], slots[1], slots[2] if self.amsgrad else [], done, lr=alpha,
+            beta1=self.beta_1, beta2=self.beta_2, weight_decay=0.0, eps=self.epsilon, amsgrad=self.amsgrad,
+            maximize=False,
+        )  # fmt: skip
 
 
 @registry.register(aliases=("adamw",))
