@@ -57,12 +57,12 @@ def image_sums(gradient, winners, x, sums, products, centre, scale):
             row[:] = other[:] = zero
             for j in range(width):
                 for c in range(channels):
-                    winner = winners[n, i, j, c]
-                    upper = x[n, 2 * i, 2 * j + 1, c] if winner == 1 else x[n, 2 * i, 2 * j, c]
-                    lower = x[n, 2 * i + 1, 2 * j + 1, c] if winner == 3 else x[n, 2 * i + 1, 2 * j, c]
-                    value = gradient[n, i, j, c] * scale if winner < 4 else zero
-                    row[c] += value
-                    other[c] += value * ((lower if winner >= 2 else upper) - centre[c])
+                    row[c] += gradient[n, i, j, c] * scale if winners[n, i, j, c] < 4 else zero
+                for corner in range(4):
+                    inputs = x[n, 2 * i + corner // 2, 2 * j + corner % 2]
+                    for c in range(channels):
+                        value = gradient[n, i, j, c] * scale if winners[n, i, j, c] == corner else zero
+                        other[c] += value * (inputs[c] - centre[c])
             for c in range(channels):
                 sums[n, c] += row[c]
                 products[n, c] += other[c]
