@@ -107,7 +107,7 @@ def warm_up(folder):
     array(folder / "a.npz")
     pd.DataFrame({"x": [1.0], "y": [2.0]}).to_parquet(folder / "a.parquet")
     table(folder / "a.parquet", targets="y")
-    image_text.find_lines(np.zeros(2, np.uint8), 0, 44)
+    image_text.find_lines(np.zeros(2, np.uint8), 0, 44, True)
     (folder / "images").mkdir()
     for suffix in ("png", "jpg", "gif", "tif", "bmp", "webp"):
         Image.new("L", (4, 4)).save(folder / "images" / f"a.{suffix}")

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import codecs
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from handson.errors import HandsonError
+from handson.processors import processors
 
 # A text of at least this many numbers in the first row makes a column an image.
 LEAST_PIXELS = 16
+# Bytes of a file that are read at a time.
+PIECE = 1 << 23
 
 
 def find_image_column(names: Sequence[str], entries: Sequence[str]) -> str | None:
@@ -44,8 +48,8 @@ def side_lengths(pixels: int, image_shape: Sequence[int] | None, where: str) -> 
     return side, side
 
 
-def read_mapped(path: Path, column: int, pixels: int) -> tuple[io.BytesIO, np.ndarray] | None:
-    """Images of whole numbers from 0 to 255 in a CSV file, without reading the file into memory.
+def read_images(path: Path, column: int, pixels: int) -> tuple[io.BytesIO, np.ndarray] | None:
+    """Images of whole numbers from 0 to 255 in a CSV file, which is read piece by piece.
 
     Parameters
     ----------
@@ -63,28 +67,69 @@ def read_mapped(path: Path, column: int, pixels: int) -> tuple[io.BytesIO, np.nd
     images : ndarray of uint8, shape (n, pixels)
         The images. Both are None where any row has another kind of image.
     """
-    from handson.kernels import image_text as kernel
-
-    # The map goes with its last reference; numba keeps one for a while after it has compiled a kernel.
-    content = np.memmap(path, np.uint8, mode="r")
-    start = len(codecs.BOM_UTF8) if bytes(content[:3]) == codecs.BOM_UTF8 else 0
-    lines = kernel.find_lines(content, start, ord(","))
-    rows = len(lines) - 1
+    if pixels < 1:
+        return None
     # A pixel takes two bytes, so that a file cannot ask for more memory than it has bytes.
-    if rows < 1 or pixels < 1 or rows * pixels > len(content):
-        return None
-    images, fields = np.empty((rows, pixels), np.uint8), np.empty((rows, 2), np.int64)
-    if not kernel.parse_rows(content, lines[1:], column, ord(","), images, fields).all():
-        return None
-    return io.BytesIO(_without_fields(content.data, lines, fields)), images
+    images = np.empty((path.stat().st_size // (2 * pixels) + 1, pixels), np.uint8)
+    rest, count = [], 0
+    with ThreadPoolExecutor(processors()) as pool:
+        for number, (buffer, lines) in enumerate(_pieces(path)):
+            if number == 0 and len(lines):
+                rest.append(bytes(buffer[lines[0, 0] : lines[0, 1]]))
+                lines = lines[1:]
+            if count + len(lines) > len(images):
+                return None
+            fields = _parse(pool, buffer, lines, column, images[count : count + len(lines)])
+            if fields is None:
+                return None
+            rest += _without_fields(buffer, lines, fields)
+            count += len(lines)
+    images.resize((count, pixels), refcheck=False)
+    return (io.BytesIO(b"\n".join(rest)), images) if count else None
 
 
-def _without_fields(content: memoryview, lines: np.ndarray, fields: np.ndarray) -> bytes:
-    """The text of the table with the images left out."""
-    parts = [bytes(content[lines[0, 0] : lines[0, 1]])]
-    for (start, end), (first, last) in zip(lines[1:].tolist(), fields.tolist(), strict=True):
-        parts.append(bytes(content[start:first]) + bytes(content[last:end]))
-    return b"\n".join(parts)
+def _pieces(path: Path) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The bytes of a file, some millions at a time, with the whole lines in them."""
+    from handson.kernels.image_text import find_lines
+
+    with path.open("rb") as file:
+        if file.read(len(codecs.BOM_UTF8)) != codecs.BOM_UTF8:
+            file.seek(0)
+        buffer, size, final = np.empty(PIECE, np.uint8), 0, False
+        while not final:
+            fresh = file.readinto(buffer.data[size:])
+            size, final = size + fresh, fresh == 0
+            lines, start = find_lines(buffer[:size], 0, ord(","), final)
+            if len(lines):
+                yield buffer, lines
+            left = buffer[start:size].copy()
+            if len(left) == len(buffer):  # one line is longer than that
+                buffer = np.empty(2 * len(buffer), np.uint8)
+            size = len(left)
+            buffer[:size] = left
+
+
+def _parse(
+    pool: ThreadPoolExecutor, buffer: np.ndarray, lines: np.ndarray, column: int, images: np.ndarray
+) -> np.ndarray | None:
+    """Fill in the images of some lines; the bytes that each takes, or None where one is of another kind."""
+    from handson.kernels.image_text import parse_rows
+
+    fields = np.empty((len(lines), 2), np.int64)
+    parts = processors()
+
+    def parse(part: int) -> bool:
+        rows = slice(len(lines) * part // parts, len(lines) * (part + 1) // parts)
+        return bool(parse_rows(buffer, lines[rows], column, ord(","), images[rows], fields[rows]).all())
+
+    return fields if all(list(pool.map(parse, range(parts)))) else None
+
+
+def _without_fields(buffer: np.ndarray, lines: np.ndarray, fields: np.ndarray) -> list[bytes]:
+    """The lines with the images left out."""
+    content = buffer.data
+    pairs = zip(lines.tolist(), fields.tolist(), strict=True)
+    return [bytes(content[start:first]) + bytes(content[last:end]) for (start, end), (first, last) in pairs]
 
 
 def parse_images(entries: Sequence[Any], image_shape: Sequence[int] | None, where: str) -> np.ndarray:

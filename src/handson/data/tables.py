@@ -13,7 +13,7 @@ import pandas as pd
 
 from handson.data.damage import reading
 from handson.data.dataset import Dataset
-from handson.data.image_columns import find_image_column, parse_images, read_mapped, side_lengths
+from handson.data.image_columns import find_image_column, parse_images, read_images, side_lengths
 from handson.data.unpacked import check_unpacked
 from handson.errors import HandsonError, listing, nearest
 
@@ -54,7 +54,7 @@ def read_table(
     if path.suffix.lower() == ".parquet":
         return _split_images(_read_parquet(path), image, image_shape, path)
     if path.suffix.lower() == ".csv" and path.stat().st_size > WORTH_COMPILING:
-        found = _read_mapped(path, image, image_shape)
+        found = _read_pieces(path, image, image_shape)
         if found is not None:
             return found
     return _split_images(_read_csv(path, path), image, image_shape, path)
@@ -84,10 +84,10 @@ def _read_csv(source: Any, path: Path) -> pd.DataFrame:
             ) from None
 
 
-def _read_mapped(
+def _read_pieces(
     path: Path, image: str | None, image_shape: Sequence[int] | None
 ) -> tuple[pd.DataFrame, np.ndarray] | None:
-    """The fast way: pixels straight from the mapped file; None where something in it is not as simple as that."""
+    """The fast way: pixels straight from the bytes of the file; None where something in it is not as simple as that."""
     csv.field_size_limit(1 << 26)
     with reading(path, TABLE), path.open(newline="", encoding="utf-8-sig") as file:
         lines = _without_blank(csv.reader(file))
@@ -95,7 +95,7 @@ def _read_mapped(
     name = image or find_image_column(header, first)
     if name not in header or header.index(name) >= len(first):
         return None
-    found = read_mapped(path, header.index(name), len(first[header.index(name)].split()))
+    found = read_images(path, header.index(name), len(first[header.index(name)].split()))
     if found is None:
         return None
     rest, images = found

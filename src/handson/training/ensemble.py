@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import copy
 import inspect
-import os
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -27,6 +26,7 @@ from handson.callbacks import Callback
 from handson.data import arrays
 from handson.data.batches import Batches
 from handson.errors import HandsonError, TrainingError, nearest, whole
+from handson.processors import processors
 from handson.training.engines import FEWEST_STEPS, DenseProgram
 from handson.training.history import History
 from handson.training.job import Job
@@ -130,8 +130,7 @@ def train_together(
     """
     _check_separate(trainings)
     count = len(trainings)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    workers = cores if workers is None else whole("workers", workers, 1)
+    workers = processors() if workers is None else whole("workers", workers, 1)
     say = console.say if verbose else lambda text: None
     programs, reason = _programs(trainings)
     for training in programs:
