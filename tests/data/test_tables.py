@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 import os
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handson.data import tables
+from handson.data import image_columns, tables
 from handson.data.image_columns import parse_images, side_lengths
 from handson.data.sources import read
 from handson.data.tables import read_table
@@ -88,15 +89,15 @@ def image_tables(draw):
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=50)
-@given(table=image_tables())
-def test_the_compiled_way_reads_what_the_plain_way_reads(tmp_path_factory, table):
+@settings(deadline=None, max_examples=100)
+@given(table=image_tables(), piece=st.sampled_from([1, 50, 64, 333, image_columns.PIECE]))
+def test_the_compiled_way_reads_what_the_plain_way_reads(tmp_path_factory, table, piece):
     text, images, _, names = table
     path = tmp_path_factory.mktemp("table") / "table.csv"
     path.write_bytes(text)
     frames = []
     for limit in (PLAIN, COMPILED):
-        with patch.object(tables, "WORTH_COMPILING", limit):
+        with patch.object(tables, "WORTH_COMPILING", limit), patch.object(image_columns, "PIECE", piece):
             frames.append(read_table(path))
     for _, read_images in frames:
         assert read_images.dtype == np.uint8
@@ -191,10 +192,10 @@ def test_images_separated_by_tabs_or_many_spaces_are_read(way, write):
 
 
 def test_pixels_above_255_and_fractions_make_images_of_floats(way, write):
-    for value in ("300", "0.5", "-1"):
-        _, images = read_table(write(faces(3, {2: IMAGE.replace("15", value)})), image="Image")
+    for value, place in itertools.product(("300", "256", "0.5", "-1"), (4, 15)):
+        _, images = read_table(write(faces(3, {2: IMAGE.replace(str(place), value)})), image="Image")
         assert images.dtype == np.float32
-        assert images[2, 3, 3, 0] == float(value)
+        assert images[2].flat[place] == float(value)
 
 
 def test_the_shape_of_images_can_be_given(way, write):
