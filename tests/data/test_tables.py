@@ -193,7 +193,9 @@ def test_images_separated_by_tabs_or_many_spaces_are_read(way, write):
 
 def test_pixels_above_255_and_fractions_make_images_of_floats(way, write):
     for value, place in itertools.product(("300", "256", "0.5", "-1"), (4, 15)):
-        _, images = read_table(write(faces(3, {2: IMAGE.replace(str(place), value)})), image="Image")
+        pixels = IMAGE.split()
+        pixels[place] = value
+        _, images = read_table(write(faces(3, {2: " ".join(pixels)})), image="Image")
         assert images.dtype == np.float32
         assert images[2].flat[place] == float(value)
 
