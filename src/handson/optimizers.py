@@ -142,6 +142,8 @@ class Optimizer(Noun):
             for name, weight in zip(names, weights, strict=True):
                 if name not in held or held[name].shape != weight.shape or held[name].device != weight.device:
                     held[name] = torch.full_like(weight, start, requires_grad=False)
+                elif held[name].stride() != weight.stride():  # read from a file; kernels want both to lie alike
+                    held[name] = torch.empty_like(weight, requires_grad=False).copy_(held[name])
         if self.use_ema:
             held = self.slots.setdefault("average", {})
             for name, weight in zip(names, weights, strict=True):
@@ -163,7 +165,7 @@ class Optimizer(Noun):
         """
         rate = self.value("learning_rate", position)
         if self.clipnorm or self.clipvalue or self.global_clipnorm:
-            self._clip(gradients)
+            self.clip(gradients)
         if self.weight_decay:
             torch._foreach_mul_(weights, 1.0 - rate * self.weight_decay)
         slots = [[self.slots[slot][name] for name in names] for slot in self.slot_values()]
@@ -179,7 +181,8 @@ class Optimizer(Noun):
         setting = self._rate if name == "learning_rate" else getattr(self, name)
         return setting.at(position) if isinstance(setting, Schedule) else float(setting)
 
-    def _clip(self, gradients: Tensors) -> None:
+    def clip(self, gradients: Tensors) -> None:
+        """Bound the gradients in place, as the arguments say."""
         if self.clipvalue:
             torch._foreach_clamp_max_(gradients, self.clipvalue)
             torch._foreach_clamp_min_(gradients, -self.clipvalue)

@@ -138,7 +138,7 @@ class _Block:
         active, layer = stream.current(), self.dropout
         if layer is None or not layer.training or active is None:
             return None
-        return Drop(mask_key(layer, active), active.rows, layer.rate)
+        return Drop(int(mask_key(layer, active)), active.rows, layer.rate)
 
     def _normalized(self, x: Tensor, layer: BatchNormalization, drop: Drop | None) -> Tensor:
         from handson.kernels.normalized_pool import NormalizedPooledRelu
