@@ -1,6 +1,7 @@
 """Operations that are recorded once and run again on the same memory: what a CUDA graph does, on a CPU."""
 
 from contextlib import nullcontext
+from typing import ClassVar
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -33,7 +34,7 @@ class Tape(TorchDispatchMode):
                 given = args[position] if position < len(args) else kwargs[argument.name]
                 self.overwritten += [(tensor, tensor.detach().clone()) for tensor in tree_leaves(given)]
         results = function(*args, **kwargs)
-        self.operations.append((function, args, kwargs, results))
+        self.operations.append((function, args, kwargs, results, torch.is_grad_enabled()))
         return results
 
     @torch.no_grad()
@@ -43,19 +44,19 @@ class Tape(TorchDispatchMode):
             tensor.copy_(before)
         self.overwritten.clear()
 
-    @torch.no_grad()
     def replay(self):
-        for function, args, kwargs, results in self.operations:
-            again = function(*args, **kwargs)
-            for before, now in zip(tree_leaves(results), tree_leaves(again), strict=True):
-                if isinstance(before, torch.Tensor) and before.data_ptr() != now.data_ptr():
-                    before.copy_(now)
+        for function, args, kwargs, results, with_gradients in self.operations:
+            with torch.set_grad_enabled(with_gradients), torch._C._AutoDispatchBelowAutograd():
+                again = function(*args, **kwargs)
+                for before, now in zip(tree_leaves(results), tree_leaves(again), strict=True):
+                    if isinstance(before, torch.Tensor) and before.data_ptr() != now.data_ptr():
+                        before.copy_(now)
 
 
 class TapeRecorder:
     """In place of `handson.training.engines.graph.CudaRecorder`."""
 
-    tapes = []
+    tapes: ClassVar = []
 
     def __init__(self, device):
         self.tapes.clear()
@@ -65,9 +66,11 @@ class TapeRecorder:
 
     def record(self, step):
         tape = Tape()
-        with tape:
-            step()
-        tape.rewind()
+        try:
+            with tape:
+                step()
+        finally:
+            tape.rewind()
         self.tapes.append(tape)
         return tape.replay
 

@@ -161,8 +161,8 @@ class Graph(Eager):
                 cause = cause.__context__
             raise HandsonError(
                 f"the engine 'graph' cannot record a step of this training: "
-                f"{(str(cause) or type(cause).__name__).splitlines()[0]} A layer, loss or metric that reads a number on "
-                f"the host (.item(), float(...), if ...) or moves data to the device cannot be part of a graph. "
+                f"{(str(cause) or type(cause).__name__).splitlines()[0]} A layer, loss or metric that reads a number "
+                f"on the host (.item(), float(...), if ...) or moves data to the device cannot be part of a graph. "
                 f"engine='eager' runs it."
             ) from error
 
