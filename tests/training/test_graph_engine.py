@@ -83,9 +83,9 @@ def images(rng, rows=29):
     return x, y
 
 
-def fitted(engine, data, layers="lecture", optimizer=None, epochs=3, callbacks=(), **arguments):
+def fitted(engine, data, layers="lecture", optimizer=None, epochs=3, callbacks=(), precision="float32", **arguments):
     net = handson.Sequential(NETS[layers](), seed=1)
-    net.compile(optimizer or SGD(LinearRamp(0.03, 0.001), momentum=0.9), "mse", metrics=["mae", "rmse"])
+    net.compile(optimizer or SGD(LinearRamp(0.03, 0.001), momentum=0.9), "mse", ["mae", "rmse"], precision=precision)
     given = {"batch_size": 8, "verbose": 0, "seed": 5, "engine": engine, "callbacks": list(callbacks), **arguments}
     return net, net.fit(*data, epochs=epochs, **given).history
 
@@ -124,6 +124,14 @@ def test_rows_of_integers(rng):
     x, y = images(rng)
     data = (255 * x).astype(np.uint8), y
     check_close(*(fitted(e, data, optimizer=SGD(1e-6)) for e in ("graph", "eager")))
+
+
+def test_in_bfloat16_too(rng):
+    data = images(rng)
+    ours, theirs = (fitted(e, data, "normalized", precision="bfloat16") for e in ("graph", "eager"))
+    for a, b in zip(ours[0].get_weights(), theirs[0].get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=0.02, atol=2e-3)
+    check_same(fitted("graph", data, "normalized", precision="bfloat16"), ours)
 
 
 # The same again

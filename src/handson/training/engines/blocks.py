@@ -61,6 +61,8 @@ class Blocks(Eager):
             return "a net that is no Sequential"
         if job.device.type != "cpu":
             return f"the device {job.device.type}"
+        if job.precision == "bfloat16":
+            return "precision='bfloat16'"
         if not any(map(_fused, _layers(job), _layers(job)[1:])):
             return "a net without ReLU before 2x2 max-pooling"
         return None

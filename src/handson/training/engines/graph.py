@@ -25,6 +25,7 @@ from handson.training.engines import recorded_update
 from handson.training.engines.eager import Eager
 from handson.training.engines.step_tables import CAPACITY, Entry, Report, StepTables
 from handson.training.job import Job, Span
+from handson.training.precision import arithmetic
 from handson.training.prepare import is_foreign
 from handson.training.state import trainable_weights
 from handson.training.sums import Sums
@@ -83,7 +84,7 @@ class Graph(Eager):
         self._prepare()
         self._tables.enter(span.age)
         self._stream.enter(span.age)
-        with active(self._stream):
+        with arithmetic(job.precision, job.device), active(self._stream):
             for part, size in self._parts(span):
                 self._run(part, size, sums)
 
