@@ -1,5 +1,7 @@
 """What `precision` changes: the layers' arithmetic, and nothing else."""
 
+import json
+
 import interrupted
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ import torch
 import handson
 from handson.errors import HandsonError
 from handson.experiment import Experiment
+from handson.files import description
 from handson.layers import (
     GRU,
     LSTM,
@@ -24,6 +27,7 @@ from handson.layers import (
 from handson.optimizers import Adam
 from handson.training import fingerprint, fit
 from handson.training.precision import arithmetic
+from handson.training.state import TrainingState
 
 NETS = {
     "dense": lambda: [Flatten(), Dense(16, activation="relu"), Dropout(0.2), Dense(1)],
@@ -114,6 +118,17 @@ def test_it_is_saved_with_the_net(rng, tmp_path):
     loaded = handson.load(tmp_path / "net.handson")
     assert loaded.precision == "bfloat16"
     assert np.array_equal(loaded.predict(given[0]), net.predict(given[0]))
+
+
+def test_a_file_without_a_precision_is_of_a_net_in_float32(rng):
+    net = trained(data(rng), "tf32", epochs=1)
+    described = json.loads(description.describe(net, TrainingState.of(net, net.optimizer)))
+    assert description.parse(json.dumps(described)).compiled.precision == "tf32"
+    del described["compiled"]["precision"]
+    assert description.parse(json.dumps(described)).compiled.precision == "float32"
+    described["compiled"]["precision"] = "float8"
+    with pytest.raises(HandsonError, match=r"compiled\.precision: Input should be 'float32', 'tf32' or 'bfloat16'"):
+        description.parse(json.dumps(described))
 
 
 def test_it_is_part_of_an_experiment():
