@@ -28,9 +28,9 @@ from handson.layers import (
     SpatialDropout2D,
 )
 from handson.optimizers import SGD, Adam, Optimizer
-from handson.schedules import LinearRamp, OneCycle
-from handson.training.engines import graph
-from handson.training.engines.recorded_update import numbers
+from handson.schedules import LinearRamp, OneCycle, Position
+from handson.training.engines import graph, recorded_update
+from handson.training.engines.recorded_update import Numbers, numbers
 from handson.training.job import Job
 
 ON_GPU = torch.cuda.is_available()
@@ -308,10 +308,28 @@ def test_what_stops_at_the_host_is_named_and_changes_nothing(rng):
 
 def test_the_numbers_of_adam_hold_its_corrections():
     optimizer = Adam(0.5, beta_1=0.9, beta_2=0.99, weight_decay=0.1, use_ema=True)
-    first = numbers(optimizer, handson.schedules.Position(iteration=0))
-    later = numbers(optimizer, handson.schedules.Position(iteration=9))
+    first = numbers(optimizer, Position(iteration=0))
+    later = numbers(optimizer, Position(iteration=9))
     assert first == pytest.approx((0.5 * 0.01**0.5 / 0.1, 0.0, 0.95, 1.0))
     assert later == pytest.approx((0.5 * (1 - 0.99**10) ** 0.5 / (1 - 0.9**10), 0.0, 0.95, 0.01))
+
+
+@pytest.mark.parametrize("amsgrad", [False, True])
+def test_adam_takes_gradients_however_they_lie_in_memory(amsgrad):
+    found = []
+    for recorded in (False, True):
+        optimizer, weight = Adam(0.1, amsgrad=amsgrad), torch.zeros(4, 3)
+        optimizer.bind(["kernel"], [weight])
+        for step in range(3):
+            position, gradient = Position(iteration=step), torch.arange(-5.0, 7.0).view(3, 4).t() * (2 - step)
+            if recorded:
+                held = Numbers(*torch.tensor(numbers(optimizer, position)).unbind())
+                recorded_update.apply(optimizer, ["kernel"], [weight], [gradient], held)
+                optimizer.iterations += 1
+            else:
+                optimizer.apply(["kernel"], [weight], [gradient], position)
+        found.append(weight.numpy())
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-5)
 
 
 # On a GPU only

@@ -26,9 +26,9 @@ def check_precision(value: Any) -> str:
 
     Examples
     --------
-    >>> check_precision("bfloat61")
+    >>> check_precision("tf23")
     Traceback (most recent call last):
-    handson.errors.HandsonError: precision is one of float32, tf32, bfloat16; got 'bfloat61'. Did you mean 'bfloat16'?
+    handson.errors.HandsonError: precision is one of float32, tf32, bfloat16; got 'tf23'. Did you mean 'tf32'?
     """
     if value not in PRECISIONS:
         raise HandsonError(
