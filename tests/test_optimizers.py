@@ -298,7 +298,7 @@ def test_the_order_of_values_in_memory_does_not_matter(rng, case):
         }
         for iteration, slope in enumerate(slopes):
             optimizer.bind(names, weights)
-            gradients = [layout_of_gradients(torch.from_numpy(slope)), torch.from_numpy(slope)]
+            gradients = [layout_of_gradients(torch.tensor(slope)), torch.tensor(slope)]
             optimizer.apply(names, weights, gradients, Position(iteration, 0, iteration, 3, 1))
         return weights
 
@@ -379,3 +379,13 @@ def test_an_optimizer_of_torch_is_an_error(identifier):
 def test_a_number_is_no_optimizer():
     with pytest.raises(HandsonError, match=r"an optimizer is .*; got 0\.1"):
         optimizers.get(0.1)
+
+
+def test_slots_from_a_file_lie_in_memory_as_their_weights_do():
+    weight = torch.zeros(4, 3, 2).permute(2, 0, 1).requires_grad_()
+    optimizer = optimizers.Adam()
+    read = torch.arange(24.0).view(2, 4, 3)
+    optimizer.slots = {"momentum": {"kernel": read.clone()}}
+    optimizer.bind(["kernel"], [weight])
+    assert optimizer.slots["momentum"]["kernel"].stride() == weight.stride()
+    assert torch.equal(optimizer.slots["momentum"]["kernel"], read)

@@ -79,6 +79,12 @@ def _engine(value: str) -> str:
     return value
 
 
+def _precision(value: str) -> str:
+    from handson.training.precision import check_precision
+
+    return check_precision(value)
+
+
 def _is_names(value: Any) -> bool:
     return isinstance(value, (list, tuple)) and all(isinstance(entry, str) for entry in value)
 
@@ -160,6 +166,7 @@ class CompileSection(_Section):
     metrics: list[Annotated[Any, _named_noun("metric")]] = Field(default_factory=list, max_length=50)
     scale_inputs: Annotated[Any, _scaling("inputs")] = None
     scale_targets: Annotated[Any, _scaling("targets")] = None
+    precision: Annotated[str, AfterValidator(_precision)] = "float32"
 
 
 class FitSection(_Section):

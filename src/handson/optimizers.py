@@ -142,7 +142,7 @@ class Optimizer(Noun):
             for name, weight in zip(names, weights, strict=True):
                 if name not in held or held[name].shape != weight.shape or held[name].device != weight.device:
                     held[name] = torch.full_like(weight, start, requires_grad=False)
-                held[name] = _laid_out(held[name], weight)
+                held[name] = laid_out(held[name], weight)
         if self.use_ema:
             held = self.slots.setdefault("average", {})
             for name, weight in zip(names, weights, strict=True):
@@ -163,9 +163,9 @@ class Optimizer(Noun):
             Where the training stands: schedules depend on it.
         """
         rate = self.value("learning_rate", position)
-        gradients = [_laid_out(gradient, weight) for gradient, weight in zip(gradients, weights, strict=True)]
+        gradients = [laid_out(gradient, weight) for gradient, weight in zip(gradients, weights, strict=True)]
         if self.clipnorm or self.clipvalue or self.global_clipnorm:
-            self._clip(gradients)
+            self.clip(gradients)
         if self.weight_decay:
             torch._foreach_mul_(weights, 1.0 - rate * self.weight_decay)
         slots = [[self.slots[slot][name] for name in names] for slot in self.slot_values()]
@@ -181,7 +181,8 @@ class Optimizer(Noun):
         setting = self._rate if name == "learning_rate" else getattr(self, name)
         return setting.at(position) if isinstance(setting, Schedule) else float(setting)
 
-    def _clip(self, gradients: Tensors) -> None:
+    def clip(self, gradients: Tensors) -> None:
+        """Bound the gradients in place, as the arguments say."""
         if self.clipvalue:
             torch._foreach_clamp_max_(gradients, self.clipvalue)
             torch._foreach_clamp_min_(gradients, -self.clipvalue)
@@ -204,7 +205,7 @@ class Optimizer(Noun):
         return config
 
 
-def _laid_out(tensor: Tensor, weight: Tensor) -> Tensor:
+def laid_out(tensor: Tensor, weight: Tensor) -> Tensor:
     """The tensor with its values in the order that the weight's have in memory: fused kernels rely on it."""
     return tensor if tensor.stride() == weight.stride() else torch.empty_like(weight).copy_(tensor)
 
@@ -364,11 +365,14 @@ class Adam(Optimizer):
         self, weights: Tensors, gradients: Tensors, slots: list[Tensors], rate: float, position: Position
     ) -> None:
         step = self.iterations + 1
-        alpha = rate * (1.0 - self.beta_2**step) ** 0.5 / (1.0 - self.beta_1**step)
-        # Bias corrections are in alpha; after so many steps the fused kernel's own are 1.
-        done = [torch.full((), 1e30, device=weights[0].device)] * len(weights)
+        self.corrected(weights, gradients, slots, rate * (1.0 - self.beta_2**step) ** 0.5 / (1.0 - self.beta_1**step))
+
+    def corrected(self, weights: Tensors, gradients: Tensors, slots: list[Tensors], rate: Any) -> None:
+        """`update` with a rate, a number or a tensor, that has the bias corrections in it already."""
+        # After infinitely many steps the fused kernel's own corrections are 1.
+        endless = [torch.full((), float("inf"), device=weights[0].device)] * len(weights)
         torch._fused_adam_(
-            weights, gradients, slots[0], slots[1], slots[2] if self.amsgrad else [], done, lr=alpha,
+            weights, gradients, slots[0], slots[1], slots[2] if self.amsgrad else [], endless, lr=rate,
             beta1=self.beta_1, beta2=self.beta_2, weight_decay=0.0, eps=self.epsilon, amsgrad=self.amsgrad,
             maximize=False,
         )  # fmt: skip

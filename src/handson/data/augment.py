@@ -6,6 +6,7 @@ of the user's rows: their arrays are never written to.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from numbers import Real
@@ -221,7 +222,7 @@ class BoundAugment:
             targets = flip_keypoints(targets, self.pairs, matrix, size)
         return moved, swap_columns(targets, self.swaps, flips[0] ^ flips[1])
 
-    def _shade(self, images: Tensor, fraction: Tensor, noise_key: int, rows: Tensor) -> Tensor:
+    def _shade(self, images: Tensor, fraction: Tensor, noise_key: words.Key, rows: Tensor) -> Tensor:
         augment, (low, high) = self.augment, self.value_range
         if augment.contrast == (1.0, 1.0) and augment.brightness == (0.0, 0.0) and not augment.noise:
             return images
@@ -264,7 +265,7 @@ def affine_maps(augment: Augment, fraction: Tensor, flips: tuple[Tensor, Tensor]
 def resample(images: Tensor, matrix: Tensor, shift: Tensor) -> Tensor:
     """Images (n, height, width, channels) under affine maps, bilinear; outside, the nearest pixel of the border."""
     height, width = images.shape[1:3]
-    half = torch.tensor([width / 2, height / 2], device=images.device)
+    half = constant((width / 2, height / 2), images.device)
     (a, b), (c, d) = matrix.unbind(1)[0].unbind(1), matrix.unbind(1)[1].unbind(1)
     inverse = torch.stack((d, -b, -c, a), 1).view(-1, 2, 2) / (a * d - b * c).view(-1, 1, 1)
     back = -(inverse @ shift[:, :, None])[:, :, 0]
@@ -299,8 +300,8 @@ def move_keypoints(
     """
     if not pairs:
         return targets
-    columns = torch.tensor(pairs, device=targets.device)
-    frame = torch.tensor(size, dtype=targets.dtype, device=targets.device)
+    columns = constant(tuple(pairs), targets.device, torch.int64)
+    frame = constant(size, targets.device, targets.dtype)
     moved = (targets[:, columns] - frame / 2) @ matrix.transpose(1, 2) + shift[:, None, :] + frame / 2
     inside = ((moved >= 0) & (moved <= frame)).all(2, keepdim=True)
     moved = torch.where(inside, moved, torch.nan)
@@ -311,8 +312,8 @@ def flip_keypoints(targets: Tensor, pairs: points.Pairs, matrix: Tensor, size: t
     """Targets with the keypoints mirrored like the image, x and y each by itself: one may be missing."""
     if not pairs:
         return targets
-    columns = torch.tensor(pairs, device=targets.device)
-    centre = torch.tensor(size, dtype=targets.dtype, device=targets.device) / 2
+    columns = constant(tuple(pairs), targets.device, torch.int64)
+    centre = constant(size, targets.device, targets.dtype) / 2
     signs = torch.diagonal(matrix, dim1=1, dim2=2)[:, None, :]
     moved = (targets[:, columns] - centre) * signs + centre
     return targets.clone().index_copy_(1, columns.flatten(), moved.flatten(1))
@@ -325,7 +326,20 @@ def swap_columns(targets: Tensor, swaps: points.Pairs, mirrored: Tensor) -> Tens
     order = list(range(targets.shape[1]))
     for first, second in swaps:
         order[first], order[second] = second, first
-    return torch.where(mirrored[:, None], targets[:, order], targets)
+    swapped = targets.index_select(1, constant(tuple(order), targets.device, torch.int64))
+    return torch.where(mirrored[:, None], swapped, targets)
+
+
+@functools.cache
+def constant(values: tuple[Any, ...], device: torch.device, dtype: torch.dtype = torch.float32) -> Tensor:
+    """A small tensor that never changes, copied to the device once: a step must not wait for the host.
+
+    Examples
+    --------
+    >>> constant((1, 2), torch.device("cpu")) is constant((1, 2), torch.device("cpu"))
+    True
+    """
+    return torch.tensor(values, dtype=dtype, device=device)
 
 
 def _between(fraction: Tensor, low: float, high: float) -> Tensor:

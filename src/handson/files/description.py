@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, ValidationError
 
@@ -36,6 +36,7 @@ class _Compiled(_Part):
     metrics: list[Any]
     scale_inputs: Any
     scale_targets: Any
+    precision: Literal["float32", "tf32", "bfloat16"] = "float32"
 
 
 class _OptimizerState(_Part):
@@ -111,6 +112,7 @@ def describe_compiled(model: Any) -> dict[str, Any] | None:
         ],
         "scale_inputs": _method(model.scale_inputs),
         "scale_targets": _method(model.scale_targets),
+        "precision": model.precision,
     }
 
 

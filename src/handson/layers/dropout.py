@@ -12,7 +12,7 @@ from torch import Tensor
 from handson.errors import HandsonError
 from handson.layers.base import Layer, Shape, fraction
 from handson.randomness import stream, words
-from handson.randomness.keys import check_seed, derive
+from handson.randomness.keys import check_seed
 from handson.registry import register
 
 # From so many values on, on a CPU, a compiled kernel is loaded; it drops the same ones.
@@ -45,9 +45,11 @@ class _Dropout(Layer):
             return torch.zeros_like(x)
         active = stream.current()
         if active is not None and self.noise_shape is None and x.numel() >= WORTH_A_KERNEL and _fits_kernel(x):
-            from handson.kernels.keyed_dropout import KeyedDropout
+            key = mask_key(self, active)
+            if isinstance(key, int):
+                from handson.kernels.keyed_dropout import KeyedDropout
 
-            return KeyedDropout.apply(x, mask_key(self, active), active.rows, self.rate)
+                return KeyedDropout.apply(x, key, active.rows, self.rate)
         return x * dropout_mask(self, self.mask_shape(x.shape), x)
 
 
@@ -117,11 +119,9 @@ class SpatialDropout2D(_Dropout):
         self.expect_rank(input_shape, 4, "(batch, height, width, channels)")
 
 
-def mask_key(layer: Any, active: stream.Stream, purpose: str = "") -> int:
+def mask_key(layer: Any, active: stream.Stream, purpose: str = "") -> words.Key:
     """The key of a layer's masks in an epoch: the run's, or the layer's own."""
-    if layer.seed is not None:
-        return derive(layer.seed, layer.path + purpose, active.epoch)
-    return active.key(layer.path + purpose)
+    return active.key(layer.path + purpose, layer.seed)
 
 
 def dropout_mask(

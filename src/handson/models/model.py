@@ -19,6 +19,7 @@ from handson.optimizers import Optimizer
 from handson.randomness.keys import check_seed, fresh_seed
 from handson.summary import Row, table
 from handson.training.history import History
+from handson.training.precision import check_precision
 from handson.training.state import named_weights
 
 
@@ -63,6 +64,7 @@ class Model(nn.Module):
         self.loss: losses.Loss
         self.compiled = False
         self.scale_inputs = self.scale_targets = None
+        self.precision = "float32"
         self.input_scaling: Scaling | None = None
         self.target_scaling: Scaling | None = None
         self.target_names: list[str] | None = None
@@ -198,6 +200,7 @@ class Model(nn.Module):
         *,
         scale_inputs: Any = None,
         scale_targets: Any = None,
+        precision: str = "float32",
     ) -> None:
         """Say how the net is trained.
 
@@ -212,6 +215,9 @@ class Model(nn.Module):
         scale_inputs, scale_targets : {'standard', 'minmax'}, dict or Scaling, optional
             How inputs and targets are scaled; measured on the first training rows, saved with the net, and undone in
             predictions and metrics. ``{'shift': 48, 'scale': 48}`` gives numbers.
+        precision : {'float32', 'tf32', 'bfloat16'}
+            What the layers compute in, in training, evaluation and prediction. 'tf32': matrix products and convolutions
+            of a GPU round to TF32. 'bfloat16': torch's autocast. Weights, losses and predictions stay float32.
 
         Raises
         ------
@@ -220,6 +226,7 @@ class Model(nn.Module):
         """
         if loss is None:
             raise HandsonError("compile needs a loss, such as loss='mse'.")
+        self.precision = check_precision(precision)
         self.loss = losses.get(loss)
         self.optimizer = optimizers.get(optimizer)
         self.optimizer.claim(self)

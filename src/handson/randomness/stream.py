@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+import torch
 from torch import Tensor
 
 from handson.randomness.keys import derive
+from handson.randomness.words import Key, halves
 
 
 class Stream:
@@ -30,10 +32,17 @@ class Stream:
     def __init__(self, seed: int, epoch: int) -> None:
         self.seed, self.epoch = seed, epoch
         self.rows: Tensor
-        self._keys: dict[str, int] = {}
+        self._keys: dict[tuple[str, int | None], Key] = {}
 
-    def key(self, purpose: str) -> int:
+    def key(self, purpose: str, seed: int | None = None) -> Key:
         """The key of one purpose, such as the name of a dropout layer, in this epoch.
+
+        Parameters
+        ----------
+        purpose : str
+            What the random numbers are for.
+        seed : int, optional
+            A seed in place of the run's.
 
         Examples
         --------
@@ -41,9 +50,47 @@ class Stream:
         True
         """
         try:
-            return self._keys[purpose]
+            return self._keys[purpose, seed]
         except KeyError:
-            return self._keys.setdefault(purpose, derive(self.seed, purpose, self.epoch))
+            return self._keys.setdefault((purpose, seed), self._make(purpose, seed))
+
+    def _make(self, purpose: str, seed: int | None) -> Key:
+        return derive(self.seed if seed is None else seed, purpose, self.epoch)
+
+
+class DeviceStream(Stream):
+    """A stream whose keys are tensors that stay where they are: a step that was recorded reads them in every epoch.
+
+    Parameters
+    ----------
+    seed : int
+        The seed of the run.
+    device : torch.device
+        Where the keys are.
+
+    Examples
+    --------
+    >>> stream = DeviceStream(0, torch.device("cpu"))
+    >>> key = stream.key("dropout_1")
+    >>> stream.enter(1)
+    >>> key.tolist() == list(halves(derive(0, "dropout_1", 1)))
+    True
+    """
+
+    def __init__(self, seed: int, device: torch.device) -> None:
+        super().__init__(seed, 0)
+        self.device = device
+
+    def _make(self, purpose: str, seed: int | None) -> Tensor:
+        return torch.tensor(halves(super()._make(purpose, seed)), dtype=torch.int32, device=self.device)
+
+    def enter(self, epoch: int) -> None:
+        """Give every key the value that it has in an epoch."""
+        if epoch == self.epoch:
+            return
+        self.epoch = epoch
+        for (purpose, seed), held in self._keys.items():
+            held.copy_(self._make(purpose, seed))  # type: ignore[union-attr]
 
 
 _active: ContextVar[Stream | None] = ContextVar("handson_stream", default=None)

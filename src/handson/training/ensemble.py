@@ -171,6 +171,7 @@ def _obstacle(training: Training) -> str | None:
     net.ensure_built(inputs)
     job = Job(net, net.device, net.loss, net.metrics, net.optimizer, Batches(inputs, inputs))
     job.augment, job.penalized = training.settings.get("augment"), penalized_layers(net)
+    job.precision = net.precision
     return DenseProgram.obstacle(job)
 
 

@@ -71,14 +71,15 @@ def describe_net(model: Model) -> Any:
 
 
 def describe_compile(model: Model) -> dict[str, Any]:
-    """What `compile` was given, as JSON."""
-    return {
+    """What `compile` was given, as JSON; without a precision at its default, which older records do not name."""
+    described = {
         "optimizer": _describe_optimizer(model.optimizer),
         "loss": _describe_function("loss", model.loss),
         "metrics": [_describe_function("metric", metric) for metric in model.metrics],
         "scale_inputs": _describe_scaling(model.scale_inputs),
         "scale_targets": _describe_scaling(model.scale_targets),
     }
+    return described | ({} if model.precision == "float32" else {"precision": model.precision})
 
 
 def _describe_optimizer(optimizer: Optimizer) -> Any:

@@ -20,6 +20,7 @@ from handson.training.fingerprint import describe_noun, of_run
 from handson.training.history import History
 from handson.training.job import Job, Span
 from handson.training.memory import keep_blocks
+from handson.training.precision import note
 from handson.training.prepare import Rows, make_job, prepare_rows, split_rows
 from handson.training.record import NoRecord, Record, recording
 from handson.training.sums import Sums
@@ -120,9 +121,11 @@ def _prepare(
     record.begin(lambda: of_run(model, rows, validation, arguments.describe()), seed)
     steps = (arguments.epochs - arguments.initial_epoch) * job.batches.steps
     engine = choose(job, arguments.engine, steps)
-    if arguments.engine == "auto" and engine.reason not in _told:
-        _told.add(engine.reason)
-        model.tell(engine.reason)
+    reasons = [engine.reason if arguments.engine == "auto" else "", note(model.precision, model.device) or ""]
+    for reason in reasons:
+        if reason not in _told and model.verbose:
+            _told.add(reason)
+            model.tell(reason)
     _keep_memory(model)
     return engine, validation
 
@@ -251,7 +254,9 @@ def predict(model: Model, x: Any, batch_size: int | None) -> np.ndarray:
 
 def predictor(model: Model) -> Engine:
     """An engine that predicts; a net that was never compiled can predict too."""
-    return choose(Job(model, model.device, input_scaling=model.input_scaling, target_scaling=model.target_scaling))
+    job = Job(model, model.device, input_scaling=model.input_scaling, target_scaling=model.target_scaling)
+    job.precision = model.precision
+    return choose(job)
 
 
 def train_on_batch(model: Model, x: Any, y: Any, sample_weight: Any, class_weight: Any) -> dict[str, float]:

@@ -73,6 +73,8 @@ class Job:
         Whether the net may draw from torch's own generator, which is then seeded at every step.
     penalized : list of Layer
         The layers that have regularizers.
+    precision : str
+        What the net computes in: see `handson.training.precision`.
     """
 
     module: nn.Module
@@ -87,6 +89,7 @@ class Job:
     seed: int = 0
     foreign_randomness: bool = False
     penalized: list[Layer] = field(default_factory=list)
+    precision: str = "float32"
 
     def report(self, sums: Sums) -> dict[str, float]:
         """What the sums say: the mean loss, and the metrics finished from their means."""

@@ -128,6 +128,7 @@ def make_job(model: Model, rows: Rows, batch_size: int, shuffle: bool, seed: int
         seed=seed,
         foreign_randomness=has_foreign_randomness(model) or (augment is not None and is_foreign(augment)),
         penalized=penalized_layers(model),
+        precision=model.precision,
     )
 
 

@@ -16,6 +16,7 @@ from handson.errors import HandsonError, nearest
 from handson.training.engines.blocks import FEWEST_BLOCK_STEPS, Blocks
 from handson.training.engines.dense import FEWEST_STEPS, DenseProgram
 from handson.training.engines.eager import Eager
+from handson.training.engines.graph import Graph
 from handson.training.job import Job, Span
 from handson.training.state import TrainingState
 from handson.training.sums import Sums
@@ -61,13 +62,14 @@ class Engine(Protocol):
         """Outputs in the targets' own units."""
 
 
-ENGINES: dict[str, type[Engine]] = {"eager": Eager, "blocks": Blocks, "dense": DenseProgram}
+ENGINES: dict[str, type[Engine]] = {"eager": Eager, "blocks": Blocks, "dense": DenseProgram, "graph": Graph}
 
 
 def choose(job: Job, name: str = "auto", steps: int = 0) -> Engine:
     """The engine for a job: the named one, or the fastest that fits.
 
-    The choice follows from the job alone, so that the same training gives the same numbers.
+    The choice follows from the job alone, so that the same training gives the same numbers. On a GPU that is `eager`:
+    `graph` has to be named, until it has been measured on one.
 
     Parameters
     ----------
@@ -88,7 +90,7 @@ def choose(job: Job, name: str = "auto", steps: int = 0) -> Engine:
     >>> import handson
     >>> choose(None, "eagre")
     Traceback (most recent call last):
-    handson.errors.HandsonError: unknown engine 'eagre'. Did you mean 'eager'? Known: auto, eager, blocks, dense.
+    handson.errors.HandsonError: unknown engine 'eagre'. Did you mean 'eager'? Known: auto, eager, blocks, dense, graph.
     """
     if name != "auto" and name not in ENGINES:
         raise HandsonError(

@@ -61,6 +61,8 @@ class Blocks(Eager):
             return "a net that is no Sequential"
         if job.device.type != "cpu":
             return f"the device {job.device.type}"
+        if job.precision == "bfloat16":
+            return "precision='bfloat16'"
         if not any(map(_fused, _layers(job), _layers(job)[1:])):
             return "a net without ReLU before 2x2 max-pooling"
         return None
@@ -138,7 +140,7 @@ class _Block:
         active, layer = stream.current(), self.dropout
         if layer is None or not layer.training or active is None:
             return None
-        return Drop(mask_key(layer, active), active.rows, layer.rate)
+        return Drop(int(mask_key(layer, active)), active.rows, layer.rate)
 
     def _normalized(self, x: Tensor, layer: BatchNormalization, drop: Drop | None) -> Tensor:
         from handson.kernels.normalized_pool import NormalizedPooledRelu

@@ -108,6 +108,8 @@ def _obstacle_in_net(job: Job) -> str | None:
         return "a net that is no Sequential"
     if job.device.type != "cpu":
         return f"the device {job.device.type}"
+    if job.precision == "bfloat16":
+        return "precision='bfloat16'"
     layers = job.module.layers
     for position, layer in enumerate(layers):
         if not _has_program(layer, position == 0):

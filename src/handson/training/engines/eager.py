@@ -12,6 +12,7 @@ from handson.data.batches import Batches
 from handson.randomness.keys import derive
 from handson.randomness.stream import Stream, active
 from handson.training.job import Job, Span
+from handson.training.precision import arithmetic
 from handson.training.state import TrainingState, named_weights, trainable_weights
 from handson.training.sums import Sums
 
@@ -47,7 +48,7 @@ class Eager:
         names, weights = list(named), list(named.values())
         job.optimizer.bind(names, weights)
         job.module.train()
-        with active(Stream(job.seed, span.age)) as stream:
+        with arithmetic(job.precision, job.device), active(Stream(job.seed, span.age)) as stream:
             for step in range(span.first, span.last):
                 stream.rows = job.batches.rows(span.age, step)
                 if job.foreign_randomness:
@@ -84,7 +85,12 @@ class Eager:
         """The net's outputs, for inputs in the user's units."""
         if self._scale_inputs is not None:
             inputs = self._scale_inputs.apply(inputs)
-        return self.job.module(inputs)
+        if self.job.precision != "bfloat16":
+            return self.job.module(inputs)
+        # Without the cache: it would keep rounded weights from one step to the next inside a user's own autocast.
+        with torch.autocast(self.job.device.type, torch.bfloat16, cache_enabled=False):
+            outputs: Tensor = self.job.module(inputs)
+        return outputs.float()
 
     def loss_sums(
         self, targets: Tensor, prediction: Tensor, sample_weight: Tensor | None, masked: bool
@@ -125,12 +131,13 @@ class Eager:
     def evaluate(self, batches: Batches) -> Sums:
         job, sums = self.job, Sums()
         job.module.eval()
-        for step in range(batches.steps):
-            inputs, targets, sample_weight = batches.slice(step)
-            prediction = self.forward(inputs)
-            total, count = self.loss_sums(targets, prediction, sample_weight, batches.masked)
-            sums.add("loss", total + self.penalty() * count, count)
-            self.add_metrics(sums, targets, prediction, batches.masked)
+        with arithmetic(job.precision, job.device):
+            for step in range(batches.steps):
+                inputs, targets, sample_weight = batches.slice(step)
+                prediction = self.forward(inputs)
+                total, count = self.loss_sums(targets, prediction, sample_weight, batches.masked)
+                sums.add("loss", total + self.penalty() * count, count)
+                self.add_metrics(sums, targets, prediction, batches.masked)
         sums.read()
         return sums
 
@@ -138,12 +145,13 @@ class Eager:
     def predict(self, inputs: Tensor, batch_size: int) -> Tensor:
         self.job.module.eval()
         outputs = []
-        for first in range(0, len(inputs), batch_size):
-            batch = inputs[first : first + batch_size].to(self.job.device, torch.float32)
-            output = self.forward(batch)
-            if self._scale_targets is not None:
-                output = self._scale_targets.undo(output)
-            outputs.append(output.cpu())
+        with arithmetic(self.job.precision, self.job.device):
+            for first in range(0, len(inputs), batch_size):
+                batch = inputs[first : first + batch_size].to(self.job.device, torch.float32)
+                output = self.forward(batch)
+                if self._scale_targets is not None:
+                    output = self._scale_targets.undo(output)
+                outputs.append(output.cpu())
         return torch.cat(outputs)
 
 
