@@ -1,6 +1,7 @@
 """Rows that are dealt to threads."""
 
 import os
+import sys
 import threading
 import warnings
 
@@ -19,8 +20,10 @@ def double(x, y, more):
         y[i] += 2 * x[i] + more
 
 
-@pytest.fixture
-def two_threads():
+@pytest.fixture(params=["of PyTorch", "of Python"])
+def two_threads(request, monkeypatch):
+    if request.param == "of Python":
+        monkeypatch.setattr(threads, "_openmp", lambda: None)
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     yield
@@ -58,19 +61,27 @@ def test_small_arrays_take_one_thread(two_threads):
     assert threads_of(5, 10) == [(threading.get_ident(), 5)]
 
 
-def test_an_error_in_a_thread_is_raised(two_threads):
+@pytest.mark.parametrize("row", [0, 2])
+def test_an_error_in_a_thread_is_raised(two_threads, row):
     def fails(x):
-        if threading.current_thread() is not threading.main_thread():
+        if x[0, 0]:
             raise ValueError("in a thread")
 
+    x = np.zeros((4, WORTH_A_THREAD))
+    x[row] = 1
+
     with pytest.raises(ValueError, match="in a thread"):
-        over_rows(fails, (np.zeros((4, WORTH_A_THREAD)),))
+        over_rows(fails, (x,))
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="builds for Linux bring GNU OpenMP along")
+def test_the_threads_of_pytorch_are_found():
+    assert threads._openmp() is not None
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks")
 def test_a_forked_process_makes_threads_of_its_own(two_threads):
     threads_of(4, WORTH_A_THREAD)
-    assert threads._pools
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 warns of what this test is about
         child = os.fork()

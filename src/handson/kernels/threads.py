@@ -1,25 +1,33 @@
 """Kernels on several cores: the rows of their arrays are dealt to threads.
 
-The threads are Python's, for kernels that release its lock. So a kernel is compiled once for any number of cores, and a
-process that was forked makes threads of its own.
+The threads are those of PyTorch's own operations where they are GNU OpenMP's, as in its builds for Linux: they wait for
+work without sleeping, and threads beside them would have to share the cores with that waiting. Elsewhere, and in a
+process that was forked, which has lost OpenMP's threads, Python's do it, for kernels that release its lock.
 """
 
 from __future__ import annotations
 
+import ctypes
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache, partial
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
 # For fewer values a second thread costs more than it brings.
-WORTH_A_THREAD = 1 << 18
+WORTH_A_THREAD = 1 << 16
 _pools: list[ThreadPoolExecutor] = []
+_forked: list[bool] = []
+_OUTLINED = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_pools.clear)
+    os.register_at_fork(after_in_child=partial(_forked.append, True))
 
 
 def over_rows(kernel: Callable[..., Any], arrays: tuple[np.ndarray, ...], *constants: Any) -> None:
@@ -47,11 +55,42 @@ def over_rows(kernel: Callable[..., Any], arrays: tuple[np.ndarray, ...], *const
         kernel(*arrays, *constants)
         return
     ends = [rows * part // parts for part in range(parts + 1)]
-    first, *others = ([array[start:end] for array in arrays] for start, end in pairwise(ends))
-    futures = [_pool().submit(kernel, *part, *constants) for part in others]
-    kernel(*first, *constants)
-    for future in futures:
-        future.result()
+    _share_out([partial(kernel, *(array[start:end] for array in arrays), *constants) for start, end in pairwise(ends)])
+
+
+def _share_out(tasks: list[Callable[[], Any]]) -> None:
+    """Call each function, on as many threads; an error in one is raised when all have ended."""
+    errors: list[BaseException] = []
+    pending = iter(tasks)
+
+    def work(_: Any) -> None:
+        for task in pending:  # whichever thread comes first takes the next
+            try:
+                task()
+            except BaseException as error:
+                errors.append(error)
+
+    openmp = None if _forked else _openmp()
+    if openmp is not None:
+        openmp.GOMP_parallel(_OUTLINED(work), None, len(tasks), 0)
+    else:
+        futures = [_pool().submit(work, None) for _ in tasks[1:]]
+        work(None)
+        for future in futures:
+            future.result()
+    if errors:
+        raise errors[0]
+
+
+@cache
+def _openmp() -> ctypes.CDLL | None:
+    """The GNU OpenMP library that PyTorch brings along."""
+    for path in (Path(torch.__file__).parent / "lib").glob("libgomp*.so*"):
+        library = ctypes.CDLL(str(path))
+        library.GOMP_parallel.argtypes = [_OUTLINED, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint]
+        library.GOMP_parallel.restype = None
+        return library
+    return None
 
 
 def _pool() -> ThreadPoolExecutor:
