@@ -7,6 +7,7 @@ gradient of the weights is summed over parts of the batch that do not depend on 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -19,10 +20,13 @@ from handson.kernels.threads import over_rows
 from handson.kernels.tiles import add_product
 from handson.kernels.vectors import LANES, compiled, load, store
 
-LSTM, GRU = range(2)
+# The kinds are named by the gates that Keras counts; in memory both have four.
+GRU, LSTM = 3, 4
 GATES = 4
-# The weights' gradient is summed in so many parts at most, of so many rows at least.
-_MOST_PARTS, _FEWEST_ROWS = 8, 16
+# The rows of a part: so few that what a step writes is still near the processor when it is read.
+_ROWS = 16
+# The gradient of the weights is summed over so many parts at most, for each needs memory of its own.
+_MOST_PARTS = 8
 
 
 @compiled
@@ -53,7 +57,7 @@ def _backward(kind, upper, inputs, gates, cells, weights, d_inputs, d_cells, d_s
     steps, rows, width = gates.shape[0], last - first, cells.shape[2]
     earliest, slopes, held = steps - upper.shape[0], d_sums[first:last], d_cells[first:last]
     flat = slopes.reshape(rows, GATES * width)
-    blocks = slopes.reshape(rows, GATES * width // LANES, LANES).transpose(1, 0, 2)
+    blocks = slopes.reshape(rows, GATES * width // LANES, LANES)
     for t in range(steps - 1, -1, -1):
         above = d_inputs[(t + 1) % d_inputs.shape[0], first:last]
         below = d_inputs[t % d_inputs.shape[0], first:last]
@@ -91,8 +95,7 @@ class Recurrence(torch.autograd.Function):
         cells = torch.empty(steps + 1 if keep else 1, rows, width)
         cells[0] = 0.0
         arrays = [tensor.numpy() for tensor in (inputs, gates, cells, _in_blocks(padded))]
-        numbers = np.broadcast_to(np.arange(rows)[:, None], (rows, steps * gates[0, 0].numel()))
-        over_rows(lambda part: _forward(kind, *arrays, part[0, 0], part[-1, 0] + 1), (numbers,))
+        _over_parts(rows // _ROWS, rows, gates[0].numel() * steps, lambda _, *ends: _forward(kind, *arrays, *ends))
         ctx.kind, ctx.sequences, ctx.features = kind, sequences, features
         if keep:
             ctx.save_for_backward(padded, inputs, gates, cells)
@@ -109,17 +112,12 @@ class Recurrence(torch.autograd.Function):
         back = F.pad(padded[:wanted].t(), (0, -wanted % LANES))
         d_inputs = torch.empty(steps + 1 if ctx.needs_input_grad[0] else 1, rows, back.shape[1])
         d_inputs[-1] = 0.0
-        parts = max(1, min(_MOST_PARTS, rows // _FEWEST_ROWS))
+        parts = max(1, min(rows // _ROWS, _MOST_PARTS))
         d_weights = torch.zeros(parts, *padded.shape)
         scratch = torch.zeros(rows, width), torch.empty(rows, GATES, width)
         given = upper, inputs, gates, cells, _in_blocks(back), d_inputs, *scratch
         arrays, sums = [tensor.numpy() for tensor in given], d_weights.numpy()
-
-        def work(numbers: np.ndarray) -> None:
-            for part in numbers[:, 0]:
-                _backward(ctx.kind, *arrays, sums[part], rows * part // parts, rows * (part + 1) // parts)
-
-        over_rows(work, (np.broadcast_to(np.arange(parts)[:, None], (parts, gates.numel() // parts)),))
+        _over_parts(parts, rows, gates.numel(), lambda part, *ends: _backward(ctx.kind, *arrays, sums[part], *ends))
         d_x = d_inputs[:-1, :, width:wanted].transpose(0, 1) if ctx.needs_input_grad[0] else None
         return d_x, _unpadded(d_weights.sum(0), units), None, None
 
@@ -140,4 +138,15 @@ def _unpadded(padded: Tensor, units: int) -> Tensor:
 
 def _in_blocks(matrix: Tensor) -> Tensor:
     """A matrix as `handson.kernels.tiles.add_product` takes it."""
-    return matrix.reshape(len(matrix), -1, LANES).transpose(0, 1).contiguous()
+    return matrix.reshape(len(matrix), -1, LANES).transpose(0, 1).contiguous().transpose(0, 1)
+
+
+def _over_parts(parts: int, rows: int, size: int, work: Callable[[int, int, int], None]) -> None:
+    """Deal parts of the rows to threads: `work` gets the number of a part, its first row and the row after its last."""
+    parts = max(parts, 1)
+
+    def each(numbers: np.ndarray) -> None:
+        for part in numbers[:, 0]:
+            work(part, rows * part // parts, rows * (part + 1) // parts)
+
+    over_rows(each, (np.broadcast_to(np.arange(parts)[:, None], (parts, size // parts)),))

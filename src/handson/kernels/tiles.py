@@ -41,7 +41,7 @@ def _add_tile(
             for kind, value in zip(signature.args[:3], arguments[:3], strict=True)
         )
         to = to.at(builder, row, builder.mul(block, _INDEX(LANES)))
-        by, factors = by.at(builder, row, _INDEX(0)), factors.at(builder, block, _INDEX(0))
+        by, factors = by.at(builder, row), factors.at(builder, _INDEX(0), block)
         end = builder.append_basic_block("end")
         heights = []
         for shape in product(_HEIGHTS, _WIDTHS):
@@ -101,7 +101,7 @@ def _generate_tile(builder: Any, rows: int, width: int, sums: _Array, left: _Arr
     builder.position_at_end(loop)
     step = builder.phi(_INDEX)
     held = {at: builder.phi(LLVM_VECTOR) for at in tile}
-    factors = [right.load(builder, LLVM_VECTOR, _INDEX(v), step) for v in range(width)]
+    factors = [right.load(builder, LLVM_VECTOR, step, _INDEX(v)) for v in range(width)]
     scalars = [left.load(builder, ir.FloatType(), _INDEX(i), step) for i in range(rows)]
     fused = {"flags": ("contract",)}
     products = {(i, v): builder.fmul(spread(builder, scalars[i]), factors[v], **fused) for i, v in tile}
@@ -122,10 +122,10 @@ def _generate_tile(builder: Any, rows: int, width: int, sums: _Array, left: _Arr
 def add_product(sums, left, right):
     """sums += left @ right, for float32 arrays.
 
-    `right`, (depth, columns), is given as (columns / LANES, depth, LANES). `left` may have gaps, the last axes of the
-    others not.
+    `right`, (depth, columns), is given as (depth, columns / LANES, LANES), best with vectors of the same columns beside
+    each other in memory. Along all axes but the last of `sums` and `right` there may be gaps.
     """
-    blocks, rows = right.shape[0], sums.shape[0]
+    blocks, rows = right.shape[1], sums.shape[0]
     block = 0
     while block < blocks:
         width = 4 if blocks - block >= 4 else 1
