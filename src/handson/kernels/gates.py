@@ -1,7 +1,7 @@
 """Sigmoid and tanh of vectors, accurate to about two units in the last place.
 
-`math.exp` and `math.tanh` are calls of a library, one value after another; these are plain arithmetic. The polynomials are
-those of the Cephes library (Moshier, 1992).
+`math.exp` and `math.tanh` are calls of a library, one value after another; these are plain arithmetic. The
+polynomial is that of the Cephes library (Moshier, 1992).
 """
 
 from __future__ import annotations

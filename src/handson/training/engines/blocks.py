@@ -1,6 +1,6 @@
 """The engine of nets on a CPU with parts that are one kernel: ReLU with 2x2 max-pooling, and recurrent layers.
 
-In convolutional nets batch normalization, ReLU, max-pooling and dropout are one kernel: a large part of a step is moving
+In convolutional nets batch normalization, ReLU, max-pooling and dropout are one kernel: a large part of a step moves
 data between them. Without batch normalization the numbers are those of the reference to the last bit. An LSTM or a GRU
 goes through all its steps in one kernel, whose numbers do not depend on the number of threads.
 """
@@ -64,7 +64,7 @@ class Blocks(Eager):
             return f"the device {job.device.type}"
         layers = _layers(job)
         if not any(map(_recurs, layers)) and not any(map(_fused, layers, layers[1:])):
-            return "a net without ReLU before 2x2 max-pooling and without LSTM or GRU"
+            return "a net without ReLU before 2x2 max-pooling and without LSTM or GRU of the usual kind"
         return None
 
     def forward(self, inputs: Tensor) -> Tensor:
