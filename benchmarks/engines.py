@@ -1,10 +1,11 @@
-"""What the engine `blocks` brings on convolutional nets, beside the reference.
+"""What the engine `blocks` brings on convolutional and recurrent nets, beside the reference.
 
     python benchmarks/engines.py
 
-The nets are the fourth lecture's (96x96, ReLU, pooling and dropout, batches of 128), and one for digits (28x28, batch
-normalization, ReLU and pooling, batches of 64). The engines train in turn, in one process; the figures are milliseconds
-per step, medians over the repetitions with the lowest and the highest.
+The nets are the fourth lecture's (96x96, ReLU, pooling and dropout, batches of 128), one for digits (28x28, batch
+normalization, ReLU and pooling, batches of 64), and an LSTM and a GRU of 64 units over 130x3 (batches of 64). The
+engines train in turn, in one process; the figures are milliseconds per step, medians over the repetitions with the
+lowest and the highest.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import torch
 
 import handson
 from handson import Sequential
-from handson.layers import Activation, BatchNormalization, Conv2D, Dense, Dropout, Flatten, MaxPooling2D
+from handson.layers import GRU, LSTM, Activation, BatchNormalization, Conv2D, Dense, Dropout, Flatten, MaxPooling2D
 from handson.optimizers import SGD
 
 ENGINES = ("eager", "blocks")
@@ -54,9 +55,19 @@ def digits() -> Sequential:
     return net
 
 
+def recurrent(layer: type[LSTM] | type[GRU]) -> Sequential:
+    """A net that reads light curves."""
+    net = Sequential([layer(64, input_shape=(130, 3)), Dense(5, activation="softmax")], seed=0)
+    net.compile("adam", "sparse_categorical_crossentropy")
+    return net
+
+
+NETS = {"lecture": lecture, "digits": digits, "lstm": lambda: recurrent(LSTM), "gru": lambda: recurrent(GRU)}
+
+
 def measure(name: str, x: np.ndarray, y: np.ndarray, batch_size: int, repetitions: int) -> None:
     """Train copies of a net in turn, one with each engine; print the milliseconds of a step."""
-    nets = {engine: {"lecture": lecture, "digits": digits}[name]() for engine in ENGINES}
+    nets = {engine: NETS[name]() for engine in ENGINES}
     times: dict[str, list[float]] = {engine: [] for engine in ENGINES}
     for repetition in range(repetitions + 1):
         for engine, net in nets.items():
@@ -73,14 +84,18 @@ def measure(name: str, x: np.ndarray, y: np.ndarray, batch_size: int, repetition
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repetitions", type=int, default=9)
+    parser.add_argument("--nets", nargs="+", choices=NETS, default=list(NETS))
     arguments = parser.parse_args()
     print(f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads, handson "
           f"{handson.__version__}, torch {torch.__version__}, n = {arguments.repetitions}")  # fmt: skip
     rng = np.random.default_rng(0)
-    images = rng.random((5 * 128, 96, 96, 1), dtype=np.float32)
-    measure("lecture", images, rng.uniform(-1, 1, (len(images), 30)), 128, arguments.repetitions)
-    signs = rng.random((30 * 64, 28, 28, 1), dtype=np.float32)
-    measure("digits", signs, rng.integers(0, 10, len(signs)), 64, arguments.repetitions)
+    for name in arguments.nets:
+        rows, size, shape = {"lecture": (5, 128, (96, 96, 1)), "digits": (30, 64, (28, 28, 1))}.get(
+            name, (32, 64, (130, 3))
+        )
+        x = rng.random((rows * size, *shape), dtype=np.float32)
+        y = rng.uniform(-1, 1, (len(x), 30)) if name == "lecture" else rng.integers(0, 5, len(x))
+        measure(name, x, y, size, arguments.repetitions)
 
 
 if __name__ == "__main__":

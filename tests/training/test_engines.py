@@ -3,12 +3,23 @@
 import interrupted
 import numpy as np
 import pytest
-from conformance import check_against_reference, jobs, trained
+from conformance import check_against_reference, close, jobs, trained
 from hypothesis import given, settings
 
 import handson
 from handson.errors import HandsonError
-from handson.layers import LSTM, Activation, BatchNormalization, Conv2D, Dense, Dropout, Flatten, MaxPooling2D
+from handson.layers import (
+    GRU,
+    LSTM,
+    Activation,
+    BatchNormalization,
+    Conv2D,
+    Dense,
+    Dropout,
+    Flatten,
+    MaxPooling2D,
+    Reshape,
+)
 from handson.optimizers import SGD, Adam
 from handson.training import engines, fit
 
@@ -120,6 +131,70 @@ def test_blocks_with_batch_normalization_are_those_of_the_reference_within_round
     assert all(np.array_equal(a, b) for a, b in zip(weights, again[0], strict=True))
 
 
+RECURRENT = {
+    "lstm": lambda: [LSTM(5)],
+    "gru": lambda: [GRU(5)],
+    "stacked": lambda: [LSTM(17, return_sequences=True), Dropout(0.2), GRU(4, go_backwards=True, dropout=0.3)],
+    "dropped": lambda: [LSTM(6, dropout=0.4, return_sequences=True, use_bias=False), Dense(2, "tanh"), Flatten()],
+    "frozen": lambda: [GRU(6, return_sequences=True), LSTM(4, trainable=False), BatchNormalization()],
+    "penalized": lambda: [LSTM(4, kernel_regularizer="l2"), Dropout(0.5)],
+    "beside a loop": lambda: [LSTM(4, return_sequences=True), LSTM(3, recurrent_dropout=0.5), Dense(2)],
+    "beside a block": lambda: [Reshape((7, 3, 1)), Conv2D(2, (2, 2), activation="relu"), MaxPooling2D(),
+                               Reshape((3, 2)), GRU(4)],
+}  # fmt: skip
+
+
+def recurrent(engine, x, y, stack, weights=None):
+    net = handson.Sequential([*RECURRENT[stack](), Dense(1)], seed=2)
+    net.compile(SGD(0.1, momentum=0.9), "mse", metrics=["mae"])
+    arguments = {"validation_data": (x, y), "sample_weight": weights, "engine": engine}
+    history = net.fit(x, y, epochs=3, batch_size=8, verbose=0, seed=3, **arguments)
+    return net.get_weights(), history.history, net.predict(x)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("stack", RECURRENT)
+def test_compiled_recurrent_layers_are_those_of_the_reference_within_rounding(rng, stack, weighted):
+    x, y = rng.normal(size=(21, 7, 3)).astype(np.float32), rng.normal(size=21).astype(np.float32)
+    weights = rng.uniform(0, 2, size=21) if weighted else None
+    (found, history, predicted), expected = (recurrent(e, x, y, stack, weights) for e in ("blocks", "eager"))
+    close(found, expected[0])
+    for name, values in history.items():
+        np.testing.assert_allclose(values, expected[1][name], rtol=1e-4)
+    np.testing.assert_allclose(predicted, expected[2], rtol=1e-3, atol=1e-4)
+    again = recurrent("blocks", x, y, stack, weights)
+    assert all(np.array_equal(a, b) for a, b in zip(found, again[0], strict=True))
+
+
+@pytest.mark.parametrize("plan", [[(0, 0)], [(0, 3), (2, 1)]])
+def test_compiled_recurrent_layers_go_on_exactly_where_they_were_stopped(tmp_path, plan):
+    def make():
+        layers = [Reshape((3, 1)), LSTM(6, dropout=0.3, return_sequences=True), GRU(4), Dropout(0.2), Dense(1)]
+        return handson.Sequential(layers)
+
+    interrupted.check_equal(tmp_path, plan, make=make, engine="blocks")
+
+
+@pytest.mark.parametrize(
+    "layer", [LSTM(3, activation="relu"), LSTM(3, recurrent_dropout=0.1), GRU(3, reset_after=False)]
+)
+def test_other_recurrent_layers_are_not_compiled(layer):
+    net = handson.Sequential([layer, Dense(1)])
+    net.compile("sgd", "mse")
+    with pytest.raises(HandsonError, match="no program for a net .* without LSTM or GRU of the usual kind"):
+        net.fit(np.ones((4, 5, 2)), np.ones(4), verbose=0, engine="blocks")
+
+
+def test_a_recurrent_layer_that_somebody_looks_at_is_left_to_itself(rng):
+    x, y = rng.normal(size=(20, 4, 2)).astype(np.float32), rng.normal(size=20).astype(np.float32)
+    net = handson.Sequential([LSTM(3, input_shape=(4, 2), return_sequences=True), LSTM(3), Dense(1)], seed=0)
+    net.compile("sgd", "mse")
+    seen = []
+    net.layers[0].register_forward_hook(lambda layer, inputs, output: seen.append(output.shape))
+    net.fit(x, y, epochs=2, batch_size=20, verbose=0, engine="blocks")
+    assert len(seen) >= 2
+
+
 def test_other_windows_are_not_fused():
     net = handson.Sequential([Conv2D(2, 3, activation="relu", input_shape=(9, 9, 1)), MaxPooling2D(3), Flatten()])
     net.compile("sgd", "mse")
@@ -164,3 +239,6 @@ def test_the_choice_follows_from_the_net_and_the_length_of_its_training(monkeypa
     assert chosen(dense, 4) == ("DenseProgram", 2)
     assert chosen(blocks, 3) == ("Eager", 0)
     assert chosen(blocks, 4) == ("Blocks", 2)
+    recurrent = [Reshape((8, 8)), LSTM(2), Dense(1)]
+    assert chosen(recurrent, 3) == ("Eager", 0)
+    assert chosen(recurrent, 4) == ("Blocks", 2)

@@ -1,7 +1,8 @@
 """Recurrent layers over sequences (n, steps, features), with Keras's gates, weights and defaults.
 
-The usual case (tanh and sigmoid, no recurrent dropout) runs in torch's fused kernels; everything else, and the tests'
-reference, is the plain loop over the steps.
+The usual case (tanh and sigmoid, no recurrent dropout) runs in torch's fused kernels, or in those of
+`handson.kernels.recurrence` where an engine asks for it; everything else, and the tests' reference, is the plain loop
+over the steps.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from handson import activations, initializers
@@ -96,17 +98,29 @@ class _Recurrent(Layer):
 
     @property
     def fusable(self) -> bool:
-        """Whether torch's fused kernel computes this layer."""
+        """Whether fused kernels compute this layer."""
         plain = self.activation is activations.tanh and self.recurrent_activation is activations.sigmoid
         return plain and not (self.training and self.recurrent_dropout > 0)
 
     def forward(self, x: Tensor) -> Tensor:
+        x = self._entering(x)
+        outputs = self.fused(x) if self.fusable else self.loop(x)
+        return outputs if self.return_sequences else outputs[:, -1]
+
+    def compiled(self, x: Tensor) -> Tensor:
+        """What `forward` gives, from `handson.kernels.recurrence`: float32 on a CPU, for layers that are `fusable`."""
+        from handson.kernels.recurrence import Recurrence
+
+        outputs: Tensor = Recurrence.apply(self._entering(x), self.stacked(), self.gates, self.return_sequences)
+        return outputs
+
+    def _entering(self, x: Tensor) -> Tensor:
+        """The inputs in the order in which they are read, dropped while training."""
         if self.go_backwards:
             x = x.flip(1)
         if self.training and self.dropout > 0:
             x = x * dropout_mask(self, (len(x), 1, x.shape[2]), x, "/input", self.dropout)
-        outputs = self.fused(x) if self.fusable else self.loop(x)
-        return outputs if self.return_sequences else outputs[:, -1]
+        return x
 
     def recurrent_masks(self, like: Tensor) -> list[Tensor] | None:
         """One dropout mask of the state for each gate, or None."""
@@ -119,6 +133,13 @@ class _Recurrent(Layer):
         raise NotImplementedError(type(self).__name__)
 
     def loop(self, x: Tensor) -> Tensor:
+        raise NotImplementedError(type(self).__name__)
+
+    def stacked(self) -> Tensor:
+        """All weights under each other, (units + features, 4 units), with a row more for a bias.
+
+        The product with [state, inputs, 1] is all that goes into the gates in a step.
+        """
         raise NotImplementedError(type(self).__name__)
 
 
@@ -192,6 +213,10 @@ class LSTM(_Recurrent):
             outputs.append(state)
         return torch.stack(outputs, 1)
 
+    def stacked(self) -> Tensor:
+        bias = [] if self.bias is None else [self.bias[None]]
+        return torch.cat([self.recurrent_kernel, self.kernel, *bias])
+
     def _recur(self, state: Tensor, masks: list[Tensor] | None) -> Tensor:
         if masks is None:
             return torch.matmul(state, self.recurrent_kernel)
@@ -260,6 +285,16 @@ class GRU(_Recurrent):
             state = self._step(step.chunk(3, 1), state, masks, recurrent_bias)
             outputs.append(state)
         return torch.stack(outputs, 1)
+
+    def stacked(self) -> Tensor:
+        """The candidate's columns are there twice, for the state, which is reset, and for the inputs, which are not."""
+        both = 2 * self.units
+        recurrent, kernel = F.pad(self.recurrent_kernel, (0, self.units)), self.kernel
+        rows = [recurrent, torch.cat([kernel[:, :both], torch.zeros_like(kernel[:, both:]), kernel[:, both:]], 1)]
+        if self.bias is not None:
+            outer, inner = self.bias
+            rows.append(torch.cat([outer[:both] + inner[:both], inner[both:], outer[both:]])[None])
+        return torch.cat(rows)
 
     def _step(
         self,

@@ -1,7 +1,8 @@
-"""The engine of convolutional nets on a CPU: batch normalization, ReLU, 2x2 max-pooling and dropout are one kernel.
+"""The engine of nets on a CPU with parts that are one kernel: ReLU with 2x2 max-pooling, and recurrent layers.
 
-A large part of a step of such nets is moving data between them. Without batch normalization the numbers are those of
-the reference to the last bit.
+In convolutional nets batch normalization, ReLU, max-pooling and dropout are one kernel: a large part of a step moves
+data between them. Without batch normalization the numbers are those of the reference to the last bit. An LSTM or a GRU
+goes through all its steps in one kernel, whose numbers do not depend on the number of threads.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from handson import activations
-from handson.layers import Activation, BatchNormalization, Conv2D, Dropout, MaxPooling2D
+from handson.layers import GRU, LSTM, Activation, BatchNormalization, Conv2D, Dropout, MaxPooling2D
 from handson.layers.dropout import mask_key
 from handson.randomness import stream
 from handson.training.engines.eager import Eager
@@ -28,7 +29,7 @@ Step = Callable[[Tensor], Tensor]
 
 
 class Blocks(Eager):
-    """Runs a `Sequential` with batch normalization, ReLU, max-pooling and dropout fused where they follow each other.
+    """Runs a `Sequential` with fused blocks of ReLU, max-pooling and their neighbours, and compiled recurrent layers.
 
     Parameters
     ----------
@@ -37,8 +38,8 @@ class Blocks(Eager):
     """
 
     reason = (
-        "engine='blocks': ReLU, max-pooling and their neighbours in this net run as one kernel; engine='eager' does "
-        "without."
+        "engine='blocks': compiled kernels run parts of this net (ReLU with max-pooling and their neighbours, LSTM, "
+        "GRU); engine='eager' does without."
     )
 
     def __init__(self, job: Job) -> None:
@@ -63,8 +64,9 @@ class Blocks(Eager):
             return f"the device {job.device.type}"
         if job.precision == "bfloat16":
             return "precision='bfloat16'"
-        if not any(map(_fused, _layers(job), _layers(job)[1:])):
-            return "a net without ReLU before 2x2 max-pooling"
+        layers = _layers(job)
+        if not any(map(_recurs, layers)) and not any(map(_fused, layers, layers[1:])):
+            return "a net without ReLU before 2x2 max-pooling and without LSTM or GRU of the usual kind"
         return None
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -83,6 +85,11 @@ def _fused(layer: Any, after: Any) -> bool:
     relu = type(layer) in (Conv2D, Activation) and layer.activation is activations.relu
     plain = type(after) is MaxPooling2D and after.pool_size == after.strides == (2, 2) and after.padding == "valid"
     return relu and plain and not (_hooked(layer) or _hooked(after))
+
+
+def _recurs(layer: Any) -> bool:
+    """Whether a layer is a recurrent one of the usual kind."""
+    return type(layer) in (LSTM, GRU) and layer.fusable and layer.recurrent_dropout == 0 and not _hooked(layer)
 
 
 def _normalizes(layer: Any, after: Any) -> bool:
@@ -107,7 +114,8 @@ def _steps(job: Job) -> Iterator[Step]:
     while layers:
         first = 1 if len(layers) > 2 and _normalizes(*layers[:2]) else 0
         if not (len(layers) > first + 1 and _fused(*layers[first : first + 2])):
-            yield layers.pop(0)
+            layer = layers.pop(0)
+            yield layer.compiled if _recurs(layer) else layer
             continue
         last = first + 2
         drops = len(layers) > last and _drops(layers[last])

@@ -1,0 +1,117 @@
+"""Vectors of float32 in compiled kernels: as many values as a register of the processor holds.
+
+Where the compiler finds vectors by itself, plain loops are enough. Here a kernel says what it wants: a vector comes
+from an array with `load` and goes back with `store`; + - * / work on all its values, also with a number on one side.
+"""
+
+from __future__ import annotations
+
+import operator
+from functools import partial
+from typing import Any
+
+import numba
+from llvmlite import binding, ir
+from numba import types
+from numba.core import cgutils
+from numba.core.typeconv import Conversion
+from numba.core.typing.templates import ConcreteTemplate, infer_global
+from numba.extending import intrinsic, lower_builtin, lower_cast, models, register_model
+
+LANES = 16 if binding.get_host_cpu_features().get("avx512f", False) else 8
+
+LANE, LLVM_VECTOR = ir.IntType(32), ir.VectorType(ir.FloatType(), LANES)
+LANE_VECTOR = ir.VectorType(LANE, LANES)
+
+# Not reassociated: the numbers must not depend on what the compiler sees around them.
+compiled = numba.njit(cache=True, nogil=True, fastmath={"contract"}, error_model="numpy")
+
+
+class _Vector(types.Type):
+    def __init__(self) -> None:
+        super().__init__(name=f"float32x{LANES}")
+
+    def can_convert_from(self, typing_context: Any, other: Any) -> Any:
+        return Conversion.safe if other == types.float32 else None
+
+
+VECTOR = _Vector()
+
+
+@register_model(_Vector)
+class _VectorModel(models.PrimitiveModel):
+    def __init__(self, manager: Any, kind: Any) -> None:
+        super().__init__(manager, kind, LLVM_VECTOR)
+
+
+def spread(builder: Any, value: Any) -> Any:
+    """Code for a vector of equal values."""
+    undefined = ir.Constant(LLVM_VECTOR, ir.Undefined)
+    first = builder.insert_element(undefined, value, LANE(0))
+    return builder.shuffle_vector(first, undefined, ir.Constant(LANE_VECTOR, [0] * LANES))
+
+
+@lower_cast(types.float32, VECTOR)
+def _cast(context: Any, builder: Any, before: Any, after: Any, value: Any) -> Any:
+    return spread(builder, value)
+
+
+def _operate(method: str, context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    return getattr(builder, method)(*arguments, flags=("contract",))
+
+
+for _symbol, _method in ("add", "fadd"), ("sub", "fsub"), ("mul", "fmul"), ("truediv", "fdiv"):
+    _template = type(_symbol, (ConcreteTemplate,), {"cases": [VECTOR(VECTOR, VECTOR)]})
+    infer_global(getattr(operator, _symbol))(_template)
+    lower_builtin(getattr(operator, _symbol), VECTOR, VECTOR)(partial(_operate, _method))
+
+
+@intrinsic
+def choose(typing_context: Any, a: Any, b: Any, then: Any, otherwise: Any) -> Any:
+    """Values of `then` where a < b, of `otherwise` elsewhere, also where one of the two is NaN."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        a, b, then, otherwise = arguments
+        return builder.select(builder.fcmp_ordered("<", a, b), then, otherwise)
+
+    return VECTOR(VECTOR, VECTOR, VECTOR, VECTOR), generate
+
+
+@intrinsic
+def power_of_two(typing_context: Any, x: Any) -> Any:
+    """2**n from 1.5 * 2**23 + n: a float32 of this size has the whole number n in the last bits of its pattern."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        bits = builder.bitcast(arguments[0], LANE_VECTOR)
+        exponent = builder.add(bits, ir.Constant(LANE_VECTOR, [127] * LANES))
+        return builder.bitcast(builder.shl(exponent, ir.Constant(LANE_VECTOR, [23] * LANES)), LLVM_VECTOR)
+
+    return VECTOR(VECTOR), generate
+
+
+def _place(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    array = cgutils.create_struct_proxy(signature.args[0])(context, builder, arguments[0])
+    index = cgutils.unpack_tuple(builder, arguments[1])
+    place = cgutils.get_item_pointer(context, builder, signature.args[0], array, index, wraparound=False)
+    return builder.bitcast(place, LLVM_VECTOR.as_pointer())
+
+
+@intrinsic
+def load(typing_context: Any, array: Any, index: Any) -> Any:
+    """The vector that begins at an index, a tuple, of a float32 array whose last axis has no gaps."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.load(_place(context, builder, signature, arguments), align=4)
+
+    return VECTOR(array, index), generate
+
+
+@intrinsic
+def store(typing_context: Any, array: Any, index: Any, vector: Any) -> Any:
+    """Write a vector to where `load` would read it."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        builder.store(arguments[2], _place(context, builder, signature, arguments), align=4)
+        return context.get_dummy_value()
+
+    return types.void(array, index, VECTOR), generate
