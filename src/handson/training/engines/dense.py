@@ -116,6 +116,8 @@ def _obstacle_in_net(job: Job) -> str | None:
         return f"inputs of shape {job.module.input_shape}"
     if not any(isinstance(layer, Dense) for layer in layers):
         return "a net without Dense layers"
+    if job.batches.streams:
+        return "data that are read from their file while it trains"
     if any(not weight.requires_grad for weight in job.module.parameters()) or job.penalized:
         return "frozen layers or regularizers"
     if job.module.count_params() > MOST_WEIGHTS or job.batches.inputs.numel() > MOST_INPUTS:
