@@ -6,15 +6,17 @@ import math
 import struct
 import zipfile
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
 from handson.data.damage import reading
 from handson.data.dataset import Dataset
 from handson.data.free_memory import free_memory, is_large
-from handson.data.mapped import MappedRows, is_mapped
 from handson.errors import HandsonError, listing, nearest
+
+if TYPE_CHECKING:
+    from handson.data.mapped import MappedRows
 
 # The names under which the inputs are looked for in an '.npz' file when nothing is said.
 INPUT_ARRAYS = ("inputs", "images", "features", "x", "X")
@@ -181,7 +183,9 @@ def images_or_features(array: np.ndarray, path: Path) -> np.ndarray | MappedRows
         raise HandsonError(f"{path}: inputs must be numbers; got {array.dtype}.")
     if array.ndim == 3 and array.dtype == np.uint8:
         array = array[..., None]
-    if is_mapped(array):
+    if isinstance(array, np.memmap):
+        from handson.data.mapped import MappedRows
+
         return MappedRows(array, "inputs")
     with np.errstate(over="ignore"):
         return array if array.dtype == np.uint8 else array.astype(np.float32)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from handson.data.mapped import MappedRows
 from handson.errors import HandsonError, listing, nearest
+
+if TYPE_CHECKING:
+    from handson.data.mapped import MappedRows
 
 
 @dataclass
@@ -80,8 +82,8 @@ class Dataset:
             name: None if getattr(self, name) is None else getattr(self, name)[chosen]
             for name in ("targets", "groups", "ids")
         }
-        mapped = isinstance(self.inputs, MappedRows)
-        inputs = self.inputs.select(np.asarray(chosen)) if mapped else self.inputs[chosen]  # type: ignore[union-attr]
+        inputs = self.inputs
+        inputs = inputs[chosen] if isinstance(inputs, np.ndarray) else inputs.select(np.asarray(chosen))
         return replace(self, inputs=inputs, **taken)  # type: ignore[arg-type]
 
     def columns(self, names: list[str]) -> Dataset:

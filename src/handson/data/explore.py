@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from handson.data.dataset import Dataset
-from handson.data.mapped import MappedRows
 
 # Patterns of missing values beyond this many are summed up in one line.
 MOST_PATTERNS = 8
@@ -122,7 +121,7 @@ def explore(data: Dataset) -> Exploration:
 
 def _sample(data: Dataset) -> tuple[Dataset, list[str]]:
     """Of a data set that stays in its file, rows spread over it, and a remark that says so."""
-    if not isinstance(data.inputs, MappedRows):
+    if isinstance(data.inputs, np.ndarray):
         return data, []
     rows = min(len(data), max(1, SAMPLED_VALUES * len(data) // max(1, data.inputs.numel())))
     sample = data.rows(np.unique(np.linspace(0, len(data) - 1, rows).astype(np.int64)))

@@ -19,7 +19,7 @@ from handson.errors import HandsonError
 # Smaller arrays (in bytes, as float32) are held in memory although they are mapped.
 LEAST_BYTES = 1 << 25
 # What goes over all rows takes so many values at a time, and so needs little memory.
-PIECE = 1 << 21
+PIECE = 1 << 19
 
 
 def is_mapped(data: Any) -> bool:

@@ -33,7 +33,7 @@ def of_tensor(tensor: Data) -> str:
     size = tensor.numel() * tensor.element_size()
     step = 1 if size <= WHOLE_BYTES else max(1, rows // PIECES)
     width = max(1, size // rows)
-    block = max(1, (1 << 24) // width) if step == 1 else 1
+    block = max(1, (1 << 20) // width) if step == 1 else 1
     for first in range(0, rows, step * block):
         digest.update(tensor[first : first + block].cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
