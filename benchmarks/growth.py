@@ -6,9 +6,9 @@
 The first trains a small dense net on 10^3 to 10^6 rows, each in a process of its own: microseconds per row of an epoch,
 the seconds before the first step, and the memory that a row takes beside its own bytes. Then it trains the fourth
 lecture's net on 96x96 images, in turn from memory and from a memory-mapped file that the system's cache holds.
-The second writes a file larger than the memory of the machine and begins an epoch over all of it, from which a number
-of steps is timed; beside it runs the same training on as many rows as these steps need, in memory. Files are written to
-the folder for temporary ones, and removed; one that --file names is kept, and used again.
+The second writes a file larger than the memory of the machine, and trains on rows from all over it while nothing of it
+is cached; beside it runs the same training on as many rows in memory. Files are written to the folder for temporary ones,
+and removed; one that --file names is kept, and used again.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import mmap
 import os
 import platform
 import shutil
@@ -109,20 +110,29 @@ def measure_growth(repetitions: int) -> None:
               f"  {before:16.3f}  {memory:11.0f}")  # fmt: skip
 
 
+def drop_cache(mapped: np.memmap) -> None:
+    """Let the system forget what it holds of a file."""
+    mapped._mmap.madvise(mmap.MADV_DONTNEED)
+    with open(mapped.filename, "rb") as file:
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
 class Enough(Exception):
     """So many steps have been timed."""
 
 
 class Steps(Callback):
-    """Ends the training after so many steps, and notes when each ends."""
+    """Ends the training after so many steps, and notes when each ends; they begin with nothing of a file in memory."""
 
-    def __init__(self, steps: int) -> None:
-        self.steps = steps
+    def __init__(self, steps: int, forget: np.ndarray | None = None) -> None:
+        self.steps, self.forget = steps, forget
         self.began = 0.0
         self.ended: list[float] = []
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         self.began = time.perf_counter()
+        if self.forget is not None:
+            drop_cache(self.forget)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         self.ended.append(time.perf_counter())
@@ -130,9 +140,9 @@ class Steps(Callback):
             raise Enough
 
 
-def seconds_a_step(x: np.ndarray, y: np.ndarray, steps: int) -> tuple[float, float]:
+def seconds_a_step(x: np.ndarray, y: np.ndarray, steps: int, cold: bool = False) -> tuple[float, float]:
     """Seconds before the first step, and for each after it, of a new copy of the lecture's net."""
-    times, started = Steps(steps), time.perf_counter()
+    times, started = Steps(steps, x if cold else None), time.perf_counter()
     with contextlib.suppress(Enough):
         lecture().fit(x, y, batch_size=BATCH, verbose=0, seed=0, engine="blocks", callbacks=[times])
     return times.began - started, (times.ended[-1] - times.ended[0]) / (steps - 1)
@@ -163,13 +173,12 @@ def targets(rows: int) -> np.ndarray:
     return np.random.default_rng(1).uniform(-1, 1, (rows, 30)).astype(np.float32)
 
 
-def compare(name: str, mapped: np.ndarray, steps: int, repetitions: int) -> None:
-    """Steps on a mapped file and on rows in memory, in turn."""
-    held, y = np.array(mapped[: steps * BATCH]), targets(len(mapped))
-    seconds_a_step(held, y[: len(held)], 2)
-    found = [
-        (seconds_a_step(held, y[: len(held)], steps), seconds_a_step(mapped, y, steps)) for _ in range(repetitions)
-    ]
+def compare(name: str, mapped: np.ndarray, steps: int, repetitions: int, cold: bool = False) -> None:
+    """Steps on rows spread over a mapped file and on rows in memory, in turn."""
+    spread = mapped[:: len(mapped) // (steps * BATCH)][: steps * BATCH]
+    held, y = np.array(mapped[: len(spread)]), targets(len(spread))
+    seconds_a_step(held, y, 2)
+    found = [(seconds_a_step(held, y, steps), seconds_a_step(spread, y, steps, cold)) for _ in range(repetitions)]
     print(f"lecture's net, {mapped.nbytes / 2**30:.2f} GiB of images, {steps} steps, batches of {BATCH}")
     report(name, [pair[1] for pair in found], report("in memory", [pair[0] for pair in found]))
 
@@ -205,7 +214,7 @@ def main() -> None:
         path = arguments.file or Path(folder, "images.npy")
         if arguments.larger_than_memory:
             mapped = large_file(path, arguments.gib or 1.2 * memory)
-            compare("larger than memory", mapped, arguments.steps, arguments.repetitions)
+            compare("larger than memory", mapped, arguments.steps, arguments.repetitions, cold=True)
         else:
             measure_growth(arguments.repetitions)
             compare("mapped, cached", write_images(path, arguments.steps * BATCH), arguments.steps,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from handson.data.batches import Batches
 
 # Batches are fetched in groups of about so many bytes; so much is held at most, in so many groups.
-GROUP_BYTES, MOST_BYTES, MOST_GROUPS = 1 << 22, 1 << 26, 4
+GROUP_BYTES, MOST_BYTES, MOST_GROUPS = 1 << 21, 1 << 26, 3
 # The share of a device's free memory that data may take.
 SHARE = 0.5
 

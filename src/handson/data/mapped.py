@@ -192,7 +192,7 @@ class MappedRows:
         places, stride = self._places(rows), self._array.strides[0]
         if self._map is None or not len(places) or stride < self._extent or not hasattr(mmap, "MADV_WILLNEED"):
             return
-        if isinstance(places, range) and abs(places.step) == 1:
+        if isinstance(places, range) and abs(places.step) == 1 and stride - self._extent < mmap.PAGESIZE:
             first, last = min(places[0], places[-1]), max(places[0], places[-1])
             pages = [(self._start + first * stride, self._start + last * stride + self._extent)]
         else:
