@@ -7,8 +7,8 @@ The first trains a small dense net on 10^3 to 10^6 rows, each in a process of it
 the seconds before the first step, and the memory that a row takes beside its own bytes. Then it trains the fourth
 lecture's net on 96x96 images, in turn from memory and from a memory-mapped file that the system's cache holds.
 The second writes a file larger than the memory of the machine, and trains on rows from all over it while nothing of it
-is cached; beside it runs the same training on as many rows in memory. Files are written to the folder for temporary ones,
-and removed; one that --file names is kept, and used again.
+is cached; beside it runs the same training on as many rows in memory. Files are written to the folder for temporary
+ones, and removed; one that --file names is kept, and used again.
 """
 
 from __future__ import annotations

@@ -10,9 +10,6 @@ from typing import Generic, TypeVar
 Key = TypeVar("Key")
 Value = TypeVar("Value")
 
-# One thread copies what has arrived while the other waits for the disk.
-THREADS = 2
-
 
 class Ahead(Generic[Key, Value]):
     """Values by key, the next ones of which are read in advance.
@@ -28,6 +25,8 @@ class Ahead(Generic[Key, Value]):
         The key that comes after it, None after the last.
     depth : int
         How many values are held or being read at most, beside the one that the caller has.
+    threads : int
+        How many threads read.
 
     Examples
     --------
@@ -38,11 +37,11 @@ class Ahead(Generic[Key, Value]):
     """
 
     def __init__(
-        self, read: Callable[[Key], Value], following: Callable[[Key], Key | None], depth: int = THREADS
+        self, read: Callable[[Key], Value], following: Callable[[Key], Key | None], depth: int = 1, threads: int = 1
     ) -> None:
         self._read, self._following, self._depth = read, following, depth
         self._pending: deque[tuple[Key, Future[Value]]] = deque()
-        self._pool = ThreadPoolExecutor(THREADS, "handson-read")
+        self._pool = ThreadPoolExecutor(threads, "handson-read")
 
     def get(self, key: Key) -> Value:
         """The value of a key."""

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 # Batches are fetched in groups of about so many bytes; so much is held at most, in so many groups.
 GROUP_BYTES, MOST_BYTES, MOST_GROUPS = 1 << 21, 1 << 26, 3
+# One thread copies what has arrived while the other waits for the disk.
+THREADS = 2
 # The share of a device's free memory that data may take.
 SHARE = 0.5
 
@@ -66,7 +68,7 @@ class Feed:
         size = batches.batch_size * sum(_bytes_of_row(data) for data in (batches.inputs, batches.targets))
         self._group = max(1, GROUP_BYTES // max(1, size))
         depth = max(1, min(MOST_GROUPS, MOST_BYTES // max(1, size * self._group)))
-        self._ahead: Ahead[Key, list[Fetched]] = Ahead(self._fetch, self._following, depth)
+        self._ahead: Ahead[Key, list[Fetched]] = Ahead(self._fetch, self._following, depth, THREADS)
         self._current: tuple[Key, list[Fetched]] | None = None
         self._stream = torch.cuda.Stream(self._device) if self._device.type == "cuda" else None
 
