@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import interrupted
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 import handson
 from handson.callbacks import Callback
 from handson.data import Augment, arrays, feed, mapped
+from handson.data.batches import Batches
 from handson.data.mapped import MappedRows
 from handson.errors import HandsonError
 from handson.layers import Conv2D, Dense, Dropout, Flatten, MaxPooling2D
@@ -149,6 +151,22 @@ def test_several_nets_on_a_mapped_array(rng, on_disk):
     assert found(on_disk(x), on_disk(y)) == found(x, y)
 
 
+def test_data_that_do_not_fit_onto_a_device_are_sent_there(rng):
+    """Onto a device of which every machine has one: it holds shapes."""
+    batches = Batches(torch.ones(50, 3, dtype=torch.uint8), torch.ones(50, 1), torch.ones(50), 8, True, seed=1)
+    batches.device = torch.device("meta")
+    assert batches.note == "data: 3.26e-07 GiB do not fit onto the device, and are sent there ahead of the steps."
+    with closing(batches):
+        for epoch in (0, None):
+            found = list(batches.walk(epoch, 2, 7))
+            assert [(len(rows), *inputs.shape) for rows, (inputs, _, _) in found] == [(8, 8, 3)] * 4 + [(2, 2, 3)]
+            parts = [part for rows, contents in found for part in (rows, *contents)]
+            assert {part.device.type for part in parts} == {"meta"}
+            assert found[0][1][0].dtype == torch.float32
+    assert not reading_threads()
+    assert Batches(torch.ones(50, 3), torch.ones(50, 1)).note is None
+
+
 def test_the_compiled_program_says_no(rng, on_disk):
     net = handson.Sequential([Dense(1)])
     net.compile("adam", "mse")
@@ -261,9 +279,9 @@ print(most - before)
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs the memory figures of Linux")
 @pytest.mark.parametrize("kind", ["f4", "f8"])
 def test_a_file_several_times_larger_than_the_memory_it_takes(tmp_path, kind):
-    """400 MB of inputs and 100 MB of targets; neither is copied, converted or split in memory."""
-    rows = 400_000_000 // 500 // np.dtype(kind).itemsize
-    for name, width in (("x.npy", 500), ("y.npy", 120)):
+    """300 MB of inputs and 75 MB of targets; neither is copied, converted or split in memory."""
+    rows = 300_000_000 // 500 // np.dtype(kind).itemsize
+    for name, width in (("x.npy", 500), ("y.npy", 125)):
         np.lib.format.open_memmap(tmp_path / name, "w+", kind, (rows, width))[:: rows // 7] = 1.0
     command = [sys.executable, "-c", MEASURED, *(str(tmp_path / name) for name in ("x.npy", "y.npy", "run"))]
     # Freed blocks go back at once, so that what is measured is what is held.
