@@ -119,7 +119,7 @@ class Function:
         return result
 
 
-def align(y_true: Tensor, y_pred: Tensor, average: Average) -> Tensor:
+def align(y_true: Any, y_pred: Tensor, average: Average) -> Any:
     """Targets in the shape that a loss or metric wants for predictions: (n,) against (n, 1) is aligned.
 
     Raises

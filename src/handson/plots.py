@@ -261,7 +261,7 @@ def _draw_examples(part: Any, found: Exploration) -> None:
     for axes in grid:
         axes.axis("off")
     for axes, row in zip(grid, rows, strict=False):
-        show_image(axes, data.inputs[row])
+        show_image(axes, np.asarray(data.inputs[row]))
         if len(pairs) and data.task == "regression" and data.targets is not None:
             x, y = data.targets[row][pairs].T
             axes.plot(x, y, ".", color=TRUTH, markersize=2.5)
@@ -273,7 +273,7 @@ def _draw_columns(part: Any, found: Exploration) -> None:
     from handson.data.explore import columns_of
 
     data = found.data
-    values = list(columns_of(data.inputs))
+    values = list(columns_of(np.asarray(data.inputs)))
     if data.task == "regression" and data.targets is not None:
         values += list(columns_of(data.targets))
     shown = found.columns[:24]

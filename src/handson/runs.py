@@ -85,6 +85,8 @@ class Run:
         kept = experiment.model_copy(deep=True)
         if kept.data.path:
             kept.data.path = os.path.abspath(kept.data.path)
+        if isinstance(kept.data.targets, str) and kept.data.targets.endswith(".npy"):
+            kept.data.targets = os.path.abspath(kept.data.targets)
         if kept.data.groups and kept.data.groups.endswith((".npy", ".npz")):
             kept.data.groups = os.path.abspath(kept.data.groups)
         kept.to_yaml(folder / "experiment.yaml")
@@ -323,7 +325,7 @@ class Run:
             return None
         chosen = data.rows(np.unique(np.linspace(0, len(data) - 1, SHOWN).astype(int)))
         path = self.folder / name
-        plot_keypoints(chosen.inputs, predict(chosen.inputs), chosen.targets, points, path=path)
+        plot_keypoints(np.asarray(chosen.inputs), predict(chosen.inputs), chosen.targets, points, path=path)
         return path
 
     def _trained(self, name: str) -> Path:

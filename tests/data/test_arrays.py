@@ -11,7 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handson.data import arrays
+from handson.data import mapped
 from handson.data.arrays import as_labels, as_tensor, check_finite, check_rows, columns_of
 from handson.errors import HandsonError
 
@@ -212,7 +212,7 @@ def test_the_place_of_the_first_value_that_is_not_finite_is_named(shape, data, v
 
 @pytest.mark.parametrize("piece", [1, 2, 6, 7, 1000])
 def test_large_inputs_are_checked_piece_by_piece(monkeypatch, piece):
-    monkeypatch.setattr(arrays, "PIECE", piece)
+    monkeypatch.setattr(mapped, "PIECE", piece)
     x = torch.zeros(20, 3)
     check_finite(x, "inputs")
     x[17, 2] = np.nan

@@ -11,10 +11,8 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from handson.data.mapped import LEAST_BYTES, Data, MappedRows, is_mapped, pieces
 from handson.errors import HandsonError
-
-# Checking for NaN works on pieces of this many values, so that it needs little memory.
-PIECE = 1 << 24
 
 
 def columns_of(data: Any) -> list[str] | None:
@@ -51,17 +49,34 @@ def as_tensor(data: Any, what: str) -> Tensor:
     return tensor if tensor.dtype in (torch.uint8, torch.float32) else tensor.to(torch.float32)
 
 
-def as_labels(data: Any, what: str) -> Tensor:
+def as_rows(data: Any, what: str) -> Data:
+    """Like `as_tensor`, but large memory-mapped arrays stay in their files."""
+    if isinstance(data, MappedRows):
+        return data
+    if is_mapped(data) and data.size * 4 > LEAST_BYTES:
+        array = _as_numpy(data, what)
+        return MappedRows(array, what) if is_mapped(array) else as_tensor(array, what)
+    return as_tensor(data, what)
+
+
+def as_labels(data: Any, what: str) -> Data:
     """Integer labels as int64, with -1 where they are missing (NaN); fractions are an error."""
-    values = _checked(data, what)
+    rows = as_rows(data, what) if is_mapped(data) or isinstance(data, MappedRows) else None
+    if not isinstance(rows, MappedRows):
+        return _whole(_checked(data, what), what)
+    for first, piece in pieces(rows):
+        _whole(piece, what, first)
+    return rows.to(torch.int64)
+
+
+def _whole(values: Tensor, what: str, first: int = 0) -> Tensor:
+    """Whole numbers from values of which the first is that of a row."""
     missing = torch.isnan(values)
-    if bool(torch.isinf(values).any()):
-        row = int(torch.isinf(values).reshape(len(values), -1).any(1).nonzero()[0])
-        raise HandsonError(f"{what} are whole numbers 0, 1, 2, ...; row {row} has {values[row].tolist()}.")
     whole = torch.where(missing, -1, values)
-    if bool((whole != whole.round()).any()):
-        row = int((whole != whole.round()).reshape(len(whole), -1).any(1).nonzero()[0])
-        raise HandsonError(f"{what} are whole numbers 0, 1, 2, ...; row {row} has {values[row].tolist()}.")
+    wrong = torch.isinf(values) | (whole != whole.round())
+    if bool(wrong.any()):
+        row = int(wrong.reshape(len(values), -1).any(1).nonzero()[0])
+        raise HandsonError(f"{what} are whole numbers 0, 1, 2, ...; row {first + row} has {values[row].tolist()}.")
     if bool(((values < 0) & ~missing).any()):
         raise HandsonError(f"{what} start at 0; the smallest is {values[~missing].min().item():g}.")
     return whole.to(torch.int64)
@@ -134,17 +149,15 @@ def _from_numpy(array: np.ndarray) -> Tensor:
         return torch.from_numpy(array)
 
 
-def check_finite(x: Tensor, what: str, columns: Sequence[str] | None = None) -> None:
+def check_finite(x: Data, what: str, columns: Sequence[str] | None = None) -> None:
     """Raise when there is a NaN or an infinity; the message says where the first one is."""
     if not x.is_floating_point():
         return
-    width = max(1, x[0].numel()) if len(x) else 1
-    rows = max(1, PIECE // width)
-    for start in range(0, len(x), rows):
-        bad = ~torch.isfinite(x[start : start + rows])
+    for start, piece in pieces(x):
+        bad = ~torch.isfinite(piece)
         if bool(bad.any()):
             where = [int(index) for index in bad.nonzero()[0]]
-            value = float(x[start : start + rows][tuple(where)])
+            value = float(piece[tuple(where)])
             where[0] += start
             place = f"row {where[0]}"
             if columns is not None and len(where) == 2:
@@ -156,7 +169,7 @@ def check_finite(x: Tensor, what: str, columns: Sequence[str] | None = None) -> 
             )
 
 
-def check_rows(x: Tensor, others: dict[str, Any]) -> None:
+def check_rows(x: Data, others: dict[str, Any]) -> None:
     """Raise unless everything has as many rows as the inputs, and at least one."""
     if len(x) == 0:
         raise HandsonError("there are no rows: the inputs are empty.")

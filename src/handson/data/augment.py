@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from handson.data import keypoints as points
+from handson.data.mapped import Data, pieces
 from handson.described import Noun
 from handson.errors import HandsonError
 from handson.randomness import stream, words
@@ -111,12 +112,12 @@ class Augment(Noun):
         still = (self.rotation, self.translation, self.shear) == ((0.0, 0.0),) * 3
         return not still or (self.rescaling, self.stretch) != ((1.0, 1.0),) * 2
 
-    def bind(self, images: Tensor, target_columns: int, names: Sequence[str] | None) -> BoundAugment:
+    def bind(self, images: Data, target_columns: int, names: Sequence[str] | None) -> BoundAugment:
         """This augmentation for one data set.
 
         Parameters
         ----------
-        images : Tensor, shape (n, height, width, channels)
+        images : Tensor or MappedRows, shape (n, height, width, channels)
             The training images, for the range of their values.
         target_columns : int
             The number of target columns; 0 for labels of classes.
@@ -383,12 +384,13 @@ def _pair(name: str, value: Any) -> tuple[float, float]:
     return float(value[0]), float(value[1])
 
 
-def _value_range(augment: Augment, images: Tensor) -> tuple[float, float]:
+def _value_range(augment: Augment, images: Data) -> tuple[float, float]:
     if augment.value_range is not None:
         return augment.value_range
     if images.dtype == torch.uint8:
         return 0.0, 255.0
-    low, high = images.min().item(), images.max().item()
+    ranges = [(piece.min().item(), piece.max().item()) for _, piece in pieces(images)]
+    low, high = min(low for low, _ in ranges), max(high for _, high in ranges)
     if low < 0:
         return low, high
     return 0.0, 1.0 if high <= 1 else max(high, 255.0)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from handson.data.feed import Contents, Feed, fits
+from handson.data.mapped import Data, MappedRows
 from handson.randomness.keys import derive, permutation
 
 
@@ -16,9 +20,9 @@ class Batches:
 
     Parameters
     ----------
-    inputs : Tensor, shape (n, ...)
+    inputs : Tensor or MappedRows, shape (n, ...)
         One row for each sample.
-    targets : Tensor, shape (n, ...)
+    targets : Tensor or MappedRows, shape (n, ...)
         As the loss wants them: see `handson.training.contract`.
     weights : Tensor, shape (n,), optional
         A weight for each sample.
@@ -30,6 +34,8 @@ class Batches:
         The seed of these orders.
     masked : bool
         Whether targets may be missing.
+    device : torch.device, optional
+        Where batches go, if the inputs are not there.
 
     Examples
     --------
@@ -38,14 +44,16 @@ class Batches:
     (3, True)
     """
 
-    inputs: Tensor
-    targets: Tensor
+    inputs: Data
+    targets: Data
     weights: Tensor | None = None
     batch_size: int = 32
     shuffle: bool = False
     seed: int = 0
     masked: bool = False
+    device: torch.device | None = None
     _order: tuple[int, Tensor] | None = field(default=None, repr=False)
+    _feed: Feed | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -55,17 +63,24 @@ class Batches:
         """Batches in an epoch."""
         return -(-len(self) // self.batch_size)
 
+    @property
+    def streams(self) -> bool:
+        """Whether batches are fetched while the steps before them run: from a file, or to another device."""
+        mapped = isinstance(self.inputs, MappedRows) or isinstance(self.targets, MappedRows)
+        return mapped or (self.device is not None and self.device.type != self.inputs.device.type)
+
     def order(self, epoch: int) -> Tensor:
         """The rows of an epoch in the order that they are seen, int64 of shape (n,)."""
-        if self._order is None or self._order[0] != epoch:
+        kept = self._order  # threads that read ahead may ask for the next epoch meanwhile
+        if kept is None or kept[0] != epoch:
             order = torch.from_numpy(permutation(derive(self.seed, "shuffle", epoch), len(self)))
-            self._order = epoch, order.to(self.inputs.device)
-        return self._order[1]
+            self._order = kept = epoch, order.to(self.inputs.device)
+        return kept[1]
 
-    def rows(self, epoch: int, step: int) -> Tensor:
-        """The rows of one batch."""
+    def rows(self, epoch: int | None, step: int) -> Tensor:
+        """The rows of one batch; without an epoch, in the order of the data."""
         first, last = self.bounds(step)
-        if self.shuffle:
+        if self.shuffle and epoch is not None:
             return self.order(epoch)[first:last]
         return torch.arange(first, last, device=self.inputs.device)
 
@@ -74,7 +89,26 @@ class Batches:
         first = step * self.batch_size
         return first, min(first + self.batch_size, len(self))
 
-    def take(self, rows: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+    def walk(self, epoch: int | None, first: int, last: int) -> Iterator[tuple[Tensor, Contents]]:
+        """The rows of the steps [first, last) of an epoch, each with inputs as float32, targets and weights.
+
+        Without an epoch they come in the order of the data, and are views where possible.
+        """
+        if self.streams:
+            self._feed = feed = self._feed or Feed(self)
+            yield from (feed.get(epoch, step) for step in range(first, last))
+            return
+        for step in range(first, last):
+            rows = self.rows(epoch, step)
+            yield rows, self.slice(step) if epoch is None else self.take(rows)
+
+    def close(self) -> None:
+        """End what reads ahead."""
+        if self._feed is not None:
+            self._feed.close()
+            self._feed = None
+
+    def take(self, rows: Tensor) -> Contents:
         """Inputs as float32, targets and weights of some rows; all of them are copies."""
         inputs = self.inputs.index_select(0, rows)
         return (
@@ -83,7 +117,7 @@ class Batches:
             None if self.weights is None else self.weights.index_select(0, rows),
         )
 
-    def slice(self, step: int) -> tuple[Tensor, Tensor, Tensor | None]:
+    def slice(self, step: int) -> Contents:
         """Inputs as float32, targets and weights of one batch in the order of the data; views where possible."""
         first, last = self.bounds(step)
         return (
@@ -93,9 +127,26 @@ class Batches:
         )
 
     def to(self, device: torch.device) -> Batches:
-        """These batches with their tensors on a device."""
-
+        """These batches for a device: moved there if that has room for them, else sent one after another."""
+        if isinstance(self.inputs, MappedRows) or isinstance(self.targets, MappedRows):
+            return self._for(device)
+        if device.type == "cuda":
+            tensors = [part for part in (self.inputs, self.targets, self.weights) if part is not None]
+            size = sum(part.numel() * part.element_size() for part in tensors if part.device != device)
+            if not fits(size, torch.cuda.mem_get_info(device)[0]):
+                return self._for(device)
         weights = None if self.weights is None else self.weights.to(device)
-        return replace(
-            self, inputs=self.inputs.to(device), targets=self.targets.to(device), weights=weights, _order=None
-        )
+        return self._for(device, inputs=self.inputs.to(device), targets=self.targets.to(device), weights=weights)
+
+    def _for(self, device: torch.device, **tensors: Any) -> Batches:
+        return replace(self, device=device, _order=None, _feed=None, **tensors)
+
+    @property
+    def note(self) -> str | None:
+        """In words for the user, how the rows come to the steps, if not from the memory of the device."""
+        if not self.streams:
+            return None
+        size = sum(part.numel() * part.element_size() for part in (self.inputs, self.targets)) / 2**30
+        if isinstance(self.inputs, MappedRows) or isinstance(self.targets, MappedRows):
+            return f"data: {size:.3g} GiB stay in their file, and are read ahead of the steps."
+        return f"data: {size:.3g} GiB do not fit onto the device, and are sent there ahead of the steps."

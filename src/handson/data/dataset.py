@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from handson.errors import HandsonError, listing, nearest
+
+if TYPE_CHECKING:
+    from handson.data.mapped import MappedRows
 
 
 @dataclass
@@ -16,8 +19,9 @@ class Dataset:
 
     Attributes
     ----------
-    inputs : ndarray, shape (n, features) or (n, height, width, channels)
-        Features as float32; images as uint8, or float32 if they were not integers of 8 bits.
+    inputs : ndarray or MappedRows, shape (n, features) or (n, height, width, channels)
+        Features as float32; images as uint8, or float32 if they were not integers of 8 bits. What is too large for the
+        memory stays in its file.
     targets : ndarray, optional
         Values as float32 of shape (n, columns), NaN where missing; or classes as int64 of shape (n,), -1 where missing.
     input_names, target_names : list of str
@@ -40,7 +44,7 @@ class Dataset:
     (3, 'table')
     """
 
-    inputs: np.ndarray
+    inputs: np.ndarray | MappedRows
     targets: np.ndarray | None = None
     input_names: list[str] = field(default_factory=list)
     target_names: list[str] = field(default_factory=list)
@@ -76,9 +80,11 @@ class Dataset:
         """Some of the rows, by a mask or by row numbers."""
         taken = {
             name: None if getattr(self, name) is None else getattr(self, name)[chosen]
-            for name in ("inputs", "targets", "groups", "ids")
+            for name in ("targets", "groups", "ids")
         }
-        return replace(self, **taken)  # type: ignore[arg-type]
+        inputs = self.inputs
+        inputs = inputs[chosen] if isinstance(inputs, np.ndarray) else inputs.select(np.asarray(chosen))
+        return replace(self, inputs=inputs, **taken)  # type: ignore[arg-type]
 
     def columns(self, names: list[str]) -> Dataset:
         """The same rows with some of the target columns, in the given order."""

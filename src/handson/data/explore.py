@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +13,8 @@ from handson.data.dataset import Dataset
 
 # Patterns of missing values beyond this many are summed up in one line.
 MOST_PATTERNS = 8
+# So many values are looked at of inputs that are too large for the memory.
+SAMPLED_VALUES = 1 << 24
 
 
 class Column(NamedTuple):
@@ -101,19 +103,30 @@ def explore(data: Dataset) -> Exploration:
     >>> [(pattern.rows, pattern.missing) for pattern in found.patterns]
     [(1, ()), (1, ('v',))]
     """
-    found = Exploration(data)
+    data, remark = _sample(data)
+    inputs, found = np.asarray(data.inputs), Exploration(data)
     if data.kind == "images":
-        found.images = _describe_images(data.inputs)
+        found.images = _describe_images(inputs)
     else:
-        found.columns += _describe_columns(data.inputs, data.input_names, "input")
+        found.columns += _describe_columns(inputs, data.input_names, "input")
     if data.task == "regression" and data.targets is not None:
         found.columns += _describe_columns(data.targets, data.target_names, "target")
         found.patterns = missing_patterns(data.targets, data.target_names)
     elif data.targets is not None:
         found.classes = _count_classes(data)
-    found.duplicates = find_duplicates(data.inputs)
-    found.remarks = _remarks(found)
+    found.duplicates = find_duplicates(inputs)
+    found.remarks = remark + _remarks(found)
     return found
+
+
+def _sample(data: Dataset) -> tuple[Dataset, list[str]]:
+    """Of a data set that stays in its file, rows spread over it, and a remark that says so."""
+    if isinstance(data.inputs, np.ndarray):
+        return data, []
+    rows = min(len(data), max(1, SAMPLED_VALUES * len(data) // max(1, data.inputs.numel())))
+    sample = data.rows(np.unique(np.linspace(0, len(data) - 1, rows).astype(np.int64)))
+    remark = f"the inputs are large and stay in their file: this is about {len(sample)} of {len(data)} rows."
+    return replace(sample, inputs=np.asarray(sample.inputs)), [remark]
 
 
 def _describe_columns(values: np.ndarray, names: list[str], role: str) -> list[Column]:
@@ -233,8 +246,9 @@ def _remarks(found: Exploration) -> list[str]:
             f"the inputs differ in scale by a factor of {max(scales) / min(scales):.0f}: compile(..., "
             f"scale_inputs='standard')."
         )
-    if data.kind == "table" and not np.isfinite(data.inputs).all():
-        remarks.append(f"{int((~np.isfinite(data.inputs)).any(1).sum())} rows have missing inputs: fill them in.")
+    missing = int((~np.isfinite(np.asarray(data.inputs))).any(1).sum()) if data.kind == "table" else 0
+    if missing:
+        remarks.append(f"{missing} rows have missing inputs: fill them in.")
     if found.images.get("constant images"):
         remarks.append(f"{found.images['constant images']} images have one value everywhere.")
     if found.classes and min(found.classes.values()) < 0.1 * max(found.classes.values()):

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from handson.data.mapped import Data, pieces
 from handson.errors import HandsonError, nearest
 
 METHODS = ("standard", "minmax")
@@ -62,7 +63,7 @@ def _numbers(name: str, value: Any) -> Tensor:
     return tensor
 
 
-def fit_scaling(method: Any, values: Tensor, what: str) -> Scaling:
+def fit_scaling(method: Any, values: Data, what: str) -> Scaling:
     """The scaling that a user asked for, measured on the training rows where it needs data.
 
     Parameters
@@ -70,7 +71,7 @@ def fit_scaling(method: Any, values: Tensor, what: str) -> Scaling:
     method : {'standard', 'minmax'}, dict, (shift, scale) or Scaling
         'standard': each column to mean 0 and standard deviation 1. 'minmax': each to [0, 1]. A dictionary or a pair
         gives shift and scale.
-    values : Tensor, shape (n, ..., columns)
+    values : Tensor or MappedRows, shape (n, ..., columns)
         The training rows; NaN is left out.
     what : str
         How to call them in an error.
@@ -96,14 +97,33 @@ def fit_scaling(method: Any, values: Tensor, what: str) -> Scaling:
             f"scaling of {what} is 'standard', 'minmax', or {{'shift': a, 'scale': b}}; got {method!r}."
             f"{nearest(str(method), METHODS)}"
         )
-    flat = values.reshape(-1, values.shape[-1]).double().cpu().numpy()
-    empty = np.isnan(flat).all(0)
-    if empty.any():
-        raise HandsonError(f"scaling of {what}: column {int(empty.argmax())} has no value; every row is missing there.")
-    if method == "standard":
-        shift, scale = np.nanmean(flat, 0), np.nanstd(flat, 0)
-    else:
-        shift = np.nanmin(flat, 0)
-        scale = np.nanmax(flat, 0) - shift
+    shift, scale = _measured(values, method, what)
     constant = scale <= CONSTANT * np.maximum(np.abs(shift), 1e-30)
     return Scaling(shift, np.where(constant, 1.0, scale))
+
+
+def _measured(values: Data, method: str, what: str) -> tuple[np.ndarray, np.ndarray]:
+    """The mean and standard deviation of each column, or its least value and its range.
+
+    Pieces are merged as by Chan, Golub and LeVeque, "Updating formulae and a pairwise algorithm for computing sample
+    variances" (1979): each brings its own mean and sum of squared deviations.
+    """
+    count, mean, squares = (np.zeros(values.shape[-1]) for _ in range(3))
+    low, high = np.full(len(count), np.inf), np.full(len(count), -np.inf)
+    for _, piece in pieces(values):
+        flat = piece.reshape(-1, len(count)).double().cpu().numpy()
+        present = ~np.isnan(flat)
+        if method == "minmax":
+            count += present.sum(0)
+            low, high = np.fmin(low, np.fmin.reduce(flat)), np.fmax(high, np.fmax.reduce(flat))
+            continue
+        more = present.sum(0)
+        total = np.maximum(count + more, 1)
+        own = np.where(present, flat, 0.0).sum(0) / np.maximum(more, 1)
+        squares += (np.where(present, flat - own, 0.0) ** 2).sum(0) + (own - mean) ** 2 * count * more / total
+        mean += (own - mean) * more / total
+        count += more
+    if not count.all():
+        column = int((count == 0).argmax())
+        raise HandsonError(f"scaling of {what}: column {column} has no value; every row is missing there.")
+    return (mean, np.sqrt(squares / count)) if method == "standard" else (low, high - low)

@@ -34,13 +34,16 @@ def read(
 ) -> Dataset:
     """Read a data set.
 
+    Inputs in an '.npy' file, or in an '.npz' file that is not packed, are memory-mapped when they are larger than a
+    quarter of the free memory: rows are read when they are trained on.
+
     Parameters
     ----------
     path : str or path
         A table ('.csv', '.parquet'; a column may hold images as space-separated numbers), arrays ('.npz', '.npy'), or
         a folder of images (the classes are its subfolders, if it has some).
     targets : str or list of str, optional
-        Target columns of a table; the name of an array in an '.npz' file.
+        Target columns of a table; the name of an array in an '.npz' file; for an '.npy' file, another one.
     inputs : str or list of str, optional
         Input columns of a table, by default all others; the name of an array in an '.npz' file.
     groups : str, array or path, optional
@@ -84,7 +87,10 @@ def read(
     elif suffix == ".npz":
         data, classes = read_npz(path, inputs, targets, groups, input_names, target_names, classes)
     elif suffix == ".npy":
-        data = read_npy(path)
+        if isinstance(targets, str) and targets.lower().endswith(".npy"):
+            check_exists(Path(targets))
+            check_plain(Path(targets), Path(targets).stat())
+        data = read_npy(path, targets, target_names)
     elif suffix in TABLES:
         from handson.data.tables import read_table, table_dataset
 

@@ -11,7 +11,9 @@ import numpy as np
 import pandas as pd
 import torch
 
+from handson.data.arrays import as_rows
 from handson.data.folds import given_folds, make_folds
+from handson.data.mapped import MappedRows, is_mapped
 from handson.data.split import Split
 from handson.ensembles.building import build_net
 from handson.ensembles.ensemble import Ensemble, inputs_of
@@ -180,4 +182,6 @@ def _rows(data: Any, rows: np.ndarray) -> Any:
         return data.iloc[rows]
     if isinstance(data, torch.Tensor):
         return data[torch.from_numpy(rows).to(data.device)]
-    return np.asarray(data)[rows]
+    if is_mapped(data):
+        data = as_rows(data, "rows")
+    return data.select(rows) if isinstance(data, MappedRows) else np.asarray(data)[rows]

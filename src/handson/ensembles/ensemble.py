@@ -278,7 +278,7 @@ def deep_ensemble(
 
 def inputs_of(x: Any) -> Any:
     """Inputs that all members share, converted once; a DataFrame keeps its column names for errors."""
-    return x if arrays.columns_of(x) is not None else arrays.as_tensor(x, "inputs")
+    return x if arrays.columns_of(x) is not None else arrays.as_rows(x, "inputs")
 
 
 def _what(net: Any) -> str:

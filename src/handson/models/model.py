@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from handson import console, losses, optimizers, registry
 from handson import metrics as metrics_of
+from handson.data.mapped import Data
 from handson.data.scaling import Scaling
 from handson.errors import HandsonError, nearest
 from handson.layers.base import Shape, assign
@@ -50,9 +51,7 @@ class Model(nn.Module):
         super().__init__()
         if module is not None:
             if not isinstance(module, nn.Module):
-                raise HandsonError(
-                    f"Model takes a torch.nn.Module; got {module!r}. A list of layers: Sequential([...])."
-                )
+                raise HandsonError(f"Model takes a torch.nn.Module; got {module!r}. For layers: Sequential([...]).")
             self.module = module
         self.name = name or registry.snake_case(type(self).__name__)
         self.seed = None if seed is None else check_seed(seed)
@@ -104,7 +103,7 @@ class Model(nn.Module):
             self._metrics = [metrics_of.get(entry, self.loss, outputs) for entry in self.metric_identifiers]
         return self._metrics
 
-    def ensure_built(self, inputs: Tensor) -> None:
+    def ensure_built(self, inputs: Data) -> None:
         """Bring the net to its device and learn the shape of its outputs."""
         self.seed = fresh_seed() if self.seed is None else self.seed
         self.to(default_device())

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from handson import registry
+from handson.data.mapped import Data
 from handson.errors import HandsonError, NotBuiltError, listing
 from handson.layers.base import Layer, Shape, check_name, compatible
 from handson.layers.foreign import TorchModuleWrapper
@@ -139,7 +140,7 @@ class Sequential(Model):
             layer.redraw(derive(seed, "weights", layer.name))
         self._remember_fresh()
 
-    def ensure_built(self, inputs: Tensor) -> None:
+    def ensure_built(self, inputs: Data) -> None:
         """Build the net for inputs of this shape, or check that it can take them; bring it to its device."""
         if self.input_shape is None:
             self.build(tuple(inputs.shape))

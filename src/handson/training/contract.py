@@ -6,6 +6,7 @@ says what came, what was expected, and what to type.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,7 +15,8 @@ from torch import Tensor, nn
 
 from handson import activations
 from handson.averages import Average, align
-from handson.data.arrays import as_labels, as_tensor
+from handson.data.arrays import as_labels, as_rows
+from handson.data.mapped import Data, MappedRows, pieces
 from handson.errors import HandsonError
 from handson.losses import BinaryCrossentropy, Loss
 from handson.metrics import BinaryAccuracy, Metric
@@ -23,9 +25,7 @@ from handson.metrics import BinaryAccuracy, Metric
 TOLERANCE = 1e-3
 
 
-def prepare_targets(
-    y: Any, loss: Average, outputs: Tensor, columns: Sequence[str] | None = None
-) -> tuple[Tensor, bool]:
+def prepare_targets(y: Any, loss: Average, outputs: Tensor, columns: Sequence[str] | None = None) -> tuple[Data, bool]:
     """Targets in the shape and type that a loss wants, and whether some are missing.
 
     Parameters
@@ -47,52 +47,70 @@ def prepare_targets(
     shaped = outputs[:1].expand(len(y), *outputs.shape[1:]) if outputs.dim() > 1 else outputs[:1].expand(len(y))
     if loss.targets == "labels":
         labels = align(as_labels(y, "labels"), shaped, loss)
-        _check_labels(labels, outputs.shape[-1], loss)
-        return labels, bool((labels < 0).any())
-    targets = as_tensor(y, "targets").to(torch.float32)
-    targets = align(targets, shaped, loss)
-    if bool(torch.isinf(targets).any()):
-        row = int(torch.isinf(targets).reshape(len(targets), -1).any(1).nonzero()[0])
-        raise HandsonError(f"targets hold an infinite value in row {row}; a missing target is written NaN.")
-    missing = torch.isnan(targets)
-    if bool(missing.all()):
-        raise HandsonError("all targets are missing (NaN): there is nothing to learn from.")
-    _check_values(targets, loss)
-    return targets, bool(missing.any())
+        return labels, _check_labels(labels, outputs.shape[-1], loss)
+    targets = align(as_rows(y, "targets").to(torch.float32), shaped, loss)
+    return targets, _check_values(targets, loss)
 
 
-def _check_labels(labels: Tensor, classes: int, loss: Average) -> None:
-    present = labels[labels >= 0]
-    if len(present) == 0:
+def _check_labels(labels: Data, classes: int, loss: Average) -> bool:
+    """Whether some labels are missing; raises when all are, or when there is no output for one."""
+    highest, place, missing = -1, 0, False
+    for first, piece in pieces(labels):
+        top = int(piece.max())
+        if highest < classes <= top:
+            place = first + _first_row(piece >= classes)
+        highest, missing = max(highest, top), missing or bool((piece < 0).any())
+    if highest < 0:
         raise HandsonError("all labels are missing (NaN): there is nothing to learn from.")
-    if int(present.max()) >= classes:
-        row = int((labels >= classes).reshape(len(labels), -1).any(1).nonzero()[0])
+    if highest >= classes:
         raise HandsonError(
-            f"{loss.name}: labels run from 0 to {classes - 1} for {classes} outputs; row {row} has label "
-            f"{int(labels[row].max())}. Number the classes from 0, or give the last layer "
-            f"{int(present.max()) + 1} units."
+            f"{loss.name}: labels run from 0 to {classes - 1} for {classes} outputs; row {place} has label "
+            f"{int(labels[place].max())}. Number the classes from 0, or give the last layer {highest + 1} units."
         )
+    return missing
 
 
-def _check_values(targets: Tensor, loss: Average) -> None:
+def _first_row(wrong: Tensor) -> int:
+    return int(wrong.reshape(len(wrong), -1).any(1).nonzero()[0])
+
+
+def _check_values(targets: Data, loss: Average) -> bool:
+    """Whether some targets are missing; raises when all are, or when the loss cannot be computed from them."""
+    low, high, missing = math.inf, -math.inf, False
+    for first, piece in pieces(targets):
+        if bool(torch.isinf(piece).any()):
+            row = first + _first_row(torch.isinf(piece))
+            raise HandsonError(f"targets hold an infinite value in row {row}; a missing target is written NaN.")
+        gone = torch.isnan(piece)
+        any_gone = bool(gone.any())
+        present, missing = piece[~gone] if any_gone else piece, missing or any_gone
+        if present.numel():
+            low, high = min(low, present.min().item()), max(high, present.max().item())
+    if low > high:
+        raise HandsonError("all targets are missing (NaN): there is nothing to learn from.")
+    _check_probabilities(targets, loss, low, high)
+    return missing
+
+
+def _check_probabilities(targets: Data, loss: Average, low: float, high: float) -> None:
     if not loss.probabilities and not isinstance(loss, BinaryCrossentropy) and loss.targets != "distribution":
         return
-    present = targets[~torch.isnan(targets)]
-    low, high = present.min().item(), present.max().item()
     if low < 0 or high > 1:
         raise HandsonError(
             f"{loss.name} compares probabilities, so targets lie in [0, 1]; these run from {low:g} to {high:g}. "
             f"Number the two classes 0 and 1, or use another loss, such as 'mse' for regression."
         )
     if loss.targets == "distribution":
-        sums = targets.sum(-1)
-        wrong = (sums - 1).abs() > TOLERANCE
-        if bool(wrong.any()):
-            row = int(wrong.reshape(len(targets), -1).any(1).nonzero()[0])
-            raise HandsonError(
-                f"{loss.name} wants targets whose values add up to 1 (one-hot); row {row} adds up to "
-                f"{sums[row].max().item():g}. For several classes at once use a sigmoid and loss='binary_crossentropy'."
-            )
+        for first, piece in pieces(targets):
+            sums = piece.sum(-1)
+            wrong = (sums - 1).abs() > TOLERANCE
+            if bool(wrong.any()):
+                row = _first_row(wrong)
+                raise HandsonError(
+                    f"{loss.name} wants targets whose values add up to 1 (one-hot); row {first + row} adds up to "
+                    f"{sums[row].max().item():g}. For several classes at once use a sigmoid and "
+                    f"loss='binary_crossentropy'."
+                )
 
 
 def check_outputs(outputs: Tensor, module: nn.Module, loss: Loss) -> None:
@@ -131,7 +149,7 @@ def final_activation(module: nn.Module) -> Any:
     return getattr(layers[-1], "activation", None) if layers else None
 
 
-def check_metrics(metrics: Sequence[Metric], loss: Loss, targets: Tensor, outputs: Tensor) -> None:
+def check_metrics(metrics: Sequence[Metric], loss: Loss, targets: Data, outputs: Tensor) -> None:
     """Raise when a metric cannot be computed from these targets, or means nothing for them."""
     for metric in metrics:
         if (metric.targets == "labels") != (loss.targets == "labels"):
@@ -148,17 +166,23 @@ def check_metrics(metrics: Sequence[Metric], loss: Loss, targets: Tensor, output
                 f"has {tuple(shape)}."
             )
         if isinstance(metric, BinaryAccuracy):
-            present = targets[~torch.isnan(targets)]
-            if bool(((present != 0) & (present != 1)).any()):
-                other = present[(present != 0) & (present != 1)][0].item()
-                raise HandsonError(
-                    f"the metric {metric.name!r} compares classes 0 and 1; the targets hold other values, such as "
-                    f"{other:g}. For regression use metrics=['mae'] or ['rmse']."
-                )
+            _check_yes_or_no(metric, targets)
 
 
-def class_weights(labels: Tensor, class_weight: dict[Any, float], targets: str) -> Tensor:
+def _check_yes_or_no(metric: Metric, targets: Data) -> None:
+    for _, piece in pieces(targets):
+        others = piece[(piece != 0) & (piece != 1) & ~torch.isnan(piece)]
+        if len(others):
+            raise HandsonError(
+                f"the metric {metric.name!r} compares classes 0 and 1; the targets hold other values, such as "
+                f"{others[0].item():g}. For regression use metrics=['mae'] or ['rmse']."
+            )
+
+
+def class_weights(labels: Data, class_weight: dict[Any, float], targets: str) -> Tensor:
     """A weight for each row from a weight for each class; classes that are not named weigh 1."""
+    if isinstance(labels, MappedRows):
+        return torch.cat([class_weights(piece, class_weight, targets) for _, piece in pieces(labels)])
     if targets == "distribution":
         labels = torch.where(torch.isnan(labels).any(-1), -1, torch.nan_to_num(labels).argmax(-1))
     elif targets == "values":

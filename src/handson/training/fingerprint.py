@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
-from torch import Tensor
-
 from handson import registry
+from handson.data.mapped import Data
 from handson.data.scaling import Scaling
 from handson.errors import HandsonError
 
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 WHOLE_BYTES, PIECES = 1 << 30, 1024
 
 
-def of_tensor(tensor: Tensor) -> str:
+def of_tensor(tensor: Data) -> str:
     """A short hash of shape, type and content; of very large tensors, of parts of the content.
 
     Examples
@@ -34,7 +33,7 @@ def of_tensor(tensor: Tensor) -> str:
     size = tensor.numel() * tensor.element_size()
     step = 1 if size <= WHOLE_BYTES else max(1, rows // PIECES)
     width = max(1, size // rows)
-    block = max(1, (1 << 24) // width) if step == 1 else 1
+    block = max(1, (1 << 20) // width) if step == 1 else 1
     for first in range(0, rows, step * block):
         digest.update(tensor[first : first + block].cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ import torch
 
 from handson.callbacks import CallbackList, Progress, TerminateOnNaN
 from handson.data import arrays
+from handson.data.mapped import Data
 from handson.errors import HandsonError, whole
 from handson.randomness.keys import check_seed, derive, fresh_seed
 from handson.training import loop
@@ -126,6 +127,8 @@ def _prepare(
         if reason not in _told and model.verbose:
             _told.add(reason)
             model.tell(reason)
+    if job.batches.note is not None:
+        model.tell(job.batches.note)
     _keep_memory(model)
     return engine, validation
 
@@ -162,6 +165,9 @@ def _run(
             )  # fmt: skip
     finally:
         progress.close()
+        for batches in (job.batches, held_out):
+            if batches is not None:
+                batches.close()
 
 
 def _run_seed(model: Model, seed: int | None) -> int:
@@ -220,7 +226,7 @@ def _engine(model: Model, rows: Rows) -> Engine:
     return choose(make_job(model, rows, len(rows.inputs), False, model.seed or 0, None))
 
 
-def evaluation_batch(inputs: torch.Tensor, least: int = FEWEST_EVALUATED) -> int:
+def evaluation_batch(inputs: Data, least: int = FEWEST_EVALUATED) -> int:
     """How many rows are evaluated at a time.
 
     Examples
@@ -228,7 +234,7 @@ def evaluation_batch(inputs: torch.Tensor, least: int = FEWEST_EVALUATED) -> int
     >>> evaluation_batch(torch.zeros(9, 5)), evaluation_batch(torch.zeros(9, 28, 28, 1))
     (4096, 668)
     """
-    return max(least, min(MOST_EVALUATED, EVALUATED_VALUES // max(inputs[0].numel(), 1)))
+    return max(least, min(MOST_EVALUATED, EVALUATED_VALUES // max(inputs.numel() // len(inputs), 1)))
 
 
 def evaluate(model: Model, x: Any, y: Any, batch_size: int | None, sample_weight: Any) -> dict[str, float]:
@@ -236,13 +242,14 @@ def evaluate(model: Model, x: Any, y: Any, batch_size: int | None, sample_weight
     model.verbose = 0
     rows = prepare_rows(model, x, y, sample_weight)
     engine = _engine(model, rows)
-    batches = rows.batches(whole("batch_size", batch_size or evaluation_batch(rows.inputs), 1), model.device)
-    return engine.job.report(engine.evaluate(batches))
+    size = whole("batch_size", batch_size or evaluation_batch(rows.inputs), 1)
+    with closing(rows.batches(size, model.device)) as batches:
+        return engine.job.report(engine.evaluate(batches))
 
 
 def predict(model: Model, x: Any, batch_size: int | None) -> np.ndarray:
     """Outputs in the units of the targets: see `Model.predict`."""
-    inputs = arrays.as_tensor(x, "inputs")
+    inputs = arrays.as_rows(x, "inputs")
     if len(inputs) == 0 and model.output_shape is not None:
         return np.zeros((0, *(size or 0 for size in model.output_shape[1:])), np.float32)
     arrays.check_rows(inputs, {})

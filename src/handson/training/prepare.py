@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from handson.data import arrays
 from handson.data.batches import Batches
+from handson.data.mapped import Data, MappedRows, pieces
 from handson.data.scaling import fit_scaling
 from handson.data.split import split
 from handson.errors import HandsonError
@@ -29,16 +30,15 @@ PROBE_ROWS = 64
 class Rows:
     """Inputs, targets and weights of some rows, checked and ready for a net."""
 
-    inputs: Tensor
-    targets: Tensor
+    inputs: Data
+    targets: Data
     weights: Tensor | None
     masked: bool
 
     def take(self, rows: np.ndarray) -> Rows:
         """Some of these rows."""
-        index = torch.from_numpy(rows).to(self.inputs.device)
-        weights = None if self.weights is None else self.weights[index]
-        return Rows(self.inputs[index], self.targets[index], weights, self.masked)
+        weights = None if self.weights is None else self.weights[torch.from_numpy(rows).to(self.weights.device)]
+        return Rows(_taken(self.inputs, rows), _taken(self.targets, rows), weights, self.masked)
 
     def batches(self, batch_size: int, device: torch.device, shuffle: bool = False, seed: int = 0) -> Batches:
         """Batches of these rows on a device."""
@@ -46,12 +46,17 @@ class Rows:
         return rows.to(device)
 
 
+def _taken(data: Data, rows: np.ndarray) -> Data:
+    """Some rows: copies, or a view of a file."""
+    return data.select(rows) if isinstance(data, MappedRows) else data[torch.from_numpy(rows).to(data.device)]
+
+
 def prepare_rows(
     model: Model, x: Any, y: Any, sample_weight: Any = None, class_weight: Any = None, missing: str = "mask"
 ) -> Rows:
     """Check inputs and targets against each other and against the net, which is built if it is not yet."""
     columns = arrays.columns_of(x)
-    inputs = arrays.as_tensor(x, "inputs")
+    inputs = arrays.as_rows(x, "inputs")
     if len(inputs) == 0:
         raise HandsonError("there are no rows: the inputs are empty.")
     if y is None:
@@ -60,7 +65,7 @@ def prepare_rows(
     model.ensure_built(inputs)
     outputs = model.probe(inputs[:PROBE_ROWS])
     contract.check_outputs(outputs, model, model.loss)
-    raw = y if isinstance(y, Tensor) or hasattr(y, "iloc") else np.asarray(y)
+    raw = y if isinstance(y, (Tensor, MappedRows)) or hasattr(y, "iloc") else np.asarray(y)
     arrays.check_rows(inputs, {"targets": raw})
     targets, masked = contract.prepare_targets(raw, model.loss, outputs, arrays.columns_of(y))
     contract.check_metrics(model.metrics, model.loss, targets, outputs)
@@ -70,7 +75,7 @@ def prepare_rows(
     return _drop_missing(rows, model) if missing == "drop" and masked else rows
 
 
-def _weights(targets: Tensor, sample_weight: Any, class_weight: Any, model: Model) -> Tensor | None:
+def _weights(targets: Data, sample_weight: Any, class_weight: Any, model: Model) -> Tensor | None:
     weights = None
     if sample_weight is not None:
         weights = arrays.as_tensor(sample_weight, "sample weights").to(torch.float32).reshape(-1)
@@ -83,8 +88,8 @@ def _weights(targets: Tensor, sample_weight: Any, class_weight: Any, model: Mode
 
 
 def _drop_missing(rows: Rows, model: Model) -> Rows:
-    present = model.loss.present(rows.targets)
-    complete = present.reshape(len(present), -1).all(1).numpy()
+    present = [model.loss.present(piece) for _, piece in pieces(rows.targets)]
+    complete = torch.cat([piece.reshape(len(piece), -1).all(1) for piece in present]).cpu().numpy()
     if not complete.any():
         raise HandsonError("missing='drop' leaves no row: every row misses a target. Use missing='mask'.")
     model.tell(
@@ -104,11 +109,11 @@ def split_rows(model: Model, rows: Rows, fraction: float, seed: int, groups: Any
 def classes_of(model: Model, rows: Rows) -> np.ndarray | None:
     """The classes whose proportions a split keeps, one for each row; None where there are no classes."""
     if model.loss.targets == "labels" and rows.targets.dim() == 1:
-        return rows.targets.cpu().numpy()
+        return rows.targets[:].cpu().numpy()
     if model.loss.targets == "distribution" and rows.targets.dim() == 2:
-        return np.nan_to_num(rows.targets.cpu().numpy()).argmax(1)
+        return np.concatenate([torch.nan_to_num(piece).argmax(1).cpu().numpy() for _, piece in pieces(rows.targets)])
     if type(model.loss).__name__ == "BinaryCrossentropy" and rows.targets[0].numel() == 1:
-        return rows.targets.reshape(-1).cpu().numpy()
+        return rows.targets[:].reshape(-1).cpu().numpy()
     return None
 
 

@@ -12,6 +12,7 @@ from typing import Protocol
 from torch import Tensor
 
 from handson.data.batches import Batches
+from handson.data.mapped import Data
 from handson.errors import HandsonError, nearest
 from handson.training.engines.blocks import FEWEST_BLOCK_STEPS, Blocks
 from handson.training.engines.dense import FEWEST_STEPS, DenseProgram
@@ -58,7 +59,7 @@ class Engine(Protocol):
     def evaluate(self, batches: Batches) -> Sums:
         """Loss and metrics in evaluation mode."""
 
-    def predict(self, inputs: Tensor, batch_size: int) -> Tensor:
+    def predict(self, inputs: Data, batch_size: int) -> Tensor:
         """Outputs in the targets' own units."""
 
 

@@ -108,8 +108,6 @@ def _obstacle_in_net(job: Job) -> str | None:
         return "a net that is no Sequential"
     if job.device.type != "cpu":
         return f"the device {job.device.type}"
-    if job.precision == "bfloat16":
-        return "precision='bfloat16'"
     layers = job.module.layers
     for position, layer in enumerate(layers):
         if not _has_program(layer, position == 0):
@@ -139,6 +137,10 @@ def _has_program(layer: Any, first: bool) -> bool:
 
 def _obstacle_in_training(job: Job) -> str | None:
     optimizer = job.optimizer
+    if job.precision == "bfloat16":
+        return "precision='bfloat16'"
+    if job.batches.streams:
+        return "data that are read from their file while it trains"
     if job.augment is not None:
         return "augmentation"
     if type(job.loss) not in LOSSES:

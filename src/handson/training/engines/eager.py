@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from handson.data.batches import Batches
+from handson.data.mapped import Data, pieces
 from handson.randomness.keys import derive
 from handson.randomness.stream import Stream, active
 from handson.training.job import Job, Span
@@ -49,11 +50,12 @@ class Eager:
         job.optimizer.bind(names, weights)
         job.module.train()
         with arithmetic(job.precision, job.device), active(Stream(job.seed, span.age)) as stream:
-            for step in range(span.first, span.last):
-                stream.rows = job.batches.rows(span.age, step)
+            steps = zip(range(span.first, span.last), job.batches.walk(span.age, span.first, span.last), strict=True)
+            for step, (rows, batch) in steps:
+                stream.rows = rows
                 if job.foreign_randomness:
                     torch.manual_seed(derive(job.seed, "torch", span.age, step) >> 1)
-                gradients = self.gradients(job.batches.take(stream.rows), weights, sums)
+                gradients = self.gradients(batch, weights, sums)
                 position = span.position(step, job.optimizer.iterations)
                 job.optimizer.apply(names, weights, gradients, position)
 
@@ -132,8 +134,7 @@ class Eager:
         job, sums = self.job, Sums()
         job.module.eval()
         with arithmetic(job.precision, job.device):
-            for step in range(batches.steps):
-                inputs, targets, sample_weight = batches.slice(step)
+            for _, (inputs, targets, sample_weight) in batches.walk(None, 0, batches.steps):
                 prediction = self.forward(inputs)
                 total, count = self.loss_sums(targets, prediction, sample_weight, batches.masked)
                 sums.add("loss", total + self.penalty() * count, count)
@@ -142,13 +143,12 @@ class Eager:
         return sums
 
     @torch.no_grad()
-    def predict(self, inputs: Tensor, batch_size: int) -> Tensor:
+    def predict(self, inputs: Data, batch_size: int) -> Tensor:
         self.job.module.eval()
         outputs = []
         with arithmetic(self.job.precision, self.job.device):
-            for first in range(0, len(inputs), batch_size):
-                batch = inputs[first : first + batch_size].to(self.job.device, torch.float32)
-                output = self.forward(batch)
+            for _, batch in pieces(inputs, batch_size):
+                output = self.forward(batch.to(self.job.device, torch.float32))
                 if self._scale_targets is not None:
                     output = self._scale_targets.undo(output)
                 outputs.append(output.cpu())

@@ -157,9 +157,9 @@ def _places(operations: np.ndarray, size: int) -> np.ndarray:
 
 def arrays(job: Job) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Inputs, scaled; targets as the loss of the program wants them; sample weights, or nothing."""
-    inputs = job.batches.inputs.to(torch.float32)
+    inputs = job.batches.inputs[:].to(torch.float32)
     inputs = (inputs if job.input_scaling is None else job.input_scaling.apply(inputs)).reshape(len(inputs), -1)
-    targets, loss = job.batches.targets, job.loss
+    targets, loss = job.batches.targets[:], job.loss
     if loss.targets == "labels":
         classes = next(layer.units for layer in reversed(_layers_of(job)) if isinstance(layer, Dense))
         one_hot = torch.nn.functional.one_hot(targets.clamp(min=0), classes).to(torch.float32)
