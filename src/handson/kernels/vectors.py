@@ -1,7 +1,7 @@
 """Vectors of float32 in compiled kernels: as many values as a register of the processor holds.
 
-Where the compiler finds vectors by itself, plain loops are enough. Here a kernel says what it wants: a vector comes from
-an array with `load` and goes back with `store`; + - * / work on all its values, also with a number on one side.
+Where the compiler finds vectors by itself, plain loops are enough. Here a kernel says what it wants: a vector comes
+from an array with `load` and goes back with `store`; + - * / work on all its values, also with a number on one side.
 """
 
 from __future__ import annotations
