@@ -1,8 +1,8 @@
 """Recurrent layers over sequences (n, steps, features), with Keras's gates, weights and defaults.
 
 The usual case (tanh and sigmoid, no recurrent dropout) runs in torch's fused kernels, or in those of
-`handson.kernels.recurrence` where an engine asks for it; everything else, and the tests' reference, is the plain loop
-over the steps.
+`handson.kernels.recurrence` where an engine asks for them; everything else, and the tests' reference, is the plain
+loop over the steps.
 """
 
 from __future__ import annotations
