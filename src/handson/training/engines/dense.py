@@ -15,6 +15,7 @@ from torch import Tensor
 
 from handson import activations
 from handson.averages import Average, Function
+from handson.kernels.denormals import flushed
 from handson.layers import Activation, BatchNormalization, Dense, Dropout, Flatten, InputLayer
 from handson.optimizers import SGD, Adadelta, Adagrad, Adam, AdamW, RMSprop
 from handson.training.engines.eager import Eager
@@ -73,13 +74,14 @@ class DenseProgram(Eager):
         program.gather(named, job.optimizer)
         totals, counts = np.zeros(steps), np.zeros(steps, np.int64)
         outputs = np.empty((len(order) if job.metrics else 0, program.width), np.float32)
-        kernel.train(  # type: ignore[call-arg]
-            self._inputs, self._targets, self._weights, order, size, program.operations, program.places,
-            program.flat[0], program.gradients, program.flat[1:], program.moving, program.moments, program.sums,
-            program.keys(job.seed, span.age), program.thresholds, program.scales, program.masks, program.constants,
-            program.arena, program.upper, program.lower, *program.loss, program.optimizer,
-            *schedules(job.optimizer, span), *program.numbers, totals, counts, outputs,
-        )  # fmt: skip
+        with flushed():
+            kernel.train(  # type: ignore[call-arg]
+                self._inputs, self._targets, self._weights, order, size, program.operations, program.places,
+                program.flat[0], program.gradients, program.flat[1:], program.moving, program.moments, program.sums,
+                program.keys(job.seed, span.age), program.thresholds, program.scales, program.masks, program.constants,
+                program.arena, program.upper, program.lower, *program.loss, program.optimizer,
+                *schedules(job.optimizer, span), *program.numbers, totals, counts, outputs,
+            )  # fmt: skip
         program.scatter(named, job.optimizer)
         job.optimizer.iterations += steps
         sums.add_steps("loss", totals, counts)
