@@ -3,9 +3,9 @@
     python benchmarks/engines.py
 
 The nets are the fourth lecture's (96x96, ReLU, pooling and dropout, batches of 128), one for digits (28x28, batch
-normalization, ReLU and pooling, batches of 64), and an LSTM and a GRU of 64 units over 130x3 (batches of 64). The engines
-train in turn, in one process; the figures are milliseconds per step, medians over the repetitions with the lowest and the
-highest.
+normalization, ReLU and pooling, batches of 64), and an LSTM and a GRU of 64 units over 130x3 (batches of 64). The
+engines train in turn, in one process; the figures are milliseconds per step, medians over the repetitions with the
+lowest and the highest.
 """
 
 from __future__ import annotations

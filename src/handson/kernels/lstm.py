@@ -15,6 +15,7 @@ _ONE = float32(1)
 
 @compiled
 def step(gates, before, after, hidden):
+    """From the sums in `gates` (rows, 4, width) and the cells `before` to gates, cells and states (rows, width)."""
     for i in range(gates.shape[0]):
         for j in range(0, gates.shape[2], LANES):
             entry, forget = sigmoid(load(gates, (i, 0, j))), sigmoid(load(gates, (i, 1, j)))
@@ -30,6 +31,7 @@ def step(gates, before, after, hidden):
 
 @compiled
 def step_back(gates, before, after, d_hidden, d_state, d_gates):
+    """From the gradients of states and cells after the step to those of the sums, and of the cells before it."""
     for i in range(gates.shape[0]):
         for j in range(0, gates.shape[2], LANES):
             entry, forget = load(gates, (i, 0, j)), load(gates, (i, 1, j))
