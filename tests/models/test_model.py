@@ -71,7 +71,7 @@ def test_model_wraps_any_module_and_trains_it(rng):
 
 
 def test_a_list_is_no_module():
-    with pytest.raises(HandsonError, match=r"For layers: Sequential\(\[...\]\)"):
+    with pytest.raises(HandsonError, match=r"A list of layers: Sequential\(\[...\]\)"):
         Model([Dense(1)])
 
 

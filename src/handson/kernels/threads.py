@@ -64,11 +64,11 @@ def _share_out(tasks: list[Callable[[], Any]]) -> None:
     pending = iter(tasks)
 
     def work(_: Any) -> None:
-        for task in pending:  # whichever thread comes first takes the next
-            try:
+        try:
+            for task in pending:  # whichever thread comes first takes the next
                 task()
-            except BaseException as error:
-                errors.append(error)
+        except BaseException as error:  # an exception must not leave a function that OpenMP calls
+            errors.append(error)
 
     openmp = None if _forked else _openmp()
     if openmp is not None:

@@ -51,7 +51,9 @@ class Model(nn.Module):
         super().__init__()
         if module is not None:
             if not isinstance(module, nn.Module):
-                raise HandsonError(f"Model takes a torch.nn.Module; got {module!r}. For layers: Sequential([...]).")
+                raise HandsonError(
+                    f"Model takes a torch.nn.Module; got {module!r}. A list of layers: Sequential([...])."
+                )
             self.module = module
         self.name = name or registry.snake_case(type(self).__name__)
         self.seed = None if seed is None else check_seed(seed)
@@ -215,8 +217,7 @@ class Model(nn.Module):
             How inputs and targets are scaled; measured on the first training rows, saved with the net, and undone in
             predictions and metrics. ``{'shift': 48, 'scale': 48}`` gives numbers.
         precision : {'float32', 'tf32', 'bfloat16'}
-            What the layers compute in, in training, evaluation and prediction. 'tf32': matrix products and convolutions
-            of a GPU round to TF32. 'bfloat16': torch's autocast. Weights, losses and predictions stay float32.
+            What the layers compute in: see docs/performance.md. Weights, losses and predictions stay float32.
 
         Raises
         ------
