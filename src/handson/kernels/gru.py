@@ -43,4 +43,4 @@ def step_back(gates, before, after, d_hidden, d_state, d_gates):
             store(d_gates, (i, 1, j), into * inner * (reset * (_ONE - reset)))
             store(d_gates, (i, 2, j), into * reset)
             store(d_gates, (i, 3, j), into)
-            store(d_state, (i, j), above)
+            store(d_state, (i, j), above * update)
