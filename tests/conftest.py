@@ -25,7 +25,7 @@ KERNELS = Path(__file__).resolve().parents[1] / "src" / "handson" / "kernels"
 
 
 def pytest_configure(config):
-    """Remove compiled kernels that are older than a source: numba looks only at the file of a kernel, not at those it calls."""
+    """Remove compiled kernels older than a source: numba looks at the file of a kernel, not at those it calls."""
     changed = max(source.stat().st_mtime for source in KERNELS.glob("*.py"))
     for index in KERNELS.glob("__pycache__/*.nbi"):
         with contextlib.suppress(FileNotFoundError):

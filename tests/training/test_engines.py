@@ -93,6 +93,10 @@ def normalized(**arguments):
 def convolutional(engine, x, y, stack, epochs=2):
     layers = {
         "convolution": lambda: [Conv2D(4, 3, activation="relu"), MaxPooling2D(), Dropout(0.2)],
+        "same": lambda: [Conv2D(17, 3, padding="same", activation="relu"), MaxPooling2D()],
+        "apart": lambda: [Conv2D(4, (2, 3), padding="same", use_bias=False), Activation("relu"), MaxPooling2D(),
+                          Dropout(0.3)],
+        "normalized, same": lambda: [Conv2D(18, 3, padding="same", use_bias=False), *normalized()[1:]],
         "normalized": normalized,
         "normalized, dropped": lambda: [*normalized(momentum=0.5), Dropout(0.4)],
         "normalized, bare": lambda: normalized(scale=False, center=False),
@@ -107,20 +111,30 @@ def convolutional(engine, x, y, stack, epochs=2):
     return net.get_weights(), history.history, net.predict(x)
 
 
-@pytest.mark.parametrize("stack", ["convolution", "dropped", "first"])
+@pytest.mark.parametrize("stack", ["convolution", "dropped", "first", "same", "apart"])
 @pytest.mark.parametrize("size", [(13, 14), (14, 13), (15, 15)])
 def test_fused_blocks_give_the_bits_of_the_reference(rng, stack, size):
-    x, y = rng.normal(size=(19, *size, 2)).astype(np.float32), rng.normal(size=19).astype(np.float32)
+    x, y = rng.normal(size=(19, *size, 9)).astype(np.float32), rng.normal(size=19).astype(np.float32)
     (weights, history, predicted), expected = (convolutional(e, x, y, stack) for e in ("blocks", "eager"))
     assert all(np.array_equal(a, b) for a, b in zip(weights, expected[0], strict=True))
     assert history == expected[1]
     assert np.array_equal(predicted, expected[2])
 
 
-@pytest.mark.parametrize("stack", ["normalized", "normalized, dropped", "normalized, bare", "normalized, frozen"])
+@pytest.mark.parametrize(
+    ("stack", "channels"),
+    [
+        *((stack, few) for stack in ("convolution", "dropped", "same", "apart") for few in (1, 3)),
+        *(
+            (f"normalized{how}", many)
+            for how in ("", ", dropped", ", bare", ", frozen", ", same")
+            for many in (1, 2, 9)
+        ),
+    ],
+)
 @pytest.mark.parametrize("size", [(13, 14), (15, 15)])
-def test_blocks_with_batch_normalization_are_those_of_the_reference_within_rounding(rng, stack, size):
-    x, y = rng.normal(size=(19, *size, 2)).astype(np.float32), rng.normal(size=19).astype(np.float32)
+def test_blocks_are_those_of_the_reference_within_rounding(rng, stack, channels, size):
+    x, y = rng.normal(size=(19, *size, channels)).astype(np.float32), rng.normal(size=19).astype(np.float32)
     (weights, history, predicted), expected = (convolutional(e, x, y, stack) for e in ("blocks", "eager"))
     for ours, theirs in zip(weights, expected[0], strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-4)

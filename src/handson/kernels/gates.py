@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from numpy import float32
 
-from handson.kernels.vectors import choose, compiled, power_of_two
+from handson.kernels.vectors import choose_smaller, compiled, power_of_two
 
 _ONE, _TWO = float32(1), float32(2)
 _LOG2_E = float32(1.4426950408889634)
@@ -21,8 +21,8 @@ _SHIFT = float32(12582912.0)
 @compiled
 def _exponential(x, largest):
     """p and q with exp(x) = q + p q, q a power of two and p small; x is brought between -largest and largest before."""
-    x = choose(x, -largest, -largest, x)
-    x = choose(largest, x, largest, x)
+    x = choose_smaller(x, -largest, -largest, x)
+    x = choose_smaller(largest, x, largest, x)
     shifted = x * _LOG2_E + _SHIFT
     whole = shifted - _SHIFT
     r = x - whole * _LN2_HIGH - whole * _LN2_LOW

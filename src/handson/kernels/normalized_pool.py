@@ -97,6 +97,16 @@ def moments(x: Tensor) -> tuple[np.ndarray, np.ndarray]:
     return mean, (squares.sum(0) + count * np.square(means - mean).sum(0)) / (count * len(x))
 
 
+def scaling(
+    variance: np.ndarray, epsilon: float, gamma: Tensor | None, beta: Tensor | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """1 / sqrt(variance + epsilon); and in single precision what deviations are multiplied with, and what is added."""
+    inverse = 1.0 / np.sqrt(variance + epsilon)
+    factor = inverse if gamma is None else inverse * gamma.detach().numpy()
+    shift = np.zeros(len(variance), np.float32) if beta is None else beta.detach().numpy()
+    return inverse, factor.astype(np.float32), shift
+
+
 class NormalizedPooledRelu(torch.autograd.Function):
     """`dropout(max_pool2d(relu(batch_norm(x)), 2))` in training, of images (n, h, w, c), float32 on a CPU."""
 
@@ -107,10 +117,8 @@ class NormalizedPooledRelu(torch.autograd.Function):
         """Outputs of shape (n, h // 2, w // 2, c), the means and the variances."""
         x = x.detach().contiguous()
         mean, variance = moments(x)
-        inverse = 1.0 / np.sqrt(variance + epsilon)
+        inverse, factor, shift = scaling(variance, epsilon, gamma, beta)
         centre = mean.astype(np.float32)
-        factor = (inverse * (1.0 if gamma is None else gamma.detach().numpy())).astype(np.float32)
-        shift = np.zeros_like(centre) if beta is None else beta.detach().numpy()
         y, ctx.winners, ctx.scale = pooled(x, drop, centre, factor, shift)
         ctx.x, ctx.centre, ctx.factor, ctx.inverse = x, centre, factor, inverse
         ctx.learned = gamma is not None, beta is not None

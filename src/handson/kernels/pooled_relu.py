@@ -16,8 +16,9 @@ from torch import Tensor
 
 from handson.kernels.keyed_dropout import element_word, row_words, threshold_of
 from handson.kernels.threads import over_rows
+from handson.kernels.vectors import LANES, choose_equal, choose_winner, compiled, load_part, store_part
 
-NONE = np.uint8(4)
+ZERO, ONE, TWO, THREE, NONE = (np.float32(number) for number in range(5))
 
 
 class Drop(NamedTuple):
@@ -28,53 +29,82 @@ class Drop(NamedTuple):
     rate: float
 
 
-@numba.njit(cache=True, nogil=True)
-def pool(x, y, winners, rows, centre, factor, shift, key, threshold, scale):
-    """y[n, i, j, c] = the largest of relu((x - centre[c]) * factor[c] + shift[c]) in a window, scaled or dropped.
+@compiled
+def pool_rows(upper, lower, y, winners, centre, factor, shift):
+    """y[j, c] = the largest of relu((x - centre[c]) * factor[c] + shift[c]) in a window of two rows x of an image.
 
     A NaN in a window wins, as in PyTorch.
     """
-    zero = np.float32(0)
-    channels = y.shape[3]
+    channels = y.shape[1]
+    for c in range(0, channels, LANES):
+        more = channels - c
+        middle, slope = load_part(centre, (c,), more), load_part(factor, (c,), more)
+        level = load_part(shift, (c,), more)
+        for j in range(y.shape[0]):
+            best, winner = (load_part(upper, (2 * j, c), more) - middle) * slope + level, ZERO
+            other = (load_part(upper, (2 * j + 1, c), more) - middle) * slope + level
+            best, winner = choose_winner(other, best, other, best), choose_winner(other, best, ONE, winner)
+            other = (load_part(lower, (2 * j, c), more) - middle) * slope + level
+            best, winner = choose_winner(other, best, other, best), choose_winner(other, best, TWO, winner)
+            other = (load_part(lower, (2 * j + 1, c), more) - middle) * slope + level
+            best, winner = choose_winner(other, best, other, best), choose_winner(other, best, THREE, winner)
+            store_part(y, (j, c), choose_winner(best, ZERO, best, ZERO), more)
+            store_part(winners, (j, c), choose_winner(best, ZERO, winner, NONE), more)
+
+
+@numba.njit(cache=True, nogil=True)
+def drop_image(y, winners, first, second, threshold, scale):
+    """Scale or drop the outputs of an image, whose two words are given; with a threshold of 0 all stay."""
+    height, width, channels = y.shape
+    for i in range(height if threshold else 0):
+        for j in range(width):
+            start = (i * width + j) * channels
+            for c in range(channels):
+                kept = element_word(first, second, start + c) >= threshold
+                y[i, j, c] *= scale if kept else np.float32(0)
+                winners[i, j, c] = winners[i, j, c] if kept else np.uint8(4)
+
+
+@numba.njit(cache=True, nogil=True)
+def pool(x, y, winners, rows, centre, factor, shift, key, threshold, scale):
+    """`pool_rows` and `drop_image` of all images x (n, h, w, c)."""
     for n in range(y.shape[0]):
-        first, second = row_words(key, rows[n])
         for i in range(y.shape[1]):
-            for j in range(y.shape[2]):
-                for c in range(channels):
-                    a = (x[n, 2 * i, 2 * j, c] - centre[c]) * factor[c] + shift[c]
-                    b = (x[n, 2 * i, 2 * j + 1, c] - centre[c]) * factor[c] + shift[c]
-                    d = (x[n, 2 * i + 1, 2 * j, c] - centre[c]) * factor[c] + shift[c]
-                    e = (x[n, 2 * i + 1, 2 * j + 1, c] - centre[c]) * factor[c] + shift[c]
-                    best, winner = a, np.uint8(0)
-                    if b > best or b != b:
-                        best, winner = b, np.uint8(1)
-                    if d > best or d != d:
-                        best, winner = d, np.uint8(2)
-                    if e > best or e != e:
-                        best, winner = e, np.uint8(3)
-                    y[n, i, j, c] = zero if best <= zero else best
-                    winners[n, i, j, c] = NONE if best <= zero else winner
-                start = (i * y.shape[2] + j) * channels
-                for c in range(channels if threshold else 0):
-                    kept = element_word(first, second, start + c) >= threshold
-                    y[n, i, j, c] *= scale if kept else zero
-                    winners[n, i, j, c] = winners[n, i, j, c] if kept else NONE
+            pool_rows(x[n, 2 * i], x[n, 2 * i + 1], y[n, i], winners[n, i], centre, factor, shift)
+        first, second = row_words(key, rows[n])
+        drop_image(y[n], winners[n], first, second, threshold, scale)
+
+
+@compiled
+def unpool_rows(gradient, winners, upper, lower, scale):
+    """The gradient, scaled, goes to the winner of each window of two rows; all else in the windows is 0."""
+    channels = gradient.shape[1]
+    for j in range(gradient.shape[0]):
+        for c in range(0, channels, LANES):
+            more = channels - c
+            slope, winner = load_part(gradient, (j, c), more) * scale, load_part(winners, (j, c), more)
+            store_part(upper, (2 * j, c), choose_equal(winner, ZERO, slope, ZERO), more)
+            store_part(upper, (2 * j + 1, c), choose_equal(winner, ONE, slope, ZERO), more)
+            store_part(lower, (2 * j, c), choose_equal(winner, TWO, slope, ZERO), more)
+            store_part(lower, (2 * j + 1, c), choose_equal(winner, THREE, slope, ZERO), more)
 
 
 @numba.njit(cache=True, nogil=True)
 def unpool(gradient, winners, below, scale):
-    """The gradient, scaled, goes to the winner of each window; all else is 0, rows and columns left over too."""
+    """`unpool_rows` of all images; rows and columns left over are 0 too."""
     zero = np.float32(0)
     height, width = gradient.shape[1], gradient.shape[2]
     for n in range(gradient.shape[0]):
         for i in range(height):
-            for j in range(width):
-                for corner in range(4):  # outermost, so that the loop over channels is vectorized
-                    outputs = below[n, 2 * i + corner // 2, 2 * j + corner % 2]
-                    for c in range(gradient.shape[3]):
-                        outputs[c] = gradient[n, i, j, c] * scale if winners[n, i, j, c] == corner else zero
+            unpool_rows(gradient[n, i], winners[n, i], below[n, 2 * i], below[n, 2 * i + 1], scale)
         below[n, 2 * height :] = zero
         below[n, :, 2 * width :] = zero
+
+
+def dropping(drop: Drop | None, images: int) -> tuple[Any, ...]:
+    """The rows, the key, the threshold and the scale that kernels take; all are kept where there is no `Drop`."""
+    key, rows, rate = (0, np.zeros(images, np.int64), 0.0) if drop is None else (drop.key, drop.rows.numpy(), drop.rate)
+    return rows, np.uint64(key), threshold_of(rate), np.float32(1.0 / (1.0 - rate))
 
 
 def pooled(x: Tensor, drop: Drop | None, centre: Any, factor: Any, shift: Any) -> tuple[Tensor, Tensor, np.float32]:
@@ -82,11 +112,9 @@ def pooled(x: Tensor, drop: Drop | None, centre: Any, factor: Any, shift: Any) -
     images, height, width, channels = x.shape
     y = torch.empty(images, height // 2, width // 2, channels)
     winners = torch.empty(y.shape, dtype=torch.uint8)
-    key, rows, rate = (0, np.zeros(images, np.int64), 0.0) if drop is None else (drop.key, drop.rows.numpy(), drop.rate)
-    scale = np.float32(1.0 / (1.0 - rate))
-    arrays = x.detach().numpy(), y.numpy(), winners.numpy(), rows
-    over_rows(pool, arrays, centre, factor, shift, np.uint64(key), threshold_of(rate), scale)
-    return y, winners, scale
+    rows, *dropped = dropping(drop, images)
+    over_rows(pool, (x.detach().numpy(), y.numpy(), winners.numpy(), rows), centre, factor, shift, *dropped)
+    return y, winners, dropped[-1]
 
 
 class PooledRelu(torch.autograd.Function):

@@ -20,7 +20,7 @@ from handson.kernels.vectors import LANES, LLVM_VECTOR, spread
 
 # The shapes of tiles, the largest of which has as many sums as fit into the registers.
 _HEIGHTS = (6, 4, 2, 1) if LANES == 16 else (3, 2, 1)
-_WIDTHS = (4, 1)
+_WIDTHS = (4, 2, 1)
 
 _INDEX = ir.IntType(64)
 
@@ -37,7 +37,7 @@ def _add_tile(
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         row, rows, block, width = arguments[3:]
         to, by, factors = (
-            _Array.of(context, builder, kind, value)
+            (_Gathered if isinstance(kind, types.BaseTuple) else _Array).of(context, builder, kind, value)
             for kind, value in zip(signature.args[:3], arguments[:3], strict=True)
         )
         to = to.at(builder, row, builder.mul(block, _INDEX(LANES)))
@@ -91,7 +91,33 @@ class _Array(NamedTuple):
         return builder.load(builder.bitcast(self.at(builder, *index).start, kind.as_pointer()), align=4)
 
 
-def _generate_tile(builder: Any, rows: int, width: int, sums: _Array, left: _Array, right: _Array) -> None:
+class _Gathered(NamedTuple):
+    """A matrix whose element at (i, k) is values[rows[i] + steps[k]]."""
+
+    values: _Array
+    rows: _Array
+    steps: _Array
+
+    @staticmethod
+    def of(context: Any, builder: Any, kind: Any, value: Any) -> _Gathered:
+        parts = zip(kind.types, cgutils.unpack_tuple(builder, value), strict=True)
+        return _Gathered(*(_Array.of(context, builder, *part) for part in parts))
+
+    @property
+    def shape(self) -> list[Any]:
+        return self.rows.shape + self.steps.shape
+
+    def at(self, builder: Any, row: Any) -> _Gathered:
+        """What starts at a row."""
+        return self._replace(rows=self.rows.at(builder, row))
+
+    def load(self, builder: Any, kind: Any, row: Any, step: Any) -> Any:
+        """The value at an index."""
+        offsets = self.rows.load(builder, _INDEX, row), self.steps.load(builder, _INDEX, step)
+        return self.values.load(builder, kind, builder.add(*offsets))
+
+
+def _generate_tile(builder: Any, rows: int, width: int, sums: _Array, left: _Array | _Gathered, right: _Array) -> None:
     """Code for a tile of a fixed shape, at the start of the arrays."""
     tile = list(product(range(rows), range(width)))
     places = {(i, v): sums.at(builder, _INDEX(i), _INDEX(v * LANES)) for i, v in tile}
@@ -118,6 +144,18 @@ def _generate_tile(builder: Any, rows: int, width: int, sums: _Array, left: _Arr
         builder.store(added[at], builder.bitcast(place.start, LLVM_VECTOR.as_pointer()), align=4)
 
 
+@numba.njit(cache=True, nogil=True, inline="always")
+def _add(sums, left, rows, right):
+    blocks = right.shape[1]
+    block = 0
+    while block < blocks:
+        width = 4 if blocks - block >= 4 else 2 if blocks - block >= 2 else 1
+        row = 0
+        while row < rows:
+            row += _add_tile(sums, left, right, row, rows - row, block, width)
+        block += width
+
+
 @numba.njit("void(f4[:,:], f4[:,:], f4[:,:,:])", cache=True, nogil=True)
 def add_product(sums, left, right):
     """sums += left @ right, for float32 arrays.
@@ -125,11 +163,10 @@ def add_product(sums, left, right):
     `right`, (depth, columns), is given as (depth, columns / LANES, LANES), best with vectors of the same columns beside
     each other in memory. Along all axes but the last of `sums` and `right` there may be gaps.
     """
-    blocks, rows = right.shape[1], sums.shape[0]
-    block = 0
-    while block < blocks:
-        width = 4 if blocks - block >= 4 else 1
-        row = 0
-        while row < rows:
-            row += _add_tile(sums, left, right, row, rows - row, block, width)
-        block += width
+    _add(sums, left, len(left), right)
+
+
+@numba.njit("void(f4[:,:], f4[::1], i8[::1], i8[::1], f4[:,:,:])", cache=True, nogil=True)
+def add_gathered_product(sums, values, rows, steps, right):
+    """sums += left @ right, where the element of `left` at (i, k) is values[rows[i] + steps[k]]."""
+    _add(sums, (values, rows, steps), len(rows), right)

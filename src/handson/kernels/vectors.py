@@ -7,8 +7,9 @@ from an array with `load` and goes back with `store`; + - * / work on all its va
 from __future__ import annotations
 
 import operator
+from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numba
 from llvmlite import binding, ir
@@ -66,15 +67,25 @@ for _symbol, _method in ("add", "fadd"), ("sub", "fsub"), ("mul", "fmul"), ("tru
     lower_builtin(getattr(operator, _symbol), VECTOR, VECTOR)(partial(_operate, _method))
 
 
-@intrinsic
-def choose(typing_context: Any, a: Any, b: Any, then: Any, otherwise: Any) -> Any:
-    """Values of `then` where a < b, of `otherwise` elsewhere, also where one of the two is NaN."""
+def _choosing(condition: Callable[[Any, Any, Any], Any]) -> Any:
+    """A function of a, b, then and otherwise: values of `then` where a condition of a and b holds."""
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        a, b, then, otherwise = arguments
-        return builder.select(builder.fcmp_ordered("<", a, b), then, otherwise)
+    def choosing(typing_context: Any, a: Any, b: Any, then: Any, otherwise: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            a, b, then, otherwise = arguments
+            return builder.select(condition(builder, a, b), then, otherwise)
 
-    return VECTOR(VECTOR, VECTOR, VECTOR, VECTOR), generate
+        return VECTOR(VECTOR, VECTOR, VECTOR, VECTOR), generate
+
+    return intrinsic(choosing)
+
+
+# NaN is not smaller than anything and equals nothing, but it is what wins in PyTorch's pooling.
+choose_smaller = _choosing(lambda builder, a, b: builder.fcmp_ordered("<", a, b))
+choose_equal = _choosing(lambda builder, a, b: builder.fcmp_ordered("==", a, b))
+choose_winner = _choosing(
+    lambda builder, a, b: builder.or_(builder.fcmp_ordered(">", a, b), builder.fcmp_unordered("uno", a, a))
+)
 
 
 @intrinsic
@@ -89,19 +100,54 @@ def power_of_two(typing_context: Any, x: Any) -> Any:
     return VECTOR(VECTOR), generate
 
 
-def _place(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-    array = cgutils.create_struct_proxy(signature.args[0])(context, builder, arguments[0])
-    index = cgutils.unpack_tuple(builder, arguments[1])
-    place = cgutils.get_item_pointer(context, builder, signature.args[0], array, index, wraparound=False)
-    return builder.bitcast(place, LLVM_VECTOR.as_pointer())
+class _Stretch(NamedTuple):
+    """Values beside each other in an array of float32 or of uint8, from an index on."""
+
+    place: Any
+    kind: Any
+
+    @staticmethod
+    def of(context: Any, builder: Any, signature: Any, arguments: Any) -> _Stretch:
+        array = cgutils.create_struct_proxy(signature.args[0])(context, builder, arguments[0])
+        index = cgutils.unpack_tuple(builder, arguments[1])
+        place = cgutils.get_item_pointer(context, builder, signature.args[0], array, index, wraparound=False)
+        return _Stretch(place, ir.FloatType() if signature.args[0].dtype == types.float32 else ir.IntType(8))
+
+    @property
+    def bytes(self) -> bool:
+        return isinstance(self.kind, ir.IntType)
+
+    def load(self, builder: Any) -> Any:
+        vector = builder.load(self._start(builder, self.place), align=1 if self.bytes else 4)
+        return builder.uitofp(vector, LLVM_VECTOR) if self.bytes else vector
+
+    def store(self, builder: Any, vector: Any) -> None:
+        values = builder.fptoui(vector, ir.VectorType(self.kind, LANES)) if self.bytes else vector
+        builder.store(values, self._start(builder, self.place), align=1 if self.bytes else 4)
+
+    def _start(self, builder: Any, place: Any) -> Any:
+        return builder.bitcast(place, ir.VectorType(self.kind, LANES).as_pointer())
+
+    def at(self, builder: Any, value: Any) -> Any:
+        return builder.gep(self.place, [value])
+
+    def beside(self, builder: Any) -> _Stretch:
+        """As much memory, beside the array."""
+        memory = cgutils.alloca_once(builder, ir.VectorType(self.kind, LANES))
+        return _Stretch(builder.bitcast(memory, self.kind.as_pointer()), self.kind)
+
+
+def _copy(builder: Any, source: _Stretch, target: _Stretch, count: Any) -> None:
+    with cgutils.for_range(builder, count) as loop:
+        builder.store(builder.load(source.at(builder, loop.index)), target.at(builder, loop.index))
 
 
 @intrinsic
 def load(typing_context: Any, array: Any, index: Any) -> Any:
-    """The vector that begins at an index, a tuple, of a float32 array whose last axis has no gaps."""
+    """The vector that begins at an index, a tuple, of an array whose last axis has no gaps; bytes become float32."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.load(_place(context, builder, signature, arguments), align=4)
+        return _Stretch.of(context, builder, signature, arguments).load(builder)
 
     return VECTOR(array, index), generate
 
@@ -111,7 +157,47 @@ def store(typing_context: Any, array: Any, index: Any, vector: Any) -> Any:
     """Write a vector to where `load` would read it."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        builder.store(arguments[2], _place(context, builder, signature, arguments), align=4)
+        _Stretch.of(context, builder, signature, arguments).store(builder, arguments[2])
         return context.get_dummy_value()
 
     return types.void(array, index, VECTOR), generate
+
+
+@intrinsic
+def load_part(typing_context: Any, array: Any, index: Any, count: Any) -> Any:
+    """`load` where only so many values, if they are fewer than a vector's, belong to it; the rest are 0."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        stretch, count = _Stretch.of(context, builder, signature, arguments), arguments[2]
+        beside = stretch.beside(builder)
+        with builder.if_else(builder.icmp_signed(">=", count, count.type(LANES)), likely=True) as (whole, part):
+            with whole:
+                loaded, after_whole = stretch.load(builder), builder.block
+            with part:
+                beside.store(builder, ir.Constant(LLVM_VECTOR, [0.0] * LANES))
+                _copy(builder, stretch, beside, count)
+                gathered, after_part = beside.load(builder), builder.block
+        vector = builder.phi(LLVM_VECTOR)
+        vector.add_incoming(loaded, after_whole)
+        vector.add_incoming(gathered, after_part)
+        return vector
+
+    return VECTOR(array, index, types.intp), generate
+
+
+@intrinsic
+def store_part(typing_context: Any, array: Any, index: Any, vector: Any, count: Any) -> Any:
+    """`store` where only so many values, if they are fewer than a vector's, belong to it; the rest are not written."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        stretch, count = _Stretch.of(context, builder, signature, arguments), arguments[3]
+        beside = stretch.beside(builder)
+        with builder.if_else(builder.icmp_signed(">=", count, count.type(LANES)), likely=True) as (whole, part):
+            with whole:
+                stretch.store(builder, arguments[2])
+            with part:
+                beside.store(builder, arguments[2])
+                _copy(builder, beside, stretch, count)
+        return context.get_dummy_value()
+
+    return types.void(array, index, VECTOR, types.intp), generate

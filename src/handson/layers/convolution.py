@@ -181,6 +181,13 @@ class Conv2D(Layer):
         batch, *sizes, _ = input_shape
         return (batch, *window_sizes(self, sizes, self.window), self.filters)
 
+    def padded(self, x: Tensor) -> Tensor:
+        """The images with the zeros around them that the padding asks for."""
+        if self.padding == "valid":
+            return x
+        down, across = map(same_padding, x.shape[1:3], self.window, self.strides)
+        return F.pad(x, (0, 0, *across, *down))
+
     def convolve(self, x: Tensor) -> Tensor:
         """The outputs before the activation."""
         images, padding = channels_first(x), (0, 0)

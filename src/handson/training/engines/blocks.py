@@ -1,13 +1,14 @@
 """The engine of nets on a CPU with parts that are one kernel: ReLU with 2x2 max-pooling, and recurrent layers.
 
 In convolutional nets batch normalization, ReLU, max-pooling and dropout are one kernel: a large part of a step moves
-data between them. Without batch normalization the numbers are those of the reference to the last bit. An LSTM or a GRU
-goes through all its steps in one kernel, whose numbers do not depend on the number of threads.
+data between them. The first convolution, whose images have few channels, is done by the same kernel. An LSTM or a GRU
+goes through all its steps in one kernel. No number depends on how many threads there are.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
@@ -112,34 +113,64 @@ def _hooked(layer: Any) -> bool:
 def _steps(job: Job) -> Iterator[Step]:
     layers = _layers(job)
     while layers:
-        first = 1 if len(layers) > 2 and _normalizes(*layers[:2]) else 0
-        if not (len(layers) > first + 1 and _fused(*layers[first : first + 2])):
-            layer = layers.pop(0)
+        count, block = _block(layers)
+        if block is None:
+            layer = layers[0]
             yield layer.compiled if _recurs(layer) else layer
-            continue
-        last = first + 2
-        drops = len(layers) > last and _drops(layers[last])
-        yield _Block(layers[0] if first else None, layers[first], layers[last] if drops else None)
-        del layers[: last + drops]
+        else:
+            yield block
+        del layers[:count]
+
+
+def _block(layers: list[Any]) -> tuple[int, _Block | None]:
+    """The block that some layers begin with, and how many of them it takes; without a block it is one."""
+    first = 1 if type(layers[0]) is Conv2D and layers[0].activation is activations.linear else 0
+    relu = first + (1 if len(layers) > first + 1 and _normalizes(*layers[first : first + 2]) else 0)
+    if len(layers) < relu + 2 or not _fused(*layers[relu : relu + 2]):
+        return 1, None
+    if first and (_hooked(layers[0]) or type(layers[relu]) is Conv2D):
+        return 1, None
+    convolution = layers[0] if first else layers[relu] if type(layers[relu]) is Conv2D else None
+    normalization = layers[first] if relu > first else None
+    drops = len(layers) > relu + 2 and _drops(layers[relu + 2])
+    return relu + 2 + drops, _Block(convolution, normalization, layers[relu + 2] if drops else None)
 
 
 class _Block:
-    """A layer with ReLU and the max-pooling after it; the normalization before and the dropout after, if there are."""
+    """ReLU and the max-pooling after it; the convolution and the normalization before, the dropout after, if any."""
 
-    def __init__(self, normalization: BatchNormalization | None, layer: Any, dropout: Dropout | None) -> None:
-        self.convolve: Step | None = layer.convolve if isinstance(layer, Conv2D) else None
-        self.normalization, self.dropout = normalization, dropout
+    def __init__(
+        self, convolution: Conv2D | None, normalization: BatchNormalization | None, dropout: Dropout | None
+    ) -> None:
+        self.convolution, self.normalization, self.dropout = convolution, normalization, dropout
 
     def __call__(self, x: Tensor) -> Tensor:
         from handson.kernels.pooled_relu import PooledRelu
 
-        layer, drop = self.normalization, self._drop()
-        if layer is not None and layer.uses_batch:
-            return self._normalized(x, layer, drop)
-        for before in (layer, self.convolve):
-            x = x if before is None else before(x)
-        output: Tensor = PooledRelu.apply(x, drop)
-        return output
+        layer, normalization, drop = self.convolution, self.normalization, self._drop()
+        batch = normalization is not None and normalization.uses_batch
+        if layer is not None and _few_points(layer, x) and (normalization is None or batch):
+            return self._convolved(layer, layer.padded(x), drop)
+        x = x if layer is None else layer.convolve(x)
+        if normalization is None or not batch:
+            output: Tensor = PooledRelu.apply(x if normalization is None else normalization(x), drop)
+            return output
+        from handson.kernels.normalized_pool import NormalizedPooledRelu
+
+        gamma, beta, epsilon = normalization.gamma, normalization.beta, normalization.epsilon
+        return _moved(normalization, *NormalizedPooledRelu.apply(x, gamma, beta, epsilon, drop))
+
+    def _convolved(self, layer: Conv2D, x: Tensor, drop: Drop | None) -> Tensor:
+        """The whole block in one pass over padded images with few channels."""
+        from handson.kernels.convolved_pool import ConvolvedPooledRelu, Windows
+        from handson.kernels.normalized_convolution import NormalizedConvolution
+
+        normalization = self.normalization
+        if normalization is None:
+            output: Tensor = ConvolvedPooledRelu.apply(layer.kernel, layer.bias, Windows.of(x, layer.kernel_size), drop)
+            return output
+        weights = layer.kernel, layer.bias, normalization.gamma, normalization.beta
+        return _moved(normalization, *NormalizedConvolution.apply(*weights, x, normalization.epsilon, drop))
 
     def _drop(self) -> Drop | None:
         """What is dropped in this step."""
@@ -150,11 +181,17 @@ class _Block:
             return None
         return Drop(int(mask_key(layer, active)), active.rows, layer.rate)
 
-    def _normalized(self, x: Tensor, layer: BatchNormalization, drop: Drop | None) -> Tensor:
-        from handson.kernels.normalized_pool import NormalizedPooledRelu
 
-        output: Tensor
-        output, mean, variance = NormalizedPooledRelu.apply(x, layer.gamma, layer.beta, layer.epsilon, drop)
-        layer.moving_mean.lerp_(mean, 1.0 - layer.momentum)
-        layer.moving_variance.lerp_(variance, 1.0 - layer.momentum)
-        return output
+def _few_points(layer: Conv2D, x: Tensor) -> bool:
+    """Whether the windows of a convolution see so few values that it is done together with what follows."""
+    from handson.kernels.convolved_pool import MOST_POINTS
+
+    plain = max(*layer.strides, *layer.dilation_rate, layer.groups) == 1
+    return plain and not x.requires_grad and prod(layer.kernel.shape[:3]) <= MOST_POINTS
+
+
+def _moved(layer: BatchNormalization, output: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
+    """The output, after the moving averages of a normalization have followed the moments of the batch."""
+    layer.moving_mean.lerp_(mean, 1.0 - layer.momentum)
+    layer.moving_variance.lerp_(variance, 1.0 - layer.momentum)
+    return output
