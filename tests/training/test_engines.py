@@ -93,10 +93,10 @@ def normalized(**arguments):
 def convolutional(engine, x, y, stack, epochs=2):
     layers = {
         "convolution": lambda: [Conv2D(4, 3, activation="relu"), MaxPooling2D(), Dropout(0.2)],
-        "same": lambda: [Conv2D(17, 3, padding="same", activation="relu"), MaxPooling2D()],
+        "same": lambda: [Conv2D(16, 3, padding="same", activation="relu"), MaxPooling2D()],
         "apart": lambda: [Conv2D(4, (2, 3), padding="same", use_bias=False), Activation("relu"), MaxPooling2D(),
                           Dropout(0.3)],
-        "normalized, same": lambda: [Conv2D(18, 3, padding="same", use_bias=False), *normalized()[1:]],
+        "normalized, same": lambda: [Conv2D(32, 3, padding="same", use_bias=False), *normalized()[1:]],
         "normalized": normalized,
         "normalized, dropped": lambda: [*normalized(momentum=0.5), Dropout(0.4)],
         "normalized, bare": lambda: normalized(scale=False, center=False),

@@ -100,7 +100,7 @@ def pooled_windows(
 ) -> tuple[Tensor, Tensor, np.float32]:
     """`pool_images` on all cores: the outputs, the winners, and what gradients are scaled with."""
     channels, points = kernel.shape[-1], len(windows.points)
-    wider = F.pad(kernel.detach().reshape(points, channels), (0, -channels % LANES))
+    wider = F.pad(kernel.detach().reshape(points, channels), (0, -channels % LANES)).contiguous()
     y = torch.empty(len(windows.images), windows.shape[0] // 2, windows.shape[1] // 2, channels)
     winners = torch.empty(y.shape, dtype=torch.uint8)
     rows, *dropped = dropping(drop, len(y))
