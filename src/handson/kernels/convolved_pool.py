@@ -7,6 +7,7 @@ needs the winners of the windows only, for nobody asks for the gradient of the i
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -51,11 +52,18 @@ class Windows(NamedTuple):
     def of(x: Tensor, window: tuple[int, int]) -> Windows:
         """The windows of contiguous float32 images (n, h, w, c)."""
         images, height, width, channels = x.shape
-        across = width * channels
-        points = np.arange(window[0])[:, None] * across + np.arange(window[1] * channels)
         shape = height - window[0] + 1, width - window[1] + 1
-        places = np.arange(2)[:, None] * across + np.arange(shape[1] // 2 * 2) * channels
-        return Windows(x.detach().numpy().reshape(images, -1), across, points.ravel(), places.ravel(), shape)
+        offsets = _offsets(width, channels, window)
+        return Windows(x.detach().numpy().reshape(images, -1), width * channels, *offsets, shape)
+
+
+@lru_cache
+def _offsets(width: int, channels: int, window: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Points and places of the windows in images of a width."""
+    across, along = width * channels, (width - window[1] + 1) // 2 * 2
+    points = np.arange(window[0])[:, None] * across + np.arange(window[1] * channels)
+    places = np.arange(2)[:, None] * across + np.arange(along) * channels
+    return points.ravel(), places.ravel()
 
 
 @compiled
