@@ -14,6 +14,8 @@ import numba
 import numpy as np
 
 from handson.kernels.keyed_dropout import element_word, row_words
+from handson.kernels.products import MOST_MULTIPLICATIONS, add_any_product, is_small, transpose
+from handson.kernels.vectors import LANES
 
 MATMUL, ACTIVATION, DROPOUT, BATCH_NORMALIZATION = range(4)
 LINEAR, RELU, TANH, SIGMOID, SOFTMAX, LEAKY_RELU, ELU, SELU = range(8)
@@ -298,8 +300,40 @@ def _part(flat, offset, size):
 
 
 @compiled
+def _multiply(left, right, bias, y, room):
+    """y = left @ right + bias."""
+    if is_small(left.shape[0], left.shape[1], right.shape[1]):
+        for i in range(y.shape[0]):
+            if len(bias):
+                for j in range(len(bias)):
+                    y[i, j] = bias[j]
+            else:
+                for j in range(y.shape[1]):
+                    y[i, j] = ZERO
+        add_any_product(y, left, right, room)
+        return
+    np.dot(left, right, y)
+    for i in range(y.shape[0]):
+        for j in range(len(bias)):
+            y[i, j] += bias[j]
+
+
+@compiled
+def _scratch(operations, batch_size):
+    """Memory for `add_any_product`, and for a transposed kernel."""
+    rows, largest = batch_size, 0
+    for o in range(len(operations)):
+        before, after = operations[o, BEFORE], operations[o, AFTER]
+        rows = max(rows, before, after)
+        if operations[o, KIND] == MATMUL:
+            largest = max(largest, before * after)
+    room = np.empty((2, min(rows, MOST_MULTIPLICATIONS), LANES), np.float32)
+    return room, np.empty(min(largest, MOST_MULTIPLICATIONS), np.float32)
+
+
+@compiled
 def _forward(
-    operations, size, weights, rows, keys, thresholds, scales, masks, constants, moving, moments, arena, places
+    operations, size, weights, rows, keys, thresholds, scales, masks, constants, moving, moments, arena, places, room
 ):
     """All operations on the batch at the start of the arena; the place of the last output is `places[-1]`."""
     for o in range(len(operations)):
@@ -307,12 +341,8 @@ def _forward(
         x, y = _matrix(arena, places[o], size, before), _matrix(arena, places[o + 1], size, after)
         kind = operations[o, KIND]
         if kind == MATMUL:
-            np.dot(x, _matrix(weights, operations[o, FIRST], before, after), y)
-            if operations[o, SECOND] >= 0:
-                bias = _part(weights, operations[o, SECOND], after)
-                for i in range(size):
-                    for j in range(after):
-                        y[i, j] += bias[j]
+            kernel, bias = _matrix(weights, operations[o, FIRST], before, after), _part(weights, operations[o, SECOND], after)
+            _multiply(x, kernel, bias, y, room)
         elif kind == ACTIVATION:
             for i in range(size if places[o] != places[o + 1] else 0):
                 for j in range(after):
@@ -335,7 +365,7 @@ def _forward(
 
 
 @compiled
-def _backward(operations, size, weights, gradients, scales, masks, moments, sums, arena, places, upper, lower):
+def _backward(operations, size, weights, gradients, scales, masks, moments, sums, arena, places, upper, lower, room, turned):
     """From the gradient of the output, in `upper`, to those of all weights."""
     for o in range(len(operations) - 1, -1, -1):
         before, after = operations[o, BEFORE], operations[o, AFTER]
@@ -346,7 +376,8 @@ def _backward(operations, size, weights, gradients, scales, masks, moments, sums
             _deactivate(operations[o, FIRST], y, gradient)
             continue
         if kind == MATMUL:
-            np.dot(x.T, gradient, _matrix(gradients, operations[o, FIRST], before, after))
+            none = gradients[:0]
+            _multiply(x.T, gradient, none, _matrix(gradients, operations[o, FIRST], before, after), room)
             bias = _part(gradients, operations[o, SECOND], after)
             for j in range(len(bias)):
                 bias[j] = ZERO
@@ -354,7 +385,13 @@ def _backward(operations, size, weights, gradients, scales, masks, moments, sums
                 for j in range(len(bias)):
                     bias[j] += gradient[i, j]
             if o > 0:
-                np.dot(gradient, _matrix(weights, operations[o, FIRST], before, after).T, below)
+                kernel = _matrix(weights, operations[o, FIRST], before, after)
+                if is_small(size, after, before):
+                    across = _matrix(turned, 0, after, before)
+                    transpose(kernel, across)
+                    _multiply(gradient, across, none, below, room)
+                else:
+                    np.dot(gradient, kernel.T, below)
         elif kind == DROPOUT:
             mask, scale = _matrix(masks, places[o + 1], size, after), scales[operations[o, NUMBER]]
             for i in range(size):
@@ -379,6 +416,7 @@ def train(
     """Train on the rows of `order`, a step for each `batch_size` of them; losses go into `totals` and `counts`."""
     columns = inputs.shape[1]
     width = operations[-1, AFTER]
+    room, turned = _scratch(operations, batch_size)
     for step in range(len(totals)):
         rows = order[step * batch_size : (step + 1) * batch_size]
         size = len(rows)
@@ -387,7 +425,8 @@ def train(
             for j in range(columns):
                 batch[i, j] = inputs[rows[i], j]
         _forward(
-            operations, size, weights, rows, keys, thresholds, scales, masks, constants, moving, moments, arena, places
+            operations, size, weights, rows, keys, thresholds, scales, masks, constants, moving, moments, arena, places,
+            room,
         )
         output = _matrix(arena, places[-1], size, width)
         for i in range(size if len(outputs) else 0):
@@ -396,7 +435,7 @@ def train(
         totals[step], counts[step] = _loss(
             loss, delta, output, targets, sample_weights, rows, _matrix(upper, 0, size, width)
         )
-        _backward(operations, size, weights, gradients, scales, masks, moments, sums, arena, places, upper, lower)
+        _backward(operations, size, weights, gradients, scales, masks, moments, sums, arena, places, upper, lower, room, turned)
         if decays[step] != ONE:
             for k in range(len(weights)):
                 weights[k] *= decays[step]

@@ -45,8 +45,8 @@ class _VectorModel(models.PrimitiveModel):
 
 
 def spread(builder: Any, value: Any) -> Any:
-    """Code for a vector of equal values."""
-    undefined = ir.Constant(LLVM_VECTOR, ir.Undefined)
+    """Code for a vector of equal values, floating or whole."""
+    undefined = ir.Constant(ir.VectorType(value.type, LANES), ir.Undefined)
     first = builder.insert_element(undefined, value, LANE(0))
     return builder.shuffle_vector(first, undefined, ir.Constant(LANE_VECTOR, [0] * LANES))
 
@@ -115,3 +115,81 @@ def store(typing_context: Any, array: Any, index: Any, vector: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(array, index, VECTOR), generate
+
+
+@intrinsic
+def load_part(typing_context: Any, array: Any, index: Any, count: Any) -> Any:
+    """As `load`, but only the first values are read, fewer than a vector holds; the others are 0."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        place, zeros = _place(context, builder, signature, arguments), ir.Constant(LLVM_VECTOR, None)
+        kind = ir.FunctionType(LLVM_VECTOR, [place.type, LANE, _MASK, LLVM_VECTOR])
+        read = cgutils.get_or_insert_function(builder.module, kind, f"llvm.masked.load.v{LANES}f32.p0")
+        return builder.call(read, [place, LANE(4), _first_lanes(builder, arguments[2]), zeros])
+
+    return VECTOR(array, index, types.int64), generate
+
+
+@intrinsic
+def store_part(typing_context: Any, array: Any, index: Any, vector: Any, count: Any) -> Any:
+    """As `store`, but only the first values are written, fewer than a vector holds."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        place = _place(context, builder, signature, arguments)
+        kind = ir.FunctionType(ir.VoidType(), [LLVM_VECTOR, place.type, LANE, _MASK])
+        write = cgutils.get_or_insert_function(builder.module, kind, f"llvm.masked.store.v{LANES}f32.p0")
+        builder.call(write, [arguments[2], place, LANE(4), _first_lanes(builder, arguments[3])])
+        return context.get_dummy_value()
+
+    return types.void(array, index, VECTOR, types.int64), generate
+
+
+_MASK = ir.VectorType(ir.IntType(1), LANES)
+
+
+def _first_lanes(builder: Any, count: Any) -> Any:
+    """Code for a mask that is true in the first lanes."""
+    counts = spread(builder, builder.trunc(count, LANE))
+    return builder.icmp_signed("<", ir.Constant(LANE_VECTOR, list(range(LANES))), counts)
+
+
+@intrinsic
+def transpose_tile(typing_context: Any, array: Any, index: Any, turned: Any, place: Any) -> Any:
+    """Write the LANES rows and columns of a matrix that begin at an index, a tuple, transposed to a place in another.
+
+    Both are float32, and the rows of both have no gaps in them.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        reads, writes = (
+            _rows_of_tile(context, builder, signature.args[first : first + 2], arguments[first : first + 2])
+            for first in (0, 2)
+        )
+        rows = [builder.load(row, align=4) for row in reads]
+        for distance in (1 << stage for stage in range(LANES.bit_length() - 1)):
+            _exchange(builder, rows, distance)
+        for row, pointer in zip(rows, writes, strict=True):
+            builder.store(row, pointer, align=4)
+        return context.get_dummy_value()
+
+    return types.void(array, index, turned, place), generate
+
+
+def _rows_of_tile(context: Any, builder: Any, kinds: Any, values: Any) -> list[Any]:
+    """Pointers to the rows of a tile as vectors."""
+    array = cgutils.create_struct_proxy(kinds[0])(context, builder, values[0])
+    index = cgutils.unpack_tuple(builder, values[1])
+    start = cgutils.get_item_pointer(context, builder, kinds[0], array, index, wraparound=False)
+    stride, start = cgutils.unpack_tuple(builder, array.strides)[0], builder.bitcast(start, ir.IntType(8).as_pointer())
+    places = (builder.gep(start, [builder.mul(stride, ir.IntType(64)(row))]) for row in range(LANES))
+    return [builder.bitcast(place, LLVM_VECTOR.as_pointer()) for place in places]
+
+
+def _exchange(builder: Any, rows: list[Any], distance: int) -> None:
+    """Exchange the blocks beside the diagonal: of rows and lanes whose numbers differ in the bit of the distance."""
+    upper = [LANES + lane - distance if lane & distance else lane for lane in range(LANES)]
+    lower = [LANES + lane if lane & distance else lane + distance for lane in range(LANES)]
+    for first in (row for row in range(LANES) if not row & distance):
+        a, b = rows[first], rows[first + distance]
+        rows[first] = builder.shuffle_vector(a, b, ir.Constant(LANE_VECTOR, upper))
+        rows[first + distance] = builder.shuffle_vector(a, b, ir.Constant(LANE_VECTOR, lower))
