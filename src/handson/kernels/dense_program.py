@@ -14,8 +14,7 @@ import numba
 import numpy as np
 
 from handson.kernels.keyed_dropout import element_word, row_words
-from handson.kernels.products import MOST_MULTIPLICATIONS, add_any_product, is_small, transpose
-from handson.kernels.vectors import LANES
+from handson.kernels.products import add_any_product, is_small, transpose
 
 MATMUL, ACTIVATION, DROPOUT, BATCH_NORMALIZATION = range(4)
 LINEAR, RELU, TANH, SIGMOID, SOFTMAX, LEAKY_RELU, ELU, SELU = range(8)
@@ -31,7 +30,11 @@ EPSILON = np.float32(1e-7)
 SELU_ALPHA, SELU_SCALE = np.float32(1.6732632423543772), np.float32(1.0507009873554805)
 ZERO, ONE = np.float32(0), np.float32(1)
 
-compiled = numba.njit(cache=True, nogil=True, fastmath={"contract", "reassoc"}, error_model="numpy")
+# Nothing is allocated here, so references are not counted: with every view that would take as long as a small product.
+# A function that returns a view is then put into those that call it.
+compiled = numba.njit(cache=True, nogil=True, fastmath={"contract", "reassoc"}, error_model="numpy", _nrt=False)
+_view = numba.njit(inline="always", _nrt=False)
+_counting = numba.njit(cache=True, nogil=True, _nrt=True)
 
 
 @compiled
@@ -289,14 +292,19 @@ def _update(kind, weights, gradients, slots, rate, momentum, first, second, epsi
             weights[k] -= rate * step
 
 
-@compiled
+@_view
 def _matrix(flat, offset, rows, columns):
     return flat[offset : offset + rows * columns].reshape(rows, columns)
 
 
-@compiled
+@_view
 def _part(flat, offset, size):
     return flat[max(offset, 0) : max(offset, 0) + (size if offset >= 0 else 0)]
+
+
+@_counting
+def _multiply_large(left, right, y):
+    np.dot(left, right, y)
 
 
 @compiled
@@ -312,23 +320,10 @@ def _multiply(left, right, bias, y, room):
                     y[i, j] = ZERO
         add_any_product(y, left, right, room)
         return
-    np.dot(left, right, y)
+    _multiply_large(left, right, y)
     for i in range(y.shape[0]):
         for j in range(len(bias)):
             y[i, j] += bias[j]
-
-
-@compiled
-def _scratch(operations, batch_size):
-    """Memory for `add_any_product`, and for a transposed kernel."""
-    rows, largest = batch_size, 0
-    for o in range(len(operations)):
-        before, after = operations[o, BEFORE], operations[o, AFTER]
-        rows = max(rows, before, after)
-        if operations[o, KIND] == MATMUL:
-            largest = max(largest, before * after)
-    room = np.empty((2, min(rows, MOST_MULTIPLICATIONS), LANES), np.float32)
-    return room, np.empty(min(largest, MOST_MULTIPLICATIONS), np.float32)
 
 
 @compiled
@@ -391,7 +386,7 @@ def _backward(operations, size, weights, gradients, scales, masks, moments, sums
                     transpose(kernel, across)
                     _multiply(gradient, across, none, below, room)
                 else:
-                    np.dot(gradient, kernel.T, below)
+                    _multiply_large(gradient, kernel.T, below)
         elif kind == DROPOUT:
             mask, scale = _matrix(masks, places[o + 1], size, after), scales[operations[o, NUMBER]]
             for i in range(size):
@@ -411,12 +406,11 @@ def _backward(operations, size, weights, gradients, scales, masks, moments, sums
 def train(
     inputs, targets, sample_weights, order, batch_size, operations, places, weights, gradients, slots, moving, moments,
     sums, keys, thresholds, scales, masks, constants, arena, upper, lower, loss, delta, optimizer, rates, momenta,
-    decays, first, second, epsilon, totals, counts, outputs,
+    decays, first, second, epsilon, totals, counts, outputs, room, turned,
 ):  # fmt: skip
     """Train on the rows of `order`, a step for each `batch_size` of them; losses go into `totals` and `counts`."""
     columns = inputs.shape[1]
     width = operations[-1, AFTER]
-    room, turned = _scratch(operations, batch_size)
     for step in range(len(totals)):
         rows = order[step * batch_size : (step + 1) * batch_size]
         size = len(rows)

@@ -5,14 +5,11 @@ BLAS divides a large product among cores, but on a small one it spends more time
 
 from __future__ import annotations
 
-from numpy.lib.stride_tricks import as_strided
-
 from handson.kernels.tiles import add_product
-from handson.kernels.vectors import LANES, compiled, load, load_part, store, store_part, transpose_tile
+from handson.kernels.vectors import LANES, compiled, in_vectors, load, load_part, store, store_part, transpose_tile
 
 # Up to here OpenBLAS has no second core work on a product either.
 MOST_MULTIPLICATIONS = 1 << 18
-_BYTES = 4
 
 
 @compiled
@@ -32,15 +29,14 @@ def add_any_product(sums, left, right, room):
     rest = columns % LANES
     whole = columns - rest
     if whole > 0:
-        vectors = as_strided(right, (depth, whole // LANES, LANES), (right.strides[0], LANES * _BYTES, _BYTES))
-        add_product(sums[:, :whole], left, vectors)
+        add_product(sums[:, :whole], left, in_vectors(right, whole // LANES))
     if rest > 0:
         results, factors = room[0, : sums.shape[0]], room[1, :depth]
         for i in range(sums.shape[0]):
             store(results, (i, 0), load_part(sums, (i, whole), rest))
         for i in range(depth):
             store(factors, (i, 0), load_part(right, (i, whole), rest))
-        add_product(results, left, factors.reshape(depth, 1, LANES))
+        add_product(results, left, in_vectors(factors, 1))
         for i in range(sums.shape[0]):
             store_part(sums, (i, whole), load(results, (i, 0)), rest)
 

@@ -17,6 +17,7 @@ from numba.core import cgutils
 from numba.core.typeconv import Conversion
 from numba.core.typing.templates import ConcreteTemplate, infer_global
 from numba.extending import intrinsic, lower_builtin, lower_cast, models, register_model
+from numba.np import arrayobj
 
 LANES = 16 if binding.get_host_cpu_features().get("avx512f", False) else 8
 
@@ -115,6 +116,26 @@ def store(typing_context: Any, array: Any, index: Any, vector: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(array, index, VECTOR), generate
+
+
+@intrinsic
+def in_vectors(typing_context: Any, matrix: Any, blocks: Any) -> Any:
+    """The first columns of a float32 matrix whose rows have no gaps in them, as a view (rows, blocks, LANES).
+
+    The view does not keep the matrix alive.
+    """
+    result = types.Array(types.float32, 3, "A")
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array = cgutils.create_struct_proxy(matrix)(context, builder, arguments[0])
+        view = arrayobj.make_array(result)(context, builder)
+        size = ir.IntType(64)
+        rows, stride = (cgutils.unpack_tuple(builder, each)[0] for each in (array.shape, array.strides))
+        shape, strides = [rows, arguments[1], size(LANES)], [stride, size(4 * LANES), size(4)]
+        arrayobj.populate_array(view, array.data, shape, strides, size(4), meminfo=None)
+        return view._getvalue()
+
+    return result(matrix, types.int64), generate
 
 
 @intrinsic

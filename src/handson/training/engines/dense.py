@@ -81,6 +81,7 @@ class DenseProgram(Eager):
                 program.keys(job.seed, span.age), program.thresholds, program.scales, program.masks, program.constants,
                 program.arena, program.upper, program.lower, *program.loss, program.optimizer,
                 *schedules(job.optimizer, span), *program.numbers, totals, counts, outputs,
+                program.room, program.turned,
             )  # fmt: skip
         program.scatter(named, job.optimizer)
         job.optimizer.iterations += steps
