@@ -304,6 +304,7 @@ def _part(flat, offset, size):
 
 @_counting
 def _multiply_large(left, right, y):
+    """y = left @ right."""
     np.dot(left, right, y)
 
 
@@ -336,8 +337,8 @@ def _forward(
         x, y = _matrix(arena, places[o], size, before), _matrix(arena, places[o + 1], size, after)
         kind = operations[o, KIND]
         if kind == MATMUL:
-            kernel, bias = _matrix(weights, operations[o, FIRST], before, after), _part(weights, operations[o, SECOND], after)
-            _multiply(x, kernel, bias, y, room)
+            bias = _part(weights, operations[o, SECOND], after)
+            _multiply(x, _matrix(weights, operations[o, FIRST], before, after), bias, y, room)
         elif kind == ACTIVATION:
             for i in range(size if places[o] != places[o + 1] else 0):
                 for j in range(after):
@@ -360,7 +361,9 @@ def _forward(
 
 
 @compiled
-def _backward(operations, size, weights, gradients, scales, masks, moments, sums, arena, places, upper, lower, room, turned):
+def _backward(
+    operations, size, weights, gradients, scales, masks, moments, sums, arena, places, upper, lower, room, turned
+):
     """From the gradient of the output, in `upper`, to those of all weights."""
     for o in range(len(operations) - 1, -1, -1):
         before, after = operations[o, BEFORE], operations[o, AFTER]
@@ -421,7 +424,7 @@ def train(
         _forward(
             operations, size, weights, rows, keys, thresholds, scales, masks, constants, moving, moments, arena, places,
             room,
-        )
+        )  # fmt: skip
         output = _matrix(arena, places[-1], size, width)
         for i in range(size if len(outputs) else 0):
             for j in range(width):
@@ -429,7 +432,10 @@ def train(
         totals[step], counts[step] = _loss(
             loss, delta, output, targets, sample_weights, rows, _matrix(upper, 0, size, width)
         )
-        _backward(operations, size, weights, gradients, scales, masks, moments, sums, arena, places, upper, lower, room, turned)
+        _backward(
+            operations, size, weights, gradients, scales, masks, moments, sums, arena, places, upper, lower, room,
+            turned,
+        )  # fmt: skip
         if decays[step] != ONE:
             for k in range(len(weights)):
                 weights[k] *= decays[step]
