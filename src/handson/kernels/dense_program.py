@@ -15,6 +15,7 @@ import numpy as np
 
 from handson.kernels.keyed_dropout import element_word, row_words
 from handson.kernels.products import add_any_product, is_small, transpose
+from handson.kernels.vectors import matrix_at
 
 MATMUL, ACTIVATION, DROPOUT, BATCH_NORMALIZATION = range(4)
 LINEAR, RELU, TANH, SIGMOID, SOFTMAX, LEAKY_RELU, ELU, SELU = range(8)
@@ -293,11 +294,6 @@ def _update(kind, weights, gradients, slots, rate, momentum, first, second, epsi
 
 
 @_view
-def _matrix(flat, offset, rows, columns):
-    return flat[offset : offset + rows * columns].reshape(rows, columns)
-
-
-@_view
 def _part(flat, offset, size):
     return flat[max(offset, 0) : max(offset, 0) + (size if offset >= 0 else 0)]
 
@@ -334,11 +330,11 @@ def _forward(
     """All operations on the batch at the start of the arena; the place of the last output is `places[-1]`."""
     for o in range(len(operations)):
         before, after = operations[o, BEFORE], operations[o, AFTER]
-        x, y = _matrix(arena, places[o], size, before), _matrix(arena, places[o + 1], size, after)
+        x, y = matrix_at(arena, places[o], size, before), matrix_at(arena, places[o + 1], size, after)
         kind = operations[o, KIND]
         if kind == MATMUL:
             bias = _part(weights, operations[o, SECOND], after)
-            _multiply(x, _matrix(weights, operations[o, FIRST], before, after), bias, y, room)
+            _multiply(x, matrix_at(weights, operations[o, FIRST], before, after), bias, y, room)
         elif kind == ACTIVATION:
             for i in range(size if places[o] != places[o + 1] else 0):
                 for j in range(after):
@@ -346,7 +342,7 @@ def _forward(
             _activate(operations[o, FIRST], y)
         elif kind == DROPOUT:
             number = operations[o, NUMBER]
-            mask = _matrix(masks, places[o + 1], size, after)
+            mask = matrix_at(masks, places[o + 1], size, after)
             _draw_mask(keys[number], rows, thresholds[number], mask)
             for i in range(size):
                 for j in range(after):
@@ -367,15 +363,15 @@ def _backward(
     """From the gradient of the output, in `upper`, to those of all weights."""
     for o in range(len(operations) - 1, -1, -1):
         before, after = operations[o, BEFORE], operations[o, AFTER]
-        x, y = _matrix(arena, places[o], size, before), _matrix(arena, places[o + 1], size, after)
-        gradient, below = _matrix(upper, 0, size, after), _matrix(lower, 0, size, before)
+        x, y = matrix_at(arena, places[o], size, before), matrix_at(arena, places[o + 1], size, after)
+        gradient, below = matrix_at(upper, 0, size, after), matrix_at(lower, 0, size, before)
         kind = operations[o, KIND]
         if kind == ACTIVATION:
             _deactivate(operations[o, FIRST], y, gradient)
             continue
         if kind == MATMUL:
             none = gradients[:0]
-            _multiply(x.T, gradient, none, _matrix(gradients, operations[o, FIRST], before, after), room)
+            _multiply(x.T, gradient, none, matrix_at(gradients, operations[o, FIRST], before, after), room)
             bias = _part(gradients, operations[o, SECOND], after)
             for j in range(len(bias)):
                 bias[j] = ZERO
@@ -383,15 +379,15 @@ def _backward(
                 for j in range(len(bias)):
                     bias[j] += gradient[i, j]
             if o > 0:
-                kernel = _matrix(weights, operations[o, FIRST], before, after)
+                kernel = matrix_at(weights, operations[o, FIRST], before, after)
                 if is_small(size, after, before):
-                    across = _matrix(turned, 0, after, before)
+                    across = matrix_at(turned, 0, after, before)
                     transpose(kernel, across)
                     _multiply(gradient, across, none, below, room)
                 else:
                     _multiply_large(gradient, kernel.T, below)
         elif kind == DROPOUT:
-            mask, scale = _matrix(masks, places[o + 1], size, after), scales[operations[o, NUMBER]]
+            mask, scale = matrix_at(masks, places[o + 1], size, after), scales[operations[o, NUMBER]]
             for i in range(size):
                 for j in range(after):
                     below[i, j] = gradient[i, j] * (scale if mask[i, j] else ZERO)
@@ -417,7 +413,7 @@ def train(
     for step in range(len(totals)):
         rows = order[step * batch_size : (step + 1) * batch_size]
         size = len(rows)
-        batch = _matrix(arena, places[0], size, columns)
+        batch = matrix_at(arena, places[0], size, columns)
         for i in range(size):
             for j in range(columns):
                 batch[i, j] = inputs[rows[i], j]
@@ -425,12 +421,12 @@ def train(
             operations, size, weights, rows, keys, thresholds, scales, masks, constants, moving, moments, arena, places,
             room,
         )  # fmt: skip
-        output = _matrix(arena, places[-1], size, width)
+        output = matrix_at(arena, places[-1], size, width)
         for i in range(size if len(outputs) else 0):
             for j in range(width):
                 outputs[step * batch_size + i, j] = output[i, j]
         totals[step], counts[step] = _loss(
-            loss, delta, output, targets, sample_weights, rows, _matrix(upper, 0, size, width)
+            loss, delta, output, targets, sample_weights, rows, matrix_at(upper, 0, size, width)
         )
         _backward(
             operations, size, weights, gradients, scales, masks, moments, sums, arena, places, upper, lower, room,

@@ -128,14 +128,34 @@ def in_vectors(typing_context: Any, matrix: Any, blocks: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         array = cgutils.create_struct_proxy(matrix)(context, builder, arguments[0])
-        view = arrayobj.make_array(result)(context, builder)
-        size = ir.IntType(64)
         rows, stride = (cgutils.unpack_tuple(builder, each)[0] for each in (array.shape, array.strides))
-        shape, strides = [rows, arguments[1], size(LANES)], [stride, size(4 * LANES), size(4)]
-        arrayobj.populate_array(view, array.data, shape, strides, size(4), meminfo=None)
-        return view._getvalue()
+        shape, strides = [rows, arguments[1], _SIZE(LANES)], [stride, _SIZE(4 * LANES), _SIZE(4)]
+        return _view(context, builder, result, array.data, shape, strides)
 
     return result(matrix, types.int64), generate
+
+
+@intrinsic
+def matrix_at(typing_context: Any, flat: Any, offset: Any, rows: Any, columns: Any) -> Any:
+    """What begins at an offset of an array without gaps, as a matrix: a view that does not keep the array alive."""
+    result = types.Array(flat.dtype, 2, "C")
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array = cgutils.create_struct_proxy(flat)(context, builder, arguments[0])
+        start, stride = builder.gep(array.data, [arguments[1]]), builder.mul(arguments[3], array.itemsize)
+        return _view(context, builder, result, start, arguments[2:], [stride, array.itemsize])
+
+    return result(flat, types.int64, types.int64, types.int64), generate
+
+
+_SIZE = ir.IntType(64)
+
+
+def _view(context: Any, builder: Any, kind: Any, start: Any, shape: Any, strides: Any) -> Any:
+    """Code for an array in memory that belongs to another."""
+    array, size = arrayobj.make_array(kind)(context, builder), context.get_abi_sizeof(context.get_data_type(kind.dtype))
+    arrayobj.populate_array(array, start, shape, strides, _SIZE(size), meminfo=None)
+    return array._getvalue()
 
 
 @intrinsic
