@@ -5,20 +5,29 @@ BLAS divides a large product among cores, but on a small one it spends more time
 
 from __future__ import annotations
 
+from typing import Any
+
+import numba
+
 from handson.kernels.tiles import add_product
-from handson.kernels.vectors import LANES, compiled, in_vectors, load, load_part, store, store_part, transpose_tile
+from handson.kernels.vectors import LANES, in_vectors, load, load_part, store, store_part, transpose_tile
 
 # Up to here OpenBLAS has no second core work on a product either.
 MOST_MULTIPLICATIONS = 1 << 18
 
+# Nothing is allocated here, so references are not counted.
+_OPTIONS: dict[str, Any] = {
+    "cache": True, "nogil": True, "fastmath": {"contract"}, "error_model": "numpy", "_nrt": False
+}  # fmt: skip
 
-@compiled
+
+@numba.njit(**_OPTIONS)
 def is_small(rows, depth, columns):
     """Whether a product of these sizes belongs here rather than into BLAS."""
     return rows * depth * columns <= MOST_MULTIPLICATIONS
 
 
-@compiled
+@numba.njit("void(f4[:,:], f4[:,:], f4[:,:], f4[:,:,:])", **_OPTIONS)
 def add_any_product(sums, left, right, room):
     """sums += left @ right, for float32 matrices of any width.
 
@@ -41,7 +50,7 @@ def add_any_product(sums, left, right, room):
             store_part(sums, (i, whole), load(results, (i, 0)), rest)
 
 
-@compiled
+@numba.njit("void(f4[:,:], f4[:,:])", **_OPTIONS)
 def transpose(matrix, turned):
     """turned = matrix.T, for float32 matrices whose rows have no gaps in them."""
     rows, columns = matrix.shape
