@@ -227,7 +227,11 @@ def test_the_column_is_named_where_columns_have_names():
 
 
 @pytest.mark.parametrize(
-    "x", [torch.zeros(3, 2), torch.zeros(0, 2), torch.ones(3, dtype=torch.uint8), torch.zeros(2, 0)]
+    "x",
+    [
+        *(torch.zeros(3, 2), torch.zeros(0, 2), torch.ones(3, dtype=torch.uint8), torch.zeros(2, 0)),
+        *(torch.full((3, 2), 3e38), torch.ones(3, dtype=torch.bfloat16)),  # the sum of the first is infinite
+    ],
 )
 def test_finite_values_and_bytes_pass(x):
     check_finite(x, "inputs")

@@ -14,6 +14,8 @@ import numba
 import numpy as np
 
 from handson.kernels.keyed_dropout import element_word, row_words
+from handson.kernels.products import add_any_product, is_small, transpose
+from handson.kernels.views import matrix_at
 
 MATMUL, ACTIVATION, DROPOUT, BATCH_NORMALIZATION = range(4)
 LINEAR, RELU, TANH, SIGMOID, SOFTMAX, LEAKY_RELU, ELU, SELU = range(8)
@@ -29,7 +31,11 @@ EPSILON = np.float32(1e-7)
 SELU_ALPHA, SELU_SCALE = np.float32(1.6732632423543772), np.float32(1.0507009873554805)
 ZERO, ONE = np.float32(0), np.float32(1)
 
-compiled = numba.njit(cache=True, nogil=True, fastmath={"contract", "reassoc"}, error_model="numpy")
+# Nothing is allocated here, so references are not counted: with every view that would take as long as a small product.
+# A function that returns a view is then put into those that call it.
+compiled = numba.njit(cache=True, nogil=True, fastmath={"contract", "reassoc"}, error_model="numpy", _nrt=False)
+_view = numba.njit(inline="always", _nrt=False)
+_counting = numba.njit(cache=True, nogil=True, _nrt=True)
 
 
 @compiled
@@ -287,32 +293,48 @@ def _update(kind, weights, gradients, slots, rate, momentum, first, second, epsi
             weights[k] -= rate * step
 
 
-@compiled
-def _matrix(flat, offset, rows, columns):
-    return flat[offset : offset + rows * columns].reshape(rows, columns)
-
-
-@compiled
+@_view
 def _part(flat, offset, size):
     return flat[max(offset, 0) : max(offset, 0) + (size if offset >= 0 else 0)]
 
 
+@_counting
+def _multiply_large(left, right, y):
+    """y = left @ right."""
+    np.dot(left, right, y)
+
+
+@compiled
+def _multiply(left, right, bias, y, room):
+    """y = left @ right + bias."""
+    if is_small(left.shape[0], left.shape[1], right.shape[1]):
+        for i in range(y.shape[0]):
+            if len(bias):
+                for j in range(len(bias)):
+                    y[i, j] = bias[j]
+            else:
+                for j in range(y.shape[1]):
+                    y[i, j] = ZERO
+        add_any_product(y, left, right, room)
+        return
+    _multiply_large(left, right, y)
+    for i in range(y.shape[0]):
+        for j in range(len(bias)):
+            y[i, j] += bias[j]
+
+
 @compiled
 def _forward(
-    operations, size, weights, rows, keys, thresholds, scales, masks, constants, moving, moments, arena, places
+    operations, size, weights, rows, keys, thresholds, scales, masks, constants, moving, moments, arena, places, room
 ):
     """All operations on the batch at the start of the arena; the place of the last output is `places[-1]`."""
     for o in range(len(operations)):
         before, after = operations[o, BEFORE], operations[o, AFTER]
-        x, y = _matrix(arena, places[o], size, before), _matrix(arena, places[o + 1], size, after)
+        x, y = matrix_at(arena, places[o], size, before), matrix_at(arena, places[o + 1], size, after)
         kind = operations[o, KIND]
         if kind == MATMUL:
-            np.dot(x, _matrix(weights, operations[o, FIRST], before, after), y)
-            if operations[o, SECOND] >= 0:
-                bias = _part(weights, operations[o, SECOND], after)
-                for i in range(size):
-                    for j in range(after):
-                        y[i, j] += bias[j]
+            bias = _part(weights, operations[o, SECOND], after)
+            _multiply(x, matrix_at(weights, operations[o, FIRST], before, after), bias, y, room)
         elif kind == ACTIVATION:
             for i in range(size if places[o] != places[o + 1] else 0):
                 for j in range(after):
@@ -320,7 +342,7 @@ def _forward(
             _activate(operations[o, FIRST], y)
         elif kind == DROPOUT:
             number = operations[o, NUMBER]
-            mask = _matrix(masks, places[o + 1], size, after)
+            mask = matrix_at(masks, places[o + 1], size, after)
             _draw_mask(keys[number], rows, thresholds[number], mask)
             for i in range(size):
                 for j in range(after):
@@ -335,18 +357,21 @@ def _forward(
 
 
 @compiled
-def _backward(operations, size, weights, gradients, scales, masks, moments, sums, arena, places, upper, lower):
+def _backward(
+    operations, size, weights, gradients, scales, masks, moments, sums, arena, places, upper, lower, room, turned
+):
     """From the gradient of the output, in `upper`, to those of all weights."""
     for o in range(len(operations) - 1, -1, -1):
         before, after = operations[o, BEFORE], operations[o, AFTER]
-        x, y = _matrix(arena, places[o], size, before), _matrix(arena, places[o + 1], size, after)
-        gradient, below = _matrix(upper, 0, size, after), _matrix(lower, 0, size, before)
+        x, y = matrix_at(arena, places[o], size, before), matrix_at(arena, places[o + 1], size, after)
+        gradient, below = matrix_at(upper, 0, size, after), matrix_at(lower, 0, size, before)
         kind = operations[o, KIND]
         if kind == ACTIVATION:
             _deactivate(operations[o, FIRST], y, gradient)
             continue
         if kind == MATMUL:
-            np.dot(x.T, gradient, _matrix(gradients, operations[o, FIRST], before, after))
+            none = gradients[:0]
+            _multiply(x.T, gradient, none, matrix_at(gradients, operations[o, FIRST], before, after), room)
             bias = _part(gradients, operations[o, SECOND], after)
             for j in range(len(bias)):
                 bias[j] = ZERO
@@ -354,9 +379,15 @@ def _backward(operations, size, weights, gradients, scales, masks, moments, sums
                 for j in range(len(bias)):
                     bias[j] += gradient[i, j]
             if o > 0:
-                np.dot(gradient, _matrix(weights, operations[o, FIRST], before, after).T, below)
+                kernel = matrix_at(weights, operations[o, FIRST], before, after)
+                if is_small(size, after, before):
+                    across = matrix_at(turned, 0, after, before)
+                    transpose(kernel, across)
+                    _multiply(gradient, across, none, below, room)
+                else:
+                    _multiply_large(gradient, kernel.T, below)
         elif kind == DROPOUT:
-            mask, scale = _matrix(masks, places[o + 1], size, after), scales[operations[o, NUMBER]]
+            mask, scale = matrix_at(masks, places[o + 1], size, after), scales[operations[o, NUMBER]]
             for i in range(size):
                 for j in range(after):
                     below[i, j] = gradient[i, j] * (scale if mask[i, j] else ZERO)
@@ -374,7 +405,7 @@ def _backward(operations, size, weights, gradients, scales, masks, moments, sums
 def train(
     inputs, targets, sample_weights, order, batch_size, operations, places, weights, gradients, slots, moving, moments,
     sums, keys, thresholds, scales, masks, constants, arena, upper, lower, loss, delta, optimizer, rates, momenta,
-    decays, first, second, epsilon, totals, counts, outputs,
+    decays, first, second, epsilon, totals, counts, outputs, room, turned,
 ):  # fmt: skip
     """Train on the rows of `order`, a step for each `batch_size` of them; losses go into `totals` and `counts`."""
     columns = inputs.shape[1]
@@ -382,21 +413,25 @@ def train(
     for step in range(len(totals)):
         rows = order[step * batch_size : (step + 1) * batch_size]
         size = len(rows)
-        batch = _matrix(arena, places[0], size, columns)
+        batch = matrix_at(arena, places[0], size, columns)
         for i in range(size):
             for j in range(columns):
                 batch[i, j] = inputs[rows[i], j]
         _forward(
-            operations, size, weights, rows, keys, thresholds, scales, masks, constants, moving, moments, arena, places
-        )
-        output = _matrix(arena, places[-1], size, width)
+            operations, size, weights, rows, keys, thresholds, scales, masks, constants, moving, moments, arena, places,
+            room,
+        )  # fmt: skip
+        output = matrix_at(arena, places[-1], size, width)
         for i in range(size if len(outputs) else 0):
             for j in range(width):
                 outputs[step * batch_size + i, j] = output[i, j]
         totals[step], counts[step] = _loss(
-            loss, delta, output, targets, sample_weights, rows, _matrix(upper, 0, size, width)
+            loss, delta, output, targets, sample_weights, rows, matrix_at(upper, 0, size, width)
         )
-        _backward(operations, size, weights, gradients, scales, masks, moments, sums, arena, places, upper, lower)
+        _backward(
+            operations, size, weights, gradients, scales, masks, moments, sums, arena, places, upper, lower, room,
+            turned,
+        )  # fmt: skip
         if decays[step] != ONE:
             for k in range(len(weights)):
                 weights[k] *= decays[step]

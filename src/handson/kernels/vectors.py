@@ -46,8 +46,8 @@ class _VectorModel(models.PrimitiveModel):
 
 
 def spread(builder: Any, value: Any) -> Any:
-    """Code for a vector of equal values."""
-    undefined = ir.Constant(LLVM_VECTOR, ir.Undefined)
+    """Code for a vector of equal values, floating or whole."""
+    undefined = ir.Constant(ir.VectorType(value.type, LANES), ir.Undefined)
     first = builder.insert_element(undefined, value, LANE(0))
     return builder.shuffle_vector(first, undefined, ir.Constant(LANE_VECTOR, [0] * LANES))
 
@@ -100,6 +100,15 @@ def power_of_two(typing_context: Any, x: Any) -> Any:
     return VECTOR(VECTOR), generate
 
 
+_MASK = ir.VectorType(ir.IntType(1), LANES)
+
+
+def _first_lanes(builder: Any, count: Any) -> Any:
+    """Code for a mask that is true in the first lanes."""
+    counts = spread(builder, builder.trunc(count, LANE))
+    return builder.icmp_signed("<", ir.Constant(LANE_VECTOR, list(range(LANES))), counts)
+
+
 class _Stretch(NamedTuple):
     """Values beside each other in an array of float32 or of uint8, from an index on."""
 
@@ -111,35 +120,47 @@ class _Stretch(NamedTuple):
         array = cgutils.create_struct_proxy(signature.args[0])(context, builder, arguments[0])
         index = cgutils.unpack_tuple(builder, arguments[1])
         place = cgutils.get_item_pointer(context, builder, signature.args[0], array, index, wraparound=False)
-        return _Stretch(place, ir.FloatType() if signature.args[0].dtype == types.float32 else ir.IntType(8))
+        value = ir.FloatType() if signature.args[0].dtype == types.float32 else ir.IntType(8)
+        vector = ir.VectorType(value, LANES)
+        return _Stretch(builder.bitcast(place, vector.as_pointer()), vector)
 
     @property
     def bytes(self) -> bool:
-        return isinstance(self.kind, ir.IntType)
+        return isinstance(self.kind.element, ir.IntType)
+
+    @property
+    def align(self) -> int:
+        return 1 if self.bytes else 4
 
     def load(self, builder: Any) -> Any:
-        vector = builder.load(self._start(builder, self.place), align=1 if self.bytes else 4)
-        return builder.uitofp(vector, LLVM_VECTOR) if self.bytes else vector
+        return self._widened(builder, builder.load(self.place, align=self.align))
 
     def store(self, builder: Any, vector: Any) -> None:
-        values = builder.fptoui(vector, ir.VectorType(self.kind, LANES)) if self.bytes else vector
-        builder.store(values, self._start(builder, self.place), align=1 if self.bytes else 4)
+        builder.store(self._narrowed(builder, vector), self.place, align=self.align)
 
-    def _start(self, builder: Any, place: Any) -> Any:
-        return builder.bitcast(place, ir.VectorType(self.kind, LANES).as_pointer())
+    def load_first(self, builder: Any, count: Any) -> Any:
+        """The first values; 0 for the others, which are not read."""
+        kinds, zeros = [self.place.type, LANE, _MASK, self.kind], ir.Constant(self.kind, None)
+        read = self._masked(builder, "load", ir.FunctionType(self.kind, kinds))
+        values = builder.call(read, [self.place, LANE(self.align), _first_lanes(builder, count), zeros])
+        return self._widened(builder, values)
 
-    def at(self, builder: Any, value: Any) -> Any:
-        return builder.gep(self.place, [value])
+    def store_first(self, builder: Any, vector: Any, count: Any) -> None:
+        """Write the first values only."""
+        kinds = [self.kind, self.place.type, LANE, _MASK]
+        write = self._masked(builder, "store", ir.FunctionType(ir.VoidType(), kinds))
+        values = self._narrowed(builder, vector)
+        builder.call(write, [values, self.place, LANE(self.align), _first_lanes(builder, count)])
 
-    def beside(self, builder: Any) -> _Stretch:
-        """As much memory, beside the array."""
-        memory = cgutils.alloca_once(builder, ir.VectorType(self.kind, LANES))
-        return _Stretch(builder.bitcast(memory, self.kind.as_pointer()), self.kind)
+    def _masked(self, builder: Any, what: str, kind: Any) -> Any:
+        values = f"v{LANES}i8" if self.bytes else f"v{LANES}f32"
+        return cgutils.get_or_insert_function(builder.module, kind, f"llvm.masked.{what}.{values}.p0")
 
+    def _widened(self, builder: Any, values: Any) -> Any:
+        return builder.uitofp(values, LLVM_VECTOR) if self.bytes else values
 
-def _copy(builder: Any, source: _Stretch, target: _Stretch, count: Any) -> None:
-    with cgutils.for_range(builder, count) as loop:
-        builder.store(builder.load(source.at(builder, loop.index)), target.at(builder, loop.index))
+    def _narrowed(self, builder: Any, vector: Any) -> Any:
+        return builder.fptoui(vector, self.kind) if self.bytes else vector
 
 
 @intrinsic
@@ -169,17 +190,14 @@ def load_part(typing_context: Any, array: Any, index: Any, count: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         stretch, count = _Stretch.of(context, builder, signature, arguments), arguments[2]
-        beside = stretch.beside(builder)
         with builder.if_else(builder.icmp_signed(">=", count, count.type(LANES)), likely=True) as (whole, part):
             with whole:
                 loaded, after_whole = stretch.load(builder), builder.block
             with part:
-                beside.store(builder, ir.Constant(LLVM_VECTOR, [0.0] * LANES))
-                _copy(builder, stretch, beside, count)
-                gathered, after_part = beside.load(builder), builder.block
+                first, after_part = stretch.load_first(builder, count), builder.block
         vector = builder.phi(LLVM_VECTOR)
         vector.add_incoming(loaded, after_whole)
-        vector.add_incoming(gathered, after_part)
+        vector.add_incoming(first, after_part)
         return vector
 
     return VECTOR(array, index, types.intp), generate
@@ -191,13 +209,11 @@ def store_part(typing_context: Any, array: Any, index: Any, vector: Any, count: 
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         stretch, count = _Stretch.of(context, builder, signature, arguments), arguments[3]
-        beside = stretch.beside(builder)
         with builder.if_else(builder.icmp_signed(">=", count, count.type(LANES)), likely=True) as (whole, part):
             with whole:
                 stretch.store(builder, arguments[2])
             with part:
-                beside.store(builder, arguments[2])
-                _copy(builder, beside, stretch, count)
+                stretch.store_first(builder, arguments[2], count)
         return context.get_dummy_value()
 
     return types.void(array, index, VECTOR, types.intp), generate

@@ -75,12 +75,13 @@ class DenseProgram(Eager):
         totals, counts = np.zeros(steps), np.zeros(steps, np.int64)
         outputs = np.empty((len(order) if job.metrics else 0, program.width), np.float32)
         with flushed():
-            kernel.train(  # type: ignore[call-arg]
+            kernel.train(
                 self._inputs, self._targets, self._weights, order, size, program.operations, program.places,
                 program.flat[0], program.gradients, program.flat[1:], program.moving, program.moments, program.sums,
                 program.keys(job.seed, span.age), program.thresholds, program.scales, program.masks, program.constants,
                 program.arena, program.upper, program.lower, *program.loss, program.optimizer,
                 *schedules(job.optimizer, span), *program.numbers, totals, counts, outputs,
+                program.room, program.turned,
             )  # fmt: skip
         program.scatter(named, job.optimizer)
         job.optimizer.iterations += steps

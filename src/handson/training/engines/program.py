@@ -54,6 +54,7 @@ class Program:
         self.masks = np.zeros(len(self.arena) if self._layers else 1, np.bool_)
         self.upper, self.lower = np.zeros(size * widest, np.float32), np.zeros(size * widest, np.float32)
         self.sums = np.zeros((2, widest), np.float32)
+        self.room, self.turned = _scratch(self.operations, size)
         features = sum(layer.moving_mean.numel() for layer in self._norms)
         self.moving, self.moments = np.zeros((2, features), np.float32), np.zeros((2, features), np.float32)
         self.constants = np.array([(n.epsilon, n.momentum) for n in self._norms] or [(0, 0)], np.float32)
@@ -153,6 +154,18 @@ def _places(operations: np.ndarray, size: int) -> np.ndarray:
         before = operation[kernel.KIND]
         places.append(places[-1] + (0 if in_place else size * int(operation[kernel.BEFORE])))
     return np.array(places)
+
+
+def _scratch(operations: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """What small products need: room for parts of vectors, and for a transposed kernel."""
+    from handson.kernels import dense_program as kernel
+    from handson.kernels.products import MOST_MULTIPLICATIONS
+    from handson.kernels.vectors import LANES
+
+    sizes = operations[:, [kernel.BEFORE, kernel.AFTER]]
+    rows, largest = max(size, int(sizes.max())), int(sizes.prod(1).max())
+    room = np.empty((2, min(rows, MOST_MULTIPLICATIONS), LANES), np.float32)
+    return room, np.empty(min(largest, MOST_MULTIPLICATIONS), np.float32)
 
 
 def arrays(job: Job) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -1,0 +1,86 @@
+"""Products of any width beside NumPy's in double precision, and the dense program on both sides of their limit."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from handson import Sequential
+from handson.kernels import products
+from handson.kernels.products import MOST_MULTIPLICATIONS, add_any_product, is_small, transpose
+from handson.kernels.vectors import LANES
+from handson.layers import Dense
+
+SIZES = st.one_of(st.integers(1, 4), st.integers(1, 3 * LANES + 2), st.sampled_from([LANES, 2 * LANES, 4 * LANES]))
+
+
+def normal(seed, *shape):
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+def room(rows):
+    """Scratch memory that holds no number before."""
+    return np.full((2, rows, LANES), np.nan, np.float32)
+
+
+@settings(deadline=None, max_examples=80)
+@given(rows=SIZES, depth=SIZES, columns=SIZES, across=st.booleans(), seed=st.integers(0, 99))
+def test_the_product_is_added_at_any_width(rows, depth, columns, across, seed):
+    left = normal(seed, depth, rows).T if across else normal(seed, rows, depth)
+    right, around = normal(seed + 1, depth, columns), normal(seed + 2, rows + 2, columns)
+    expected = around.astype(float)
+    expected[1:-1] += left.astype(float) @ right
+    add_any_product(around[1:-1], left, right, room(max(rows, depth)))
+    np.testing.assert_allclose(around, expected, rtol=1e-5, atol=1e-5)
+    assert np.array_equal(around[[0, -1]], normal(seed + 2, rows + 2, columns)[[0, -1]])
+
+
+def test_a_row_and_a_column_are_the_same_in_any_company():
+    left, right = normal(0, 13, 30), normal(1, 30, 4 * LANES + 5)
+    together, alone, narrow = (np.zeros((13, right.shape[1]), np.float32) for _ in range(3))
+    add_any_product(together, left, right, room(30))
+    for row in range(13):
+        add_any_product(alone[row : row + 1], left[row : row + 1], right, room(30))
+    for column in range(right.shape[1]):
+        part = np.zeros((13, 1), np.float32)
+        add_any_product(part, left, right[:, column : column + 1].copy(), room(30))
+        narrow[:, column] = part[:, 0]
+    assert np.array_equal(together, alone)
+    assert np.array_equal(together, narrow)
+
+
+@settings(deadline=None, max_examples=60)
+@given(rows=SIZES, columns=SIZES, seed=st.integers(0, 99))
+def test_transposed(rows, columns, seed):
+    matrix, turned = normal(seed, rows, columns), np.full((columns + 1, rows), np.nan, np.float32)
+    transpose(matrix, turned[:columns])
+    assert np.array_equal(turned[:columns], matrix.T)
+    assert np.isnan(turned[columns]).all()
+
+
+def test_large_products_belong_to_blas():
+    assert is_small(1, 1, MOST_MULTIPLICATIONS)
+    assert is_small(32, 64, 64)
+    assert not is_small(1, 2, MOST_MULTIPLICATIONS)
+
+
+@pytest.mark.parametrize("widths", [(70, 3), (300, 280), (1, 17, 900)])
+@pytest.mark.parametrize("batch_size", [1, 32, 45])
+def test_a_net_with_products_of_both_kinds_trains_as_the_reference(widths, batch_size):
+    """The products in one net are on one side of the limit, on the other, or on both."""
+    x, y = normal(3, 90, 21), normal(4, 90, 2)
+
+    def trained(engine):
+        net = Sequential([*(Dense(width, activation="tanh") for width in widths), Dense(2)], seed=5)
+        net.compile("sgd", "mse")
+        history = net.fit(x, y, epochs=2, batch_size=batch_size, verbose=0, engine=engine)
+        return [*net.get_weights(), np.array(history.history["loss"])]
+
+    for ours, theirs in zip(trained("dense"), trained("eager"), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=2e-4, atol=2e-5)
+
+
+def test_the_nets_above_lie_on_both_sides_of_the_limit():
+    assert products.is_small(32, 70, 21)
+    assert not products.is_small(32, 300, 280)
+    assert not products.is_small(45, 17, 900)
