@@ -18,12 +18,14 @@ EPSILON = 1e-3
 cases = settings(deadline=None, max_examples=60)
 sizes = st.tuples(st.integers(1, 4), st.integers(6, 40), st.integers(6, 40), st.integers(1, 3))
 windows = st.tuples(st.integers(1, 3), st.integers(1, 5))
+paddings = st.tuples(*[st.tuples(st.integers(0, 2), st.integers(0, 2))] * 2)
 filters = st.sampled_from([1, 5, 16, 20, 32, 40])
 
 
-def convolution(x, kernel, bias):
+def convolution(x, kernel, bias, padding=((0, 0), (0, 0))):
     """The outputs before the activation, channels first."""
-    return F.conv2d(x.movedim(3, 1), kernel.permute(3, 2, 0, 1).contiguous(), bias)
+    (top, bottom), (left, right) = padding
+    return F.conv2d(F.pad(x.movedim(3, 1), (left, right, top, bottom)), kernel.permute(3, 2, 0, 1).contiguous(), bias)
 
 
 def as_in_layers(kernel):
@@ -39,8 +41,8 @@ def dropped(seed, images, rate):
 
 
 @cases
-@given(sizes, windows, filters, st.booleans(), st.sampled_from([0.0, 0.4]), st.integers(0, 999))
-def test_outputs_and_gradients_are_those_of_the_layers(size, window, channels, with_bias, rate, seed):
+@given(sizes, windows, paddings, filters, st.booleans(), st.sampled_from([0.0, 0.4]), st.integers(0, 999))
+def test_outputs_and_gradients_are_those_of_the_layers(size, window, padding, channels, with_bias, rate, seed):
     rng = np.random.default_rng(seed)
     stream, layer, drop = dropped(seed, size[0], rate)
     x, kernel = rng.normal(size=size), rng.normal(size=(*window, size[3], channels))
@@ -53,9 +55,9 @@ def test_outputs_and_gradients_are_those_of_the_layers(size, window, channels, w
             leaves[0] = as_in_layers(leaves[0].detach())
             kernel, bias = leaves[0], leaves[1] if with_bias else None
             if dtype == torch.float32:
-                y = ConvolvedPooledRelu.apply(kernel, bias, Windows.of(images, window), drop)
+                y = ConvolvedPooledRelu.apply(kernel, bias, Windows.of(images, window, padding), drop)
             else:
-                y = layer(F.max_pool2d(convolution(images, kernel, bias).relu(), 2).movedim(1, 3))
+                y = layer(F.max_pool2d(convolution(images, kernel, bias, padding).relu(), 2).movedim(1, 3))
             upper = torch.tensor(np.random.default_rng(seed).normal(size=y.shape), dtype=dtype)
             found.append([y.detach(), *torch.autograd.grad(y, leaves, upper)])
     for ours, theirs in zip(*found, strict=True):
@@ -65,11 +67,11 @@ def test_outputs_and_gradients_are_those_of_the_layers(size, window, channels, w
 
 @cases
 @given(
-    size=sizes, window=windows, channels=filters,
+    size=sizes, window=windows, padding=paddings, channels=filters,
     learned=st.tuples(st.booleans(), st.booleans(), st.booleans()), rate=st.sampled_from([0.0, 0.4]),
     mean=st.sampled_from([0.0, -3.0, 500.0]), seed=st.integers(0, 999),
 )  # fmt: skip
-def test_with_normalization_too(size, window, channels, learned, rate, mean, seed):
+def test_with_normalization_too(size, window, padding, channels, learned, rate, mean, seed):
     rng = np.random.default_rng(seed)
     stream, layer, drop = dropped(seed, size[0], rate)
     x, kernel = rng.normal(mean, 1.0, size), rng.normal(size=(*window, size[3], channels))
@@ -84,9 +86,9 @@ def test_with_normalization_too(size, window, channels, learned, rate, mean, see
             )
             kernel_ = as_in_layers(kernel_.detach())
             if dtype == torch.float32:
-                y, *moments = NormalizedConvolution.apply(kernel_, bias, gamma, beta, images, EPSILON, drop)
+                y, *moments = NormalizedConvolution.apply(kernel_, bias, gamma, beta, images, padding, EPSILON, drop)
             else:
-                z = convolution(images, kernel_, bias)
+                z = convolution(images, kernel_, bias, padding)
                 y = F.batch_norm(z, None, None, gamma, beta, True, 0.1, EPSILON)
                 y = layer(F.max_pool2d(y.relu(), 2).movedim(1, 3))
             upper = torch.tensor(np.random.default_rng(seed).normal(size=y.shape), dtype=dtype)
@@ -121,7 +123,7 @@ def test_the_numbers_do_not_depend_on_the_number_of_threads(rng):
         for threads in (1, 2, 3):
             torch.set_num_threads(threads)
             plain = ConvolvedPooledRelu.apply(kernel, None, Windows.of(x, (3, 3)), None)
-            y, *moments = NormalizedConvolution.apply(kernel, None, gamma, None, x, EPSILON, None)
+            y, *moments = NormalizedConvolution.apply(kernel, None, gamma, None, x, ((0, 0), (0, 0)), EPSILON, None)
             gradients = torch.autograd.grad(y.square().sum() + plain.square().sum(), [kernel, gamma])
             found.append([plain.detach(), y.detach(), *moments, *gradients])
     finally:

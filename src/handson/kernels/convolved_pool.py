@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from handson.kernels.keyed_dropout import row_words
@@ -24,16 +23,19 @@ from handson.kernels.vectors import LANES, compiled, load, store
 # With more points in a window the arithmetic outweighs the memory, and PyTorch's convolutions are better at it.
 MOST_POINTS = 32
 
+# Rows above and below, columns left and right.
+Padding = tuple[tuple[int, int], tuple[int, int]]
+
 
 class Windows(NamedTuple):
-    """The windows of a convolution in images that are padded already.
+    """The windows of a convolution in images.
 
     Attributes
     ----------
-    images : ndarray of shape (n, height * across)
-        Each with its rows one after another.
+    planes : ndarray of shape (n, channels * height * width + LANES)
+        For each image its padded channels one after another, and so many zeros more as a vector may read too far.
     across : int
-        The values of a row: its pixels times the channels.
+        How many values there are between one row and the next.
     points : ndarray of int64
         The values that a window sees, counted from its first, in the order of a kernel (height, width, channels).
     places : ndarray of int64
@@ -42,33 +44,41 @@ class Windows(NamedTuple):
         How many windows there are, down and across.
     """
 
-    images: np.ndarray
+    planes: np.ndarray
     across: int
     points: np.ndarray
     places: np.ndarray
     shape: tuple[int, int]
 
     @staticmethod
-    def of(x: Tensor, window: tuple[int, int]) -> Windows:
-        """The windows of contiguous float32 images (n, h, w, c)."""
-        images, height, width, channels = x.shape
+    def of(x: Tensor, window: tuple[int, int], padding: Padding = ((0, 0), (0, 0)), centre: Any = None) -> Windows:
+        """The windows of images (n, h, w, c) with zeros around them, less the centre of each channel if it is given."""
+        images, *sizes, channels = x.shape
+        height, width = (size + sum(more) for size, more in zip(sizes, padding, strict=True))
+        planes = np.zeros((images, channels * height * width + LANES), np.float32)
+        padded = planes[:, :-LANES].reshape(images, channels, height, width)
+        (top, _), (left, _) = padding
+        inside = padded[:, :, top : top + sizes[0], left : left + sizes[1]]
+        inside[:] = x.detach().numpy().transpose(0, 3, 1, 2)
+        if centre is not None:
+            padded -= centre[:, None, None]
         shape = height - window[0] + 1, width - window[1] + 1
-        offsets = _offsets(width, channels, window)
-        return Windows(x.detach().numpy().reshape(images, -1), width * channels, *offsets, shape)
+        return Windows(planes, width, *_offsets((height, width, channels), window), shape)
 
 
 @lru_cache
-def _offsets(width: int, channels: int, window: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Points and places of the windows in images of a width."""
-    across, along = width * channels, (width - window[1] + 1) // 2 * 2
-    points = np.arange(window[0])[:, None] * across + np.arange(window[1] * channels)
-    places = np.arange(2)[:, None] * across + np.arange(along) * channels
+def _offsets(image: tuple[int, int, int], window: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Points and places of the windows in an image (height, width, channels)."""
+    height, width, channels = image
+    down, along = (np.arange(size) for size in window)
+    points = down[:, None, None] * width + along[:, None] + np.arange(channels) * height * width
+    places = np.arange(2)[:, None] * width + np.arange((width - window[1] + 1) // 2 * 2)
     return points.ravel(), places.ravel()
 
 
 @compiled
 def pool_images(
-    y, winners, images, rows, across, points, places, kernel, centre, factor, shift, key, threshold, scale
+    y, winners, planes, rows, across, points, places, kernel, centre, factor, shift, key, threshold, scale
 ):  # fmt: skip
     """What `handson.kernels.pooled_relu.pool` makes of the convolution of images with a kernel in blocks."""
     half = len(places) // 2
@@ -76,14 +86,14 @@ def pool_images(
     for n in range(len(y)):
         for i in range(y.shape[1]):
             sums[:] = np.float32(0)
-            add_gathered_product(sums, images[n, 2 * i * across :], places, points, kernel)
+            add_gathered_product(sums, planes[n, 2 * i * across :], places, points, kernel)
             pool_rows(sums[:half], sums[half:], y[n, i], winners[n, i], centre, factor, shift)
         first, second = row_words(key, rows[n])
         drop_image(y[n], winners[n], first, second, threshold, scale)
 
 
 @compiled
-def image_gradients(gradient, winners, images, kernels, sums, across, points, places, scale):
+def image_gradients(gradient, winners, planes, kernels, sums, across, points, places, scale):
     """For each image the gradient of the kernel, (points, channels), and the sum of what reaches each channel.
 
     There may be more channels than the gradient has, up to a whole block.
@@ -95,7 +105,7 @@ def image_gradients(gradient, winners, images, kernels, sums, across, points, pl
         for i in range(gradient.shape[1]):
             unpool_rows(gradient[n, i], winners[n, i], slopes[:half], slopes[half:], scale)
             right = slopes.reshape(len(places), blocks, LANES)
-            add_gathered_product(kernels[n], images[n, 2 * i * across :], points, places, right)
+            add_gathered_product(kernels[n], planes[n, 2 * i * across :], points, places, right)
             for c in range(0, kernels.shape[2], LANES):
                 total = load(sums, (n, c))
                 for j in range(len(places)):
@@ -108,12 +118,13 @@ def pooled_windows(
 ) -> tuple[Tensor, Tensor, np.float32]:
     """`pool_images` on all cores: the outputs, the winners, and what gradients are scaled with."""
     channels, points = kernel.shape[-1], len(windows.points)
-    wider = F.pad(kernel.detach().reshape(points, channels), (0, -channels % LANES)).contiguous()
-    y = torch.empty(len(windows.images), windows.shape[0] // 2, windows.shape[1] // 2, channels)
+    wider = np.zeros((points, channels + -channels % LANES), np.float32)
+    wider[:, :channels] = kernel.detach().numpy().reshape(points, channels)
+    y = torch.empty(len(windows.planes), windows.shape[0] // 2, windows.shape[1] // 2, channels)
     winners = torch.empty(y.shape, dtype=torch.uint8)
     rows, *dropped = dropping(drop, len(y))
-    arrays = y.numpy(), winners.numpy(), windows.images, rows
-    places = windows.across, windows.points, windows.places, wider.view(points, -1, LANES).numpy()
+    arrays = y.numpy(), winners.numpy(), windows.planes, rows
+    places = windows.across, windows.points, windows.places, wider.reshape(points, -1, LANES)
     over_rows(pool_images, arrays, *places, centre, factor, shift, *dropped)
     return y, winners, dropped[-1]
 
@@ -124,10 +135,10 @@ def summed_gradients(
     """The gradient of the kernel (points, channels), and the sum of what reaches each channel, in double precision."""
     images, *_, channels = gradient.shape
     wider = channels + -channels % LANES
-    kernels, sums = torch.empty(images, len(windows.points), wider), torch.empty(images, wider)
-    arrays = gradient.contiguous().numpy(), winners.numpy(), windows.images, kernels.numpy(), sums.numpy()
+    kernels, sums = (np.empty((images, *shape, wider), np.float32) for shape in ([len(windows.points)], []))
+    arrays = gradient.contiguous().numpy(), winners.numpy(), windows.planes, kernels, sums
     over_rows(image_gradients, arrays, windows.across, windows.points, windows.places, scale)
-    return tuple(values.sum(0, dtype=torch.float64)[..., :channels].numpy() for values in (kernels, sums))
+    return kernels.sum(0, dtype=float)[:, :channels], sums.sum(0, dtype=float)[:channels]
 
 
 class ConvolvedPooledRelu(torch.autograd.Function):

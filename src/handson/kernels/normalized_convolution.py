@@ -13,51 +13,64 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from handson.kernels.convolved_pool import Windows, pooled_windows, summed_gradients
+from handson.kernels.convolved_pool import Padding, Windows, pooled_windows, summed_gradients
 from handson.kernels.normalized_pool import scaling
 from handson.kernels.pooled_relu import ONE, ZERO, Drop
 from handson.kernels.threads import over_rows
 from handson.kernels.vectors import LANES, choose_equal, compiled, load, store
+
+# The images that say what is taken off all of them: anything near their mean does.
+_MOST_LOOKED_AT = 8
 
 
 @compiled
 def window_products(planes, sums, products, points, across, shape, inside):
     """For each image the sums over its windows of the values they see, and, below the diagonal, of their products.
 
-    A vector has the values of windows beside each other; `inside` says which of a row's last vector exist.
+    A vector has the values of windows beside each other; `inside` says which of a row's last vector exist. Four
+    products at a time are summed in registers.
     """
-    totals = np.empty((len(points), LANES), np.float32)
-    found = np.empty((len(points), len(points), LANES), np.float32)
+    lanes, last = np.zeros((5, LANES), np.float32), len(points) - 1
+    none = load(lanes, (4, 0))
     for n in range(len(sums)):
-        totals[:] = found[:] = np.float32(0)
-        for i in range(shape[0]):
-            for j in range(0, shape[1], LANES):
-                start = i * across + j
-                for k in range(len(points)):
-                    seen = choose_equal(load(inside, (j,)), ONE, load(planes, (n, start + points[k])), ZERO)
-                    store(totals, (k, 0), load(totals, (k, 0)) + seen)
-                    line = found[k]
-                    for m in range(k + 1):
-                        store(line, (m, 0), load(line, (m, 0)) + seen * load(planes, (n, start + points[m])))
         for k in range(len(points)):
-            for lane in range(LANES):
-                sums[n, k] += np.float64(totals[k, lane])
-                for m in range(k + 1):
-                    products[n, k, m] += np.float64(found[k, m, lane])
+            for m in range(0, k + 1, 4):
+                a, b, c, d, total = none, none, none, none, none
+                for i in range(shape[0]):
+                    for j in range(0, shape[1], LANES):
+                        start = i * across + j
+                        seen = choose_equal(load(inside, (j,)), ONE, load(planes, (n, start + points[k])), ZERO)
+                        total = total + seen
+                        a = a + seen * load(planes, (n, start + points[m]))
+                        b = b + seen * load(planes, (n, start + points[min(m + 1, last)]))
+                        c = c + seen * load(planes, (n, start + points[min(m + 2, last)]))
+                        d = d + seen * load(planes, (n, start + points[min(m + 3, last)]))
+                store(lanes, (0, 0), a)
+                store(lanes, (1, 0), b)
+                store(lanes, (2, 0), c)
+                store(lanes, (3, 0), d)
+                for more in range(min(4, k + 1 - m)):
+                    products[n, k, m + more] = _in_double(lanes[more])
+                store(lanes, (0, 0), total)
+                sums[n, k] = _in_double(lanes[0])
 
 
-def window_moments(x: np.ndarray, window: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """The means of the values that windows of images (n, h, w, c) see, and their covariances, in double precision."""
-    images, height, width, channels = x.shape
-    planes = np.zeros((images, x[0].size + LANES), np.float32)  # so many more as are read after the last window
-    planes[:, : x[0].size].reshape(images, channels, height, width)[:] = x.transpose(0, 3, 1, 2)
-    down, along = (np.arange(size) for size in window)
-    points = (down[:, None, None] * width + along[:, None] + np.arange(channels) * height * width).ravel()
-    shape = height - window[0] + 1, width - window[1] + 1
-    inside = (np.arange(shape[1] + -shape[1] % LANES) < shape[1]).astype(np.float32)
-    sums, products = np.zeros((images, len(points))), np.zeros((images, len(points), len(points)))
-    over_rows(window_products, (planes, sums, products), points, width, shape, inside)
-    count = images * shape[0] * shape[1]
+@compiled
+def _in_double(values):
+    total = 0.0
+    for value in values:
+        total += np.float64(value)
+    return total
+
+
+def window_moments(windows: Windows) -> tuple[np.ndarray, np.ndarray]:
+    """The means of the values that windows see, and their covariances, in double precision."""
+    images, points, (down, along) = len(windows.planes), len(windows.points), windows.shape
+    inside = (np.arange(along + -along % LANES) < along).astype(np.float32)
+    sums, products = np.zeros((images, points)), np.zeros((images, points, points))
+    numbers = windows.points, windows.across, windows.shape, inside
+    over_rows(window_products, (windows.planes, sums, products), *numbers, work=windows.planes.size * points)
+    count = images * down * along
     mean, lower = sums.sum(0) / count, products.sum(0) / count
     return mean, lower + np.tril(lower, -1).T - np.outer(mean, mean)
 
@@ -73,30 +86,30 @@ class NormalizedConvolution(torch.autograd.Function):
         gamma: Tensor | None,
         beta: Tensor | None,
         x: Tensor,
+        padding: Padding,
         epsilon: float,
         drop: Drop | None,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Outputs (n, h // 2, w // 2, channels) of padded images x, the means and the variances.
+        """Outputs (n, h // 2, w // 2, channels) of images x, the means and the variances.
 
-        The convolution is that of the images less their mean: its own mean goes away in the normalization, and the
-        moments are exact also where it is much larger than the deviations.
+        The convolution is that of the images less about their mean: its own mean goes away in the normalization, and
+        the moments are exact also where it is much larger than the deviations.
         """
         height, width, _, channels = kernel.shape
-        centre = x.numpy().mean((0, 1, 2))
-        x = x - torch.from_numpy(centre)
-        windows = Windows.of(x, (height, width))
+        centre = x.detach().numpy()[:: -(-len(x) // _MOST_LOOKED_AT)].mean((0, 1, 2))
+        windows = Windows.of(x, (height, width), padding, centre)
         flat = kernel.detach().reshape(-1, channels).double().numpy()
-        means, covariances = window_moments(x.numpy(), (height, width))
+        means, covariances = window_moments(windows)
         seen = covariances @ flat
-        middle, variance = means @ flat, np.maximum((flat * seen).sum(0), 0.0)
+        middle, mean = means @ flat, (means.reshape(-1, len(centre)) + centre).ravel() @ flat
+        variance = np.maximum((flat * seen).sum(0), 0.0)
         inverse, factor, shift = scaling(variance, epsilon, gamma, beta)
         given = middle.astype(np.float32), factor, shift
         y, *ctx.found = pooled_windows(windows, kernel, drop, *given)
         ctx.windows, ctx.shape, ctx.inverse, ctx.factor = windows, kernel.shape, inverse, factor
         ctx.moments = means, seen, flat, middle
-        offset = np.tile(centre.astype(float), height * width) @ flat
-        mean = middle + offset + (0.0 if bias is None else bias.detach().numpy())
-        moments = torch.from_numpy(mean).float(), torch.from_numpy(variance).float()
+        mean += 0.0 if bias is None else bias.detach().numpy()
+        moments = _tensor(mean), _tensor(variance)
         ctx.mark_non_differentiable(*moments)
         return y, *moments
 
@@ -109,4 +122,8 @@ class NormalizedConvolution(torch.autograd.Function):
         d_kernel = ctx.factor * (d_kernel - np.outer(means, d_beta) - seen * (d_gamma * ctx.inverse))
         found = d_kernel.reshape(ctx.shape), np.zeros(len(d_beta)), d_gamma, d_beta
         wanted = zip(found, ctx.needs_input_grad, strict=False)
-        return *(torch.from_numpy(values).float() if needed else None for values, needed in wanted), None, None, None
+        return *(_tensor(values) if needed else None for values, needed in wanted), None, None, None, None
+
+
+def _tensor(values: np.ndarray) -> Tensor:
+    return torch.from_numpy(values.astype(np.float32))

@@ -146,7 +146,7 @@ def _over_parts(parts: int, rows: int, size: int, work: Callable[[int, int, int]
     parts = max(parts, 1)
 
     def each(numbers: np.ndarray) -> None:
-        for part in numbers[:, 0]:
+        for part in numbers:
             work(part, rows * part // parts, rows * (part + 1) // parts)
 
-    over_rows(each, (np.broadcast_to(np.arange(parts)[:, None], (parts, size // parts)),))
+    over_rows(each, (np.arange(parts),), work=size)

@@ -30,7 +30,9 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=partial(_forked.append, True))
 
 
-def over_rows(kernel: Callable[..., Any], arrays: tuple[np.ndarray, ...], *constants: Any) -> None:
+def over_rows(
+    kernel: Callable[..., Any], arrays: tuple[np.ndarray, ...], *constants: Any, work: int | None = None
+) -> None:
     """Call `kernel(*arrays, *constants)`, on as many threads as torch uses.
 
     Parameters
@@ -38,9 +40,11 @@ def over_rows(kernel: Callable[..., Any], arrays: tuple[np.ndarray, ...], *const
     kernel : function
         Compiled with ``nogil=True``; what it does with a row of the arrays depends on no other row.
     arrays : tuple of ndarray
-        As many rows each; the first says how much work there is.
+        As many rows each.
     *constants
         The same for all rows.
+    work : int, optional
+        How many values are gone through. The default is the size of the first array.
 
     Examples
     --------
@@ -50,7 +54,7 @@ def over_rows(kernel: Callable[..., Any], arrays: tuple[np.ndarray, ...], *const
     array([0., 2., 4., 6.])
     """
     rows = len(arrays[0])
-    parts = min(torch.get_num_threads(), rows, arrays[0].size // WORTH_A_THREAD)
+    parts = min(torch.get_num_threads(), rows, (arrays[0].size if work is None else work) // WORTH_A_THREAD)
     if parts < 2:
         kernel(*arrays, *constants)
         return

@@ -181,12 +181,12 @@ class Conv2D(Layer):
         batch, *sizes, _ = input_shape
         return (batch, *window_sizes(self, sizes, self.window), self.filters)
 
-    def padded(self, x: Tensor) -> Tensor:
-        """The images with the zeros around them that the padding asks for."""
+    def padding_of(self, x: Tensor) -> tuple[tuple[int, int], tuple[int, int]]:
+        """The rows of zeros above and below images, and the columns left and right of them."""
         if self.padding == "valid":
-            return x
+            return (0, 0), (0, 0)
         down, across = map(same_padding, x.shape[1:3], self.window, self.strides)
-        return F.pad(x, (0, 0, *across, *down))
+        return down, across
 
     def convolve(self, x: Tensor) -> Tensor:
         """The outputs before the activation."""

@@ -150,7 +150,7 @@ class _Block:
         layer, normalization, drop = self.convolution, self.normalization, self._drop()
         batch = normalization is not None and normalization.uses_batch
         if layer is not None and _few_points(layer, x) and (normalization is None or batch):
-            return self._convolved(layer, layer.padded(x), drop)
+            return self._convolved(layer, x, drop)
         x = x if layer is None else layer.convolve(x)
         if normalization is None or not batch:
             output: Tensor = PooledRelu.apply(x if normalization is None else normalization(x), drop)
@@ -161,16 +161,17 @@ class _Block:
         return _moved(normalization, *NormalizedPooledRelu.apply(x, gamma, beta, epsilon, drop))
 
     def _convolved(self, layer: Conv2D, x: Tensor, drop: Drop | None) -> Tensor:
-        """The whole block in one pass over padded images with few channels."""
+        """The whole block in one pass over images with few channels."""
         from handson.kernels.convolved_pool import ConvolvedPooledRelu, Windows
         from handson.kernels.normalized_convolution import NormalizedConvolution
 
-        normalization = self.normalization
+        normalization, padding = self.normalization, layer.padding_of(x)
         if normalization is None:
-            output: Tensor = ConvolvedPooledRelu.apply(layer.kernel, layer.bias, Windows.of(x, layer.kernel_size), drop)
+            windows = Windows.of(x, layer.kernel_size, padding)
+            output: Tensor = ConvolvedPooledRelu.apply(layer.kernel, layer.bias, windows, drop)
             return output
         weights = layer.kernel, layer.bias, normalization.gamma, normalization.beta
-        return _moved(normalization, *NormalizedConvolution.apply(*weights, x, normalization.epsilon, drop))
+        return _moved(normalization, *NormalizedConvolution.apply(*weights, x, padding, normalization.epsilon, drop))
 
     def _drop(self) -> Drop | None:
         """What is dropped in this step."""
