@@ -10,6 +10,7 @@ from handson.callbacks import Callback, TerminateOnNaN
 from handson.layers import Dense, Dropout, Layer
 from handson.optimizers import SGD
 from handson.randomness.stream import current
+from handson.training.state import TrainingState
 
 
 class Poison(Layer):
@@ -113,3 +114,19 @@ def test_a_diverging_run_on_torchs_own_modules_names_the_module():
     net.compile(SGD(1e8), "mse")
     with pytest.raises(TrainingError, match=r"in 'module.[01]'"):
         net.fit(x, y, batch_size=4, epochs=20, verbose=0)
+
+
+def test_a_copy_of_the_state_takes_the_memory_of_an_earlier_one_where_it_fits():
+    net = torch.nn.Linear(3, 2)
+    optimizer = handson.optimizers.SGD()
+    first = TrainingState.of(net, optimizer).copy()
+    with torch.no_grad():
+        net.weight.add_(1)
+    second = TrainingState.of(net, optimizer).copy(first)
+    assert second.tensors["weights/weight"] is first.tensors["weights/weight"]
+    assert torch.equal(second.tensors["weights/weight"], net.weight)
+    net.weight = torch.nn.Parameter(torch.ones(4, 3))
+    third = TrainingState.of(net, optimizer).copy(second)
+    assert torch.equal(third.tensors["weights/weight"], net.weight)
+    assert third.tensors["weights/weight"].data_ptr() != net.weight.data_ptr()
+    assert torch.equal(third.tensors["weights/bias"], net.bias)

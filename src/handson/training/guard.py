@@ -71,7 +71,7 @@ class Guard:
         now = time.monotonic()
         fresh = self._span.epoch != span.epoch
         if fresh or now - self._taken > SECONDS_BETWEEN_COPIES:
-            self._copy, self._span, self._taken = self.engine.state.copy(), span, now
+            self._copy, self._span, self._taken = self.engine.state.copy(self._copy), span, now
 
     def after(self, span: Span, sums: Sums) -> bool:
         """Whether the training can go on after a span.

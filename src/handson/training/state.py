@@ -56,11 +56,15 @@ class TrainingState:
         values = {"iterations": optimizer.iterations, "learning_rate": rate if isinstance(rate, float) else None}
         return cls(tensors, {"optimizer": values})
 
-    def copy(self) -> TrainingState:
-        """A copy that later steps do not change."""
-        return TrainingState(
-            {name: tensor.detach().clone() for name, tensor in self.tensors.items()}, dict(self.values)
-        )
+    @torch.no_grad()
+    def copy(self, memory: TrainingState | None = None) -> TrainingState:
+        """A copy that later steps do not change, in the memory of an earlier copy where it fits."""
+        held = {} if memory is None else memory.tensors
+        if _kinds(held) != _kinds(self.tensors):
+            held = {name: torch.empty_like(tensor, requires_grad=False) for name, tensor in self.tensors.items()}
+        if held:
+            torch._foreach_copy_(list(held.values()), list(self.tensors.values()))
+        return TrainingState(held, dict(self.values))
 
     @torch.no_grad()
     def restore(self, module: nn.Module, optimizer: Optimizer | None) -> None:
@@ -83,3 +87,7 @@ class TrainingState:
             optimizer.iterations = values["iterations"]
             if values["learning_rate"] is not None:
                 optimizer.learning_rate = values["learning_rate"]
+
+
+def _kinds(tensors: dict[str, Tensor]) -> list[tuple[Any, ...]]:
+    return [(name, tensor.shape, tensor.dtype, tensor.device) for name, tensor in tensors.items()]
