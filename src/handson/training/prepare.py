@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from handson.models import Model
 
 # Rows that the net sees before training, to learn the shape and range of its outputs.
-PROBE_ROWS = 64
+PROBE_ROWS = 8
 
 
 @dataclass
