@@ -2,7 +2,7 @@
 
 In convolutional nets batch normalization, ReLU, max-pooling and dropout are one kernel: a large part of a step moves
 data between them. The first convolution, whose images have few channels, is done by the same kernel. An LSTM or a GRU
-goes through all its steps in one kernel. No number depends on how many threads there are.
+goes through all its steps in one kernel. What the kernels compute does not depend on the number of threads.
 """
 
 from __future__ import annotations
