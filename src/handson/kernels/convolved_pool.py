@@ -157,9 +157,9 @@ class ConvolvedPooledRelu(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         """The gradients of the kernel and of the bias."""
         d_kernel, d_bias = summed_gradients(ctx.windows, gradients[0], *ctx.found)
-        return (
-            torch.from_numpy(d_kernel).float().view(ctx.shape),
-            torch.from_numpy(d_bias).float() if ctx.needs_input_grad[1] else None,
-            None,
-            None,
-        )
+        return in_single(d_kernel).view(ctx.shape), in_single(d_bias) if ctx.needs_input_grad[1] else None, None, None
+
+
+def in_single(values: np.ndarray) -> Tensor:
+    """A tensor of float32 from double precision."""
+    return torch.from_numpy(values.astype(np.float32))

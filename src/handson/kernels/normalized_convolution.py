@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from handson.kernels.convolved_pool import Padding, Windows, pooled_windows, summed_gradients
+from handson.kernels.convolved_pool import Padding, Windows, in_single, pooled_windows, summed_gradients
 from handson.kernels.normalized_pool import scaling
 from handson.kernels.pooled_relu import ONE, ZERO, Drop
 from handson.kernels.threads import over_rows
@@ -109,7 +109,7 @@ class NormalizedConvolution(torch.autograd.Function):
         ctx.windows, ctx.shape, ctx.inverse, ctx.factor = windows, kernel.shape, inverse, factor
         ctx.moments = means, seen, flat, middle
         mean += 0.0 if bias is None else bias.detach().numpy()
-        moments = _tensor(mean), _tensor(variance)
+        moments = in_single(mean), in_single(variance)
         ctx.mark_non_differentiable(*moments)
         return y, *moments
 
@@ -122,8 +122,4 @@ class NormalizedConvolution(torch.autograd.Function):
         d_kernel = ctx.factor * (d_kernel - np.outer(means, d_beta) - seen * (d_gamma * ctx.inverse))
         found = d_kernel.reshape(ctx.shape), np.zeros(len(d_beta)), d_gamma, d_beta
         wanted = zip(found, ctx.needs_input_grad, strict=False)
-        return *(_tensor(values) if needed else None for values, needed in wanted), None, None, None, None
-
-
-def _tensor(values: np.ndarray) -> Tensor:
-    return torch.from_numpy(values.astype(np.float32))
+        return *(in_single(values) if needed else None for values, needed in wanted), None, None, None, None

@@ -62,7 +62,7 @@ def drop_image(y, winners, first, second, threshold, scale):
             for c in range(channels):
                 kept = element_word(first, second, start + c) >= threshold
                 y[i, j, c] *= scale if kept else np.float32(0)
-                winners[i, j, c] = winners[i, j, c] if kept else np.uint8(4)
+                winners[i, j, c] = winners[i, j, c] if kept else np.uint8(NONE)
 
 
 @numba.njit(cache=True, nogil=True)
