@@ -1,8 +1,10 @@
 """Every engine gives the numbers of the reference, and exactly its own again."""
 
+import changes
 import interrupted
 import numpy as np
 import pytest
+from changes import Change
 from conformance import check_against_reference, close, jobs, trained
 from hypothesis import given, settings
 
@@ -54,6 +56,36 @@ def test_the_program_repeats_itself_exactly_however_its_steps_are_cut(rng, tmp_p
     (weights, history), (again, same), (cut, looked) = run(), run(), run([EveryStep()])
     assert history == same == looked
     assert all(np.array_equal(a, b) and np.array_equal(a, c) for a, b, c in zip(weights, again, cut, strict=True))
+
+
+CHANGES = [
+    "slower", "heavier", "clip", "forget", "drop_more", "sharpen", "freeze", "freeze_second", "freeze_one_weight",
+    "exchange_weight", "exchange_memory",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("optimizer", [lambda: SGD(0.01), lambda: SGD(0.01, 0.9), lambda: Adam(0.01)])
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_a_callback_changes_between_epochs_holds_from_then_on(rng, change, optimizer):
+    x, y = rng.normal(size=(40, 4)).astype(np.float32), rng.normal(size=(40, 1)).astype(np.float32)
+
+    def run(engine):
+        layers = [
+            Dense(8, activation="tanh", use_bias=False),
+            BatchNormalization(center=False, scale=False),
+            Dropout(0.2),
+            Dense(1),
+        ]
+        net = handson.Sequential(layers, seed=1)
+        net.compile(optimizer(), "huber")
+        history = net.fit(
+            x, y, epochs=4, batch_size=8, verbose=0, seed=2, engine=engine, callbacks=[Change(getattr(changes, change))]
+        )
+        return net.get_weights(), history.history["loss"]
+
+    (weights, losses), (expected, their_losses) = run("dense"), run("eager")
+    close(weights, expected)
+    np.testing.assert_allclose(losses, their_losses, rtol=2e-3)
 
 
 def test_a_loss_that_is_not_a_number_is_found_in_its_layer(rng):

@@ -4,6 +4,7 @@ import interrupted
 import numpy as np
 import pytest
 import torch
+from changes import Change, clip, drop_more, freeze, heavier, slower
 from conformance import MORE_OPTIMIZERS, OPTIMIZERS, check_against_reference, jobs
 from hypothesis import given, settings
 from tape import PlainRecorder, TapeRecorder
@@ -195,37 +196,6 @@ def test_a_schedule_needs_no_new_graph_and_a_ragged_batch_one_of_its_own(rng, ro
     optimizer = SGD(OneCycle(0.01), momentum=LinearRamp(0.5, 0.9), nesterov=True)
     fitted("graph", images(rng, rows), optimizer=optimizer, callbacks=[EveryStep()])
     assert len(TapeRecorder.tapes) == tapes
-
-
-class Change(Callback):
-    """Changes something after the first epoch."""
-
-    def __init__(self, change):
-        self.change = change
-
-    def on_epoch_end(self, epoch, logs=None):
-        if epoch == 0:
-            self.change(self.model)
-
-
-def slower(net):
-    net.optimizer.learning_rate = 0.001
-
-
-def heavier(net):
-    net.optimizer.momentum = 0.5
-
-
-def drop_more(net):
-    net.layers[2].rate = 0.6
-
-
-def freeze(net):
-    net.layers[0].trainable = False
-
-
-def clip(net):
-    net.optimizer.clipvalue = 0.01
 
 
 @pytest.mark.parametrize(("change", "tapes"), [(slower, 1), (heavier, 1), (drop_more, 2), (freeze, 2), (clip, 2)])

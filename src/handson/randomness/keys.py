@@ -36,10 +36,14 @@ def _written(part: int | str) -> str:
 def words64(key: int, count: int) -> np.ndarray:
     """`count` random 64-bit words: SplitMix64 started at the key."""
     with np.errstate(over="ignore"):
-        state = np.arange(1, count + 1, dtype=np.uint64) * GAMMA + np.uint64(key)
-        state = (state ^ (state >> np.uint64(30))) * FIRST
-        state = (state ^ (state >> np.uint64(27))) * SECOND
-    return state ^ (state >> np.uint64(31))
+        state = np.arange(1, count + 1, dtype=np.uint64)
+        state *= GAMMA
+        state += np.uint64(key)
+        for bits, factor in ((np.uint64(30), FIRST), (np.uint64(27), SECOND)):
+            state ^= state >> bits
+            state *= factor
+    state ^= state >> np.uint64(31)
+    return state
 
 
 def permutation(key: int, count: int) -> np.ndarray:

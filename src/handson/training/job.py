@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from functools import cached_property
+from operator import itemgetter
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +19,9 @@ from handson.metrics import Metric
 from handson.optimizers import SGD, Optimizer
 from handson.schedules import Position
 from handson.training.sums import Sums
+
+# Types of the settings that a callback may change in the middle of a training.
+SETTINGS = (bool, int, float, str, tuple)
 
 
 class Span(NamedTuple):
@@ -90,6 +95,20 @@ class Job:
     foreign_randomness: bool = False
     penalized: list[Layer] = field(default_factory=list)
     precision: str = "float32"
+
+    def settings(self) -> list[Any]:
+        """What the layers and the loss are set to now: an engine that prepares steps looks whether it has changed."""
+        return [look(held) for look, held in self._looks]
+
+    @cached_property
+    def _looks(self) -> list[tuple[Callable[[Any], Any], dict[str, Any]]]:
+        """What picks the settings of each part of the net that has any, and where it keeps them."""
+        parts = [*(module for module in self.module.modules() if isinstance(module, Layer)), self.loss]
+        kept = [
+            (vars(part), [n for n, value in vars(part).items() if isinstance(value, SETTINGS) and n != "training"])
+            for part in parts
+        ]
+        return [(itemgetter(*names), held) for held, names in kept if names]
 
     def report(self, sums: Sums) -> dict[str, float]:
         """What the sums say: the mean loss, and the metrics finished from their means."""

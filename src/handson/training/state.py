@@ -60,7 +60,7 @@ class TrainingState:
     def copy(self, memory: TrainingState | None = None) -> TrainingState:
         """A copy that later steps do not change, in the memory of an earlier copy where it fits."""
         held = {} if memory is None else memory.tensors
-        if _kinds(held) != _kinds(self.tensors):
+        if not _alike(held, self.tensors):
             held = {name: torch.empty_like(tensor, requires_grad=False) for name, tensor in self.tensors.items()}
         if held:
             torch._foreach_copy_(list(held.values()), list(self.tensors.values()))
@@ -89,5 +89,9 @@ class TrainingState:
                 optimizer.learning_rate = values["learning_rate"]
 
 
-def _kinds(tensors: dict[str, Tensor]) -> list[tuple[Any, ...]]:
-    return [(name, tensor.shape, tensor.dtype, tensor.device) for name, tensor in tensors.items()]
+def _alike(held: dict[str, Tensor], tensors: dict[str, Tensor]) -> bool:
+    """Whether the tensors of one dictionary have the names, shapes, types and devices of the other's, in order."""
+    return list(held) == list(tensors) and all(
+        a.shape == b.shape and a.dtype == b.dtype and a.device == b.device
+        for a, b in zip(held.values(), tensors.values(), strict=True)
+    )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import reduce
+from operator import add
 
 import numpy as np
 import torch
@@ -38,8 +40,8 @@ class Sums:
     def add_steps(self, name: str, totals: np.ndarray, counts: np.ndarray) -> None:
         """Add the sums and counts of several batches, as one after another."""
         self.read()
-        steps = np.concatenate([[self.totals.get(name, 0.0)], totals])
-        self.totals[name] = float(np.add.accumulate(steps)[-1])  # `sum` would add in pairs, and round differently
+        # NumPy's sum would add in pairs, and Python's, from 3.12 on, with a correction.
+        self.totals[name] = reduce(add, totals.tolist(), self.totals.get(name, 0.0))
         self.counts[name] = self.counts.get(name, 0.0) + float(counts.sum())
 
     def read(self) -> None:

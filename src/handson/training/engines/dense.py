@@ -19,9 +19,8 @@ from handson.kernels.denormals import flushed
 from handson.layers import Activation, BatchNormalization, Dense, Dropout, Flatten, InputLayer
 from handson.optimizers import SGD, Adadelta, Adagrad, Adam, AdamW, RMSprop
 from handson.training.engines.eager import Eager
-from handson.training.engines.program import ACTIVATIONS, LOSSES, Program, arrays, schedules
+from handson.training.engines.program import ACTIVATIONS, LOSSES, Program, arrays, optimizer_code, schedules
 from handson.training.job import Job, Span
-from handson.training.state import trainable_weights
 from handson.training.sums import Sums
 
 # Above this a step is mostly matrix products, and above that the inputs are kept as float32 only once.
@@ -46,8 +45,7 @@ class DenseProgram(Eager):
 
     def __init__(self, job: Job) -> None:
         super().__init__(job)
-        self._inputs, self._targets, self._weights = arrays(job)
-        self._program = Program(job)
+        self._prepare()
 
     @staticmethod
     def obstacle(job: Job) -> str | None:
@@ -62,28 +60,42 @@ class DenseProgram(Eager):
         """
         return _obstacle_in_net(job) or _obstacle_in_training(job)
 
+    def _prepare(self) -> None:
+        self._settings = self.job.settings()
+        self._inputs, self._targets, self._weights = arrays(self.job)
+        self._program = Program(self.job)
+
+    def _still_runs(self) -> bool:
+        """Whether there is a program for the training as it is now; callbacks may have changed net or optimizer."""
+        if self.job.settings() != self._settings:
+            if _obstacle_in_net(self.job) is not None:
+                return False
+            self._prepare()
+        return not self._program.weights.frozen and _obstacle_in_training(self.job) is None
+
     def train(self, span: Span, sums: Sums) -> None:
         from handson.kernels import dense_program as kernel
 
+        if not self._still_runs():
+            return super().train(span, sums)
         job, program, steps = self.job, self._program, span.last - span.first
         size = job.batches.batch_size
         order = job.batches.order(span.age).numpy() if job.batches.shuffle else np.arange(len(job.batches))
         order = order[span.first * size : span.last * size]
-        named = trainable_weights(job.module)
-        job.optimizer.bind(list(named), list(named.values()))
-        program.gather(named, job.optimizer)
+        weights, (optimizer, numbers) = program.weights.rows, optimizer_code(job.optimizer)
+        program.gather()
         totals, counts = np.zeros(steps), np.zeros(steps, np.int64)
         outputs = np.empty((len(order) if job.metrics else 0, program.width), np.float32)
         with flushed():
             kernel.train(
                 self._inputs, self._targets, self._weights, order, size, program.operations, program.places,
-                program.flat[0], program.gradients, program.flat[1:], program.moving, program.moments, program.sums,
+                weights[0], program.gradients, weights[1:], program.moving, program.moments, program.sums,
                 program.keys(job.seed, span.age), program.thresholds, program.scales, program.masks, program.constants,
-                program.arena, program.upper, program.lower, *program.loss, program.optimizer,
-                *schedules(job.optimizer, span), *program.numbers, totals, counts, outputs,
+                program.arena, program.upper, program.lower, *program.loss, optimizer,
+                *schedules(job.optimizer, span), *numbers, totals, counts, outputs,
                 program.room, program.turned,
             )  # fmt: skip
-        program.scatter(named, job.optimizer)
+        program.scatter()
         job.optimizer.iterations += steps
         sums.add_steps("loss", totals, counts)
         if job.metrics:

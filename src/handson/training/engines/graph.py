@@ -19,12 +19,11 @@ import torch
 from torch import Tensor, nn
 
 from handson.errors import HandsonError
-from handson.layers.base import Layer
 from handson.randomness.stream import DeviceStream, active
 from handson.training.engines import recorded_update
 from handson.training.engines.eager import Eager
 from handson.training.engines.step_tables import CAPACITY, Entry, Report, StepTables
-from handson.training.job import Job, Span
+from handson.training.job import SETTINGS, Job, Span
 from handson.training.precision import arithmetic
 from handson.training.prepare import is_foreign
 from handson.training.state import trainable_weights
@@ -34,8 +33,6 @@ Step = Callable[[], None]
 
 # Libraries make their workspaces, and choose their kernels, in the first steps.
 WARM_UP = 3
-# Types of the settings that a callback may change in the middle of a training.
-SETTINGS = (bool, int, float, str, tuple)
 
 
 class Graph(Eager):
@@ -222,11 +219,8 @@ def _tensors(job: Job) -> list[Tensor]:
 
 def _fixed(job: Job, names: list[str]) -> list[Any]:
     """Everything that a recorded step holds for good: where its tensors are, and the settings of its parts."""
-    layers = [module for module in job.module.modules() if isinstance(module, Layer)]
-    parts = [vars(part) for part in (*layers, job.loss)]
-    parts += [recorded_update.settings(job.optimizer)]
-    settings = [[value for value in part.values() if isinstance(value, SETTINGS)] for part in parts]
-    return [names, [tensor.data_ptr() for tensor in _tensors(job)], settings]
+    optimizer = [value for value in recorded_update.settings(job.optimizer).values() if isinstance(value, SETTINGS)]
+    return [names, [tensor.data_ptr() for tensor in _tensors(job)], job.settings(), optimizer]
 
 
 def _hooked(module: nn.Module) -> bool:

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from handson import activations
 from handson.layers import BatchNormalization, Dense, Dropout
@@ -22,6 +21,7 @@ from handson.losses import (
 from handson.optimizers import SGD, Adagrad, Adam, RMSprop
 from handson.randomness.keys import derive
 from handson.schedules import Schedule
+from handson.training.engines.flat_weights import FlatWeights
 from handson.training.job import Job, Span
 from handson.training.state import trainable_weights
 
@@ -38,11 +38,9 @@ class Program:
     def __init__(self, job: Job) -> None:
         from handson.kernels.keyed_dropout import threshold_of
 
-        named, layers = trainable_weights(job.module), _layers_of(job)
-        self.places_of_weights = _offsets(named)
-        # The weights, and two slots of each.
-        self.flat = np.zeros((3, sum(weight.numel() for weight in named.values())), np.float32)
-        self.gradients, self._parts = np.zeros(self.flat.shape[1], np.float32), _parts(self.flat, named)
+        layers = _layers_of(job)
+        self.weights = FlatWeights(job.module, job.optimizer)
+        self.gradients = np.zeros_like(self.weights.rows[0])
         self._layers = [layer for layer in layers if isinstance(layer, Dropout) and layer.rate > 0]
         self._norms = [layer for layer in layers if isinstance(layer, BatchNormalization)]
         self.operations = np.array(list(self._list(job)), np.int64)
@@ -62,7 +60,6 @@ class Program:
         self.thresholds = np.array([threshold_of(rate) for rate in rates], np.uint32)
         self.scales = np.array([1.0 / (1.0 - rate) for rate in rates], np.float32)
         self.loss = _loss_code(job.loss), np.float32(getattr(job.loss, "delta", 1.0))
-        self.optimizer, self.numbers = _optimizer_code(job.optimizer)
 
     def _list(self, job: Job) -> Iterator[tuple[int, ...]]:
         """The operations, row by row: see `handson.kernels.dense_program`."""
@@ -72,7 +69,7 @@ class Program:
         width, moments = job.batches.inputs[0].numel(), 0
 
         def place(weight: Any) -> int:
-            return -1 if weight is None else self.places_of_weights[names[id(weight)]]
+            return -1 if weight is None else self.weights.offsets[names[id(weight)]]
 
         for layer in _layers_of(job):
             if isinstance(layer, Dense):
@@ -95,20 +92,17 @@ class Program:
         keys = [derive(seed if layer.seed is None else layer.seed, layer.path, age) for layer in self._layers]
         return np.array(keys or [0], np.uint64)
 
-    @torch.no_grad()
-    def gather(self, named: dict[str, Tensor], optimizer: Any) -> None:
-        """Copy weights and slots into the flat arrays; the moving moments too."""
-        tensors = _with_slots(named, optimizer)
-        torch._foreach_copy_(self._parts[: len(tensors)], tensors)
+    def gather(self) -> None:
+        """Copy weights, slots and moving moments into the flat arrays."""
+        self.weights.gather()
         if self._norms:
             self.moving[0] = np.concatenate([layer.moving_mean.numpy() for layer in self._norms])
             self.moving[1] = np.concatenate([layer.moving_variance.numpy() for layer in self._norms])
 
     @torch.no_grad()
-    def scatter(self, named: dict[str, Tensor], optimizer: Any) -> None:
+    def scatter(self) -> None:
         """Put the flat copies back."""
-        tensors = _with_slots(named, optimizer)
-        torch._foreach_copy_(tensors, self._parts[: len(tensors)])
+        self.weights.scatter()
         first = 0
         for layer in self._norms:
             last = first + layer.moving_mean.numel()
@@ -117,28 +111,8 @@ class Program:
             first = last
 
 
-def _with_slots(named: dict[str, Tensor], optimizer: Any) -> list[Tensor]:
-    """The weights, and what the optimizer remembers of each."""
-    return [*named.values(), *(optimizer.slots[slot][name] for slot in optimizer.slot_values() for name in named)]
-
-
-def _parts(flat: np.ndarray, named: dict[str, Tensor]) -> list[Tensor]:
-    """The parts of each row of an array that belong to weights, in their shapes."""
-    sizes = [weight.numel() for weight in named.values()]
-    return [
-        part.view(weight.shape)
-        for row in torch.from_numpy(flat)
-        for part, weight in zip(row.split(sizes), named.values(), strict=True)
-    ]
-
-
 def _layers_of(job: Job) -> list[Any]:
     return list(job.module.layers)  # type: ignore[arg-type]
-
-
-def _offsets(named: dict[str, Tensor]) -> dict[str, int]:
-    ends = np.cumsum([0, *(weight.numel() for weight in named.values())]).tolist()
-    return dict(zip(named, ends, strict=False))
 
 
 def _places(operations: np.ndarray, size: int) -> np.ndarray:
@@ -223,7 +197,7 @@ def _loss_code(loss: Any) -> int:
     return codes[type(loss)]
 
 
-def _optimizer_code(optimizer: Any) -> tuple[int, tuple[Any, ...]]:
+def optimizer_code(optimizer: Any) -> tuple[int, tuple[Any, ...]]:
     """The optimizer of the program, and its two decay rates and epsilon."""
     from handson.kernels import dense_program as kernel
 
