@@ -36,6 +36,10 @@ def drop_more(net):
     net.layers[2].rate = 0.6
 
 
+def drop_nothing(net):
+    net.layers[2].rate = 0.0
+
+
 def sharpen(net):
     net.loss.delta = 0.1
 
@@ -57,4 +61,5 @@ def exchange_weight(net):
 
 
 def exchange_memory(net):
-    net.layers[0].kernel.data = (0.5 * net.layers[0].kernel.detach()).T.contiguous().T
+    halved = 0.5 * net.layers[0].kernel.detach()
+    net.layers[0].kernel.data = halved.transpose(0, -1).contiguous().transpose(0, -1)

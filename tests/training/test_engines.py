@@ -58,34 +58,79 @@ def test_the_program_repeats_itself_exactly_however_its_steps_are_cut(rng, tmp_p
     assert all(np.array_equal(a, b) and np.array_equal(a, c) for a, b, c in zip(weights, again, cut, strict=True))
 
 
+def dense_net():
+    layers = [Dense(8, activation="tanh", use_bias=False), BatchNormalization(center=False, scale=False)]
+    return [*layers, Dropout(0.2), Dense(1)]
+
+
+def fused_net():
+    return [Conv2D(4, 3, activation="relu"), MaxPooling2D(), Dropout(0.2), Flatten(), Dense(1)]
+
+
+def recurrent_net():
+    return [LSTM(4, return_sequences=True), GRU(3), Dense(1)]
+
+
+NETS = [("dense", dense_net, (4,)), ("blocks", fused_net, (6, 6, 1)), ("blocks", recurrent_net, (5, 2))]
 CHANGES = [
-    "slower", "heavier", "clip", "forget", "drop_more", "sharpen", "freeze", "freeze_second", "freeze_one_weight",
-    "exchange_weight", "exchange_memory",
+    "slower", "heavier", "clip", "forget", "drop_more", "drop_nothing", "sharpen", "freeze", "freeze_second",
+    "freeze_one_weight", "exchange_weight", "exchange_memory",
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("optimizer", [lambda: SGD(0.01), lambda: SGD(0.01, 0.9), lambda: Adam(0.01)])
+@pytest.mark.parametrize(("engine", "layers", "shape"), NETS)
 @pytest.mark.parametrize("change", CHANGES)
-def test_what_a_callback_changes_between_epochs_holds_from_then_on(rng, change, optimizer):
-    x, y = rng.normal(size=(40, 4)).astype(np.float32), rng.normal(size=(40, 1)).astype(np.float32)
+def test_what_a_callback_changes_between_epochs_holds_from_then_on(rng, change, engine, layers, shape, optimizer):
+    x, y = rng.normal(size=(40, *shape)).astype(np.float32), rng.normal(size=(40, 1)).astype(np.float32)
 
     def run(engine):
-        layers = [
-            Dense(8, activation="tanh", use_bias=False),
-            BatchNormalization(center=False, scale=False),
-            Dropout(0.2),
-            Dense(1),
-        ]
-        net = handson.Sequential(layers, seed=1)
+        net = handson.Sequential(layers(), seed=1)
         net.compile(optimizer(), "huber")
-        history = net.fit(
-            x, y, epochs=4, batch_size=8, verbose=0, seed=2, engine=engine, callbacks=[Change(getattr(changes, change))]
-        )
+        callbacks = [Change(getattr(changes, change))]
+        history = net.fit(x, y, epochs=4, batch_size=8, verbose=0, seed=2, engine=engine, callbacks=callbacks)
         return net.get_weights(), history.history["loss"]
 
-    (weights, losses), (expected, their_losses) = run("dense"), run("eager")
+    (weights, losses), (expected, their_losses) = run(engine), run("eager")
     close(weights, expected)
     np.testing.assert_allclose(losses, their_losses, rtol=2e-3)
+
+
+@pytest.mark.parametrize(("engine", "layers", "shape"), NETS)
+@pytest.mark.parametrize("place", [None, 0, 1, 2])
+def test_who_looks_into_a_layer_meanwhile_sees_every_step(rng, engine, layers, shape, place):
+    x, y = rng.normal(size=(40, *shape)).astype(np.float32), rng.normal(size=(40, 1)).astype(np.float32)
+
+    def run(engine):
+        seen = []
+
+        def look(net):
+            part = net if place is None else net.layers[place]
+            part.register_forward_hook(lambda part, inputs, output: seen.append(float(output.detach().square().sum())))
+
+        net = handson.Sequential(layers(), seed=1)
+        net.compile("sgd", "mse")
+        net.fit(x, y, epochs=3, batch_size=8, verbose=0, seed=2, engine=engine, callbacks=[Change(look)])
+        return seen
+
+    seen, expected = run(engine), run("eager")
+    assert len(seen) == len(expected) == 10
+    np.testing.assert_allclose(seen, expected, rtol=1e-3)
+
+
+@pytest.mark.parametrize(("engine", "layers", "shape"), NETS)
+def test_a_net_that_is_watched_from_the_beginning_trains_in_an_engine_that_shows_it(
+    rng, monkeypatch, engine, layers, shape
+):
+    monkeypatch.setattr(engines, "FEWEST_STEPS", 0)
+    x, y = rng.normal(size=(40, *shape)).astype(np.float32), rng.normal(size=(40, 1)).astype(np.float32)
+    net, seen = handson.Sequential(layers(), seed=1), []
+    net.compile("sgd", "mse")
+    net.register_forward_hook(lambda net, inputs, output: seen.append(len(output)))
+    with pytest.raises(HandsonError, match=f"'{engine}' cannot run this training: .*look"):
+        net.fit(x, y, verbose=0, engine=engine)
+    net.fit(x, y, verbose=0, batch_size=5, epochs=5)
+    assert seen.count(5) == 40
 
 
 def test_a_loss_that_is_not_a_number_is_found_in_its_layer(rng):

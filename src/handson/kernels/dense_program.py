@@ -13,8 +13,8 @@ import math
 import numba
 import numpy as np
 
+from handson.kernels.dense_layer import dense_gradients, dense_outputs, input_gradients
 from handson.kernels.keyed_dropout import element_word, row_words
-from handson.kernels.products import add_any_product, is_small, transpose
 from handson.kernels.views import matrix_at
 
 MATMUL, ACTIVATION, DROPOUT, BATCH_NORMALIZATION = range(4)
@@ -35,7 +35,6 @@ ZERO, ONE = np.float32(0), np.float32(1)
 # A function that returns a view is then put into those that call it.
 compiled = numba.njit(cache=True, nogil=True, fastmath={"contract", "reassoc"}, error_model="numpy", _nrt=False)
 _view = numba.njit(inline="always", _nrt=False)
-_counting = numba.njit(cache=True, nogil=True, _nrt=True)
 
 
 @compiled
@@ -298,31 +297,6 @@ def _part(flat, offset, size):
     return flat[max(offset, 0) : max(offset, 0) + (size if offset >= 0 else 0)]
 
 
-@_counting
-def _multiply_large(left, right, y):
-    """y = left @ right."""
-    np.dot(left, right, y)
-
-
-@compiled
-def _multiply(left, right, bias, y, room):
-    """y = left @ right + bias."""
-    if is_small(left.shape[0], left.shape[1], right.shape[1]):
-        for i in range(y.shape[0]):
-            if len(bias):
-                for j in range(len(bias)):
-                    y[i, j] = bias[j]
-            else:
-                for j in range(y.shape[1]):
-                    y[i, j] = ZERO
-        add_any_product(y, left, right, room)
-        return
-    _multiply_large(left, right, y)
-    for i in range(y.shape[0]):
-        for j in range(len(bias)):
-            y[i, j] += bias[j]
-
-
 @compiled
 def _forward(
     operations, size, weights, rows, keys, thresholds, scales, masks, constants, moving, moments, arena, places, room
@@ -334,7 +308,7 @@ def _forward(
         kind = operations[o, KIND]
         if kind == MATMUL:
             bias = _part(weights, operations[o, SECOND], after)
-            _multiply(x, matrix_at(weights, operations[o, FIRST], before, after), bias, y, room)
+            dense_outputs(x, matrix_at(weights, operations[o, FIRST], before, after), bias, y, room)
         elif kind == ACTIVATION:
             for i in range(size if places[o] != places[o + 1] else 0):
                 for j in range(after):
@@ -370,22 +344,10 @@ def _backward(
             _deactivate(operations[o, FIRST], y, gradient)
             continue
         if kind == MATMUL:
-            none = gradients[:0]
-            _multiply(x.T, gradient, none, matrix_at(gradients, operations[o, FIRST], before, after), room)
-            bias = _part(gradients, operations[o, SECOND], after)
-            for j in range(len(bias)):
-                bias[j] = ZERO
-            for i in range(size):
-                for j in range(len(bias)):
-                    bias[j] += gradient[i, j]
+            place, d_bias = operations[o, FIRST], _part(gradients, operations[o, SECOND], after)
+            dense_gradients(x, gradient, matrix_at(gradients, place, before, after), d_bias, room)
             if o > 0:
-                kernel = matrix_at(weights, operations[o, FIRST], before, after)
-                if is_small(size, after, before):
-                    across = matrix_at(turned, 0, after, before)
-                    transpose(kernel, across)
-                    _multiply(gradient, across, none, below, room)
-                else:
-                    _multiply_large(gradient, kernel.T, below)
+                input_gradients(matrix_at(weights, place, before, after), gradient, below, room, turned)
         elif kind == DROPOUT:
             mask, scale = matrix_at(masks, places[o + 1], size, after), scales[operations[o, NUMBER]]
             for i in range(size):

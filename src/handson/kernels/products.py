@@ -17,18 +17,18 @@ from handson.kernels.views import in_vectors, transpose_tile
 MOST_MULTIPLICATIONS = 1 << 18
 
 # Nothing is allocated here, so references are not counted.
-_OPTIONS: dict[str, Any] = {
+OPTIONS: dict[str, Any] = {
     "cache": True, "nogil": True, "fastmath": {"contract"}, "error_model": "numpy", "_nrt": False
 }  # fmt: skip
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**OPTIONS)
 def is_small(rows, depth, columns):
     """Whether a product of these sizes belongs here rather than into BLAS."""
     return rows * depth * columns <= MOST_MULTIPLICATIONS
 
 
-@numba.njit("void(f4[:,:], f4[:,:], f4[:,:], f4[:,:,:])", **_OPTIONS)
+@numba.njit("void(f4[:,:], f4[:,:], f4[:,:], f4[:,:,:])", **OPTIONS)
 def add_any_product(sums, left, right, room):
     """sums += left @ right, for float32 matrices of any width.
 
@@ -51,7 +51,7 @@ def add_any_product(sums, left, right, room):
             store_part(sums, (i, whole), load(results, (i, 0)), rest)
 
 
-@numba.njit("void(f4[:,:], f4[:,:])", **_OPTIONS)
+@numba.njit("void(f4[:,:], f4[:,:])", **OPTIONS)
 def transpose(matrix, turned):
     """turned = matrix.T, for float32 matrices whose rows have no gaps in them."""
     rows, columns = matrix.shape

@@ -48,6 +48,19 @@ def matrix_at(typing_context: Any, flat: Any, offset: Any, rows: Any, columns: A
     return result(flat, types.int64, types.int64, types.int64), generate
 
 
+@intrinsic
+def as_vector(typing_context: Any, matrix: Any) -> Any:
+    """All values of a matrix without gaps, row by row: a view that does not keep the matrix alive."""
+    result = types.Array(matrix.dtype, 1, "C")
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array = cgutils.create_struct_proxy(matrix)(context, builder, arguments[0])
+        size = builder.mul(*cgutils.unpack_tuple(builder, array.shape))
+        return _view(context, builder, result, array.data, [size], [array.itemsize])
+
+    return result(matrix), generate
+
+
 def _view(context: Any, builder: Any, kind: Any, start: Any, shape: Any, strides: Any) -> Any:
     """Code for an array in memory that belongs to another."""
     array, size = arrayobj.make_array(kind)(context, builder), context.get_abi_sizeof(context.get_data_type(kind.dtype))

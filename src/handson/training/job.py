@@ -96,6 +96,14 @@ class Job:
     penalized: list[Layer] = field(default_factory=list)
     precision: str = "float32"
 
+    def watched(self) -> list[nn.Module]:
+        """The modules of the net that somebody looks into."""
+        return [module for module in self._modules if watched(module)]
+
+    @cached_property
+    def _modules(self) -> list[nn.Module]:
+        return list(self.module.modules())
+
     def settings(self) -> list[Any]:
         """What the layers and the loss are set to now: an engine that prepares steps looks whether it has changed."""
         return [look(held) for look, held in self._looks]
@@ -103,7 +111,7 @@ class Job:
     @cached_property
     def _looks(self) -> list[tuple[Callable[[Any], Any], dict[str, Any]]]:
         """What picks the settings of each part of the net that has any, and where it keeps them."""
-        parts = [*(module for module in self.module.modules() if isinstance(module, Layer)), self.loss]
+        parts = [*(module for module in self._modules if isinstance(module, Layer)), self.loss]
         kept = [
             (vars(part), [n for n, value in vars(part).items() if isinstance(value, SETTINGS) and n != "training"])
             for part in parts
@@ -116,3 +124,18 @@ class Job:
         return means | {
             metric.name: metric.finish(means[metric.name]) for metric in self.metrics if metric.name in means
         }
+
+
+def watched(module: nn.Module) -> bool:
+    """Whether there are hooks, which are called with what goes into a module or comes out of it.
+
+    Examples
+    --------
+    >>> layer = nn.Linear(1, 1)
+    >>> handle = layer.register_forward_hook(lambda layer, inputs, output: None)
+    >>> watched(layer), handle.remove(), watched(layer)
+    (True, None, False)
+    """
+    return bool(
+        module._forward_hooks or module._forward_pre_hooks or module._backward_hooks or module._backward_pre_hooks
+    )

@@ -18,7 +18,7 @@ from handson.layers import GRU, LSTM, Activation, BatchNormalization, Conv2D, Dr
 from handson.layers.dropout import mask_key
 from handson.randomness import stream
 from handson.training.engines.eager import Eager
-from handson.training.job import Job
+from handson.training.job import Job, watched
 
 if TYPE_CHECKING:
     from handson.kernels.pooled_relu import Drop
@@ -45,7 +45,7 @@ class Blocks(Eager):
 
     def __init__(self, job: Job) -> None:
         super().__init__(job)
-        self._steps = list(_steps(job))
+        self._prepare()
 
     @staticmethod
     def obstacle(job: Job) -> str | None:
@@ -65,12 +65,22 @@ class Blocks(Eager):
             return f"the device {job.device.type}"
         if job.precision == "bfloat16":
             return "precision='bfloat16'"
+        if watched(job.module):
+            return "a net whose outputs somebody looks at"
         layers = _layers(job)
         if not any(map(_recurs, layers)) and not any(map(_fused, layers, layers[1:])):
             return "a net without ReLU before 2x2 max-pooling and without LSTM or GRU of the usual kind"
         return None
 
+    def _prepare(self) -> None:
+        self._watched, self._settings = self.job.watched(), self.job.settings()
+        self._steps = list(_steps(self.job))
+
     def forward(self, inputs: Tensor) -> Tensor:
+        if self.job.watched() != self._watched or self.job.settings() != self._settings:
+            self._prepare()
+        if self.job.module in self._watched:
+            return super().forward(inputs)
         x = inputs if self._scale_inputs is None else self._scale_inputs.apply(inputs)
         for step in self._steps:
             x = step(x)
@@ -85,29 +95,24 @@ def _fused(layer: Any, after: Any) -> bool:
     """Whether a layer ends in a ReLU that goes straight into 2x2 max-pooling."""
     relu = type(layer) in (Conv2D, Activation) and layer.activation is activations.relu
     plain = type(after) is MaxPooling2D and after.pool_size == after.strides == (2, 2) and after.padding == "valid"
-    return relu and plain and not (_hooked(layer) or _hooked(after))
+    return relu and plain and not (watched(layer) or watched(after))
 
 
 def _recurs(layer: Any) -> bool:
     """Whether a layer is a recurrent one of the usual kind."""
-    return type(layer) in (LSTM, GRU) and layer.fusable and layer.recurrent_dropout == 0 and not _hooked(layer)
+    return type(layer) in (LSTM, GRU) and layer.fusable and layer.recurrent_dropout == 0 and not watched(layer)
 
 
 def _normalizes(layer: Any, after: Any) -> bool:
     """Whether a layer is a batch normalization that the kernel can do on its way, before an activation."""
     return (
-        type(layer) is BatchNormalization and type(after) is Activation and layer.axis in (-1, 3) and not _hooked(layer)
+        type(layer) is BatchNormalization and type(after) is Activation and layer.axis in (-1, 3) and not watched(layer)
     )
 
 
 def _drops(layer: Any) -> bool:
     """Whether a layer is a dropout that the kernel can do on its way."""
-    return type(layer) is Dropout and 0 < layer.rate < 1 and layer.noise_shape is None and not _hooked(layer)
-
-
-def _hooked(layer: Any) -> bool:
-    """Whether somebody looks at what goes into the layer or comes out of it."""
-    return bool(layer._forward_hooks or layer._forward_pre_hooks or layer._backward_hooks or layer._backward_pre_hooks)
+    return type(layer) is Dropout and 0 < layer.rate < 1 and layer.noise_shape is None and not watched(layer)
 
 
 def _steps(job: Job) -> Iterator[Step]:
@@ -128,7 +133,7 @@ def _block(layers: list[Any]) -> tuple[int, _Block | None]:
     relu = first + (1 if len(layers) > first + 1 and _normalizes(*layers[first : first + 2]) else 0)
     if len(layers) < relu + 2 or not _fused(*layers[relu : relu + 2]):
         return 1, None
-    if first and (_hooked(layers[0]) or type(layers[relu]) is Conv2D):
+    if first and (watched(layers[0]) or type(layers[relu]) is Conv2D):
         return 1, None
     convolution = layers[0] if first else layers[relu] if type(layers[relu]) is Conv2D else None
     normalization = layers[first] if relu > first else None

@@ -71,7 +71,7 @@ class DenseProgram(Eager):
             if _obstacle_in_net(self.job) is not None:
                 return False
             self._prepare()
-        return not self._program.weights.frozen and _obstacle_in_training(self.job) is None
+        return not (self._program.weights.frozen or self.job.watched()) and _obstacle_in_training(self.job) is None
 
     def train(self, span: Span, sums: Sums) -> None:
         from handson.kernels import dense_program as kernel
@@ -123,6 +123,9 @@ def _obstacle_in_net(job: Job) -> str | None:
         return "a net that is no Sequential"
     if job.device.type != "cpu":
         return f"the device {job.device.type}"
+    watched = job.watched()
+    if watched:
+        return f"a look into {getattr(watched[0], 'name', 'the net')} in every step"
     layers = job.module.layers
     for position, layer in enumerate(layers):
         if not _has_program(layer, position == 0):

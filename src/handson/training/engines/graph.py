@@ -124,7 +124,7 @@ class Graph(Eager):
 
     def _step_of(self, size: int) -> Step:
         """What runs a step with a batch of a size: plainly while somebody looks at what the layers put out."""
-        if any(map(_hooked, self.job.module.modules())):
+        if self.job.watched():
             return lambda: self._step(size)
         if size not in self._steps:
             self._steps[size] = self._record(size)
@@ -221,12 +221,6 @@ def _fixed(job: Job, names: list[str]) -> list[Any]:
     """Everything that a recorded step holds for good: where its tensors are, and the settings of its parts."""
     optimizer = [value for value in recorded_update.settings(job.optimizer).values() if isinstance(value, SETTINGS)]
     return [names, [tensor.data_ptr() for tensor in _tensors(job)], job.settings(), optimizer]
-
-
-def _hooked(module: nn.Module) -> bool:
-    """Whether somebody looks at what goes into a module or comes out of it."""
-    hooks = module._forward_hooks, module._forward_pre_hooks, module._backward_hooks, module._backward_pre_hooks
-    return any(hooks)
 
 
 def _foreign(module: nn.Module) -> str:
