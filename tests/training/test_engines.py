@@ -78,8 +78,13 @@ CHANGES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("optimizer", [lambda: SGD(0.01), lambda: SGD(0.01, 0.9), lambda: Adam(0.01)])
-@pytest.mark.parametrize(("engine", "layers", "shape"), NETS)
+@pytest.mark.parametrize(
+    ("engine", "layers", "shape", "optimizer"),
+    [
+        *((*net, lambda: SGD(0.01, 0.9)) for net in NETS),
+        *((*NETS[0], optimizer) for optimizer in (lambda: SGD(0.01), lambda: Adam(0.01))),
+    ],
+)
 @pytest.mark.parametrize("change", CHANGES)
 def test_what_a_callback_changes_between_epochs_holds_from_then_on(rng, change, engine, layers, shape, optimizer):
     x, y = rng.normal(size=(40, *shape)).astype(np.float32), rng.normal(size=(40, 1)).astype(np.float32)
