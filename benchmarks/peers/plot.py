@@ -32,7 +32,8 @@ def bars(axes: Axes, job: Job, results: list[Result]) -> None:
     colours = [SLOWER if length > 1 else FASTER for length in lengths]
     axes.barh(labels, [length - 1 for length in lengths], left=1, color=colours, height=0.7)
     for place, (length, result) in enumerate(zip(lengths, shown, strict=True)):
-        text, own = f" {length:.2g}×  ({duration(result.median / job.steps)})", result is unit
+        digits = 0 if length >= 10 else 1 if length >= 1 else 2
+        text, own = f" {length:,.{digits}f}×  ({duration(result.median / job.steps)})", result is unit
         weight, colour = ("bold", OURS) if own else ("normal", "black")
         axes.text(max(length, 1), place, text, va="center", fontsize=8, weight=weight, color=colour)
     axes.set_xscale("log")
