@@ -2,6 +2,7 @@
 
 import torch
 
+from handson import activations
 from handson.callbacks import Callback
 
 
@@ -42,6 +43,10 @@ def drop_nothing(net):
 
 def sharpen(net):
     net.loss.delta = 0.1
+
+
+def activate_otherwise(net):
+    net.layers[0].activation = activations.sigmoid
 
 
 def freeze(net):

@@ -73,8 +73,8 @@ def recurrent_net():
 
 NETS = [("dense", dense_net, (4,)), ("blocks", fused_net, (6, 6, 1)), ("blocks", recurrent_net, (5, 2))]
 CHANGES = [
-    "slower", "heavier", "clip", "forget", "drop_more", "drop_nothing", "sharpen", "freeze", "freeze_second",
-    "freeze_one_weight", "exchange_weight", "exchange_memory",
+    "slower", "heavier", "clip", "forget", "drop_more", "drop_nothing", "sharpen", "activate_otherwise", "freeze",
+    "freeze_second", "freeze_one_weight", "exchange_weight", "exchange_memory",
 ]  # fmt: skip
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from operator import itemgetter
+from types import FunctionType
 from typing import Any, NamedTuple
 
 import torch
@@ -21,7 +22,7 @@ from handson.schedules import Position
 from handson.training.sums import Sums
 
 # Types of the settings that a callback may change in the middle of a training.
-SETTINGS = (bool, int, float, str, tuple)
+SETTINGS = (bool, int, float, str, tuple, FunctionType)
 
 
 class Span(NamedTuple):
