@@ -14,11 +14,11 @@ from handson.kernels.products import OPTIONS, add_any_product, is_small, transpo
 from handson.kernels.views import as_vector, matrix_at
 
 ZERO = np.float32(0)
-# Sums over the values of a row are vectors only in another order.
-_compiled = numba.njit(**OPTIONS | {"fastmath": {"contract", "reassoc"}})
+# Nothing is allocated here either. Sums over the values of a row are vectors only in another order.
+compiled = numba.njit(**OPTIONS | {"fastmath": {"contract", "reassoc"}})
 
 
-@_compiled
+@compiled
 def dense_outputs(x, kernel, bias, y, room):
     """y = x @ kernel + bias, which may be empty."""
     if not is_small(x.shape[0], x.shape[1], kernel.shape[1]):
@@ -38,7 +38,7 @@ def dense_outputs(x, kernel, bias, y, room):
     add_any_product(y, x, kernel, room)
 
 
-@_compiled
+@compiled
 def dense_gradients(x, gradient, d_kernel, d_bias, room):
     """The gradients of kernel and bias, from the inputs and the gradient of the outputs."""
     if not is_small(x.shape[1], x.shape[0], gradient.shape[1]):
@@ -55,7 +55,7 @@ def dense_gradients(x, gradient, d_kernel, d_bias, room):
             d_bias[j] += gradient[i, j]
 
 
-@_compiled
+@compiled
 def input_gradients(kernel, gradient, below, room, turned):
     """below = gradient @ kernel.T, the gradient of the inputs."""
     if not is_small(gradient.shape[0], gradient.shape[1], kernel.shape[0]):
@@ -75,7 +75,7 @@ def _multiply_large(left, right, y):
     np.dot(left, right, y)
 
 
-@_compiled
+@compiled
 def _dot_rows(x, column, y):
     """y = x @ column."""
     for i in range(x.shape[0]):
@@ -85,7 +85,7 @@ def _dot_rows(x, column, y):
         y[i] = total
 
 
-@_compiled
+@compiled
 def _sum_rows(x, column, y):
     """y = x.T @ column."""
     for j in range(len(y)):
@@ -96,7 +96,7 @@ def _sum_rows(x, column, y):
             y[j] += x[i, j] * factor
 
 
-@_compiled
+@compiled
 def _outer(column, row, y):
     """The products of each value of a column with each of a row."""
     for i in range(len(column)):

@@ -13,7 +13,7 @@ import math
 import numba
 import numpy as np
 
-from handson.kernels.dense_layer import dense_gradients, dense_outputs, input_gradients
+from handson.kernels.dense_layer import compiled, dense_gradients, dense_outputs, input_gradients
 from handson.kernels.keyed_dropout import element_word, row_words
 from handson.kernels.views import matrix_at
 
@@ -31,9 +31,7 @@ EPSILON = np.float32(1e-7)
 SELU_ALPHA, SELU_SCALE = np.float32(1.6732632423543772), np.float32(1.0507009873554805)
 ZERO, ONE = np.float32(0), np.float32(1)
 
-# Nothing is allocated here, so references are not counted: with every view that would take as long as a small product.
-# A function that returns a view is then put into those that call it.
-compiled = numba.njit(cache=True, nogil=True, fastmath={"contract", "reassoc"}, error_model="numpy", _nrt=False)
+# Where references are not counted, a function that returns a view is put into those that call it.
 _view = numba.njit(inline="always", _nrt=False)
 
 

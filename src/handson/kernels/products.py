@@ -16,7 +16,7 @@ from handson.kernels.views import in_vectors, transpose_tile
 # Up to here OpenBLAS has no second core work on a product either.
 MOST_MULTIPLICATIONS = 1 << 18
 
-# Nothing is allocated here, so references are not counted.
+# Nothing is allocated here, so references are not counted: with every view that would take as long as a small product.
 OPTIONS: dict[str, Any] = {
     "cache": True, "nogil": True, "fastmath": {"contract"}, "error_model": "numpy", "_nrt": False
 }  # fmt: skip

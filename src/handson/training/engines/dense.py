@@ -19,6 +19,7 @@ from handson.kernels.denormals import flushed
 from handson.layers import Activation, BatchNormalization, Dense, Dropout, Flatten, InputLayer
 from handson.optimizers import SGD, Adadelta, Adagrad, Adam, AdamW, RMSprop
 from handson.training.engines.eager import Eager
+from handson.training.engines.flat_weights import MOST_SLOTS
 from handson.training.engines.program import ACTIVATIONS, LOSSES, Program, arrays, optimizer_code, schedules
 from handson.training.job import Job, Span
 from handson.training.sums import Sums
@@ -166,9 +167,10 @@ def _obstacle_in_training(job: Job) -> str | None:
     for metric in job.metrics:
         if isinstance(metric, Function) or type(metric).sums is not Average.sums:
             return f"the metric {metric.name}"
-    if type(optimizer) not in (SGD, RMSprop, Adam, AdamW, Adagrad, Adadelta) or len(optimizer.slot_values()) > 2:
+    slots = len(optimizer.slot_values())
+    if type(optimizer) not in (SGD, RMSprop, Adam, AdamW, Adagrad, Adadelta) or slots > MOST_SLOTS:
         return f"the optimizer {type(optimizer).__name__}"
-    if isinstance(optimizer, RMSprop) and len(optimizer.slot_values()) > 1:
+    if isinstance(optimizer, RMSprop) and slots > 1:
         return "RMSprop with momentum, or centered"
     if optimizer.use_ema or optimizer.clipnorm or optimizer.clipvalue or optimizer.global_clipnorm:
         return "clipped gradients or averaged weights"
