@@ -7,6 +7,7 @@ The tensors are the live ones, not copies.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from operator import is_
 from typing import Any
 
 import torch
@@ -41,10 +42,13 @@ class TrainingState:
         'weights/<name>' and 'optimizer/<slot>/<name>'.
     values : dict
         JSON: the optimizer's steps and learning rate, and whatever the loop adds.
+    originals : list of Tensor
+        Of a copy: the tensors that it was made of.
     """
 
     tensors: dict[str, Tensor]
     values: dict[str, Any] = field(default_factory=dict)
+    originals: list[Tensor] = field(default_factory=list, repr=False)
 
     @classmethod
     def of(cls, module: nn.Module, optimizer: Optimizer) -> TrainingState:
@@ -58,13 +62,14 @@ class TrainingState:
 
     @torch.no_grad()
     def copy(self, memory: TrainingState | None = None) -> TrainingState:
-        """A copy that later steps do not change, in the memory of an earlier copy where it fits."""
+        """A copy that later steps do not change, in the memory of an earlier copy of the same tensors."""
+        originals = list(self.tensors.values())
         held = {} if memory is None else memory.tensors
-        if not _alike(held, self.tensors):
+        if memory is None or not _same(memory.originals, originals):
             held = {name: torch.empty_like(tensor, requires_grad=False) for name, tensor in self.tensors.items()}
         if held:
-            torch._foreach_copy_(list(held.values()), list(self.tensors.values()))
-        return TrainingState(held, dict(self.values))
+            torch._foreach_copy_(list(held.values()), originals)
+        return TrainingState(held, dict(self.values), originals)
 
     @torch.no_grad()
     def restore(self, module: nn.Module, optimizer: Optimizer | None) -> None:
@@ -89,9 +94,6 @@ class TrainingState:
                 optimizer.learning_rate = values["learning_rate"]
 
 
-def _alike(held: dict[str, Tensor], tensors: dict[str, Tensor]) -> bool:
-    """Whether the tensors of one dictionary have the names, shapes, types and devices of the other's, in order."""
-    return list(held) == list(tensors) and all(
-        a.shape == b.shape and a.dtype == b.dtype and a.device == b.device
-        for a, b in zip(held.values(), tensors.values(), strict=True)
-    )
+def _same(first: list[Tensor], second: list[Tensor]) -> bool:
+    """Whether two lists hold the same tensors, in order; their values do not matter."""
+    return len(first) == len(second) and all(map(is_, first, second))

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from functools import reduce
-from operator import add
 
 import numpy as np
 import torch
@@ -41,7 +39,7 @@ class Sums:
         """Add the sums and counts of several batches, as one after another."""
         self.read()
         # NumPy's sum would add in pairs, and Python's, from 3.12 on, with a correction.
-        self.totals[name] = reduce(add, totals.tolist(), self.totals.get(name, 0.0))
+        self.totals[name] = float(np.add.accumulate(np.concatenate(((self.totals.get(name, 0.0),), totals)))[-1])
         self.counts[name] = self.counts.get(name, 0.0) + float(counts.sum())
 
     def read(self) -> None:

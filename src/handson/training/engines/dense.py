@@ -45,7 +45,10 @@ class DenseProgram(Eager):
     )
 
     def __init__(self, job: Job) -> None:
+        from handson.kernels.shuffle import permutation
+
         super().__init__(job)
+        job.batches.permutation = permutation
         self._prepare()
 
     @staticmethod

@@ -163,13 +163,14 @@ def arrays(job: Job) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def schedules(optimizer: Any, span: Span) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Learning rate, momentum and the factor of weight decay for each step; Adam's rates with bias corrections."""
-    first = optimizer.iterations
-    rates, momenta = _values(optimizer, "learning_rate", span), np.zeros(span.last - span.first)
+    steps, rates = span.last - span.first, _values(optimizer, "learning_rate", span)
+    momenta, decays = np.zeros(steps), np.ones(steps)
     if isinstance(optimizer, SGD) and optimizer.momentum:
         momenta = _values(optimizer, "momentum", span)
-    decays = 1.0 - rates * (optimizer.weight_decay or 0.0)
+    if optimizer.weight_decay:
+        decays -= rates * optimizer.weight_decay
     if isinstance(optimizer, Adam):
-        times = np.arange(first + 1, first + 1 + len(rates))
+        times = optimizer.iterations + np.arange(1, 1 + steps)
         rates = rates * np.sqrt(1.0 - optimizer.beta_2**times) / (1.0 - optimizer.beta_1**times)
     return rates.astype(np.float32), momenta.astype(np.float32), decays.astype(np.float32)
 
