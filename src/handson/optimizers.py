@@ -162,6 +162,9 @@ class Optimizer(Noun):
         position : Position
             Where the training stands: schedules depend on it.
         """
+        if not weights:
+            self.iterations += 1
+            return
         rate = self.value("learning_rate", position)
         gradients = [laid_out(gradient, weight) for gradient, weight in zip(gradients, weights, strict=True)]
         if self.clipnorm or self.clipvalue or self.global_clipnorm:

@@ -4,6 +4,7 @@ import torch
 
 from handson import activations
 from handson.callbacks import Callback
+from handson.regularizers import L1L2
 
 
 class Change(Callback):
@@ -27,6 +28,20 @@ def heavier(net):
 
 def clip(net):
     net.optimizer.clipvalue = 0.001
+
+
+def clip_norms(net):
+    net.optimizer.global_clipnorm = 0.1
+
+
+def average(net):
+    net.optimizer.use_ema, net.optimizer.ema_momentum = True, 0.5
+
+
+def punish(net):
+    """Penalties are the job's from the beginning; their factors and which weights they are for may change."""
+    net.layers[-1].weight_regularizers["bias"] = L1L2(0.1, 0.2)
+    net.layers[-1].weight_regularizers["kernel"].l2 = 0.3
 
 
 def forget(net):
@@ -59,6 +74,10 @@ def freeze_second(net):
 
 def freeze_one_weight(net):
     net.layers[-1].bias.requires_grad_(False)
+
+
+def freeze_all(net):
+    net.trainable = False
 
 
 def exchange_weight(net):

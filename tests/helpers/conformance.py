@@ -7,6 +7,7 @@ import handson
 from handson.layers import Activation, BatchNormalization, Dense, Dropout, Flatten
 from handson.losses import BinaryCrossentropy, CategoricalCrossentropy, Huber, SparseCategoricalCrossentropy
 from handson.optimizers import SGD, Adadelta, Adagrad, Adam, AdamW, RMSprop
+from handson.regularizers import L1L2
 from handson.schedules import InverseTimeDecay, LinearRamp, OneCycle
 
 ACTIVATIONS = ["linear", "relu", "tanh", "sigmoid", "softmax", "leaky_relu", "elu", "selu"]
@@ -29,6 +30,7 @@ MORE_OPTIMIZERS = {
     "centered": lambda: RMSprop(LinearRamp(0.01, 0.001), centered=True, weight_decay=0.1),
     "amsgrad": lambda: Adam(InverseTimeDecay(0.01, 1, 0.1), amsgrad=True, use_ema=True),
 }
+PENALTIES = {"l1": "l1", "l2": "l2", "both": L1L2(0.02, 0.03)}
 # A loss with the activation of its output, and what its targets are.
 LOSSES = {
     "mse": ("mse", None, "values"),
@@ -59,8 +61,8 @@ def targets_of(kind, rows, outputs, missing, rng):
 
 
 hidden = st.one_of(
-    st.builds(lambda units, kind, bias: ("dense", units, kind, bias), st.integers(1, 9), st.sampled_from(ACTIVATIONS),
-              st.booleans()),
+    st.builds(lambda *given: ("dense", *given), st.integers(1, 9), st.sampled_from(ACTIVATIONS), st.booleans(),
+              st.sampled_from([True, True, True, False]), st.sampled_from([None, None, "l1", "l2", "both"])),
     st.builds(lambda rate, seed: ("dropout", rate, seed), st.sampled_from([0.0, 0.2, 0.5]), st.sampled_from([None, 3])),
     st.builds(lambda center, scale: ("norm", center, scale), st.booleans(), st.booleans()),
     st.builds(lambda kind: ("activation", kind), st.sampled_from(ACTIVATIONS)),
@@ -70,7 +72,9 @@ hidden = st.one_of(
 def layer_of(description):
     kind, *arguments = description
     if kind == "dense":
-        return Dense(arguments[0], activation=arguments[1], use_bias=arguments[2])
+        units, activation, bias, trainable, penalty = (*arguments, True, None)[:5]
+        penalties = {} if penalty is None else {"kernel_regularizer": PENALTIES[penalty], "bias_regularizer": "l2"}
+        return Dense(units, activation=activation, use_bias=bias, trainable=trainable, **penalties)
     if kind == "dropout":
         return Dropout(arguments[0], seed=arguments[1])
     if kind == "norm":

@@ -146,6 +146,34 @@ def test_compile_names_the_nearest_loss_and_metric():
         net.compile("adm", "mse")
 
 
+@pytest.mark.parametrize("built", [True, False])
+def test_a_whole_net_is_frozen_and_thawed(rng, capsys, built):
+    x = rng.normal(size=(20, 3)).astype(np.float32)
+    net = Sequential([Dense(4, activation="relu", **{"input_dim": 3} if built else {}), Dense(1)], seed=0)
+    net.compile("sgd", "mse")
+    assert net.trainable
+    net.trainable = False
+    net.fit(x, x[:, 0], verbose=2)
+    assert not net.trainable
+    assert "no weight of this net changes" in capsys.readouterr().out
+    frozen = net.get_weights()
+    losses = net.fit(x, x[:, 0], epochs=2, verbose=0).history["loss"]
+    assert losses == pytest.approx([net.evaluate(x, x[:, 0], verbose=0)] * 2)
+    assert all(np.array_equal(a, b) for a, b in zip(frozen, net.get_weights(), strict=True))
+    assert net.optimizer.iterations == 3
+    net.trainable = True
+    net.fit(x, x[:, 0], verbose=2)
+    assert "no weight" not in capsys.readouterr().out
+    assert not any(np.array_equal(a, b) for a, b in zip(frozen, net.get_weights(), strict=True))
+
+
+def test_the_weights_of_a_module_are_frozen_too(rng):
+    net = Model(nn.Linear(3, 1))
+    net.trainable = False
+    assert not net.trainable
+    assert not net.module.weight.requires_grad
+
+
 def test_an_optimizer_that_has_trained_a_net_is_no_other_nets(rng):
     x, optimizer = rng.normal(size=(8, 2)), Adam()
     first, second = Sequential([Dense(1)], name="first"), Sequential([Dense(1)])

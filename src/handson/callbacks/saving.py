@@ -10,6 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
+from handson import console
 from handson.callbacks.base import Callback, Logs, Monitoring
 from handson.errors import HandsonError
 from handson.files import atomic
@@ -24,7 +25,7 @@ def tell_full(callback: Callback, error: OSError) -> None:
     if error.errno not in FULL:
         raise error
     reason = str(error.strerror or error).removesuffix(".")
-    callback.model.say(f"{type(callback).__name__}: {reason}. The training goes on.")
+    console.say(f"{type(callback).__name__}: {reason}. The training goes on.")
 
 
 @register

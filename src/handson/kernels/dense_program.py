@@ -14,16 +14,17 @@ import numba
 import numpy as np
 
 from handson.kernels.dense_layer import compiled, dense_gradients, dense_outputs, input_gradients
+from handson.kernels.dense_update import add_penalties, bound_gradients, move_average, update
 from handson.kernels.keyed_dropout import element_word, row_words
 from handson.kernels.views import matrix_at
 
 MATMUL, ACTIVATION, DROPOUT, BATCH_NORMALIZATION = range(4)
 LINEAR, RELU, TANH, SIGMOID, SOFTMAX, LEAKY_RELU, ELU, SELU = range(8)
 MSE, MAE, HUBER, BINARY, BINARY_LOGITS, CATEGORICAL, CATEGORICAL_LOGITS = range(7)
-PLAIN_SGD, MOMENTUM_SGD, NESTEROV_SGD, RMSPROP, ADAM, ADAGRAD, ADADELTA = range(7)
 
 # Columns of an operation: the kind; the sizes of a sample before and after; and what the kind needs.
-#   MATMUL: offsets of kernel and bias (-1: none). ACTIVATION: which. DROPOUT: its number.
+#   MATMUL: offsets of kernel and bias (-1: none), and whether any of them is trained. ACTIVATION: which.
+#   DROPOUT: its number.
 #   BATCH_NORMALIZATION: offsets of gamma and beta (-1: none), of its moments, and its number.
 KIND, BEFORE, AFTER, FIRST, SECOND, THIRD, NUMBER, COLUMNS = range(8)
 
@@ -254,42 +255,6 @@ def _categorical(kind, output, targets, gradient):
     return value, 1
 
 
-@compiled
-def _update(kind, weights, gradients, slots, rate, momentum, first, second, epsilon):
-    """One step of an optimizer on flat arrays; `rate` of Adam has its bias corrections in it."""
-    a, b = slots[0], slots[1]
-    if kind == PLAIN_SGD:
-        for k in range(len(weights)):
-            weights[k] -= rate * gradients[k]
-    elif kind == MOMENTUM_SGD:
-        for k in range(len(weights)):
-            a[k] = momentum * a[k] - rate * gradients[k]
-            weights[k] += a[k]
-    elif kind == NESTEROV_SGD:
-        for k in range(len(weights)):
-            a[k] = momentum * a[k] - rate * gradients[k]
-            weights[k] += momentum * a[k] - rate * gradients[k]
-    elif kind == RMSPROP:
-        for k in range(len(weights)):
-            a[k] = first * a[k] + (ONE - first) * gradients[k] * gradients[k]
-            weights[k] -= rate * gradients[k] / math.sqrt(a[k] + epsilon)
-    elif kind == ADAM:
-        for k in range(len(weights)):
-            a[k] += (ONE - first) * (gradients[k] - a[k])
-            b[k] = second * b[k] + (ONE - second) * gradients[k] * gradients[k]
-            weights[k] -= rate * a[k] / (math.sqrt(b[k]) + epsilon)
-    elif kind == ADAGRAD:
-        for k in range(len(weights)):
-            a[k] += gradients[k] * gradients[k]
-            weights[k] -= rate * gradients[k] / math.sqrt(a[k] + epsilon)
-    elif kind == ADADELTA:
-        for k in range(len(weights)):
-            a[k] = first * a[k] + (ONE - first) * gradients[k] * gradients[k]
-            step = math.sqrt((b[k] + epsilon) / (a[k] + epsilon)) * gradients[k]
-            b[k] = first * b[k] + (ONE - first) * step * step
-            weights[k] -= rate * step
-
-
 @_view
 def _part(flat, offset, size):
     return flat[max(offset, 0) : max(offset, 0) + (size if offset >= 0 else 0)]
@@ -330,10 +295,11 @@ def _forward(
 
 @compiled
 def _backward(
-    operations, size, weights, gradients, scales, masks, moments, sums, arena, places, upper, lower, room, turned
-):
-    """From the gradient of the output, in `upper`, to those of all weights."""
-    for o in range(len(operations) - 1, -1, -1):
+    operations, lowest, size, weights, gradients, scales, masks, moments, sums, arena, places, upper, lower, room,
+    turned,
+):  # fmt: skip
+    """From the gradient of the output, in `upper`, to those of all weights from the operation `lowest` on."""
+    for o in range(len(operations) - 1, lowest - 1, -1):
         before, after = operations[o, BEFORE], operations[o, AFTER]
         x, y = matrix_at(arena, places[o], size, before), matrix_at(arena, places[o + 1], size, after)
         gradient, below = matrix_at(upper, 0, size, after), matrix_at(lower, 0, size, before)
@@ -343,8 +309,9 @@ def _backward(
             continue
         if kind == MATMUL:
             place, d_bias = operations[o, FIRST], _part(gradients, operations[o, SECOND], after)
-            dense_gradients(x, gradient, matrix_at(gradients, place, before, after), d_bias, room)
-            if o > 0:
+            if operations[o, THIRD]:
+                dense_gradients(x, gradient, matrix_at(gradients, place, before, after), d_bias, room)
+            if o > lowest:
                 input_gradients(matrix_at(weights, place, before, after), gradient, below, room, turned)
         elif kind == DROPOUT:
             mask, scale = matrix_at(masks, places[o + 1], size, after), scales[operations[o, NUMBER]]
@@ -363,13 +330,19 @@ def _backward(
 
 @compiled
 def train(
-    inputs, targets, sample_weights, order, batch_size, operations, places, weights, gradients, slots, moving, moments,
-    sums, keys, thresholds, scales, masks, constants, arena, upper, lower, loss, delta, optimizer, rates, momenta,
-    decays, first, second, epsilon, totals, counts, outputs, room, turned,
+    inputs, targets, sample_weights, order, batch_size, operations, lowest, places, weights, gradients, slots, moving,
+    moments, sums, keys, thresholds, scales, masks, constants, arena, upper, lower, loss, delta, penalized, factors,
+    clipping, bound, ends, optimizer, rates, momenta, decays, shares, first, second, epsilon, totals, counts, outputs,
+    room, turned,
 ):  # fmt: skip
-    """Train on the rows of `order`, a step for each `batch_size` of them; losses go into `totals` and `counts`."""
+    """Train on the rows of `order`, a step for each `batch_size` of them; losses go into `totals` and `counts`.
+
+    The gradients are those of the weights that are trained, which come first among all. The last of the slots is the
+    moving average, if there are `shares`.
+    """
     columns = inputs.shape[1]
     width = operations[-1, AFTER]
+    trained, trained_gradients = weights[: ends[-1]], gradients[: ends[-1]]
     for step in range(len(totals)):
         rows = order[step * batch_size : (step + 1) * batch_size]
         size = len(rows)
@@ -389,13 +362,17 @@ def train(
             loss, delta, output, targets, sample_weights, rows, matrix_at(upper, 0, size, width)
         )
         _backward(
-            operations, size, weights, gradients, scales, masks, moments, sums, arena, places, upper, lower, room,
-            turned,
+            operations, lowest, size, weights, gradients, scales, masks, moments, sums, arena, places, upper, lower,
+            room, turned,
         )  # fmt: skip
+        totals[step] += counts[step] * add_penalties(penalized, factors, weights, gradients)
+        bound_gradients(clipping, bound, ends, trained_gradients)
         if decays[step] != ONE:
-            for k in range(len(weights)):
-                weights[k] *= decays[step]
-        _update(optimizer, weights, gradients, slots, rates[step], momenta[step], first, second, epsilon)
+            for k in range(len(trained)):
+                trained[k] *= decays[step]
+        update(optimizer, trained, trained_gradients, slots, rates[step], momenta[step], first, second, epsilon)
+        if len(shares):
+            move_average(slots[-1], trained, shares[step])
 
 
 @compiled

@@ -15,7 +15,8 @@ from handson import metrics as metrics_of
 from handson.data.mapped import Data
 from handson.data.scaling import Scaling
 from handson.errors import HandsonError, nearest
-from handson.layers.base import Shape, assign
+from handson.layers.base import Layer, Shape, assign
+from handson.models.device import default_device
 from handson.optimizers import Optimizer
 from handson.randomness.keys import check_seed, fresh_seed
 from handson.summary import Row, table
@@ -57,13 +58,11 @@ class Model(nn.Module):
             self.module = module
         self.name = name or registry.snake_case(type(self).__name__)
         self.seed = None if seed is None else check_seed(seed)
-        self.age = 0
-        self.stop_training = False
+        self.age, self.stop_training, self.compiled = 0, False, False
         self.history: History | None = None
         self.verbose: Any = 0
         self.optimizer: Optimizer
         self.loss: losses.Loss
-        self.compiled = False
         self.scale_inputs = self.scale_targets = None
         self.precision = "float32"
         self.input_scaling: Scaling | None = None
@@ -91,6 +90,19 @@ class Model(nn.Module):
     def device(self) -> torch.device:
         """Where the net computes."""
         return next((weight.device for weight in self.parameters()), default_device())
+
+    @property
+    def trainable(self) -> bool:
+        """Whether training changes any weight; set it to freeze or thaw all layers, at any time."""
+        layers = any(part.trainable for part in self.modules() if isinstance(part, Layer))
+        return layers or any(weight.requires_grad for weight in self.parameters())
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        for part in self.modules():
+            if isinstance(part, Layer):
+                part.trainable = value
+        self.requires_grad_(bool(value))
 
     @property
     def output_shape(self) -> Shape | None:
@@ -181,14 +193,13 @@ class Model(nn.Module):
             Called with the text, in place of `print`.
         """
         trainable = sum(weight.numel() for weight in self.parameters() if weight.requires_grad)
-        text = table(self._summary_rows(), trainable, self.count_params() - trainable, line_length)
-        (print_fn or print)(text)
+        (print_fn or print)(table(self._summary_rows(), trainable, self.count_params() - trainable, line_length))
 
     def _summary_rows(self) -> list[Row]:
-        leaves = [(name, leaf) for name, leaf in self.module.named_modules() if not list(leaf.children())]
         return [
             Row(name or self.name, type(leaf).__name__, "", sum(w.numel() for w in named_weights(leaf).values()))
-            for name, leaf in leaves
+            for name, leaf in self.module.named_modules()
+            if not list(leaf.children())
         ]
 
     # The verbs.
@@ -470,16 +481,10 @@ class Model(nn.Module):
             console.say(f"load_weights: {layer} left as it is: {reason}")
         return skipped
 
-    def say(self, text: str) -> None:
-        """Print what must not be missed, also when the training is silent."""
-        console.say(text)
-
     def tell(self, text: str) -> None:
         """Print what was decided or noticed, unless the training is silent."""
         if self.verbose:
             console.say(text)
-
-    # Initial weights.
 
     def untouched(self) -> bool:
         """Whether nothing has changed the weights since they were drawn."""
@@ -493,8 +498,3 @@ class Model(nn.Module):
     def redraw(self, seed: int) -> None:
         """Draw the initial weights again, from another seed."""
         self.seed = seed
-
-
-def default_device() -> torch.device:
-    """The GPU if torch sees one, else the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -13,7 +13,8 @@ from handson.data.mapped import Data
 from handson.errors import HandsonError, NotBuiltError, listing
 from handson.layers.base import Layer, Shape, check_name, compatible
 from handson.layers.foreign import TorchModuleWrapper
-from handson.models.model import Model, default_device
+from handson.models.device import default_device
+from handson.models.model import Model
 from handson.randomness.keys import derive, fresh_seed
 from handson.summary import Row
 from handson.training.state import named_weights

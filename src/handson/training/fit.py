@@ -129,6 +129,8 @@ def _prepare(
             model.tell(reason)
     if job.batches.note is not None:
         model.tell(job.batches.note)
+    if not any(weight.requires_grad for weight in model.parameters()):
+        model.tell("no weight of this net changes in this training: it has none, or all of its layers are frozen.")
     _keep_memory(model)
     return engine, validation
 

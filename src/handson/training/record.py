@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from handson import console
 from handson.callbacks.base import CallbackList
 from handson.errors import HandsonError
 from handson.files import atomic
@@ -93,7 +94,7 @@ class Record:
 
     def __init__(self, folder: Path, resume: str, seconds: float, model: Model) -> None:
         self.folder, self.resume, self.model = folder, resume, model
-        self.keeper = Keeper(folder / CHECKPOINTS, seconds, model.say)
+        self.keeper = Keeper(folder / CHECKPOINTS, seconds, console.say)
         self.interruption = Interruption()
         self.seconds_before = 0.0
         self._goes_on, self._saved_end = False, True
@@ -101,7 +102,7 @@ class Record:
         self._stored = self._read()
         if resume == "never" and (self._stored is not None or checkpoint.generations(folder / CHECKPOINTS)):
             raise HandsonError(f"{folder} holds a run already; resume='auto' goes on with it.")
-        self._snapshot = checkpoint.newest(folder / CHECKPOINTS, model.say)
+        self._snapshot = checkpoint.newest(folder / CHECKPOINTS, console.say)
 
     @property
     def seconds(self) -> float:
@@ -145,7 +146,7 @@ class Record:
         if self._stored != {"seed": seed, "fingerprint": now}:
             atomic.write_text(self.folder / RECORD, json.dumps({"seed": seed, "fingerprint": now}))
         for line in unsaved_parts(self.model):
-            self.model.say(line)
+            console.say(line)
         self._write_down_start()
 
     def _compare(self, now: dict[str, Any]) -> None:
@@ -168,10 +169,10 @@ class Record:
         try:
             changed = environment.append(self.folder / STARTS, self.model.device)
         except OSError as error:
-            self.model.say(f"{error} The training goes on without it.")
+            console.say(f"{error} The training goes on without it.")
             return
         if changed and self._snapshot is not None and self._snapshot.moment != "finished":
-            self.model.say(f"the last digits may differ from those of an undisturbed run: {'; '.join(changed)}.")
+            console.say(f"the last digits may differ from those of an undisturbed run: {'; '.join(changed)}.")
 
     def begin_at(self, epochs: range, engine: Engine, callbacks: CallbackList, history: History) -> range:
         """The epochs that are left, with everything restored; of a new run all, and its beginning is saved."""
@@ -304,7 +305,7 @@ class Record:
             if isinstance(error, RuntimeError) and "memory" not in str(error).lower():
                 raise
             reason = str(error).splitlines()[0] if str(error) else "out of memory"
-            self.model.say(
+            console.say(
                 f"no checkpoint at step {self.model.optimizer.iterations}: there is no memory for a copy of the state "
                 f"({reason}). The checkpoint before it stays, and the training goes on."
             )

@@ -17,10 +17,10 @@ from handson import activations
 from handson.averages import Average, Function
 from handson.kernels.denormals import flushed
 from handson.layers import Activation, BatchNormalization, Dense, Dropout, Flatten, InputLayer
-from handson.optimizers import SGD, Adadelta, Adagrad, Adam, AdamW, RMSprop
+from handson.training.engines import program_update
 from handson.training.engines.eager import Eager
-from handson.training.engines.flat_weights import MOST_SLOTS
-from handson.training.engines.program import ACTIVATIONS, LOSSES, Program, arrays, optimizer_code, schedules
+from handson.training.engines.program import ACTIVATIONS, LOSSES, Program, arrays
+from handson.training.engines.program_update import clipping, optimizer_code, penalties, schedules
 from handson.training.job import Job, Span
 from handson.training.sums import Sums
 
@@ -71,11 +71,11 @@ class DenseProgram(Eager):
 
     def _still_runs(self) -> bool:
         """Whether there is a program for the training as it is now; callbacks may have changed net or optimizer."""
-        if self.job.settings() != self._settings:
+        if self.job.settings() != self._settings or self._program.weights.trainable != self._program.trainable:
             if _obstacle_in_net(self.job) is not None:
                 return False
             self._prepare()
-        return not (self._program.weights.frozen or self.job.watched()) and _obstacle_in_training(self.job) is None
+        return not self.job.watched() and _obstacle_in_training(self.job) is None
 
     def train(self, span: Span, sums: Sums) -> None:
         from handson.kernels import dense_program as kernel
@@ -92,12 +92,12 @@ class DenseProgram(Eager):
         outputs = np.empty((len(order) if job.metrics else 0, program.width), np.float32)
         with flushed():
             kernel.train(
-                self._inputs, self._targets, self._weights, order, size, program.operations, program.places,
-                weights[0], program.gradients, weights[1:], program.moving, program.moments, program.sums,
-                program.keys(job.seed, span.age), program.thresholds, program.scales, program.masks, program.constants,
-                program.arena, program.upper, program.lower, *program.loss, optimizer,
-                *schedules(job.optimizer, span), *numbers, totals, counts, outputs,
-                program.room, program.turned,
+                self._inputs, self._targets, self._weights, order, size, program.operations, program.lowest,
+                program.places, weights[0], program.gradients, weights[1:], program.moving, program.moments,
+                program.sums, program.keys(job.seed, span.age), program.thresholds, program.scales, program.masks,
+                program.constants, program.arena, program.upper, program.lower, *program.loss,
+                *penalties(job.penalized, program.penalized), *clipping(job.optimizer), program.weights.ends, optimizer,
+                *schedules(job.optimizer, span), *numbers, totals, counts, outputs, program.room, program.turned,
             )  # fmt: skip
         program.scatter()
         job.optimizer.iterations += steps
@@ -138,8 +138,8 @@ def _obstacle_in_net(job: Job) -> str | None:
         return f"inputs of shape {job.module.input_shape}"
     if not any(isinstance(layer, Dense) for layer in layers):
         return "a net without Dense layers"
-    if any(not weight.requires_grad for weight in job.module.parameters()) or job.penalized:
-        return "frozen layers or regularizers"
+    if not any(weight.requires_grad for weight in job.module.parameters()):
+        return "a net without weights to train"
     if job.module.count_params() > MOST_WEIGHTS or job.batches.inputs.numel() > MOST_INPUTS:
         return "a net or data of this size"
     return None
@@ -158,7 +158,6 @@ def _has_program(layer: Any, first: bool) -> bool:
 
 
 def _obstacle_in_training(job: Job) -> str | None:
-    optimizer = job.optimizer
     if job.precision == "bfloat16":
         return "precision='bfloat16'"
     if job.batches.streams:
@@ -170,11 +169,4 @@ def _obstacle_in_training(job: Job) -> str | None:
     for metric in job.metrics:
         if isinstance(metric, Function) or type(metric).sums is not Average.sums:
             return f"the metric {metric.name}"
-    slots = len(optimizer.slot_values())
-    if type(optimizer) not in (SGD, RMSprop, Adam, AdamW, Adagrad, Adadelta) or slots > MOST_SLOTS:
-        return f"the optimizer {type(optimizer).__name__}"
-    if isinstance(optimizer, RMSprop) and slots > 1:
-        return "RMSprop with momentum, or centered"
-    if optimizer.use_ema or optimizer.clipnorm or optimizer.clipvalue or optimizer.global_clipnorm:
-        return "clipped gradients or averaged weights"
-    return None
+    return program_update.obstacle(job)

@@ -73,7 +73,7 @@ class Eager:
         sums.add("loss", total.detach(), count)
         if job.metrics:
             self.add_metrics(sums, targets, prediction.detach(), job.batches.masked)
-        gradients = torch.autograd.grad(objective, weights, allow_unused=True)
+        gradients = torch.autograd.grad(objective, weights, allow_unused=True) if weights else ()
         return [
             gradient if gradient is not None else torch.zeros_like(weight)
             for gradient, weight in zip(gradients, weights, strict=True)

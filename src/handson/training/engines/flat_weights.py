@@ -1,4 +1,4 @@
-"""The trainable weights of a net and what its optimizer remembers of them, as rows of one array."""
+"""The weights of a net and what its optimizer remembers of them, as rows of one array."""
 
 from __future__ import annotations
 
@@ -7,73 +7,80 @@ import torch
 from torch import Tensor, nn
 
 from handson.optimizers import Optimizer
-from handson.training.state import trainable_weights
 
-MOST_SLOTS = 2
+# At most so many slots of an optimizer; the row after them is the moving average of the weights.
+MOST_SLOTS = 3
 
 
 class FlatWeights:
-    """Copies of weights and slots in the order that `named_parameters` gives, and the way from and to the tensors.
+    """Copies of weights and slots, and the way from and to the tensors: first the trained weights, then the frozen.
 
-    Where the tensors are is found once: the way through a net's modules takes longer than a step of a small one.
+    In both parts the order is that of `named_parameters`. Where the tensors are is found once: the way through a net's
+    modules takes longer than a step of a small one.
 
     Parameters
     ----------
     module : nn.Module
         A net on the CPU whose weights are float32.
     optimizer : Optimizer
-        Its optimizer, with at most two slots, which `gather` makes.
+        Its optimizer, with at most three slots, which `gather` makes.
 
     Attributes
     ----------
-    rows : array, shape (3, values)
-        Weights, then each slot; float32.
-    offsets : dict of str to int
-        Where each weight begins in its row.
+    rows : array, shape (5, values)
+        Weights, then each slot; last their moving average; float32.
+    ends : array of int64
+        Where each trained weight ends in its row.
 
     Examples
     --------
     >>> net, optimizer = nn.Linear(2, 1), Optimizer()
     >>> flat = FlatWeights(net, optimizer)
-    >>> flat.offsets, flat.rows.shape
-    ({'weight': 0, 'bias': 2}, (3, 3))
+    >>> flat.place(net.bias), flat.ends.tolist(), flat.rows.shape
+    (2, [2, 3], (5, 3))
     >>> flat.gather(); flat.rows += 1.0; before = net.bias.item()
     >>> flat.scatter(); round(net.bias.item() - before, 4)
     1.0
     """
 
     def __init__(self, module: nn.Module, optimizer: Optimizer) -> None:
-        named = trainable_weights(module)
-        self._names, self._optimizer = list(named), optimizer
+        every = dict(module.named_parameters())
+        self._names = [name for name, weight in every.items() if weight.requires_grad]
+        names = [*self._names, *(name for name in every if not every[name].requires_grad)]
+        self._optimizer = optimizer
         self._owners = [
-            (module.get_submodule(path)._parameters, name) for path, _, name in (n.rpartition(".") for n in named)
+            (module.get_submodule(path)._parameters, name) for path, _, name in (n.rpartition(".") for n in names)
         ]
-        ends = np.cumsum([0, *(weight.numel() for weight in named.values())])
-        self.offsets = dict(zip(named, ends.tolist(), strict=False))
-        self.rows = np.zeros((1 + MOST_SLOTS, int(ends[-1])), np.float32)
+        ends = np.cumsum([0, *(every[name].numel() for name in names)])
+        self._offsets = {id(every[name]): int(first) for name, first in zip(names, ends, strict=False)}
+        self.ends = ends[1 : 1 + len(self._names)].astype(np.int64)
+        self.rows = np.zeros((2 + MOST_SLOTS, int(ends[-1])), np.float32)
         self._parts = [
-            part.reshape(weight.shape)
-            for row in self.rows
-            for part, weight in zip(np.split(row, ends[1:-1]), named.values(), strict=True)
+            [part.reshape(every[name].shape) for name, part in zip(held, np.split(row, ends[1:-1]), strict=False)]
+            for row, held in zip(self.rows, [names, *[self._names] * (1 + MOST_SLOTS)], strict=True)
         ]
         self._tensors: list[Tensor] = []
         self._memory: list[int] = []
-        self._values: list[np.ndarray] = []
+        self._pairs: list[tuple[np.ndarray, np.ndarray]] = []
 
     @property
-    def frozen(self) -> bool:
-        """Whether any of the weights is not trainable any more."""
-        return not all(held[name].requires_grad for held, name in self._owners)  # type: ignore[union-attr]
+    def trainable(self) -> list[bool]:
+        """Which weights are trainable now, in the order of the rows."""
+        return [held[name].requires_grad for held, name in self._owners]  # type: ignore[union-attr]
+
+    def place(self, weight: Tensor) -> int:
+        """Where a weight begins in its row."""
+        return self._offsets[id(weight)]
 
     def gather(self) -> None:
         """Copy weights and slots into the rows."""
         self._find()
-        for values, part in zip(self._values, self._parts, strict=False):
+        for values, part in self._pairs:
             part[...] = values
 
     def scatter(self) -> None:
         """Copy the rows back; torch is told that the tensors have changed."""
-        for values, part in zip(self._values, self._parts, strict=False):
+        for values, part in self._pairs:
             values[...] = part
         torch.autograd.graph.increment_version(self._tensors)
 
@@ -81,15 +88,22 @@ class FlatWeights:
         """Look whether tensors or their memory were exchanged since the last time."""
         tensors = self._list()
         if not self._same(tensors):
-            weights = [held[name] for held, name in self._owners]
+            weights = [held[name] for held, name in self._owners[: len(self._names)]]
             self._optimizer.bind(self._names, weights)  # type: ignore[arg-type]
             self._tensors = tensors = self._list()  # type: ignore[assignment]
-            self._values = [tensor.detach().numpy() for tensor in self._tensors]
+            parts = [part for row in self._used() for part in self._parts[row]]
+            self._pairs = [(t.detach().numpy(), part) for t, part in zip(self._tensors, parts, strict=True)]
             self._memory = [tensor.data_ptr() for tensor in self._tensors]
 
+    def _used(self) -> list[int]:
+        """The rows that there are tensors for."""
+        return [*range(1 + len(self._optimizer.slot_values())), *([-1] if self._optimizer.use_ema else [])]
+
     def _list(self) -> list[Tensor | None]:
-        slots = [self._optimizer.slots.get(slot, {}) for slot in self._optimizer.slot_values()]
-        return [held[name] for held, name in self._owners] + [held.get(name) for held in slots for name in self._names]
+        slots = [*self._optimizer.slot_values(), *(["average"] if self._optimizer.use_ema else [])]
+        of_slots = [self._optimizer.slots.get(slot, {}) for slot in slots]
+        weights = [held[name] for held, name in self._owners]
+        return weights + [held.get(name) for held in of_slots for name in self._names]
 
     def _same(self, tensors: list[Tensor | None]) -> bool:
         return len(tensors) == len(self._tensors) and all(

@@ -18,12 +18,10 @@ from handson.losses import (
     MeanSquaredError,
     SparseCategoricalCrossentropy,
 )
-from handson.optimizers import SGD, Adagrad, Adam, RMSprop
 from handson.randomness.keys import derive
-from handson.schedules import Schedule
 from handson.training.engines.flat_weights import FlatWeights
-from handson.training.job import Job, Span
-from handson.training.state import trainable_weights
+from handson.training.engines.program_update import places_of
+from handson.training.job import Job
 
 LOSSES = (
     MeanSquaredError, MeanAbsoluteError, Huber, BinaryCrossentropy, CategoricalCrossentropy,
@@ -41,9 +39,11 @@ class Program:
         layers = _layers_of(job)
         self.weights = FlatWeights(job.module, job.optimizer)
         self.gradients = np.zeros_like(self.weights.rows[0])
+        self.trainable, self.penalized = self.weights.trainable, places_of(job.penalized, self.weights)
         self._layers = [layer for layer in layers if isinstance(layer, Dropout) and layer.rate > 0]
         self._norms = [layer for layer in layers if isinstance(layer, BatchNormalization)]
         self.operations = np.array(list(self._list(job)), np.int64)
+        self.lowest = self._lowest()
         widths = [int(self.operations[0, 1]), *self.operations[:, 2].tolist()]
         size, widest = job.batches.batch_size, max(widths)
         self.width = widths[-1]
@@ -65,15 +65,15 @@ class Program:
         """The operations, row by row: see `handson.kernels.dense_program`."""
         from handson.kernels import dense_program as kernel
 
-        names = {id(weight): name for name, weight in trainable_weights(job.module).items()}
         width, moments = job.batches.inputs[0].numel(), 0
 
         def place(weight: Any) -> int:
-            return -1 if weight is None else self.weights.offsets[names[id(weight)]]
+            return -1 if weight is None else self.weights.place(weight)
 
         for layer in _layers_of(job):
             if isinstance(layer, Dense):
-                yield kernel.MATMUL, width, layer.units, place(layer.kernel), place(layer.bias), 0, 0
+                trained = any(weight.requires_grad for weight in layer.parameters())
+                yield kernel.MATMUL, width, layer.units, place(layer.kernel), place(layer.bias), trained, 0
                 width = layer.units
             elif isinstance(layer, BatchNormalization):
                 number = self._norms.index(layer)
@@ -86,6 +86,15 @@ class Program:
             activation = getattr(layer, "activation", activations.linear)
             if activation is not activations.linear:
                 yield kernel.ACTIVATION, width, width, ACTIVATIONS.index(activation.__name__), 0, 0, 0
+
+    def _lowest(self) -> int:
+        """The first operation with a weight that is trained: no gradient is needed before it."""
+        from handson.kernels import dense_program as kernel
+
+        held = np.isin(self.operations[:, kernel.KIND], (kernel.MATMUL, kernel.BATCH_NORMALIZATION))
+        of_weights = self.operations[:, [kernel.FIRST, kernel.SECOND]]
+        trained = (of_weights >= 0) & (of_weights < self.weights.ends[-1])
+        return int(np.argmax(held & trained.any(1)))
 
     def keys(self, seed: int, age: int) -> np.ndarray:
         """The keys of the dropout layers in an epoch: see `handson.layers.dropout.mask_key`."""
@@ -161,28 +170,6 @@ def arrays(job: Job) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return inputs.contiguous().numpy(), targets.to(torch.float32).contiguous().numpy(), weights
 
 
-def schedules(optimizer: Any, span: Span) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Learning rate, momentum and the factor of weight decay for each step; Adam's rates with bias corrections."""
-    steps, rates = span.last - span.first, _values(optimizer, "learning_rate", span)
-    momenta, decays = np.zeros(steps), np.ones(steps)
-    if isinstance(optimizer, SGD) and optimizer.momentum:
-        momenta = _values(optimizer, "momentum", span)
-    if optimizer.weight_decay:
-        decays -= rates * optimizer.weight_decay
-    if isinstance(optimizer, Adam):
-        times = optimizer.iterations + np.arange(1, 1 + steps)
-        rates = rates * np.sqrt(1.0 - optimizer.beta_2**times) / (1.0 - optimizer.beta_1**times)
-    return rates.astype(np.float32), momenta.astype(np.float32), decays.astype(np.float32)
-
-
-def _values(optimizer: Any, name: str, span: Span) -> np.ndarray:
-    """A hyper-parameter in each step."""
-    steps, first = span.last - span.first, optimizer.iterations
-    if not isinstance(getattr(optimizer, name), Schedule):
-        return np.full(steps, float(getattr(optimizer, name)))
-    return np.array([optimizer.value(name, span.position(span.first + k, first + k)) for k in range(steps)])
-
-
 def _loss_code(loss: Any) -> int:
     from handson.kernels import dense_program as kernel
 
@@ -196,20 +183,3 @@ def _loss_code(loss: Any) -> int:
         SparseCategoricalCrossentropy: kernel.CATEGORICAL_LOGITS if logits else kernel.CATEGORICAL,
     }
     return codes[type(loss)]
-
-
-def optimizer_code(optimizer: Any) -> tuple[int, tuple[Any, ...]]:
-    """The optimizer of the program, and its two decay rates and epsilon."""
-    from handson.kernels import dense_program as kernel
-
-    if isinstance(optimizer, SGD):
-        moving = kernel.NESTEROV_SGD if optimizer.nesterov else kernel.MOMENTUM_SGD
-        code, numbers = moving if optimizer.momentum else kernel.PLAIN_SGD, (0.0, 0.0, 0.0)
-    elif isinstance(optimizer, Adam):
-        code, numbers = kernel.ADAM, (optimizer.beta_1, optimizer.beta_2, optimizer.epsilon)
-    elif isinstance(optimizer, Adagrad):
-        code, numbers = kernel.ADAGRAD, (0.0, 0.0, optimizer.epsilon)
-    else:
-        code = kernel.RMSPROP if isinstance(optimizer, RMSprop) else kernel.ADADELTA
-        numbers = (optimizer.rho, 0.0, optimizer.epsilon)
-    return code, tuple(np.float32(number) for number in numbers)
