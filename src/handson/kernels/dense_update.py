@@ -16,7 +16,7 @@ from handson.kernels.dense_layer import compiled
  AMSGRAD, ADAGRAD, ADADELTA) = range(11)  # fmt: skip
 UNBOUNDED, BY_VALUE, BY_NORM, BY_GLOBAL_NORM = range(4)
 
-ZERO, ONE = np.float32(0), np.float32(1)
+ZERO, ONE, TWO = np.float32(0), np.float32(1), np.float32(2)
 # Keeps a norm from zero, as in `handson.optimizers`.
 TINY = np.float32(1e-12)
 
@@ -29,15 +29,24 @@ def add_penalties(places, factors, weights, gradients):
     """
     total = 0.0
     for p in range(len(places)):
-        l1, l2 = factors[p, 0], factors[p, 1]
-        sizes, squares = ZERO, ZERO
-        for k in range(places[p, 0], places[p, 1]):
-            weight = weights[k]
-            sizes += abs(weight)
-            squares += weight * weight
-            gradients[k] += l1 * np.float32(np.sign(weight)) + np.float32(2) * l2 * weight
-        total += l1 * sizes + l2 * squares
+        first, last = places[p, 0], places[p, 1]
+        total += _add_penalty(weights[first:last], gradients[first:last], factors[p, 0], factors[p, 1])
     return total
+
+
+@compiled
+def _add_penalty(weights, gradients, l1, l2):
+    sizes, squares = ZERO, ZERO
+    for k in range(len(weights)):
+        sizes += abs(weights[k])
+        squares += weights[k] * weights[k]
+    if l2 != ZERO:
+        for k in range(len(weights)):
+            gradients[k] += TWO * l2 * weights[k]
+    if l1 != ZERO:
+        for k in range(len(weights)):
+            gradients[k] += l1 if weights[k] > ZERO else -l1 if weights[k] < ZERO else ZERO
+    return l1 * sizes + l2 * squares
 
 
 @compiled
