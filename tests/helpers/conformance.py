@@ -10,7 +10,10 @@ from handson.optimizers import SGD, Adadelta, Adagrad, Adam, AdamW, RMSprop
 from handson.regularizers import L1L2
 from handson.schedules import InverseTimeDecay, LinearRamp, OneCycle
 
-ACTIVATIONS = ["linear", "relu", "tanh", "sigmoid", "softmax", "leaky_relu", "elu", "selu"]
+ACTIVATIONS = [
+    "linear", "relu", "tanh", "sigmoid", "softmax", "leaky_relu", "elu", "selu", "relu6", "hard_sigmoid", "softplus",
+    "softsign", "exponential", "silu", "gelu",
+]  # fmt: skip
 OPTIMIZERS = {
     "sgd": lambda: SGD(0.05),
     "momentum": lambda: SGD(0.02, momentum=0.9, weight_decay=0.1),

@@ -13,13 +13,13 @@ import math
 import numba
 import numpy as np
 
+from handson.kernels.dense_activation import activate, deactivate
 from handson.kernels.dense_layer import compiled, dense_gradients, dense_outputs, input_gradients
 from handson.kernels.dense_update import add_penalties, bound_gradients, move_average, update
 from handson.kernels.keyed_dropout import element_word, row_words
 from handson.kernels.views import matrix_at
 
 MATMUL, ACTIVATION, DROPOUT, BATCH_NORMALIZATION = range(4)
-LINEAR, RELU, TANH, SIGMOID, SOFTMAX, LEAKY_RELU, ELU, SELU = range(8)
 MSE, MAE, HUBER, BINARY, BINARY_LOGITS, CATEGORICAL, CATEGORICAL_LOGITS = range(7)
 
 # Columns of an operation: the kind; the sizes of a sample before and after; and what the kind needs.
@@ -29,7 +29,6 @@ MSE, MAE, HUBER, BINARY, BINARY_LOGITS, CATEGORICAL, CATEGORICAL_LOGITS = range(
 KIND, BEFORE, AFTER, FIRST, SECOND, THIRD, NUMBER, COLUMNS = range(8)
 
 EPSILON = np.float32(1e-7)
-SELU_ALPHA, SELU_SCALE = np.float32(1.6732632423543772), np.float32(1.0507009873554805)
 ZERO, ONE = np.float32(0), np.float32(1)
 
 # Where references are not counted, a function that returns a view is put into those that call it.
@@ -43,75 +42,6 @@ def _draw_mask(key, rows, threshold, mask):
         first, second = row_words(key, rows[i])
         for j in range(mask.shape[1]):
             mask[i, j] = element_word(first, second, j) >= threshold
-
-
-@compiled
-def _activate(kind, x):
-    """Apply an activation in place."""
-    rows, columns = x.shape
-    if kind == SOFTMAX:
-        for i in range(rows):
-            largest = x[i, 0]
-            for j in range(columns):
-                largest = max(largest, x[i, j])
-            total = ZERO
-            for j in range(columns):
-                x[i, j] = math.exp(x[i, j] - largest)
-                total += x[i, j]
-            for j in range(columns):
-                x[i, j] /= total
-        return
-    for i in range(rows):
-        if kind == RELU:
-            for j in range(columns):
-                x[i, j] = ZERO if x[i, j] <= ZERO else x[i, j]
-        elif kind == TANH:
-            for j in range(columns):
-                x[i, j] = math.tanh(x[i, j])
-        elif kind == SIGMOID:
-            for j in range(columns):
-                x[i, j] = ONE / (ONE + math.exp(-x[i, j]))
-        elif kind == LEAKY_RELU:
-            for j in range(columns):
-                x[i, j] = x[i, j] * np.float32(0.2) if x[i, j] <= ZERO else x[i, j]
-        elif kind == ELU:
-            for j in range(columns):
-                x[i, j] = math.expm1(x[i, j]) if x[i, j] <= ZERO else x[i, j]
-        elif kind == SELU:
-            for j in range(columns):
-                below = SELU_ALPHA * math.expm1(min(x[i, j], ZERO))
-                x[i, j] = SELU_SCALE * (below if x[i, j] <= ZERO else x[i, j])
-
-
-@compiled
-def _deactivate(kind, y, gradient):
-    """From the gradient of an activation's output to that of its input, in place; `y` is the output."""
-    rows, columns = y.shape
-    for i in range(rows):
-        if kind == RELU:
-            for j in range(columns):
-                gradient[i, j] = ZERO if y[i, j] <= ZERO else gradient[i, j]
-        elif kind == TANH:
-            for j in range(columns):
-                gradient[i, j] *= ONE - y[i, j] * y[i, j]
-        elif kind == SIGMOID:
-            for j in range(columns):
-                gradient[i, j] *= y[i, j] * (ONE - y[i, j])
-        elif kind == LEAKY_RELU:
-            for j in range(columns):
-                gradient[i, j] *= np.float32(0.2) if y[i, j] <= ZERO else ONE
-        elif kind == ELU:
-            for j in range(columns):
-                gradient[i, j] *= y[i, j] + ONE if y[i, j] <= ZERO else ONE
-        elif kind == SELU:
-            for j in range(columns):
-                gradient[i, j] *= y[i, j] + SELU_SCALE * SELU_ALPHA if y[i, j] <= ZERO else SELU_SCALE
-        elif kind == SOFTMAX:
-            inner = ZERO
-            for j in range(columns):
-                inner += gradient[i, j] * y[i, j]
-            for j in range(columns):
-                gradient[i, j] = y[i, j] * (gradient[i, j] - inner)
 
 
 @compiled
@@ -273,10 +203,7 @@ def _forward(
             bias = _part(weights, operations[o, SECOND], after)
             dense_outputs(x, matrix_at(weights, operations[o, FIRST], before, after), bias, y, room)
         elif kind == ACTIVATION:
-            for i in range(size if places[o] != places[o + 1] else 0):
-                for j in range(after):
-                    y[i, j] = x[i, j]
-            _activate(operations[o, FIRST], y)
+            activate(operations[o, FIRST], x, y)
         elif kind == DROPOUT:
             number = operations[o, NUMBER]
             mask = matrix_at(masks, places[o + 1], size, after)
@@ -305,7 +232,7 @@ def _backward(
         gradient, below = matrix_at(upper, 0, size, after), matrix_at(lower, 0, size, before)
         kind = operations[o, KIND]
         if kind == ACTIVATION:
-            _deactivate(operations[o, FIRST], y, gradient)
+            deactivate(operations[o, FIRST], x, y, gradient)
             continue
         if kind == MATMUL:
             place, d_bias = operations[o, FIRST], _part(gradients, operations[o, SECOND], after)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from numpy import float32
 
-from handson.kernels.gates import sigmoid, tanh
+from handson.kernels.elementary import sigmoid, tanh
 from handson.kernels.vectors import LANES, compiled, load, store
 
 _ONE = float32(1)

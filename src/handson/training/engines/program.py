@@ -27,7 +27,11 @@ LOSSES = (
     MeanSquaredError, MeanAbsoluteError, Huber, BinaryCrossentropy, CategoricalCrossentropy,
     SparseCategoricalCrossentropy,
 )  # fmt: skip
-ACTIVATIONS = ("linear", "relu", "tanh", "sigmoid", "softmax", "leaky_relu", "elu", "selu")
+# In the order of their numbers in `handson.kernels.dense_activation`.
+ACTIVATIONS = (
+    "linear", "relu", "tanh", "sigmoid", "softmax", "leaky_relu", "elu", "selu", "relu6", "hard_sigmoid", "softplus",
+    "softsign", "exponential", "silu", "gelu",
+)  # fmt: skip
 
 
 class Program:
@@ -127,13 +131,15 @@ def _layers_of(job: Job) -> list[Any]:
 def _places(operations: np.ndarray, size: int) -> np.ndarray:
     """Where the input of each operation lies in the arena, and the last output.
 
-    Activations work in place, but for one after another: the first still needs its output.
+    Activations work in place, but for those whose way back needs their inputs, and for one after another: the first
+    still needs its outputs.
     """
     from handson.kernels import dense_program as kernel
+    from handson.kernels.dense_activation import FIRST_OF_INPUTS
 
     places, before = [0], kernel.ACTIVATION
     for operation in operations:
-        in_place = operation[kernel.KIND] == kernel.ACTIVATION != before
+        in_place = operation[kernel.KIND] == kernel.ACTIVATION != before and operation[kernel.FIRST] < FIRST_OF_INPUTS
         before = operation[kernel.KIND]
         places.append(places[-1] + (0 if in_place else size * int(operation[kernel.BEFORE])))
     return np.array(places)
