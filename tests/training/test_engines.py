@@ -4,6 +4,7 @@ import changes
 import interrupted
 import numpy as np
 import pytest
+import torch
 from changes import Change
 from conformance import MORE_OPTIMIZERS, OPTIMIZERS, check_against_reference, close, jobs, trained
 from hypothesis import given, settings
@@ -22,6 +23,7 @@ from handson.layers import (
     MaxPooling2D,
     Reshape,
 )
+from handson.metrics import Metric
 from handson.optimizers import SGD, Adam
 from handson.training import engines, fit
 
@@ -48,10 +50,6 @@ def test_the_program_repeats_itself_exactly_however_its_steps_are_cut(rng, tmp_p
         net.compile("adam", "mse", metrics=["mae"])
         history = net.fit(x, y, epochs=3, batch_size=7, verbose=0, engine="dense", callbacks=list(callbacks))
         return net.get_weights(), history.history
-
-    class EveryStep(handson.callbacks.Callback):
-        def on_train_batch_end(self, batch, logs=None):
-            pass
 
     (weights, history), (again, same), (cut, looked) = run(), run(), run([EveryStep()])
     assert history == same == looked
@@ -139,6 +137,60 @@ def test_a_net_that_is_watched_from_the_beginning_trains_in_an_engine_that_shows
     assert seen.count(5) == 40
 
 
+CALLS = []
+
+
+def counted(y_true, y_pred):
+    CALLS.append(len(y_pred))
+    return (y_true - y_pred).square()
+
+
+def correlation(y_true, y_pred):
+    """Of a whole batch."""
+    a, b = (each - each.mean() for each in (y_true, y_pred))
+    return (a * b).sum() / ((a * a).sum() * (b * b).sum() + 1e-6).sqrt()
+
+
+def pinball(y_true, y_pred, share=0.3):
+    error = y_true - y_pred
+    return torch.maximum(share * error, (share - 1) * error)
+
+
+class Standardized(Metric):
+    """Errors beside the deviation of the batch."""
+
+    def __init__(self):
+        super().__init__("standardized")
+
+    def values(self, y_true, y_pred):
+        return (y_true - y_pred) / y_true.std()
+
+
+@pytest.mark.parametrize("metrics", [[correlation], [pinball, "mae"], [Standardized(), pinball]])
+@pytest.mark.parametrize("missing", [False, True])
+def test_metrics_of_a_user_are_those_of_the_reference(rng, metrics, missing):
+    x, y = rng.normal(size=(45, 4)).astype(np.float32), rng.normal(size=(45, 2)).astype(np.float32)
+    if missing and metrics[0] is pinball:
+        y[::3, 0] = np.nan
+
+    def run(engine, callbacks=()):
+        net = handson.Sequential([Dense(8, activation="relu"), Dropout(0.2), Dense(2)], seed=1)
+        net.compile("adam", "mse", metrics=metrics, scale_targets=(0.5, 2.0))
+        given = {"epochs": 3, "batch_size": 8, "validation_split": 0.2, "callbacks": list(callbacks)}
+        return net.fit(x, y, verbose=0, seed=2, engine=engine, **given).history
+
+    found, expected = run("dense"), run("eager")
+    assert found.keys() == expected.keys()
+    for name, values in found.items():
+        np.testing.assert_allclose(values, expected[name], rtol=1e-4)
+    assert run("dense", [EveryStep()]) == found
+
+
+class EveryStep(handson.callbacks.Callback):
+    def on_train_batch_end(self, batch, logs=None):
+        pass
+
+
 class Backwards(SGD):
     """An optimizer of a user."""
 
@@ -162,7 +214,7 @@ def test_a_loss_that_is_not_a_number_is_found_in_its_layer(rng):
         ([Dense(1, input_dim=3, trainable=False)], {}, {}, "a net without weights to train"),
         ([Dense(1, input_dim=3)], {"optimizer": Backwards()}, {}, "the optimizer Backwards"),
         ([Dense(1, input_dim=3)], {"loss": lambda y, p: (y - p) ** 2}, {}, "the loss"),
-        ([Dense(1, input_dim=3)], {"metrics": [lambda y, p: (y - p) ** 2]}, {}, "the metric"),
+        ([Dense(1, input_dim=3)], {"metrics": [counted]}, {}, "the metric counted, which looks at CALLS"),
         ([Dense(1, input_dim=3, activation="mish")], {}, {}, "the layer dense_1"),
         ([Dense(1, input_dim=3)], {}, {"augment": lambda x, y: (x, y)}, "augmentation"),
     ],

@@ -14,13 +14,15 @@ import torch
 from torch import Tensor
 
 from handson import activations
-from handson.averages import Average, Function
+from handson.averages import Function
 from handson.kernels.denormals import flushed
 from handson.layers import Activation, BatchNormalization, Dense, Dropout, Flatten, InputLayer
+from handson.metrics import LossMetric, Metric
 from handson.training.engines import program_update
 from handson.training.engines.eager import Eager
 from handson.training.engines.program import ACTIVATIONS, LOSSES, Program, arrays
 from handson.training.engines.program_update import clipping, optimizer_code, penalties, schedules
+from handson.training.engines.purity import outside
 from handson.training.job import Job, Span
 from handson.training.sums import Sums
 
@@ -111,13 +113,25 @@ class DenseProgram(Eager):
 
         if self._scale_targets is not None:
             prediction = self._scale_targets.undo(prediction)
-        targets = self.job.batches.targets.index_select(0, rows)
+        batches = self.job.batches
+        targets = batches.targets.index_select(0, rows)
         for metric in self.job.metrics:
+            if not _is_elementwise(metric):
+                pairs = zip(targets.split(batches.batch_size), prediction.split(batches.batch_size), strict=True)
+                for y_true, y_pred in pairs:
+                    sums.add(metric.name, *metric.sums(y_true, y_pred, None, batches.masked))
+                continue
             values = metric.values(metric.fill(targets), prediction).reshape(len(rows), -1)
             present = metric.present(targets).reshape(len(rows), -1)
             totals, counts = np.zeros(steps), np.zeros(steps, np.int64)
-            segment_sums(values.to(torch.float32).numpy(), present.numpy(), self.job.batches.batch_size, totals, counts)
+            segment_sums(values.to(torch.float32).numpy(), present.numpy(), batches.batch_size, totals, counts)
             sums.add_steps(metric.name, totals, counts)
+
+
+def _is_elementwise(metric: Metric) -> bool:
+    """Whether a metric gives every sample a value that does not depend on the others: handson's own do."""
+    own = metric.loss if isinstance(metric, LossMetric) else metric
+    return type(own).__module__.startswith("handson.") and not isinstance(own, Function)
 
 
 def _obstacle_in_net(job: Job) -> str | None:
@@ -167,6 +181,7 @@ def _obstacle_in_training(job: Job) -> str | None:
     if type(job.loss) not in LOSSES:
         return f"the loss {job.loss.name}"
     for metric in job.metrics:
-        if isinstance(metric, Function) or type(metric).sums is not Average.sums:
-            return f"the metric {metric.name}"
+        looks_at = outside(metric)
+        if looks_at is not None:
+            return f"the metric {metric.name}, which looks at {looks_at}"
     return program_update.obstacle(job)

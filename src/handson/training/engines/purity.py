@@ -1,0 +1,92 @@
+"""What a function of a user looks at besides its arguments.
+
+An engine that runs many steps at once calls a metric afterwards. That makes no difference to a metric that knows its
+arguments only; one that looks at the net, or counts its calls, would see something else than after each step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from handson.averages import Average, Function
+from handson.metrics import LossMetric
+
+# Arrays are taken for constants.
+CONSTANT = (
+    type(None), bool, int, float, str, bytes, type, ModuleType, BuiltinFunctionType, np.ufunc, np.generic, np.ndarray,
+    torch.dtype,
+)  # fmt: skip
+
+
+def outside(metric: Average) -> str | None:
+    """The name of something that a metric looks at besides its arguments and may change, None if there is nothing.
+
+    Examples
+    --------
+    >>> from handson import metrics
+    >>> count = []
+    >>> def squared(y_true, y_pred):
+    ...     return (y_true - y_pred) ** 2
+    >>> def counted(y_true, y_pred):
+    ...     count.append(1)
+    ...     return squared(y_true, y_pred)
+    >>> outside(metrics.get(squared)), outside(metrics.get(counted))
+    (None, 'count')
+    """
+    if isinstance(metric, LossMetric):
+        return outside(metric.loss)
+    if isinstance(metric, Function):
+        return _changing("function", metric.function, set())
+    if type(metric).__module__.startswith("handson."):
+        return None
+    classes = reversed(type(metric).__mro__)
+    methods = {name: found for each in classes for name, found in vars(each).items() if _is_own(found)}
+    held = {name: value for name, value in vars(metric).items() if name != "_arguments"}
+    return _first({**held, **methods}, set())
+
+
+def _is_own(found: Any) -> bool:
+    return isinstance(found, FunctionType) and not found.__module__.startswith("handson.")
+
+
+def _first(values: dict[str, Any], seen: set[int]) -> str | None:
+    return next((found for name, value in values.items() if (found := _changing(name, value, seen)) is not None), None)
+
+
+def _changing(name: str, value: Any, seen: set[int]) -> str | None:
+    """The name of a value, or of what it looks at, if that may change; functions that were `seen` are left out."""
+    if isinstance(value, CONSTANT) or id(value) in seen:
+        return None
+    if isinstance(value, tuple):
+        return next((found for each in value if (found := _changing(name, each, seen)) is not None), None)
+    if isinstance(value, torch.Tensor):
+        return name if isinstance(value, nn.Parameter) or value.requires_grad else None
+    if not isinstance(value, FunctionType):
+        return name
+    seen.add(id(value))
+    known = (value.__module__ or "").split(".")[0] in ("torch", "numpy", "handson")
+    return None if known else _first(_looks(value), seen)
+
+
+def _looks(function: FunctionType) -> dict[str, Any]:
+    """What a function refers to: the names around it, its globals, and the defaults of its arguments."""
+    around = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
+    found = {name: cell.cell_contents for name, cell in around}
+    for name in _names(function.__code__):
+        if name in function.__globals__:
+            found[name] = function.__globals__[name]
+    return found | {"a default": (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values())}
+
+
+def _names(code: CodeType) -> Iterator[str]:
+    """The names that some code, and the functions inside it, may look up."""
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _names(constant)
