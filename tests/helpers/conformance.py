@@ -1,11 +1,12 @@
 """Random nets, losses and optimizers that every engine is trained on beside the reference."""
 
 import numpy as np
+import torch
 from hypothesis import strategies as st
 
 import handson
 from handson.layers import Activation, BatchNormalization, Dense, Dropout, Flatten
-from handson.losses import BinaryCrossentropy, CategoricalCrossentropy, Huber, SparseCategoricalCrossentropy
+from handson.losses import BinaryCrossentropy, CategoricalCrossentropy, Huber, Loss, SparseCategoricalCrossentropy
 from handson.optimizers import SGD, Adadelta, Adagrad, Adam, AdamW, RMSprop
 from handson.regularizers import L1L2
 from handson.schedules import InverseTimeDecay, LinearRamp, OneCycle
@@ -33,6 +34,23 @@ MORE_OPTIMIZERS = {
     "centered": lambda: RMSprop(LinearRamp(0.01, 0.001), centered=True, weight_decay=0.1),
     "amsgrad": lambda: Adam(InverseTimeDecay(0.01, 1, 0.1), amsgrad=True, use_ema=True),
 }
+
+
+def pinball(y_true, y_pred):
+    error = y_true - y_pred
+    return torch.maximum(0.3 * error, -0.7 * error)
+
+
+class Focal(Loss):
+    """Crossentropy that asks less of classes that are right already."""
+
+    targets, name = "labels", "focal"
+
+    def values(self, y_true, y_pred):
+        right = y_pred.gather(-1, y_true[:, None])[:, 0].clamp(1e-6, 1.0)
+        return -((1.0 - right) ** 2) * torch.log(right)
+
+
 PENALTIES = {"l1": "l1", "l2": "l2", "both": L1L2(0.02, 0.03)}
 # A loss with the activation of its output, and what its targets are.
 LOSSES = {
@@ -44,6 +62,8 @@ LOSSES = {
     "categorical": ("categorical_crossentropy", "softmax", "one hot"),
     "categorical logits": (CategoricalCrossentropy(from_logits=True, label_smoothing=0.1), None, "one hot"),
     "sparse": ("sparse_categorical_crossentropy", "softmax", "labels"),
+    "a function": (pinball, None, "values"),
+    "a class": (Focal(), "softmax", "labels"),
     "sparse logits": (SparseCategoricalCrossentropy(from_logits=True), None, "labels"),
 }
 METRICS = {"values": ["mae", "rmse"], "yes or no": ["binary_accuracy"], "one hot": ["accuracy"], "labels": ["accuracy"]}

@@ -191,7 +191,7 @@ def _part(flat, offset, size):
 
 
 @compiled
-def _forward(
+def forward(
     operations, size, weights, rows, keys, thresholds, scales, masks, constants, moving, moments, arena, places, room
 ):
     """All operations on the batch at the start of the arena; the place of the last output is `places[-1]`."""
@@ -221,7 +221,7 @@ def _forward(
 
 
 @compiled
-def _backward(
+def backward(
     operations, lowest, size, weights, gradients, scales, masks, moments, sums, arena, places, upper, lower, room,
     turned,
 ):  # fmt: skip
@@ -277,7 +277,7 @@ def train(
         for i in range(size):
             for j in range(columns):
                 batch[i, j] = inputs[rows[i], j]
-        _forward(
+        forward(
             operations, size, weights, rows, keys, thresholds, scales, masks, constants, moving, moments, arena, places,
             room,
         )  # fmt: skip
@@ -288,7 +288,7 @@ def train(
         totals[step], counts[step] = _loss(
             loss, delta, output, targets, sample_weights, rows, matrix_at(upper, 0, size, width)
         )
-        _backward(
+        backward(
             operations, lowest, size, weights, gradients, scales, masks, moments, sums, arena, places, upper, lower,
             room, turned,
         )  # fmt: skip

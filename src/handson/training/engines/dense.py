@@ -18,7 +18,7 @@ from handson.averages import Function
 from handson.kernels.denormals import flushed
 from handson.layers import Activation, BatchNormalization, Dense, Dropout, Flatten, InputLayer
 from handson.metrics import LossMetric, Metric
-from handson.training.engines import program_update
+from handson.training.engines import dense_steps, program_update
 from handson.training.engines.eager import Eager
 from handson.training.engines.program import ACTIVATIONS, LOSSES, Program, arrays
 from handson.training.engines.program_update import clipping, optimizer_code, penalties, schedules
@@ -80,32 +80,51 @@ class DenseProgram(Eager):
         return not self.job.watched() and _obstacle_in_training(self.job) is None
 
     def train(self, span: Span, sums: Sums) -> None:
-        from handson.kernels import dense_program as kernel
-
         if not self._still_runs():
             return super().train(span, sums)
-        job, program, steps = self.job, self._program, span.last - span.first
-        size = job.batches.batch_size
+        job, program, size = self.job, self._program, self.job.batches.batch_size
         order = job.batches.order(span.age).numpy() if job.batches.shuffle else np.arange(len(job.batches))
         order = order[span.first * size : span.last * size]
-        weights, (optimizer, numbers) = program.weights.rows, optimizer_code(job.optimizer)
-        program.gather()
-        totals, counts = np.zeros(steps), np.zeros(steps, np.int64)
         outputs = np.empty((len(order) if job.metrics else 0, program.width), np.float32)
+        program.gather()
         with flushed():
-            kernel.train(
-                self._inputs, self._targets, self._weights, order, size, program.operations, program.lowest,
-                program.places, weights[0], program.gradients, weights[1:], program.moving, program.moments,
-                program.sums, program.keys(job.seed, span.age), program.thresholds, program.scales, program.masks,
-                program.constants, program.arena, program.upper, program.lower, *program.loss,
-                *penalties(job.penalized, program.penalized), *clipping(job.optimizer), program.weights.ends, optimizer,
-                *schedules(job.optimizer, span), *numbers, totals, counts, outputs, program.room, program.turned,
-            )  # fmt: skip
+            totals, counts = self._run(span, order, outputs)
         program.scatter()
-        job.optimizer.iterations += steps
+        job.optimizer.iterations += span.last - span.first
         sums.add_steps("loss", totals, counts)
         if job.metrics:
-            self._add_metrics(sums, torch.from_numpy(order), torch.from_numpy(outputs), steps)
+            self._add_metrics(sums, torch.from_numpy(order), torch.from_numpy(outputs), span.last - span.first)
+
+    def _run(self, span: Span, order: np.ndarray, outputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The steps of a span on the flat weights: the sums and counts of their losses."""
+        from handson.kernels import dense_program as kernel
+
+        job, program, steps = self.job, self._program, span.last - span.first
+        if type(job.loss) not in LOSSES:
+            return dense_steps.train(program, job, span, self._inputs, order, outputs, self._loss)
+        weights, (optimizer, numbers) = program.weights.rows, optimizer_code(job.optimizer)
+        totals, counts = np.zeros(steps), np.zeros(steps, np.int64)
+        kernel.train(
+            self._inputs, self._targets, self._weights, order, job.batches.batch_size, program.operations,
+            program.lowest, program.places, weights[0], program.gradients, weights[1:], program.moving, program.moments,
+            program.sums, program.keys(job.seed, span.age), program.thresholds, program.scales, program.masks,
+            program.constants, program.arena, program.upper, program.lower, *program.loss,
+            *penalties(job.penalized, program.penalized), *clipping(job.optimizer), program.weights.ends, optimizer,
+            *schedules(job.optimizer, span), *numbers, totals, counts, outputs, program.room, program.turned,
+        )  # fmt: skip
+        return totals, counts
+
+    def _loss(self, rows: np.ndarray, output: np.ndarray) -> tuple[float, float, np.ndarray]:
+        """The loss of a batch in PyTorch, as sum and count, and the gradient of the outputs."""
+        batches, places = self.job.batches, torch.from_numpy(rows)
+        outputs = torch.from_numpy(output).requires_grad_()
+        weights = None if batches.weights is None else batches.weights.index_select(0, places)
+        targets = batches.targets.index_select(0, places)
+        # A copy, since a loss may change what it is given.
+        total, count = self.loss_sums(targets, outputs.clone(), weights, batches.masked)
+        number = float(count)
+        (gradient,) = torch.autograd.grad(total / max(number, 1.0), outputs)
+        return float(total.detach()), number, gradient.numpy()
 
     def _add_metrics(self, sums: Sums, rows: Tensor, prediction: Tensor, steps: int) -> None:
         """The metrics of the span, summed step by step so that they do not depend on its length."""
@@ -178,8 +197,9 @@ def _obstacle_in_training(job: Job) -> str | None:
         return "data that are read from their file while it trains"
     if job.augment is not None:
         return "augmentation"
-    if type(job.loss) not in LOSSES:
-        return f"the loss {job.loss.name}"
+    looks_at = outside(job.loss)
+    if looks_at is not None:
+        return f"the loss {job.loss.name}, which looks at {looks_at}"
     for metric in job.metrics:
         looks_at = outside(metric)
         if looks_at is not None:

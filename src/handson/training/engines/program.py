@@ -158,11 +158,13 @@ def _scratch(operations: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]
 
 
 def arrays(job: Job) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Inputs, scaled; targets as the loss of the program wants them; sample weights, or nothing."""
+    """Inputs, scaled; targets as the loss of the program wants them, if it has one; sample weights, or nothing."""
     inputs = job.batches.inputs[:].to(torch.float32)
     inputs = (inputs if job.input_scaling is None else job.input_scaling.apply(inputs)).reshape(len(inputs), -1)
     targets, loss = job.batches.targets[:], job.loss
-    if loss.targets == "labels":
+    if type(loss) not in LOSSES:
+        targets = targets.new_zeros(0, 1)
+    elif loss.targets == "labels":
         classes = next(layer.units for layer in reversed(_layers_of(job)) if isinstance(layer, Dense))
         one_hot = torch.nn.functional.one_hot(targets.clamp(min=0), classes).to(torch.float32)
         targets = torch.where((targets >= 0)[:, None], one_hot, torch.nan)
@@ -177,6 +179,7 @@ def arrays(job: Job) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _loss_code(loss: Any) -> int:
+    """The loss of the program, -1 if it has none for it."""
     from handson.kernels import dense_program as kernel
 
     logits = getattr(loss, "from_logits", False)
@@ -188,4 +191,4 @@ def _loss_code(loss: Any) -> int:
         CategoricalCrossentropy: kernel.CATEGORICAL_LOGITS if logits else kernel.CATEGORICAL,
         SparseCategoricalCrossentropy: kernel.CATEGORICAL_LOGITS if logits else kernel.CATEGORICAL,
     }
-    return codes[type(loss)]
+    return codes.get(type(loss), -1)

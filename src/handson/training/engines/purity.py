@@ -1,7 +1,8 @@
 """What a function of a user looks at besides its arguments.
 
-An engine that runs many steps at once calls a metric afterwards. That makes no difference to a metric that knows its
-arguments only; one that looks at the net, or counts its calls, would see something else than after each step.
+An engine that runs many steps at once brings its weights back afterwards, and calls metrics then. That makes no
+difference to a loss or metric that knows its arguments only; one that looks at the net, or counts its calls, would see
+something else than in each step.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ CONSTANT = (
 )  # fmt: skip
 
 
-def outside(metric: Average) -> str | None:
-    """The name of something that a metric looks at besides its arguments and may change, None if there is nothing.
+def outside(average: Average) -> str | None:
+    """What a loss or metric looks at besides its arguments and may change: its name, None if there is nothing.
 
     Examples
     --------
@@ -39,15 +40,15 @@ def outside(metric: Average) -> str | None:
     >>> outside(metrics.get(squared)), outside(metrics.get(counted))
     (None, 'count')
     """
-    if isinstance(metric, LossMetric):
-        return outside(metric.loss)
-    if isinstance(metric, Function):
-        return _changing("function", metric.function, set())
-    if type(metric).__module__.startswith("handson."):
+    if isinstance(average, LossMetric):
+        return outside(average.loss)
+    if isinstance(average, Function):
+        return _changing("function", average.function, set())
+    if type(average).__module__.startswith("handson."):
         return None
-    classes = reversed(type(metric).__mro__)
+    classes = reversed(type(average).__mro__)
     methods = {name: found for each in classes for name, found in vars(each).items() if _is_own(found)}
-    held = {name: value for name, value in vars(metric).items() if name != "_arguments"}
+    held = {name: value for name, value in vars(average).items() if name != "_arguments"}
     return _first({**held, **methods}, set())
 
 
