@@ -106,5 +106,5 @@ class Pace:
             started = time.perf_counter()
             yield Span(epoch, first, last, steps, epochs, age)
             elapsed = max(time.perf_counter() - started, 1e-9)
-            self.length = max(1, min(4 * (last - first), int((last - first) * self.seconds / elapsed)))
+            self.length = max(1, min(16 * (last - first), int((last - first) * self.seconds / elapsed)))
             first = last

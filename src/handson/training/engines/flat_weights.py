@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from operator import is_
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -106,7 +108,8 @@ class FlatWeights:
         return weights + [held.get(name) for held in of_slots for name in self._names]
 
     def _same(self, tensors: list[Tensor | None]) -> bool:
-        return len(tensors) == len(self._tensors) and all(
-            tensor is known and known.data_ptr() == place
-            for tensor, known, place in zip(tensors, self._tensors, self._memory, strict=True)
+        return (
+            len(tensors) == len(self._tensors)
+            and all(map(is_, tensors, self._tensors))
+            and [tensor.data_ptr() for tensor in self._tensors] == self._memory
         )
