@@ -34,7 +34,19 @@ def around(value):
 
 
 @pytest.mark.parametrize(
-    "function", [squared, helped, recursive, around(3), around(squared), around(torch.ones(2)), around((1, "a", None))]
+    "function",
+    [
+        squared,
+        helped,
+        recursive,
+        around(3),
+        around(squared),
+        around(torch.ones(2)),
+        around((1, "a", None)),
+        partial(helped, power=(1.0,)),
+        nn.SmoothL1Loss(),
+        nn.functional.l1_loss,
+    ],
 )
 def test_who_knows_only_arguments_and_constants(function):
     assert outside(metrics.get(function)) is None
@@ -68,7 +80,7 @@ class Called:
     [
         (looks_at_a_net, "NET"), (through_another, "NET"), (inside, "SEEN"), (remembers, "a default"),
         (around(NET), "value"), (around(nn.Parameter(torch.ones(1))), "value"), (around([1]), "value"),
-        (around((1, [2])), "value"), (partial(squared), "function"), (Called(), "function"),
+        (around((1, [2])), "value"), (partial(around, NET), "its own state"), (Called(), "its own state"),
         (around(looks_at_a_net), "NET"),
     ],
 )  # fmt: skip

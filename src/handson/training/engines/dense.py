@@ -2,7 +2,8 @@
 
 Small nets spend their time not in arithmetic but between the operations. Here nothing is between them: weights and
 slots are copied into flat arrays, the program of `handson.kernels.dense_program` runs all steps of the span, and the
-results are copied back. Evaluation and prediction are those of the reference.
+results are copied back. Only a loss of a user is computed in every step by PyTorch. Evaluation and prediction are those
+of the reference.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ class DenseProgram(Eager):
 
     def _still_runs(self) -> bool:
         """Whether there is a program for the training as it is now; callbacks may have changed net or optimizer."""
-        if self.job.settings() != self._settings or self._program.weights.trainable != self._program.trainable:
+        if self.job.settings() != self._settings or self._program.weights.trainable != self._program.trained:
             if _obstacle_in_net(self.job) is not None:
                 return False
             self._prepare()
@@ -197,11 +198,8 @@ def _obstacle_in_training(job: Job) -> str | None:
         return "data that are read from their file while it trains"
     if job.augment is not None:
         return "augmentation"
-    looks_at = outside(job.loss)
-    if looks_at is not None:
-        return f"the loss {job.loss.name}, which looks at {looks_at}"
-    for metric in job.metrics:
-        looks_at = outside(metric)
+    for kind, average in (("loss", job.loss), *(("metric", metric) for metric in job.metrics)):
+        looks_at = outside(average)
         if looks_at is not None:
-            return f"the metric {metric.name}, which looks at {looks_at}"
+            return f"the {kind} {average.name}, which looks at {looks_at}"
     return program_update.obstacle(job)

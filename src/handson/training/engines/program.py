@@ -43,7 +43,7 @@ class Program:
         layers = _layers_of(job)
         self.weights = FlatWeights(job.module, job.optimizer)
         self.gradients = np.zeros_like(self.weights.rows[0])
-        self.trainable, self.penalized = self.weights.trainable, places_of(job.penalized, self.weights)
+        self.trained, self.penalized = self.weights.trainable, places_of(job.penalized, self.weights)
         self._layers = [layer for layer in layers if isinstance(layer, Dropout) and layer.rate > 0]
         self._norms = [layer for layer in layers if isinstance(layer, BatchNormalization)]
         self.operations = np.array(list(self._list(job)), np.int64)

@@ -8,6 +8,7 @@ something else than in each step.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 from typing import Any
 
@@ -21,7 +22,7 @@ from handson.metrics import LossMetric
 # Arrays are taken for constants.
 CONSTANT = (
     type(None), bool, int, float, str, bytes, type, ModuleType, BuiltinFunctionType, np.ufunc, np.generic, np.ndarray,
-    torch.dtype,
+    torch.dtype, nn.modules.loss._Loss,
 )  # fmt: skip
 
 
@@ -43,7 +44,7 @@ def outside(average: Average) -> str | None:
     if isinstance(average, LossMetric):
         return outside(average.loss)
     if isinstance(average, Function):
-        return _changing("function", average.function, set())
+        return _changing("its own state", average.function, set())
     if type(average).__module__.startswith("handson."):
         return None
     classes = reversed(type(average).__mro__)
@@ -64,6 +65,8 @@ def _changing(name: str, value: Any, seen: set[int]) -> str | None:
     """The name of a value, or of what it looks at, if that may change; functions that were `seen` are left out."""
     if isinstance(value, CONSTANT) or id(value) in seen:
         return None
+    if isinstance(value, partial):
+        value = (value.func, *value.args, *value.keywords.values())
     if isinstance(value, tuple):
         return next((found for each in value if (found := _changing(name, each, seen)) is not None), None)
     if isinstance(value, torch.Tensor):
