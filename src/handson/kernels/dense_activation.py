@@ -24,7 +24,7 @@ from handson.kernels.vectors import LANES, choose_smaller, load_part, store_part
 from handson.kernels.views import as_vector
 
 # In the order of `ACTIVATIONS` in `handson.training.engines.program`.
-(LINEAR, RELU, TANH, SIGMOID, SOFTMAX, LEAKY_RELU, ELU, SELU, RELU6, HARD_SIGMOID, SOFTPLUS, SOFTSIGN, EXPONENTIAL,
+(LINEAR, RELU, LEAKY_RELU, ELU, SELU, RELU6, HARD_SIGMOID, TANH, SIGMOID, SOFTSIGN, EXPONENTIAL, SOFTMAX, SOFTPLUS,
  SILU, GELU) = range(15)  # fmt: skip
 # From here on the way back needs what went in, so that these do not work in place.
 FIRST_OF_INPUTS = SILU
@@ -32,8 +32,20 @@ FIRST_OF_INPUTS = SILU
 ZERO, ONE, SIX = np.float32(0), np.float32(1), np.float32(6)
 SLOPE, SIXTH = np.float32(0.2), np.float32(1 / 6)
 SELU_ALPHA, SELU_SCALE = np.float32(1.6732632423543772), np.float32(1.0507009873554805)
-SELU_BELOW = SELU_SCALE * SELU_ALPHA
 MINUS_ONE, MINUS_HALF, DENSITY = np.float32(-1), np.float32(-0.5), np.float32(0.3989422804014327)
+
+# The slope at an output y, for piecewise functions: a + b y where y is not positive, else c, but 0 from d on.
+# For the others up to EXPONENTIAL: (a + b |y|) (c + d |y|).
+SLOPES = np.zeros((EXPONENTIAL + 1, 4), np.float32)
+SLOPES[LEAKY_RELU] = SLOPE, 0, 1, np.inf
+SLOPES[ELU] = 1, 1, 1, np.inf
+SLOPES[SELU] = SELU_SCALE * SELU_ALPHA, 1, SELU_SCALE, np.inf
+SLOPES[RELU6] = 0, 0, 1, SIX
+SLOPES[HARD_SIGMOID] = 0, 0, SIXTH, 1
+SLOPES[TANH] = 1, -1, 1, 1
+SLOPES[SIGMOID] = 0, 1, 1, -1
+SLOPES[SOFTSIGN] = 1, -1, 1, -1
+SLOPES[EXPONENTIAL] = 0, 1, 1, 0
 
 compiled = numba.njit(**OPTIONS)
 
@@ -127,27 +139,15 @@ def deactivate(kind, inputs, outputs, gradients):
     if kind == RELU:
         for k in range(len(y)):
             gradient[k] = ZERO if y[k] <= ZERO else gradient[k]
-    elif kind == TANH:
+    elif LEAKY_RELU <= kind <= HARD_SIGMOID:
+        start, rise, middle, top = SLOPES[kind]
         for k in range(len(y)):
-            gradient[k] *= ONE - y[k] * y[k]
-    elif kind == SIGMOID:
+            gradient[k] *= start + rise * y[k] if y[k] <= ZERO else ZERO if y[k] >= top else middle
+    elif TANH <= kind <= EXPONENTIAL:
+        first, rise, second, other_rise = SLOPES[kind]
         for k in range(len(y)):
-            gradient[k] *= y[k] * (ONE - y[k])
-    elif kind == LEAKY_RELU:
-        for k in range(len(y)):
-            gradient[k] *= SLOPE if y[k] <= ZERO else ONE
-    elif kind == ELU:
-        for k in range(len(y)):
-            gradient[k] *= y[k] + ONE if y[k] <= ZERO else ONE
-    elif kind == SELU:
-        for k in range(len(y)):
-            gradient[k] *= y[k] + SELU_BELOW if y[k] <= ZERO else SELU_SCALE
-    elif kind == RELU6:
-        for k in range(len(y)):
-            gradient[k] = ZERO if y[k] <= ZERO or y[k] >= SIX else gradient[k]
-    elif kind == HARD_SIGMOID:
-        for k in range(len(y)):
-            gradient[k] = ZERO if y[k] <= ZERO or y[k] >= ONE else gradient[k] * SIXTH
+            size = abs(y[k])
+            gradient[k] *= (first + rise * size) * (second + other_rise * size)
     elif kind == SOFTPLUS:
         for k in range(0, len(y), LANES):
             slope = MINUS_ONE * exponential_less_one(MINUS_ONE * load_part(y, (k,), len(y) - k))
@@ -155,9 +155,6 @@ def deactivate(kind, inputs, outputs, gradients):
     elif kind == SOFTSIGN:
         for k in range(len(y)):
             gradient[k] *= (ONE - abs(y[k])) * (ONE - abs(y[k]))
-    elif kind == EXPONENTIAL:
-        for k in range(len(y)):
-            gradient[k] *= y[k]
     else:
         _deactivate_inputs(kind, as_vector(inputs), gradient)
 

@@ -29,8 +29,8 @@ LOSSES = (
 )  # fmt: skip
 # In the order of their numbers in `handson.kernels.dense_activation`.
 ACTIVATIONS = (
-    "linear", "relu", "tanh", "sigmoid", "softmax", "leaky_relu", "elu", "selu", "relu6", "hard_sigmoid", "softplus",
-    "softsign", "exponential", "silu", "gelu",
+    "linear", "relu", "leaky_relu", "elu", "selu", "relu6", "hard_sigmoid", "tanh", "sigmoid", "softsign",
+    "exponential", "softmax", "softplus", "silu", "gelu",
 )  # fmt: skip
 
 
