@@ -146,6 +146,13 @@ def test_compile_names_the_nearest_loss_and_metric():
         net.compile("adm", "mse")
 
 
+@pytest.mark.parametrize("name", [None, "twice"])
+def test_a_layer_is_in_a_net_once(name):
+    layer = Dense(3, name=name)
+    with pytest.raises(HandsonError, match="is in this net already: make another one"):
+        Sequential([Dense(3, input_dim=3), layer, layer])
+
+
 @pytest.mark.parametrize("built", [True, False])
 def test_a_whole_net_is_frozen_and_thawed(rng, capsys, built):
     x = rng.normal(size=(20, 3)).astype(np.float32)

@@ -77,12 +77,14 @@ class Sequential(Model):
         Raises
         ------
         HandsonError
-            When the layer's name is taken, or when it cannot take the shape that comes out below it.
+            When the layer is in the net already, its name is taken, or the shape below does not fit it.
         """
         if isinstance(layer, type) and issubclass(layer, nn.Module):
             raise HandsonError(f"add takes a layer, not its class: write {layer.__name__}(...).")
         if not isinstance(layer, Layer):
             layer = TorchModuleWrapper(layer)
+        if any(layer is other for other in self._stack):
+            raise HandsonError(f"the layer {layer.name!r} is in this net already: make another one of its kind.")
         if layer.given_name is None:
             layer.name = self._free_name(layer.name)
         if len(self._modules) == MOST_LAYERS:
