@@ -25,6 +25,13 @@ def helped(y_true, y_pred, *, power=POWERS):
     return torch.sqrt(squared(y_true, y_pred)) * float(power[0])
 
 
+mean = []
+
+
+def like_a_global(y_true, y_pred):
+    return (y_true - y_pred).mean()
+
+
 def recursive(y_true, y_pred, depth=0):
     return y_true if depth else recursive(y_true, y_pred, 1)
 

@@ -7,6 +7,7 @@ something else than in each step.
 
 from __future__ import annotations
 
+import dis
 from collections.abc import Iterator
 from functools import partial
 from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
@@ -89,8 +90,8 @@ def _looks(function: FunctionType) -> dict[str, Any]:
 
 
 def _names(code: CodeType) -> Iterator[str]:
-    """The names that some code, and the functions inside it, may look up."""
-    yield from code.co_names
+    """The globals that some code, and the functions inside it, look up."""
+    yield from (each.argval for each in dis.get_instructions(code) if each.opname in ("LOAD_GLOBAL", "LOAD_NAME"))
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             yield from _names(constant)
