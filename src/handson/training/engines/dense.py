@@ -163,7 +163,7 @@ def _obstacle_in_net(job: Job) -> str | None:
         return f"the device {job.device.type}"
     watched = job.watched()
     if watched:
-        return f"a look into {getattr(watched[0], 'name', 'the net')} in every step"
+        return f"a net that somebody looks into: {getattr(watched[0], 'name', 'a part of it')} has a hook"
     layers = job.module.layers
     for position, layer in enumerate(layers):
         if not _has_program(layer, position == 0):
