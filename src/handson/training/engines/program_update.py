@@ -19,6 +19,7 @@ def obstacle(job: Job) -> str | None:
 
     Examples
     --------
+    >>> import torch
     >>> obstacle(Job(torch.nn.Linear(1, 1), torch.device("cpu"), optimizer=Optimizer()))
     'the optimizer Optimizer'
     """

@@ -33,14 +33,11 @@ def outside(average: Average) -> str | None:
     Examples
     --------
     >>> from handson import metrics
-    >>> count = []
-    >>> def squared(y_true, y_pred):
-    ...     return (y_true - y_pred) ** 2
-    >>> def counted(y_true, y_pred):
-    ...     count.append(1)
-    ...     return squared(y_true, y_pred)
-    >>> outside(metrics.get(squared)), outside(metrics.get(counted))
-    (None, 'count')
+    >>> def remembering(y_true, y_pred, seen):
+    ...     seen.append(len(y_pred))
+    ...     return y_true - y_pred
+    >>> outside(metrics.get("mae")), outside(metrics.get(partial(remembering, seen=[])))
+    (None, 'its own state')
     """
     if isinstance(average, LossMetric):
         return outside(average.loss)
