@@ -186,6 +186,17 @@ def test_metrics_of_a_user_are_those_of_the_reference(rng, metrics, missing):
     assert run("dense", [EveryStep()]) == found
 
 
+def test_a_loss_of_a_user_may_change_what_it_is_given(rng):
+    x, y = rng.normal(size=(30, 4)).astype(np.float32), rng.normal(size=(30, 1)).astype(np.float32)
+
+    def run(engine):
+        net = handson.Sequential([Dense(8, activation="tanh"), Dense(1)], seed=1)
+        net.compile("adam", lambda y_true, y_pred: y_pred.sub_(y_true).square())
+        return net.fit(x, y, epochs=3, batch_size=8, verbose=0, seed=2, engine=engine).history["loss"]
+
+    np.testing.assert_allclose(run("dense"), run("eager"), rtol=1e-4)
+
+
 class EveryStep(handson.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         pass

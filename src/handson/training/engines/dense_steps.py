@@ -55,7 +55,8 @@ def train(
             p.moments, p.arena, p.places, p.room,
         )  # fmt: skip
         output = p.arena[p.places[-1] :][: len(rows) * p.width].reshape(len(rows), p.width)
-        outputs[step * size : (step + 1) * size] = output[: len(outputs)]
+        if len(outputs):
+            outputs[step * size : (step + 1) * size] = output
         total, count, gradient = loss(rows, output)
         p.upper[: gradient.size] = gradient.ravel()
         kernel.backward(
