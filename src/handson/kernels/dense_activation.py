@@ -29,7 +29,7 @@ from handson.kernels.views import as_vector
 # From here on the way back needs what went in, so that these do not work in place.
 FIRST_OF_INPUTS = SILU
 
-ZERO, ONE, SIX = np.float32(0), np.float32(1), np.float32(6)
+ZERO, ONE, THREE, SIX = np.float32(0), np.float32(1), np.float32(3), np.float32(6)
 SLOPE, SIXTH = np.float32(0.2), np.float32(1 / 6)
 SELU_ALPHA, SELU_SCALE = np.float32(1.6732632423543772), np.float32(1.0507009873554805)
 MINUS_ONE, MINUS_HALF, DENSITY = np.float32(-1), np.float32(-0.5), np.float32(0.3989422804014327)
@@ -52,38 +52,48 @@ compiled = numba.njit(**OPTIONS)
 
 @compiled
 def activate(kind, inputs, outputs):
-    """Apply an activation to a matrix; the outputs may be in the place of the inputs."""
+    """Apply an activation to a matrix; the outputs may be in the place of the inputs.
+
+    Where they may be, the compiler makes no vectors of a plain loop.
+    """
     if kind == SOFTMAX:
         for i in range(len(inputs)):
             _softmax(inputs[i], outputs[i])
         return
     x, y = as_vector(inputs), as_vector(outputs)
+    size = len(x)
     if kind == RELU:
-        for k in range(len(x)):
-            y[k] = ZERO if x[k] <= ZERO else x[k]
-    elif kind == LEAKY_RELU:
-        for k in range(len(x)):
-            y[k] = x[k] * SLOPE if x[k] <= ZERO else x[k]
-    elif kind == RELU6:
-        for k in range(len(x)):
-            y[k] = ZERO if x[k] <= ZERO else SIX if x[k] >= SIX else x[k]
-    elif kind == HARD_SIGMOID:
-        for k in range(len(x)):
-            share = (x[k] + np.float32(3)) * SIXTH
-            y[k] = ZERO if share <= ZERO else ONE if share >= ONE else share
-    elif kind == SOFTSIGN:
-        for k in range(len(x)):
-            y[k] = x[k] / (ONE + abs(x[k]))
+        for k in range(0, size, LANES):
+            value = load_part(x, (k,), size - k)
+            store_part(y, (k,), choose_smaller(value, ZERO, ZERO, value), size - k)
     elif kind == EXPONENTIAL:
-        for k in range(len(x)):
+        for k in range(size):
             y[k] = math.exp(x[k])
+    elif kind in (LEAKY_RELU, RELU6, HARD_SIGMOID, SOFTSIGN):
+        for k in range(0, size, LANES):
+            store_part(y, (k,), _piece(kind, load_part(x, (k,), size - k)), size - k)
     else:
-        _activate_vectors(kind, x, y)
+        _activate_elementary(kind, x, y)
 
 
 @compiled
-def _activate_vectors(kind, x, y):
-    """The activations with elementary functions, a vector at a time."""
+def _piece(kind, x):
+    """An activation without elementary functions, of a vector."""
+    above, below = choose_smaller(x, ZERO, ZERO, x), choose_smaller(x, ZERO, x, ZERO)
+    if kind == LEAKY_RELU:
+        return above + below * SLOPE
+    if kind == RELU6:
+        return choose_smaller(SIX, above, SIX, above)
+    if kind == SOFTSIGN:
+        return x / (ONE + (above - below))
+    share = (x + THREE) * SIXTH
+    share = choose_smaller(ONE, share, ONE, share)
+    return choose_smaller(share, ZERO, ZERO, share)
+
+
+@compiled
+def _activate_elementary(kind, x, y):
+    """The activations with elementary functions: a loop for each, which computes several vectors at a time."""
     size = len(x)
     if kind == TANH:
         for k in range(0, size, LANES):
@@ -94,9 +104,8 @@ def _activate_vectors(kind, x, y):
     elif kind == SOFTPLUS:
         for k in range(0, size, LANES):
             value = load_part(x, (k,), size - k)
-            above = choose_smaller(value, ZERO, ZERO, value)
-            less = value - above - above  # -|value|
-            store_part(y, (k,), above + logarithm_of_one_more(exponential(less)), size - k)
+            above, below = choose_smaller(value, ZERO, ZERO, value), choose_smaller(value, ZERO, value, ZERO)
+            store_part(y, (k,), above + logarithm_of_one_more(exponential(below - above)), size - k)
     elif kind == SILU:
         for k in range(0, size, LANES):
             value = load_part(x, (k,), size - k)
@@ -105,7 +114,7 @@ def _activate_vectors(kind, x, y):
         for k in range(0, size, LANES):
             value = load_part(x, (k,), size - k)
             store_part(y, (k,), value * normal_probability(value), size - k)
-    elif ELU <= kind <= SELU:
+    else:
         scale, alpha = (SELU_SCALE, SELU_ALPHA) if kind == SELU else (ONE, ONE)
         for k in range(0, size, LANES):
             value = load_part(x, (k,), size - k)
