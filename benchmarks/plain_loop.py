@@ -5,7 +5,8 @@
 The net is 5-64-64-1 with ReLU, Adam, mean squared error and batches of 32, in float32. The plain loop does what a
 careful user writes: it shuffles once an epoch and indexes tensors, without a DataLoader. Both train on the same rows in
 turn, in one process; the figures are microseconds per step, medians over the repetitions, and the ratio of each pair.
-Beside them stands the same net with L2 penalties and bounded gradients.
+Beside them stands the same net with tanh, with L2 penalties and bounded gradients, and with a loss or a metric of one's
+own.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import os
 import platform
 import statistics
 import time
+from functools import partial
 
 import numpy as np
 import torch
@@ -53,12 +55,24 @@ def plain(x: np.ndarray, y: np.ndarray, epochs: int, fused: bool) -> float:
     return time.perf_counter() - started
 
 
-def ours(x: np.ndarray, y: np.ndarray, epochs: int, engine: str, bounds: bool = False) -> float:
-    """Seconds of `fit` on the same job, with or without penalties and bounds of gradients."""
-    penalty = L2(1e-4) if bounds else None
-    hidden = [Dense(WIDTH, activation="relu", kernel_regularizer=penalty) for _ in range(2)]
+def squares(y_true: torch.Tensor, y_pred: torch.Tensor) -> torch.Tensor:
+    """A loss or a metric of one's own."""
+    return (y_true - y_pred) ** 2
+
+
+def compiled(kind: str) -> handson.Sequential:
+    """The net, as it is or with something more."""
+    activation, penalty = ("tanh" if kind == "tanh" else "relu"), (L2(1e-4) if kind == "bounds" else None)
+    hidden = [Dense(WIDTH, activation=activation, kernel_regularizer=penalty) for _ in range(2)]
     net = handson.Sequential([*hidden, Dense(1)], seed=0)
-    net.compile(Adam(clipnorm=1.0) if bounds else Adam(), "mse")
+    optimizer = Adam(clipnorm=1.0) if kind == "bounds" else Adam()
+    net.compile(optimizer, squares if kind == "loss" else "mse", metrics=[squares] if kind == "metric" else None)
+    return net
+
+
+def ours(x: np.ndarray, y: np.ndarray, epochs: int, engine: str, kind: str = "") -> float:
+    """Seconds of `fit` on the same job."""
+    net = compiled(kind)
     net.fit(x[:BATCH], y[:BATCH], epochs=1, verbose=0, engine=engine)
     started = time.perf_counter()
     net.fit(x, y, batch_size=BATCH, epochs=epochs, verbose=0, engine=engine)
@@ -78,22 +92,24 @@ def main() -> None:
         "plain loop, torch.optim.Adam(fused=True)": lambda: plain(x, y, arguments.epochs, fused=True),
         "handson fit, engine='eager'": lambda: ours(x, y, arguments.epochs, "eager"),
         "handson fit, engine='dense'": lambda: ours(x, y, arguments.epochs, "dense"),
-        "eager, L2 penalties, clipnorm": lambda: ours(x, y, arguments.epochs, "eager", bounds=True),
-        "dense, L2 penalties, clipnorm": lambda: ours(x, y, arguments.epochs, "dense", bounds=True),
     }
+    more = {"tanh": "tanh", "bounds": "L2 penalties, clipnorm", "loss": "a loss of one's own", "metric": "a metric"}
+    for kind, what in more.items():
+        for engine in ("eager", "dense"):
+            runs[f"{engine}, {what}"] = partial(ours, x, y, arguments.epochs, engine, kind)
     times: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(arguments.repetitions):
         for name, run in runs.items():
             times[name].append(run() / steps * 1e6)
-    *peers, eager, dense, bounded_eager, bounded_dense = times
+    first, second, eager, dense, *others = times
     machine = f"{platform.processor() or platform.machine()}, {os.cpu_count()} processors"
     versions = f"Python {platform.python_version()}, torch {torch.__version__}, handson {handson.__version__}"
     print(f"{machine}, {versions}, {torch.get_num_threads()} threads")
     print(f"5-64-64-1, batch {BATCH}, {steps} steps a run, n = {arguments.repetitions}, in turn")
     for name, values in times.items():
         print(f"{name:44}{statistics.median(values):8.0f} us/step   ({min(values):.0f} to {max(values):.0f})")
-    pairs = [(own, peer) for own in (eager, dense) for peer in peers]
-    for ours_, theirs in [*pairs, (bounded_dense, bounded_eager), (bounded_dense, dense)]:
+    pairs = [(own, peer) for own in (eager, dense) for peer in (first, second)]
+    for ours_, theirs in [*pairs, *zip(others[1::2], others[::2], strict=True)]:
         ratios = [a / b for a, b in zip(times[ours_], times[theirs], strict=True)]
         print(f"{ours_} / {theirs:44}{statistics.median(ratios):6.2f}   ({min(ratios):.2f} to {max(ratios):.2f})")
 

@@ -59,6 +59,15 @@ def test_who_knows_only_arguments_and_constants(function):
     assert outside(metrics.get(function)) is None
 
 
+def test_a_name_that_has_no_value_yet_is_nothing():
+    def looks_ahead(y_true, y_pred):
+        return y_true * later
+
+    assert outside(metrics.get(looks_ahead)) is None
+    later = NET
+    assert outside(metrics.get(looks_ahead)) == "later"
+
+
 def looks_at_a_net(y_true, y_pred):
     return y_true - y_pred + NET.layers[0].bias
 

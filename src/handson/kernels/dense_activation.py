@@ -161,9 +161,6 @@ def deactivate(kind, inputs, outputs, gradients):
         for k in range(0, len(y), LANES):
             slope = MINUS_ONE * exponential_less_one(MINUS_ONE * load_part(y, (k,), len(y) - k))
             store_part(gradient, (k,), load_part(gradient, (k,), len(y) - k) * slope, len(y) - k)
-    elif kind == SOFTSIGN:
-        for k in range(len(y)):
-            gradient[k] *= (ONE - abs(y[k])) * (ONE - abs(y[k]))
     else:
         _deactivate_inputs(kind, as_vector(inputs), gradient)
 

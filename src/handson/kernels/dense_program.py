@@ -15,7 +15,7 @@ import numpy as np
 
 from handson.kernels.dense_activation import activate, deactivate
 from handson.kernels.dense_layer import compiled, dense_gradients, dense_outputs, input_gradients
-from handson.kernels.dense_update import add_penalties, bound_gradients, move_average, update
+from handson.kernels.dense_update import apply_gradients
 from handson.kernels.keyed_dropout import element_word, row_words
 from handson.kernels.views import matrix_at
 
@@ -262,14 +262,9 @@ def train(
     clipping, bound, ends, optimizer, rates, momenta, decays, shares, first, second, epsilon, totals, counts, outputs,
     room, turned,
 ):  # fmt: skip
-    """Train on the rows of `order`, a step for each `batch_size` of them; losses go into `totals` and `counts`.
-
-    The gradients are those of the weights that are trained, which come first among all. The last of the slots is the
-    moving average, if there are `shares`.
-    """
+    """Train on the rows of `order`, a step for each `batch_size` of them; losses go into `totals` and `counts`."""
     columns = inputs.shape[1]
     width = operations[-1, AFTER]
-    trained, trained_gradients = weights[: ends[-1]], gradients[: ends[-1]]
     for step in range(len(totals)):
         rows = order[step * batch_size : (step + 1) * batch_size]
         size = len(rows)
@@ -292,14 +287,10 @@ def train(
             operations, lowest, size, weights, gradients, scales, masks, moments, sums, arena, places, upper, lower,
             room, turned,
         )  # fmt: skip
-        totals[step] += counts[step] * add_penalties(penalized, factors, weights, gradients)
-        bound_gradients(clipping, bound, ends, trained_gradients)
-        if decays[step] != ONE:
-            for k in range(len(trained)):
-                trained[k] *= decays[step]
-        update(optimizer, trained, trained_gradients, slots, rates[step], momenta[step], first, second, epsilon)
-        if len(shares):
-            move_average(slots[-1], trained, shares[step])
+        totals[step] += counts[step] * apply_gradients(
+            weights, gradients, slots, penalized, factors, clipping, bound, ends, optimizer, rates[step], momenta[step],
+            decays[step], shares[step], first, second, epsilon,
+        )  # fmt: skip
 
 
 @compiled

@@ -22,7 +22,28 @@ TINY = np.float32(1e-12)
 
 
 @compiled
-def add_penalties(places, factors, weights, gradients):
+def apply_gradients(
+    weights, gradients, slots, penalized, factors, clipping, bound, ends, optimizer, rate, momentum, decay, share,
+    first, second, epsilon,
+):  # fmt: skip
+    """One step, from the gradients of the loss to new weights; returns the sum of the penalties.
+
+    The weights that are trained come first, and end at `ends`. The last of the slots is their moving average.
+    """
+    penalty = _add_penalties(penalized, factors, weights, gradients)
+    trained, changes = weights[: ends[-1]], gradients[: ends[-1]]
+    _bound_gradients(clipping, bound, ends, changes)
+    if decay != ONE:
+        for k in range(len(trained)):
+            trained[k] *= decay
+    _update(optimizer, trained, changes, slots, rate, momentum, first, second, epsilon)
+    if share != ZERO:
+        _move_average(slots[-1], trained, share)
+    return penalty
+
+
+@compiled
+def _add_penalties(places, factors, weights, gradients):
     """Add the gradients of penalties; `places` are where weights begin and end, `factors` those of L1 and L2.
 
     Returns the sum of the penalties.
@@ -50,7 +71,7 @@ def _add_penalty(weights, gradients, l1, l2):
 
 
 @compiled
-def bound_gradients(kind, bound, ends, gradients):
+def _bound_gradients(kind, bound, ends, gradients):
     """Clip values, the norm of each weight's gradient, or that of all together; weights end at `ends`."""
     if kind == BY_VALUE:
         for k in range(len(gradients)):
@@ -77,7 +98,7 @@ def _shorten(values, bound):
 
 
 @compiled
-def update(kind, weights, gradients, slots, rate, momentum, first, second, epsilon):
+def _update(kind, weights, gradients, slots, rate, momentum, first, second, epsilon):
     """One step of an optimizer; `rate` of Adam has its bias corrections in it."""
     a, b, c = slots[0], slots[1], slots[2]
     if kind == PLAIN_SGD:
@@ -139,7 +160,7 @@ def _other_rmsprop(kind, weights, gradients, velocities, b, c, rate, momentum, r
 
 
 @compiled
-def move_average(averages, weights, share):
+def _move_average(averages, weights, share):
     """The moving average of the weights; a share of 1 makes it their copy."""
     for k in range(len(weights)):
         averages[k] = weights[k] if share == ONE else averages[k] + share * (weights[k] - averages[k])

@@ -24,6 +24,7 @@ from handson.training.memory import keep_blocks
 from handson.training.precision import note
 from handson.training.prepare import Rows, make_job, prepare_rows, split_rows
 from handson.training.record import NoRecord, Record, recording
+from handson.training.state import trainable_weights
 from handson.training.sums import Sums
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ def _prepare(
             model.tell(reason)
     if job.batches.note is not None:
         model.tell(job.batches.note)
-    if not any(weight.requires_grad for weight in model.parameters()):
+    if not trainable_weights(model):
         model.tell("no weight of this net changes in this training: it has none, or all of its layers are frozen.")
     _keep_memory(model)
     return engine, validation

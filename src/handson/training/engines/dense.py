@@ -25,6 +25,7 @@ from handson.training.engines.program import ACTIVATIONS, LOSSES, Program, array
 from handson.training.engines.program_update import clipping, optimizer_code, penalties, schedules
 from handson.training.engines.purity import outside
 from handson.training.job import Job, Span
+from handson.training.state import trainable_weights
 from handson.training.sums import Sums
 
 # Above this a step is mostly matrix products, and above that the inputs are kept as float32 only once.
@@ -65,7 +66,7 @@ class DenseProgram(Eager):
         >>> DenseProgram.obstacle(Job(net, torch.device("cpu")))
         'the layer lstm_1'
         """
-        return _obstacle_in_net(job) or _obstacle_in_training(job)
+        return _obstacle_in_net(job) or _obstacle_in_training(job) or program_update.obstacle(job)
 
     def _prepare(self) -> None:
         self._settings = self.job.settings()
@@ -78,7 +79,7 @@ class DenseProgram(Eager):
             if _obstacle_in_net(self.job) is not None:
                 return False
             self._prepare()
-        return not self.job.watched() and _obstacle_in_training(self.job) is None
+        return not self.job.watched() and program_update.obstacle(self.job) is None
 
     def train(self, span: Span, sums: Sums) -> None:
         if not self._still_runs():
@@ -172,7 +173,7 @@ def _obstacle_in_net(job: Job) -> str | None:
         return f"inputs of shape {job.module.input_shape}"
     if not any(isinstance(layer, Dense) for layer in layers):
         return "a net without Dense layers"
-    if not any(weight.requires_grad for weight in job.module.parameters()):
+    if not trainable_weights(job.module):
         return "a net without weights to train"
     if job.module.count_params() > MOST_WEIGHTS or job.batches.inputs.numel() > MOST_INPUTS:
         return "a net or data of this size"
@@ -192,6 +193,7 @@ def _has_program(layer: Any, first: bool) -> bool:
 
 
 def _obstacle_in_training(job: Job) -> str | None:
+    """In what stays as it is for a whole training."""
     if job.precision == "bfloat16":
         return "precision='bfloat16'"
     if job.batches.streams:
@@ -202,4 +204,4 @@ def _obstacle_in_training(job: Job) -> str | None:
         looks_at = outside(average)
         if looks_at is not None:
             return f"the {kind} {average.name}, which looks at {looks_at}"
-    return program_update.obstacle(job)
+    return None

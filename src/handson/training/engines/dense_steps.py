@@ -37,12 +37,11 @@ def train(
         Given the rows of a batch and their outputs.
     """
     from handson.kernels import dense_program as kernel
-    from handson.kernels import dense_update as updates
+    from handson.kernels.dense_update import apply_gradients
 
     p, size, steps = program, job.batches.batch_size, span.last - span.first
-    weights, gradients, slots, ends = p.weights.rows[0], p.gradients, p.weights.rows[1:], p.weights.ends
-    trained, trained_gradients = weights[: ends[-1]], gradients[: ends[-1]]
-    keys, places, bounds = p.keys(job.seed, span.age), penalties(job.penalized, p.penalized), clipping(job.optimizer)
+    weights, gradients, slots = p.weights.rows[0], p.gradients, p.weights.rows[1:]
+    keys, penalized, bounds = p.keys(job.seed, span.age), penalties(job.penalized, p.penalized), clipping(job.optimizer)
     rates, momenta, decays, shares = schedules(job.optimizer, span)
     optimizer, numbers = optimizer_code(job.optimizer)
     totals, counts = np.zeros(steps), np.zeros(steps)
@@ -63,12 +62,9 @@ def train(
             p.operations, p.lowest, len(rows), weights, gradients, p.scales, p.masks, p.moments, p.sums, p.arena,
             p.places, p.upper, p.lower, p.room, p.turned,
         )  # fmt: skip
-        totals[step] = total + count * updates.add_penalties(*places, weights, gradients)
-        counts[step] = count
-        updates.bound_gradients(*bounds, ends, trained_gradients)
-        if decays[step] != 1:
-            trained *= decays[step]
-        updates.update(optimizer, trained, trained_gradients, slots, rates[step], momenta[step], *numbers)
-        if len(shares):
-            updates.move_average(slots[-1], trained, shares[step])
+        penalty = apply_gradients(
+            weights, gradients, slots, *penalized, *bounds, p.weights.ends, optimizer, rates[step], momenta[step],
+            decays[step], shares[step], *numbers,
+        )  # fmt: skip
+        totals[step], counts[step] = total + count * penalty, count
     return totals, counts

@@ -71,7 +71,7 @@ class Graph(Eager):
             return f"data on the device {job.batches.inputs.device}"
         if job.augment is not None and is_foreign(job.augment):
             return "an augmentation that is not handson's, which may run on the host"
-        if not any(weight.requires_grad for weight in job.module.parameters()):
+        if not trainable_weights(job.module):
             return "a net without weights to train"
         if job.foreign_randomness:
             return f"{_foreign(job.module)}, which is not handson's and may draw random numbers of its own"

@@ -72,10 +72,10 @@ def clipping(optimizer: Optimizer) -> tuple[int, np.float32]:
 def schedules(optimizer: Any, span: Span) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Learning rate, momentum, factor of weight decay and share in the average for each step.
 
-    Adam's rates have their bias corrections in them. Without an average there are no shares.
+    Adam's rates have their bias corrections in them. Without an average the shares are 0.
     """
     steps, rates = span.last - span.first, _values(optimizer, "learning_rate", span)
-    momenta, decays, shares = np.zeros(steps), np.ones(steps), np.zeros(steps if optimizer.use_ema else 0)
+    momenta, decays, shares = np.zeros(steps), np.ones(steps), np.zeros(steps)
     if getattr(optimizer, "momentum", 0.0):
         momenta = _values(optimizer, "momentum", span)
     if optimizer.weight_decay:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dis
 from collections.abc import Iterator
 from functools import partial
-from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
+from types import BuiltinFunctionType, CellType, CodeType, FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -79,7 +79,7 @@ def _changing(name: str, value: Any, seen: set[int]) -> str | None:
 def _looks(function: FunctionType) -> dict[str, Any]:
     """What a function refers to: the names around it, its globals, and the defaults of its arguments."""
     around = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
-    found = {name: cell.cell_contents for name, cell in around}
+    found = {name: cell.cell_contents for name, cell in around if cell != CellType()}  # that one is empty
     for name in _names(function.__code__):
         if name in function.__globals__:
             found[name] = function.__globals__[name]
