@@ -8,6 +8,7 @@ from scipy.special import ndtr
 from handson.kernels.elementary import (
     exponential,
     exponential_less_one,
+    logarithm,
     logarithm_of_one_more,
     normal_probability,
     sigmoid,
@@ -77,3 +78,13 @@ def test_logarithm_of_one_more():
     y = np.empty_like(x)
     over(logarithm_of_one_more)(x, y)
     np.testing.assert_allclose(y, np.log1p(x.astype(float)), rtol=2e-7)
+
+
+def test_logarithm():
+    x = np.concatenate([np.geomspace(1.2e-38, 3e38, 1 << 17), np.linspace(0.5, 2, 1 << 17)]).astype(np.float32)
+    y = np.empty_like(x)
+    over(logarithm)(x, y)
+    np.testing.assert_allclose(y, np.log(x.astype(float)), rtol=2e-7, atol=1e-9)
+    x[0] = np.nan
+    over(logarithm)(x, y)
+    assert np.isnan(y[0])

@@ -15,12 +15,12 @@ import numpy as np
 
 from handson.kernels.dense_activation import activate, deactivate
 from handson.kernels.dense_layer import compiled, dense_gradients, dense_outputs, input_gradients
+from handson.kernels.dense_loss import batch_loss
 from handson.kernels.dense_update import apply_gradients
 from handson.kernels.keyed_dropout import element_word, row_words
 from handson.kernels.views import matrix_at
 
 MATMUL, ACTIVATION, DROPOUT, BATCH_NORMALIZATION = range(4)
-MSE, MAE, HUBER, BINARY, BINARY_LOGITS, CATEGORICAL, CATEGORICAL_LOGITS = range(7)
 
 # Columns of an operation: the kind; the sizes of a sample before and after; and what the kind needs.
 #   MATMUL: offsets of kernel and bias (-1: none), and whether any of them is trained. ACTIVATION: which.
@@ -28,7 +28,6 @@ MSE, MAE, HUBER, BINARY, BINARY_LOGITS, CATEGORICAL, CATEGORICAL_LOGITS = range(
 #   BATCH_NORMALIZATION: offsets of gamma and beta (-1: none), of its moments, and its number.
 KIND, BEFORE, AFTER, FIRST, SECOND, THIRD, NUMBER, COLUMNS = range(8)
 
-EPSILON = np.float32(1e-7)
 ZERO, ONE = np.float32(0), np.float32(1)
 
 # Where references are not counted, a function that returns a view is put into those that call it.
@@ -92,97 +91,6 @@ def _unnormalize(x, gradient, below, gamma, d_gamma, d_beta, moments, sums):
             centred = (x[i, j] - mean[j]) * inverse[j]
             factor = (gamma[j] if len(gamma) else ONE) * inverse[j]
             below[i, j] = factor * (gradient[i, j] - share * (of_gradient[j] + centred * of_product[j]))
-
-
-@compiled
-def _loss(kind, delta, output, targets, weights, rows, gradient):
-    """The summed loss of a batch and how many values are in it; the gradient of the sum over the count."""
-    size, columns = output.shape
-    total, count = 0.0, 0
-    for i in range(size):
-        for j in range(columns):
-            gradient[i, j] = ZERO
-        row = rows[i]
-        weight = weights[row] if len(weights) else ONE
-        if kind >= CATEGORICAL:
-            value, present = _categorical(kind, output[i], targets[row], gradient[i])
-            count += present
-            total += weight * value
-            for j in range(columns):
-                gradient[i, j] *= weight
-            continue
-        for j in range(columns):
-            target = targets[row, j]
-            if target != target:
-                continue
-            value, slope = _elementwise(kind, delta, output[i, j], target)
-            count += 1
-            total += weight * value
-            gradient[i, j] = weight * slope
-    scale = ONE / np.float32(max(count, 1))
-    for i in range(size):
-        for j in range(columns):
-            gradient[i, j] *= scale
-    return total, count
-
-
-@compiled
-def _elementwise(kind, delta, output, target):
-    """The loss of one value, and its slope."""
-    error = output - target
-    if kind == MSE:
-        return error * error, np.float32(2) * error
-    if kind == MAE:
-        return abs(error), np.float32(np.sign(error))
-    if kind == HUBER:
-        if abs(error) <= delta:
-            return np.float32(0.5) * error * error, error
-        return delta * (abs(error) - np.float32(0.5) * delta), delta * np.float32(np.sign(error))
-    if kind == BINARY_LOGITS:
-        value = max(output, ZERO) - output * target + math.log1p(math.exp(-abs(output)))
-        return value, ONE / (ONE + math.exp(-output)) - target
-    inside = min(max(output, EPSILON), ONE - EPSILON)
-    value = -(target * math.log(inside) + (ONE - target) * math.log(ONE - inside))
-    slope = (inside - target) / (inside * (ONE - inside))
-    if output != output:
-        return output, output
-    return value, slope if EPSILON <= output <= ONE - EPSILON else ZERO
-
-
-@compiled
-def _categorical(kind, output, targets, gradient):
-    """Cross-entropy of one sample and a distribution of targets; present unless any target is NaN."""
-    columns = len(output)
-    weight = ZERO
-    for j in range(columns):
-        if targets[j] != targets[j]:
-            return 0.0, 0
-        weight += targets[j]
-    value = 0.0
-    if kind == CATEGORICAL_LOGITS:
-        largest = output[0]
-        for j in range(columns):
-            largest = max(largest, output[j])
-        total = ZERO
-        for j in range(columns):
-            total += math.exp(output[j] - largest)
-        for j in range(columns):
-            value -= targets[j] * (output[j] - largest - math.log(total))
-            gradient[j] = weight * math.exp(output[j] - largest) / total - targets[j]
-        return value, 1
-    total = ZERO
-    for j in range(columns):
-        total += output[j]
-    inner = ZERO
-    for j in range(columns):
-        share = output[j] / total
-        value -= targets[j] * math.log(min(max(share, EPSILON), ONE - EPSILON)) if share == share else share
-        if EPSILON <= share <= ONE - EPSILON:
-            gradient[j] = -targets[j] / share
-            inner += -targets[j]
-    for j in range(columns):
-        gradient[j] = (gradient[j] - inner) / total
-    return value, 1
 
 
 @_view
@@ -260,7 +168,7 @@ def train(
     inputs, targets, sample_weights, order, batch_size, operations, lowest, places, weights, gradients, slots, moving,
     moments, sums, keys, thresholds, scales, masks, constants, arena, upper, lower, loss, delta, penalized, factors,
     clipping, bound, ends, optimizer, rates, momenta, decays, shares, first, second, epsilon, totals, counts, outputs,
-    room, turned,
+    compared, room, turned,
 ):  # fmt: skip
     """Train on the rows of `order`, a step for each `batch_size` of them; losses go into `totals` and `counts`."""
     columns = inputs.shape[1]
@@ -280,8 +188,8 @@ def train(
         for i in range(size if len(outputs) else 0):
             for j in range(width):
                 outputs[step * batch_size + i, j] = output[i, j]
-        totals[step], counts[step] = _loss(
-            loss, delta, output, targets, sample_weights, rows, matrix_at(upper, 0, size, width)
+        totals[step], counts[step] = batch_loss(
+            loss, delta, output, targets, sample_weights, rows, matrix_at(upper, 0, size, width), compared
         )
         backward(
             operations, lowest, size, weights, gradients, scales, masks, moments, sums, arena, places, upper, lower,

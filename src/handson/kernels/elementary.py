@@ -1,17 +1,17 @@
 """Elementary functions of vectors, accurate to about two units in the last place.
 
 `math.exp` and `math.tanh` are calls of a library, one value after another; these are plain arithmetic. The
-polynomial is that of the Cephes library (Moshier, 1992).
+polynomials of exp and log are those of the Cephes library (Moshier, 1992).
 """
 
 from __future__ import annotations
 
 from numpy import float32
 
-from handson.kernels.vectors import choose_smaller, compiled, power_of_two
+from handson.kernels.vectors import choose_smaller, compiled, exponent_of, fraction_of, power_of_two
 
 _ONE, _TWO = float32(1), float32(2)
-_ROOT_HALF = float32(0.7071067811865476)
+_ROOT_HALF, _ROOT_TWO = float32(0.7071067811865476), float32(1.4142135623730951)
 _LOG2_E = float32(1.4426950408889634)
 # ln 2 in two parts, the first with few digits, so that a whole number times it is exact.
 _LN2_HIGH, _LN2_LOW = float32(0.693359375), float32(-2.12194440e-4)
@@ -77,6 +77,29 @@ def logarithm_of_one_more(x):
     p = p * z + float32(1 / 5)
     p = p * z + float32(1 / 3)
     return (s + s) * (p * z) + (s + s)
+
+
+@compiled
+def logarithm(x):
+    """log(x) for x from the smallest normal number to the largest.
+
+    x is a fraction between the roots of 1/2 and of 2 times a power of two.
+    """
+    fraction, power = fraction_of(x), exponent_of(x)
+    power = choose_smaller(_ROOT_TWO, fraction, power + _ONE, power)
+    r = choose_smaller(_ROOT_TWO, fraction, fraction * float32(0.5), fraction) - _ONE
+    z = r * r
+    p = r * float32(7.0376836292e-2) + float32(-1.1514610310e-1)
+    p = p * r + float32(1.1676998740e-1)
+    p = p * r + float32(-1.2420140846e-1)
+    p = p * r + float32(1.4249322787e-1)
+    p = p * r + float32(-1.6668057665e-1)
+    p = p * r + float32(2.0000714765e-1)
+    p = p * r + float32(-2.4999993993e-1)
+    p = p * r + float32(3.3333331174e-1)
+    p = (p * r) * z + power * _LN2_LOW - z * float32(0.5)
+    # The last term is 0, but for NaN, which the bits above do not keep.
+    return (r + p) + power * _LN2_HIGH + (x - x)
 
 
 @compiled

@@ -100,6 +100,31 @@ def power_of_two(typing_context: Any, x: Any) -> Any:
     return VECTOR(VECTOR), generate
 
 
+@intrinsic
+def exponent_of(typing_context: Any, x: Any) -> Any:
+    """The n of x = 2**n f with f from 1 to 2, for positive normal numbers."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        bits = builder.lshr(builder.bitcast(arguments[0], LANE_VECTOR), ir.Constant(LANE_VECTOR, [23] * LANES))
+        return builder.sitofp(builder.sub(bits, ir.Constant(LANE_VECTOR, [127] * LANES)), LLVM_VECTOR)
+
+    return VECTOR(VECTOR), generate
+
+
+@intrinsic
+def fraction_of(typing_context: Any, x: Any) -> Any:
+    """The f of x = 2**n f with f from 1 to 2, for positive normal numbers."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        bits = builder.and_(
+            builder.bitcast(arguments[0], LANE_VECTOR), ir.Constant(LANE_VECTOR, [(1 << 23) - 1] * LANES)
+        )
+        one = builder.or_(bits, ir.Constant(LANE_VECTOR, [127 << 23] * LANES))
+        return builder.bitcast(one, LLVM_VECTOR)
+
+    return VECTOR(VECTOR), generate
+
+
 _MASK = ir.VectorType(ir.IntType(1), LANES)
 
 
@@ -107,6 +132,29 @@ def _first_lanes(builder: Any, count: Any) -> Any:
     """Code for a mask that is true in the first lanes."""
     counts = spread(builder, builder.trunc(count, LANE))
     return builder.icmp_signed("<", ir.Constant(LANE_VECTOR, list(range(LANES))), counts)
+
+
+@intrinsic
+def first_lanes(typing_context: Any, vector: Any, count: Any) -> Any:
+    """The first values of a vector; 0 for the others."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        mask = _first_lanes(builder, arguments[1])
+        return builder.select(mask, arguments[0], ir.Constant(LLVM_VECTOR, None))
+
+    return VECTOR(VECTOR, types.intp), generate
+
+
+@intrinsic
+def sum_of(typing_context: Any, vector: Any) -> Any:
+    """The sum of a vector's values, in pairs."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        kind = ir.FunctionType(ir.FloatType(), [ir.FloatType(), LLVM_VECTOR])
+        add = cgutils.get_or_insert_function(builder.module, kind, f"llvm.vector.reduce.fadd.v{LANES}f32")
+        return builder.call(add, [ir.Constant(ir.FloatType(), -0.0), arguments[0]], fastmath=("reassoc",))
+
+    return types.float32(VECTOR), generate
 
 
 class _Stretch(NamedTuple):

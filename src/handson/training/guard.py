@@ -19,7 +19,7 @@ from handson.errors import TrainingError
 from handson.schedules import Schedule
 from handson.training.engines.eager import Eager
 from handson.training.job import Span
-from handson.training.state import TrainingState, named_weights
+from handson.training.state import named_weights
 from handson.training.sums import Sums
 
 # Long epochs get a fresh copy this often, so that a repetition stays short.
@@ -46,7 +46,7 @@ class Found(NamedTuple):
 
 
 class Guard:
-    """Keeps a copy of the training state to come back to.
+    """Says when the engine keeps a copy of the training state, and comes back to it.
 
     Parameters
     ----------
@@ -60,18 +60,18 @@ class Guard:
 
     def __init__(self, engine: Any, on_nan: str, tell: Callable[[str], None]) -> None:
         self.engine, self.on_nan, self.tell = engine, on_nan, tell
-        self._copy: TrainingState = engine.state.copy()
         self._span = Span(-1, 0, 0, 0, 0, 0)
         self._taken = -math.inf
 
-    def before(self, span: Span) -> None:
-        """Take a copy before a span, if the epoch is new or the last copy old."""
+    def before(self, span: Span) -> bool:
+        """Whether the state before a span is to be kept: the epoch is new or the last copy old."""
         if self.on_nan == "ignore":
-            return
+            return False
         now = time.monotonic()
-        fresh = self._span.epoch != span.epoch
-        if fresh or now - self._taken > SECONDS_BETWEEN_COPIES:
-            self._copy, self._span, self._taken = self.engine.state.copy(self._copy), span, now
+        due = self._span.epoch != span.epoch or now - self._taken > SECONDS_BETWEEN_COPIES
+        if due:
+            self._span, self._taken = span, now
+        return due
 
     def after(self, span: Span, sums: Sums) -> bool:
         """Whether the training can go on after a span.
@@ -93,7 +93,7 @@ class Guard:
     def locate(self, span: Span) -> Found:
         """Repeat the steps since the copy on the reference engine, up to the first tensor that is not finite."""
         job, reference = self.engine.job, Eager(self.engine.job)
-        self._restore()
+        self.engine.go_back()
         found = Found(span.epoch, span.last - 1, "the loss", "its sum over the epoch")
         for step in range(self._span.first, span.last):
             one = span._replace(first=step, last=step + 1)
@@ -104,11 +104,8 @@ class Guard:
             if event is not None:
                 found = Found(span.epoch, step, *event)
                 break
-        self._restore()
+        self.engine.go_back()
         return found
-
-    def _restore(self) -> None:
-        self._copy.restore(self.engine.job.module, self.engine.job.optimizer)
 
 
 def _first_bad(sums: Sums, weights: dict[str, Tensor], watch: Watch) -> tuple[str, str] | None:

@@ -46,8 +46,7 @@ def run(
         first, sums = record.enter(epoch, callbacks, history)
         logs = engine.job.report(sums)
         for span in pace.spans(epoch, first, training.steps, epochs.stop, model.age):
-            guard.before(span)
-            engine.train(span, sums)
+            engine.train(span, sums, keep=guard.before(span))
             logs = engine.job.report(sums)  # the one place where the host waits for the device
             if not guard.after(span, sums):
                 model.stop_training = True

@@ -32,6 +32,13 @@ def trainable_weights(module: nn.Module) -> dict[str, Tensor]:
     return {name: weight for name, weight in module.named_parameters() if weight.requires_grad}
 
 
+def values_of(optimizer: Optimizer) -> dict[str, Any]:
+    """What an optimizer remembers beside its slots, as JSON; a schedule belongs to its settings."""
+    rate = optimizer.learning_rate
+    values = {"iterations": optimizer.iterations, "learning_rate": rate if isinstance(rate, float) else None}
+    return {"optimizer": values}
+
+
 @dataclass
 class TrainingState:
     """A view of everything that a training changes.
@@ -56,9 +63,7 @@ class TrainingState:
         tensors = {f"weights/{name}": weight for name, weight in named_weights(module).items()}
         for slot, held in optimizer.slots.items():
             tensors |= {f"optimizer/{slot}/{name}": tensor for name, tensor in held.items()}
-        rate = optimizer.learning_rate
-        values = {"iterations": optimizer.iterations, "learning_rate": rate if isinstance(rate, float) else None}
-        return cls(tensors, {"optimizer": values})
+        return cls(tensors, values_of(optimizer))
 
     @torch.no_grad()
     def copy(self, memory: TrainingState | None = None) -> TrainingState:

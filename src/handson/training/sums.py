@@ -39,7 +39,9 @@ class Sums:
         """Add the sums and counts of several batches, as one after another."""
         self.read()
         # NumPy's sum would add in pairs, and Python's, from 3.12 on, with a correction.
-        self.totals[name] = float(np.add.accumulate(np.concatenate(((self.totals.get(name, 0.0),), totals)))[-1])
+        running = totals.astype(np.float64)
+        running[0] += self.totals.get(name, 0.0)
+        self.totals[name] = float(np.add.accumulate(running, out=running)[-1])
         self.counts[name] = self.counts.get(name, 0.0) + float(counts.sum())
 
     def read(self) -> None:

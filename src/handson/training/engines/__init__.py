@@ -47,8 +47,14 @@ class Engine(Protocol):
     def state(self) -> TrainingState:
         """Everything that training changes."""
 
-    def train(self, span: Span, sums: Sums) -> None:
-        """Run the steps of a span; add what they report to the sums of the epoch."""
+    def train(self, span: Span, sums: Sums, keep: bool = False) -> None:
+        """Run the steps of a span; add what they report to the sums of the epoch.
+
+        If asked to, keep a copy of the state before the span.
+        """
+
+    def go_back(self) -> None:
+        """To the state that was kept last."""
 
     def averaged(self) -> AbstractContextManager[None]:
         """While this lasts, the net has the averaged weights, if its optimizer keeps an average."""

@@ -81,14 +81,16 @@ class DenseProgram(Eager):
             self._prepare()
         return not self.job.watched() and program_update.obstacle(self.job) is None
 
-    def train(self, span: Span, sums: Sums) -> None:
+    def train(self, span: Span, sums: Sums, keep: bool = False) -> None:
         if not self._still_runs():
-            return super().train(span, sums)
+            return super().train(span, sums, keep)
         job, program, size = self.job, self._program, self.job.batches.batch_size
         order = job.batches.order(span.age).numpy() if job.batches.shuffle else np.arange(len(job.batches))
         order = order[span.first * size : span.last * size]
         outputs = np.empty((len(order) if job.metrics else 0, program.width), np.float32)
         program.gather()
+        if keep:
+            self._kept = program.keep(job.optimizer)
         with flushed():
             totals, counts = self._run(span, order, outputs)
         program.scatter()
@@ -112,7 +114,8 @@ class DenseProgram(Eager):
             program.sums, program.keys(job.seed, span.age), program.thresholds, program.scales, program.masks,
             program.constants, program.arena, program.upper, program.lower, *program.loss,
             *penalties(job.penalized, program.penalized), *clipping(job.optimizer), program.weights.ends, optimizer,
-            *schedules(job.optimizer, span), *numbers, totals, counts, outputs, program.room, program.turned,
+            *schedules(job.optimizer, span), *numbers, totals, counts, outputs, program.compared, program.room,
+            program.turned,
         )  # fmt: skip
         return totals, counts
 

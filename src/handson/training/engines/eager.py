@@ -33,6 +33,7 @@ class Eager:
         self.job = job
         self._scale_inputs = None if job.input_scaling is None else job.input_scaling.to(job.device)
         self._scale_targets = None if job.target_scaling is None else job.target_scaling.to(job.device)
+        self._kept: TrainingState | None = None
 
     @staticmethod
     def obstacle(job: Job) -> str | None:
@@ -43,8 +44,10 @@ class Eager:
     def state(self) -> TrainingState:
         return TrainingState.of(self.job.module, self.job.optimizer)
 
-    def train(self, span: Span, sums: Sums) -> None:
+    def train(self, span: Span, sums: Sums, keep: bool = False) -> None:
         job = self.job
+        if keep:
+            self._kept = self.state.copy(self._kept)
         named = trainable_weights(job.module)
         names, weights = list(named), list(named.values())
         job.optimizer.bind(names, weights)
@@ -58,6 +61,10 @@ class Eager:
                 gradients = self.gradients(batch, weights, sums)
                 position = span.position(step, job.optimizer.iterations)
                 job.optimizer.apply(names, weights, gradients, position)
+
+    def go_back(self) -> None:
+        if self._kept is not None:
+            self._kept.restore(self.job.module, self.job.optimizer)
 
     def gradients(self, batch: tuple[Tensor, Tensor, Tensor | None], weights: list[Tensor], sums: Sums) -> list[Tensor]:
         """The gradients of one batch; its loss and metrics are added to the sums."""

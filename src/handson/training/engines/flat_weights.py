@@ -57,13 +57,15 @@ class FlatWeights:
         self._offsets = {id(every[name]): int(first) for name, first in zip(names, ends, strict=False)}
         self.ends = ends[1 : 1 + len(self._names)].astype(np.int64)
         self.rows = np.zeros((2 + MOST_SLOTS, int(ends[-1])), np.float32)
-        self._parts = [
-            [part.reshape(every[name].shape) for name, part in zip(held, np.split(row, ends[1:-1]), strict=False)]
-            for row, held in zip(self.rows, [names, *[self._names] * (1 + MOST_SLOTS)], strict=True)
+        self._kept = np.zeros_like(self.rows)
+        self._places = [
+            (name, slice(first, last), every[name].shape)
+            for name, first, last in zip(names, ends[:-1].tolist(), ends[1:].tolist(), strict=True)
         ]
         self._tensors: list[Tensor] = []
         self._memory: list[int] = []
         self._pairs: list[tuple[np.ndarray, np.ndarray]] = []
+        self._copies: dict[str, Tensor] = {}
 
     @property
     def trainable(self) -> list[bool]:
@@ -86,6 +88,11 @@ class FlatWeights:
             values[...] = part
         torch.autograd.graph.increment_version(self._tensors)
 
+    def keep(self) -> dict[str, Tensor]:
+        """A copy of what was gathered, under the names of `TrainingState`; it lasts until the next one."""
+        self._kept[...] = self.rows
+        return self._copies
+
     def _find(self) -> None:
         """Look whether tensors or their memory were exchanged since the last time."""
         tensors = self._list()
@@ -93,17 +100,29 @@ class FlatWeights:
             weights = [held[name] for held, name in self._owners[: len(self._names)]]
             self._optimizer.bind(self._names, weights)  # type: ignore[arg-type]
             self._tensors = tensors = self._list()  # type: ignore[assignment]
-            parts = [part for row in self._used() for part in self._parts[row]]
-            self._pairs = [(t.detach().numpy(), part) for t, part in zip(self._tensors, parts, strict=True)]
+            self._pairs = [
+                (tensor.detach().numpy(), part)
+                for tensor, part in zip(self._tensors, self._parts(self.rows).values(), strict=True)
+            ]
+            self._copies = {path: torch.from_numpy(part) for path, part in self._parts(self._kept).items()}
             self._memory = [tensor.data_ptr() for tensor in self._tensors]
 
-    def _used(self) -> list[int]:
-        """The rows that there are tensors for."""
-        return [*range(1 + len(self._optimizer.slot_values())), *([-1] if self._optimizer.use_ema else [])]
+    def _parts(self, rows: np.ndarray) -> dict[str, np.ndarray]:
+        """What in the rows belongs to which tensor, in the order of `_list`."""
+        slots, trained = self._slots(), self._places[: len(self._names)]
+        used = [rows[0], *rows[1 : 1 + len(self._optimizer.slot_values())], *([rows[-1]] if "average" in slots else [])]
+        prefixes = ["weights", *(f"optimizer/{slot}" for slot in slots)]
+        return {
+            f"{prefix}/{name}": row[place].reshape(shape)
+            for prefix, row in zip(prefixes, used, strict=True)
+            for name, place, shape in (self._places if prefix == "weights" else trained)
+        }
+
+    def _slots(self) -> list[str]:
+        return [*self._optimizer.slot_values(), *(["average"] if self._optimizer.use_ema else [])]
 
     def _list(self) -> list[Tensor | None]:
-        slots = [*self._optimizer.slot_values(), *(["average"] if self._optimizer.use_ema else [])]
-        of_slots = [self._optimizer.slots.get(slot, {}) for slot in slots]
+        of_slots = [self._optimizer.slots.get(slot, {}) for slot in self._slots()]
         weights = [held[name] for held, name in self._owners]
         return weights + [held.get(name) for held in of_slots for name in self._names]
 

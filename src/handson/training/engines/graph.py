@@ -77,10 +77,12 @@ class Graph(Eager):
             return f"{_foreign(job.module)}, which is not handson's and may draw random numbers of its own"
         return recorded_update.obstacle(job.optimizer)
 
-    def train(self, span: Span, sums: Sums) -> None:
+    def train(self, span: Span, sums: Sums, keep: bool = False) -> None:
         job = self.job
         job.module.train()
         self._prepare()
+        if keep:
+            self._kept = self.state.copy(self._kept)
         self._tables.enter(span.age)
         self._stream.enter(span.age)
         with arithmetic(job.precision, job.device), active(self._stream):

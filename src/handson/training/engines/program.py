@@ -18,10 +18,12 @@ from handson.losses import (
     MeanSquaredError,
     SparseCategoricalCrossentropy,
 )
+from handson.optimizers import Optimizer
 from handson.randomness.keys import derive
 from handson.training.engines.flat_weights import FlatWeights
 from handson.training.engines.program_update import places_of
 from handson.training.job import Job
+from handson.training.state import TrainingState, values_of
 
 LOSSES = (
     MeanSquaredError, MeanAbsoluteError, Huber, BinaryCrossentropy, CategoricalCrossentropy,
@@ -55,7 +57,7 @@ class Program:
         self.arena = np.zeros(int(self.places[-1]) + size * widest, np.float32)
         self.masks = np.zeros(len(self.arena) if self._layers else 1, np.bool_)
         self.upper, self.lower = np.zeros(size * widest, np.float32), np.zeros(size * widest, np.float32)
-        self.sums = np.zeros((2, widest), np.float32)
+        self.sums, self.compared = np.zeros((2, widest), np.float32), np.zeros((2, size * self.width), np.float32)
         self.room, self.turned = _scratch(self.operations, size)
         features = sum(layer.moving_mean.numel() for layer in self._norms)
         self.moving, self.moments = np.zeros((2, features), np.float32), np.zeros((2, features), np.float32)
@@ -111,6 +113,15 @@ class Program:
         if self._norms:
             self.moving[0] = np.concatenate([layer.moving_mean.numpy() for layer in self._norms])
             self.moving[1] = np.concatenate([layer.moving_variance.numpy() for layer in self._norms])
+
+    def keep(self, optimizer: Optimizer) -> TrainingState:
+        """A copy of the state, from the flat arrays; it lasts until the next one."""
+        moments = {
+            f"weights/{layer.name}.{name}": getattr(layer, name).clone()
+            for layer in self._norms
+            for name in ("moving_mean", "moving_variance")
+        }
+        return TrainingState(self.weights.keep() | moments, values_of(optimizer))
 
     @torch.no_grad()
     def scatter(self) -> None:
@@ -180,7 +191,7 @@ def arrays(job: Job) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def _loss_code(loss: Any) -> int:
     """The loss of the program, -1 if it has none for it."""
-    from handson.kernels import dense_program as kernel
+    from handson.kernels import dense_loss as kernel
 
     logits = getattr(loss, "from_logits", False)
     codes: dict[type, int] = {

@@ -75,27 +75,30 @@ def schedules(optimizer: Any, span: Span) -> tuple[np.ndarray, np.ndarray, np.nd
     Adam's rates have their bias corrections in them. Without an average the shares are 0.
     """
     steps, rates = span.last - span.first, _values(optimizer, "learning_rate", span)
-    momenta, decays, shares = np.zeros(steps), np.ones(steps), np.zeros(steps)
+    momenta = np.zeros(steps, np.float32)
     if getattr(optimizer, "momentum", 0.0):
-        momenta = _values(optimizer, "momentum", span)
+        momenta[:] = _values(optimizer, "momentum", span)
+    decays = np.ones(steps, np.float32)
     if optimizer.weight_decay:
-        decays -= rates * optimizer.weight_decay
+        decays[:] = 1.0 - rates * optimizer.weight_decay
     if isinstance(optimizer, Adam):
-        times = optimizer.iterations + np.arange(1, 1 + steps)
+        times = np.arange(optimizer.iterations + 1.0, optimizer.iterations + steps + 1.0)
         rates = rates * np.sqrt(1.0 - optimizer.beta_2**times) / (1.0 - optimizer.beta_1**times)
+    shares = np.zeros(steps, np.float32)
     if optimizer.use_ema:
         shares += 1.0 - optimizer.ema_momentum
         # As in Keras, the average starts from the weights after the first step.
         shares[: 0 if optimizer.iterations else 1] = 1.0
-    return rates.astype(np.float32), momenta.astype(np.float32), decays.astype(np.float32), shares.astype(np.float32)
+    return np.full(steps, rates, np.float32), momenta, decays, shares
 
 
-def _values(optimizer: Any, name: str, span: Span) -> np.ndarray:
-    """A hyper-parameter in each step."""
-    steps, first = span.last - span.first, optimizer.iterations
-    if not isinstance(getattr(optimizer, name), Schedule):
-        return np.full(steps, float(getattr(optimizer, name)))
-    return np.array([optimizer.value(name, span.position(span.first + k, first + k)) for k in range(steps)])
+def _values(optimizer: Any, name: str, span: Span) -> Any:
+    """A hyper-parameter in each step: one number if it is the same in all of them."""
+    value, first = getattr(optimizer, name), optimizer.iterations
+    if not isinstance(value, Schedule):
+        return float(value)
+    steps = range(span.last - span.first)
+    return np.array([optimizer.value(name, span.position(span.first + k, first + k)) for k in steps])
 
 
 def optimizer_code(optimizer: Any) -> tuple[int, tuple[Any, ...]]:
