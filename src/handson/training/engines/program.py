@@ -20,7 +20,7 @@ from handson.losses import (
 )
 from handson.optimizers import Optimizer
 from handson.randomness.keys import derive
-from handson.training.engines.flat_weights import FlatWeights
+from handson.training.engines.flat_weights import FlatWeights, aligned
 from handson.training.engines.program_update import places_of
 from handson.training.job import Job
 from handson.training.state import TrainingState, values_of
@@ -44,7 +44,7 @@ class Program:
 
         layers = _layers_of(job)
         self.weights = FlatWeights(job.module, job.optimizer)
-        self.gradients = np.zeros_like(self.weights.rows[0])
+        self.gradients = aligned(len(self.weights.rows[0]))
         self.trained, self.penalized = self.weights.trainable, places_of(job.penalized, self.weights)
         self._layers = [layer for layer in layers if isinstance(layer, Dropout) and layer.rate > 0]
         self._norms = [layer for layer in layers if isinstance(layer, BatchNormalization)]
@@ -54,9 +54,9 @@ class Program:
         size, widest = job.batches.batch_size, max(widths)
         self.width = widths[-1]
         self.places = _places(self.operations, size)
-        self.arena = np.zeros(int(self.places[-1]) + size * widest, np.float32)
+        self.arena = aligned(int(self.places[-1]) + size * widest)
         self.masks = np.zeros(len(self.arena) if self._layers else 1, np.bool_)
-        self.upper, self.lower = np.zeros(size * widest, np.float32), np.zeros(size * widest, np.float32)
+        self.upper, self.lower = aligned(size * widest), aligned(size * widest)
         self.sums, self.compared = np.zeros((2, widest), np.float32), np.zeros((2, size * self.width), np.float32)
         self.room, self.turned = _scratch(self.operations, size)
         features = sum(layer.moving_mean.numel() for layer in self._norms)
@@ -164,8 +164,8 @@ def _scratch(operations: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]
 
     sizes = operations[:, [kernel.BEFORE, kernel.AFTER]]
     rows, largest = max(size, int(sizes.max())), int(sizes.prod(1).max())
-    room = np.empty((2, min(rows, MOST_MULTIPLICATIONS), LANES), np.float32)
-    return room, np.empty(min(largest, MOST_MULTIPLICATIONS), np.float32)
+    room = aligned(2, min(rows, MOST_MULTIPLICATIONS), LANES)
+    return room, aligned(min(largest, MOST_MULTIPLICATIONS))
 
 
 def arrays(job: Job) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
