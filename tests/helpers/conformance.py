@@ -129,7 +129,7 @@ def trained(engine, descriptions, loss, optimizer, outputs, x, y, weights, epoch
         seed=9,
         sample_weight=weights,
         engine=engine,
-        validation_data=(x, y),
+        validation_data=(x, y) if weights is None else (x, y, weights),
     )
     return net, history
 

@@ -16,16 +16,17 @@ import numpy as np
 from handson.kernels.dense_activation import activate, deactivate
 from handson.kernels.dense_layer import compiled, dense_gradients, dense_outputs, input_gradients
 from handson.kernels.dense_loss import batch_loss
-from handson.kernels.dense_update import apply_gradients
+from handson.kernels.dense_update import NONE, UNBOUNDED, apply_gradients
 from handson.kernels.keyed_dropout import element_word, row_words
 from handson.kernels.views import matrix_at
 
-MATMUL, ACTIVATION, DROPOUT, BATCH_NORMALIZATION = range(4)
+MATMUL, ACTIVATION, DROPOUT, BATCH_NORMALIZATION, SCALING = range(5)
 
 # Columns of an operation: the kind; the sizes of a sample before and after; and what the kind needs.
 #   MATMUL: offsets of kernel and bias (-1: none), and whether any of them is trained. ACTIVATION: which.
 #   DROPOUT: its number.
-#   BATCH_NORMALIZATION: offsets of gamma and beta (-1: none), of its moments, and its number.
+#   BATCH_NORMALIZATION: offsets of gamma and beta (-1: none), of its moments, and its number. SCALING, which is what it
+#   does in evaluation mode: the same.
 KIND, BEFORE, AFTER, FIRST, SECOND, THIRD, NUMBER, COLUMNS = range(8)
 
 ZERO, ONE = np.float32(0), np.float32(1)
@@ -68,6 +69,15 @@ def _normalize(x, y, gamma, beta, epsilon, momentum, moving, moments):
             y[i, j] = (x[i, j] - mean[j]) * inverse[j] * (gamma[j] if len(gamma) else ONE) + (
                 beta[j] if len(beta) else ZERO
             )
+
+
+@compiled
+def _scale(x, y, gamma, beta, epsilon, moving):
+    """Batch normalization in evaluation mode."""
+    for j in range(x.shape[1]):
+        factor = (gamma[j] if len(gamma) else ONE) / math.sqrt(moving[1, j] + epsilon)
+        for i in range(x.shape[0]):
+            y[i, j] = (x[i, j] - moving[0, j]) * factor + (beta[j] if len(beta) else ZERO)
 
 
 @compiled
@@ -122,10 +132,11 @@ def forward(
         else:
             number, third = operations[o, NUMBER], operations[o, THIRD]
             gamma, beta = _part(weights, operations[o, FIRST], after), _part(weights, operations[o, SECOND], after)
-            _normalize(
-                x, y, gamma, beta, constants[number, 0], constants[number, 1],
-                moving[:, third : third + after], moments[:, third : third + after],
-            )  # fmt: skip
+            epsilon, momentum, moved = constants[number, 0], constants[number, 1], moving[:, third : third + after]
+            if kind == SCALING:
+                _scale(x, y, gamma, beta, epsilon, moved)
+                continue
+            _normalize(x, y, gamma, beta, epsilon, momentum, moved, moments[:, third : third + after])
 
 
 @compiled
@@ -170,7 +181,10 @@ def train(
     clipping, bound, ends, optimizer, rates, momenta, decays, shares, first, second, epsilon, totals, counts, outputs,
     compared, room, turned,
 ):  # fmt: skip
-    """Train on the rows of `order`, a step for each `batch_size` of them; losses go into `totals` and `counts`."""
+    """Train on the rows of `order`, a step for each `batch_size` of them; losses go into `totals` and `counts`.
+
+    Where the optimizer is NONE, nothing is trained, but losses and outputs are those of the weights as they are.
+    """
     columns = inputs.shape[1]
     width = operations[-1, AFTER]
     for step in range(len(totals)):
@@ -191,6 +205,8 @@ def train(
         totals[step], counts[step] = batch_loss(
             loss, delta, output, targets, sample_weights, rows, matrix_at(upper, 0, size, width), compared
         )
+        if optimizer == NONE:
+            continue
         backward(
             operations, lowest, size, weights, gradients, scales, masks, moments, sums, arena, places, upper, lower,
             room, turned,

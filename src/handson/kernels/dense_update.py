@@ -13,7 +13,7 @@ import numpy as np
 from handson.kernels.dense_layer import compiled
 
 (PLAIN_SGD, MOMENTUM_SGD, NESTEROV_SGD, RMSPROP, MOMENTUM_RMSPROP, CENTERED_RMSPROP, CENTERED_MOMENTUM_RMSPROP, ADAM,
- AMSGRAD, ADAGRAD, ADADELTA) = range(11)  # fmt: skip
+ AMSGRAD, ADAGRAD, ADADELTA, NONE) = range(12)  # fmt: skip
 UNBOUNDED, BY_VALUE, BY_NORM, BY_GLOBAL_NORM = range(4)
 
 ZERO, ONE, TWO = np.float32(0), np.float32(1), np.float32(2)

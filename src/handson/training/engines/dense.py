@@ -2,8 +2,8 @@
 
 Small nets spend their time not in arithmetic but between the operations. Here nothing is between them: weights and
 slots are copied into flat arrays, the program of `handson.kernels.dense_program` runs all steps of the span, and the
-results are copied back. Only a loss of a user is computed in every step by PyTorch. Evaluation and prediction are those
-of the reference.
+results are copied back. Only a loss of a user is computed in every step by PyTorch. Evaluation takes the same program,
+without what it trains with; prediction is that of the reference.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from torch import Tensor
 
 from handson import activations
 from handson.averages import Function
+from handson.data.batches import Batches
 from handson.kernels.denormals import flushed
 from handson.layers import Activation, BatchNormalization, Dense, Dropout, Flatten, InputLayer
 from handson.metrics import LossMetric, Metric
@@ -32,6 +33,9 @@ from handson.training.sums import Sums
 MOST_WEIGHTS, MOST_INPUTS = 1 << 20, 1 << 28
 # A shorter training is over before the program is loaded.
 FEWEST_STEPS = 5000
+
+
+Arrays = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 class DenseProgram(Eager):
@@ -70,8 +74,9 @@ class DenseProgram(Eager):
 
     def _prepare(self) -> None:
         self._settings = self.job.settings()
-        self._inputs, self._targets, self._weights = arrays(self.job)
+        self._inputs, self._targets, self._weights = arrays(self.job, self.job.batches)
         self._program = Program(self.job)
+        self._measured: dict[int, Arrays] = {id(self.job.batches): (self._inputs, self._targets, self._weights)}
 
     def _still_runs(self) -> bool:
         """Whether there is a program for the training as it is now; callbacks may have changed net or optimizer."""
@@ -97,7 +102,7 @@ class DenseProgram(Eager):
         job.optimizer.iterations += span.last - span.first
         sums.add_steps("loss", totals, counts)
         if job.metrics:
-            self._add_metrics(sums, torch.from_numpy(order), torch.from_numpy(outputs), span.last - span.first)
+            self._add_metrics(sums, torch.from_numpy(order), torch.from_numpy(outputs), job.batches)
 
     def _run(self, span: Span, order: np.ndarray, outputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The steps of a span on the flat weights: the sums and counts of their losses."""
@@ -119,6 +124,27 @@ class DenseProgram(Eager):
         )  # fmt: skip
         return totals, counts
 
+    @torch.no_grad()
+    def evaluate(self, batches: Batches) -> Sums:
+        if not self._measures(batches):
+            return super().evaluate(batches)
+        job, program = self.job, self._program
+        if id(batches) not in self._measured:
+            self._measured[id(batches)] = arrays(job, batches)
+        program.gather()
+        with flushed():
+            total, count, outputs = program.measure(*self._measured[id(batches)], job.batches.batch_size)
+        sums = Sums()
+        sums.add("loss", total + float(self.penalty()) * count, count)
+        if job.metrics:
+            self._add_metrics(sums, torch.arange(len(batches)), torch.from_numpy(outputs), batches)
+        return sums
+
+    def _measures(self, batches: Batches) -> bool:
+        """Whether there is a program for an evaluation."""
+        fits = type(self.job.loss) in LOSSES and not batches.streams and batches.inputs.numel() <= MOST_INPUTS
+        return fits and self._still_runs()
+
     def _loss(self, rows: np.ndarray, output: np.ndarray) -> tuple[float, float, np.ndarray]:
         """The loss of a batch in PyTorch, as sum and count, and the gradient of the outputs."""
         batches, places = self.job.batches, torch.from_numpy(rows)
@@ -131,24 +157,24 @@ class DenseProgram(Eager):
         (gradient,) = torch.autograd.grad(total / max(number, 1.0), outputs)
         return float(total.detach()), number, gradient.numpy()
 
-    def _add_metrics(self, sums: Sums, rows: Tensor, prediction: Tensor, steps: int) -> None:
-        """The metrics of the span, summed step by step so that they do not depend on its length."""
+    def _add_metrics(self, sums: Sums, rows: Tensor, prediction: Tensor, batches: Batches) -> None:
+        """The metrics of some rows, summed batch by batch so that they do not depend on how many there are."""
         from handson.kernels.dense_program import segment_sums
 
         if self._scale_targets is not None:
             prediction = self._scale_targets.undo(prediction)
-        batches = self.job.batches
-        targets = batches.targets.index_select(0, rows)
+        targets, steps = batches.targets.index_select(0, rows), -(-len(rows) // batches.batch_size)
         for metric in self.job.metrics:
             if not _is_elementwise(metric):
                 pairs = zip(targets.split(batches.batch_size), prediction.split(batches.batch_size), strict=True)
                 for y_true, y_pred in pairs:
                     sums.add(metric.name, *metric.sums(y_true, y_pred, None, batches.masked))
                 continue
-            values = metric.values(metric.fill(targets), prediction).reshape(len(rows), -1)
-            present = metric.present(targets).reshape(len(rows), -1)
+            wanted = metric.fill(targets) if batches.masked else targets
+            values = metric.values(wanted, prediction).to(torch.float32).numpy().reshape(len(rows), -1)
+            present = metric.present(targets).numpy() if batches.masked else np.ones(values.shape, np.bool_)
             totals, counts = np.zeros(steps), np.zeros(steps, np.int64)
-            segment_sums(values.to(torch.float32).numpy(), present.numpy(), batches.batch_size, totals, counts)
+            segment_sums(values, present.reshape(values.shape), batches.batch_size, totals, counts)
             sums.add_steps(metric.name, totals, counts)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from handson import activations
+from handson.data.batches import Batches
 from handson.layers import BatchNormalization, Dense, Dropout
 from handson.losses import (
     BinaryCrossentropy,
@@ -54,6 +55,8 @@ class Program:
         size, widest = job.batches.batch_size, max(widths)
         self.width = widths[-1]
         self.places = _places(self.operations, size)
+        self.measuring = _measuring(self.operations)
+        self.measuring_places = _places(self.measuring, size)
         self.arena = aligned(int(self.places[-1]) + size * widest)
         self.masks = np.zeros(len(self.arena) if self._layers else 1, np.bool_)
         self.upper, self.lower = aligned(size * widest), aligned(size * widest)
@@ -114,6 +117,29 @@ class Program:
             self.moving[0] = np.concatenate([layer.moving_mean.numpy() for layer in self._norms])
             self.moving[1] = np.concatenate([layer.moving_variance.numpy() for layer in self._norms])
 
+    def measure(
+        self, inputs: np.ndarray, targets: np.ndarray, weights: np.ndarray, size: int
+    ) -> tuple[float, int, np.ndarray]:
+        """Sum and count of the loss in evaluation mode, and the outputs, for what was gathered.
+
+        The rows are taken `size` at a time.
+        """
+        from handson.kernels import dense_program as kernel
+
+        steps = -(-len(inputs) // size)
+        totals, counts = np.zeros(steps), np.zeros(steps, np.int64)
+        outputs = np.empty((len(inputs), self.width), np.float32)
+        none, number = np.zeros(0, np.float32), np.float32(0)
+        kernel.train(
+            inputs, targets, weights, np.arange(len(inputs)), size, self.measuring, 0, self.measuring_places,
+            self.weights.rows[0], self.gradients, self.weights.rows[1:], self.moving, self.moments, self.sums,
+            self.keys(0, 0), self.thresholds, self.scales, self.masks, self.constants, self.arena, self.upper,
+            self.lower, *self.loss, np.zeros((0, 2), np.int64), np.zeros((0, 2), np.float32), kernel.UNBOUNDED, number,
+            self.weights.ends, kernel.NONE, none, none, none, none, number, number, number, totals, counts, outputs,
+            self.compared, self.room, self.turned,
+        )  # fmt: skip
+        return float(totals.sum()), int(counts.sum()), outputs
+
     def keep(self, optimizer: Optimizer) -> TrainingState:
         """A copy of the state, from the flat arrays; it lasts until the next one."""
         moments = {
@@ -156,6 +182,15 @@ def _places(operations: np.ndarray, size: int) -> np.ndarray:
     return np.array(places)
 
 
+def _measuring(operations: np.ndarray) -> np.ndarray:
+    """The operations in evaluation mode."""
+    from handson.kernels import dense_program as kernel
+
+    kept = operations[operations[:, kernel.KIND] != kernel.DROPOUT]
+    kept[kept[:, kernel.KIND] == kernel.BATCH_NORMALIZATION, kernel.KIND] = kernel.SCALING
+    return kept
+
+
 def _scratch(operations: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
     """What small products need: room for parts of vectors, and for a transposed kernel."""
     from handson.kernels import dense_program as kernel
@@ -168,11 +203,11 @@ def _scratch(operations: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]
     return room, aligned(min(largest, MOST_MULTIPLICATIONS))
 
 
-def arrays(job: Job) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def arrays(job: Job, batches: Batches) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Inputs, scaled; targets as the loss of the program wants them, if it has one; sample weights, or nothing."""
-    inputs = job.batches.inputs[:].to(torch.float32)
+    inputs = batches.inputs[:].to(torch.float32)
     inputs = (inputs if job.input_scaling is None else job.input_scaling.apply(inputs)).reshape(len(inputs), -1)
-    targets, loss = job.batches.targets[:], job.loss
+    targets, loss = batches.targets[:], job.loss
     if type(loss) not in LOSSES:
         targets = targets.new_zeros(0, 1)
     elif loss.targets == "labels":
@@ -185,7 +220,7 @@ def arrays(job: Job) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     if smoothing:
         share = 0.5 if isinstance(loss, BinaryCrossentropy) else 1.0 / targets.shape[-1]
         targets = targets * (1.0 - smoothing) + share * smoothing
-    weights = np.zeros(0, np.float32) if job.batches.weights is None else job.batches.weights.numpy()
+    weights = np.zeros(0, np.float32) if batches.weights is None else batches.weights.numpy()
     return inputs.contiguous().numpy(), targets.to(torch.float32).contiguous().numpy(), weights
 
 
