@@ -16,7 +16,7 @@ from handson.optimizers import Adam
 from handson.training.engines import choose
 from handson.training.history import History
 from handson.training.job import Span
-from handson.training.loop import Pace
+from handson.training.pace import Pace
 from handson.training.prepare import make_job, prepare_rows
 from handson.training.state import TrainingState
 from handson.training.sums import Sums

@@ -54,12 +54,16 @@ class Callback(Noun):
     @property
     def step_interval(self) -> int | None:
         """After how many steps `on_train_batch_end` is called; None for never."""
-        kind = type(self)
-        overrides = (
-            kind.on_train_batch_end is not Callback.on_train_batch_end
-            or kind.on_train_batch_begin is not Callback.on_train_batch_begin
-        )
-        return 1 if overrides else None
+        return 1 if self._has_own("on_train_batch_begin", "on_train_batch_end") else None
+
+    @property
+    def sees_epochs(self) -> bool:
+        """Whether `on_epoch_begin` or `on_epoch_end` do anything; else a training may run through several epochs."""
+        return self._has_own("on_epoch_begin", "on_epoch_end")
+
+    def _has_own(self, *methods: str) -> bool:
+        """Whether any of these methods is not that of the base."""
+        return any(getattr(getattr(self, name), "__func__", None) is not getattr(Callback, name) for name in methods)
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Before the first epoch."""
@@ -122,6 +126,7 @@ class CallbackList:
             callback.set_params(params)
         intervals = [callback.step_interval for callback in self.callbacks]
         self.looks = any(callback.looks for callback in self.callbacks)
+        self.sees_epochs = any(callback.sees_epochs for callback in self.callbacks)
         self.step_interval = min((interval for interval in intervals if interval), default=None)
 
     def states(self) -> list[dict[str, Any]]:

@@ -33,6 +33,10 @@ class Progress(Callback):
         self._best: dict[str, float] = {}
         self._bar: Any = None
 
+    @property
+    def sees_epochs(self) -> bool:
+        return self.verbose > 0
+
     def on_train_begin(self, logs: Logs | None = None) -> None:
         self._columns, self._best = [], {}
         if self.verbose == 1:

@@ -16,7 +16,7 @@ import numpy as np
 from handson.kernels.dense_activation import activate, deactivate
 from handson.kernels.dense_layer import compiled, dense_gradients, dense_outputs, input_gradients
 from handson.kernels.dense_loss import batch_loss
-from handson.kernels.dense_update import NONE, UNBOUNDED, apply_gradients
+from handson.kernels.dense_update import NONE, apply_gradients
 from handson.kernels.keyed_dropout import element_word, row_words
 from handson.kernels.views import matrix_at
 
@@ -176,32 +176,38 @@ def backward(
 
 @compiled
 def train(
-    inputs, targets, sample_weights, order, batch_size, operations, lowest, places, weights, gradients, slots, moving,
-    moments, sums, keys, thresholds, scales, masks, constants, arena, upper, lower, loss, delta, penalized, factors,
-    clipping, bound, ends, optimizer, rates, momenta, decays, shares, first, second, epsilon, totals, counts, outputs,
-    compared, room, turned,
+    inputs, targets, sample_weights, order, batch_size, steps, operations, lowest, places, weights, gradients, slots,
+    moving, moments, sums, keys, thresholds, scales, masks, constants, arena, upper, lower, loss, delta, penalized,
+    factors, clipping, bound, ends, optimizer, rates, momenta, decays, shares, first, second, epsilon, totals, counts,
+    outputs, compared, room, turned,
 ):  # fmt: skip
-    """Train on the rows of `order`, a step for each `batch_size` of them; losses go into `totals` and `counts`.
+    """Train on the rows of `order`, which are those of one or several epochs, one after another.
+
+    Every epoch has as many rows as the others, and as many `steps`, each of which takes `batch_size` of its rows; the
+    last may be smaller. Each has a row of `keys`. The losses of the steps go into `totals` and `counts`.
 
     Where the optimizer is NONE, nothing is trained, but losses and outputs are those of the weights as they are.
     """
     columns = inputs.shape[1]
     width = operations[-1, AFTER]
+    length = len(order) // (len(totals) // steps)
     for step in range(len(totals)):
-        rows = order[step * batch_size : (step + 1) * batch_size]
+        epoch = step // steps
+        place = epoch * length + (step - epoch * steps) * batch_size
+        rows = order[place : min(place + batch_size, (epoch + 1) * length)]
         size = len(rows)
         batch = matrix_at(arena, places[0], size, columns)
         for i in range(size):
             for j in range(columns):
                 batch[i, j] = inputs[rows[i], j]
         forward(
-            operations, size, weights, rows, keys, thresholds, scales, masks, constants, moving, moments, arena, places,
-            room,
+            operations, size, weights, rows, keys[epoch], thresholds, scales, masks, constants, moving, moments, arena,
+            places, room,
         )  # fmt: skip
         output = matrix_at(arena, places[-1], size, width)
         for i in range(size if len(outputs) else 0):
             for j in range(width):
-                outputs[step * batch_size + i, j] = output[i, j]
+                outputs[place + i, j] = output[i, j]
         totals[step], counts[step] = batch_loss(
             loss, delta, output, targets, sample_weights, rows, matrix_at(upper, 0, size, width), compared
         )

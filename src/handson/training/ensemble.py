@@ -17,7 +17,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from threadpoolctl import threadpool_limits
 
@@ -97,10 +97,12 @@ class Training:
 class _Follow(Callback):
     """Ends a training when the others have been given up."""
 
+    looks: ClassVar[bool] = True
+
     def __init__(self, stop: Any) -> None:
         self.stop = stop
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+    def on_look(self, step: int, logs: dict[str, float]) -> None:
         if self.stop.is_set():
             self.model.stop_training = True
 

@@ -1,13 +1,12 @@
 """The training loop: one page, from the first epoch to the last.
 
 It never looks into a step. It cuts an epoch into spans at the steps where something must be looked at, and asks the
-engine to run each span; between spans it reads the sums, checks that they are finite, and shows progress.
+engine to run each span; between spans it reads the sums, checks that they are finite, and shows progress. Epochs at
+whose ends nobody looks may run several at once.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from handson.callbacks.base import CallbackList
@@ -15,7 +14,7 @@ from handson.data.batches import Batches
 from handson.training.engines import Engine
 from handson.training.guard import Guard
 from handson.training.history import History
-from handson.training.job import Span
+from handson.training.pace import Ahead, Pace
 from handson.training.record import NoRecord, Record
 
 if TYPE_CHECKING:
@@ -39,9 +38,15 @@ def run(
     guard, pace = Guard(engine, on_nan, model.tell), Pace(callbacks)
     model.stop_training = False
     callbacks.train_begin()
-    for epoch in record.begin_at(epochs, engine, callbacks, history):
-        if model.stop_training:
-            break
+    remaining = record.begin_at(epochs, engine, callbacks, history)
+    ahead = Ahead(model, engine, callbacks, history, guard, pace)
+    ahead.allowed &= validation is None and not evaluate_training and isinstance(record, NoRecord)
+    epoch = remaining.start
+    while epoch < remaining.stop and not model.stop_training:
+        passed = ahead.run(epoch, epochs.stop)
+        if passed:
+            epoch += passed
+            continue
         callbacks.epoch_begin(epoch)
         first, sums = record.enter(epoch, callbacks, history)
         logs = engine.job.report(sums)
@@ -64,6 +69,7 @@ def run(
             callbacks.epoch_end(epoch, logs)
         history.append(epoch, logs)
         record.after_epoch(epoch, engine, callbacks, history)
+        epoch += 1
     if record.finished:
         return history
     engine.finish()
@@ -76,34 +82,3 @@ def run(
 def prefixed(prefix: str, means: dict[str, float]) -> dict[str, float]:
     """The means of an evaluation under the names that the history gives them."""
     return {f"{prefix}{name}": mean for name, mean in means.items()}
-
-
-class Pace:
-    """Cuts epochs into spans: where a callback wants a step, and often enough for progress and for Ctrl-C.
-
-    The length of a span follows from how long the last ones took; results do not depend on it.
-
-    Parameters
-    ----------
-    callbacks : CallbackList
-        Who wants to look, and how often.
-    """
-
-    def __init__(self, callbacks: CallbackList) -> None:
-        self.callbacks = callbacks
-        self.seconds = 0.1 if callbacks.looks else 1.0
-        self.length = 1
-
-    def spans(self, epoch: int, first: int, steps: int, epochs: int, age: int) -> Iterator[Span]:
-        """The spans of an epoch from a step on, one after another."""
-        while first < steps:
-            last = min(first + self.length, steps)
-            interval = self.callbacks.step_interval
-            if interval:
-                last = min(last, first - first % interval + interval)
-                self.callbacks.step_begin(first)
-            started = time.perf_counter()
-            yield Span(epoch, first, last, steps, epochs, age)
-            elapsed = max(time.perf_counter() - started, 1e-9)
-            self.length = max(1, min(16 * (last - first), int((last - first) * self.seconds / elapsed)))
-            first = last

@@ -6,6 +6,7 @@ gives the reference's numbers within rounding, and exactly its own numbers when 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -52,6 +53,13 @@ class Engine(Protocol):
 
         If asked to, keep a copy of the state before the span.
         """
+
+    @property
+    def runs_ahead(self) -> bool:
+        """Whether it can train several epochs at once, at whose ends nobody looks."""
+
+    def train_epochs(self, epochs: Sequence[Span], sums: Sequence[Sums], keep: bool = False) -> None:
+        """Run whole epochs one after another, as `train` would; only where it `runs_ahead`."""
 
     def go_back(self) -> None:
         """To the state that was kept last."""

@@ -8,6 +8,7 @@ without what it trains with; prediction is that of the reference.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -89,37 +90,57 @@ class DenseProgram(Eager):
     def train(self, span: Span, sums: Sums, keep: bool = False) -> None:
         if not self._still_runs():
             return super().train(span, sums, keep)
-        job, program, size = self.job, self._program, self.job.batches.batch_size
-        order = job.batches.order(span.age).numpy() if job.batches.shuffle else np.arange(len(job.batches))
-        order = order[span.first * size : span.last * size]
+        self._train([span], [sums], keep)
+
+    @property
+    def runs_ahead(self) -> bool:
+        return type(self.job.loss) in LOSSES and self._still_runs()
+
+    def train_epochs(self, epochs: Sequence[Span], sums: Sequence[Sums], keep: bool = False) -> None:
+        self._train(epochs, sums, keep)
+
+    def _train(self, spans: Sequence[Span], sums: Sequence[Sums], keep: bool) -> None:
+        """Train a span, or several of the same length, one after another."""
+        job, program, steps = self.job, self._program, spans[0].last - spans[0].first
+        order = np.concatenate([self._order(span) for span in spans])
         outputs = np.empty((len(order) if job.metrics else 0, program.width), np.float32)
         program.gather()
         if keep:
             self._kept = program.keep(job.optimizer)
         with flushed():
-            totals, counts = self._run(span, order, outputs)
+            totals, counts = self._run(spans, order, outputs)
         program.scatter()
-        job.optimizer.iterations += span.last - span.first
-        sums.add_steps("loss", totals, counts)
-        if job.metrics:
-            self._add_metrics(sums, torch.from_numpy(order), torch.from_numpy(outputs), job.batches)
+        job.optimizer.iterations += len(totals)
+        parts = (np.split(each, len(spans)) for each in (order, outputs))
+        for number, (of_span, rows, output) in enumerate(zip(sums, *parts, strict=True)):
+            part = slice(number * steps, (number + 1) * steps)
+            of_span.add_steps("loss", totals[part], counts[part])
+            if job.metrics:
+                self._add_metrics(of_span, torch.from_numpy(rows), torch.from_numpy(output), job.batches)
 
-    def _run(self, span: Span, order: np.ndarray, outputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The steps of a span on the flat weights: the sums and counts of their losses."""
+    def _order(self, span: Span) -> np.ndarray:
+        """The rows of a span."""
+        batches, size = self.job.batches, self.job.batches.batch_size
+        order = batches.order(span.age).numpy() if batches.shuffle else np.arange(len(batches))
+        return order[span.first * size : span.last * size]
+
+    def _run(self, spans: Sequence[Span], order: np.ndarray, outputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The steps of the spans on the flat weights: the sums and counts of their losses."""
         from handson.kernels import dense_program as kernel
 
-        job, program, steps = self.job, self._program, span.last - span.first
+        job, program, steps = self.job, self._program, spans[0].last - spans[0].first
         if type(job.loss) not in LOSSES:
-            return dense_steps.train(program, job, span, self._inputs, order, outputs, self._loss)
+            return dense_steps.train(program, job, spans[0], self._inputs, order, outputs, self._loss)
         weights, (optimizer, numbers) = program.weights.rows, optimizer_code(job.optimizer)
-        totals, counts = np.zeros(steps), np.zeros(steps, np.int64)
+        totals, counts = np.zeros(steps * len(spans)), np.zeros(steps * len(spans), np.int64)
+        keys = program.keys(job.seed, [span.age for span in spans])
         kernel.train(
-            self._inputs, self._targets, self._weights, order, job.batches.batch_size, program.operations,
+            self._inputs, self._targets, self._weights, order, job.batches.batch_size, steps, program.operations,
             program.lowest, program.places, weights[0], program.gradients, weights[1:], program.moving, program.moments,
-            program.sums, program.keys(job.seed, span.age), program.thresholds, program.scales, program.masks,
+            program.sums, keys, program.thresholds, program.scales, program.masks,
             program.constants, program.arena, program.upper, program.lower, *program.loss,
             *penalties(job.penalized, program.penalized), *clipping(job.optimizer), program.weights.ends, optimizer,
-            *schedules(job.optimizer, span), *numbers, totals, counts, outputs, program.compared, program.room,
+            *schedules(job.optimizer, spans), *numbers, totals, counts, outputs, program.compared, program.room,
             program.turned,
         )  # fmt: skip
         return totals, counts

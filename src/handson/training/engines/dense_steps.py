@@ -41,9 +41,9 @@ def train(
 
     p, size, steps = program, job.batches.batch_size, span.last - span.first
     weights, gradients, slots = p.weights.rows[0], p.gradients, p.weights.rows[1:]
-    keys, penalized, bounds = p.keys(job.seed, span.age), penalties(job.penalized, p.penalized), clipping(job.optimizer)
-    rates, momenta, decays, shares = schedules(job.optimizer, span)
-    optimizer, numbers = optimizer_code(job.optimizer)
+    keys, (optimizer, numbers) = p.keys(job.seed, [span.age])[0], optimizer_code(job.optimizer)
+    penalized, bounds = penalties(job.penalized, p.penalized), clipping(job.optimizer)
+    rates, momenta, decays, shares = schedules(job.optimizer, [span])
     totals, counts = np.zeros(steps), np.zeros(steps)
     for step in range(steps):
         rows = order[step * size : (step + 1) * size]

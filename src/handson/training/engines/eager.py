@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -61,6 +61,13 @@ class Eager:
                 gradients = self.gradients(batch, weights, sums)
                 position = span.position(step, job.optimizer.iterations)
                 job.optimizer.apply(names, weights, gradients, position)
+
+    @property
+    def runs_ahead(self) -> bool:
+        return False
+
+    def train_epochs(self, epochs: Sequence[Span], sums: Sequence[Sums], keep: bool = False) -> None:
+        raise NotImplementedError("the steps of PyTorch take so long that nothing is won by it.")
 
     def go_back(self) -> None:
         if self._kept is not None:

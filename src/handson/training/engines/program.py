@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -105,10 +105,10 @@ class Program:
         trained = (of_weights >= 0) & (of_weights < self.weights.ends[-1])
         return int(np.argmax(held & trained.any(1)))
 
-    def keys(self, seed: int, age: int) -> np.ndarray:
-        """The keys of the dropout layers in an epoch: see `handson.layers.dropout.mask_key`."""
-        keys = [derive(seed if layer.seed is None else layer.seed, layer.path, age) for layer in self._layers]
-        return np.array(keys or [0], np.uint64)
+    def keys(self, seed: int, ages: Sequence[int]) -> np.ndarray:
+        """The keys of the dropout layers in some epochs, a row each: see `handson.layers.dropout.mask_key`."""
+        seeds = [(seed if layer.seed is None else layer.seed, layer.path) for layer in self._layers]
+        return np.array([[derive(*each, age) for each in seeds] or [0] for age in ages], np.uint64)
 
     def gather(self) -> None:
         """Copy weights, slots and moving moments into the flat arrays."""
@@ -125,17 +125,18 @@ class Program:
         The rows are taken `size` at a time.
         """
         from handson.kernels import dense_program as kernel
+        from handson.kernels.dense_update import NONE, UNBOUNDED
 
         steps = -(-len(inputs) // size)
         totals, counts = np.zeros(steps), np.zeros(steps, np.int64)
         outputs = np.empty((len(inputs), self.width), np.float32)
         none, number = np.zeros(0, np.float32), np.float32(0)
         kernel.train(
-            inputs, targets, weights, np.arange(len(inputs)), size, self.measuring, 0, self.measuring_places,
+            inputs, targets, weights, np.arange(len(inputs)), size, steps, self.measuring, 0, self.measuring_places,
             self.weights.rows[0], self.gradients, self.weights.rows[1:], self.moving, self.moments, self.sums,
-            self.keys(0, 0), self.thresholds, self.scales, self.masks, self.constants, self.arena, self.upper,
-            self.lower, *self.loss, np.zeros((0, 2), np.int64), np.zeros((0, 2), np.float32), kernel.UNBOUNDED, number,
-            self.weights.ends, kernel.NONE, none, none, none, none, number, number, number, totals, counts, outputs,
+            self.keys(0, [0]), self.thresholds, self.scales, self.masks, self.constants, self.arena, self.upper,
+            self.lower, *self.loss, np.zeros((0, 2), np.int64), np.zeros((0, 2), np.float32), UNBOUNDED, number,
+            self.weights.ends, NONE, none, none, none, none, number, number, number, totals, counts, outputs,
             self.compared, self.room, self.turned,
         )  # fmt: skip
         return float(totals.sum()), int(counts.sum()), outputs

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -69,15 +71,15 @@ def clipping(optimizer: Optimizer) -> tuple[int, np.float32]:
     return kernel.UNBOUNDED, np.float32(0)
 
 
-def schedules(optimizer: Any, span: Span) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def schedules(optimizer: Any, spans: Sequence[Span]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Learning rate, momentum, factor of weight decay and share in the average for each step.
 
     Adam's rates have their bias corrections in them. Without an average the shares are 0.
     """
-    steps, rates = span.last - span.first, _values(optimizer, "learning_rate", span)
+    steps, rates = sum(span.last - span.first for span in spans), _values(optimizer, "learning_rate", spans)
     momenta = np.zeros(steps, np.float32)
     if getattr(optimizer, "momentum", 0.0):
-        momenta[:] = _values(optimizer, "momentum", span)
+        momenta[:] = _values(optimizer, "momentum", spans)
     decays = np.ones(steps, np.float32)
     if optimizer.weight_decay:
         decays[:] = 1.0 - rates * optimizer.weight_decay
@@ -92,13 +94,13 @@ def schedules(optimizer: Any, span: Span) -> tuple[np.ndarray, np.ndarray, np.nd
     return np.full(steps, rates, np.float32), momenta, decays, shares
 
 
-def _values(optimizer: Any, name: str, span: Span) -> Any:
+def _values(optimizer: Any, name: str, spans: Sequence[Span]) -> Any:
     """A hyper-parameter in each step: one number if it is the same in all of them."""
-    value, first = getattr(optimizer, name), optimizer.iterations
+    value, iterations = getattr(optimizer, name), count(optimizer.iterations)
     if not isinstance(value, Schedule):
         return float(value)
-    steps = range(span.last - span.first)
-    return np.array([optimizer.value(name, span.position(span.first + k, first + k)) for k in steps])
+    steps = ((span, step) for span in spans for step in range(span.first, span.last))
+    return np.array([optimizer.value(name, span.position(step, next(iterations))) for span, step in steps])
 
 
 def optimizer_code(optimizer: Any) -> tuple[int, tuple[Any, ...]]:

@@ -1,0 +1,88 @@
+"""How far a training runs until somebody looks: a part of an epoch, or several epochs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from handson.callbacks.base import CallbackList
+from handson.training.engines import Engine
+from handson.training.guard import Guard
+from handson.training.history import History
+from handson.training.job import Span
+from handson.training.sums import Sums
+
+if TYPE_CHECKING:
+    from handson.models import Model
+
+
+class Pace:
+    """Cuts epochs into spans: where a callback wants a step, and often enough for progress and for Ctrl-C.
+
+    The length of a span follows from how long the last ones took; results do not depend on it.
+
+    Parameters
+    ----------
+    callbacks : CallbackList
+        Who wants to look, and how often.
+    """
+
+    def __init__(self, callbacks: CallbackList) -> None:
+        self.callbacks = callbacks
+        self.seconds = 0.1 if callbacks.looks else 1.0
+        self.length = 1
+
+    def spans(self, epoch: int, first: int, steps: int, epochs: int, age: int) -> Iterator[Span]:
+        """The spans of an epoch from a step on, one after another."""
+        while first < steps:
+            last = min(first + self.length, steps)
+            interval = self.callbacks.step_interval
+            if interval:
+                last = min(last, first - first % interval + interval)
+                self.callbacks.step_begin(first)
+            started = time.perf_counter()
+            yield Span(epoch, first, last, steps, epochs, age)
+            self.learn(last - first, time.perf_counter() - started)
+            first = last
+
+    def learn(self, steps: int, seconds: float) -> None:
+        """Take up how long some steps took."""
+        self.length = max(1, min(16 * steps, int(steps * self.seconds / max(seconds, 1e-9))))
+
+
+class Ahead:
+    """Runs several epochs at once where nobody looks between them, in engines that can.
+
+    Small data are through in less time than it takes to look after an epoch. A loss that is not finite takes
+    everything back, and the epochs run again one by one, so that the first of them is found.
+    """
+
+    def __init__(
+        self, model: Model, engine: Engine, callbacks: CallbackList, history: History, guard: Guard, pace: Pace
+    ) -> None:
+        self.model, self.engine, self.callbacks, self.history = model, engine, callbacks, history
+        self.guard, self.pace = guard, pace
+        self.allowed = not callbacks.sees_epochs and not callbacks.step_interval
+
+    def run(self, epoch: int, end: int) -> int:
+        """Run epochs from one on, as many as the pace allows; returns how many."""
+        steps = self.engine.job.batches.steps
+        count = min(end - epoch, self.pace.length // steps) if self.allowed else 0
+        if count < 2 or not self.engine.runs_ahead:
+            return 0
+        model, started = self.model, time.perf_counter()
+        spans = [Span(epoch + k, 0, steps, steps, end, model.age + k) for k in range(count)]
+        found = [Sums() for _ in spans]
+        careful = self.guard.on_nan != "ignore"
+        self.engine.train_epochs(spans, found, keep=careful)
+        if careful and not all(sums.finite() for sums in found):
+            self.engine.go_back()
+            self.allowed = False
+            return 0
+        self.pace.learn(steps * count, time.perf_counter() - started)
+        for span, sums in zip(spans, found, strict=True):
+            self.history.append(span.epoch, self.engine.job.report(sums))
+        model.age += count
+        self.callbacks.look(steps, self.engine.job.report(found[-1]))
+        return count
