@@ -102,7 +102,8 @@ class DenseProgram(Eager):
     def _train(self, spans: Sequence[Span], sums: Sequence[Sums], keep: bool) -> None:
         """Train a span, or several of the same length, one after another."""
         job, program, steps = self.job, self._program, spans[0].last - spans[0].first
-        order = np.concatenate([self._order(span) for span in spans])
+        orders = [self._order(span) for span in spans]
+        order = np.concatenate(orders) if len(orders) > 1 else orders[0]
         outputs = np.empty((len(order) if job.metrics else 0, program.width), np.float32)
         program.gather()
         if keep:
@@ -111,12 +112,12 @@ class DenseProgram(Eager):
             totals, counts = self._run(spans, order, outputs)
         program.scatter()
         job.optimizer.iterations += len(totals)
-        parts = (np.split(each, len(spans)) for each in (order, outputs))
-        for number, (of_span, rows, output) in enumerate(zip(sums, *parts, strict=True)):
+        for number, (of_span, rows) in enumerate(zip(sums, orders, strict=True)):
             part = slice(number * steps, (number + 1) * steps)
             of_span.add_steps("loss", totals[part], counts[part])
             if job.metrics:
-                self._add_metrics(of_span, torch.from_numpy(rows), torch.from_numpy(output), job.batches)
+                output = torch.from_numpy(outputs[number * len(rows) : (number + 1) * len(rows)])
+                self._add_metrics(of_span, torch.from_numpy(rows), output, job.batches)
 
     def _order(self, span: Span) -> np.ndarray:
         """The rows of a span."""
