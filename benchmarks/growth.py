@@ -4,9 +4,9 @@
     python benchmarks/growth.py --larger-than-memory
 
 The first trains a small dense net on 10^3 to 10^6 rows, each in a process of its own: microseconds per row of an epoch,
-the same with a callback that looks after every epoch, the seconds before the first step, and the memory that a row takes
-beside its own bytes. Then it trains the fourth
-lecture's net on 96x96 images, in turn from memory and from a memory-mapped file that the system's cache holds.
+the same with a callback that looks after every epoch, the seconds before the first step, and the memory that a row
+takes beside its own bytes. Then it trains the fourth lecture's net on 96x96 images, in turn from memory and from a
+memory-mapped file that the system's cache holds.
 The second writes a file larger than the memory of the machine, and trains on rows from all over it while nothing of it
 is cached; beside it runs the same training on as many rows in memory. Files are written to the folder for temporary
 ones, and removed; one that --file names is kept, and used again.
