@@ -29,8 +29,10 @@ class Callback(Noun):
     Notes
     -----
     A callback that overrides `on_train_batch_begin` or `on_train_batch_end` makes the engine come up for air at every
-    step, which costs speed; `step_interval` says after how many steps is enough. What a resumed run must know about a
-    callback belongs into `state` and `tensors`.
+    step, which costs speed; `step_interval` says after how many steps is enough. Without one that overrides
+    `on_epoch_begin` or `on_epoch_end`, the training of a small net may run through several epochs at once.
+
+    What a resumed run must know about a callback belongs into `state` and `tensors`.
 
     Examples
     --------

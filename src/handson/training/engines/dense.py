@@ -36,9 +36,6 @@ MOST_WEIGHTS, MOST_INPUTS = 1 << 20, 1 << 28
 FEWEST_STEPS = 5000
 
 
-Arrays = tuple[np.ndarray, np.ndarray, np.ndarray]
-
-
 class DenseProgram(Eager):
     """Runs the steps of a stack of dense layers as one program; everything else as the reference does.
 
@@ -77,7 +74,8 @@ class DenseProgram(Eager):
         self._settings = self.job.settings()
         self._inputs, self._targets, self._weights = arrays(self.job, self.job.batches)
         self._program = Program(self.job)
-        self._measured: dict[int, Arrays] = {id(self.job.batches): (self._inputs, self._targets, self._weights)}
+        # With the batches, so that no others take their place in memory.
+        self._measured = {id(self.job.batches): (self.job.batches, (self._inputs, self._targets, self._weights))}
 
     def _still_runs(self) -> bool:
         """Whether there is a program for the training as it is now; callbacks may have changed net or optimizer."""
@@ -138,11 +136,10 @@ class DenseProgram(Eager):
         kernel.train(
             self._inputs, self._targets, self._weights, order, job.batches.batch_size, steps, program.operations,
             program.lowest, program.places, weights[0], program.gradients, weights[1:], program.moving, program.moments,
-            program.sums, keys, program.thresholds, program.scales, program.masks,
-            program.constants, program.arena, program.upper, program.lower, *program.loss,
-            *penalties(job.penalized, program.penalized), *clipping(job.optimizer), program.weights.ends, optimizer,
-            *schedules(job.optimizer, spans), *numbers, totals, counts, outputs, program.compared, program.room,
-            program.turned,
+            program.sums, keys, program.thresholds, program.scales, program.masks, program.constants, program.arena,
+            program.upper, program.lower, *program.loss, *penalties(job.penalized, program.penalized),
+            *clipping(job.optimizer), program.weights.ends, optimizer, *schedules(job.optimizer, spans), *numbers,
+            totals, counts, outputs, program.compared, program.room, program.turned,
         )  # fmt: skip
         return totals, counts
 
@@ -152,10 +149,11 @@ class DenseProgram(Eager):
             return super().evaluate(batches)
         job, program = self.job, self._program
         if id(batches) not in self._measured:
-            self._measured[id(batches)] = arrays(job, batches)
+            self._measured[id(batches)] = batches, arrays(job, batches)
+        _, data = self._measured[id(batches)]
         program.gather()
         with flushed():
-            total, count, outputs = program.measure(*self._measured[id(batches)], job.batches.batch_size)
+            total, count, outputs = program.measure(*data, job.batches.batch_size)
         sums = Sums()
         sums.add("loss", total + float(self.penalty()) * count, count)
         if job.metrics:
