@@ -158,8 +158,8 @@ def test_validation_rows_are_those_that_the_trained_net_has_not_seen(recorded):
     Specialists(net, {"eyes": EYES}).fit(
         x, y, epochs=1, validation_split=0.25, groups=np.arange(40) // 2, seed=3, verbose=0
     )
-    (arguments, kwargs), *_ = recorded
-    np.testing.assert_array_equal(arguments[0], x[rows.train])
+    (_, kwargs), *_ = recorded
+    np.testing.assert_array_equal(kwargs["x"], x[rows.train])
     np.testing.assert_array_equal(kwargs["validation_data"][0], x[rows.validation])
     np.testing.assert_array_equal(kwargs["validation_data"][1], y[rows.validation, :4])
 
@@ -412,3 +412,36 @@ def test_every_specialist_has_an_optimizer_of_its_own(tmp_path):
     again = Specialists.load(tmp_path / "specialists")
     assert again.models["eyes"].optimizer.iterations == eyes.iterations == 4
     assert same([again.predict(x)], [specialists.predict(x)])
+
+
+def test_specialists_train_beside_one_another_and_as_they_would_alone(capsys):
+    x, y = data_of()
+    net = trained_net(x, y)
+    groups = {"eyes": EYES, "nose": NOSE}
+    given = {"epochs": 700, "batch_size": 8, "validation_split": 0.25, "patience": None, "seed": 3}
+    together = Specialists(net, groups).fit(x, y, workers=2, **given)
+    assert "2 of 2 nets train as compiled programs" in capsys.readouterr().out
+    after_another = Specialists(net, groups).fit(x, y, workers=1, verbose=0, **given)
+    for name in groups:
+        assert same(together.models[name].get_weights(), after_another.models[name].get_weights())
+        assert together.histories[name].history == after_another.histories[name].history
+
+
+def test_a_group_that_no_row_has_is_named_before_anything_is_trained(recorded):
+    x, y = data_of()
+    net = trained_net(x, y)
+    y[:, 4] = np.nan
+    recorded.clear()
+    with pytest.raises(HandsonError, match="no row has all columns of the group 'nose'"):
+        Specialists(net, {"eyes": EYES, "nose": NOSE}).fit(x, y, epochs=1, verbose=0)
+    assert not recorded
+
+
+def test_a_net_that_no_epoch_makes_better_is_kept_as_it_was(capsys):
+    x, y = data_of(missing=False)
+    net = trained_net(x, y)
+    net.fit(x, y, epochs=200, verbose=0)
+    specialists = Specialists(net, {"eyes": EYES})
+    specialists.fit(x, y, epochs=2, validation_data=(x, y), optimizer=handson.optimizers.SGD(30.0, clipnorm=1.0))
+    assert "specialist eyes: no epoch was better than the net it started from" in capsys.readouterr().out
+    np.testing.assert_allclose(specialists.predict(x), net.predict(x), atol=1e-6)

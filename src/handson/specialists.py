@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from pydantic import BaseModel
 
-from handson import optimizers, registry
+from handson import console, optimizers, registry
 from handson.callbacks import EarlyStopping
 from handson.data import arrays
 from handson.data import keypoints as points
@@ -28,9 +29,12 @@ from handson.files.folders import load_net, read_index, save_nets
 from handson.layers import Dense
 from handson.models import Sequential
 from handson.randomness.keys import derive
+from handson.training.ensemble import Training, train_together
 from handson.training.history import History
 
 Groups = dict[str, list[str]]
+# All inputs, which of their rows are meant, and the targets of those.
+Rows = tuple[np.ndarray, np.ndarray, np.ndarray]
 INDEX = "specialists.json"
 TRAINED = "trained"
 FILE_NAME = re.compile(r"\w[\w .+-]*")
@@ -131,8 +135,12 @@ class Specialists:
         seed: int | None = None,
         verbose: Any = "auto",
         on_group: Callable[[str, int], None] | None = None,
+        workers: int | None = None,
     ) -> Specialists:
         """Fine-tune a specialist for each group, on the rows that have all of its columns.
+
+        Specialists that have a compiled program (`engine='dense'`) train beside one another, others take turns, as the
+        members of an `Ensemble`.
 
         Parameters
         ----------
@@ -159,6 +167,8 @@ class Specialists:
             By default the trained net's.
         on_group : function of (name, rows), optional
             Called before each specialist is trained.
+        workers : int, optional
+            How many specialists train at a time where they can; by default one for each core.
 
         Returns
         -------
@@ -175,27 +185,24 @@ class Specialists:
         elif validation_split:
             rows = split(len(inputs), validation_split, seed, None, groups)
             parts = [(inputs[rows.train], targets[rows.train]), (inputs[rows.validation], targets[rows.validation])]
+        turns = []
         for name, columns in self.groups.items():
-            chosen = [_rows_with(part, [self.columns.index(column) for column in columns], name) for part in parts]
-            if on_group is not None:
-                on_group(name, len(chosen[0][0]))
             net = self.specialist(columns, optimizer, derive(seed, "specialist", name) >> 1)
-            held_out = _named(chosen[1], columns) if len(chosen) > 1 else None
-            start = None if held_out is None else (net.evaluate(*held_out, return_dict=True)["loss"], net.get_weights())
+            places = [self.columns.index(column) for column in columns]
+            turn = _Turn(name, net, columns, [_rows_with(part, places, name) for part in parts], on_group)
             stopping = EarlyStopping(patience=epochs if patience is None else patience, restore_best_weights=True)
-            self.histories[name] = net.fit(
-                *_named(chosen[0], columns),
-                epochs=epochs,
-                batch_size=batch_size,
-                validation_data=held_out,
-                augment=_restricted(augment, columns, self.columns),
-                callbacks=[stopping],
-                verbose=verbose,
-            )
-            if start is not None and stopping.best is not None and start[0] < stopping.best:
-                net.set_weights(start[1])
-                net.tell(f"specialist {name}: no epoch was better than the net it started from, which is kept.")
-            self.models[name] = net
+            settings = {
+                "epochs": epochs,
+                "batch_size": batch_size,
+                "augment": _restricted(augment, columns, self.columns),
+                "callbacks": [stopping],
+            }
+            turns.append((Training(net, name, inputs, turn.data, settings, announced=on_group is not None), turn))
+        train_together([training for training, _ in turns], verbose, workers)
+        for training, turn in turns:
+            if turn.goes_back(training.callbacks[0]) and verbose:
+                console.say(f"specialist {turn.name}: no epoch was better than the net it started from, which is kept.")
+            self.models[turn.name], self.histories[turn.name] = turn.net, training.history
         return self
 
     def _targets(self, y: Any) -> np.ndarray:
@@ -296,6 +303,36 @@ class Specialists:
         return found
 
 
+@dataclass
+class _Turn:
+    """What one specialist needs when its turn comes, and what it started from."""
+
+    name: str
+    net: Sequential
+    columns: Sequence[str]
+    parts: list[Rows]
+    on_group: Callable[[str, int], None] | None
+    start: tuple[float, list[np.ndarray]] | None = None
+
+    def data(self) -> dict[str, Any]:
+        """The rows that have all of its columns: to train on, and to validate on."""
+        (x, y), *others = (_picked(part, self.columns) for part in self.parts)
+        if self.on_group is not None:
+            self.on_group(self.name, len(x))
+        if not others:
+            return {"x": x, "y": y}
+        (held_out,) = others
+        self.start = self.net.evaluate(*held_out, return_dict=True)["loss"], self.net.get_weights()
+        return {"x": x, "y": y, "validation_data": held_out}
+
+    def goes_back(self, stopping: Any) -> bool:
+        """Give the net the weights it started from if no epoch was better; whether that was so."""
+        if self.start is None or stopping.best is None or self.start[0] >= stopping.best:
+            return False
+        self.net.set_weights(self.start[1])
+        return True
+
+
 class Index(BaseModel):
     """What is in the index of a folder of specialists."""
 
@@ -346,20 +383,22 @@ def _check_group_name(name: str, groups: Mapping[str, Any]) -> None:
         )
 
 
-def _rows_with(part: tuple[np.ndarray, np.ndarray], positions: list[int], group: str) -> tuple[np.ndarray, np.ndarray]:
-    """The rows that have all columns of a group, and these columns."""
+def _rows_with(part: tuple[np.ndarray, np.ndarray], positions: list[int], group: str) -> Rows:
+    """All inputs, which of their rows have all columns of a group, and these columns of those rows."""
     inputs, targets = part
     wanted = targets[:, positions]
     complete = np.isfinite(wanted).all(1)
     if not complete.any():
         raise HandsonError(f"Specialists: no row has all columns of the group {group!r}.")
-    return inputs[complete], wanted[complete]
+    return inputs, complete, wanted[complete]
 
 
-def _named(part: tuple[np.ndarray, np.ndarray], columns: Sequence[str]) -> tuple[np.ndarray, Any]:
+def _picked(rows: Rows, columns: Sequence[str]) -> tuple[np.ndarray, Any]:
+    """Inputs and targets, with the names of these."""
     import pandas as pd
 
-    return part[0], pd.DataFrame(part[1], columns=list(columns))
+    inputs, complete, targets = rows
+    return inputs[complete], pd.DataFrame(targets, columns=list(columns))
 
 
 def _restricted(augment: Augment | None, columns: Sequence[str], everything: Sequence[str]) -> Augment | None:

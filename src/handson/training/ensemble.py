@@ -55,6 +55,10 @@ class Training:
         The other arguments of `fit`; `callbacks` may be a function of `name`.
     error : TrainingError, optional
         Why the training ended early, where that is tolerated.
+    announced : bool
+        Whether `data` says that its turn has come; else its name is shown, if it trains alone.
+    callbacks : list of Callback
+        Those that it was trained with.
     """
 
     net: Model
@@ -63,6 +67,7 @@ class Training:
     data: Callable[[], dict[str, Any]]
     settings: dict[str, Any]
     error: TrainingError | None = None
+    announced: bool = False
     callbacks: list[Callback] = field(default_factory=list)
 
     @property
@@ -145,7 +150,8 @@ def train_together(
     if others and count > 1:
         say(f"{len(others)} of {count} nets train one after another: {reason}.")
     for training in others:
-        say(training.name)
+        if not training.announced:
+            say(training.name)
         _attempt(training, tolerant, verbose)
         if training.error is not None:
             say(training.line())
