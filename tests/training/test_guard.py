@@ -10,6 +10,8 @@ from handson.callbacks import Callback, TerminateOnNaN
 from handson.layers import Dense, Dropout, Layer
 from handson.optimizers import SGD
 from handson.randomness.stream import current
+from handson.schedules import OneCycle
+from handson.training.guard import FEW_STEPS, Watch
 from handson.training.state import TrainingState
 
 
@@ -130,3 +132,35 @@ def test_a_copy_of_the_state_takes_the_memory_of_an_earlier_one_where_it_fits():
     assert torch.equal(third.tensors["weights/weight"], net.weight)
     assert third.tensors["weights/weight"].data_ptr() != net.weight.data_ptr()
     assert torch.equal(third.tensors["weights/bias"], net.bias)
+
+
+@pytest.mark.parametrize("engine", ["dense", "eager"])
+def test_a_long_epoch_is_not_repeated_step_by_step(engine, monkeypatch):
+    """The step is the first bad one of a plain run; few steps were watched, and the net is what it was before them."""
+    x, y = data(4000)
+
+    def net():
+        net = Sequential([Dense(8, input_dim=3), Dense(1)], seed=0)
+        net.compile(SGD(OneCycle(3.0)), "mse")
+        return net
+
+    losses, watched = [], []
+
+    class Listen(Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            losses.append(logs["loss"])
+
+    given = {"batch_size": 4, "shuffle": False, "verbose": 0, "seed": 1, "engine": engine}
+    net().fit(x, y, terminate_on_nan=False, callbacks=[Listen()], **given)
+    first = next(step for step, loss in enumerate(losses) if not np.isfinite(loss))
+    assert first > 3 * FEW_STEPS
+    enter = Watch.__enter__
+    monkeypatch.setattr(Watch, "__enter__", lambda self: watched.append(self) or enter(self))
+    broken = net()
+    before = broken.get_weights()
+    with pytest.raises(TrainingError) as error:
+        broken.fit(x, y, **given)
+    assert error.value.found.step in (first, first - 1)
+    assert 0 < len(watched) <= FEW_STEPS
+    assert all(map(np.array_equal, broken.get_weights(), before))
+    assert broken.optimizer.iterations == 0

@@ -1,8 +1,8 @@
 """What to do about a loss that is not a number: find the step and the layer where it began, and lose nothing.
 
 Nothing is checked inside a step. When the sums of a span turn out not to be finite, the net goes back to the copy
-taken before it, and the steps run once more with every tensor looked at: random numbers are functions of the step,
-so the second run repeats the first exactly.
+taken before it, and the steps run once more: random numbers are functions of the step, so the second run repeats the
+first exactly. It runs in halves of halves, until few steps are left; in these every tensor is looked at.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from handson.training.job import Span
 from handson.training.state import named_weights
 from handson.training.sums import Sums
 
+# So many steps are repeated on the reference engine, and looked at.
+FEW_STEPS = 16
 # Long epochs get a fresh copy this often, so that a repetition stays short.
 SECONDS_BETWEEN_COPIES = 30.0
 
@@ -91,11 +93,13 @@ class Guard:
         return False
 
     def locate(self, span: Span) -> Found:
-        """Repeat the steps since the copy on the reference engine, up to the first tensor that is not finite."""
+        """Repeat the last steps since the copy on the reference engine, up to the first tensor that is not finite."""
         job, reference = self.engine.job, Eager(self.engine.job)
         self.engine.go_back()
-        found = Found(span.epoch, span.last - 1, "the loss", "its sum over the epoch")
-        for step in range(self._span.first, span.last):
+        before = self.engine.state.copy()
+        steps = self._narrow(span)
+        found = Found(span.epoch, steps[-1], "the loss", "its sum over the epoch")
+        for step in steps:
             one = span._replace(first=step, last=step + 1)
             with Watch(job.module) as watch:
                 sums = Sums()
@@ -104,18 +108,39 @@ class Guard:
             if event is not None:
                 found = Found(span.epoch, step, *event)
                 break
-        self.engine.go_back()
+        before.restore(job.module, job.optimizer)
         return found
+
+    def _narrow(self, span: Span) -> range:
+        """The few steps in which it began; the engine runs up to the first of them."""
+        first, last = self._span.first, span.last
+        while last - first > FEW_STEPS:
+            middle, sums = (first + last) // 2, Sums()
+            self.engine.train(span._replace(first=first, last=middle), sums, keep=True)
+            if sums.finite() and _all_finite(self.engine.job.module):
+                first = middle
+            else:
+                self.engine.go_back()
+                last = middle
+        return range(first, last)
 
 
 def _first_bad(sums: Sums, weights: dict[str, Tensor], watch: Watch) -> tuple[str, str] | None:
     if not sums.finite():
         return watch.last, f"its output reached {watch.largest:.3g}, which overflowed in the loss"
     for name, weight in weights.items():
-        if weight.is_floating_point() and not bool(torch.isfinite(weight).all()):
+        if not _is_finite(weight):
             layer, _, parameter = name.rpartition(".")
             return layer or name, f"its {parameter or 'weight'} after the update"
     return None
+
+
+def _is_finite(weight: Tensor) -> bool:
+    return not weight.is_floating_point() or bool(torch.isfinite(weight).all())
+
+
+def _all_finite(module: nn.Module) -> bool:
+    return all(map(_is_finite, named_weights(module).values()))
 
 
 class Watch:
