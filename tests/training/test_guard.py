@@ -7,8 +7,8 @@ import torch
 import handson
 from handson import Sequential, TrainingError
 from handson.callbacks import Callback, TerminateOnNaN
-from handson.layers import Dense, Dropout, Layer
-from handson.optimizers import SGD
+from handson.layers import BatchNormalization, Dense, Dropout, Layer
+from handson.optimizers import SGD, Adam
 from handson.randomness.stream import current
 from handson.schedules import OneCycle
 from handson.training.guard import FEW_STEPS, Watch
@@ -164,3 +164,20 @@ def test_a_long_epoch_is_not_repeated_step_by_step(engine, monkeypatch):
     assert 0 < len(watched) <= FEW_STEPS
     assert all(map(np.array_equal, broken.get_weights(), before))
     assert broken.optimizer.iterations == 0
+
+
+@pytest.mark.parametrize("engine", ["dense", "eager"])
+@pytest.mark.parametrize("optimizer", [lambda: SGD(0.001, momentum=0.9), lambda: Adam(0.001)])
+def test_what_an_optimizer_remembers_comes_back_too(engine, optimizer):
+    """In the first epoch as well, in which it begins to remember: steps are not repeated with its NaN."""
+    x, y = data(400)
+    y[200] = 1e30
+    net = Sequential([Dense(4, "tanh", input_dim=3), BatchNormalization(), Dense(1)], seed=0)
+    net.compile(optimizer(), "mse")
+    before = net.get_weights()
+    with pytest.raises(TrainingError) as error:
+        net.fit(x, y, batch_size=4, shuffle=False, verbose=0, engine=engine)
+    assert error.value.found.step == 50
+    assert all(map(np.array_equal, net.get_weights(), before))
+    assert net.optimizer.iterations == 0
+    assert not any(tensor.any() for held in net.optimizer.slots.values() for tensor in held.values())

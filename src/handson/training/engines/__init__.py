@@ -56,10 +56,10 @@ class Engine(Protocol):
 
     @property
     def runs_ahead(self) -> bool:
-        """Whether it can train several epochs at once, at whose ends nobody looks."""
+        """Whether it trains several epochs at once in less time than one after another."""
 
     def train_epochs(self, epochs: Sequence[Span], sums: Sequence[Sums], keep: bool = False) -> None:
-        """Run whole epochs one after another, as `train` would; only where it `runs_ahead`."""
+        """Run whole epochs, at whose ends nobody looks; if asked to, keep a copy of the state before the first."""
 
     def go_back(self) -> None:
         """To the state that was kept last."""

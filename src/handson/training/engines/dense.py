@@ -23,8 +23,7 @@ from handson.layers import Activation, BatchNormalization, Dense, Dropout, Flatt
 from handson.metrics import LossMetric, Metric
 from handson.training.engines import dense_steps, program_update
 from handson.training.engines.eager import Eager
-from handson.training.engines.program import ACTIVATIONS, LOSSES, Program, arrays
-from handson.training.engines.program_update import clipping, optimizer_code, penalties, schedules
+from handson.training.engines.program import ACTIVATIONS, LOSSES, Arrays, Program, arrays
 from handson.training.engines.purity import outside
 from handson.training.job import Job, Span
 from handson.training.state import trainable_weights
@@ -72,10 +71,15 @@ class DenseProgram(Eager):
 
     def _prepare(self) -> None:
         self._settings = self.job.settings()
-        self._inputs, self._targets, self._weights = arrays(self.job, self.job.batches)
         self._program = Program(self.job)
-        # With the batches, so that no others take their place in memory.
-        self._measured = {id(self.job.batches): (self.job.batches, (self._inputs, self._targets, self._weights))}
+        # By the identity of the batches, which are held so that no others take their place in memory.
+        self._held: dict[int, tuple[Batches, Arrays]] = {}
+
+    def _arrays(self, batches: Batches) -> Arrays:
+        """What the program reads of some rows: the same arrays each time."""
+        if id(batches) not in self._held:
+            self._held[id(batches)] = batches, arrays(self.job, batches)
+        return self._held[id(batches)][1]
 
     def _still_runs(self) -> bool:
         """Whether there is a program for the training as it is now; callbacks may have changed net or optimizer."""
@@ -95,6 +99,8 @@ class DenseProgram(Eager):
         return type(self.job.loss) in LOSSES and self._still_runs()
 
     def train_epochs(self, epochs: Sequence[Span], sums: Sequence[Sums], keep: bool = False) -> None:
+        if not self.runs_ahead:
+            return super().train_epochs(epochs, sums, keep)
         self._train(epochs, sums, keep)
 
     def _train(self, spans: Sequence[Span], sums: Sequence[Sums], keep: bool) -> None:
@@ -125,35 +131,22 @@ class DenseProgram(Eager):
 
     def _run(self, spans: Sequence[Span], order: np.ndarray, outputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The steps of the spans on the flat weights: the sums and counts of their losses."""
-        from handson.kernels import dense_program as kernel
-
         job, program, steps = self.job, self._program, spans[0].last - spans[0].first
         if type(job.loss) not in LOSSES:
-            return dense_steps.train(program, job, spans[0], self._inputs, order, outputs, self._loss)
-        weights, (optimizer, numbers) = program.weights.rows, optimizer_code(job.optimizer)
-        totals, counts = np.zeros(steps * len(spans)), np.zeros(steps * len(spans), np.int64)
+            inputs, _, _ = self._arrays(job.batches)
+            return dense_steps.train(program, job, spans[0], inputs, order, outputs, self._loss)
         keys = program.keys(job.seed, [span.age for span in spans])
-        kernel.train(
-            self._inputs, self._targets, self._weights, order, job.batches.batch_size, steps, program.operations,
-            program.lowest, program.places, weights[0], program.gradients, weights[1:], program.moving, program.moments,
-            program.sums, keys, program.thresholds, program.scales, program.masks, program.constants, program.arena,
-            program.upper, program.lower, *program.loss, *penalties(job.penalized, program.penalized),
-            *clipping(job.optimizer), program.weights.ends, optimizer, *schedules(job.optimizer, spans), *numbers,
-            totals, counts, outputs, program.compared, program.room, program.turned,
-        )  # fmt: skip
-        return totals, counts
+        updates = program_update.updates(job, program.penalized, program.weights.ends, spans)
+        return program.run(self._arrays(job.batches), order, job.batches.batch_size, steps, keys, updates, outputs)
 
     @torch.no_grad()
     def evaluate(self, batches: Batches) -> Sums:
         if not self._measures(batches):
             return super().evaluate(batches)
         job, program = self.job, self._program
-        if id(batches) not in self._measured:
-            self._measured[id(batches)] = batches, arrays(job, batches)
-        _, data = self._measured[id(batches)]
         program.gather()
         with flushed():
-            total, count, outputs = program.measure(*data, job.batches.batch_size)
+            total, count, outputs = program.measure(self._arrays(batches), job.batches.batch_size)
         sums = Sums()
         sums.add("loss", total + float(self.penalty()) * count, count)
         if job.metrics:

@@ -46,11 +46,11 @@ class Eager:
 
     def train(self, span: Span, sums: Sums, keep: bool = False) -> None:
         job = self.job
-        if keep:
-            self._kept = self.state.copy(self._kept)
         named = trainable_weights(job.module)
         names, weights = list(named), list(named.values())
         job.optimizer.bind(names, weights)
+        if keep:  # with the optimizer's slots, which there are from now on
+            self._kept = self.state.copy(self._kept)
         job.module.train()
         with arithmetic(job.precision, job.device), active(Stream(job.seed, span.age)) as stream:
             steps = zip(range(span.first, span.last), job.batches.walk(span.age, span.first, span.last), strict=True)
@@ -67,7 +67,8 @@ class Eager:
         return False
 
     def train_epochs(self, epochs: Sequence[Span], sums: Sequence[Sums], keep: bool = False) -> None:
-        raise NotImplementedError("the steps of PyTorch take so long that nothing is won by it.")
+        for number, (span, of_epoch) in enumerate(zip(epochs, sums, strict=True)):
+            self.train(span, of_epoch, keep and number == 0)
 
     def go_back(self) -> None:
         if self._kept is not None:

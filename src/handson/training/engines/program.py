@@ -22,7 +22,7 @@ from handson.losses import (
 from handson.optimizers import Optimizer
 from handson.randomness.keys import derive
 from handson.training.engines.flat_weights import FlatWeights, aligned
-from handson.training.engines.program_update import places_of
+from handson.training.engines.program_update import no_updates, places_of
 from handson.training.job import Job
 from handson.training.state import TrainingState, values_of
 
@@ -35,6 +35,9 @@ ACTIVATIONS = (
     "linear", "relu", "leaky_relu", "elu", "selu", "relu6", "hard_sigmoid", "tanh", "sigmoid", "softsign",
     "exponential", "softmax", "softplus", "silu", "gelu",
 )  # fmt: skip
+
+# Inputs, targets and sample weights.
+Arrays = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 class Program:
@@ -117,28 +120,37 @@ class Program:
             self.moving[0] = np.concatenate([layer.moving_mean.numpy() for layer in self._norms])
             self.moving[1] = np.concatenate([layer.moving_variance.numpy() for layer in self._norms])
 
-    def measure(
-        self, inputs: np.ndarray, targets: np.ndarray, weights: np.ndarray, size: int
-    ) -> tuple[float, int, np.ndarray]:
+    def run(
+        self, data: Arrays, order: np.ndarray, size: int, steps: int, keys: np.ndarray, updates: tuple[Any, ...],
+        outputs: np.ndarray, measuring: bool = False,
+    ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+        """Run epochs of so many steps on what was gathered: see `handson.kernels.dense_program.train`.
+
+        Returns the sums and counts of the steps' losses.
+        """
+        from handson.kernels import dense_program as kernel
+
+        totals, counts = np.zeros(steps * len(keys)), np.zeros(steps * len(keys), np.int64)
+        weights, *operations = self.weights.rows, self.operations, self.lowest, self.places
+        if measuring:
+            operations = [self.measuring, 0, self.measuring_places]
+        kernel.train(
+            *data, order, size, steps, *operations, weights[0], self.gradients, weights[1:], self.moving, self.moments,
+            self.sums, keys, self.thresholds, self.scales, self.masks, self.constants, self.arena, self.upper,
+            self.lower, *self.loss, *updates, totals, counts, outputs, self.compared, self.room, self.turned,
+        )  # fmt: skip
+        return totals, counts
+
+    def measure(self, data: Arrays, size: int) -> tuple[float, int, np.ndarray]:
         """Sum and count of the loss in evaluation mode, and the outputs, for what was gathered.
 
         The rows are taken `size` at a time.
         """
-        from handson.kernels import dense_program as kernel
-        from handson.kernels.dense_update import NONE, UNBOUNDED
-
-        steps = -(-len(inputs) // size)
-        totals, counts = np.zeros(steps), np.zeros(steps, np.int64)
+        inputs, _, _ = data
+        rows, steps = np.arange(len(inputs)), -(-len(inputs) // size)
         outputs = np.empty((len(inputs), self.width), np.float32)
-        none, number = np.zeros(0, np.float32), np.float32(0)
-        kernel.train(
-            inputs, targets, weights, np.arange(len(inputs)), size, steps, self.measuring, 0, self.measuring_places,
-            self.weights.rows[0], self.gradients, self.weights.rows[1:], self.moving, self.moments, self.sums,
-            self.keys(0, [0]), self.thresholds, self.scales, self.masks, self.constants, self.arena, self.upper,
-            self.lower, *self.loss, np.zeros((0, 2), np.int64), np.zeros((0, 2), np.float32), UNBOUNDED, number,
-            self.weights.ends, NONE, none, none, none, none, number, number, number, totals, counts, outputs,
-            self.compared, self.room, self.turned,
-        )  # fmt: skip
+        updates = no_updates(self.weights.ends)
+        totals, counts = self.run(data, rows, size, steps, self.keys(0, [0]), updates, outputs, measuring=True)
         return float(totals.sum()), int(counts.sum()), outputs
 
     def keep(self, optimizer: Optimizer) -> TrainingState:
@@ -204,7 +216,7 @@ def _scratch(operations: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]
     return room, aligned(min(largest, MOST_MULTIPLICATIONS))
 
 
-def arrays(job: Job, batches: Batches) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def arrays(job: Job, batches: Batches) -> Arrays:
     """Inputs, scaled; targets as the loss of the program wants them, if it has one; sample weights, or nothing."""
     inputs = batches.inputs[:].to(torch.float32)
     inputs = (inputs if job.input_scaling is None else job.input_scaling.apply(inputs)).reshape(len(inputs), -1)

@@ -57,6 +57,25 @@ def penalties(layers: list[Layer], places: Places) -> tuple[np.ndarray, np.ndarr
     return np.array(where, np.int64).reshape(-1, 2), np.array(factors, np.float32).reshape(-1, 2)
 
 
+def updates(job: Job, places: Places, ends: np.ndarray, spans: Sequence[Span]) -> tuple[Any, ...]:
+    """What follows the gradients in the steps of some spans: arguments of `handson.kernels.dense_program.train`.
+
+    Trained weights end at `ends`, penalized ones are at `places`.
+    """
+    optimizer, numbers = optimizer_code(job.optimizer)
+    bounds, tables = clipping(job.optimizer), schedules(job.optimizer, spans)
+    return *penalties(job.penalized, places), *bounds, ends, optimizer, *tables, *numbers
+
+
+def no_updates(ends: np.ndarray) -> tuple[Any, ...]:
+    """`updates` for steps that train nothing."""
+    from handson.kernels import dense_update as kernel
+
+    none, number = np.zeros(0, np.float32), np.float32(0)
+    bounds, tables, numbers = (kernel.UNBOUNDED, number), (none,) * 4, (number,) * 3
+    return *penalties([], {}), *bounds, ends, kernel.NONE, *tables, *numbers
+
+
 def clipping(optimizer: Optimizer) -> tuple[int, np.float32]:
     """What is bounded, and by what."""
     from handson.kernels import dense_update as kernel
