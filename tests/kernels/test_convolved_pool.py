@@ -3,15 +3,13 @@
 import numpy as np
 import torch
 import torch.nn.functional as F
+from convolutions import as_in_layers, convolution, dropped
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handson.kernels.convolved_pool import ConvolvedPooledRelu, Windows
 from handson.kernels.normalized_convolution import NormalizedConvolution
-from handson.kernels.pooled_relu import Drop
-from handson.layers import Dropout
-from handson.layers.dropout import mask_key
-from handson.randomness.stream import Stream, active
+from handson.randomness.stream import active
 
 EPSILON = 1e-3
 
@@ -20,24 +18,6 @@ sizes = st.tuples(st.integers(1, 4), st.integers(6, 40), st.integers(6, 40), st.
 windows = st.tuples(st.integers(1, 3), st.integers(1, 5))
 paddings = st.tuples(*[st.tuples(st.integers(0, 2), st.integers(0, 2))] * 2)
 filters = st.sampled_from([1, 5, 16, 20, 32, 40])
-
-
-def convolution(x, kernel, bias, padding=((0, 0), (0, 0))):
-    """The outputs before the activation, channels first."""
-    (top, bottom), (left, right) = padding
-    return F.conv2d(F.pad(x.movedim(3, 1), (left, right, top, bottom)), kernel.permute(3, 2, 0, 1).contiguous(), bias)
-
-
-def as_in_layers(kernel):
-    """A leaf with the memory order of a layer's kernel."""
-    return kernel.permute(3, 0, 1, 2).contiguous().permute(1, 2, 3, 0).requires_grad_()
-
-
-def dropped(seed, images, rate):
-    """What a kernel drops, and the layer that drops the same."""
-    layer, stream = Dropout(rate, name="drop").train(), Stream(seed, 0)
-    stream.rows = torch.arange(images) * 3
-    return stream, layer, Drop(mask_key(layer, stream), stream.rows, rate) if rate else None
 
 
 @cases

@@ -7,6 +7,7 @@ every element is taken in the order of the depth, so it depends neither on the t
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -22,7 +23,7 @@ from handson.kernels.vectors import LANES, LLVM_VECTOR, spread
 _HEIGHTS = (6, 4, 2, 1) if LANES == 16 else (3, 2, 1)
 _WIDTHS = (4, 2, 1)
 
-_INDEX = ir.IntType(64)
+INDEX = ir.IntType(64)
 
 
 @intrinsic
@@ -37,36 +38,25 @@ def _add_tile(
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         row, rows, block, width = arguments[3:]
         to, by, factors = (
-            (_Gathered if isinstance(kind, types.BaseTuple) else _Array).of(context, builder, kind, value)
+            (_Gathered if isinstance(kind, types.BaseTuple) else Array).of(context, builder, kind, value)
             for kind, value in zip(signature.args[:3], arguments[:3], strict=True)
         )
-        to = to.at(builder, row, builder.mul(block, _INDEX(LANES)))
-        by, factors = by.at(builder, row), factors.at(builder, _INDEX(0), block)
-        end = builder.append_basic_block("end")
-        heights = []
-        for shape in product(_HEIGHTS, _WIDTHS):
-            fits = builder.and_(
-                builder.icmp_signed(">=", rows, _INDEX(shape[0])), builder.icmp_signed("==", width, _INDEX(shape[1]))
-            )
-            tile, other = (builder.append_basic_block(name.format(*shape)) for name in ("tile{}x{}", "not{}x{}"))
-            builder.cbranch(fits, tile, other)
-            builder.position_at_end(tile)
-            _generate_tile(builder, *shape, to, by, factors)
-            heights.append((_INDEX(shape[0]), builder.block))
-            builder.branch(end)
-            builder.position_at_end(other)
-        builder.unreachable()
-        builder.position_at_end(end)
-        height = builder.phi(_INDEX)
-        for incoming in heights:
-            height.add_incoming(*incoming)
+        to = to.at(builder, row, builder.mul(block, INDEX(LANES)))
+        by, factors = by.at(builder, row), factors.at(builder, INDEX(0), block)
+        shapes = list(product(_HEIGHTS, _WIDTHS))
+        ends = generate_largest(
+            builder, shapes, (rows, width), lambda shape: _generate_product(builder, shape, to, by, factors)
+        )
+        height = builder.phi(INDEX)
+        for (tall, _), end in zip(shapes, ends, strict=True):
+            height.add_incoming(INDEX(tall), end)
         return height
 
     index = types.int64
     return index(sums, left, right, index, index, index, index), generate
 
 
-class _Array(NamedTuple):
+class Array(NamedTuple):
     """An array in generated code: where it starts, the bytes between its elements along each axis, and its shape."""
 
     start: Any
@@ -74,12 +64,12 @@ class _Array(NamedTuple):
     shape: list[Any]
 
     @staticmethod
-    def of(context: Any, builder: Any, kind: Any, value: Any) -> _Array:
+    def of(context: Any, builder: Any, kind: Any, value: Any) -> Array:
         array = cgutils.create_struct_proxy(kind)(context, builder, value)
         start = builder.bitcast(array.data, ir.IntType(8).as_pointer())
-        return _Array(start, *(cgutils.unpack_tuple(builder, values) for values in (array.strides, array.shape)))
+        return Array(start, *(cgutils.unpack_tuple(builder, values) for values in (array.strides, array.shape)))
 
-    def at(self, builder: Any, *index: Any) -> _Array:
+    def at(self, builder: Any, *index: Any) -> Array:
         """What starts at an index of the first axes."""
         place = self.start
         for stride, along in zip(self.strides, index, strict=False):
@@ -88,20 +78,24 @@ class _Array(NamedTuple):
 
     def load(self, builder: Any, kind: Any, *index: Any) -> Any:
         """The value or the vector at an index."""
-        return builder.load(builder.bitcast(self.at(builder, *index).start, kind.as_pointer()), align=4)
+        return builder.load(self.at(builder, *index).pointer(builder, kind), align=4)
+
+    def pointer(self, builder: Any, kind: Any) -> Any:
+        """The address of the first value or vector."""
+        return builder.bitcast(self.start, kind.as_pointer())
 
 
 class _Gathered(NamedTuple):
     """A matrix whose element at (i, k) is values[rows[i] + steps[k]]."""
 
-    values: _Array
-    rows: _Array
-    steps: _Array
+    values: Array
+    rows: Array
+    steps: Array
 
     @staticmethod
     def of(context: Any, builder: Any, kind: Any, value: Any) -> _Gathered:
         parts = zip(kind.types, cgutils.unpack_tuple(builder, value), strict=True)
-        return _Gathered(*(_Array.of(context, builder, *part) for part in parts))
+        return _Gathered(*(Array.of(context, builder, *part) for part in parts))
 
     @property
     def shape(self) -> list[Any]:
@@ -113,35 +107,81 @@ class _Gathered(NamedTuple):
 
     def load(self, builder: Any, kind: Any, row: Any, step: Any) -> Any:
         """The value at an index."""
-        offsets = self.rows.load(builder, _INDEX, row), self.steps.load(builder, _INDEX, step)
+        offsets = self.rows.load(builder, INDEX, row), self.steps.load(builder, INDEX, step)
         return self.values.load(builder, kind, builder.add(*offsets))
 
 
-def _generate_tile(builder: Any, rows: int, width: int, sums: _Array, left: _Array | _Gathered, right: _Array) -> None:
-    """Code for a tile of a fixed shape, at the start of the arrays."""
+def _generate_product(builder: Any, shape: tuple[int, int], sums: Array, left: Array | _Gathered, right: Array) -> None:
+    """Code for a tile of a product, at the start of the arrays."""
+    rows, width = shape
     tile = list(product(range(rows), range(width)))
-    places = {(i, v): sums.at(builder, _INDEX(i), _INDEX(v * LANES)) for i, v in tile}
-    begun = {at: place.load(builder, LLVM_VECTOR) for at, place in places.items()}
+
+    def factors(step: Any) -> list[tuple[Any, Any]]:
+        vectors = [right.load(builder, LLVM_VECTOR, step, INDEX(v)) for v in range(width)]
+        scalars = [spread(builder, left.load(builder, ir.FloatType(), INDEX(i), step)) for i in range(rows)]
+        return [(scalars[i], vectors[v]) for i, v in tile]
+
+    generate_tile(builder, [sums.at(builder, INDEX(i), INDEX(v * LANES)) for i, v in tile], left.shape[1], factors)
+
+
+def generate_tile(builder: Any, sums: list[Array], depth: Any, factors: Callable[[Any], list[tuple[Any, Any]]]) -> None:
+    """Code that adds products of vectors to vectors in memory, which stay in registers meanwhile.
+
+    Parameters
+    ----------
+    builder : llvmlite.ir.IRBuilder
+        Where code is added.
+    sums : list of Array
+        Where the vectors are.
+    depth : llvmlite.ir.Value
+        How many products each gets; at least one.
+    factors : function
+        Code for the factors of a step, a pair for each vector.
+    """
+    places = [place.pointer(builder, LLVM_VECTOR) for place in sums]
+    begun = [builder.load(place, align=4) for place in places]
     before, loop, after = builder.block, builder.append_basic_block("depth"), builder.append_basic_block("store")
     builder.branch(loop)
     builder.position_at_end(loop)
-    step = builder.phi(_INDEX)
-    held = {at: builder.phi(LLVM_VECTOR) for at in tile}
-    factors = [right.load(builder, LLVM_VECTOR, step, _INDEX(v)) for v in range(width)]
-    scalars = [left.load(builder, ir.FloatType(), _INDEX(i), step) for i in range(rows)]
+    step = builder.phi(INDEX)
+    held = [builder.phi(LLVM_VECTOR) for _ in places]
     fused = {"flags": ("contract",)}
-    products = {(i, v): builder.fmul(spread(builder, scalars[i]), factors[v], **fused) for i, v in tile}
-    added = {at: builder.fadd(held[at], products[at], **fused) for at in tile}
-    following = builder.add(step, _INDEX(1))
-    builder.cbranch(builder.icmp_signed("<", following, left.shape[1]), loop, after)
-    step.add_incoming(_INDEX(0), before)
+    products = [builder.fmul(*pair, **fused) for pair in factors(step)]
+    added = [builder.fadd(*pair, **fused) for pair in zip(held, products, strict=True)]
+    following = builder.add(step, INDEX(1))
+    builder.cbranch(builder.icmp_signed("<", following, depth), loop, after)
+    step.add_incoming(INDEX(0), before)
     step.add_incoming(following, loop)
-    for at, phi in held.items():
-        phi.add_incoming(begun[at], before)
-        phi.add_incoming(added[at], loop)
+    for phi, at_first, later in zip(held, begun, added, strict=True):
+        phi.add_incoming(at_first, before)
+        phi.add_incoming(later, loop)
     builder.position_at_end(after)
-    for at, place in places.items():
-        builder.store(added[at], builder.bitcast(place.start, LLVM_VECTOR.as_pointer()), align=4)
+    for vector, place in zip(added, places, strict=True):
+        builder.store(vector, place, align=4)
+
+
+def generate_largest(
+    builder: Any, shapes: list[tuple[int, int]], room: tuple[Any, Any], generate: Callable[[tuple[int, int]], None]
+) -> list[Any]:
+    """Code for a tile of the first of the shapes that is as wide as the room and not higher; one must be.
+
+    Returns the blocks of code in which the shapes end.
+    """
+    (rows, width), end, ends = room, builder.append_basic_block("end"), []
+    for shape in shapes:
+        fits = builder.and_(
+            builder.icmp_signed(">=", rows, INDEX(shape[0])), builder.icmp_signed("==", width, INDEX(shape[1]))
+        )
+        tile, other = (builder.append_basic_block(name.format(*shape)) for name in ("tile{}x{}", "not{}x{}"))
+        builder.cbranch(fits, tile, other)
+        builder.position_at_end(tile)
+        generate(shape)
+        ends.append(builder.block)
+        builder.branch(end)
+        builder.position_at_end(other)
+    builder.unreachable()
+    builder.position_at_end(end)
+    return ends
 
 
 @numba.njit(cache=True, nogil=True, inline="always")

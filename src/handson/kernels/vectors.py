@@ -157,6 +157,9 @@ def sum_of(typing_context: Any, vector: Any) -> Any:
     return types.float32(VECTOR), generate
 
 
+_ELEMENTS = {types.float32: ir.FloatType(), types.int32: LANE}
+
+
 class _Stretch(NamedTuple):
     """Values beside each other in an array of float32 or of uint8, from an index on."""
 
@@ -168,7 +171,7 @@ class _Stretch(NamedTuple):
         array = cgutils.create_struct_proxy(signature.args[0])(context, builder, arguments[0])
         index = cgutils.unpack_tuple(builder, arguments[1])
         place = cgutils.get_item_pointer(context, builder, signature.args[0], array, index, wraparound=False)
-        value = ir.FloatType() if signature.args[0].dtype == types.float32 else ir.IntType(8)
+        value = _ELEMENTS.get(signature.args[0].dtype, ir.IntType(8))
         vector = ir.VectorType(value, LANES)
         return _Stretch(builder.bitcast(place, vector.as_pointer()), vector)
 
@@ -265,3 +268,27 @@ def store_part(typing_context: Any, array: Any, index: Any, vector: Any, count: 
         return context.get_dummy_value()
 
     return types.void(array, index, VECTOR, types.intp), generate
+
+
+@intrinsic
+def store_equal(typing_context: Any, array: Any, index: Any, vector: Any, a: Any, b: Any) -> Any:
+    """Write the values of a vector where `a` equals `b`, without gaps, and give how many these are.
+
+    A whole vector is written, to an array of float32 or int32; what is in its other places means nothing.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        place = _Stretch.of(context, builder, signature, arguments).place
+        _, _, vector, a, b = arguments
+        whole = signature.args[0].dtype == types.int32
+        values, kind = (builder.fptosi(vector, LANE_VECTOR), "i32") if whole else (vector, "f32")
+        mask = builder.fcmp_ordered("==", a, b)
+        form = ir.FunctionType(values.type, [values.type, _MASK, values.type])
+        name = f"llvm.experimental.vector.compress.v{LANES}{kind}"
+        press = cgutils.get_or_insert_function(builder.module, form, name)
+        pressed = builder.call(press, [values, mask, ir.Constant(values.type, ir.Undefined)])
+        builder.store(pressed, builder.bitcast(place, values.type.as_pointer()), align=4)
+        bits = builder.bitcast(mask, ir.IntType(LANES))
+        return builder.zext(builder.ctpop(bits), ir.IntType(64))
+
+    return types.int64(array, index, VECTOR, VECTOR, VECTOR), generate

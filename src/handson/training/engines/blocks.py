@@ -1,8 +1,10 @@
 """The engine of nets on a CPU with parts that are one kernel: ReLU with 2x2 max-pooling, and recurrent layers.
 
 In convolutional nets batch normalization, ReLU, max-pooling and dropout are one kernel: a large part of a step moves
-data between them. The first convolution, whose images have few channels, is done by the same kernel. An LSTM or a GRU
-goes through all its steps in one kernel. What the kernels compute does not depend on the number of threads.
+data between them. The first convolution, whose images have few channels, is done by the same kernel. Of the others,
+where nothing is normalized, the way back leaves out what the pooling makes 0, which is more than three quarters. An
+LSTM or a GRU goes through all its steps in one kernel. What the kernels compute does not depend on the number of
+threads.
 """
 
 from __future__ import annotations
@@ -156,6 +158,8 @@ class _Block:
         batch = normalization is not None and normalization.uses_batch
         if layer is not None and _few_points(layer, x) and (normalization is None or batch):
             return self._convolved(layer, x, drop)
+        if layer is not None and normalization is None and _plain(layer):
+            return self._pooled(layer, x, drop)
         x = x if layer is None else layer.convolve(x)
         if normalization is None or not batch:
             output: Tensor = PooledRelu.apply(x if normalization is None else normalization(x), drop)
@@ -164,6 +168,13 @@ class _Block:
 
         gamma, beta, epsilon = normalization.gamma, normalization.beta, normalization.epsilon
         return _moved(normalization, *NormalizedPooledRelu.apply(x, gamma, beta, epsilon, drop))
+
+    def _pooled(self, layer: Conv2D, x: Tensor, drop: Drop | None) -> Tensor:
+        """The whole block, with a way back that goes through the winners only."""
+        from handson.kernels.pooled_convolution import PooledConvolution
+
+        output: Tensor = PooledConvolution.apply(x, layer.kernel, layer.bias, layer.convolve, layer.padding_of(x), drop)
+        return output
 
     def _convolved(self, layer: Conv2D, x: Tensor, drop: Drop | None) -> Tensor:
         """The whole block in one pass over images with few channels."""
@@ -188,12 +199,16 @@ class _Block:
         return Drop(int(mask_key(layer, active)), active.rows, layer.rate)
 
 
+def _plain(layer: Conv2D) -> bool:
+    """Whether the windows of a convolution are next to each other, and see places next to each other."""
+    return max(*layer.strides, *layer.dilation_rate, layer.groups) == 1
+
+
 def _few_points(layer: Conv2D, x: Tensor) -> bool:
     """Whether the windows of a convolution see so few values that it is done together with what follows."""
     from handson.kernels.convolved_pool import MOST_POINTS
 
-    plain = max(*layer.strides, *layer.dilation_rate, layer.groups) == 1
-    return plain and not x.requires_grad and prod(layer.kernel.shape[:3]) <= MOST_POINTS
+    return _plain(layer) and not x.requires_grad and prod(layer.kernel.shape[:3]) <= MOST_POINTS
 
 
 def _moved(layer: BatchNormalization, output: Tensor, mean: Tensor, variance: Tensor) -> Tensor:

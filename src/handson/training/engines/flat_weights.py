@@ -2,34 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from operator import is_
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from handson.kernels.aligned import aligned
 from handson.optimizers import Optimizer
 
 # At most so many slots of an optimizer; the row after them is the moving average of the weights.
 MOST_SLOTS = 3
-
-
-def aligned(*shape: int) -> np.ndarray:
-    """Zeros, float32, whose last axis is made longer so that each row begins with a line of the processor's cache.
-
-    A vector of 64 bytes that lies across two lines takes two reads.
-
-    Examples
-    --------
-    >>> rows = aligned(2, 3)
-    >>> rows.shape, rows.ctypes.data % 64
-    ((2, 16), 0)
-    """
-    shape = (*shape[:-1], -(-shape[-1] // 16) * 16)
-    memory = np.zeros(math.prod(shape) + 16, np.float32)
-    first = -memory.ctypes.data % 64 // 4
-    return memory[first : first + math.prod(shape)].reshape(shape)
 
 
 class FlatWeights:

@@ -10,6 +10,7 @@ import torch
 
 from handson import activations
 from handson.data.batches import Batches
+from handson.kernels.aligned import aligned
 from handson.layers import BatchNormalization, Dense, Dropout
 from handson.losses import (
     BinaryCrossentropy,
@@ -21,7 +22,7 @@ from handson.losses import (
 )
 from handson.optimizers import Optimizer
 from handson.randomness.keys import derive
-from handson.training.engines.flat_weights import FlatWeights, aligned
+from handson.training.engines.flat_weights import FlatWeights
 from handson.training.engines.program_update import no_updates, places_of
 from handson.training.job import Job
 from handson.training.state import TrainingState, values_of

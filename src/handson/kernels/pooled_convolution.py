@@ -1,0 +1,220 @@
+"""A convolution, ReLU, 2x2 max-pooling and dropout, with a way back that knows what the pooling left over.
+
+Of the gradient of the convolution's output only the winners of the windows are not 0: at most one value of four, and
+none where a window has nothing positive or was dropped. The plain way back fills the others with zeros and multiplies
+them too. Here lists of what is left are made, for each place its channels and for each channel its places, and the
+products go through these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from handson.kernels.aligned import aligned
+from handson.kernels.convolved_pool import Padding, in_single
+from handson.kernels.picked_rows import add_picked_rows
+from handson.kernels.pooled_relu import ONE, THREE, TWO, ZERO, Drop, pooled
+from handson.kernels.threads import over_rows
+from handson.kernels.vectors import LANES, compiled, load, load_part, store_equal
+
+# The gradients of a kernel are summed in so many groups of images at most, and need at most so many values.
+_MOST_GROUPS, _FEWEST_GROUPS, _MOST_VALUES = 32, 4, 1 << 23
+# A list of places has about so many: fewer are too short, and more see more of the image than is close at hand.
+_PLACES = 32
+
+
+@compiled
+def _padded(images, n, top, left, across, room, start):
+    """Put an image between its zeros."""
+    _, height, width, channels = images.shape
+    for i in range(height):
+        place = start + ((i + top) * across + left) * channels
+        for j in range(width):
+            for c in range(channels):
+                room[place + j * channels + c] = images[n, i, j, c]
+
+
+@compiled
+def _cleared(size):
+    """Zeros, and where in them a line of the processor's cache begins, after which there are so many."""
+    room = np.zeros(size + 2 * LANES, np.float32)
+    return room, -(room.ctypes.data // 4) % LANES
+
+
+@compiled
+def _list_places(gradient, winners, n, first, last, across, factors, picks, counts, most):
+    """For each channel the gradients of the windows in rows of the pooling, and the places that they belong to."""
+    for c in range(len(counts)):
+        counts[c] = 0
+    for i in range(first, last):
+        for j in range(gradient.shape[2]):
+            corner = 2 * (i * across + j)
+            for c in range(len(counts)):
+                winner, place = np.int64(winners[n, i, j, c]), c * most + counts[c]
+                factors[place] = gradient[n, i, j, c]
+                picks[place] = corner + (winner >> 1) * across + (winner & 1)
+                counts[c] += winner < 4
+
+
+@compiled
+def kernel_gradients(starts, sums, biases, x, gradient, winners, group, padding, height, blocks):
+    """For each group of images the gradients of the kernel, in `_strips`, and of the bias, neither of them scaled."""
+    (top, bottom), (left, right) = padding
+    images, rows, columns, inputs = x.shape
+    _, down, along, channels = gradient.shape
+    across = columns + left + right
+    room, start = _cleared((rows + top + bottom) * across * inputs)
+    at_once = max(1, min(down, _PLACES // along))
+    most = at_once * along
+    factors, picks = np.empty(channels * most, np.float32), np.empty(channels * most, np.int32)
+    counts = np.empty(channels, np.int64)
+    strip = blocks * LANES
+    for g in range(len(starts)):
+        total = sums[g]
+        total[:] = np.float32(0)
+        biases[g] = 0.0
+        for n in range(starts[g], min(starts[g] + group, images)):
+            _padded(x, n, top, left, across, room, start)
+            for i in range(0, down, at_once):
+                last = min(i + at_once, down)
+                _list_places(gradient, winners, n, i, last, across, factors, picks, counts, most)
+                for c in range(channels):
+                    for k in range(c * most, c * most + counts[c]):
+                        biases[g, c] += np.float64(factors[k])
+                    if counts[c]:
+                        add_picked_rows(
+                            total, c * height * strip, strip, room, start, inputs, across * inputs, factors, picks,
+                            c * most, counts[c], height, blocks,
+                        )  # fmt: skip
+
+
+@compiled
+def _list_channels(gradient, winners, n, i, scale, lanes, factors, picks, counts, most):
+    """For each window in a row of the pooling, and each corner, the channels that it won and their gradients."""
+    channels = gradient.shape[3]
+    for j in range(gradient.shape[2]):
+        first = 4 * j
+        counts[first : first + 4] = 0
+        for c in range(0, channels, LANES):
+            more = channels - c
+            winner, values = load_part(winners, (n, i, j, c), more), load_part(gradient, (n, i, j, c), more) * scale
+            channel = load(lanes, (0,)) + np.float32(c)
+            for corner, code in enumerate((ZERO, ONE, TWO, THREE)):
+                place = (first + corner) * most + counts[first + corner]
+                store_equal(factors, (place,), values, winner, code)
+                counts[first + corner] += store_equal(picks, (place,), channel, winner, code)
+
+
+@compiled
+def input_gradients(below, gradient, winners, weights, padding, height, blocks, scale):
+    """The gradients of the images, for weights (channels, height * blocks * LANES); see `_strips`."""
+    (top, bottom), (left, right) = padding
+    images, rows, columns, inputs = below.shape
+    _, down, along, channels = gradient.shape
+    across, strip = columns + left + right, blocks * LANES
+    room, start = _cleared((rows + top + bottom) * across * inputs)
+    most = channels + LANES
+    factors, picks = np.empty(4 * along * most, np.float32), np.empty(4 * along * most, np.int32)
+    counts, lanes = np.empty(4 * along, np.int64), np.arange(LANES).astype(np.float32)
+    for n in range(images):
+        room[:] = np.float32(0)
+        for i in range(down):
+            _list_channels(gradient, winners, n, i, scale, lanes, factors, picks, counts, most)
+            # Corner by corner: the strips of neighbours overlap.
+            for corner in range(4):
+                for j in range(along):
+                    k = 4 * j + corner
+                    if counts[k]:
+                        place = start + ((2 * i + corner // 2) * across + 2 * j + corner % 2) * inputs
+                        add_picked_rows(
+                            room, place, across * inputs, weights, 0, height * strip, strip, factors, picks, k * most,
+                            counts[k], height, blocks,
+                        )  # fmt: skip
+        for i in range(rows):
+            place = start + ((i + top) * across + left) * inputs
+            for j in range(columns):
+                for c in range(inputs):
+                    below[n, i, j, c] = room[place + j * inputs + c]
+
+
+def _strips(kernel: Tensor) -> tuple[np.ndarray, int]:
+    """A kernel (height, width, inputs, channels) as (channels, height, width * inputs), and the vectors in a strip.
+
+    Zeros are added to strips and channels up to whole vectors.
+    """
+    height, width, inputs, channels = kernel.shape
+    blocks = -(-width * inputs // LANES)
+    strips = aligned(channels + -channels % LANES, height * blocks * LANES)
+    inside = strips[:channels].reshape(channels, height, -1)[:, :, : width * inputs]
+    inside[:] = kernel.detach().permute(3, 0, 1, 2).reshape(channels, height, -1).numpy()
+    return strips, blocks
+
+
+class PooledConvolution(torch.autograd.Function):
+    """`dropout(max_pool2d(relu(convolution), 2))` of images (n, h, w, c), float32 on a CPU. No `Drop`: all are kept."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        kernel: Tensor,
+        bias: Tensor | None,
+        convolve: Callable[[Tensor], Tensor],
+        padding: Padding,
+        drop: Drop | None,
+    ) -> Tensor:
+        """Outputs (n, h // 2, w // 2, channels), of a kernel (height, width, inputs, channels).
+
+        `convolve` is the convolution with these weights, one place after another.
+        """
+        zeros = np.zeros(kernel.shape[3], np.float32)
+        y, ctx.winners, ctx.scale = pooled(convolve(x).contiguous(), drop, zeros, zeros + 1, zeros)
+        ctx.save_for_backward(x, kernel)
+        ctx.padding = padding
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        """The gradients of the images, the kernel and the bias."""
+        (x, kernel), gradient = ctx.saved_tensors, gradients[0].contiguous().numpy()
+        found: list[Tensor | None] = [None] * 3
+        if ctx.needs_input_grad[0]:
+            found[0] = _of_images(x.shape, kernel, gradient, ctx.winners.numpy(), ctx.padding, ctx.scale)
+        if any(ctx.needs_input_grad[1:3]):
+            values = x.detach().contiguous().numpy()
+            found[1:] = _of_kernel(values, kernel.shape, gradient, ctx.winners.numpy(), ctx.padding, ctx.scale)
+        return *(one if needed else None for one, needed in zip(found, ctx.needs_input_grad, strict=False)), *[None] * 3
+
+
+def _of_images(
+    shape: torch.Size, kernel: Tensor, gradient: np.ndarray, winners: np.ndarray, padding: Padding, scale: np.float32
+) -> Tensor:
+    """The gradient of the images."""
+    below, (strips, blocks) = torch.empty(shape), _strips(kernel)
+    over_rows(
+        input_gradients, (below.numpy(), gradient, winners), strips.ravel(), padding, kernel.shape[0], blocks, scale
+    )
+    return below
+
+
+def _of_kernel(
+    x: np.ndarray, shape: torch.Size, gradient: np.ndarray, winners: np.ndarray, padding: Padding, scale: np.float32
+) -> tuple[Tensor, Tensor]:
+    """The gradients of the kernel and of the bias, summed in groups of images that follow from the sizes alone."""
+    height, width, inputs, channels = shape
+    blocks = -(-width * inputs // LANES)
+    size = channels * height * blocks * LANES
+    groups = min(len(x), _MOST_GROUPS, max(_FEWEST_GROUPS, _MOST_VALUES // size))
+    group = -(-len(x) // groups)
+    starts = np.arange(0, len(x), group)
+    sums, biases = aligned(len(starts), size), np.empty((len(starts), channels))
+    given = x, gradient, winners, group, padding, height, blocks
+    over_rows(kernel_gradients, (starts, sums, biases), *given, work=x.size)
+    strips = (sums.sum(0, dtype=float) * scale).reshape(channels, height, -1)[:, :, : width * inputs]
+    d_kernel = in_single(strips).view(channels, height, width, inputs).permute(1, 2, 3, 0)
+    return d_kernel, in_single(biases.sum(0) * scale)

@@ -1,0 +1,27 @@
+"""Convolutions as PyTorch does them, and dropout as a kernel does it."""
+
+import torch
+import torch.nn.functional as F
+
+from handson.kernels.pooled_relu import Drop
+from handson.layers import Dropout
+from handson.layers.dropout import mask_key
+from handson.randomness.stream import Stream
+
+
+def convolution(x, kernel, bias, padding=((0, 0), (0, 0))):
+    """The outputs before the activation, channels first."""
+    (top, bottom), (left, right) = padding
+    return F.conv2d(F.pad(x.movedim(3, 1), (left, right, top, bottom)), kernel.permute(3, 2, 0, 1).contiguous(), bias)
+
+
+def as_in_layers(kernel):
+    """A leaf with the memory order of a layer's kernel."""
+    return kernel.permute(3, 0, 1, 2).contiguous().permute(1, 2, 3, 0).requires_grad_()
+
+
+def dropped(seed, images, rate):
+    """What a kernel drops, and the layer that drops the same."""
+    layer, stream = Dropout(rate, name="drop").train(), Stream(seed, 0)
+    stream.rows = torch.arange(images) * 3
+    return stream, layer, Drop(mask_key(layer, stream), stream.rows, rate) if rate else None
