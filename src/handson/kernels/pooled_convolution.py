@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from handson.kernels.aligned import aligned
+from handson.kernels.aligned import LINE, aligned
 from handson.kernels.convolved_pool import Padding, in_single
 from handson.kernels.picked_rows import add_picked_rows
 from handson.kernels.pooled_relu import ONE, THREE, TWO, ZERO, Drop, pooled
@@ -41,9 +41,9 @@ def _padded(images, n, top, left, across, room, start):
 
 @compiled
 def _cleared(size):
-    """Zeros, and where in them a line of the processor's cache begins, after which there are so many."""
-    room = np.zeros(size + 2 * LANES, np.float32)
-    return room, -(room.ctypes.data // 4) % LANES
+    """Zeros, and where in them a line of the cache begins, after which there are so many and one line more."""
+    room = np.zeros(size + 2 * LINE, np.float32)
+    return room, -(room.ctypes.data // 4) % LINE
 
 
 @compiled
@@ -142,13 +142,18 @@ def input_gradients(below, gradient, winners, weights, padding, height, blocks, 
                     below[n, i, j, c] = room[place + j * inputs + c]
 
 
+def _blocks(values: int) -> int:
+    """The vectors in a strip of so many values."""
+    return -(-values // LINE) * (LINE // LANES)
+
+
 def _strips(kernel: Tensor) -> tuple[np.ndarray, int]:
     """A kernel (height, width, inputs, channels) as (channels, height, width * inputs), and the vectors in a strip.
 
-    Zeros are added to strips and channels up to whole vectors.
+    Zeros are added to channels up to whole vectors, and to strips up to whole lines of the cache.
     """
     height, width, inputs, channels = kernel.shape
-    blocks = -(-width * inputs // LANES)
+    blocks = _blocks(width * inputs)
     strips = aligned(channels + -channels % LANES, height * blocks * LANES)
     inside = strips[:channels].reshape(channels, height, -1)[:, :, : width * inputs]
     inside[:] = kernel.detach().permute(3, 0, 1, 2).reshape(channels, height, -1).numpy()
@@ -207,7 +212,7 @@ def _of_kernel(
 ) -> tuple[Tensor, Tensor]:
     """The gradients of the kernel and of the bias, summed in groups of images that follow from the sizes alone."""
     height, width, inputs, channels = shape
-    blocks = -(-width * inputs // LANES)
+    blocks = _blocks(width * inputs)
     size = channels * height * blocks * LANES
     groups = min(len(x), _MOST_GROUPS, max(_FEWEST_GROUPS, _MOST_VALUES // size))
     group = -(-len(x) // groups)
