@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from handson import Sequential
 from handson.kernels import products
-from handson.kernels.products import MOST_MULTIPLICATIONS, add_any_product, is_small, transpose
+from handson.kernels.products import MOST_MULTIPLICATIONS, is_small, make_product, transpose
 from handson.kernels.vectors import LANES
 from handson.layers import Dense
 
@@ -24,26 +24,26 @@ def room(rows):
 
 
 @settings(deadline=None, max_examples=80)
-@given(rows=SIZES, depth=SIZES, columns=SIZES, across=st.booleans(), seed=st.integers(0, 99))
-def test_the_product_is_added_at_any_width(rows, depth, columns, across, seed):
+@given(rows=SIZES, depth=SIZES, columns=SIZES, across=st.booleans(), begun=st.booleans(), seed=st.integers(0, 99))
+def test_the_product_at_any_width(rows, depth, columns, across, begun, seed):
     left = normal(seed, depth, rows).T if across else normal(seed, rows, depth)
-    right, around = normal(seed + 1, depth, columns), normal(seed + 2, rows + 2, columns)
-    expected = around.astype(float)
-    expected[1:-1] += left.astype(float) @ right
-    add_any_product(around[1:-1], left, right, room(max(rows, depth)))
-    np.testing.assert_allclose(around, expected, rtol=1e-5, atol=1e-5)
-    assert np.array_equal(around[[0, -1]], normal(seed + 2, rows + 2, columns)[[0, -1]])
+    right, begin = normal(seed + 1, depth, columns), normal(seed + 2, columns) if begun else None
+    around = np.full((rows + 2, columns), np.nan, np.float32)
+    expected = left.astype(float) @ right + (begin if begun else 0.0)
+    make_product(around[1:-1], begin, left, right, room(max(rows, depth)))
+    np.testing.assert_allclose(around[1:-1], expected, rtol=1e-5, atol=1e-5)
+    assert np.isnan(around[[0, -1]]).all()
 
 
 def test_a_row_and_a_column_are_the_same_in_any_company():
     left, right = normal(0, 13, 30), normal(1, 30, 4 * LANES + 5)
     together, alone, narrow = (np.zeros((13, right.shape[1]), np.float32) for _ in range(3))
-    add_any_product(together, left, right, room(30))
+    make_product(together, None, left, right, room(30))
     for row in range(13):
-        add_any_product(alone[row : row + 1], left[row : row + 1], right, room(30))
+        make_product(alone[row : row + 1], None, left[row : row + 1], right, room(30))
     for column in range(right.shape[1]):
         part = np.zeros((13, 1), np.float32)
-        add_any_product(part, left, right[:, column : column + 1].copy(), room(30))
+        make_product(part, None, left, right[:, column : column + 1].copy(), room(30))
         narrow[:, column] = part[:, 0]
     assert np.array_equal(together, alone)
     assert np.array_equal(together, narrow)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from handson.kernels.products import OPTIONS, add_any_product, is_small, transpose
+from handson.kernels.products import OPTIONS, is_small, make_product, transpose
 from handson.kernels.views import as_vector, matrix_at
 
 ZERO = np.float32(0)
@@ -32,10 +32,10 @@ def dense_outputs(x, kernel, bias, y, room):
         for i in range(y.shape[0] if len(bias) else 0):
             y[i, 0] += bias[0]
         return
-    for i in range(y.shape[0]):
-        for j in range(y.shape[1]):
-            y[i, j] = bias[j] if len(bias) else ZERO
-    add_any_product(y, x, kernel, room)
+    if len(bias):
+        make_product(y, bias, x, kernel, room)
+    else:
+        make_product(y, None, x, kernel, room)
 
 
 @compiled
@@ -46,8 +46,7 @@ def dense_gradients(x, gradient, d_kernel, d_bias, room):
     elif gradient.shape[1] == 1:
         _sum_rows(x, as_vector(gradient), as_vector(d_kernel))
     else:
-        d_kernel[:] = 0
-        add_any_product(d_kernel, x.T, gradient, room)
+        make_product(d_kernel, None, x.T, gradient, room)
     for j in range(len(d_bias)):
         d_bias[j] = 0
     for i in range(gradient.shape[0]):
@@ -65,8 +64,7 @@ def input_gradients(kernel, gradient, below, room, turned):
     else:
         across = matrix_at(turned, 0, kernel.shape[1], kernel.shape[0])
         transpose(kernel, across)
-        below[:] = 0
-        add_any_product(below, gradient, across, room)
+        make_product(below, None, gradient, across, room)
 
 
 @numba.njit(**OPTIONS | {"_nrt": True})

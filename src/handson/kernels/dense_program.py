@@ -18,6 +18,7 @@ from handson.kernels.dense_layer import compiled, dense_gradients, dense_outputs
 from handson.kernels.dense_loss import batch_loss
 from handson.kernels.dense_update import NONE, apply_gradients
 from handson.kernels.keyed_dropout import element_word, row_words
+from handson.kernels.vectors import LANES, load_part, store_part
 from handson.kernels.views import matrix_at
 
 MATMUL, ACTIVATION, DROPOUT, BATCH_NORMALIZATION, SCALING = range(5)
@@ -198,8 +199,8 @@ def train(
         size = len(rows)
         batch = matrix_at(arena, places[0], size, columns)
         for i in range(size):
-            for j in range(columns):
-                batch[i, j] = inputs[rows[i], j]
+            for j in range(0, columns, LANES):
+                store_part(batch, (i, j), load_part(inputs, (rows[i], j), columns - j), columns - j)
         forward(
             operations, size, weights, rows, keys[epoch], thresholds, scales, masks, constants, moving, moments, arena,
             places, room,

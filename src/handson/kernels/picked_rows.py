@@ -49,9 +49,8 @@ def _add_tile(
                 row = source.at(builder, builder.mul(pick, across))
                 return [(factor, row.at(builder, lower).load(builder, LLVM_VECTOR, along)) for _, lower, along in parts]
 
-            generate_tile(
-                builder, [to.at(builder, lower).at(builder, along) for lower, _, along in parts], count, pairs
-            )
+            places = [to.at(builder, lower).at(builder, along) for lower, _, along in parts]
+            generate_tile(builder, places, [place.load(builder, LLVM_VECTOR) for place in places], count, pairs)
 
         shapes = list(product(_HEIGHTS, _WIDTHS))
         ends = generate_largest(builder, shapes, (rows, width), tile)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numba
 
-from handson.kernels.tiles import add_product
+from handson.kernels.tiles import make_tiles
 from handson.kernels.vectors import LANES, load, load_part, store, store_part
 from handson.kernels.views import in_vectors, transpose_tile
 
@@ -28,9 +28,12 @@ def is_small(rows, depth, columns):
     return rows * depth * columns <= MOST_MULTIPLICATIONS
 
 
-@numba.njit("void(f4[:,:], f4[:,:], f4[:,:], f4[:,:,:])", **OPTIONS)
-def add_any_product(sums, left, right, room):
-    """sums += left @ right, for float32 matrices of any width.
+_FORMS = [f"void(f4[:,:], {begin}, f4[:,:], f4[:,:], f4[:,:,:])" for begin in ("none", "f4[::1]")]
+
+
+@numba.njit(_FORMS, **OPTIONS)
+def make_product(sums, begin, left, right, room):
+    """sums = begin + left @ right, for float32 matrices of any width; `begin` is one row for all, or None.
 
     The rows of `sums` and `right` have no gaps in them. What is left of the columns beside whole vectors goes through
     `room`: float32, of shape (2, at least the rows of `sums` and of `right`, LANES).
@@ -39,14 +42,18 @@ def add_any_product(sums, left, right, room):
     rest = columns % LANES
     whole = columns - rest
     if whole > 0:
-        add_product(sums[:, :whole], left, in_vectors(right, whole // LANES))
+        make_tiles(sums[:, :whole], begin, left, len(left), in_vectors(right, whole // LANES))
     if rest > 0:
         results, factors = room[0, : sums.shape[0]], room[1, :depth]
-        for i in range(sums.shape[0]):
-            store(results, (i, 0), load_part(sums, (i, whole), rest))
         for i in range(depth):
             store(factors, (i, 0), load_part(right, (i, whole), rest))
-        add_product(results, left, in_vectors(factors, 1))
+        if begin is None:
+            make_tiles(results, None, left, len(left), in_vectors(factors, 1))
+        else:
+            first = load_part(begin, (whole,), rest)
+            for i in range(sums.shape[0]):
+                store(results, (i, 0), first)
+            make_tiles(results, results, left, len(left), in_vectors(factors, 1))
         for i in range(sums.shape[0]):
             store_part(sums, (i, whole), load(results, (i, 0)), rest)
 

@@ -27,25 +27,28 @@ INDEX = ir.IntType(64)
 
 
 @intrinsic
-def _add_tile(
-    typing_context: Any, sums: Any, left: Any, right: Any, row: Any, rows: Any, block: Any, width: Any
+def _make_tile(
+    typing_context: Any, sums: Any, begin: Any, left: Any, right: Any, row: Any, rows: Any, block: Any, width: Any
 ) -> Any:
-    """Add to a tile of `sums`, `width` vectors wide, that starts at a row and a block of columns.
+    """Make a tile of `sums`, `width` vectors wide, that starts at a row and a block of columns.
 
     Takes the highest tile that fits into what is left, `rows`, and gives its height.
     """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        row, rows, block, width = arguments[3:]
-        to, by, factors = (
-            (_Gathered if isinstance(kind, types.BaseTuple) else Array).of(context, builder, kind, value)
-            for kind, value in zip(signature.args[:3], arguments[:3], strict=True)
+        row, rows, block, width = arguments[4:]
+        to, begun, by, factors = (
+            _operand(context, builder, kind, value)
+            for kind, value in zip(signature.args[:4], arguments[:4], strict=True)
         )
-        to = to.at(builder, row, builder.mul(block, INDEX(LANES)))
+        column = builder.mul(block, INDEX(LANES))
+        to = to.at(builder, row, column)
+        if begun is not None:
+            begun = begun.at(builder, *([row] if begin.ndim == 2 else []), column)
         by, factors = by.at(builder, row), factors.at(builder, INDEX(0), block)
         shapes = list(product(_HEIGHTS, _WIDTHS))
         ends = generate_largest(
-            builder, shapes, (rows, width), lambda shape: _generate_product(builder, shape, to, by, factors)
+            builder, shapes, (rows, width), lambda shape: _generate_product(builder, shape, to, begun, by, factors)
         )
         height = builder.phi(INDEX)
         for (tall, _), end in zip(shapes, ends, strict=True):
@@ -53,7 +56,13 @@ def _add_tile(
         return height
 
     index = types.int64
-    return index(sums, left, right, index, index, index, index), generate
+    return index(sums, begin, left, right, index, index, index, index), generate
+
+
+def _operand(context: Any, builder: Any, kind: Any, value: Any) -> Any:
+    if kind == types.none:
+        return None
+    return (_Gathered if isinstance(kind, types.BaseTuple) else Array).of(context, builder, kind, value)
 
 
 class Array(NamedTuple):
@@ -111,7 +120,9 @@ class _Gathered(NamedTuple):
         return self.values.load(builder, kind, builder.add(*offsets))
 
 
-def _generate_product(builder: Any, shape: tuple[int, int], sums: Array, left: Array | _Gathered, right: Array) -> None:
+def _generate_product(
+    builder: Any, shape: tuple[int, int], sums: Array, begin: Array | None, left: Array | _Gathered, right: Array
+) -> None:
     """Code for a tile of a product, at the start of the arrays."""
     rows, width = shape
     tile = list(product(range(rows), range(width)))
@@ -121,25 +132,35 @@ def _generate_product(builder: Any, shape: tuple[int, int], sums: Array, left: A
         scalars = [spread(builder, left.load(builder, ir.FloatType(), INDEX(i), step)) for i in range(rows)]
         return [(scalars[i], vectors[v]) for i, v in tile]
 
-    generate_tile(builder, [sums.at(builder, INDEX(i), INDEX(v * LANES)) for i, v in tile], left.shape[1], factors)
+    places = [sums.at(builder, INDEX(i), INDEX(v * LANES)) for i, v in tile]
+    if begin is None:
+        begun = [ir.Constant(LLVM_VECTOR, None)] * len(tile)
+    elif len(begin.strides) == 1:
+        row = [begin.load(builder, LLVM_VECTOR, INDEX(v * LANES)) for v in range(width)]
+        begun = [row[v] for _, v in tile]
+    else:
+        begun = [begin.load(builder, LLVM_VECTOR, INDEX(i), INDEX(v * LANES)) for i, v in tile]
+    generate_tile(builder, places, begun, left.shape[1], factors)
 
 
-def generate_tile(builder: Any, sums: list[Array], depth: Any, factors: Callable[[Any], list[tuple[Any, Any]]]) -> None:
-    """Code that adds products of vectors to vectors in memory, which stay in registers meanwhile.
+def generate_tile(
+    builder: Any, places: list[Array], begun: list[Any], depth: Any, factors: Callable[[Any], list[tuple[Any, Any]]]
+) -> None:
+    """Code that adds products of vectors up, in registers, and writes the sums to memory.
 
     Parameters
     ----------
     builder : llvmlite.ir.IRBuilder
         Where code is added.
-    sums : list of Array
-        Where the vectors are.
+    places : list of Array
+        Where the sums go.
+    begun : list of llvmlite.ir.Value
+        The vectors that they begin with.
     depth : llvmlite.ir.Value
         How many products each gets; at least one.
     factors : function
         Code for the factors of a step, a pair for each vector.
     """
-    places = [place.pointer(builder, LLVM_VECTOR) for place in sums]
-    begun = [builder.load(place, align=4) for place in places]
     before, loop, after = builder.block, builder.append_basic_block("depth"), builder.append_basic_block("store")
     builder.branch(loop)
     builder.position_at_end(loop)
@@ -157,7 +178,7 @@ def generate_tile(builder: Any, sums: list[Array], depth: Any, factors: Callable
         phi.add_incoming(later, loop)
     builder.position_at_end(after)
     for vector, place in zip(added, places, strict=True):
-        builder.store(vector, place, align=4)
+        builder.store(vector, place.pointer(builder, LLVM_VECTOR), align=4)
 
 
 def generate_largest(
@@ -185,14 +206,18 @@ def generate_largest(
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
-def _add(sums, left, rows, right):
+def make_tiles(sums, begin, left, rows, right):
+    """sums = begin + left @ right, for the first rows of `left`: see `add_product`.
+
+    `begin` is `sums`, a row that every row begins with, or None.
+    """
     blocks = right.shape[1]
     block = 0
     while block < blocks:
         width = 4 if blocks - block >= 4 else 2 if blocks - block >= 2 else 1
         row = 0
         while row < rows:
-            row += _add_tile(sums, left, right, row, rows - row, block, width)
+            row += _make_tile(sums, begin, left, right, row, rows - row, block, width)
         block += width
 
 
@@ -203,10 +228,10 @@ def add_product(sums, left, right):
     `right`, (depth, columns), is given as (depth, columns / LANES, LANES), best with vectors of the same columns beside
     each other in memory. Along all axes but the last of `sums` and `right` there may be gaps.
     """
-    _add(sums, left, len(left), right)
+    make_tiles(sums, sums, left, len(left), right)
 
 
 @numba.njit("void(f4[:,:], f4[::1], i8[::1], i8[::1], f4[:,:,:])", cache=True, nogil=True)
 def add_gathered_product(sums, values, rows, steps, right):
     """sums += left @ right, where the element of `left` at (i, k) is values[rows[i] + steps[k]]."""
-    _add(sums, (values, rows, steps), len(rows), right)
+    make_tiles(sums, sums, (values, rows, steps), len(rows), right)
