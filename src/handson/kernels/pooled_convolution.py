@@ -9,6 +9,7 @@ products go through these.
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -18,12 +19,14 @@ from torch import Tensor
 from handson.kernels.aligned import LINE, aligned
 from handson.kernels.convolved_pool import Padding, in_single
 from handson.kernels.picked_rows import add_picked_rows
-from handson.kernels.pooled_relu import ONE, THREE, TWO, ZERO, Drop, pooled
+from handson.kernels.pooled_relu import ONE, THREE, TWO, ZERO, Drop, outputs_for, pool_into
 from handson.kernels.threads import over_rows
-from handson.kernels.vectors import LANES, compiled, load, load_part, store_equal
+from handson.kernels.vectors import LANES, compiled, load, load_part, store_equal, sum_of
 
 # The gradients of a kernel are summed in so many groups of images at most, and need at most so many values.
 _MOST_GROUPS, _FEWEST_GROUPS, _MOST_VALUES = 32, 4, 1 << 23
+# So many values are put out by a convolution before they are pooled.
+_CONVOLVED = 1 << 20
 # A list of places has about so many: fewer are too short, and more see more of the image than is close at hand.
 _PLACES = 32
 
@@ -31,12 +34,10 @@ _PLACES = 32
 @compiled
 def _padded(images, n, top, left, across, room, start):
     """Put an image between its zeros."""
-    _, height, width, channels = images.shape
-    for i in range(height):
-        place = start + ((i + top) * across + left) * channels
-        for j in range(width):
-            for c in range(channels):
-                room[place + j * channels + c] = images[n, i, j, c]
+    channels = images.shape[3]
+    for i in range(images.shape[1]):
+        row, place = images[n, i].reshape(-1), start + ((i + top) * across + left) * channels
+        room[place : place + len(row)] = row
 
 
 @compiled
@@ -62,6 +63,14 @@ def _list_places(gradient, winners, n, first, last, across, factors, picks, coun
 
 
 @compiled
+def _sum(values, first, count):
+    total = load_part(values, (first,), count)
+    for k in range(LANES, count, LANES):
+        total = total + load_part(values, (first + k,), count - k)
+    return np.float64(sum_of(total))
+
+
+@compiled
 def kernel_gradients(starts, sums, biases, x, gradient, winners, group, padding, height, blocks):
     """For each group of images the gradients of the kernel, in `_strips`, and of the bias, neither of them scaled."""
     (top, bottom), (left, right) = padding
@@ -84,8 +93,7 @@ def kernel_gradients(starts, sums, biases, x, gradient, winners, group, padding,
                 last = min(i + at_once, down)
                 _list_places(gradient, winners, n, i, last, across, factors, picks, counts, most)
                 for c in range(channels):
-                    for k in range(c * most, c * most + counts[c]):
-                        biases[g, c] += np.float64(factors[k])
+                    biases[g, c] += _sum(factors, c * most, counts[c])
                     if counts[c]:
                         add_picked_rows(
                             total, c * height * strip, strip, room, start, inputs, across * inputs, factors, picks,
@@ -136,10 +144,8 @@ def input_gradients(below, gradient, winners, weights, padding, height, blocks, 
                             counts[k], height, blocks,
                         )  # fmt: skip
         for i in range(rows):
-            place = start + ((i + top) * across + left) * inputs
-            for j in range(columns):
-                for c in range(inputs):
-                    below[n, i, j, c] = room[place + j * inputs + c]
+            row, place = below[n, i].reshape(-1), start + ((i + top) * across + left) * inputs
+            row[:] = room[place : place + len(row)]
 
 
 def _blocks(values: int) -> int:
@@ -175,10 +181,17 @@ class PooledConvolution(torch.autograd.Function):
     ) -> Tensor:
         """Outputs (n, h // 2, w // 2, channels), of a kernel (height, width, inputs, channels).
 
-        `convolve` is the convolution with these weights, one place after another.
+        `convolve` is the convolution with these weights, one place after another. It is asked for a few images at a
+        time, so that what it puts out is still close at hand when it is pooled.
         """
-        zeros = np.zeros(kernel.shape[3], np.float32)
-        y, ctx.winners, ctx.scale = pooled(convolve(x).contiguous(), drop, zeros, zeros + 1, zeros)
+        zeros, at_once = np.zeros(kernel.shape[3], np.float32), _at_once(x, kernel, padding)
+        for first in range(0, len(x), at_once):
+            part = slice(first, first + at_once)
+            convolved = convolve(x[part]).contiguous()
+            if first == 0:
+                y, ctx.winners = outputs_for(len(x), convolved)
+            dropped = None if drop is None else drop._replace(rows=drop.rows[part])
+            ctx.scale = pool_into(y[part], ctx.winners[part], convolved, dropped, zeros, zeros + 1, zeros)
         ctx.save_for_backward(x, kernel)
         ctx.padding = padding
         return y
@@ -194,6 +207,12 @@ class PooledConvolution(torch.autograd.Function):
             values = x.detach().contiguous().numpy()
             found[1:] = _of_kernel(values, kernel.shape, gradient, ctx.winners.numpy(), ctx.padding, ctx.scale)
         return *(one if needed else None for one, needed in zip(found, ctx.needs_input_grad, strict=False)), *[None] * 3
+
+
+def _at_once(x: Tensor, kernel: Tensor, padding: Padding) -> int:
+    """How many images are convolved before they are pooled."""
+    sizes = (size + sum(more) - side + 1 for size, more, side in zip(x.shape[1:3], padding, kernel.shape, strict=False))
+    return max(1, _CONVOLVED // (prod(sizes) * kernel.shape[3]))
 
 
 def _of_images(

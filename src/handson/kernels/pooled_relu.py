@@ -109,12 +109,25 @@ def dropping(drop: Drop | None, images: int) -> tuple[Any, ...]:
 
 def pooled(x: Tensor, drop: Drop | None, centre: Any, factor: Any, shift: Any) -> tuple[Tensor, Tensor, np.float32]:
     """`pool` on all cores: the outputs, the winners, and what gradients are scaled with."""
-    images, height, width, channels = x.shape
+    y, winners = outputs_for(len(x), x)
+    return y, winners, pool_into(y, winners, x, drop, centre, factor, shift)
+
+
+def outputs_for(images: int, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Room for the outputs and the winners of so many images like those in x (n, h, w, c)."""
+    _, height, width, channels = x.shape
     y = torch.empty(images, height // 2, width // 2, channels)
-    winners = torch.empty(y.shape, dtype=torch.uint8)
-    rows, *dropped = dropping(drop, images)
+    return y, torch.empty(y.shape, dtype=torch.uint8)
+
+
+def pool_into(
+    y: Tensor, winners: Tensor, x: Tensor, drop: Drop | None, centre: Any, factor: Any, shift: Any
+) -> np.float32:
+    """`pool` on all cores; what gradients are scaled with."""
+    rows, *dropped = dropping(drop, len(x))
     over_rows(pool, (x.detach().numpy(), y.numpy(), winners.numpy(), rows), centre, factor, shift, *dropped)
-    return y, winners, dropped[-1]
+    scale: np.float32 = dropped[-1]
+    return scale
 
 
 class PooledRelu(torch.autograd.Function):
