@@ -108,7 +108,8 @@ def peak_notes(record: Record) -> list[str]:
     shares = [f"{r.peer.label} {ratio(product, r):.0%}" for r in measured if r is not product]
     return [
         f"A step has {operations:.1f} GFLOP in its products; `torch.mm` makes {speed:.0f} GFLOP/s in float32.",
-        f"Shares of that peak: {', '.join(shares)}.",
+        "Shares of that peak, as if all of these operations were done (handson leaves out products with zeros that the "
+        f"pooling made): {', '.join(shares)}.",
     ]
 
 
