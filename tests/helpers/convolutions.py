@@ -1,5 +1,6 @@
 """Convolutions as PyTorch does them, and dropout as a kernel does it."""
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 
@@ -25,3 +26,16 @@ def dropped(seed, images, rate):
     layer, stream = Dropout(rate, name="drop").train(), Stream(seed, 0)
     stream.rows = torch.arange(images) * 3
     return stream, layer, Drop(mask_key(layer, stream), stream.rows, rate) if rate else None
+
+
+def with_gradients(y, leaves, seed):
+    """Outputs, and the gradients of the leaves for random gradients of the outputs, the same in every precision."""
+    upper = torch.tensor(np.random.default_rng(seed).normal(size=y.shape), dtype=y.dtype)
+    return [y.detach(), *torch.autograd.grad(y, leaves, upper)]
+
+
+def check_close(found, expected):
+    """Numbers in single precision are those in double, beside the largest of them."""
+    for ours, theirs in zip(found, expected, strict=True):
+        scale = 1 + theirs.abs().max().item()
+        np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-5, atol=2e-5 * scale)

@@ -1,14 +1,15 @@
 """Sums of picked rows beside NumPy's in double precision."""
 
+import numba
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handson.kernels.picked_rows import add_picked_rows
-from handson.kernels.vectors import LANES, compiled
+from handson.kernels.vectors import LANES
 
 
-@compiled
+@numba.njit
 def add(sums, place, down, values, base, across, below, factors, picks, first, count, strips, blocks):
     add_picked_rows(sums, place, down, values, base, across, below, factors, picks, first, count, strips, blocks)
 

@@ -52,12 +52,7 @@ def _add_tile(
             places = [to.at(builder, lower).at(builder, along) for lower, _, along in parts]
             generate_tile(builder, places, [place.load(builder, LLVM_VECTOR) for place in places], count, pairs)
 
-        shapes = list(product(_HEIGHTS, _WIDTHS))
-        ends = generate_largest(builder, shapes, (rows, width), tile)
-        height = builder.phi(INDEX)
-        for (tall, _), end in zip(shapes, ends, strict=True):
-            height.add_incoming(INDEX(tall), end)
-        return height
+        return generate_largest(builder, product(_HEIGHTS, _WIDTHS), (rows, width), tile)
 
     n = types.int64
     return n(sums, n, n, values, n, n, n, factors, picks, n, n, n, n), generate

@@ -50,8 +50,7 @@ def _cleared(size):
 @compiled
 def _list_places(gradient, winners, n, first, last, across, factors, picks, counts, most):
     """For each channel the gradients of the windows in rows of the pooling, and the places that they belong to."""
-    for c in range(len(counts)):
-        counts[c] = 0
+    counts[:] = 0
     for i in range(first, last):
         for j in range(gradient.shape[2]):
             corner = 2 * (i * across + j)
@@ -105,9 +104,9 @@ def kernel_gradients(starts, sums, biases, x, gradient, winners, group, padding,
 def _list_channels(gradient, winners, n, i, scale, lanes, factors, picks, counts, most):
     """For each window in a row of the pooling, and each corner, the channels that it won and their gradients."""
     channels = gradient.shape[3]
+    counts[:] = 0
     for j in range(gradient.shape[2]):
         first = 4 * j
-        counts[first : first + 4] = 0
         for c in range(0, channels, LANES):
             more = channels - c
             winner, values = load_part(winners, (n, i, j, c), more), load_part(gradient, (n, i, j, c), more) * scale

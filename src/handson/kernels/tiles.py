@@ -7,7 +7,7 @@ every element is taken in the order of the depth, so it depends neither on the t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -46,14 +46,10 @@ def _make_tile(
         if begun is not None:
             begun = begun.at(builder, *([row] if begin.ndim == 2 else []), column)
         by, factors = by.at(builder, row), factors.at(builder, INDEX(0), block)
-        shapes = list(product(_HEIGHTS, _WIDTHS))
-        ends = generate_largest(
-            builder, shapes, (rows, width), lambda shape: _generate_product(builder, shape, to, begun, by, factors)
-        )
-        height = builder.phi(INDEX)
-        for (tall, _), end in zip(shapes, ends, strict=True):
-            height.add_incoming(INDEX(tall), end)
-        return height
+        return generate_largest(
+            builder, product(_HEIGHTS, _WIDTHS), (rows, width),
+            lambda shape: _generate_product(builder, shape, to, begun, by, factors),
+        )  # fmt: skip
 
     index = types.int64
     return index(sums, begin, left, right, index, index, index, index), generate
@@ -182,13 +178,16 @@ def generate_tile(
 
 
 def generate_largest(
-    builder: Any, shapes: list[tuple[int, int]], room: tuple[Any, Any], generate: Callable[[tuple[int, int]], None]
-) -> list[Any]:
-    """Code for a tile of the first of the shapes that is as wide as the room and not higher; one must be.
+    builder: Any,
+    shapes: Iterable[tuple[int, int]],
+    room: tuple[Any, Any],
+    generate: Callable[[tuple[int, int]], None],
+) -> Any:
+    """Code for a tile of the first shape that is as wide as the room and not higher, and for its height.
 
-    Returns the blocks of code in which the shapes end.
+    One of the shapes, (height, width), must fit.
     """
-    (rows, width), end, ends = room, builder.append_basic_block("end"), []
+    (rows, width), end, heights = room, builder.append_basic_block("end"), []
     for shape in shapes:
         fits = builder.and_(
             builder.icmp_signed(">=", rows, INDEX(shape[0])), builder.icmp_signed("==", width, INDEX(shape[1]))
@@ -197,12 +196,15 @@ def generate_largest(
         builder.cbranch(fits, tile, other)
         builder.position_at_end(tile)
         generate(shape)
-        ends.append(builder.block)
+        heights.append((INDEX(shape[0]), builder.block))
         builder.branch(end)
         builder.position_at_end(other)
     builder.unreachable()
     builder.position_at_end(end)
-    return ends
+    height = builder.phi(INDEX)
+    for incoming in heights:
+        height.add_incoming(*incoming)
+    return height
 
 
 @numba.njit(cache=True, nogil=True, inline="always")

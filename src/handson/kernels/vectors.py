@@ -157,7 +157,12 @@ def sum_of(typing_context: Any, vector: Any) -> Any:
     return types.float32(VECTOR), generate
 
 
-_ELEMENTS = {types.float32: ir.FloatType(), types.int32: LANE}
+def _pointer(context: Any, builder: Any, kind: Any, array: Any, index: Any) -> Any:
+    """Code for the address of an array's element at an index, a tuple."""
+    held = cgutils.create_struct_proxy(kind)(context, builder, array)
+    return cgutils.get_item_pointer(
+        context, builder, kind, held, cgutils.unpack_tuple(builder, index), wraparound=False
+    )
 
 
 class _Stretch(NamedTuple):
@@ -168,10 +173,8 @@ class _Stretch(NamedTuple):
 
     @staticmethod
     def of(context: Any, builder: Any, signature: Any, arguments: Any) -> _Stretch:
-        array = cgutils.create_struct_proxy(signature.args[0])(context, builder, arguments[0])
-        index = cgutils.unpack_tuple(builder, arguments[1])
-        place = cgutils.get_item_pointer(context, builder, signature.args[0], array, index, wraparound=False)
-        value = _ELEMENTS.get(signature.args[0].dtype, ir.IntType(8))
+        place = _pointer(context, builder, signature.args[0], *arguments[:2])
+        value = ir.FloatType() if signature.args[0].dtype == types.float32 else ir.IntType(8)
         vector = ir.VectorType(value, LANES)
         return _Stretch(builder.bitcast(place, vector.as_pointer()), vector)
 
@@ -278,8 +281,8 @@ def store_equal(typing_context: Any, array: Any, index: Any, vector: Any, a: Any
     """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        place = _Stretch.of(context, builder, signature, arguments).place
-        _, _, vector, a, b = arguments
+        place = _pointer(context, builder, signature.args[0], *arguments[:2])
+        vector, a, b = arguments[2:]
         whole = signature.args[0].dtype == types.int32
         values, kind = (builder.fptosi(vector, LANE_VECTOR), "i32") if whole else (vector, "f32")
         mask = builder.fcmp_ordered("==", a, b)
