@@ -4,14 +4,19 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handson.kernels.shuffle import FEW, permutation
+from handson.kernels.shuffle import NEAR, permutation
 from handson.randomness import keys
 
 
 @settings(deadline=None, max_examples=200)
 @given(
     key=st.integers(0, 2**64 - 1),
-    count=st.one_of(st.integers(0, 40), st.integers(41, 3000), st.integers(FEW - 2, FEW + 2)),
+    count=st.one_of(
+        st.integers(0, 40),
+        st.integers(41, 3000),
+        st.integers(2**NEAR - 2, 2**NEAR + 2),
+        st.integers(2 ** (NEAR + 1), 2 ** (NEAR + 3)),
+    ),
 )
 def test_it_is_the_order_of_the_reference(key, count):
     ours = permutation(key, count)
