@@ -11,6 +11,7 @@ from hypothesis import given, settings
 
 import handson
 from handson.errors import HandsonError
+from handson.kernels import winograd
 from handson.layers import (
     GRU,
     LSTM,
@@ -257,6 +258,9 @@ def convolutional(engine, x, y, stack, epochs=2):
         "dropped": lambda: [Dropout(0.1), Conv2D(5, 2, activation="relu"), MaxPooling2D(), Dropout(0.4), Conv2D(4, 2),
                             Activation("relu"), MaxPooling2D(), Dropout(0.5, seed=3), Dropout(0.2)],
         "alone": lambda: [Activation("relu"), MaxPooling2D(), Dropout(0.3)],
+        "wide": lambda: [Conv2D(32, 3, activation="relu"), Conv2D(32, 3, padding="same", activation="tanh"),
+                         Conv2D(32, 3, padding="same", use_bias=False), *normalized()[1:],
+                         Conv2D(32, 2, padding="same", activation="relu"), MaxPooling2D()],
         "strided": lambda: [Conv2D(4, 3, strides=2, activation="relu"), MaxPooling2D(), Dropout(0.2)],
         "first": lambda: [Activation("relu"), MaxPooling2D(), Conv2D(3, 2, activation="relu"), MaxPooling2D((2, 2))],
     }[stack]()  # fmt: skip
@@ -279,7 +283,7 @@ def test_pooling_without_its_convolution_gives_the_bits_of_the_reference(rng, st
 @pytest.mark.parametrize(
     ("stack", "channels"),
     [
-        *((stack, few) for stack in ("convolution", "dropped", "first", "same", "apart") for few in (1, 3, 9)),
+        *((stack, few) for stack in ("convolution", "dropped", "first", "same", "apart", "wide") for few in (1, 3, 9)),
         *(
             (f"normalized{how}", many)
             for how in ("", ", dropped", ", bare", ", frozen", ", same")
@@ -298,6 +302,15 @@ def test_blocks_are_those_of_the_reference_within_rounding(rng, stack, channels,
     np.testing.assert_allclose(predicted, expected[2], rtol=1e-3, atol=1e-3)
     again = convolutional("blocks", x, y, stack)
     assert all(np.array_equal(a, b) for a, b in zip(weights, again[0], strict=True))
+
+
+def test_convolutions_with_many_channels_take_fewer_multiplications(rng, monkeypatch):
+    x, y = rng.normal(size=(19, 14, 14, 3)).astype(np.float32), rng.normal(size=19).astype(np.float32)
+    found, pays = [], winograd.pays
+    monkeypatch.setattr(winograd, "pays", lambda *sizes: found.append(pays(*sizes)) or found[-1])
+    convolutional("blocks", x, y, "wide", epochs=1)
+    first_batch = slice(0, 4)  # the first convolution has few inputs
+    assert found[first_batch] == [False, True, True, True]
 
 
 RECURRENT = {

@@ -2,9 +2,9 @@
 
 In convolutional nets batch normalization, ReLU, max-pooling and dropout are one kernel: a large part of a step moves
 data between them. The first convolution, whose images have few channels, is done by the same kernel. Of the others,
-where nothing is normalized, the way back leaves out what the pooling makes 0, which is more than three quarters. An
-LSTM or a GRU goes through all its steps in one kernel. What the kernels compute does not depend on the number of
-threads.
+where nothing is normalized, the way back leaves out what the pooling makes 0, which is more than three quarters; and
+windows of 2x2 or 3x3 take fewer multiplications, where there are many channels. An LSTM or a GRU goes through all its
+steps in one kernel. What the kernels compute does not depend on the number of threads.
 """
 
 from __future__ import annotations
@@ -122,11 +122,18 @@ def _steps(job: Job) -> Iterator[Step]:
     while layers:
         count, block = _block(layers)
         if block is None:
-            layer = layers[0]
-            yield layer.compiled if _recurs(layer) else layer
+            yield _alone(layers[0])
         else:
             yield block
         del layers[:count]
+
+
+def _alone(layer: Any) -> Step:
+    """A layer that belongs to no block."""
+    if type(layer) is Conv2D and not watched(layer):
+        return lambda x: layer.activation(_convolve(layer, x))
+    step: Step = layer.compiled if _recurs(layer) else layer
+    return step
 
 
 def _block(layers: list[Any]) -> tuple[int, _Block | None]:
@@ -160,7 +167,7 @@ class _Block:
             return self._convolved(layer, x, drop)
         if layer is not None and normalization is None and _plain(layer):
             return self._pooled(layer, x, drop)
-        x = x if layer is None else layer.convolve(x)
+        x = x if layer is None else _convolve(layer, x)
         if normalization is None or not batch:
             output: Tensor = PooledRelu.apply(x if normalization is None else normalization(x), drop)
             return output
@@ -173,7 +180,13 @@ class _Block:
         """The whole block, with a way back that goes through the winners only."""
         from handson.kernels.pooled_convolution import PooledConvolution
 
-        output: Tensor = PooledConvolution.apply(x, layer.kernel, layer.bias, layer.convolve, layer.padding_of(x), drop)
+        weights, padding = (layer.kernel, layer.bias), layer.padding_of(x)
+        convolve = layer.convolve
+        if _small_windows(layer, x):
+            from handson.kernels.winograd import Winograd
+
+            convolve = Winograd(*weights, padding)
+        output: Tensor = PooledConvolution.apply(x, *weights, convolve, padding, drop)
         return output
 
     def _convolved(self, layer: Conv2D, x: Tensor, drop: Drop | None) -> Tensor:
@@ -209,6 +222,23 @@ def _few_points(layer: Conv2D, x: Tensor) -> bool:
     from handson.kernels.convolved_pool import MOST_POINTS
 
     return _plain(layer) and not x.requires_grad and prod(layer.kernel.shape[:3]) <= MOST_POINTS
+
+
+def _small_windows(layer: Conv2D, x: Tensor) -> bool:
+    """Whether a convolution takes fewer multiplications, and less time, in small squares."""
+    from handson.kernels.winograd import pays
+
+    return _plain(layer) and pays(x.shape, layer.kernel.shape, layer.padding_of(x))
+
+
+def _convolve(layer: Conv2D, x: Tensor) -> Tensor:
+    """The outputs of a convolution before the activation."""
+    if not _small_windows(layer, x):
+        return layer.convolve(x)
+    from handson.kernels.winograd import WinogradConvolution
+
+    output: Tensor = WinogradConvolution.apply(x, layer.kernel, layer.bias, layer.padding_of(x))
+    return output
 
 
 def _moved(layer: BatchNormalization, output: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
