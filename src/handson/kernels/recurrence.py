@@ -7,7 +7,6 @@ number depends on how many threads there are: the gradient of the weights is sum
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -48,6 +47,13 @@ def _forward(kind, inputs, gates, cells, weights, first, last):
 
 
 @compiled
+def forward_parts(ends, kind, inputs, gates, cells, weights):
+    """`_forward` of parts of the rows, from a first to a last each."""
+    for i in range(len(ends)):
+        _forward(kind, inputs, gates, cells, weights, ends[i, 0], ends[i, 1])
+
+
+@compiled
 def _backward(kind, upper, inputs, gates, cells, weights, d_inputs, d_cells, d_sums, d_weights, first, last):
     """All steps of the rows from `first` to `last`, in reverse.
 
@@ -75,6 +81,15 @@ def _backward(kind, upper, inputs, gates, cells, weights, d_inputs, d_cells, d_s
         add_product(d_weights, inputs[t, first:last].T, blocks)
 
 
+@compiled
+def backward_parts(ends, d_weights, kind, upper, inputs, gates, cells, weights, d_inputs, d_cells, d_sums):
+    """`_backward` of parts of the rows, from a first to a last each, with gradients of the weights for each part."""
+    for i in range(len(ends)):
+        _backward(
+            kind, upper, inputs, gates, cells, weights, d_inputs, d_cells, d_sums, d_weights[i], ends[i, 0], ends[i, 1]
+        )
+
+
 class Recurrence(torch.autograd.Function):
     """The outputs of a recurrent layer: of all steps (n, steps, units), or of the last (n, units).
 
@@ -95,7 +110,7 @@ class Recurrence(torch.autograd.Function):
         cells = torch.empty(steps + 1 if keep else 1, rows, width)
         cells[0] = 0.0
         arrays = [tensor.numpy() for tensor in (inputs, gates, cells, _in_blocks(padded))]
-        _over_parts(rows // _ROWS, rows, gates[0].numel() * steps, lambda _, *ends: _forward(kind, *arrays, *ends))
+        over_rows(forward_parts, (_ends(rows // _ROWS, rows),), kind, *arrays, work=gates[0].numel() * steps)
         ctx.kind, ctx.sequences, ctx.features = kind, sequences, features
         if keep:
             ctx.save_for_backward(padded, inputs, gates, cells)
@@ -116,8 +131,8 @@ class Recurrence(torch.autograd.Function):
         d_weights = torch.zeros(parts, *padded.shape)
         scratch = torch.zeros(rows, width), torch.empty(rows, GATES, width)
         given = upper, inputs, gates, cells, _in_blocks(back), d_inputs, *scratch
-        arrays, sums = [tensor.numpy() for tensor in given], d_weights.numpy()
-        _over_parts(parts, rows, gates.numel(), lambda part, *ends: _backward(ctx.kind, *arrays, sums[part], *ends))
+        arrays, dealt = [tensor.numpy() for tensor in given], (_ends(parts, rows), d_weights.numpy())
+        over_rows(backward_parts, dealt, ctx.kind, *arrays, work=gates.numel())
         d_x = d_inputs[:-1, :, width:wanted].transpose(0, 1) if ctx.needs_input_grad[0] else None
         return d_x, _unpadded(d_weights.sum(0), units), None, None
 
@@ -141,12 +156,7 @@ def _in_blocks(matrix: Tensor) -> Tensor:
     return matrix.reshape(len(matrix), -1, LANES).transpose(0, 1).contiguous().transpose(0, 1)
 
 
-def _over_parts(parts: int, rows: int, size: int, work: Callable[[int, int, int], None]) -> None:
-    """Deal parts of the rows to threads: `work` gets the number of a part, its first row and the row after its last."""
-    parts = max(parts, 1)
-
-    def each(numbers: np.ndarray) -> None:
-        for part in numbers:
-            work(part, rows * part // parts, rows * (part + 1) // parts)
-
-    over_rows(each, (np.arange(parts),), work=size)
+def _ends(parts: int, rows: int) -> np.ndarray:
+    """The first row of each part, and the row after its last."""
+    ends = np.arange(max(parts, 1) + 1) * rows // max(parts, 1)
+    return np.stack([ends[:-1], ends[1:]], 1)

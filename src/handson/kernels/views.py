@@ -30,7 +30,7 @@ def in_vectors(typing_context: Any, matrix: Any, blocks: Any) -> Any:
         array = cgutils.create_struct_proxy(matrix)(context, builder, arguments[0])
         rows, stride = (cgutils.unpack_tuple(builder, each)[0] for each in (array.shape, array.strides))
         shape, strides = [rows, arguments[1], _SIZE(LANES)], [stride, _SIZE(4 * LANES), _SIZE(4)]
-        return _view(context, builder, result, array.data, shape, strides)
+        return view(context, builder, result, array.data, shape, strides)
 
     return result(matrix, types.int64), generate
 
@@ -43,7 +43,7 @@ def matrix_at(typing_context: Any, flat: Any, offset: Any, rows: Any, columns: A
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         array = cgutils.create_struct_proxy(flat)(context, builder, arguments[0])
         start, stride = builder.gep(array.data, [arguments[1]]), builder.mul(arguments[3], array.itemsize)
-        return _view(context, builder, result, start, arguments[2:], [stride, array.itemsize])
+        return view(context, builder, result, start, arguments[2:], [stride, array.itemsize])
 
     return result(flat, types.int64, types.int64, types.int64), generate
 
@@ -56,12 +56,12 @@ def as_vector(typing_context: Any, matrix: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         array = cgutils.create_struct_proxy(matrix)(context, builder, arguments[0])
         size = builder.mul(*cgutils.unpack_tuple(builder, array.shape))
-        return _view(context, builder, result, array.data, [size], [array.itemsize])
+        return view(context, builder, result, array.data, [size], [array.itemsize])
 
     return result(matrix), generate
 
 
-def _view(context: Any, builder: Any, kind: Any, start: Any, shape: Any, strides: Any) -> Any:
+def view(context: Any, builder: Any, kind: Any, start: Any, shape: Any, strides: Any) -> Any:
     """Code for an array in memory that belongs to another."""
     array, size = arrayobj.make_array(kind)(context, builder), context.get_abi_sizeof(context.get_data_type(kind.dtype))
     arrayobj.populate_array(array, start, shape, strides, _SIZE(size), meminfo=None)

@@ -1,0 +1,120 @@
+"""Compiled kernels called on several threads of OpenMP, with nothing of Python in between.
+
+A thread of OpenMP that calls Python waits for its lock, and numba then looks at every argument anew: together that
+takes as long as a small kernel. Here one compiled function starts the threads, and each of them takes parts of the
+rows, one after another, until none is left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from types import FunctionType
+from typing import Any
+
+import numba
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from handson.kernels.tiles import INDEX
+from handson.kernels.views import view
+
+_BYTES = ir.IntType(8).as_pointer()
+_OUTLINED = ir.FunctionType(ir.VoidType(), [_BYTES])
+# GOMP_parallel(function, data, threads, flags)
+_START = ir.FunctionType(ir.VoidType(), [_OUTLINED.as_pointer(), _BYTES, ir.IntType(32), ir.IntType(32)])
+
+
+@intrinsic
+def _rows_of(typing_context: Any, arrays: Any, part: Any, parts: Any) -> Any:
+    """A part of the rows of each array in a tuple: views that do not keep the arrays alive."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        held, part, parts = arguments
+        views = []
+        for kind, value in zip(arrays, cgutils.unpack_tuple(builder, held), strict=True):
+            array = cgutils.create_struct_proxy(kind)(context, builder, value)
+            shape, strides = (cgutils.unpack_tuple(builder, each) for each in (array.shape, array.strides))
+            first, last = (
+                builder.sdiv(builder.mul(shape[0], number), parts) for number in (part, builder.add(part, INDEX(1)))
+            )
+            begin = builder.gep(builder.bitcast(array.data, _BYTES), [builder.mul(first, strides[0])])
+            start, shape = builder.bitcast(begin, array.data.type), [builder.sub(last, first), *shape[1:]]
+            views.append(view(context, builder, kind, start, shape, strides))
+        return context.make_tuple(builder, arrays, views)
+
+    return arrays(arrays, part, parts), generate
+
+
+@intrinsic
+def _share_out(
+    typing_context: Any, kernel: Any, start: Any, threads: Any, parts: Any, arrays: Any, constants: Any
+) -> Any:
+    """Call a kernel with parts of the rows of arrays and with constants, on threads; gives how many calls failed."""
+    compiled = kernel.dispatcher
+
+    def call(part: Any, parts: Any, arrays: Any, constants: Any) -> None:
+        compiled(*(_rows_of(arrays, part, parts) + constants))
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        _, start, threads, parts, *given = arguments
+        one = context.compile_subroutine(builder, call, types.none(types.int64, types.int64, arrays, constants))
+        kind = ir.LiteralStructType([INDEX, INDEX, INDEX, *(value.type for value in given)])
+        shared = cgutils.alloca_once(builder, kind)
+        for i, value in enumerate((INDEX(0), INDEX(0), parts, *given)):
+            builder.store(value, cgutils.gep_inbounds(builder, shared, 0, i))
+        work = ir.Function(builder.module, _OUTLINED, builder.module.get_unique_name("work"))
+        work.linkage = "internal"
+        _generate_work(context, work, kind, one)
+        begin = builder.inttoptr(start, _START.as_pointer())
+        count, flags = builder.trunc(threads, ir.IntType(32)), ir.IntType(32)(0)
+        builder.call(begin, [work, builder.bitcast(shared, _BYTES), count, flags])
+        return builder.load(cgutils.gep_inbounds(builder, shared, 0, 1))
+
+    index = types.int64
+    return index(kernel, index, index, index, arrays, constants), generate
+
+
+def _generate_work(context: Any, work: Any, kind: Any, one: Any) -> None:
+    """Code of a function for each thread: as long as there are parts, it takes the next.
+
+    What the threads share is the number of the next part, how many calls failed, how many parts there are, and what
+    the kernel is given.
+    """
+    builder = ir.IRBuilder(work.append_basic_block("entry"))
+    shared = builder.bitcast(work.args[0], kind.as_pointer())
+    following, failed = (cgutils.gep_inbounds(builder, shared, 0, i) for i in range(2))
+    parts, *given = (builder.load(cgutils.gep_inbounds(builder, shared, 0, i)) for i in range(2, 5))
+    take, do, end = (builder.append_basic_block(name) for name in ("take", "do", "end"))
+    builder.branch(take)
+    builder.position_at_end(take)
+    part = builder.atomic_rmw("add", following, INDEX(1), "seq_cst")
+    builder.cbranch(builder.icmp_signed("<", part, parts), do, end)
+    builder.position_at_end(do)
+    status, _ = context.call_internal_no_propagate(builder, one.fndesc, one.signature, [part, parts, *given])
+    builder.atomic_rmw("add", failed, builder.zext(status.is_error, INDEX), "seq_cst")
+    builder.branch(take)
+    builder.position_at_end(end)
+    builder.ret_void()
+
+
+def _shared(start: Any, threads: Any, parts: Any, arrays: Any, *constants: Any) -> Any:
+    return _share_out(KERNEL, start, threads, parts, arrays, constants)  # noqa: F821  (see `on_threads`)
+
+
+@cache
+def on_threads(kernel: Any) -> Callable[..., int]:
+    """A compiled function (start, threads, parts, arrays, *constants) that calls a kernel on threads.
+
+    `start` is the address of OpenMP's ``GOMP_parallel``, `arrays` a tuple; the function gives how many calls failed.
+    The kernels of this package are kept in numba's cache, each under a name of its own.
+    """
+    function = kernel.py_func
+    name = f"{function.__module__}_{function.__qualname__}".replace(".", "_")
+    shared = FunctionType(_shared.__code__, {**globals(), "KERNEL": kernel}, name)
+    shared.__qualname__, shared.__module__ = name, __name__
+    ours = function.__module__.startswith(f"{__package__}.")
+    compiled: Callable[..., int] = numba.njit(cache=ours, nogil=True)(shared)
+    return compiled
