@@ -16,6 +16,7 @@ import numba
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
+from numba.core.compiler import Flags
 from numba.extending import intrinsic
 
 from handson.kernels.tiles import INDEX
@@ -28,46 +29,21 @@ _START = ir.FunctionType(ir.VoidType(), [_OUTLINED.as_pointer(), _BYTES, ir.IntT
 
 
 @intrinsic
-def _rows_of(typing_context: Any, arrays: Any, part: Any, parts: Any) -> Any:
-    """A part of the rows of each array in a tuple: views that do not keep the arrays alive."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        held, part, parts = arguments
-        views = []
-        for kind, value in zip(arrays, cgutils.unpack_tuple(builder, held), strict=True):
-            array = cgutils.create_struct_proxy(kind)(context, builder, value)
-            shape, strides = (cgutils.unpack_tuple(builder, each) for each in (array.shape, array.strides))
-            first, last = (
-                builder.sdiv(builder.mul(shape[0], number), parts) for number in (part, builder.add(part, INDEX(1)))
-            )
-            begin = builder.gep(builder.bitcast(array.data, _BYTES), [builder.mul(first, strides[0])])
-            start, shape = builder.bitcast(begin, array.data.type), [builder.sub(last, first), *shape[1:]]
-            views.append(view(context, builder, kind, start, shape, strides))
-        return context.make_tuple(builder, arrays, views)
-
-    return arrays(arrays, part, parts), generate
-
-
-@intrinsic
 def _share_out(
     typing_context: Any, kernel: Any, start: Any, threads: Any, parts: Any, arrays: Any, constants: Any
 ) -> Any:
     """Call a kernel with parts of the rows of arrays and with constants, on threads; gives how many calls failed."""
-    compiled = kernel.dispatcher
-
-    def call(part: Any, parts: Any, arrays: Any, constants: Any) -> None:
-        compiled(*(_rows_of(arrays, part, parts) + constants))
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         _, start, threads, parts, *given = arguments
-        one = context.compile_subroutine(builder, call, types.none(types.int64, types.int64, arrays, constants))
         kind = ir.LiteralStructType([INDEX, INDEX, INDEX, *(value.type for value in given)])
         shared = cgutils.alloca_once(builder, kind)
         for i, value in enumerate((INDEX(0), INDEX(0), parts, *given)):
             builder.store(value, cgutils.gep_inbounds(builder, shared, 0, i))
         work = ir.Function(builder.module, _OUTLINED, builder.module.get_unique_name("work"))
         work.linkage = "internal"
-        _generate_work(context, work, kind, one)
+        one = _inlined(context, builder, kernel.dispatcher, types.none(*arrays, *constants))
+        _generate_work(context, work, kind, one, arrays)
         begin = builder.inttoptr(start, _START.as_pointer())
         count, flags = builder.trunc(threads, ir.IntType(32)), ir.IntType(32)(0)
         builder.call(begin, [work, builder.bitcast(shared, _BYTES), count, flags])
@@ -77,7 +53,14 @@ def _share_out(
     return index(kernel, index, index, index, arrays, constants), generate
 
 
-def _generate_work(context: Any, work: Any, kind: Any, one: Any) -> None:
+def _inlined(context: Any, builder: Any, kernel: Any, signature: Any) -> Any:
+    """The kernel, compiled here with its own options. What it is compiled to elsewhere would be optimized again."""
+    flags = Flags()
+    kernel.targetdescr.options.parse_as_flags(flags, kernel.targetoptions)
+    return context.compile_subroutine(builder, kernel.py_func, signature, flags=flags)
+
+
+def _generate_work(context: Any, work: Any, kind: Any, one: Any, arrays: Any) -> None:
     """Code of a function for each thread: as long as there are parts, it takes the next.
 
     What the threads share is the number of the next part, how many calls failed, how many parts there are, and what
@@ -86,18 +69,31 @@ def _generate_work(context: Any, work: Any, kind: Any, one: Any) -> None:
     builder = ir.IRBuilder(work.append_basic_block("entry"))
     shared = builder.bitcast(work.args[0], kind.as_pointer())
     following, failed = (cgutils.gep_inbounds(builder, shared, 0, i) for i in range(2))
-    parts, *given = (builder.load(cgutils.gep_inbounds(builder, shared, 0, i)) for i in range(2, 5))
+    parts, held, constants = (builder.load(cgutils.gep_inbounds(builder, shared, 0, i)) for i in range(2, 5))
     take, do, end = (builder.append_basic_block(name) for name in ("take", "do", "end"))
     builder.branch(take)
     builder.position_at_end(take)
     part = builder.atomic_rmw("add", following, INDEX(1), "seq_cst")
     builder.cbranch(builder.icmp_signed("<", part, parts), do, end)
     builder.position_at_end(do)
-    status, _ = context.call_internal_no_propagate(builder, one.fndesc, one.signature, [part, parts, *given])
+    pairs = zip(arrays, cgutils.unpack_tuple(builder, held), strict=True)
+    given = [_rows_of(context, builder, each, value, part, parts) for each, value in pairs]
+    given += cgutils.unpack_tuple(builder, constants)
+    status, _ = context.call_internal_no_propagate(builder, one.fndesc, one.signature, given)
     builder.atomic_rmw("add", failed, builder.zext(status.is_error, INDEX), "seq_cst")
     builder.branch(take)
     builder.position_at_end(end)
     builder.ret_void()
+
+
+def _rows_of(context: Any, builder: Any, kind: Any, value: Any, part: Any, parts: Any) -> Any:
+    """Code for a part of the rows of an array: a view that does not keep it alive."""
+    array = cgutils.create_struct_proxy(kind)(context, builder, value)
+    shape, strides = (cgutils.unpack_tuple(builder, each) for each in (array.shape, array.strides))
+    first, last = (builder.sdiv(builder.mul(shape[0], number), parts) for number in (part, builder.add(part, INDEX(1))))
+    begin = builder.gep(builder.bitcast(array.data, _BYTES), [builder.mul(first, strides[0])])
+    start, rows = builder.bitcast(begin, array.data.type), builder.sub(last, first)
+    return view(context, builder, kind, start, [rows, *shape[1:]], strides)
 
 
 def _shared(start: Any, threads: Any, parts: Any, arrays: Any, *constants: Any) -> Any:

@@ -63,11 +63,9 @@ def over_rows(kernel: Any, arrays: tuple[np.ndarray, ...], *constants: Any, work
     array([0., 2., 4., 6.])
     """
     rows = len(arrays[0])
-    threads = min(torch.get_num_threads(), rows, (arrays[0].size if work is None else work) // WORTH_A_THREAD)
-    if threads < 2:
-        kernel(*arrays, *constants)
-        return
-    parts, start = min(rows, _PARTS * threads), None if _forked else _openmp()
+    most = (arrays[0].size if work is None else work) // WORTH_A_THREAD
+    threads = max(1, min(torch.get_num_threads(), rows, most))
+    parts, start = min(rows, _PARTS * threads) if threads > 1 else 1, None if _forked else _openmp()
     if start is None:
         _on_pool(kernel, arrays, constants, parts)
     elif failed := on_threads(kernel)(start, threads, parts, arrays, *constants):
@@ -75,7 +73,10 @@ def over_rows(kernel: Any, arrays: tuple[np.ndarray, ...], *constants: Any, work
 
 
 def _on_pool(kernel: Any, arrays: tuple[np.ndarray, ...], constants: tuple[Any, ...], parts: int) -> None:
-    """Call a kernel with parts of the rows of arrays, on threads of Python."""
+    """Call a kernel with parts of the rows of arrays, on threads of Python; with a single part without any."""
+    if parts < 2:
+        kernel(*arrays, *constants)
+        return
     if not _pools:
         _pools.append(ThreadPoolExecutor(os.cpu_count(), "handson kernel"))
     rows = len(arrays[0])
