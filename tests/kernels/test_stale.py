@@ -6,6 +6,7 @@ import time
 import pytest
 
 from handson.kernels import forget_stale
+from handson.kernels.sharing import digest
 
 
 @pytest.fixture
@@ -41,3 +42,11 @@ def test_without_compiled_functions_there_is_nothing_to_do(folder):
         path.unlink()
     forget_stale(folder)
     assert left(folder) == []
+
+
+def test_kernels_on_threads_are_known_by_what_is_in_all_files(folder):
+    """Also where they are kept elsewhere, and a file has the age that it had before."""
+    before = digest(folder)
+    (folder / "called.py").write_text("changed")
+    digest.cache_clear()
+    assert digest(folder) != before

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from hashlib import blake2b
+from pathlib import Path
 from types import FunctionType
 from typing import Any
 
@@ -22,6 +24,7 @@ from numba.extending import intrinsic
 from handson.kernels.tiles import INDEX
 from handson.kernels.views import view
 
+_FOLDER = Path(__file__).parent
 _BYTES = ir.IntType(8).as_pointer()
 _OUTLINED = ir.FunctionType(ir.VoidType(), [_BYTES])
 # GOMP_parallel(function, data, threads, flags)
@@ -101,14 +104,28 @@ def _shared(start: Any, threads: Any, parts: Any, arrays: Any, *constants: Any) 
 
 
 @cache
+def digest(folder: Path) -> str:
+    """A few digits for what is in the Python files of a folder.
+
+    Examples
+    --------
+    >>> len(digest(Path(__file__).parent))
+    12
+    """
+    files = sorted(folder.glob("*.py"))
+    return blake2b(b"".join(file.read_bytes() for file in files), digest_size=6).hexdigest()
+
+
+@cache
 def on_threads(kernel: Any) -> Callable[..., int]:
     """A compiled function (start, threads, parts, arrays, *constants) that calls a kernel on threads.
 
     `start` is the address of OpenMP's ``GOMP_parallel``, `arrays` a tuple; the function gives how many calls failed.
-    The kernels of this package are kept in numba's cache, each under a name of its own.
+    The kernels of this package are kept in numba's cache, each under a name of its own, which changes with their files:
+    numba itself looks at this one only.
     """
     function = kernel.py_func
-    name = f"{function.__module__}_{function.__qualname__}".replace(".", "_")
+    name = f"{function.__module__}_{function.__qualname__}_{digest(_FOLDER)}".replace(".", "_")
     shared = FunctionType(_shared.__code__, {**globals(), "KERNEL": kernel}, name)
     shared.__qualname__, shared.__module__ = name, __name__
     ours = function.__module__.startswith(f"{__package__}.")
