@@ -6,13 +6,16 @@ import pytest
 from scipy.special import ndtr
 
 from handson.kernels.elementary import (
+    divided,
     exponential,
     exponential_less_one,
     logarithm,
     logarithm_of_one_more,
     normal_probability,
     sigmoid,
+    sigmoid_fraction,
     tanh,
+    tanh_fraction,
 )
 from handson.kernels.vectors import LANES, load, store
 
@@ -51,6 +54,30 @@ def test_limits_and_nan(name, expected):
     y = np.empty_like(x)
     FUNCTIONS[name][0](x, y)
     np.testing.assert_allclose(y[:6], expected, atol=1e-37)
+
+
+@numba.njit
+def pairs(x, y, sigmoids, others, of_tanh):
+    for i in range(0, len(x), LANES):
+        second = tanh_fraction(load(y, (i,))) if of_tanh else sigmoid_fraction(load(y, (i,)))
+        first, second = divided(sigmoid_fraction(load(x, (i,))), second)
+        store(sigmoids, (i,), first)
+        store(others, (i,), second)
+
+
+@pytest.mark.parametrize("of_tanh", [False, True])
+def test_two_values_with_one_division(rng, of_tanh):
+    size = np.geomspace(1e-37, 1e30, 1 << 16)
+    x = np.concatenate([size, -size, np.linspace(-43, 43, 1 << 16)]).astype(np.float32)
+    y = rng.permutation(x)
+    found = np.empty_like(x), np.empty_like(x)
+    pairs(x, y, *found, of_tanh)
+    with np.errstate(over="ignore"):
+        expected = [1 / (1 + np.exp(-values.astype(float))) for values in (x, y)]
+    if of_tanh:
+        expected[1] = np.tanh(y.astype(float))
+    for ours, exact in zip(found, expected, strict=True):
+        np.testing.assert_allclose(ours, exact, rtol=3.6e-7, atol=2.2e-19)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handson.kernels.tiles import add_product
+from handson.kernels.tiles import add_product, set_product
 from handson.kernels.vectors import LANES
 
 
@@ -19,12 +19,15 @@ def test_the_product_is_added(rows, depth, blocks, gaps, seed):
     left, right, sums = (
         rng.normal(size=shape).astype(np.float32) for shape in ((rows, depth), (depth, columns), (rows, columns))
     )
-    expected = sums + left.astype(float) @ right
+    expected, alone = left.astype(float) @ right, np.full_like(sums, np.nan)
     given_right = right.reshape(depth, blocks, LANES)
     if gaps:
         left, given_right = np.asfortranarray(left), given_right.transpose(1, 0, 2).copy().transpose(1, 0, 2)
+    before = sums.copy()
     add_product(sums, left, given_right)
-    np.testing.assert_allclose(sums, expected, rtol=1e-5, atol=1e-5)
+    set_product(alone, left, given_right)
+    np.testing.assert_allclose(sums, before + expected, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(alone, expected, rtol=1e-5, atol=1e-5)
 
 
 def test_a_row_is_the_same_in_any_company(rng):

@@ -57,11 +57,35 @@ def sigmoid(x):
 
 
 @compiled
-def tanh(x):
-    """The hyperbolic tangent: (exp(2 x) - 1) / (exp(2 x) + 1), without loss of digits near 0."""
+def sigmoid_fraction(x):
+    """A numerator and a denominator of the sigmoid of x; 0 where it is below 2e-19."""
+    p, q = _exponential(x * -_ONE, float32(43))
+    return choose_smaller(x, float32(-43), float32(0), _ONE), _ONE + (q + p * q)
+
+
+@compiled
+def tanh_fraction(x):
+    """A numerator and a denominator of the hyperbolic tangent of x: see `tanh`."""
     p, q = _exponential(x + x, float32(18))
     less = p * q + (q - _ONE)
-    return less / (less + _TWO)
+    return less, less + _TWO
+
+
+@compiled
+def tanh(x):
+    """The hyperbolic tangent: (exp(2 x) - 1) / (exp(2 x) + 1), without loss of digits near 0."""
+    above, below = tanh_fraction(x)
+    return above / below
+
+
+@compiled
+def divided(a, b):
+    """The values of two fractions, with one division: a processor makes four products in the time of one of these.
+
+    The product of the denominators must be finite.
+    """
+    inverse = _ONE / (a[1] * b[1])
+    return a[0] * b[1] * inverse, b[0] * a[1] * inverse
 
 
 @compiled

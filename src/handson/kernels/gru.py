@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from numpy import float32
 
-from handson.kernels.elementary import sigmoid, tanh
+from handson.kernels.elementary import divided, sigmoid_fraction, tanh
 from handson.kernels.vectors import LANES, compiled, load, store
 
 _ONE = float32(1)
@@ -20,7 +20,7 @@ def step(gates, before, after, hidden):
     """From the sums in `gates` (rows, 4, width) and the cells `before` to gates, cells and states (rows, width)."""
     for i in range(gates.shape[0]):
         for j in range(0, gates.shape[2], LANES):
-            update, reset = sigmoid(load(gates, (i, 0, j))), sigmoid(load(gates, (i, 1, j)))
+            update, reset = divided(sigmoid_fraction(load(gates, (i, 0, j))), sigmoid_fraction(load(gates, (i, 1, j))))
             candidate = tanh(load(gates, (i, 3, j)) + reset * load(gates, (i, 2, j)))
             state = update * load(before, (i, j)) + (_ONE - update) * candidate
             store(gates, (i, 0, j), update)

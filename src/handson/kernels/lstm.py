@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from numpy import float32
 
-from handson.kernels.elementary import sigmoid, tanh
+from handson.kernels.elementary import divided, sigmoid_fraction, tanh, tanh_fraction
 from handson.kernels.vectors import LANES, compiled, load, store
 
 _ONE = float32(1)
@@ -18,8 +18,8 @@ def step(gates, before, after, hidden):
     """From the sums in `gates` (rows, 4, width) and the cells `before` to gates, cells and states (rows, width)."""
     for i in range(gates.shape[0]):
         for j in range(0, gates.shape[2], LANES):
-            entry, forget = sigmoid(load(gates, (i, 0, j))), sigmoid(load(gates, (i, 1, j)))
-            candidate, out = tanh(load(gates, (i, 2, j))), sigmoid(load(gates, (i, 3, j)))
+            entry, forget = divided(sigmoid_fraction(load(gates, (i, 0, j))), sigmoid_fraction(load(gates, (i, 1, j))))
+            candidate, out = divided(tanh_fraction(load(gates, (i, 2, j))), sigmoid_fraction(load(gates, (i, 3, j))))
             state = forget * load(before, (i, j)) + entry * candidate
             store(gates, (i, 0, j), entry)
             store(gates, (i, 1, j), forget)

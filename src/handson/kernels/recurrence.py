@@ -16,7 +16,7 @@ from torch import Tensor
 
 from handson.kernels import gru, lstm
 from handson.kernels.threads import over_rows
-from handson.kernels.tiles import add_product
+from handson.kernels.tiles import add_gathered_product, set_product
 from handson.kernels.vectors import LANES, compiled, load, store
 
 # The kinds are named by the gates that Keras counts; in memory both have four.
@@ -24,7 +24,9 @@ GRU, LSTM = 3, 4
 GATES = 4
 # The rows of a part: so few that what a step writes is still near the processor when it is read.
 _ROWS = 16
-# The gradient of the weights is summed over so many parts at most, for each needs memory of its own.
+# The gradient of the weights is added to after so many steps: it does not fit into the nearest memory.
+_TOGETHER = 4
+# It is summed over so many parts at most, for each needs memory of its own.
 _MOST_PARTS = 8
 
 
@@ -38,8 +40,7 @@ def _forward(kind, inputs, gates, cells, weights, first, last):
     for t in range(inputs.shape[0] - 1):
         sums, state = gates[t % gates.shape[0], first:last], inputs[t + 1, first:last]
         before, after = cells[t % cells.shape[0], first:last], cells[(t + 1) % cells.shape[0], first:last]
-        sums[:] = np.float32(0)
-        add_product(sums.reshape(rows, GATES * width), inputs[t, first:last], weights)
+        set_product(sums.reshape(rows, GATES * width), inputs[t, first:last], weights)
         if kind == LSTM:
             lstm.step(sums, before, after, state)
         else:
@@ -61,10 +62,13 @@ def _backward(kind, upper, inputs, gates, cells, weights, d_inputs, d_cells, d_s
     are written; those of the weights are added. The arrays between them are memory to work in.
     """
     steps, rows, width = gates.shape[0], last - first, cells.shape[2]
-    earliest, slopes, held = steps - upper.shape[0], d_sums[first:last], d_cells[first:last]
-    flat = slopes.reshape(rows, GATES * width)
-    blocks = slopes.reshape(rows, GATES * width // LANES, LANES)
+    earliest, held = steps - upper.shape[0], d_cells[first:last]
+    several = d_sums[first * _TOGETHER : last * _TOGETHER]
+    blocks = several.reshape(rows * _TOGETHER, GATES * width // LANES, LANES)
+    seen, count, columns = np.empty(rows * _TOGETHER, np.int64), 0, np.arange(inputs.shape[2])
     for t in range(steps - 1, -1, -1):
+        slopes = several[count : count + rows]
+        flat = slopes.reshape(rows, GATES * width)
         above = d_inputs[(t + 1) % d_inputs.shape[0], first:last]
         below = d_inputs[t % d_inputs.shape[0], first:last]
         if t >= earliest:
@@ -76,9 +80,13 @@ def _backward(kind, upper, inputs, gates, cells, weights, d_inputs, d_cells, d_s
             lstm.step_back(gates[t, first:last], before, after, above, held, slopes)
         else:
             gru.step_back(gates[t, first:last], before, after, above, held, slopes)
-        below[:] = np.float32(0)
-        add_product(below, flat, weights)
-        add_product(d_weights, inputs[t, first:last].T, blocks)
+        set_product(below, flat, weights)
+        for i in range(rows):
+            seen[count + i] = (t * inputs.shape[1] + first + i) * inputs.shape[2]
+        count += rows
+        if count == len(seen) or t == 0:
+            add_gathered_product(d_weights, inputs.reshape(-1), columns, seen[:count], blocks[:count])
+            count = 0
 
 
 @compiled
@@ -129,7 +137,7 @@ class Recurrence(torch.autograd.Function):
         d_inputs[-1] = 0.0
         parts = max(1, min(rows // _ROWS, _MOST_PARTS))
         d_weights = torch.zeros(parts, *padded.shape)
-        scratch = torch.zeros(rows, width), torch.empty(rows, GATES, width)
+        scratch = torch.zeros(rows, width), torch.empty(rows * _TOGETHER, GATES, width)
         given = upper, inputs, gates, cells, _in_blocks(back), d_inputs, *scratch
         arrays, dealt = [tensor.numpy() for tensor in given], (_ends(parts, rows), d_weights.numpy())
         over_rows(backward_parts, dealt, ctx.kind, *arrays, work=gates.numel())

@@ -233,6 +233,12 @@ def add_product(sums, left, right):
     make_tiles(sums, sums, left, len(left), right)
 
 
+@numba.njit("void(f4[:,:], f4[:,:], f4[:,:,:])", cache=True, nogil=True)
+def set_product(sums, left, right):
+    """sums = left @ right, for arrays as in `add_product`."""
+    make_tiles(sums, None, left, len(left), right)
+
+
 @numba.njit("void(f4[:,:], f4[::1], i8[::1], i8[::1], f4[:,:,:])", cache=True, nogil=True)
 def add_gathered_product(sums, values, rows, steps, right):
     """sums += left @ right, where the element of `left` at (i, k) is values[rows[i] + steps[k]]."""
