@@ -1,10 +1,14 @@
 """Convolutions as PyTorch does them, and dropout as a kernel does it."""
 
+import sys
+
 import numpy as np
 import torch
 import torch.nn.functional as F
 
+from handson.kernels import pooled_convolution
 from handson.kernels.pooled_relu import Drop
+from handson.kernels.threads import over_rows
 from handson.layers import Dropout
 from handson.layers.dropout import mask_key
 from handson.randomness.stream import Stream
@@ -39,3 +43,33 @@ def check_close(found, expected):
     for ours, theirs in zip(found, expected, strict=True):
         scale = 1 + theirs.abs().max().item()
         np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-5, atol=2e-5 * scale)
+
+
+def check_threads(gradients, monkeypatch):
+    """Gradients are the same bits on any number of threads."""
+    monkeypatch.setattr("handson.kernels.threads.WORTH_A_THREAD", 1)
+    before, found = torch.get_num_threads(), []
+    try:
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            found.append(gradients())
+    finally:
+        torch.set_num_threads(before)
+    for tensors in zip(*found, strict=True):
+        assert all(torch.equal(tensor, tensors[0]) for tensor in tensors)
+
+
+def check_groups(gradient, kernel, expected, monkeypatch):
+    """The gradient of a kernel is the same from two groups, which begin where they are expected."""
+    every, groups = gradient(), []
+
+    def counted(called, arrays, *constants, **more):
+        groups.extend(arrays[0] if called is kernel else [])
+        over_rows(called, arrays, *constants, **more)
+
+    monkeypatch.setattr(pooled_convolution, "_FEWEST_GROUPS", 2)
+    monkeypatch.setattr(pooled_convolution, "_MOST_VALUES", 1)
+    monkeypatch.setattr(sys.modules[kernel.__module__], "over_rows", counted)
+    few = gradient()
+    assert groups == expected
+    np.testing.assert_allclose(few.numpy(), every.numpy(), rtol=1e-4, atol=1e-3)

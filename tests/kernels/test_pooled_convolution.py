@@ -4,14 +4,21 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from convolutions import as_in_layers, check_close, convolution, dropped, with_gradients
+from convolutions import (
+    as_in_layers,
+    check_close,
+    check_groups,
+    check_threads,
+    convolution,
+    dropped,
+    with_gradients,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handson.kernels import pooled_convolution
 from handson.kernels.pooled_convolution import PooledConvolution
 from handson.kernels.pooled_relu import PooledRelu
-from handson.kernels.threads import over_rows
 from handson.randomness.stream import active
 
 NONE = (0, 0), (0, 0)
@@ -100,32 +107,11 @@ def test_nan_goes_on(leaves):
 
 
 def test_the_numbers_do_not_depend_on_the_number_of_threads(leaves, monkeypatch):
-    monkeypatch.setattr("handson.kernels.threads.WORTH_A_THREAD", 1)
-    before, found = torch.get_num_threads(), []
-    try:
-        for threads in (1, 2, 3):
-            torch.set_num_threads(threads)
-            found.append(gradients(leaves))
-    finally:
-        torch.set_num_threads(before)
-    for tensors in zip(*found, strict=True):
-        assert all(torch.equal(tensor, tensors[0]) for tensor in tensors)
+    check_threads(lambda: gradients(leaves), monkeypatch)
 
 
 def test_many_weights_are_summed_in_few_groups(leaves, monkeypatch):
-    every = gradients(leaves, (1,))[0]
-    groups = []
-
-    def counted(kernel, arrays, *constants, **more):
-        groups.extend(arrays[0] if kernel is pooled_convolution.kernel_gradients else [])
-        over_rows(kernel, arrays, *constants, **more)
-
-    monkeypatch.setattr(pooled_convolution, "_FEWEST_GROUPS", 2)
-    monkeypatch.setattr(pooled_convolution, "_MOST_VALUES", 1)
-    monkeypatch.setattr(pooled_convolution, "over_rows", counted)
-    few = gradients(leaves, (1,))[0]
-    assert groups == [0, 5]
-    np.testing.assert_allclose(few.numpy(), every.numpy(), rtol=1e-4, atol=1e-3)
+    check_groups(lambda: gradients(leaves, (1,))[0], pooled_convolution.kernel_gradients, [0, 5], monkeypatch)
 
 
 def test_it_is_the_block_of_two_parts(leaves):

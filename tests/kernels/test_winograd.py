@@ -3,12 +3,11 @@
 import numpy as np
 import pytest
 import torch
-from convolutions import as_in_layers, check_close, convolution, with_gradients
+from convolutions import as_in_layers, check_close, check_groups, check_threads, convolution, with_gradients
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handson.kernels import winograd
-from handson.kernels.threads import over_rows
 from handson.kernels.vectors import LANES
 from handson.kernels.winograd import Winograd, WinogradConvolution, outputs_of, pays
 
@@ -77,32 +76,11 @@ def test_an_image_does_not_see_the_others(leaves):
 
 
 def test_the_numbers_do_not_depend_on_the_number_of_threads(leaves, monkeypatch):
-    monkeypatch.setattr("handson.kernels.threads.WORTH_A_THREAD", 1)
-    before, found = torch.get_num_threads(), []
-    try:
-        for threads in (1, 2, 3):
-            torch.set_num_threads(threads)
-            found.append(gradients(leaves))
-    finally:
-        torch.set_num_threads(before)
-    for tensors in zip(*found, strict=True):
-        assert all(torch.equal(tensor, tensors[0]) for tensor in tensors)
+    check_threads(lambda: gradients(leaves), monkeypatch)
 
 
 def test_many_weights_are_summed_in_few_groups(leaves, monkeypatch):
-    every = gradients(leaves, (1,))[0]
-    groups = []
-
-    def counted(kernel, arrays, *constants, **more):
-        groups.extend(arrays[0] if kernel is winograd.sum_gradients else [])
-        over_rows(kernel, arrays, *constants, **more)
-
-    monkeypatch.setattr(winograd, "_FEWEST_GROUPS", 2)
-    monkeypatch.setattr(winograd, "_MOST_VALUES", 1)
-    monkeypatch.setattr(winograd, "over_rows", counted)
-    few = gradients(leaves, (1,))[0]
-    assert groups == [0, 88]
-    np.testing.assert_allclose(few.numpy(), every.numpy(), rtol=1e-4, atol=1e-3)
+    check_groups(lambda: gradients(leaves, (1,))[0], winograd.sum_gradients, [0, 88], monkeypatch)
 
 
 NONE, SAME = ((0, 0), (0, 0)), ((1, 1), (1, 1))

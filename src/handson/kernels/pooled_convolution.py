@@ -23,8 +23,10 @@ from handson.kernels.pooled_relu import ONE, THREE, TWO, ZERO, Drop, outputs_for
 from handson.kernels.threads import over_rows
 from handson.kernels.vectors import LANES, compiled, load, load_part, store_equal, sum_of
 
-# The gradients of a kernel are summed in so many groups of images at most, and need at most so many values.
-_MOST_GROUPS, _FEWEST_GROUPS, _MOST_VALUES = 32, 4, 1 << 23
+# The gradients of a kernel are summed in so many groups of images at most.
+_MOST_GROUPS = 32
+# There may be fewer groups, but not fewer than these, so that the sums of all have at most so many values.
+_FEWEST_GROUPS, _MOST_VALUES = 4, 1 << 22
 # So many values are put out by a convolution before they are pooled.
 _CONVOLVED = 1 << 20
 # A list of places has about so many: fewer are too short, and more see more of the image than is close at hand.
@@ -214,6 +216,21 @@ def _at_once(x: Tensor, kernel: Tensor, padding: Padding) -> int:
     return max(1, _CONVOLVED // (prod(sizes) * kernel.shape[3]))
 
 
+def groups_of(count: int, values: int, most: int) -> tuple[np.ndarray, int]:
+    """Where groups of images, or of parts of them, begin, and how large they are; each has sums of so many values.
+
+    They follow from the sizes alone, and with them how sums are rounded.
+
+    Examples
+    --------
+    >>> groups_of(9, 100, 4)
+    (array([0, 3, 6]), 3)
+    """
+    groups = min(count, most, max(_FEWEST_GROUPS, _MOST_VALUES // values))
+    group = -(-count // groups)
+    return np.arange(0, count, group), group
+
+
 def _of_images(
     shape: torch.Size, kernel: Tensor, gradient: np.ndarray, winners: np.ndarray, padding: Padding, scale: np.float32
 ) -> Tensor:
@@ -232,9 +249,7 @@ def _of_kernel(
     height, width, inputs, channels = shape
     blocks = _blocks(width * inputs)
     size = channels * height * blocks * LANES
-    groups = min(len(x), _MOST_GROUPS, max(_FEWEST_GROUPS, _MOST_VALUES // size))
-    group = -(-len(x) // groups)
-    starts = np.arange(0, len(x), group)
+    starts, group = groups_of(len(x), size, _MOST_GROUPS)
     sums, biases = aligned(len(starts), size), np.empty((len(starts), channels))
     given = x, gradient, winners, group, padding, height, blocks
     over_rows(kernel_gradients, (starts, sums, biases), *given, work=x.size)

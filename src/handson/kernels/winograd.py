@@ -23,6 +23,7 @@ from torch import Tensor
 
 from handson.kernels.aligned import LINE
 from handson.kernels.convolved_pool import Padding
+from handson.kernels.pooled_convolution import groups_of
 from handson.kernels.pooled_relu import ZERO
 from handson.kernels.squares import turning
 from handson.kernels.threads import over_rows
@@ -43,8 +44,8 @@ _turn_slopes = turning({size: tuple(zip(*matrix, strict=True)) for size, matrix 
 _VALUES, _FEWEST_TILES, _MOST_TILES = 1 << 16, 16, 64
 # Where it pays: with so many channels at least, and at most so many outputs made for one that is wanted.
 _FEWEST_CHANNELS, _MOST_OUTPUTS_MADE = 32, 1.25
-# The gradients of a kernel are summed in so many groups of tiles at most, and need at most so many values.
-_MOST_GROUPS, _FEWEST_GROUPS, _MOST_VALUES = 16, 4, 1 << 22
+# The gradients of a kernel are summed in so many groups of tiles at most.
+_MOST_GROUPS = 16
 
 
 @compiled
@@ -256,9 +257,7 @@ def _of_kernel(gradient: np.ndarray, x: np.ndarray, shape: torch.Size, padding: 
     """The gradients of the kernel and of the bias, summed in groups that follow from the sizes alone."""
     (size, _, inputs, channels), tiles = shape, Tiles.of(gradient.shape, shape)
     places = (size + 1) ** 2
-    groups = min(_MOST_GROUPS, max(_FEWEST_GROUPS, _MOST_VALUES // (places * inputs * channels)))
-    group = -(-tiles.count // groups)
-    starts = np.arange(0, tiles.count, group)
+    starts, group = groups_of(tiles.count, places * inputs * channels, _MOST_GROUPS)
     sums, biases = torch.empty(len(starts), places, inputs, channels), torch.empty(len(starts), channels)
     given = tiles, group, gradient, x, _corner(padding), size
     over_rows(sum_gradients, (starts, sums.numpy(), biases.numpy()), *given, work=gradient.size * places)
