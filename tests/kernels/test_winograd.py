@@ -101,4 +101,4 @@ NONE, SAME = ((0, 0), (0, 0)), ((1, 1), (1, 1))
     ],
 )
 def test_where_it_pays(x, kernel, padding, expected):
-    assert pays(x, kernel, padding) is expected
+    assert pays(x, kernel, padding) is (expected and LANES == 16)

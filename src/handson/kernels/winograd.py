@@ -42,8 +42,10 @@ _turn_slopes = turning({size: tuple(zip(*matrix, strict=True)) for size, matrix 
 
 # What is worked on at once should be close at hand: so many values, but neither too few tiles nor too many.
 _VALUES, _FEWEST_TILES, _MOST_TILES = 1 << 16, 16, 64
-# Where it pays: with so many channels at least, and at most so many outputs made for one that is wanted.
-_FEWEST_CHANNELS, _MOST_OUTPUTS_MADE = 32, 1.25
+# Where it pays: with so many channels at least, and at most so many outputs made for one that is wanted; and with
+# vectors of 16 lanes, of which a processor holds 32. Of shorter ones it holds 16: a square fills them, and nothing is
+# gained.
+_FEWEST_CHANNELS, _MOST_OUTPUTS_MADE, _FEWEST_LANES = 32, 1.25, 16
 # The gradients of a kernel are summed in so many groups of tiles at most.
 _MOST_GROUPS = 16
 
@@ -196,11 +198,10 @@ def pays(x: tuple[int, ...], kernel: tuple[int, ...], padding: Padding) -> bool:
 
     Examples
     --------
-    >>> images, padding = (64, 14, 14, 32), ((1, 1), (1, 1))
-    >>> pays(images, (3, 3, 32, 64), padding), pays(images, (5, 5, 32, 64), padding)
-    (True, False)
+    >>> pays((64, 14, 14, 32), (5, 5, 32, 64), ((1, 1), (1, 1)))
+    False
     """
-    if kernel[0] != kernel[1] or kernel[0] not in SIZES:
+    if kernel[0] != kernel[1] or kernel[0] not in SIZES or LANES < _FEWEST_LANES:
         return False
     outputs, (inputs, channels) = outputs_of(x, kernel, padding), kernel[2:]
     count = Tiles.of(outputs, kernel).count
