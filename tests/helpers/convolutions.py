@@ -45,6 +45,14 @@ def check_close(found, expected):
         np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-5, atol=2e-5 * scale)
 
 
+def check_only_wanted(gradients, leaves):
+    """The gradients of some leaves are those that come with all; `gradients` gets leaves and the places of some."""
+    every = gradients(leaves)
+    for wanted in ((0,), (1,), (2,), (0, 2), (1, 2)):
+        fixed = [leaf.detach().requires_grad_(i in wanted) for i, leaf in enumerate(leaves)]
+        assert all(torch.equal(one, every[i]) for one, i in zip(gradients(fixed, wanted), wanted, strict=True))
+
+
 def check_threads(gradients, monkeypatch):
     """Gradients are the same bits on any number of threads."""
     monkeypatch.setattr("handson.kernels.threads.WORTH_A_THREAD", 1)

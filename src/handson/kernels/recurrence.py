@@ -160,7 +160,7 @@ def _unpadded(padded: Tensor, units: int) -> Tensor:
 
 
 def _in_blocks(matrix: Tensor) -> Tensor:
-    """A matrix as `handson.kernels.tiles.add_product` takes it."""
+    """A matrix as `handson.kernels.tiles.set_product` takes it."""
     return matrix.reshape(len(matrix), -1, LANES).transpose(0, 1).contiguous().transpose(0, 1)
 
 

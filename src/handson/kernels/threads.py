@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -65,15 +65,17 @@ def over_rows(kernel: Any, arrays: tuple[np.ndarray, ...], *constants: Any, work
     rows = len(arrays[0])
     most = (arrays[0].size if work is None else work) // WORTH_A_THREAD
     threads = max(1, min(torch.get_num_threads(), rows, most))
-    parts, start = min(rows, _PARTS * threads) if threads > 1 else 1, None if _forked else _openmp()
+    start = None if _forked else _openmp()
     if start is None:
-        _on_pool(kernel, arrays, constants, parts)
-    elif failed := on_threads(kernel)(start, threads, parts, arrays, *constants):
+        _on_pool(kernel, arrays, constants, threads)
+        return
+    parts = min(rows, _PARTS * threads) if threads > 1 else 1
+    if failed := on_threads(kernel)(start, threads, parts, arrays, *constants):
         raise MemoryError(f"{kernel.__name__}: {failed} of {parts} parts failed.")
 
 
 def _on_pool(kernel: Any, arrays: tuple[np.ndarray, ...], constants: tuple[Any, ...], parts: int) -> None:
-    """Call a kernel with parts of the rows of arrays, on threads of Python; with a single part without any."""
+    """Call a kernel with parts of the rows of arrays, each on a thread of Python; a single one on the caller's."""
     if parts < 2:
         kernel(*arrays, *constants)
         return
@@ -82,7 +84,9 @@ def _on_pool(kernel: Any, arrays: tuple[np.ndarray, ...], constants: tuple[Any, 
     rows = len(arrays[0])
     ends = pairwise(rows * part // parts for part in range(parts + 1))
     dealt = [tuple(array[start:end] for array in arrays) for start, end in ends]
-    for future in [_pools[0].submit(kernel, *mine, *constants) for mine in dealt]:
+    futures = [_pools[0].submit(kernel, *mine, *constants) for mine in dealt]
+    wait(futures)
+    for future in futures:
         future.result()
 
 

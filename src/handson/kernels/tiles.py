@@ -209,7 +209,7 @@ def generate_largest(
 
 @numba.njit(cache=True, nogil=True, inline="always")
 def make_tiles(sums, begin, left, rows, right):
-    """sums = begin + left @ right, for the first rows of `left`: see `add_product`.
+    """sums = begin + left @ right, for the first rows of `left`: see `set_product`.
 
     `begin` is `sums`, a row that every row begins with, or None.
     """
@@ -224,18 +224,12 @@ def make_tiles(sums, begin, left, rows, right):
 
 
 @numba.njit("void(f4[:,:], f4[:,:], f4[:,:,:])", cache=True, nogil=True)
-def add_product(sums, left, right):
-    """sums += left @ right, for float32 arrays.
+def set_product(sums, left, right):
+    """sums = left @ right, for float32 arrays.
 
     `right`, (depth, columns), is given as (depth, columns / LANES, LANES), best with vectors of the same columns beside
     each other in memory. Along all axes but the last of `sums` and `right` there may be gaps.
     """
-    make_tiles(sums, sums, left, len(left), right)
-
-
-@numba.njit("void(f4[:,:], f4[:,:], f4[:,:,:])", cache=True, nogil=True)
-def set_product(sums, left, right):
-    """sums = left @ right, for arrays as in `add_product`."""
     make_tiles(sums, None, left, len(left), right)
 
 
