@@ -16,8 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handson.kernels import winograd
+from handson.kernels.convolved_pool import outputs_of
 from handson.kernels.vectors import LANES
-from handson.kernels.winograd import Winograd, WinogradConvolution, outputs_of, pays
+from handson.kernels.winograd import Winograd, WinogradConvolution, pays
 
 PADDING = st.tuples(*[st.tuples(st.integers(0, 2), st.integers(0, 2))] * 2)
 

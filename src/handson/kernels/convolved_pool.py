@@ -27,6 +27,12 @@ MOST_POINTS = 32
 Padding = tuple[tuple[int, int], tuple[int, int]]
 
 
+def outputs_of(x: tuple[int, ...], kernel: tuple[int, ...], padding: Padding) -> tuple[int, int, int, int]:
+    """The shape of what a kernel (height, width, inputs, channels) makes of images (n, h, w, inputs)."""
+    down, along = (size + sum(more) - side + 1 for size, more, side in zip(x[1:3], padding, kernel[:2], strict=True))
+    return x[0], down, along, kernel[3]
+
+
 class Windows(NamedTuple):
     """The windows of a convolution in images.
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from handson.kernels.aligned import LINE, aligned
-from handson.kernels.convolved_pool import Padding, in_single
+from handson.kernels.convolved_pool import Padding, in_single, outputs_of
 from handson.kernels.picked_rows import add_picked_rows
 from handson.kernels.pooled_relu import ONE, THREE, TWO, ZERO, Drop, outputs_for, pool_into
 from handson.kernels.threads import over_rows
@@ -212,8 +212,7 @@ class PooledConvolution(torch.autograd.Function):
 
 def _at_once(x: Tensor, kernel: Tensor, padding: Padding) -> int:
     """How many images are convolved before they are pooled."""
-    sizes = (size + sum(more) - side + 1 for size, more, side in zip(x.shape[1:3], padding, kernel.shape, strict=False))
-    return max(1, _CONVOLVED // (prod(sizes) * kernel.shape[3]))
+    return max(1, _CONVOLVED // prod(outputs_of(x.shape, kernel.shape, padding)[1:]))
 
 
 def groups_of(count: int, values: int, most: int) -> tuple[np.ndarray, int]:

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from handson.kernels.aligned import LINE
-from handson.kernels.convolved_pool import Padding
+from handson.kernels.convolved_pool import Padding, outputs_of
 from handson.kernels.pooled_convolution import groups_of
 from handson.kernels.pooled_relu import ZERO
 from handson.kernels.squares import turning
@@ -185,12 +185,6 @@ class Tiles(NamedTuple):
         across, per_image = -(-width // 2), -(-height // 2) * -(-width // 2)
         at_once = _VALUES // ((kernel[0] + 1) ** 2 * (kernel[2] + channels))
         return Tiles(across, per_image, images * per_image, max(_FEWEST_TILES, min(_MOST_TILES, at_once)))
-
-
-def outputs_of(x: tuple[int, ...], kernel: tuple[int, ...], padding: Padding) -> tuple[int, int, int, int]:
-    """The shape of what a kernel (height, width, inputs, channels) makes of images (n, h, w, inputs)."""
-    down, along = (size + sum(more) - side + 1 for size, more, side in zip(x[1:3], padding, kernel[:2], strict=True))
-    return x[0], down, along, kernel[3]
 
 
 def pays(x: tuple[int, ...], kernel: tuple[int, ...], padding: Padding) -> bool:
