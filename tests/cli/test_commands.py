@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from command_line import NAMES, TABLE, call, ok
 
-from handson.runs import Run
+from handson.workflow.runs import Run
 
 # Help
 

@@ -11,7 +11,7 @@ def main() -> None:
     import typer
 
     from handson.cli.commands import app
-    from handson.errors import HandsonError
+    from handson.core.errors import HandsonError
 
     try:
         app(standalone_mode=True)

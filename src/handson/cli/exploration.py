@@ -7,11 +7,11 @@ from typing import Any
 
 import pandas as pd
 
-from handson.data.classes import as_classes
-from handson.data.dataset import Dataset
-from handson.data.sources import TABLES, check_exists, read
-from handson.data.tables import read_table, table_dataset
-from handson.errors import HandsonError
+from handson.core.errors import HandsonError
+from handson.data.reading.classes import as_classes
+from handson.data.reading.dataset import Dataset
+from handson.data.reading.sources import TABLES, check_exists, read
+from handson.data.reading.tables import read_table, table_dataset
 
 
 def read_to_explore(

@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from handson import initializers, registry, regularizers
-from handson.described import Described, arguments_of, parameters_of
-from handson.errors import HandsonError, NotBuiltError
+from handson import initializers, regularizers
+from handson.core import registry
+from handson.core.described import Described, arguments_of, parameters_of
+from handson.core.errors import HandsonError, NotBuiltError
 from handson.layers.blank import blank
 from handson.randomness.keys import derive, fresh_seed
 
