@@ -55,6 +55,9 @@ class Optimizer(Noun):
 
     kind = "optimizer"
     _owner: weakref.ref[Any] | None = None
+    _owner_name: str | None = None
+    # The weight that each slot belongs to, by name; of slots from a file or a copy it is not known.
+    _of: dict[str, weakref.ref[Tensor]] = {}  # noqa: RUF012
     scheduled: tuple[str, ...] = ("learning_rate",)
 
     def __init__(
@@ -123,20 +126,41 @@ class Optimizer(Noun):
         HandsonError
             When it is another net's.
         """
-        held_by = None if self._owner is None else self._owner()
-        if held_by is not None and held_by is not owner and self.iterations:
+        # Also when that net is gone: what happens must not depend on when memory is freed.
+        if self._owner is not None and self._owner() is not owner and self.iterations:
             raise HandsonError(
-                f"this {type(self).__name__} has trained another net, {held_by.name!r}, and remembers its gradients. "
-                f"Give each net an optimizer of its own."
+                f"this {type(self).__name__} has trained another net, {self._owner_name!r}, and remembers its "
+                f"gradients. Give each net an optimizer of its own."
             )
-        self._owner = weakref.ref(owner)
+        self._owner, self._owner_name = weakref.ref(owner), owner.name
 
     def __getstate__(self) -> dict[str, Any]:
         """A copy has no owner yet."""
-        return {name: value for name, value in vars(self).items() if name != "_owner"}
+        return {name: value for name, value in vars(self).items() if name not in ("_owner", "_owner_name", "_of")}
+
+    def keep_slots_of(self, weights: Mapping[str, Tensor]) -> None:
+        """Drop the slots of weights that are gone: under a name that no weight has, or another one has now."""
+        for name in {name for held in self.slots.values() for name in held}:
+            if name not in weights or not self._belongs(name, weights[name]):
+                self._forget(name)
+
+    def _belongs(self, name: str, weight: Tensor) -> bool:
+        """Whether the slots under a name are this weight's, as far as is known, and fit it."""
+        known = self._of.get(name)
+        fits = all(held[name].shape == weight.shape for held in self.slots.values() if name in held)
+        return fits and (known is None or known() is weight)
+
+    def _forget(self, name: str) -> None:
+        for held in self.slots.values():
+            held.pop(name, None)
+        self._of = {each: known for each, known in self._of.items() if each != name}
 
     def bind(self, names: Sequence[str], weights: Tensors) -> None:
-        """Make the slots of named weights; those there already are kept if they fit."""
+        """Make the slots of named weights; those there already are kept if they are these weights' and fit."""
+        for name, weight in zip(names, weights, strict=True):
+            if not self._belongs(name, weight):
+                self._forget(name)
+        self._of = self._of | {name: weakref.ref(weight) for name, weight in zip(names, weights, strict=True)}
         starts = dict(self.slot_values())
         for slot, start in starts.items():
             held = self.slots.setdefault(slot, {})

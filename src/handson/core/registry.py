@@ -268,8 +268,8 @@ def to_config(kind: str, target: Any, compact: bool = False) -> Any:
     """
     if not hasattr(target, "get_config"):
         return name_of(kind, target)
-    name = name_of(kind, type(target))
     arguments = target.get_config(compact=compact) if compact else target.get_config()
+    name = name_of(kind, type(target))
     if compact:
         return {name: arguments} if arguments else name
     return {"class": name, "config": arguments}

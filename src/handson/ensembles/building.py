@@ -57,8 +57,7 @@ def build_net(build: Any, seed: int, settings: Mapping[str, Any] | None = None) 
         raise HandsonError(f"build is {EXPECTED}; it returned {net!r}.")
     if not net.compiled:
         raise HandsonError("build must return a compiled net: call net.compile(optimizer='adam', loss=...) in it.")
-    if net.untouched():
-        net.redraw(seed)
+    net.redraw(seed)
     net.seed, net.seed_given = seed, True
     return net
 
@@ -85,11 +84,6 @@ def _call(build: Callable[..., Any], seed: int, settings: dict[str, Any]) -> Any
 def _copy(net: Model) -> Model:
     if not net.compiled:
         raise HandsonError("the net is not compiled: call net.compile(optimizer='adam', loss=...) first.")
-    if not hasattr(net, "get_config"):
-        raise HandsonError(
-            f"this net cannot be copied with another seed: nothing describes the {type(net.module).__name__} of "
-            f"PyTorch in it. Give a function that builds and compiles it."
-        )
     try:
         made: Any = registry.from_config("model", registry.to_config("model", net))
         made.compile(**(describe_compiled(net) or {}))
@@ -100,4 +94,6 @@ def _copy(net: Model) -> Model:
     shape = getattr(net, "input_shape", None)
     if shape is not None:
         made.build(shape)
+        for mine, theirs in zip(made.parameters(), net.parameters(), strict=True):
+            mine.requires_grad_(theirs.requires_grad)
     return made

@@ -235,7 +235,6 @@ class Specialists:
         if self.output == "trained":
             source: Dense = self.model.layers[-1]
             net.layers[-1].set_weights([weight[..., positions] for weight in source.get_weights()])
-        net.mark_touched()
         self._compile(net, positions, optimizer)
         return net
 

@@ -95,9 +95,7 @@ def load_weights(model: Any, path: str | os.PathLike[str], by_name: bool, skip_m
     names = [layer.name for layer in layer_weights.of_model(model)]
     stored = keras_hdf5.read(path) if suffix in HDF5 else _read_safetensors(path, names)
     key = "group" if suffix in HDF5 and not by_name else "name"
-    skipped = layer_weights.put_back(model, stored, str(path), key, by_name or skip_mismatch)
-    model.mark_touched()
-    return skipped
+    return layer_weights.put_back(model, stored, str(path), key, by_name or skip_mismatch)
 
 
 def _read_safetensors(path: Path, names: list[str]) -> list[Any]:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, 
 
 from handson.core import registry
 from handson.core.described import jsonable
-from handson.core.errors import HandsonError
+from handson.core.errors import HandsonError, shortened
 from handson.core.version import __version__
 from handson.data.rows.scaling import Scaling
 from handson.files import strict_json
@@ -65,6 +65,8 @@ class Description(_Part):
         The columns that it predicts.
     scaling, compiled, state : dict
         The scalings as measured, the arguments of `compile`, and where the optimizer stands.
+    frozen : list of str, optional
+        The weights that do not train, whatever froze them: the layer or its parameter.
     """
 
     schema_: int = Field(alias="schema")
@@ -77,6 +79,7 @@ class Description(_Part):
     scaling: _Scalings
     compiled: _Compiled | None
     state: _State | None
+    frozen: list[str] | None = None
 
 
 def describe(model: Any, state: TrainingState | None) -> str:
@@ -95,6 +98,7 @@ def describe(model: Any, state: TrainingState | None) -> str:
         },
         "compiled": describe_compiled(model),
         "state": state.values if state else None,
+        "frozen": [name for name, weight in model.named_parameters() if not weight.requires_grad],
     }
     return json.dumps(description, allow_nan=False)
 
@@ -148,6 +152,7 @@ def rebuild(description: Description, values: int) -> Any:
         model = registry.from_config("model", description.net)
         model.seed, model.age, model.target_names = description.seed, description.age, description.target_names
         model.build(description.input_shape)
+    _freeze(model, description.frozen)
     if description.compiled is not None:
         model.compile(**description.compiled.model_dump())
     for which in ("input", "target"):
@@ -155,6 +160,20 @@ def rebuild(description: Description, values: int) -> Any:
         columns = (model.input_shape if which == "input" else model.output_shape)[-1]
         setattr(model, f"{which}_scaling", _scaling(config, columns, which) if config else None)
     return model
+
+
+def _freeze(model: Any, frozen: list[str] | None) -> None:
+    """Freeze the named weights and no others; older files leave it to the layers."""
+    weights = dict(model.named_parameters())
+    if frozen is None:
+        return
+    unknown = sorted(set(frozen) - weights.keys())
+    if unknown:
+        raise HandsonError(f"frozen: there is no weight {shortened(unknown[0])}.")
+    for name in weights.keys() - set(frozen):
+        weights[name].requires_grad_(True)
+    for name in frozen:
+        weights[name].requires_grad_(False)
 
 
 def _scaling(config: dict[str, Any], columns: int | None, which: str) -> Scaling:

@@ -23,7 +23,7 @@ REFUSED = 3
 SPARE_BYTES, COPIES = 192 << 20, 4
 # Processor time for a file of no size, and for the bytes of the others: several times what many small arrays take.
 SECONDS, BYTES_PER_SECOND = 0.5, 3e5
-DEEPEST = 8
+DEEPEST = 24
 # Groups and arrays; nets of a thousand layers have fewer.
 MOST_ENTRIES = 10_000
 
@@ -104,7 +104,7 @@ def read(stream: Any, size: int) -> list[Layer]:
                     " has no group 'layers', so it is not a weight file of Keras 3. Save it with Keras 3's "
                     "model.save_weights('name.weights.h5')."
                 )
-            return list(_layers(_group(file, "layers"), "", Allowance(size), None))
+            return list(_layers(_group(file, "layers"), "", Allowance(size), ""))
         except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
             raise RefusedError(f" is damaged: {error}") from None
 
@@ -124,14 +124,19 @@ def _own(parent: Any, name: str) -> Any:
     return parent[name]
 
 
-def _layers(group: Any, place: str, allowed: Allowance, owner: str | None) -> Iterator[Layer]:
-    """Walk through the groups; every one named 'vars' with content is a layer's, or its cell's."""
+def _layers(group: Any, place: str, allowed: Allowance, owner: str, in_layer: bool = False) -> Iterator[Layer]:
+    """Walk through the groups; every one named 'vars' with content is a layer's, or its cell's.
+
+    `owner` is the name of what the group lies in: of a net, whose layers are named after it with a dot, or of a layer.
+    """
     if place.count("/") > DEEPEST:
         raise RefusedError(f": groups are nested too deeply at {group.name}.")
     allowed.take(group)
     if "vars" in group:
         variables = _group(group, "vars")
-        owner = owner or str(variables.attrs.get("name", place.rstrip("/")))
+        if not in_layer:
+            owner += str(variables.attrs.get("name", place.rstrip("/")))
+            in_layer = True
         allowed.take(variables)
         if len(variables):
             numbers = sorted(variables, key=lambda name: int(name) if name.isdecimal() else -1)
@@ -139,8 +144,12 @@ def _layers(group: Any, place: str, allowed: Allowance, owner: str | None) -> It
             yield Layer(owner, place.rstrip("/"), values)
     for name in group:
         # The first versions of Keras 3 kept the seed of a Dropout there.
-        if name not in ("vars", "seed_generator") and isinstance(_own(group, name), h5py.Group):
-            yield from _layers(group[name], f"{place}{name}/", allowed, owner)
+        if name in ("vars", "seed_generator") or not isinstance(_own(group, name), h5py.Group):
+            continue
+        if name == "layers" and in_layer:
+            yield from _layers(group[name], f"{place}{name}/", allowed, f"{owner}.")
+        else:
+            yield from _layers(group[name], f"{place}{name}/", allowed, owner, in_layer)
 
 
 def _values(group: Any, name: str, size: int) -> np.ndarray:

@@ -44,10 +44,19 @@ def to_bytes(layers: list[LayerWeights]) -> memoryview:
     with _h5py().File(content, "w") as file:
         for layer in layers:
             group = file.create_group(f"layers/{layer.group}/vars")
-            group.attrs["name"] = layer.name
+            group.attrs["name"] = layer.name.rpartition(".")[2] if "/layers/" in layer.group else layer.name
+            _name_nets(file, layer)
             for number, value in enumerate(layer.values.values()):
                 group.create_dataset(str(number), data=value.detach().cpu().numpy())
     return content.getbuffer()
+
+
+def _name_nets(file: Any, layer: LayerWeights) -> None:
+    """Write down the names of the nets that a layer lies in."""
+    groups = layer.group.split("/layers/")
+    for depth, name in enumerate(layer.name.split(".")[: len(groups) - 1], 1):
+        inner = "/layers/".join(groups[:depth])
+        file.require_group(f"layers/{inner}/vars").attrs["name"] = name
 
 
 def read(path: Path) -> list[LayerWeights]:

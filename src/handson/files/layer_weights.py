@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,7 +23,7 @@ class LayerWeights(NamedTuple):
     Attributes
     ----------
     name : str
-        The layer's name.
+        The layer's name; of a layer in a net in the net, both names with a dot between them.
     group : str
         The place in a file of Keras 3: the class in snake case, numbered from the second layer of the class on.
     values : dict of str to array or Tensor
@@ -50,11 +50,18 @@ def of_model(model: Any) -> list[LayerWeights]:
     if not hasattr(model, "input_shape"):
         return _of_module(model)
     model.count_params()  # raises when the net is not built
-    groups = _group_names(type(layer).__name__ for layer in model.layers)
-    layers = [
-        LayerWeights(layer.name, group, _of_layer(layer)) for layer, group in zip(model.layers, groups, strict=True)
-    ]
-    return [layer for layer in layers if layer.values]
+    return [layer for layer in _of_net(model, "", "") if layer.values]
+
+
+def _of_net(net: Any, path: str, place: str) -> Iterator[LayerWeights]:
+    """The layers of a net, and of the nets in it: these lie in groups of their own, as in Keras's files."""
+    named = [(name, layer) for name, layer in net.named_children() if layer in net.layers]
+    groups = _group_names(type(layer).__name__ for _, layer in named)
+    for (name, layer), group in zip(named, groups, strict=True):
+        if hasattr(layer, "input_shape"):
+            yield from _of_net(layer, f"{path}{name}.", f"{place}{group}/layers/")
+        else:
+            yield LayerWeights(f"{path}{name}", f"{place}{group}", _of_layer(layer))
 
 
 def _of_layer(layer: Any) -> dict[str, Tensor]:
@@ -67,7 +74,7 @@ def _of_module(model: Any) -> list[LayerWeights]:
     for path, weight in named_weights(model.module).items():
         layer, _, name = path.rpartition(".")
         values.setdefault(layer or model.name, {})[name] = weight
-    return [LayerWeights(name, snake_case(name), weights) for name, weights in values.items()]
+    return [LayerWeights(name, name, weights) for name, weights in values.items()]
 
 
 def _group_names(kinds: Iterable[str]) -> list[str]:

@@ -7,7 +7,8 @@ belong to has been built and every shape compared. A checksum over description a
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,9 @@ from torch import Tensor
 from handson.core.errors import HandsonError, NotBuiltError, shortened
 from handson.files import tensor_file
 from handson.files.description import SCHEMA, Description, describe, parse, rebuild
-from handson.state.state import TrainingState, named_weights, trainable_weights
+from handson.models.device import default_device
+from handson.state.state import TrainingState, named_weights
+from handson.training.preparation.job import SETTINGS
 
 FORMAT = "handson-model"
 # Nets of a thousand layers have fewer, the slots of their optimizers included.
@@ -29,12 +32,64 @@ def pieces(model: Any) -> list[bytes | memoryview]:
     """The content of the file of a net, its weights, scalings and optimizer, in pieces that copy no tensor."""
     if not model.built:
         raise NotBuiltError("the net is not built yet, so it has no weights to save.")
+    if model.compiled:
+        model.optimizer.keep_slots_of(dict(model.named_parameters()))
     state = TrainingState.of(model, model.optimizer) if model.compiled else None
     tensors = state.tensors if state else {f"weights/{name}": value for name, value in named_weights(model).items()}
     flat = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     text = describe(model, state)
+    _check_that_it_comes_back(model, text, flat)
     said = {"format": FORMAT, "schema": str(SCHEMA), "model": text, "crc32": tensor_file.checksum(flat, text)}
     return tensor_file.pieces(flat, said)
+
+
+def _check_that_it_comes_back(model: Any, text: str, tensors: Mapping[str, Tensor]) -> None:
+    """Raise unless the net that `read` would build holds these tensors: what is refused then is lost.
+
+    Raises
+    ------
+    HandsonError
+        With the way out: `save_weights`.
+    """
+    shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    try:
+        _check_sharing(model)
+        description = parse(text)
+        twin = rebuild(description, sum(map(math.prod, shapes.values())))
+        _check_weights(twin, shapes)
+        _check_slots(twin, description, shapes)
+        _check_types(twin, tensors)
+        _check_settings(model, twin)
+    except Exception as error:  # whatever a class raises for arguments that it described itself
+        raise HandsonError(
+            f"this net cannot be saved, because its file would not give it back: {shortened(error, 300)} Its weights "
+            f"can be saved with save_weights()."
+        ) from error
+
+
+def _check_sharing(model: Any) -> None:
+    """Raise if a weight is in the net under two names: a file would make two of it."""
+    first: dict[int, str] = {}
+    for name, weight in named_weights(model).items():
+        other = first.setdefault(id(weight), name)
+        if other != name:
+            raise HandsonError(f"{name} and {other} are one weight, and would become two.")
+
+
+def _check_settings(model: Any, twin: Any) -> None:
+    """Raise if a layer was given another setting after it was made, which its description does not know."""
+    for (path, layer), other in zip(model.named_modules(), twin.modules(), strict=True):
+        for name in getattr(layer, "_arguments", {}).keys() - {"name", "trainable"}:
+            now, then = vars(layer).get(name), vars(other).get(name)
+            if isinstance(now, SETTINGS) and isinstance(then, SETTINGS) and now != then:
+                raise HandsonError(
+                    f"{path}.{name} was changed to {_said(now)} after the layer was made with {_said(then)}; make the "
+                    f"layer with {name}={_said(now)}."
+                )
+
+
+def _said(setting: Any) -> str:
+    return repr(getattr(setting, "__name__", setting))
 
 
 def read(path: Path) -> Any:
@@ -55,16 +110,18 @@ def read(path: Path) -> Any:
             shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
             said = file.metadata() or {}
             model, description = _rebuild(said, shapes, path)
-            _check_weights(model, shapes, path)
-            _check_slots(model, description, shapes, path)
+            with _naming(path):
+                _check_weights(model, shapes)
+                _check_slots(model, description, shapes)
             tensors = {name: file.get_tensor(name) for name in shapes}
-            _check_types(model, tensors, path)
+            with _naming(path):
+                _check_types(model, tensors)
             tensor_file.check(tensors, said["model"], said.get("crc32"), path)
     except SafetensorError as error:
         raise HandsonError(f"{path} is not a model file of handson, or is damaged: {error}") from None
+    model.to(default_device())
     state = TrainingState(tensors, description.state.model_dump() if description.state else {})
     state.restore(model, model.optimizer if description.compiled else None)
-    model.mark_touched()
     return model
 
 
@@ -83,44 +140,48 @@ def _rebuild(metadata: dict[str, str], shapes: Shapes, path: Path) -> tuple[Any,
         raise HandsonError(f"{path}: its description of the net is damaged: {reason}") from error
 
 
-def _check_weights(model: Any, shapes: Shapes, path: Path) -> None:
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Let an error say which file it is about."""
+    try:
+        yield
+    except HandsonError as error:
+        raise HandsonError(f"{path}: {error}") from None
+
+
+def _check_weights(model: Any, shapes: Shapes) -> None:
     weights = {f"weights/{name}": tuple(value.shape) for name, value in named_weights(model).items()}
     missing = sorted(weights.keys() - shapes.keys())
     unknown = sorted(name for name in shapes.keys() - weights.keys() if not name.startswith("optimizer/"))
     if missing or unknown:
-        raise HandsonError(f"{path}: tensors missing: {_names(missing)}; not known: {_names(unknown)}.")
+        raise HandsonError(f"tensors missing: {_names(missing)}; not known: {_names(unknown)}.")
     for name, needed in weights.items():
-        _check_shape(name, shapes[name], needed, path)
+        _check_shape(name, shapes[name], needed)
 
 
-def _check_slots(model: Any, description: Description, shapes: Shapes, path: Path) -> None:
-    """Raise unless what the optimizer remembers fits its weights, or there is nothing of it before the first step."""
-    stored = {name for name in shapes if name.startswith("optimizer/")}
+def _check_slots(model: Any, description: Description, shapes: Shapes) -> None:
+    """Raise unless what the optimizer remembers fits its weights; what it has not seen yet is not there."""
     weights, optimizer = dict(model.named_parameters()), model.optimizer if description.compiled else None
     slots = [] if optimizer is None else [*optimizer.slot_values(), *(["average"] if optimizer.use_ema else [])]
     known = {f"optimizer/{slot}/{name}": tuple(value.shape) for slot in slots for name, value in weights.items()}
-    needed = {f"optimizer/{slot}/{name}" for slot in slots for name in trainable_weights(model)}
-    for name in sorted(stored):
+    for name in sorted(name for name in shapes if name.startswith("optimizer/")):
         if name not in known:
-            raise HandsonError(f"{path}: nothing needs the tensor {shortened(name)}.")
-        _check_shape(name, shapes[name], known[name], path)
-    stepped = description.state is not None and description.state.optimizer.iterations > 0
-    if (stepped or stored) and needed - stored:
-        raise HandsonError(f"{path}: tensors missing: {_names(sorted(needed - stored))}.")
+            raise HandsonError(f"nothing needs the tensor {shortened(name)}.")
+        _check_shape(name, shapes[name], known[name])
 
 
-def _check_types(model: Any, tensors: Mapping[str, Tensor], path: Path) -> None:
+def _check_types(model: Any, tensors: Mapping[str, Tensor]) -> None:
     needed = {name: value.dtype for name, value in named_weights(model).items()}
     for place, tensor in tensors.items():
         name = place.removeprefix("weights/") if place.startswith("weights/") else place.split("/", 2)[2]
         if tensor.dtype != needed[name]:
-            raise HandsonError(f"{path}: {place} is of type {tensor.dtype}; the net needs {needed[name]}.")
+            raise HandsonError(f"{place} is of type {tensor.dtype}; the net needs {needed[name]}.")
 
 
 def _names(names: list[str]) -> str:
     return shortened(names or "none")
 
 
-def _check_shape(name: str, shape: tuple[int, ...], needed: tuple[int, ...], path: Path) -> None:
+def _check_shape(name: str, shape: tuple[int, ...], needed: tuple[int, ...]) -> None:
     if shape != needed:
-        raise HandsonError(f"{path}: {name} has shape {shape}; the net it describes needs {needed}.")
+        raise HandsonError(f"{name} has shape {shape}; the net it describes needs {needed}.")

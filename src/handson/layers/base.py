@@ -14,7 +14,8 @@ from handson import initializers, regularizers
 from handson.core import registry
 from handson.core.described import Described, arguments_of, parameters_of
 from handson.core.errors import HandsonError, NotBuiltError
-from handson.layers.blank import blank
+from handson.layers.blank import blank, is_filling
+from handson.layers.drawn import Drawn
 from handson.randomness.keys import derive, fresh_seed
 
 Shape = tuple[int | None, ...]
@@ -67,14 +68,16 @@ class Layer(nn.Module, metaclass=Described):
         if dtype not in (None, "float32", torch.float32):
             raise HandsonError(f"layers compute in float32; got dtype={dtype!r}.")
         self.given_name = name
-        self.name = check_name(name) if name is not None else registry.snake_case(type(self).__name__)
+        self.stem = registry.snake_case(type(self).__name__)
+        self.name = check_name(name) if name is not None else self.stem
+        self.named = name is not None
         self.given_input_shape = _given_shape(input_shape, input_dim)
         self.built_shape: Shape | None = None
         self.weight_names: list[str] = []
         self.weight_regularizers: dict[str, Callable[[Tensor], Tensor]] = {}
         self._initializers: dict[str, Any] = {}
         self._trainable = bool(trainable)
-        self._key: int | None = None
+        self.drawn = Drawn()
 
     @property
     def built(self) -> bool:
@@ -96,14 +99,19 @@ class Layer(nn.Module, metaclass=Described):
         input_shape : tuple of int or None
             The shape of a batch, None for dimensions that vary.
         key : int, optional
-            The key of the initial weights; by default a fresh one.
+            The key of the initial weights; by default that of the net which the layer is in, or else a fresh one.
         """
         shape = (None, *tuple(input_shape)[1:])
         if self.built_shape is None:
-            self._key = derive(fresh_seed(), self.name) if key is None else key
+            if key is not None:
+                self.drawn.key = key
+            elif self.drawn.key is None:
+                self.drawn.key = derive(fresh_seed(), self.name)
             self.build(shape)
             self.built_shape = shape
-            self.trainable = self._trainable
+            self.drawn.mark({name: getattr(self, name) for name in self._initializers})
+            if not self._trainable:  # what is frozen already stays so in a layer that is not
+                self.trainable = False
         elif self.weight_names and not compatible(self.built_shape, shape):
             raise HandsonError(
                 f"layer {self.name!r} was built for inputs of shape {self.built_shape} and cannot take {shape}."
@@ -133,7 +141,9 @@ class Layer(nn.Module, metaclass=Described):
             A penalty on this weight.
         """
         self.weight_names.append(name)
-        value = self._draw(name, tuple(shape), initializer)
+        if self.drawn.key is None:
+            raise NotBuiltError(f"layer {self.name!r}: add_weight is called in build(), which ensure_built calls.")
+        value = self._draw(name, tuple(shape), initializer, self.drawn.key)
         if trainable:
             setattr(self, name, nn.Parameter(value))
         else:
@@ -143,14 +153,12 @@ class Layer(nn.Module, metaclass=Described):
         self._initializers[name] = initializer
         return getattr(self, name)
 
-    def _draw(self, name: str, shape: tuple[int, ...], initializer: Any) -> Tensor:
-        if self._key is None:
-            raise NotBuiltError(f"layer {self.name!r}: add_weight is called in build(), which ensure_built calls.")
+    def _draw(self, name: str, shape: tuple[int, ...], initializer: Any, key: int) -> Tensor:
         initializers.get(initializer)  # an unknown name is an error also where a file fills the weight
         zeros = blank(name, shape)
         if zeros is not None:
             return zeros
-        value = initializers.call(initializer, shape, derive(self._key, name))
+        value = initializers.call(initializer, shape, derive(key, name))
         value = torch.as_tensor(value, dtype=torch.float32)
         if tuple(value.shape) != shape:
             raise HandsonError(
@@ -158,13 +166,50 @@ class Layer(nn.Module, metaclass=Described):
             )
         return value
 
-    def redraw(self, key: int) -> None:
-        """Draw the initial weights again, from another key."""
-        self._key = key
+    def fresh_weights(self) -> list[str]:
+        """The names of the weights that are still as this layer drew them, in place and value."""
+        return [name for name in self._initializers if self._is_fresh(name, getattr(self, name))]
+
+    def _is_fresh(self, name: str, weight: Tensor) -> bool:
+        if not self.drawn.unwritten(name, weight) or self.drawn.key is None:
+            return False
+        initializer = self._initializers[name]
+        if not isinstance(initializers.get(initializer), initializers.Initializer):
+            return True  # a plain function need not give the same numbers again
+        # Writing to `weight.data` or to a NumPy view of the weight leaves no other trace.
+        before = self._draw(name, tuple(weight.shape), initializer, self.drawn.key)
+        return torch.equal(weight.detach(), before.to(weight))
+
+    def redraw(self, key: int) -> bool:
+        """Draw from another key the weights that are still as they were drawn; whether there were any."""
+        fresh = self.fresh_weights()
+        self.drawn.key = key
         with torch.no_grad():
-            for name in self.weight_names:
+            for name in fresh:
                 weight = getattr(self, name)
-                weight.copy_(self._draw(name, tuple(weight.shape), self._initializers[name]))
+                weight.copy_(self._draw(name, tuple(weight.shape), self._initializers[name], key))
+        self.drawn.settle()  # what was not drawn from this key is the user's
+        self.drawn.mark({name: getattr(self, name) for name in fresh})
+        return bool(fresh)
+
+    def _apply(self, fn: Any, recurse: bool = True) -> Any:
+        """Moving a layer to another device or type leaves its weights as they were drawn."""
+        names = [name for name in self._initializers if self.drawn.unwritten(name, getattr(self, name))]
+        moved = super()._apply(fn, recurse)
+        self.drawn.mark({name: getattr(self, name) for name in names})
+        return moved
+
+    # What a net asks of its parts; a net inside of a net answers the same.
+
+    def build_in(self, shape: Shape, device: torch.device) -> None:
+        """Be built as a part of a net, for inputs of a shape, on its device."""
+        self.ensure_built(shape)
+        if not is_filling():
+            self.to(device)
+
+    def shape_after(self, input_shape: Shape) -> Shape:
+        """The shape of the outputs for the shape of the inputs."""
+        return self.output_shape(input_shape)
 
     @property
     def trainable(self) -> bool:
@@ -173,9 +218,11 @@ class Layer(nn.Module, metaclass=Described):
 
     @trainable.setter
     def trainable(self, value: bool) -> None:
-        self._trainable = bool(value)
+        for part in self.modules():
+            if isinstance(part, Layer):
+                part._trainable = bool(value)
         for parameter in self.parameters():
-            parameter.requires_grad_(self._trainable)
+            parameter.requires_grad_(bool(value))
 
     @property
     def weights(self) -> list[Tensor]:

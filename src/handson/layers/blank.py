@@ -52,3 +52,8 @@ def blank(name: str, shape: tuple[int, ...]) -> Tensor | None:
     """Zeros for a weight inside of `blank_weights`, None outside of it."""
     budget = _budget.get()
     return None if budget is None else budget.take(name, shape)
+
+
+def is_filling() -> bool:
+    """Whether this is inside of `blank_weights`."""
+    return _budget.get() is not None

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
 
 from handson.core.errors import HandsonError
 from handson.core.registry import register, snake_case
@@ -44,8 +45,9 @@ class TorchModuleWrapper(Layer):
         super().__init__(**kwargs)
         if not isinstance(module, nn.Module):
             raise HandsonError(f"a layer is a handson layer or a torch.nn.Module; got {module!r}.")
+        self.stem = snake_case(type(module).__name__)
         if self.given_name is None:
-            self.name = snake_case(type(module).__name__)
+            self.name = self.stem
         self.module = module
         self.channels_first = isinstance(module, CHANNELS_FIRST) if channels_first is None else channels_first
 
@@ -93,8 +95,14 @@ class TorchModuleWrapper(Layer):
     def forward(self, x: Tensor) -> Tensor:
         return self._run(self.module, x)
 
-    def redraw(self, key: int) -> None:
-        """Nothing: the initial weights of a foreign module are not handson's to draw."""
+    def train(self, mode: bool = True) -> TorchModuleWrapper:
+        """Training or evaluation mode; in a frozen layer, normalizations keep their averages, as in Keras."""
+        super().train(mode)
+        if not self._trainable:
+            for part in self.module.modules():
+                if isinstance(part, _NormBase):
+                    part.train(False)
+        return self
 
     def get_config(self, compact: bool = False) -> dict[str, Any]:
         raise HandsonError(

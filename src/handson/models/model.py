@@ -17,6 +17,7 @@ from handson.core.errors import HandsonError, nearest
 from handson.core.summary import Row, table
 from handson.data.rows.mapped import Data
 from handson.data.rows.scaling import Scaling
+from handson.layers import ownership
 from handson.layers.base import Layer, Shape, assign
 from handson.models.device import default_device
 from handson.optimizers import Optimizer
@@ -57,7 +58,9 @@ class Model(nn.Module):
                     f"Model takes a torch.nn.Module; got {module!r}. A list of layers: Sequential([...])."
                 )
             self.module = module
-        self.name = name or registry.snake_case(type(self).__name__)
+        self.given_name, self.named = name, name is not None
+        self.stem = registry.snake_case(type(self).__name__)
+        self.name = name or self.stem
         self.seed = None if seed is None else check_seed(seed)
         self.age, self.stop_training, self.compiled = 0, False, False
         self.history: History | None = None
@@ -72,7 +75,6 @@ class Model(nn.Module):
         self.metric_identifiers: list[Any] = []
         self._metrics: list[metrics_of.Metric] | None = None
         self.seed_given = seed is not None
-        self._fresh: dict[str, tuple[int, int]] = {}
         self._output_shape: Shape | None = None
 
     # What the net is made of.
@@ -123,10 +125,16 @@ class Model(nn.Module):
         self.seed = fresh_seed() if self.seed is None else self.seed
         self.to(default_device())
         if self._output_shape is None:
+            ownership.claim(self, self.named_children())
             self._set_output_shape((None, *self.probe(inputs[:2]).shape[1:]))
+        self._tell_paths()
 
     def _set_output_shape(self, shape: Shape) -> None:
         self._output_shape, self._metrics = shape, None
+        self._tell_paths()
+
+    def _tell_paths(self) -> None:
+        """Tell layers that draw random numbers where they are: in this net, though others may hold them too."""
         for path, layer in self.named_modules():
             if hasattr(layer, "path"):
                 layer.path = path
@@ -320,8 +328,9 @@ class Model(nn.Module):
         augment : Augment or function, optional
             Changes each training batch: see `handson.data.Augment`.
         seed : int, optional
-            The seed of everything random in this training; a net that nothing has touched since it was built draws its
-            initial weights again from it. None: the net's own seed.
+            The seed of everything random in this training; weights that are still as the net drew them are drawn again
+            from it, unless the net was given a seed itself. What was trained, set or loaded stays. None: the net's own
+            seed.
         missing : {'mask', 'drop'}
             'mask': missing targets count nowhere. 'drop': rows that miss a target are left out.
         engine : str
@@ -488,15 +497,20 @@ class Model(nn.Module):
         if self.verbose:
             console.say(text)
 
-    def untouched(self) -> bool:
-        """Whether nothing has changed the weights since they were drawn."""
-        now = {name: (id(weight), weight._version) for name, weight in named_weights(self).items()}
-        return bool(self._fresh) and now == self._fresh
-
-    def mark_touched(self) -> None:
-        """Say that the weights are not the initial ones any more: `fit(seed=...)` will not draw them again."""
-        self._fresh = {}
-
     def redraw(self, seed: int) -> None:
-        """Draw the initial weights again, from another seed."""
-        self.seed = seed
+        """Draw the initial weights again, from another seed: those that are still as they were drawn for this net.
+
+        What was trained, set, loaded or changed in any way stays, and so does what another net drew.
+        """
+        if ownership.redraw(self, seed):
+            self.seed = seed
+
+    def get_config(self, compact: bool = False) -> dict[str, Any]:
+        """The net as JSON, which there is not for a module of PyTorch."""
+        module = type(self._modules.get("module", self)).__name__
+        raise HandsonError(
+            f"the net {self.name!r} is a {module} of PyTorch, which a file cannot describe: files hold no code. Save "
+            f"its weights with save_weights() and load them into the same net with load_weights(), or build the net "
+            f"of layers: a handson.layers.Layer of your own is known to files once you register it with "
+            f"@handson.register."
+        )

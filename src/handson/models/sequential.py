@@ -12,12 +12,13 @@ from handson.core import registry
 from handson.core.errors import HandsonError, NotBuiltError, listing
 from handson.core.summary import Row
 from handson.data.rows.mapped import Data
+from handson.layers import ownership
 from handson.layers.base import Layer, Shape, check_name, compatible
+from handson.layers.blank import is_filling
 from handson.layers.foreign import TorchModuleWrapper
 from handson.models.device import default_device
 from handson.models.model import Model
-from handson.randomness.keys import derive, fresh_seed
-from handson.state.state import named_weights
+from handson.randomness.keys import fresh_seed
 
 # Deeper nets are no stack of layers that anybody writes, and a file must not take minutes to build.
 MOST_LAYERS = 500
@@ -81,35 +82,44 @@ class Sequential(Model):
         """
         if isinstance(layer, type) and issubclass(layer, nn.Module):
             raise HandsonError(f"add takes a layer, not its class: write {layer.__name__}(...).")
-        if not isinstance(layer, Layer):
+        if not isinstance(layer, (Layer, Sequential)):
             layer = TorchModuleWrapper(layer)
-        if any(layer is other for other in self._stack):
+        if layer is self or any(layer is other for other in self._stack):
             raise HandsonError(f"the layer {layer.name!r} is in this net already: make another one of its kind.")
-        if layer.given_name is None:
-            layer.name = self._free_name(layer.name)
-        if len(self._modules) == MOST_LAYERS:
-            raise HandsonError(f"a Sequential has at most {MOST_LAYERS:,} layers.")
+        if self._count() + (layer._count() if isinstance(layer, Sequential) else 1) > MOST_LAYERS:
+            raise HandsonError(f"a Sequential has at most {MOST_LAYERS:,} layers, those of nets in it included.")
+        name, below = self._name_for(layer), self._output_shape
+        if below is not None:
+            self._build_parts([(name, layer)], below)
+        self._modules[name] = layer
+        if not layer.named:
+            layer.name, layer.named = name, True
+        if below is not None:
+            self._set_output_shape(layer.shape_after(below))
+        elif len(self._modules) == 1 and layer.given_input_shape is not None:
+            self.build(layer.given_input_shape)
+
+    def _count(self) -> int:
+        """How many layers there are, those of nets in it included."""
+        return sum(part._count() if isinstance(part, Sequential) else 1 for part in self._stack)
+
+    def _name_for(self, layer: Any) -> str:
+        """The name of a layer in this net: its own, or another where an automatic name is taken."""
+        if not layer.named or (layer.given_name is None and layer.name in self._modules):
+            return self._free_name(layer.stem)
         if layer.name in self._modules:
             raise HandsonError(f"the name {layer.name!r} is taken by another layer of this net.")
-        below = self._output_shape
-        if below is not None:
-            self._build_layer(layer, below, self.device)
-        self._modules[check_name(layer.name)] = layer
-        first = len(self._modules) == 1
-        if below is not None:
-            self._set_output_shape(layer.output_shape(below))
-            self._remember_fresh()
-        elif first and layer.given_input_shape is not None:
-            self.build(layer.given_input_shape)
+        return check_name(layer.name)
 
     def pop(self) -> Any:
         """Take the last layer off, and return it."""
         if not self.layers:
             raise HandsonError("there is no layer to take off.")
-        layer = self._modules.pop(self.layers[-1].name)
+        top = self.layers[-1]
+        self._modules.pop(next(name for name, layer in self._modules.items() if layer is top))
         if self.input_shape is not None:
             self._set_output_shape(self._shapes()[-1])
-        return layer
+        return top
 
     def _free_name(self, stem: str) -> str:
         numbers = (f"{stem}_{number}" for number in range(1, len(self._modules) + 2))
@@ -119,29 +129,50 @@ class Sequential(Model):
         """Make the weights of all layers for inputs of a shape, None for the batch."""
         if not self._modules:
             raise HandsonError("the net has no layers: add some before it is built.")
+        self.input_shape = (None, *tuple(input_shape)[1:])
+        self._set_output_shape(self._build_parts(list(self._modules.items()), self.input_shape))
+
+    def _build_parts(self, parts: list[tuple[str, Any]], shape: Shape) -> Shape:
+        """Build some layers, one after another, from the net's seed; the shape of what comes out of the last."""
         self.seed = fresh_seed() if self.seed is None else self.seed
-        shape: Shape = (None, *tuple(input_shape)[1:])
-        self.input_shape = shape
-        device = self.device
-        for layer in self._stack:
-            self._build_layer(layer, shape, device)
-            shape = layer.output_shape(shape)
-        self._set_output_shape(shape)
-        self._remember_fresh()
+        ownership.claim(self, parts)
+        return self._build_each(parts, shape, self.device)
 
-    def _build_layer(self, layer: Any, shape: Shape, device: torch.device) -> None:
-        layer.ensure_built(shape, derive(self.seed or 0, "weights", layer.name))
-        layer.to(device)
+    @staticmethod
+    def _build_each(parts: list[tuple[str, Any]], shape: Shape, device: torch.device) -> Shape:
+        for _, part in parts:
+            part.build_in(shape, device)
+            shape = part.shape_after(shape)
+        return shape
 
-    def _remember_fresh(self) -> None:
-        self._fresh = {name: (id(weight), weight._version) for name, weight in named_weights(self).items()}
+    # What a net asks of its parts.
 
-    def redraw(self, seed: int) -> None:
-        """Draw the initial weights again, from another seed."""
-        self.seed = seed
-        for layer in self._stack:
-            layer.redraw(derive(seed, "weights", layer.name))
-        self._remember_fresh()
+    @property
+    def given_input_shape(self) -> Shape | None:
+        """The shape of the inputs, where it is known."""
+        return self.input_shape
+
+    def build_in(self, shape: Shape, device: torch.device) -> None:
+        """Be built as a part of another net: from that net's seed, unless this one was given its own."""
+        if self.input_shape is None:
+            if not self._modules:
+                raise HandsonError(f"the net {self.name!r} has no layers: add some before it is built.")
+            if self.seed_given:
+                ownership.claim(self, self._modules.items())
+            self._set_output_shape(self._build_each(list(self._modules.items()), shape, device))
+            self.input_shape = shape
+        elif not compatible(self.input_shape, shape):
+            raise HandsonError(
+                f"the net {self.name!r} was built for inputs of shape {self.input_shape} and cannot take {shape}."
+            )
+        if not is_filling():
+            self.to(device)
+
+    def shape_after(self, input_shape: Shape) -> Shape:
+        """The shape of the outputs for the shape of the inputs."""
+        for part in self._stack:
+            input_shape = part.shape_after(input_shape)
+        return input_shape
 
     def ensure_built(self, inputs: Data) -> None:
         """Build the net for inputs of this shape, or check that it can take them; bring it to its device."""
@@ -155,10 +186,10 @@ class Sequential(Model):
                 f"the net takes inputs of shape {self.input_shape}; got {(None, *inputs.shape[1:])}, where None is "
                 f"the number of rows.{hint}"
             )
-        untouched = self.untouched()
+        if any(isinstance(part, Sequential) for part in self._stack):  # which may have changed
+            self._set_output_shape(self._shapes()[-1])
         self.to(default_device())
-        if untouched:
-            self._remember_fresh()
+        self._tell_paths()
 
     def forward(self, x: Tensor) -> Tensor:
         for layer in self._stack:
@@ -188,26 +219,39 @@ class Sequential(Model):
     def _shapes(self) -> list[Shape]:
         shapes = [self.input_shape or ()]
         for layer in self._stack:
-            shapes.append(layer.output_shape(shapes[-1]))
+            shapes.append(layer.shape_after(shapes[-1]))
         return shapes
 
     def _summary_rows(self) -> list[Row]:
         self._need_built()
-        shapes = dict(zip(self._modules, self._shapes()[1:], strict=True))
-        return [
-            Row(
-                layer.name,
-                type(getattr(layer, "module", layer)).__name__,
-                str(shapes[layer.name]),
-                layer.count_params(),
-            )
-            for layer in self.layers
-        ]
+        return self._rows(self.input_shape or (), "")
+
+    def _rows(self, shape: Shape, indent: str) -> list[Row]:
+        """A row for each layer; those of a net among them follow its own, indented."""
+        rows = []
+        for name, layer in self._modules.items():
+            after = layer.shape_after(shape)
+            if type(layer).__name__ != "InputLayer":
+                kind = type(getattr(layer, "module", layer)).__name__
+                rows.append(Row(f"{indent}{name}", kind, str(after), layer.count_params()))
+            if isinstance(layer, Sequential):
+                rows += layer._rows(shape, f"{indent}  ")
+            shape = after
+        return rows
 
     def get_config(self, compact: bool = False) -> dict[str, Any]:
         """The layers as JSON."""
-        layers = [registry.to_config("layer", layer, compact) for layer in self._stack]
-        return {"name": self.name, "layers": layers}
+        return {
+            "name": self.name,
+            "layers": [self._described(name, part, compact) for name, part in self._modules.items()],
+        }
+
+    def _described(self, name: str, part: Any, compact: bool) -> Any:
+        """A part as JSON, under the name it has in this net."""
+        described = registry.to_config(part.kind, part, compact)
+        if not compact:
+            described["config"]["name"] = name
+        return described
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Sequential:
@@ -215,4 +259,13 @@ class Sequential(Model):
         unknown = config.keys() - {"name", "layers"}
         if unknown or not isinstance(config.get("layers"), list):
             raise HandsonError(f"a Sequential is described by 'name' and a list of 'layers'; got {listing(config)}.")
-        return cls((registry.from_config("layer", layer) for layer in config["layers"]), name=config.get("name"))
+        return cls(
+            (registry.from_config(_kind_of(layer), layer) for layer in config["layers"]), name=config.get("name")
+        )
+
+
+def _kind_of(described: Any) -> str:
+    """What a description in a list of layers is of: a layer, or a net."""
+    name = described.get("class") if isinstance(described, dict) else None
+    is_net = isinstance(name, str) and registry.is_known("model", name) and not registry.is_known("layer", name)
+    return "model" if is_net else "layer"

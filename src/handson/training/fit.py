@@ -13,6 +13,7 @@ from handson.callbacks import CallbackList, Progress
 from handson.core.errors import HandsonError, whole
 from handson.data.rows import arrays
 from handson.data.rows.mapped import Data
+from handson.layers.ownership import settle
 from handson.randomness.keys import check_seed, derive, fresh_seed
 from handson.state.history import History
 from handson.state.precision import note
@@ -104,6 +105,8 @@ def _run(
         size = arguments.validation_batch_size or evaluation_batch(validation.inputs, arguments.batch_size)
         held_out = validation.batches(size, model.device)
     epochs = range(arguments.initial_epoch, arguments.epochs)
+    if epochs:
+        settle(model)
     try:
         with torch.random.fork_rng() if job.foreign_randomness else nullcontext():
             return loop.run(
@@ -118,11 +121,11 @@ def _run(
 
 
 def _run_seed(model: Model, seed: int | None) -> int:
-    """The seed of a run; a given one also draws the initial weights of a net that nothing has touched."""
+    """The seed of a run; a given one also draws again the weights that nothing has touched since."""
     if seed is None:
         return model.seed if model.seed is not None else fresh_seed()
     seed = check_seed(seed)
-    if model.untouched() and not model.seed_given:
+    if not model.seed_given:
         model.redraw(seed)
     return seed
 
@@ -220,6 +223,7 @@ def train_on_batch(model: Model, x: Any, y: Any, sample_weight: Any, class_weigh
     seed = derive(model.seed or 0, "train_on_batch")
     job = make_job(model, rows, len(rows.inputs), False, seed, None)
     engine, sums, age = choose(job), Sums(), model.optimizer.iterations
+    settle(model)
     with torch.random.fork_rng() if job.foreign_randomness else nullcontext():
         engine.train(Span(0, 0, 1, 1, 1, age), sums)
     return engine.job.report(sums)

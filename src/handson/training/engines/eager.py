@@ -127,7 +127,7 @@ class Eager:
     @contextmanager
     def averaged(self) -> Iterator[None]:
         """While this lasts, the net has the averaged weights, if its optimizer keeps an average."""
-        averages = self.job.optimizer.slots.get("average") if self.job.optimizer.use_ema else None
+        averages = self._averages()
         if not averages:
             yield
             return
@@ -141,8 +141,14 @@ class Eager:
 
     def finish(self) -> None:
         """After the last epoch: the averaged weights, if there are any, become the net's."""
-        if self.job.optimizer.use_ema:
-            _assign(named_weights(self.job.module), self.job.optimizer.slots.get("average", {}))
+        _assign(named_weights(self.job.module), self._averages())
+
+    def _averages(self) -> dict[str, Tensor]:
+        """The averages of the weights that train; those of weights that are frozen by now are out of date."""
+        if not self.job.optimizer.use_ema:
+            return {}
+        averages = self.job.optimizer.slots.get("average", {})
+        return {name: averages[name] for name in trainable_weights(self.job.module) if name in averages}
 
     @torch.no_grad()
     def evaluate(self, batches: Batches) -> Sums:

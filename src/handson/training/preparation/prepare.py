@@ -120,6 +120,7 @@ def classes_of(model: Model, rows: Rows) -> np.ndarray | None:
 def make_job(model: Model, rows: Rows, batch_size: int, shuffle: bool, seed: int, augment: Any) -> Job:
     """The job of a compiled net; scalings that need data are measured on these rows the first time."""
     _fit_scalings(model, rows)
+    model.optimizer.keep_slots_of(dict(model.named_parameters()))
     return Job(
         module=model,
         loss=model.loss,

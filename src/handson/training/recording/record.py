@@ -210,7 +210,6 @@ class Record:
         self.model.optimizer.slots.clear()
         TrainingState(tensors, values["state"]).restore(self.model, self.model.optimizer)
         restore_hidden(self.model, tensors)
-        self.model.mark_touched()
         self.model.age = values["position"]["age"]
         self.model.stop_training = values["position"]["stop"]
         self.seconds_before = values["seconds"]
