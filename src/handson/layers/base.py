@@ -11,21 +11,26 @@ import torch
 from torch import Tensor, nn
 
 from handson import initializers, regularizers
-from handson.core import registry
+from handson.core import registry, tree
 from handson.core.described import Described, arguments_of, parameters_of
 from handson.core.errors import HandsonError, NotBuiltError
+from handson.graph import Node, Symbol, nodes_of
 from handson.layers.blank import blank, is_filling
+from handson.layers.calling import Called, shapes_of
 from handson.layers.drawn import Drawn
+from handson.layers.shapes import Shape, Shapes, batched, compatible, given_shape, map_shapes
 from handson.randomness.keys import derive, fresh_seed
 
-Shape = tuple[int | None, ...]
+__all__ = ["Layer", "Shape", "assign", "check_name", "compatible", "fraction", "pair", "positive"]
 
 
-class Layer(nn.Module, metaclass=Described):
+class Layer(Called, metaclass=Described):
     """The base of all layers: a `torch.nn.Module` that builds its weights when it sees its first input shape.
 
-    A layer of your own defines `build(input_shape)`, which makes weights with `add_weight`, `output_shape(input_shape)`
-    and `forward(x)`. Shapes are tuples with None for the batch; images are channels-last.
+    A layer of your own defines `build(input_shape)`, which makes weights with `add_weight`, and `call(inputs)`; it may
+    ask for `training` and `mask`, hold other layers, and state its `compute_output_shape(input_shape)`, which else is
+    found by running it. `forward` and `output_shape` are other names of `call` and `compute_output_shape`. Shapes are
+    tuples with None for the batch; images are channels-last.
 
     Parameters
     ----------
@@ -47,8 +52,8 @@ class Layer(nn.Module, metaclass=Described):
     ... class Scale(Layer):
     ...     def build(self, input_shape):
     ...         self.factor = self.add_weight((input_shape[-1],), "ones", name="factor")
-    ...     def forward(self, x):
-    ...         return x * self.factor
+    ...     def call(self, inputs):
+    ...         return inputs * self.factor
     >>> handson.Sequential([Scale(input_dim=3)]).count_params()
     3
     """
@@ -71,12 +76,13 @@ class Layer(nn.Module, metaclass=Described):
         self.stem = registry.snake_case(type(self).__name__)
         self.name = check_name(name) if name is not None else self.stem
         self.named = name is not None
-        self.given_input_shape = _given_shape(input_shape, input_dim)
+        self.given_input_shape = given_shape(input_shape, input_dim)
         self.built_shape: Shape | None = None
         self.weight_names: list[str] = []
         self.weight_regularizers: dict[str, Callable[[Tensor], Tensor]] = {}
         self._initializers: dict[str, Any] = {}
         self._trainable = bool(trainable)
+        self._added: list[Any] = []
         self.drawn = Drawn()
 
     @property
@@ -87,35 +93,95 @@ class Layer(nn.Module, metaclass=Described):
     def build(self, input_shape: Shape) -> None:
         """Make the weights for an input shape; layers without weights need not define it."""
 
-    def output_shape(self, input_shape: Shape) -> Shape:
-        """The shape of the output for the shape of an input; by default the same."""
-        return input_shape
+    def compute_output_shape(self, input_shape: Shapes) -> Shapes:
+        """The shape of the output for the shape of an input; where a class does not state it, it is found by a run."""
+        return self.shape_after(input_shape)
 
-    def ensure_built(self, input_shape: Sequence[int | None], key: int | None = None) -> None:
+    def output_shape(self, input_shape: Shapes) -> Shapes:
+        """The shape of the output for the shape of an input."""
+        return self.shape_after(input_shape)
+
+    def _states_shapes(self) -> bool:
+        return self.keeps_shape or self._stated() is not None
+
+    def _stated(self) -> Any:
+        """The method that states the shape of the outputs, None if there is none."""
+        kind = type(self)
+        if kind.compute_output_shape is not Layer.compute_output_shape:
+            return self.compute_output_shape
+        return self.output_shape if kind.output_shape is not Layer.output_shape else None
+
+    def shape_after(self, input_shape: Shapes) -> Shapes:
+        """The shape of the outputs for the shape of the inputs."""
+        stated = self._stated()
+        if stated is not None:
+            return map_shapes(tuple, stated(input_shape))
+        if self.keeps_shape:
+            return input_shape
+        symbols = map_shapes(Symbol, input_shape)
+        return tree.map_leaves(lambda spec: spec.shape, self.run_on_zeros(Node(self, (symbols,), {})))
+
+    def ensure_built(self, input_shape: Shapes, key: int | None = None) -> None:
         """Build the layer unless that has happened; check the shape if it has.
 
         Parameters
         ----------
-        input_shape : tuple of int or None
+        input_shape : tuple of int or None, or a list or dictionary of them
             The shape of a batch, None for dimensions that vary.
         key : int, optional
             The key of the initial weights; by default that of the net which the layer is in, or else a fresh one.
         """
-        shape = (None, *tuple(input_shape)[1:])
+        shape = batched(input_shape)
         if self.built_shape is None:
             if key is not None:
                 self.drawn.key = key
             elif self.drawn.key is None:
                 self.drawn.key = derive(fresh_seed(), self.name)
-            self.build(shape)
-            self.built_shape = shape
-            self.drawn.mark({name: getattr(self, name) for name in self._initializers})
+            self._build_once(shape)
             if not self._trainable:  # what is frozen already stays so in a layer that is not
                 self.trainable = False
         elif self.weight_names and not compatible(self.built_shape, shape):
             raise HandsonError(
                 f"layer {self.name!r} was built for inputs of shape {self.built_shape} and cannot take {shape}."
             )
+
+    def _build_once(self, shape: Shapes) -> None:
+        self.build(shape)
+        self.built_shape = shape
+        self.drawn.mark({name: getattr(self, name) for name in self._initializers})
+        self.track()
+        unbuilt = [part for part in self.modules() if isinstance(part, Layer) and part.built_shape is None]
+        if unbuilt:  # they see their shapes when this layer runs
+            self.run_on_zeros(Node(self, (map_shapes(Symbol, shape),), {}))
+
+    def track(self) -> None:
+        """Take in the layers in lists and dictionaries among the attributes; all parts draw from this layer's key."""
+        for name, value in list(vars(self).items()):
+            branches = (
+                value.items() if isinstance(value, dict) else enumerate(value) if type(value) in (list, tuple) else ()
+            )
+            for key, part in branches if not name.startswith("_") else ():
+                held = isinstance(part, nn.Module) and not any(part is one for one in self._modules.values())
+                if held and part is not self:
+                    self.add_module(f"{name}_{key}", part)
+        if self.drawn.key is None:
+            return
+        for path, part in self.named_modules():
+            if isinstance(part, Layer) and part.drawn.key is None:
+                part.drawn = self.drawn.part(path)
+
+    def _build_for(self, shapes: Shapes) -> None:
+        self.ensure_built(shapes)
+
+    def _ready(self) -> bool:
+        return self.built_shape is not None
+
+    def _prepare(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if args:
+            self.ensure_built(shapes_of(args[0]))
+            first = next((leaf for leaf in tree.leaves(args) if isinstance(leaf, Tensor)), None)
+            if first is not None:
+                self.to(first.device)
 
     def add_weight(
         self,
@@ -207,10 +273,6 @@ class Layer(nn.Module, metaclass=Described):
         if not is_filling():
             self.to(device)
 
-    def shape_after(self, input_shape: Shape) -> Shape:
-        """The shape of the outputs for the shape of the inputs."""
-        return self.output_shape(input_shape)
-
     @property
     def trainable(self) -> bool:
         """Whether the optimizer changes the weights; can be set at any time, no recompiling needed."""
@@ -226,9 +288,22 @@ class Layer(nn.Module, metaclass=Described):
 
     @property
     def weights(self) -> list[Tensor]:
-        """The weights in Keras's order and layouts: trainable ones first."""
-        tensors = [getattr(self, name) for name in self.weight_names]
-        return sorted(tensors, key=lambda tensor: not isinstance(tensor, nn.Parameter))
+        """The weights in Keras's order and layouts: its own, trainable ones first, then those of its parts."""
+        own = sorted(map(self.__getattr__, self.weight_names), key=lambda value: not isinstance(value, nn.Parameter))
+        parts = [part.weights if isinstance(part, Layer) else named_tensors(part) for part in self.children()]
+        return list({id(weight): weight for weights in (own, *parts) for weight in weights}.values())
+
+    @property
+    def trainable_weights(self) -> list[Tensor]:
+        """The weights that training changes."""
+        return [weight for weight in self.weights if weight.requires_grad]
+
+    @property
+    def non_trainable_weights(self) -> list[Tensor]:
+        """The weights that training leaves as they are, or changes by other rules."""
+        return [weight for weight in self.weights if not weight.requires_grad]
+
+    variables, trainable_variables = weights, trainable_weights
 
     def get_weights(self) -> list[np.ndarray]:
         """Copies of the weights as NumPy arrays, in Keras's order and layouts."""
@@ -285,11 +360,43 @@ class Layer(nn.Module, metaclass=Described):
         defaults = {key: parameter.default for key, parameter in parameters_of(type(self)).items()}
         return ", ".join(f"{key}={value!r}" for key, value in config.items() if value is not defaults[key])
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if self.built_shape is None and args:
-            self.ensure_built(args[0].shape)
-            self.to(args[0].device)
-        return super().__call__(*args, **kwargs)
+    # In a graph.
+
+    @property
+    def input(self) -> Any:
+        """What the layer was applied to in a graph: a symbol, or a tree of them."""
+        return self._only_node("input").arguments[0][0]
+
+    @property
+    def output(self) -> Any:
+        """What the layer gives in a graph: a symbol, or a tree of them."""
+        return self._only_node("output").outputs
+
+    def _only_node(self, what: str) -> Node:
+        nodes = nodes_of(self)
+        if len(nodes) != 1:
+            times = "has not been applied to a symbol yet" if not nodes else f"was applied {len(nodes)} times"
+            raise HandsonError(
+                f"layer {self.name!r} {times}, so it has no single {what}. Keep what the call returns: y = layer(x)."
+            )
+        return nodes[0]
+
+    # Losses of its own.
+
+    def add_loss(self, loss: Any) -> None:
+        """Add a scalar to the loss of the batch; it is called in `call`."""
+        self._added.append(loss)
+
+    @property
+    def losses(self) -> list[Tensor]:
+        """What the layer and its parts add to the loss: regularizers, and what the last call added."""
+        parts = [part for part in self.modules() if isinstance(part, Layer)]
+        return [value for part in parts for value in (*part.penalties(), *part._added)]
+
+
+def named_tensors(module: nn.Module) -> list[Tensor]:
+    """The weights of a module of PyTorch, in its own order."""
+    return [value for value in module.state_dict(keep_vars=True).values() if isinstance(value, Tensor)]
 
 
 def assign(owner: str, weights: Sequence[Tensor], values: Sequence[np.ndarray]) -> None:
@@ -306,13 +413,6 @@ def assign(owner: str, weights: Sequence[Tensor], values: Sequence[np.ndarray]) 
             weight.copy_(torch.as_tensor(np.asarray(value)))
 
 
-def compatible(expected: Sequence[int | None], got: Sequence[int | None]) -> bool:
-    """Whether a shape fits one with None for dimensions that vary."""
-    return len(expected) == len(got) and all(
-        a is None or b is None or a == b for a, b in zip(expected, got, strict=True)
-    )
-
-
 def check_name(name: str) -> str:
     """The name, if it can be one: letters, digits, '_' and '-', at most 128 of them, not starting with a digit."""
     allowed = isinstance(name, str) and 0 < len(name) <= 128 and name.isascii()
@@ -322,23 +422,6 @@ def check_name(name: str) -> str:
             f"128 characters; got {name!r}."
         )
     return name
-
-
-def _given_shape(input_shape: Sequence[int | None] | None, input_dim: int | None) -> Shape | None:
-    if input_dim is not None:
-        if input_shape is not None:
-            raise HandsonError("give input_shape or input_dim, not both.")
-        input_shape = (input_dim,)
-    if input_shape is None:
-        return None
-    if isinstance(input_shape, int):
-        raise HandsonError(f"input_shape is a tuple, such as ({input_shape},); got {input_shape}.")
-    for size in input_shape:
-        if size is not None and (not isinstance(size, (int, np.integer)) or isinstance(size, bool) or size < 1):
-            raise HandsonError(
-                f"the sizes of input_shape are positive whole numbers or None; got {tuple(input_shape)}."
-            )
-    return (None, *(None if size is None else int(size) for size in input_shape))
 
 
 def positive(owner: str, argument: str, value: Any) -> int:

@@ -116,6 +116,8 @@ class Conv2D(Layer):
     torch.Size([4, 14, 14, 8])
     """
 
+    floats_only = True
+
     def __init__(
         self,
         filters: int,

@@ -84,6 +84,8 @@ class Dense(Layer):
     torch.Size([5, 2])
     """
 
+    floats_only = True
+
     def __init__(
         self,
         units: int,
@@ -140,6 +142,8 @@ class Activation(Layer):
     >>> Activation("relu")(torch.tensor([[-1.0, 2.0]])).tolist()
     [[0.0, 2.0]]
     """
+
+    floats_only, keeps_shape, supports_masking = True, True, True
 
     def __init__(self, activation: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -234,6 +238,8 @@ class Rescaling(Layer):
     >>> Rescaling(1 / 255)(torch.tensor([[51.0]])).item()
     0.2...
     """
+
+    floats_only, keeps_shape, supports_masking = True, True, True
 
     def __init__(self, scale: Any, offset: Any = 0.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -7,6 +7,8 @@ from typing import Any
 
 from torch import Tensor
 
+from handson.randomness.keys import derive
+
 
 class Drawn:
     """The mark that a layer keeps of the weights it drew.
@@ -42,6 +44,11 @@ class Drawn:
     def give_to(self, owner: Any) -> None:
         """Another net is the one that may draw the weights anew."""
         self._owner = weakref.ref(owner)
+
+    def part(self, path: str) -> Drawn:
+        """The mark of a layer that is a part of the one with this mark."""
+        key = None if self.key is None else derive(self.key, path)
+        return Drawn(None if self._owner is None else self._owner(), key)
 
     def mark(self, weights: dict[str, Tensor]) -> None:
         """Remember weights as they are now."""

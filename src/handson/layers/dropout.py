@@ -20,6 +20,7 @@ WORTH_A_KERNEL = 1 << 18
 
 
 class _Dropout(Layer):
+    floats_only, keeps_shape, supports_masking = True, True, True
     noise_shape: tuple[int | None, ...] | None = None
 
     def __init__(self, rate: float, seed: int | None = None, **kwargs: Any) -> None:

@@ -56,6 +56,8 @@ class BatchNormalization(Layer):
     True
     """
 
+    floats_only, keeps_shape, supports_masking = True, True, True
+
     def __init__(
         self,
         axis: int = -1,
@@ -162,6 +164,8 @@ class LayerNormalization(Layer):
     >>> [[round(value, 2) for value in row] for row in y.tolist()]
     [[-1.0, 1.0], [-1.0, 1.0]]
     """
+
+    floats_only, keeps_shape, supports_masking = True, True, True
 
     def __init__(
         self,

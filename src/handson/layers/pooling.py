@@ -22,6 +22,8 @@ from handson.layers.core import check_data_format
 
 
 class _WindowPooling(Layer):
+    floats_only = True
+
     def __init__(
         self,
         pool_size: Any = (2, 2),
@@ -119,6 +121,8 @@ class AveragePooling2D(_WindowPooling):
 
 
 class _GlobalPooling(Layer):
+    floats_only = True
+
     def __init__(self, data_format: str | None = None, keepdims: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         check_data_format(type(self).__name__, data_format)

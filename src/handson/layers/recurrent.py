@@ -35,6 +35,7 @@ class _ForgetBias(initializers.Initializer):
 
 
 class _Recurrent(Layer):
+    floats_only = True
     gates: int
 
     def __init__(

@@ -1,0 +1,194 @@
+"""What happens when a layer or a net is called: on symbols, on arrays, on tensors.
+
+A layer defines what it computes as `call(inputs, ...)`, as in Keras, or as `forward(x)`, as in PyTorch. Called on symbols
+it becomes a node of a graph; called on arrays or tensors it computes, and builds its weights first if need be.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from handson.core import tree
+from handson.core.errors import HandsonError
+from handson.graph import symbol
+from handson.graph.symbol import Node, Spec, Symbol
+from handson.layers.shapes import Shapes, is_shape, map_shapes
+
+# Where a tensor carries its mask: which steps of a sequence are there.
+MASK = "_handson_mask"
+# Sizes that stand in for dimensions that vary while a shape is worked out: convolutions and pooling need some room.
+STAND_INS = (41, 47)
+
+
+class Called(nn.Module):
+    """The base of layers and nets."""
+
+    # Whether whole numbers are converted before `call` sees them.
+    floats_only: ClassVar[bool] = False
+    # Whether whole numbers stay what they are, on the way here too: they are ids, not amounts.
+    takes_integers: ClassVar[bool] = False
+    # Whether the outputs have the shape of the inputs.
+    keeps_shape: ClassVar[bool] = False
+    # Whether masks of its inputs hold for its outputs too.
+    supports_masking: bool = False
+
+    name: str
+
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        """What is computed from the inputs."""
+        raise NotImplementedError(
+            f"{type(self).__name__} must define what it computes: call(self, inputs), or forward(self, x)."
+        )
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """What PyTorch calls: `call`, told whether it trains if it wants to know."""
+        if "training" in _parameters(type(self).call) and kwargs.get("training") is None:
+            kwargs["training"] = self.training
+        return self.call(*args, **kwargs)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if len(args) == 1 and not kwargs and type(args[0]) is Tensor and self._ready():
+            x = args[0]
+            if not hasattr(x, MASK):
+                return super().__call__(x.float() if self.floats_only and not x.is_floating_point() else x)
+        elif symbol.symbolic(args, kwargs):
+            return symbol.apply(self, args, kwargs, self._infer)
+        return self._called(args, kwargs)
+
+    def _ready(self) -> bool:
+        """Whether the weights are there."""
+        return True
+
+    def _prepare(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Make the weights for these arguments."""
+
+    def _called(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Any call on values: arrays become tensors, masks and `training` are passed to who knows them."""
+        args, kwargs = tree.map_leaves(self._value, args), tree.map_leaves(self._value, kwargs)
+        if not self._ready():
+            self._prepare(args, kwargs)
+        known = _parameters(self._computed())
+        training = kwargs.pop("training", None)
+        if training is not None and "training" in known:
+            kwargs["training"] = bool(training)
+        mask = kwargs.pop("mask", None)
+        mask = _masks_of(args[0]) if mask is None and args else mask
+        if mask is not None and "mask" in known:
+            kwargs["mask"] = mask
+        with self._mode(training):
+            output = super().__call__(*args, **kwargs)
+        return self._masked(output, args, mask)
+
+    def _value(self, leaf: Any) -> Any:
+        if isinstance(leaf, (np.ndarray, np.generic)) and leaf.dtype.kind in "biuf":
+            device = next((weight.device for weight in self.parameters()), torch.device("cpu"))
+            leaf = torch.as_tensor(np.ascontiguousarray(leaf), device=device)
+            leaf = leaf.to(torch.get_default_dtype()) if leaf.dtype == torch.float64 else leaf
+        if self.floats_only and isinstance(leaf, Tensor) and not leaf.is_floating_point():
+            return leaf.to(torch.get_default_dtype())
+        return leaf
+
+    @contextmanager
+    def _mode(self, training: Any) -> Iterator[None]:
+        """While this lasts, the layer and its parts train or do not, if that was said."""
+        if training is None or bool(training) == self.training:
+            yield
+            return
+        kept = [(part, part.training) for part in self.modules()]
+        self.train(bool(training))
+        try:
+            yield
+        finally:
+            for part, mode in kept:
+                part.training = mode
+
+    def _computed(self) -> Any:
+        """The function that says what is computed."""
+        kind = type(self)
+        return kind.call if kind.forward is Called.forward else kind.forward
+
+    # Masks.
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        """The mask of the outputs, for the mask of the inputs; None for none."""
+        return mask if self.supports_masking else None
+
+    def _masked(self, output: Any, args: tuple[Any, ...], mask: Any) -> Any:
+        if mask is None and type(self).compute_mask is Called.compute_mask:
+            return output
+        found = self.compute_mask(args[0] if args else None, mask)
+        if found is None:
+            return output
+        for leaf, own in zip(tree.leaves(output), tree.leaves(found), strict=False):
+            if isinstance(leaf, Tensor) and own is not None:
+                setattr(leaf, MASK, own)
+        return output
+
+    # Shapes.
+
+    def _infer(self, node: Node) -> Any:
+        """The shapes and types that a node of this layer gives."""
+        (first, *_), _ = node.arguments if node.arguments[0] else ((None,), {})
+        self._build_for(shapes_of(first))
+        if self._states_shapes() and isinstance(first, Symbol):
+            found = self.shape_after(first.shape)
+            floating = first.dtype if first.dtype.is_floating_point or not self.floats_only else torch.float32
+            return map_shapes_to_specs(found, floating)
+        return self.run_on_zeros(node)
+
+    def _build_for(self, shapes: Shapes) -> None:
+        """Make the weights for a symbolic call."""
+
+    def _states_shapes(self) -> bool:
+        """Whether the class says what shape its outputs have."""
+        return self.keeps_shape
+
+    def shape_after(self, input_shape: Shapes) -> Shapes:
+        """The shape of the outputs for the shape of the inputs."""
+        return input_shape
+
+    def run_on_zeros(self, node: Node) -> Any:
+        """The shapes and types of the outputs of a call, from two runs in evaluation mode on zeros."""
+        device = next((weight.device.type for weight in self.parameters()), "cpu")
+        kept = [(part, part.training) for part in self.modules()]
+        self.eval()
+        try:
+            return symbol.run_on_shapes(node, device, STAND_INS)
+        except (RuntimeError, ValueError, IndexError, TypeError) as error:
+            shapes = ", ".join(str(one.shape) for one in node.inputs)
+            raise HandsonError(
+                f"{type(self).__name__} {self.name!r} does not take inputs of shape {shapes}: {str(error).splitlines()[0]}"
+            ) from error
+        finally:
+            for part, mode in kept:
+                part.training = mode
+
+
+def map_shapes_to_specs(shapes: Shapes, dtype: torch.dtype) -> Any:
+    """A tree of `Spec` for a tree of shapes."""
+    return Spec(shapes, dtype) if is_shape(shapes) else map_shapes(lambda shape: Spec(shape, dtype), shapes)
+
+
+def shapes_of(values: Any) -> Shapes:
+    """The shapes of a tree of tensors or symbols."""
+    return tree.map_leaves(lambda leaf: tuple(leaf.shape) if hasattr(leaf, "shape") else None, values)
+
+
+def _masks_of(values: Any) -> Any:
+    if isinstance(values, Tensor):
+        return getattr(values, MASK, None)
+    found = tree.map_leaves(lambda leaf: getattr(leaf, MASK, None), values)
+    return found if any(mask is not None for mask in tree.leaves(found)) else None
+
+
+@functools.cache
+def _parameters(function: Any) -> frozenset[str]:
+    return frozenset(inspect.signature(function).parameters)
