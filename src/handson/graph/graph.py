@@ -10,7 +10,7 @@ from torch import nn
 
 from handson.core import tree
 from handson.core.errors import HandsonError
-from handson.graph.symbol import Node, Symbol
+from handson.graph.symbol import Node, Symbol, remember
 
 # Deeper nets are written by nobody, and a file must not take minutes to build.
 MOST_NODES = 5000
@@ -49,7 +49,8 @@ class Graph:
         if len({id(entry) for entry in self.entries}) < len(self.entries):
             raise HandsonError("an input is given twice: each input of a net is a symbol of its own.")
         self.nodes = _collect(self.entries, self.exits)
-        self.depths = _depths(self.nodes, self.exits)
+        self.starts = [entry.node for entry in self.entries if entry.node is not None and not entry.node.inputs]
+        self.depths = _depths([*self.starts, *self.nodes])
         self._steps = list(_compiled(self.nodes, self.entries, self.exits))
         self._places = _places(self.nodes, self.entries)
 
@@ -69,7 +70,7 @@ class Graph:
         Those farther from the outputs come first, and of those at the same distance the one that was applied first.
         """
         first: dict[int, tuple[int, int, Any]] = {}
-        for node in self.nodes:
+        for node in (*self.starts, *self.nodes):
             depth = self.depths[node.number]
             known = first.get(id(node.function))
             if known is None or depth > known[0]:
@@ -91,9 +92,63 @@ class Graph:
             at = output
         return layers if at is self.exits[0] else None
 
+    # Copies and pickles hold the nodes as records: a chain of symbols is deeper than Python's stack.
+
+    def __getstate__(self) -> dict[str, Any]:
+        places = self._places
+        records = []
+        for node in self.nodes:
+            arguments = tree.map_leaves(lambda leaf: _Place(places[id(leaf)]) if isinstance(leaf, Symbol) else leaf, node.arguments)
+            records.append((node.function, arguments, tree.map_leaves(_described, node.outputs)))
+        starts = [(_described(entry), None if entry.node is None or entry.node.inputs else entry.node.function) for entry in self.entries]
+        forms = [tree.map_leaves(lambda symbol: _Place(places[id(symbol)]), part) for part in (self.inputs, self.outputs)]
+        return {"starts": starts, "records": records, "forms": forms}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        symbols = []
+        for described, function in state["starts"]:
+            symbols.append(Symbol(*described))
+            if function is not None:
+                _attach(Node(function, (), {}), symbols[-1], [symbols[-1]])
+        for function, arguments, outputs in state["records"]:
+            args, kwargs = tree.map_leaves(lambda leaf: symbols[leaf.place] if isinstance(leaf, _Place) else leaf, arguments)
+            made = tree.map_leaves(lambda described: Symbol(*described.given), outputs)
+            _attach(Node(function, args, kwargs), made, tree.leaves(made))
+            symbols += tree.leaves(made)
+        inputs, outputs = (tree.map_leaves(lambda leaf: symbols[leaf.place], form) for form in state["forms"])
+        self.__init__(inputs, outputs)  # type: ignore[misc]
+
     def users(self, symbol: Symbol) -> list[Any]:
         """The functions that a symbol goes into."""
         return [node.function for node in self.nodes if any(symbol is one for one in node.inputs)]
+
+
+class _Place:
+    """Where a symbol stands among those of a graph; a leaf of a tree."""
+
+    def __init__(self, place: int) -> None:
+        self.place = place
+
+
+class _Described:
+    """What a symbol is made of; a leaf of a tree."""
+
+    def __init__(self, symbol: Symbol) -> None:
+        self.given = symbol.shape, symbol.dtype, None, symbol.name
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.given)
+
+
+def _described(symbol: Symbol) -> _Described:
+    return _Described(symbol)
+
+
+def _attach(node: Node, outputs: Any, symbols: list[Symbol]) -> None:
+    node.outputs = outputs
+    for symbol in symbols:
+        symbol.node = node
+    remember(node)
 
 
 def _symbols(given: Any, what: str) -> list[Symbol]:
@@ -130,7 +185,7 @@ def _collect(entries: list[Symbol], exits: list[Symbol]) -> list[Node]:
     return [found[number] for number in sorted(found)]
 
 
-def _depths(nodes: list[Node], exits: list[Symbol]) -> dict[int, int]:
+def _depths(nodes: list[Node]) -> dict[int, int]:
     depths = {node.number: 0 for node in nodes}
     for node in reversed(nodes):
         for symbol in node.inputs:

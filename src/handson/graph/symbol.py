@@ -133,8 +133,11 @@ def symbolic(*arguments: Any) -> bool:
 
 
 def apply(
-    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], infer: Callable[[Node], Any] | None = None
-) -> Any:  # fmt: skip
+    function: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    infer: Callable[[Node], Any] | None = None,
+) -> Any:
     """The symbols that a function gives for arguments with symbols in them.
 
     Parameters
@@ -150,9 +153,14 @@ def apply(
     found = (infer or run_on_shapes)(node)
     stem = getattr(function, "name", None) or getattr(function, "__name__", "symbol")
     node.outputs = tree.map_leaves(lambda output: Symbol(output.shape, output.dtype, node, str(stem)), found)
-    if isinstance(function, torch.nn.Module):
-        _nodes_of.setdefault(function, []).append(weakref.ref(node))
+    remember(node)
     return node.outputs
+
+
+def remember(node: Node) -> None:
+    """Let `nodes_of` know a node that applies a layer."""
+    if isinstance(node.function, torch.nn.Module):
+        _nodes_of.setdefault(node.function, []).append(weakref.ref(node))
 
 
 class Spec:

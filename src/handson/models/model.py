@@ -1,8 +1,7 @@
-"""`Model`: any `torch.nn.Module`, with the verbs that Keras users know. Each verb delegates."""
+"""`Model`: a net of layers, of symbols, or any `torch.nn.Module`, with the verbs that Keras users know."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -10,84 +9,123 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from handson import losses, optimizers
-from handson import metrics as metrics_of
-from handson.core import console, registry
+from handson.core import registry, tree
 from handson.core.errors import HandsonError, nearest
 from handson.core.summary import Row, table
-from handson.data.rows.mapped import Data
 from handson.data.rows.scaling import Scaling
+from handson.graph import Graph, Node, Symbol
 from handson.layers import ownership
-from handson.layers.base import Layer, Shape, assign
+from handson.layers.base import Layer
+from handson.layers.blank import is_filling
+from handson.layers.drawn import Drawn
+from handson.layers.shapes import Shapes, batched, compatible, map_shapes
+from handson.losses import Loss
+from handson.metrics import Metric
+from handson.models import naming
 from handson.models.device import default_device
-from handson.optimizers import Optimizer
-from handson.randomness.keys import check_seed, fresh_seed
+from handson.models.verbs import Verbs
+from handson.randomness.keys import check_seed, derive, fresh_seed
 from handson.state.history import History
-from handson.state.precision import check_precision
 from handson.state.state import named_weights
+from handson.training.preparation.compiled import Term
 
 
-class Model(nn.Module):
-    """A net that can be compiled, fitted, evaluated and saved; it is itself a `torch.nn.Module`.
+@registry.register
+class Model(Verbs, Layer):
+    """A net that can be compiled, fitted, evaluated and saved; it is itself a `torch.nn.Module`, and a layer.
+
+    There are three ways to make one: from the symbols that its layers give, ``Model(inputs, outputs)``; as a subclass
+    whose `call(self, inputs)` says what is computed; and from any module of PyTorch, ``Model(module)``.
 
     Parameters
     ----------
-    module : torch.nn.Module
-        Any module that maps one tensor to one tensor. It is given the inputs exactly as you pass them.
+    inputs : Symbol, list or dict of Symbol, or torch.nn.Module
+        What `Input(...)` returned; or a module of PyTorch, which is the net.
+    outputs : Symbol, or a list or dict of them
+        What the last layers returned.
     name : str, optional
         A name.
     seed : int, optional
         The seed of initial weights, shuffling, dropout and augmentation. None: a fresh one, kept in `seed`.
+    trainable : bool
+        False freezes all weights.
 
     Examples
     --------
-    >>> net = Model(nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 1)))
+    >>> from handson.layers import Dense, Input
+    >>> x = Input((3,))
+    >>> net = Model(x, Dense(1)(Dense(8, activation="relu")(x)))
     >>> net.compile("adam", "mse")
     >>> history = net.fit(np.ones((64, 3)), np.ones(64), epochs=2, verbose=0)
     >>> net.predict(np.ones((5, 3))).shape
     (5, 1)
+    >>> Model(nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 1))).predict(np.ones((5, 3))).shape
+    (5, 1)
     """
 
     kind = "model"
+    supports_masking = True
 
-    def __init__(self, module: nn.Module | None = None, name: str | None = None, seed: int | None = None) -> None:
-        super().__init__()
-        if module is not None:
-            if not isinstance(module, nn.Module):
-                raise HandsonError(
-                    f"Model takes a torch.nn.Module; got {module!r}. A list of layers: Sequential([...])."
-                )
-            self.module = module
-        self.given_name, self.named = name, name is not None
-        self.stem = registry.snake_case(type(self).__name__)
-        self.name = name or self.stem
+    def __init__(
+        self,
+        inputs: Any = None,
+        outputs: Any = None,
+        name: str | None = None,
+        seed: int | None = None,
+        trainable: bool = True,
+        *,
+        module: nn.Module | None = None,
+    ) -> None:
+        super().__init__(name=name, trainable=trainable)
         self.seed = None if seed is None else check_seed(seed)
-        self.age, self.stop_training, self.compiled = 0, False, False
-        self.history: History | None = None
-        self.verbose: Any = 0
-        self.optimizer: Optimizer
-        self.loss: losses.Loss
-        self.scale_inputs = self.scale_targets = None
-        self.precision = "float32"
-        self.input_scaling: Scaling | None = None
-        self.target_scaling: Scaling | None = None
-        self.target_names: list[str] | None = None
-        self.metric_identifiers: list[Any] = []
-        self._metrics: list[metrics_of.Metric] | None = None
         self.seed_given = seed is not None
-        self._output_shape: Shape | None = None
+        self.age, self.stop_training = 0, False
+        self.history: History | None = None
+        self.input_scaling: list[Scaling | None] | None = None
+        self.target_scaling: list[Scaling | None] | None = None
+        self.target_names: list[str] | None = None
+        self.graph: Graph | None = None
+        self._outputs: Shapes = None
+        self._terms: list[Term] | None = None
+        if outputs is not None:
+            self._take_graph(inputs, outputs)
+        elif inputs is not None or module is not None:
+            self.module = _checked_module(inputs if module is None else module)
+
+    @staticmethod
+    def kept_arguments(arguments: dict[str, Any]) -> dict[str, Any]:
+        """What the net remembers of its arguments: symbols and modules are in the graph, and stay there."""
+        return arguments | {name: None for name in ("inputs", "outputs", "module") if name in arguments}
+
+    def _take_graph(self, inputs: Any, outputs: Any) -> None:
+        """Become the net between some symbols."""
+        self.graph = Graph(inputs, outputs)
+        parts = [function for function in self.graph.functions() if isinstance(function, nn.Module)]
+        for given_name, part in naming.named(parts):
+            self._modules[given_name] = part
+        naming.name_parts(self._modules)
+        shapes = tree.map_leaves(lambda symbol: symbol.shape, inputs)
+        self.built_shape, self._outputs = shapes, tree.map_leaves(lambda symbol: symbol.shape, outputs)
+        self.seed = fresh_seed() if self.seed is None else self.seed
+        ownership.adopt(self)
+        if not self._trainable:
+            self.trainable = False
+        self._tell_paths()
 
     # What the net is made of.
 
     @property
-    def layers(self) -> list[nn.Module]:
+    def layers(self) -> list[Any]:
         """The layers, in order; of a wrapped module, its children."""
-        return list(self.module.children()) or [self.module]
+        if self.graph is None and "module" in self._modules:
+            return list(self.module.children()) or [self.module]
+        self.track()
+        return list(self._modules.values())
 
     @property
     def built(self) -> bool:
         """Whether the weights exist."""
-        return True
+        return self.built_shape is not None or "module" in self._modules
 
     @property
     def device(self) -> torch.device:
@@ -97,40 +135,187 @@ class Model(nn.Module):
     @property
     def trainable(self) -> bool:
         """Whether training changes any weight; set it to freeze or thaw all layers, at any time."""
-        layers = any(part.trainable for part in self.modules() if isinstance(part, Layer))
-        return layers or any(weight.requires_grad for weight in self.parameters())
+        parts = [part for part in self.modules() if isinstance(part, Layer) and part is not self]
+        if not parts and not list(self.parameters()):
+            return self._trainable
+        return any(part._trainable for part in parts) or any(weight.requires_grad for weight in self.parameters())
 
     @trainable.setter
     def trainable(self, value: bool) -> None:
         for part in self.modules():
             if isinstance(part, Layer):
-                part.trainable = value
+                part._trainable = bool(value)
         self.requires_grad_(bool(value))
 
     @property
-    def output_shape(self) -> Shape | None:
-        """The shape of the outputs, None for the batch; None before it is known."""
-        return self._output_shape
+    def input_shape(self) -> Shapes:
+        """The shape of the inputs, None for the batch and what varies; None before it is known."""
+        return self.built_shape
 
     @property
-    def metrics(self) -> list[metrics_of.Metric]:
-        """The compiled metrics."""
-        if self._metrics is None:
-            outputs = self.output_shape[-1] if self.output_shape else None
-            self._metrics = [metrics_of.get(entry, self.loss, outputs) for entry in self.metric_identifiers]
-        return self._metrics
+    def output_shape(self) -> Shapes:  # type: ignore[override]
+        """The shape of the outputs, None for the batch; None before it is known."""
+        return self._outputs
 
-    def ensure_built(self, inputs: Data) -> None:
-        """Bring the net to its device and learn the shape of its outputs."""
+    def compute_output_shape(self, input_shape: Shapes) -> Shapes:
+        """The shape of the outputs for the shape of the inputs."""
+        return self.shape_after(input_shape)
+
+    def _stated(self) -> Any:
+        return None
+
+    def chain(self) -> list[nn.Module] | None:
+        """The layers, if the net is a plain stack of them; engines read it."""
+        return None if self.graph is None else self.graph.chain()
+
+    # Inputs and outputs.
+
+    @property
+    def input(self) -> Any:
+        """The symbol that goes in, or a tree of them."""
+        return self._need_graph().inputs
+
+    @property
+    def output(self) -> Any:
+        """The symbol that comes out, or a tree of them."""
+        return self._need_graph().outputs
+
+    @property
+    def inputs(self) -> list[Symbol]:
+        """The symbols that go in."""
+        return self._need_graph().entries
+
+    @property
+    def outputs(self) -> list[Symbol]:
+        """The symbols that come out."""
+        return self._need_graph().exits
+
+    def _need_graph(self) -> Graph:
+        if self.graph is None:
+            raise HandsonError(
+                f"the net {self.name!r} is no graph of symbols, so it has no symbolic inputs and outputs: make it as "
+                f"Model(inputs, outputs), or build a Sequential first."
+            )
+        return self.graph
+
+    @property
+    def input_names(self) -> list[str]:
+        """The names of the inputs."""
+        if self.graph is not None and not isinstance(self.graph.inputs, dict):
+            return [entry.name for entry in self.graph.entries]
+        return [path or "input" for path in tree.paths(map_shapes(lambda shape: 0, self.built_shape))]
+
+    @property
+    def output_names(self) -> list[str]:
+        """The names of the outputs: of those of a graph, the layers that they come from."""
+        form = map_shapes(lambda shape: 0, self._outputs)
+        if self.graph is not None and not isinstance(self.graph.outputs, dict):
+            names = {id(part): name for name, part in self._modules.items()}
+            nodes = [symbol.node for symbol in self.graph.exits]
+            found = [names.get(id(node and node.function), exit.name) for node, exit in zip(nodes, self.graph.exits, strict=True)]
+            return naming.distinct(found)
+        return [f"output_{path}" if path.isdecimal() else path or "output" for path in tree.paths(form)]
+
+    @property
+    def terms(self) -> list[Term]:
+        """What is minimized and measured at each output, as `compile` says."""
+        if self._terms is None:
+            compiled = self.need_compiled("the loss")
+            if self._outputs is None:
+                names, widths = ["output"], [None]
+            else:
+                names = self.output_names
+                widths = tree.leaves(map_shapes(lambda shape: shape[-1] if len(shape) > 1 else None, self._outputs))
+            terms = compiled.terms(names, widths)
+            if self._outputs is None:
+                return terms
+            self._terms = terms
+        return self._terms
+
+    def forget_terms(self) -> None:
+        self._terms = None
+
+    @property
+    def loss(self) -> Loss | None:
+        """The loss of the first output."""
+        return self.terms[0].loss
+
+    @property
+    def metrics(self) -> list[Metric]:
+        """The compiled metrics of all outputs."""
+        return [metric for term in self.terms for metric, _ in term.measured()] if self.compiled else []
+
+    # Getting ready.
+
+    def build(self, input_shape: Shapes) -> None:
+        """Make the weights for inputs of a shape, None for the batch."""
+        self.ready_for(batched(input_shape))
+
+    def ready_for(self, shapes: Shapes) -> None:
+        """Build the net for inputs of these shapes, or check that it can take them; bring it to its device.
+
+        Raises
+        ------
+        HandsonError
+            When the net takes inputs of other shapes.
+        """
         self.seed = fresh_seed() if self.seed is None else self.seed
-        self.to(default_device())
-        if self._output_shape is None:
-            ownership.claim(self, self.named_children())
-            self._set_output_shape((None, *self.probe(inputs[:2]).shape[1:]))
+        shapes = batched(shapes)
+        if self.built_shape is None or self._outputs is None:
+            self._build_net(shapes)
+        elif not compatible(self.built_shape, shapes):
+            self._refuse(shapes)
+        if not is_filling():
+            self.to(default_device())
         self._tell_paths()
 
-    def _set_output_shape(self, shape: Shape) -> None:
-        self._output_shape, self._metrics = shape, None
+    def _refuse(self, shapes: Shapes) -> None:
+        hint = ""
+        if isinstance(shapes, tuple) and compatible(self.built_shape, (*shapes, 1)):
+            hint = " Images need a channel axis: pass x[..., None]."
+        raise HandsonError(
+            f"the net takes inputs of shape {self.built_shape}; got {shapes}, where None is the number of rows.{hint}"
+        )
+
+    def _build_net(self, shapes: Shapes) -> None:
+        """Make the weights, from the net's seed, and learn the shapes of the outputs."""
+        self.track()
+        ownership.claim(self, self.named_children())
+        if self.drawn.key is None:
+            self.drawn = Drawn(self, derive(self.seed or 0, "weights"))
+        if self.built_shape is None:
+            self._build_once(shapes)
+            if not self._trainable:
+                self.trainable = False
+        self._set_outputs(self.shape_after(shapes))
+
+    def _build_once(self, shape: Shapes) -> None:
+        if type(self).build is not Model.build:
+            self.build(shape)
+        self.built_shape = shape
+        self.drawn.mark({name: getattr(self, name) for name in self._initializers})
+        self.track()
+
+    def build_in(self, shape: Shapes, device: torch.device) -> None:
+        """Be built as a part of another net: from that net's seed, unless this one was given its own."""
+        if self.built_shape is not None and not compatible(self.built_shape, shape):
+            raise HandsonError(
+                f"the net {self.name!r} was built for inputs of shape {self.built_shape} and cannot take {shape}."
+            )
+        self.ensure_built(shape)
+        if not is_filling():
+            self.to(device)
+
+    def ensure_built(self, input_shape: Shapes, key: int | None = None) -> None:
+        if self.built_shape is None:
+            if self.seed_given:
+                ownership.claim(self, self.named_children())
+            self.track()
+            self._build_once(batched(input_shape))
+            self._set_outputs(self.shape_after(batched(input_shape)))
+
+    def _set_outputs(self, shapes: Shapes) -> None:
+        self._outputs, self._terms = shapes, None
         self._tell_paths()
 
     def _tell_paths(self) -> None:
@@ -139,18 +324,74 @@ class Model(nn.Module):
             if hasattr(layer, "path"):
                 layer.path = path
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.module(x)
+    # Computing.
+
+    def call(self, inputs: Any) -> Any:
+        """The outputs for the inputs."""
+        if self.graph is not None:
+            outputs = self.graph.run(self._leaves(inputs))
+            return tree.rebuild(tree.spec(self.graph.outputs), outputs)
+        if "module" in self._modules:
+            return self.module(inputs)
+        return super().call(inputs)
+
+    def _leaves(self, inputs: Any) -> list[Tensor]:
+        """The inputs in the order of the graph's, each of the type that what takes it wants."""
+        graph = self._need_graph()
+        leaves = self.flat_inputs(inputs)
+        found = []
+        for symbol, leaf in zip(graph.entries, leaves, strict=True):
+            wanted = symbol.dtype.is_floating_point and not leaf.is_floating_point()
+            integers = wanted and any(wants_integers(user) for user in graph.users(symbol))
+            found.append(leaf.to(symbol.dtype) if wanted and not integers else leaf)
+        return found
+
+    def flat_inputs(self, inputs: Any) -> list[Any]:
+        """The leaves of some inputs, in the net's order.
+
+        Raises
+        ------
+        HandsonError
+            When there are others than the net takes.
+        """
+        if self.graph is None:
+            return tree.leaves(inputs)
+        form, names = self.graph.inputs, [entry.name for entry in self.graph.entries]
+        if isinstance(inputs, dict):
+            keys = list(form) if isinstance(form, dict) else names
+            missing = [key for key in keys if key not in inputs]
+            if missing:
+                raise HandsonError(
+                    f"the net {self.name!r} takes the inputs {', '.join(keys)}; {', '.join(missing)} missing."
+                    f"{nearest(missing[0], [str(key) for key in inputs])}"
+                )
+            return [leaf for key in keys for leaf in tree.leaves(inputs[key])]
+        leaves = tree.leaves(inputs)
+        if len(leaves) != len(names):
+            raise HandsonError(
+                f"the net {self.name!r} takes {len(names)} inputs ({', '.join(names)}); got {len(leaves)}."
+            )
+        return leaves
 
     @torch.no_grad()
-    def probe(self, inputs: Tensor) -> Tensor:
-        """The outputs for a few rows in evaluation mode, as the net gives them (scaled)."""
+    def probe(self, leaves: Sequence[Tensor]) -> list[Tensor]:
+        """The outputs, as leaves, for a few rows in evaluation mode, as the net gives them (scaled)."""
         self.eval()
-        batch = inputs.to(self.device, torch.float32)
-        output = self(batch if self.input_scaling is None else self.input_scaling.to(self.device).apply(batch))
-        if not isinstance(output, Tensor):
-            raise HandsonError(f"the net must give one tensor; it gives {type(output).__name__}.")
-        return output.cpu()
+        scalings = self.input_scaling or [None] * len(leaves)
+        batch = [leaf.to(self.device) for leaf in leaves]
+        batch = [leaf if scaling is None else scaling.to(self.device).apply(leaf) for leaf, scaling in zip(batch, scalings, strict=True)]
+        outputs = tree.leaves(self(self.arranged(batch)))
+        for output in outputs:
+            if not isinstance(output, Tensor):
+                raise HandsonError(f"the net must give tensors; it gives {type(output).__name__}.")
+        return [output.cpu() for output in outputs]
+
+    def arranged(self, leaves: Sequence[Any]) -> Any:
+        """Leaves as the tree that the net is called with."""
+        if self.built_shape is None:
+            return leaves[0] if len(leaves) == 1 else list(leaves)
+        form = self.graph.inputs if self.graph is not None else map_shapes(lambda shape: 0, self.built_shape)
+        return tree.rebuild(tree.spec(form), leaves)
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> Any:
         """A layer by its name or position.
@@ -211,293 +452,7 @@ class Model(nn.Module):
             if not list(leaf.children())
         ]
 
-    # The verbs.
-
-    def compile(
-        self,
-        optimizer: Any = "rmsprop",
-        loss: Any = None,
-        metrics: Any = None,
-        *,
-        scale_inputs: Any = None,
-        scale_targets: Any = None,
-        precision: str = "float32",
-    ) -> None:
-        """Say how the net is trained.
-
-        Parameters
-        ----------
-        optimizer : str or Optimizer
-            A name such as 'adam', or an object of `handson.optimizers`.
-        loss : str, Loss or function
-            What is minimized.
-        metrics : list of str, Metric or function, optional
-            What else is measured, in the units of the targets.
-        scale_inputs, scale_targets : {'standard', 'minmax'}, dict or Scaling, optional
-            How inputs and targets are scaled; measured on the first training rows, saved with the net, and undone in
-            predictions and metrics. ``{'shift': 48, 'scale': 48}`` gives numbers.
-        precision : {'float32', 'tf32', 'bfloat16'}
-            What the layers compute in: see docs/performance.md. Weights, losses and predictions stay float32.
-
-        Raises
-        ------
-        HandsonError
-            For an unknown name; the message lists the nearest. For an optimizer that has trained another net.
-        """
-        if loss is None:
-            raise HandsonError("compile needs a loss, such as loss='mse'.")
-        self.precision = check_precision(precision)
-        self.loss = losses.get(loss)
-        self.optimizer = optimizers.get(optimizer)
-        self.optimizer.claim(self)
-        given = [] if metrics is None else list(metrics) if isinstance(metrics, (list, tuple)) else [metrics]
-        self.metric_identifiers, self._metrics = given, None
-        [metrics_of.get(entry, self.loss) for entry in given]  # unknown names are an error now, not in fit
-        self.compiled = True
-        if (scale_inputs, scale_targets) != (self.scale_inputs, self.scale_targets):
-            self.scale_inputs, self.scale_targets = scale_inputs, scale_targets
-            self.input_scaling = self.target_scaling = None
-
-    def _need_compiled(self, verb: str) -> None:
-        if not self.compiled:
-            raise HandsonError(f"{verb} needs a compiled net: call compile(optimizer='adam', loss=...) first.")
-
-    def fit(
-        self,
-        x: Any,
-        y: Any = None,
-        batch_size: int | None = None,
-        epochs: int = 1,
-        verbose: Any = "auto",
-        callbacks: Any = None,
-        validation_split: float = 0.0,
-        validation_data: Any = None,
-        shuffle: bool = True,
-        class_weight: dict[Any, float] | None = None,
-        sample_weight: Any = None,
-        initial_epoch: int = 0,
-        validation_batch_size: int | None = None,
-        validation_freq: int = 1,
-        *,
-        groups: Any = None,
-        augment: Any = None,
-        seed: int | None = None,
-        missing: str = "mask",
-        engine: str = "auto",
-        evaluate_training: bool = False,
-        terminate_on_nan: bool = True,
-        run: Any = None,
-        resume: str = "auto",
-        checkpoint_seconds: float = 300.0,
-    ) -> History:
-        """Train the net.
-
-        Parameters
-        ----------
-        x : array, tensor or DataFrame, shape (n, ...)
-            Inputs, one row for each sample; images are channels-last. Never written to.
-        y : array, tensor, Series or DataFrame, shape (n,) or (n, ...)
-            Targets; NaN where one is missing.
-        batch_size : int, optional
-            Rows in a step; 32 by default.
-        epochs : int
-            The epoch to train to: ``epochs - initial_epoch`` passes over the rows.
-        verbose : {'auto', 0, 1, 2}
-            0: silent. 1: a line for each epoch and a moving bar. 2: a line for each epoch. 'auto': 1 on a terminal.
-        callbacks : list of Callback, optional
-            See `handson.callbacks`.
-        validation_split : float
-            The share of rows to validate on. Unlike in Keras, rows are shuffled first, classes keep their proportions,
-            and groups are not divided.
-        validation_data : (x, y) or (x, y, sample_weight), optional
-            Rows to validate on.
-        shuffle : bool
-            Whether every epoch has an order of its own.
-        class_weight : dict of int to float, optional
-            A weight for each class.
-        sample_weight : array, shape (n,), optional
-            A weight for each row.
-        initial_epoch : int
-            The epoch to start from, when a training goes on.
-        validation_batch_size : int, optional
-            Rows at a time in validation; by default more than `batch_size` where rows are small.
-        validation_freq : int
-            Validate after every so many epochs.
-        groups : array, shape (n,), optional
-            Rows of one group (a person, an object) stay together in `validation_split`.
-        augment : Augment or function, optional
-            Changes each training batch: see `handson.data.Augment`.
-        seed : int, optional
-            The seed of everything random in this training; weights that are still as the net drew them are drawn again
-            from it, unless the net was given a seed itself. What was trained, set or loaded stays. None: the net's own
-            seed.
-        missing : {'mask', 'drop'}
-            'mask': missing targets count nowhere. 'drop': rows that miss a target are left out.
-        engine : str
-            How steps are executed: 'auto', or the name of an engine.
-        evaluate_training : bool
-            Also measure the training rows in evaluation mode after every epoch, as 'train_loss' and so on: the loss
-            during the epoch, with dropout and changing weights, is not comparable to 'val_loss'.
-        terminate_on_nan : bool
-            Raise `TrainingError` at a loss that is NaN or infinite, naming the layer and step where it began.
-        run : str or path, optional
-            A folder that the training is recorded in. The same call with the same folder goes on where it was stopped,
-            however that happened, with the same numbers, bit for bit.
-        resume : {'auto', 'never', 'force'}
-            'auto': go on if the folder holds a run, and refuse if net, arguments or data have changed. 'never': refuse
-            a folder that holds a run. 'force': go on although something has changed.
-        checkpoint_seconds : float
-            How often the state is saved into the folder, at most.
-
-        Returns
-        -------
-        History
-            Losses and metrics by epoch; also kept as `history`.
-
-        Raises
-        ------
-        HandsonError
-            When data, net and loss do not belong together; before the first step.
-        TrainingError
-            When the loss is not a number any more.
-        SystemExit
-            With status 75, after SIGTERM, SIGUSR1 or Ctrl-C have stopped a recorded training and it was saved.
-        """
-        self._need_compiled("fit")
-        from handson.training.fit import fit
-        from handson.training.preparation.arguments import Arguments
-
-        names = {name: value for name, value in locals().items() if name in Arguments.__dataclass_fields__}
-        return fit(self, x, y, Arguments(**names))
-
-    def evaluate(
-        self,
-        x: Any,
-        y: Any = None,
-        batch_size: int | None = None,
-        verbose: Any = 0,
-        sample_weight: Any = None,
-        *,
-        return_dict: bool = False,
-    ) -> Any:
-        """Loss and metrics in evaluation mode: exact means over all rows.
-
-        Returns
-        -------
-        float, list of float or dict
-            The loss; with metrics a list of the loss and the metrics; with `return_dict` a dictionary by name.
-        """
-        self._need_compiled("evaluate")
-        from handson.training.fit import evaluate
-
-        means = evaluate(self, x, y, batch_size, sample_weight)
-        if verbose in (1, 2):
-            console.say("  ".join(f"{name} {value:.5g}" for name, value in means.items()))
-        return means if return_dict else list(means.values()) if self.metrics else means["loss"]
-
-    def predict(self, x: Any, batch_size: int | None = None, verbose: Any = 0) -> np.ndarray:
-        """The outputs for some inputs, in the units of the targets.
-
-        Parameters
-        ----------
-        x : array, tensor or DataFrame, shape (n, ...)
-            Inputs.
-        batch_size : int, optional
-            Rows at a time; the outputs do not depend on it beyond rounding.
-        verbose : int
-            Ignored: predictions are not chatty.
-
-        Returns
-        -------
-        ndarray of float32, shape (n, ...)
-        """
-        from handson.training.fit import predict
-
-        return predict(self, x, batch_size)
-
-    def train_on_batch(
-        self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None, *, return_dict: bool = False
-    ) -> Any:
-        """One step on one batch.
-
-        Returns
-        -------
-        float, list of float or dict
-            The loss before the step; with metrics a list of the loss and the metrics.
-        """
-        self._need_compiled("train_on_batch")
-        from handson.training.fit import train_on_batch
-
-        means = train_on_batch(self, x, y, sample_weight, class_weight)
-        return means if return_dict else list(means.values()) if self.metrics else means["loss"]
-
-    def save(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
-        """Save the net, its weights, scalings and optimizer in one file without code: see `handson.files`.
-
-        Parameters
-        ----------
-        filepath : str or path
-            Ending in '.handson'.
-        overwrite : bool
-            False: raise when the file is there.
-        """
-        from handson.files import save_model
-
-        save_model(self, filepath, overwrite)
-
-    @classmethod
-    def load(cls, filepath: str | os.PathLike[str]) -> Any:
-        """The net saved in a file: see `handson.load`."""
-        from handson.files import load_model
-
-        return load_model(filepath)
-
-    def save_weights(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
-        """Save the weights.
-
-        Parameters
-        ----------
-        filepath : str or path
-            '.h5': HDF5 in the layout of Keras 3's weight files. '.safetensors': named tensors.
-        overwrite : bool
-            False: raise when the file is there.
-        """
-        from handson.files import save_weights
-
-        save_weights(self, filepath, overwrite)
-
-    def load_weights(
-        self, filepath: str | os.PathLike[str], by_name: bool = False, skip_mismatch: bool = False
-    ) -> dict[str, str]:
-        """Load weights from a file, of handson's or of Keras 3.
-
-        Parameters
-        ----------
-        filepath : str or path
-            A '.h5', '.safetensors' or '.handson' file.
-        by_name : bool
-            Match layers by their names, and leave out those that the file or the net does not have.
-        skip_mismatch : bool
-            Leave out layers whose shapes differ.
-
-        Returns
-        -------
-        dict of str to str
-            Every layer that was left out, and why; it is printed too.
-        """
-        from handson.files import load_weights
-
-        skipped = load_weights(self, filepath, by_name, skip_mismatch)
-        for layer, reason in skipped.items():
-            console.say(f"load_weights: {layer} left as it is: {reason}")
-        return skipped
-
-    def tell(self, text: str) -> None:
-        """Print what was decided or noticed, unless the training is silent."""
-        if self.verbose:
-            console.say(text)
-
-    def redraw(self, seed: int) -> None:
+    def draw_again(self, seed: int) -> None:
         """Draw the initial weights again, from another seed: those that are still as they were drawn for this net.
 
         What was trained, set, loaded or changed in any way stays, and so does what another net drew.
@@ -514,3 +469,18 @@ class Model(nn.Module):
             f"of layers: a handson.layers.Layer of your own is known to files once you register it with "
             f"@handson.register."
         )
+
+
+def _checked_module(module: Any) -> nn.Module:
+    if not isinstance(module, nn.Module):
+        raise HandsonError(
+            f"Model takes symbols, Model(inputs, outputs), or a torch.nn.Module; got {module!r}. A list of layers: "
+            f"Sequential([...])."
+        )
+    return module
+
+
+def wants_integers(part: Any) -> bool:
+    """Whether a layer, or one inside it, takes whole numbers as ids."""
+    modules = part.modules() if isinstance(part, nn.Module) else ()
+    return any(getattr(one, "takes_integers", False) or isinstance(one, (nn.Embedding, nn.EmbeddingBag)) for one in modules)
