@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from handson.data.mapped import LEAST_BYTES, Data, MappedRows, is_mapped, pieces
+from handson.data.masked import masked_as_missing
 from handson.errors import HandsonError
 
 
@@ -29,7 +30,8 @@ def as_tensor(data: Any, what: str) -> Tensor:
     Parameters
     ----------
     data : array, tensor, DataFrame, Series or nested list
-        Numbers. NumPy arrays are shared, not copied, and must not change while they are used.
+        Numbers. NumPy arrays are shared, not copied, and must not change while they are used. What is masked becomes
+        NaN.
     what : str
         How to call it in an error.
 
@@ -53,6 +55,7 @@ def as_rows(data: Any, what: str) -> Data:
     """Like `as_tensor`, but large memory-mapped arrays stay in their files."""
     if isinstance(data, MappedRows):
         return data
+    data = masked_as_missing(data)
     if is_mapped(data) and data.size * 4 > LEAST_BYTES:
         array = _as_numpy(data, what)
         return MappedRows(array, what) if is_mapped(array) else as_tensor(array, what)
@@ -60,7 +63,8 @@ def as_rows(data: Any, what: str) -> Data:
 
 
 def as_labels(data: Any, what: str) -> Data:
-    """Integer labels as int64, with -1 where they are missing (NaN); fractions are an error."""
+    """Integer labels as int64, with -1 where they are missing (NaN or masked); fractions are an error."""
+    data = masked_as_missing(data)
     rows = as_rows(data, what) if is_mapped(data) or isinstance(data, MappedRows) else None
     if not isinstance(rows, MappedRows):
         return _whole(_checked(data, what), what)
@@ -83,7 +87,8 @@ def _whole(values: Tensor, what: str, first: int = 0) -> Tensor:
 
 
 def _checked(data: Any, what: str) -> Tensor:
-    """The data as a tensor of real numbers with rows."""
+    """The data as a tensor of real numbers with rows; what is masked is NaN."""
+    data = masked_as_missing(data)
     if not isinstance(data, Tensor):
         return _from_numpy(_as_numpy(data, what))
     if data.is_complex():

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from handson.data import arrays
 from handson.data.batches import Batches
 from handson.data.mapped import Data, MappedRows, pieces
+from handson.data.masked import masked_as_missing
 from handson.data.scaling import fit_scaling
 from handson.data.split import split
 from handson.errors import HandsonError
@@ -65,7 +66,8 @@ def prepare_rows(
     model.ensure_built(inputs)
     outputs = model.probe(inputs[:PROBE_ROWS])
     contract.check_outputs(outputs, model, model.loss)
-    raw = y if isinstance(y, (Tensor, MappedRows)) or hasattr(y, "iloc") else np.asarray(y)
+    raw = masked_as_missing(y)
+    raw = raw if isinstance(raw, (Tensor, MappedRows)) or hasattr(raw, "iloc") else np.asarray(raw)
     arrays.check_rows(inputs, {"targets": raw})
     targets, masked = contract.prepare_targets(raw, model.loss, outputs, arrays.columns_of(y))
     contract.check_metrics(model.metrics, model.loss, targets, outputs)
