@@ -58,6 +58,10 @@ class Augment(Noun):
         Target columns that swap in a mirror image; by default those that differ in 'left' and 'right'.
     value_range : (float, float), optional
         The range of pixel values, which changed images stay in; by default read off the training images.
+    units : 'pixels' or (float, float), optional
+        What keypoints are measured in: pixels, or the two values that the left and right (upper and lower) edges of an
+        image have, such as (-1, 1) or (0, 1). By default pixels, unless the targets show that they are something else:
+        then it must be said.
 
     Notes
     -----
@@ -88,6 +92,7 @@ class Augment(Noun):
         keypoints: Any = "auto",
         swaps: Sequence[Any] | None = None,
         value_range: Sequence[float] | None = None,
+        units: Any = None,
     ) -> None:
         self.horizontal_flip = _probability("horizontal_flip", horizontal_flip)
         self.vertical_flip = _probability("vertical_flip", vertical_flip)
@@ -100,6 +105,7 @@ class Augment(Noun):
         self.noise = float(noise)
         self.keypoints, self.swaps = keypoints, swaps
         self.value_range = value_range if value_range is None else _pair("value_range", value_range)
+        self.units = points.check_units(units)
 
     @property
     def flips(self) -> bool:
@@ -112,7 +118,9 @@ class Augment(Noun):
         still = (self.rotation, self.translation, self.shear) == ((0.0, 0.0),) * 3
         return not still or (self.rescaling, self.stretch) != ((1.0, 1.0),) * 2
 
-    def bind(self, images: Data, target_columns: int, names: Sequence[str] | None) -> BoundAugment:
+    def bind(
+        self, images: Data, target_columns: int, names: Sequence[str] | None, targets: Data | None = None
+    ) -> BoundAugment:
         """This augmentation for one data set.
 
         Parameters
@@ -123,18 +131,24 @@ class Augment(Noun):
             The number of target columns; 0 for labels of classes.
         names : sequence of str, optional
             The names of the target columns.
+        targets : Tensor or MappedRows, optional
+            The training targets: keypoints that cannot be in the units that they are said to be in are refused.
 
         Raises
         ------
         HandsonError
-            When the inputs are no images, or when it is not clear which targets move along.
+            When the inputs are no images or have their channels first, when it is not clear which targets move along,
+            and when keypoints are in other units.
         """
         if images.dim() != 4:
             raise HandsonError(
                 f"Augment changes images of shape (n, height, width, channels); got inputs of "
                 f"shape {tuple(images.shape)}."
             )
+        _check_channels(tuple(images.shape))
         pairs, swaps = self._points(target_columns, names), self._swaps(target_columns, names)
+        if targets is not None and pairs and (self.flips or self.resamples):
+            points.check_inside(targets, pairs, (images.shape[2], images.shape[1]), self.units)
         return BoundAugment(self, pairs, swaps, _value_range(self, images))
 
     def _points(self, target_columns: int, names: Sequence[str] | None) -> points.Pairs:
@@ -214,13 +228,13 @@ class BoundAugment:
         if not (self.augment.flips or self.augment.resamples):
             return images, targets
         matrix, shift = affine_maps(self.augment, fraction, flips)
-        size = (images.shape[2], images.shape[1])
+        size, units = (images.shape[2], images.shape[1]), self.augment.units
         if self.augment.resamples:
             moved = resample(images, matrix, shift)
-            targets = move_keypoints(targets, self.pairs, matrix, shift, size)
+            targets = move_keypoints(targets, self.pairs, matrix, shift, size, units)
         else:
             moved = flip_images(images, *flips)
-            targets = flip_keypoints(targets, self.pairs, matrix, size)
+            targets = flip_keypoints(targets, self.pairs, matrix, size, units)
         return moved, swap_columns(targets, self.swaps, flips[0] ^ flips[1])
 
     def _shade(self, images: Tensor, fraction: Tensor, noise_key: words.Key, rows: Tensor) -> Tensor:
@@ -284,37 +298,44 @@ def flip_images(images: Tensor, horizontal: Tensor, vertical: Tensor) -> Tensor:
 
 
 def move_keypoints(
-    targets: Tensor, pairs: points.Pairs, matrix: Tensor, shift: Tensor, size: tuple[int, int]
+    targets: Tensor, pairs: points.Pairs, matrix: Tensor, shift: Tensor, size: tuple[int, int], units: Any = None
 ) -> Tensor:
     """Targets with the keypoints moved like the image; a point that leaves the frame becomes NaN.
 
     Parameters
     ----------
     targets : Tensor, shape (n, columns)
-        In pixels.
+        In `units`.
     pairs : list of (int, int)
         The positions of the x and y columns.
     matrix, shift : Tensor
-        From `affine_maps`.
+        From `affine_maps`, in pixels.
     size : (int, int)
         Width and height of the images.
+    units : 'pixels' or (float, float), optional
+        As in `Augment`.
     """
     if not pairs:
         return targets
     columns = constant(tuple(pairs), targets.device, torch.int64)
-    frame = constant(size, targets.device, targets.dtype)
-    moved = (targets[:, columns] - frame / 2) @ matrix.transpose(1, 2) + shift[:, None, :] + frame / 2
-    inside = ((moved >= 0) & (moved <= frame)).all(2, keepdim=True)
+    low, high = (constant(edge, targets.device, targets.dtype) for edge in points.edges(units, size))
+    centre, pixel = (low + high) / 2, (high - low) / constant(size, targets.device, targets.dtype)
+    moved = ((targets[:, columns] - centre) / pixel) @ matrix.transpose(1, 2) + shift[:, None, :]
+    moved = moved * pixel + centre
+    inside = ((moved >= low) & (moved <= high)).all(2, keepdim=True)
     moved = torch.where(inside, moved, torch.nan)
     return targets.clone().index_copy_(1, columns.flatten(), moved.flatten(1))
 
 
-def flip_keypoints(targets: Tensor, pairs: points.Pairs, matrix: Tensor, size: tuple[int, int]) -> Tensor:
+def flip_keypoints(
+    targets: Tensor, pairs: points.Pairs, matrix: Tensor, size: tuple[int, int], units: Any = None
+) -> Tensor:
     """Targets with the keypoints mirrored like the image, x and y each by itself: one may be missing."""
     if not pairs:
         return targets
     columns = constant(tuple(pairs), targets.device, torch.int64)
-    centre = constant(size, targets.device, targets.dtype) / 2
+    low, high = (constant(edge, targets.device, targets.dtype) for edge in points.edges(units, size))
+    centre = (low + high) / 2
     signs = torch.diagonal(matrix, dim1=1, dim2=2)[:, None, :]
     moved = (targets[:, columns] - centre) * signs + centre
     return targets.clone().index_copy_(1, columns.flatten(), moved.flatten(1))
@@ -382,6 +403,17 @@ def _pair(name: str, value: Any) -> tuple[float, float]:
     if not _is_rising(value):
         raise HandsonError(f"Augment: {name} is two numbers (low, high); got {value!r}.")
     return float(value[0]), float(value[1])
+
+
+def _check_channels(shape: tuple[int, ...]) -> None:
+    """Raise for images whose channels come first: few, and then two sides of which neither is much longer."""
+    _, first, middle, last = shape
+    few = first <= 4 or 2 * first <= middle == last
+    if few and first < min(middle, last) and last > 4 and max(middle, last) <= 4 * min(middle, last):
+        raise HandsonError(
+            f"Augment changes images of shape (n, height, width, channels); inputs of shape {shape} look as if their "
+            f"channels came first, so that rows would be moved as columns. Give numpy.moveaxis(x, 1, -1)."
+        )
 
 
 def _value_range(augment: Augment, images: Data) -> tuple[float, float]:

@@ -214,7 +214,8 @@ def _augmentation(augment: Any, model: Model, rows: Rows) -> Any:
     if not hasattr(augment, "bind"):
         raise HandsonError(f"augment is a handson.data.Augment or a function of (inputs, targets); got {augment!r}.")
     columns = 0 if model.loss.targets == "labels" else rows.targets.shape[-1]
-    bound = augment.bind(rows.inputs, columns, model.target_names)
+    targets = rows.targets if columns else None
+    bound = augment.bind(rows.inputs, columns, model.target_names, targets)
     rows.masked = rows.masked or bound.loses_targets
     return bound
 
