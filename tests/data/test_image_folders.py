@@ -40,8 +40,8 @@ def deep_tiff(path, pixels, order="<"):
     """A TIFF file of 16 bits a colour, in either byte order."""
     height, width, channels = pixels.shape
     entries = [
-        (256, 3, 1, width), (257, 3, 1, height), (258, 3, channels, 8), (259, 3, 1, 1), (262, 3, 1, 2), (273, 4, 1, 200),
-        (277, 3, 1, channels), (278, 3, 1, height), (279, 4, 1, pixels.size * 2),
+        (256, 3, 1, width), (257, 3, 1, height), (258, 3, channels, 8), (259, 3, 1, 1), (262, 3, 1, 2),
+        (273, 4, 1, 200), (277, 3, 1, channels), (278, 3, 1, height), (279, 4, 1, pixels.size * 2),
     ]  # fmt: skip
     body = struct.pack(f"{order}{channels}H", *[16] * channels) + b"\0" * 16
     start = 8 + len(body)
@@ -149,9 +149,7 @@ def test_hidden_colours_do_not_show(tmp_path):
     pixels[0] = [[10, 20, 30, 255], [200, 0, 0, 0], [100, 0, 0, 128]]
     save(tmp_path / "a.png", pixels)
     data = read(tmp_path)
-    np.testing.assert_allclose(
-        data.inputs[0, 0].astype(int), [[10, 20, 30], [255, 255, 255], [177, 127, 127]], atol=1
-    )
+    np.testing.assert_allclose(data.inputs[0, 0].astype(int), [[10, 20, 30], [255, 255, 255], [177, 127, 127]], atol=1)
     assert "1 with transparency, put on white" in data.notes[0]
 
 

@@ -18,7 +18,7 @@ EXPECTED = np.where(MASK, np.nan, VALUES)
 
 def frame(kind):
     table = pd.DataFrame(VALUES, columns=["a", "b"]).astype(kind)
-    return table.mask(MASK, pd.NA if kind != object else np.ma.masked)
+    return table.mask(MASK, pd.NA)
 
 
 MASKED = {

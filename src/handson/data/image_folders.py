@@ -1,4 +1,4 @@
-"""Folders of images: every file is read, left out and counted, or refused; sizes are known before anything is decoded."""
+"""Folders of images: every file is read, left out and counted, or refused; sizes are known before decoding."""
 
 from __future__ import annotations
 
@@ -51,7 +51,8 @@ def read_folder(path: Path, image_shape: Sequence[int] | None = None) -> Dataset
     found = find_images(path)
     if not found.files:
         raise HandsonError(
-            f"{path} holds no images ({', '.join(sorted(IMAGES))}), nor do its subfolders.{_left_out(found, ' Left out')}"
+            f"{path} holds no images ({', '.join(sorted(IMAGES))}), nor do its subfolders."
+            f"{_left_out(found, ' Left out')}"
         )
     headers = [read_header(file) for file in found.files]
     shape = _checked_shape(path, image_shape, headers)
@@ -61,9 +62,7 @@ def read_folder(path: Path, image_shape: Sequence[int] | None = None) -> Dataset
     labels = None if found.labels is None else np.array(found.labels, np.int64)
     names = np.array([file.relative_to(path).as_posix() for file in found.files])
     target_names = [] if labels is None else ["class"]
-    return Dataset(
-        images, labels, [], target_names, found.classes, None, names, str(path), [_summary(found, headers)]
-    )
+    return Dataset(images, labels, [], target_names, found.classes, None, names, str(path), [_summary(found, headers)])
 
 
 def _read(files: list[Path], headers: list[Header], shape: tuple[int, int]) -> np.ndarray:
@@ -117,7 +116,7 @@ def _check_total(path: Path, files: list[Path], headers: list[Header], shape: tu
     if size > most:
         raise HandsonError(
             f"{path} holds {len(files):,} images of {_counted_sizes(headers)}; at {shape[0]}x{shape[1]} they take "
-            f"{size:,} bytes, more than the {most:,} there may be. Say image_shape=(height, width) to make them smaller."
+            f"{size:,} bytes, more than the {most:,} there may be. Say image_shape=(height, width), a smaller one."
         )
     stored = sum(file.stat().st_size for file in files)
     if not asked and size > max(MOST_UNASKED, MOST_TIMES * stored):

@@ -1,7 +1,7 @@
 """Keypoints among target columns: which columns are the x and y of a point, and which points swap in a mirror.
 
-Coordinates are continuous. In pixels an image of width w spans 0 to w, and a mirror image has x' = w - x; in other units
-an image spans what its two edges are said to be, such as -1 to 1.
+Coordinates are continuous. In pixels an image of width w spans 0 to w, and a mirror image has x' = w - x; in other
+units an image spans what its two edges are said to be, such as -1 to 1.
 """
 
 from __future__ import annotations
@@ -188,9 +188,9 @@ def check_inside(targets: Data, pairs: Pairs, size: tuple[int, int], units: Any)
 
     Examples
     --------
-    >>> check_inside(torch.tensor([[-0.5, 0.25], [0.9, -0.7]]), [(0, 1)], (96, 96), None)
+    >>> check_inside(torch.tensor([[-0.5, 0.25], [0.9, -0.7]]), [(0, 1)], (96, 96), None)  # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    handson.errors.HandsonError: Augment moves keypoints in pixels, and these run from -0.7 to 0.9 in images of 96x96 pixels. Say in which units they are: Augment(units=(-1, 1)) if the edges of an image are at -1 and 1, units=(0, 1), or units='pixels'.
+    handson.errors.HandsonError: Augment moves keypoints in pixels, and these run from -0.7 to 0.9 in images of ...
     """
     columns = torch.tensor(pairs).flatten()
     low, high = (torch.tensor(edge * len(pairs)) for edge in edges(units, size))

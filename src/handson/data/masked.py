@@ -36,7 +36,7 @@ def masked_as_missing(data: Any) -> Any:
     return data
 
 
-def _of_tensor(data: Tensor) -> Tensor:
+def _of_tensor(data: Any) -> Tensor:
     if not hasattr(data, "get_mask"):
         return data
     values, mask = data.get_data(), data.get_mask()
@@ -70,7 +70,7 @@ def _of_objects(data: np.ndarray) -> np.ndarray:
 def _of_table(data: Any) -> Any:
     """A DataFrame or Series: pandas has its own missing values, and cells may hold ``numpy.ma.masked``."""
     kinds = data.dtypes if hasattr(data, "columns") else [data.dtype]
-    if not any(kind == object for kind in kinds):
+    if not any(str(kind) == "object" for kind in kinds):
         return data
     cells = data.to_numpy()
     known = _of_objects(cells)
