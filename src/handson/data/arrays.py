@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from handson.data.mapped import LEAST_BYTES, Data, MappedRows, is_mapped, pieces
-from handson.errors import HandsonError
+from handson.errors import HandsonError, listing, nearest
 
 
 def columns_of(data: Any) -> list[str] | None:
@@ -21,6 +21,69 @@ def columns_of(data: Any) -> list[str] | None:
         return [str(column) for column in data.columns]
     name = getattr(data, "name", None)
     return [str(name)] if name is not None and hasattr(data, "iloc") else None
+
+
+def input_names(data: Any) -> list[str] | None:
+    """The names of a DataFrame's columns, by which they are known from then on; None where columns are only counted.
+
+    Raises
+    ------
+    HandsonError
+        For a name that is there twice, and for the saved numbers of the rows.
+    """
+    if not hasattr(data, "columns"):
+        return None
+    names = columns_of(data) or []
+    if all(isinstance(column, (int, np.integer)) for column in data.columns):
+        return None
+    twice = next((name for name in names if names.count(name) > 1), None) if len(set(names)) < len(names) else None
+    if twice is not None:
+        raise HandsonError(f"inputs have the column {twice!r} twice. Give every column a name of its own.")
+    index = next((name for name in names if name.startswith("Unnamed: 0")), None)
+    if index is not None:
+        raise HandsonError(
+            f"inputs have the column {index!r}: the numbers of the rows, which a file was saved with. Leave it out, "
+            f"x.drop(columns={index!r}), or read the file with pd.read_csv(..., index_col=0)."
+        )
+    return names
+
+
+def by_name(data: Any, names: Sequence[str] | None, what: str) -> Any:
+    """The columns of a DataFrame that a net knows by name, in its order; other data as they are.
+
+    Parameters
+    ----------
+    data : array or DataFrame
+        What the user gave.
+    names : sequence of str, optional
+        The columns that the net was fitted on.
+    what : str
+        How to call the data in an error.
+
+    Raises
+    ------
+    HandsonError
+        When columns are missing; the message names them.
+
+    Examples
+    --------
+    >>> list(by_name(pd.DataFrame({"b": [1], "c": [2], "a": [3]}), ["a", "b"], "inputs"))
+    ['a', 'b']
+    """
+    found = columns_of(data) if hasattr(data, "columns") else None
+    if names is None or found is None or found == list(names):
+        return data
+    gone = [name for name in names if name not in found]
+    if gone:
+        raise HandsonError(
+            f"{what} have no column {listing(gone, 6)}, which the net was fitted on.{nearest(gone[0], found)} "
+            f"Columns: {listing(found)}. Without names, columns count as they lie: x.to_numpy()."
+        )
+    twice = next((name for name in names if found.count(name) > 1), None)
+    if twice is not None:
+        raise HandsonError(f"{what} have the column {twice!r} twice. Give every column a name of its own.")
+    places = [found.index(name) for name in names]
+    return data.iloc[:, places] if hasattr(data, "iloc") else data[[data.columns[place] for place in places]]
 
 
 def as_tensor(data: Any, what: str) -> Tensor:

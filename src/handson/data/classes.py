@@ -54,7 +54,7 @@ def as_classes(data: Dataset, classes: Any = None) -> Dataset:
     places = _places(labels, names, data.source)
     targets = np.array([*places, -1], np.int64)[codes]
     suspects = [name for name in names if name in MISSING] if given is None else []
-    notes = [f"{listing(suspects)} is a class; leave fields empty where the class is missing."] if suspects else []
+    notes = [f"read as names of classes: {listing(suspects)}. Where a class is missing, leave the field empty."] if suspects else []
     return replace(data, targets=targets, classes=names, notes=data.notes + notes)
 
 

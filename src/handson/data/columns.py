@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from handson.data.csv_layout import MISSING
-from handson.errors import HandsonError
+from handson.errors import HandsonError, shortened
 
 # What pandas calls a column without a name, and the names that it gives to the numbers of the rows.
 UNNAMED = re.compile(r"\s*|Unnamed: \d+(\.\d+)?|__index_level_\d+__")
@@ -74,18 +74,49 @@ def _as_numbers(column: pd.Series, path: Path, cure: str) -> np.ndarray:
 def parsed(column: pd.Series) -> pd.Series:
     """The numbers in a column of texts or objects, NaN where something else stands; True is 1."""
     entries = column.astype(object)
-    return pd.to_numeric(entries.map(TRUTH).where(entries.isin(TRUTH), entries), errors="coerce")
+    entries = entries.map(TRUTH).where(entries.isin(TRUTH), entries)
+    try:
+        return pd.to_numeric(entries, errors="coerce")
+    except OverflowError:  # a whole number of hundreds of digits
+        return pd.to_numeric(entries.where(~entries.map(_is_huge), np.inf), errors="coerce")
+
+
+def _is_huge(entry: Any) -> bool:
+    return isinstance(entry, int) and abs(entry) >= 1 << 1000
+
+
+def with_points(column: pd.Series, decimal: str, thousands: str | None) -> pd.Series:
+    """A column of texts, with points before decimals and without signs between thousands where all are such numbers.
+
+    Examples
+    --------
+    >>> with_points(pd.Series(["1.234,5", "2,5"]), ",", ".").tolist(), with_points(pd.Series(["a,b"]), ",", None)[0]
+    (['1234.5', '2.5'], 'a,b')
+    """
+    if decimal == "." and thousands is None:
+        return column
+    sign, point = re.escape(thousands or ""), re.escape(decimal)
+    number = re.compile(rf"\s*[+-]?[\d{sign}]+({point}\d*)?([eE][+-]?\d+)?\s*")
+    if not column.map(lambda text: text in MISSING or bool(number.fullmatch(text))).all():
+        return column
+    plain = column.str.replace(thousands, "", regex=False) if thousands else column
+    return plain.str.replace(decimal, ".", regex=False)
 
 
 def _check_size(chosen: pd.DataFrame, values: np.ndarray, path: Path) -> None:
     """Raise for a number that float32 has no place for; an infinity that stands in the file is left to others."""
     for row, place in np.argwhere(np.isinf(values)):
-        text = str(chosen.iloc[row, place])
+        text = _text(chosen.iloc[row, place])
         if "inf" not in text.lower() or len(text) > 20:
             raise HandsonError(
-                f"{path}, row {row}, column {chosen.columns[place]!r}: {text[:40]} is too large for a number "
+                f"{path}, row {row}, column {chosen.columns[place]!r}: {shortened(text, 40)} is too large for a number "
                 f"(float32 ends at 3.4e38). Scale the column, or read it as classes or ids."
             )
+
+
+def _text(value: Any) -> str:
+    """A value as text; Python writes no whole number of thousands of digits."""
+    return f"a number of about {round(value.bit_length() * 0.30103)} digits" if _is_huge(value) else str(value)
 
 
 def as_targets(frame: pd.DataFrame, names: list[str], path: Path, classes: Any) -> np.ndarray | None:

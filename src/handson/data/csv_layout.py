@@ -15,12 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from handson.data.damage import reading
-from handson.data.unpacked import LONGEST_LINE, OPENERS
+from handson.data.unpacked import LONGEST_LINE, MOST_COLUMNS, OPENERS
 from handson.errors import HandsonError, listing, nearest, shortened
 
 SEPARATORS = (",", ";", "\t", "|")
-# The widest tables of genes and spectra have fewer columns, and pandas takes a second for as many.
-MOST_COLUMNS = 100_000
 # So many rows, and about so many bytes, are looked at before a table is read.
 SAMPLED_ROWS, SAMPLED_BYTES = 50, 1 << 16
 TABLE = "a table that can be read"
@@ -157,6 +155,11 @@ def look(path: Path, given: CsvFormat) -> Layout:
         rows = _rows(text, separator)
     if not rows:
         raise HandsonError(f"{path} is empty: it has no columns.")
+    if any("\0" in name for name in rows[0]):
+        raise HandsonError(
+            f"{path} has zero bytes in its first line, so it is no text in {given.encoding}. If it is UTF-16, say "
+            f"csv={{'encoding': 'utf-16-le'}} (or 'utf-16-be')."
+        )
     names, has_header = _names(rows, given.header, path)
     if separator == "," and len(names) == 1 and len(names[0].split()) > 1 and len(rows) > 1:
         _check_spaces(rows, path)

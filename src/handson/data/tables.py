@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from handson.data.columns import as_labels, as_numbers, as_targets, set_apart
-from handson.data.csv_layout import TABLE, CsvFormat, Layout, check_names, look, not_decoded, without_blank
+from handson.data.columns import as_labels, as_numbers, as_targets, set_apart, with_points
+from handson.data.csv_layout import MISSING, TABLE, CsvFormat, Layout, check_names, look, not_decoded, without_blank
 from handson.data.damage import reading
 from handson.data.dataset import Dataset
 from handson.data.image_columns import find_image_column, parse_images, read_images, side_lengths
@@ -77,21 +77,23 @@ def read_table(
 def _read_parquet(path: Path) -> pd.DataFrame:
     """Whole numbers stay so where some are missing: as floats those above 2**53 would merge."""
     try:
+        from pyarrow.parquet import read_schema
+
         with reading(path, "a Parquet file, or is damaged"):
-            frame = pd.read_parquet(path, dtype_backend="numpy_nullable").rename(columns=str)
+            check_names(read_schema(path).names, str(path))
+            return pd.read_parquet(path, dtype_backend="numpy_nullable").rename(columns=str)
     except ImportError:
         raise HandsonError("Parquet files need pyarrow: pip install 'handson[parquet]'.") from None
-    check_names(list(frame.columns), str(path))
-    return frame
 
 
 def _read_csv(source: Any, layout: Layout, texts: Sequence[str], path: Path) -> pd.DataFrame:
     """A table from the file itself or from a part of it."""
-    arguments = layout.arguments() | {"converters": {name: str for name in texts if name in layout.names}}
+    texts = [name for name in texts if name in layout.names]
+    arguments = layout.arguments() | (_as_written(texts, layout) if texts else {})
     with reading(path, TABLE), warnings.catch_warnings():
         warnings.simplefilter("error", pd.errors.ParserWarning)
         try:
-            return pd.read_csv(source, **arguments).rename(columns=str)
+            frame = pd.read_csv(source, **arguments).rename(columns=str)
         except UnicodeError as error:
             raise not_decoded(path, error) from None
         except pd.errors.EmptyDataError:
@@ -103,6 +105,20 @@ def _read_csv(source: Any, layout: Layout, texts: Sequence[str], path: Path) -> 
                 f"{path}: the rows have more fields than the {len(layout.names)} columns of the header, from row 0 on, "
                 f"which has {fields}. Give every column a name."
             ) from None
+    for name in texts:
+        frame[name] = with_points(frame[name], layout.decimal, layout.thousands)
+    return frame
+
+
+def _as_written(texts: Sequence[str], layout: Layout) -> dict[str, Any]:
+    """The arguments by which pandas leaves some columns as they are written, words such as 'NA' included."""
+    others = [f"Unnamed: {place}" if not name else name for place, name in enumerate(layout.names)]
+    missing = sorted(MISSING)
+    return {
+        "dtype": dict.fromkeys(texts, str),
+        "keep_default_na": False,
+        "na_values": {name: missing for name in others if name not in texts},
+    }
 
 
 def _read_pieces(

@@ -55,6 +55,7 @@ def prepare_rows(
     model: Model, x: Any, y: Any, sample_weight: Any = None, class_weight: Any = None, missing: str = "mask"
 ) -> Rows:
     """Check inputs and targets against each other and against the net, which is built if it is not yet."""
+    x = arrays.by_name(x, model.input_names, "inputs")
     columns = arrays.columns_of(x)
     inputs = arrays.as_rows(x, "inputs")
     if len(inputs) == 0:
