@@ -86,6 +86,14 @@ def by_name(data: Any, names: Sequence[str] | None, what: str) -> Any:
     return data.iloc[:, places] if hasattr(data, "iloc") else data[[data.columns[place] for place in places]]
 
 
+def targets_by_name(y: Any, names: Sequence[str] | None) -> Any:
+    """Targets in the order of the columns that a net was fitted on, where there are several and they have names."""
+    found = columns_of(y) or []
+    if names is None or len(names) < 2 or all(map(str.isdigit, names)) or all(map(str.isdigit, found)):
+        return y
+    return by_name(y, names, "targets")
+
+
 def as_tensor(data: Any, what: str) -> Tensor:
     """The data as a tensor on its device, without a copy where that is possible; integers of 8 bits stay so.
 

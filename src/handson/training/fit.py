@@ -198,7 +198,7 @@ def _validation(model: Model, rows: Rows, arguments: Arguments, history: History
     if data is not None:
         if not isinstance(data, (tuple, list)) or len(data) not in (2, 3):
             raise HandsonError("validation_data is (x, y) or (x, y, sample_weight).")
-        targets = arrays.by_name(data[1], model.target_names, "validation targets")
+        targets = arrays.targets_by_name(data[1], model.target_names)
         return rows, prepare_rows(model, data[0], targets, data[2] if len(data) == 3 else None)
     if not arguments.validation_split:
         if arguments.groups is not None:
@@ -253,7 +253,7 @@ def evaluation_batch(inputs: Data, least: int = FEWEST_EVALUATED) -> int:
 def evaluate(model: Model, x: Any, y: Any, batch_size: int | None, sample_weight: Any) -> dict[str, float]:
     """Loss and metrics of some rows in evaluation mode: see `Model.evaluate`."""
     model.verbose = 0
-    rows = prepare_rows(model, x, arrays.by_name(y, model.target_names, "targets"), sample_weight)
+    rows = prepare_rows(model, x, arrays.targets_by_name(y, model.target_names), sample_weight)
     engine = _engine(model, rows)
     size = whole("batch_size", batch_size or evaluation_batch(rows.inputs), 1)
     with closing(rows.batches(size, model.device)) as batches:
