@@ -57,3 +57,8 @@ def test_a_listing_says_how_many_it_leaves_out(names, limit):
 
 def test_a_listing_takes_what_can_be_read_only_once():
     assert listing(iter(["a", "b"])) == "'a', 'b'"
+
+
+@pytest.mark.parametrize("known", [["epochs"], ["epochs", "epoch"], ["epoch", "epochs", "Epochs"]])
+def test_a_name_is_never_proposed_for_itself(known):
+    assert "'epochs'" not in nearest("epochs", known)

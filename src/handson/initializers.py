@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from handson import registry
+from handson.data.free_memory import free_memory
 from handson.described import Noun
 from handson.errors import HandsonError, listing
 from handson.randomness import words
@@ -280,9 +281,18 @@ class Orthogonal(_Random):
         return self.gain * (q.T if rows < columns else q).reshape(shape).float()
 
 
+# Weights of fewer bytes fit into any memory.
+LARGE = 1 << 30
+
+
 def call(identifier: Any, shape: Shape, key: int) -> Tensor:
     """The numbers of an initializer for a shape; a plain function gets the shape only."""
-    draw = get(identifier)
+    draw, size = get(identifier), 4 * math.prod(shape)
+    if size > LARGE and size > (free_memory() or math.inf):
+        raise HandsonError(
+            f"a weight of shape {tuple(shape)} takes {size:,} bytes, more than the memory that is free. Give the layer "
+            f"fewer units or filters, or the net smaller inputs."
+        )
     return draw(shape, key=key) if isinstance(draw, Initializer) else draw(shape)
 
 

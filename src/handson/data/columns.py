@@ -20,6 +20,7 @@ TRUTH = {"True": 1, "TRUE": 1, "true": 1, "False": 0, "FALSE": 0, "false": 0}
 WHOLE = re.compile(r"0|-?[1-9]\d{0,17}")
 # What texts that are no numbers may be, and what to do about each.
 CURES = [
+    (r"\s*[+-]?\d{39,}.*", "It is too large for one: float32 ends at 3.4e38. "),
     (r"\s*[+-]?\d{1,3}(,\d{3})+(\.\d*)?\s*", "If commas group thousands, say csv={'thousands': ','}. "),
     (r"\s*[+-]?\d{1,3}(\.\d{3})+(,\d*)?\s*", "If points group thousands, say csv={'thousands': '.', 'decimal': ','}. "),
     (r"\s*[+-]?\d*,\d+\s*", "If a comma stands before decimals, say csv={'decimal': ','}. "),

@@ -12,11 +12,13 @@ from torch import Tensor, nn
 
 from handson import initializers, registry, regularizers
 from handson.described import Described, arguments_of, parameters_of
-from handson.errors import HandsonError, NotBuiltError
+from handson.errors import HandsonError, NotBuiltError, shortened
 from handson.layers.blank import blank
 from handson.randomness.keys import derive, fresh_seed
 
 Shape = tuple[int | None, ...]
+# More units or filters than fit into any memory with one weight each.
+MOST = (1 << 31) - 1
 
 
 class Layer(nn.Module, metaclass=Described):
@@ -297,6 +299,8 @@ def positive(owner: str, argument: str, value: Any) -> int:
     """The value as a positive integer, or an error that names the argument."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
         raise HandsonError(f"{owner}: {argument} must be a positive whole number; got {value!r}.")
+    if value > MOST:
+        raise HandsonError(f"{owner}: {argument} is at most {MOST:,}; got {shortened(value, 40)}.")
     return int(value)
 
 
