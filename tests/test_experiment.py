@@ -416,7 +416,9 @@ def test_arguments_that_no_machine_can_use_are_named_with_their_line(model, call
 
 def test_how_a_csv_file_is_written_is_part_of_the_experiment(tmp_path):
     (tmp_path / "a.csv").write_text("1,5;2\n2,5;3\n")
-    text = f"data: {{path: {tmp_path / 'a.csv'}, targets: y, csv: {{header: [a, y], decimal: ','}}}}\nmodel: [Flatten]\n"
+    text = (
+        f"data: {{path: {tmp_path / 'a.csv'}, targets: y, csv: {{header: [a, y], decimal: ','}}}}\nmodel: [Flatten]\n"
+    )
     experiment = Experiment.from_yaml_text(text)
     assert Experiment.from_yaml_text(experiment.to_yaml()) == experiment
     assert experiment.read_data().inputs.tolist() == [[1.5], [2.5]]

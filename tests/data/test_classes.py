@@ -27,7 +27,9 @@ def stored(request, tmp_path):
 
 
 @pytest.mark.parametrize("classes", [None, "auto"])
-@pytest.mark.parametrize("names", [["None", "NA", "dog"], ["null", "nan", "n/a"], ["001", "010", "100"], ["-", "?", "x"]])
+@pytest.mark.parametrize(
+    "names", [["None", "NA", "dog"], ["null", "nan", "n/a"], ["001", "010", "100"], ["-", "?", "x"]]
+)
 def test_names_of_classes_are_texts(stored, names, classes):
     data = read(stored([*names, names[0]]), targets="y", classes=classes)
     assert data.classes == sorted(names)
@@ -79,7 +81,9 @@ def test_ids_and_groups_keep_their_zeros(tmp_path):
     assert (data.ids.tolist(), data.groups.tolist()) == (["007", "010"], ["NA", "u"])
 
 
-@pytest.mark.parametrize(("array", "message"), [(np.ones((3, 0)), "holds nothing"), (np.zeros((3, 2, 0)), "holds nothing")])
+@pytest.mark.parametrize(
+    ("array", "message"), [(np.ones((3, 0)), "holds nothing"), (np.zeros((3, 2, 0)), "holds nothing")]
+)
 def test_rows_without_values_are_refused(tmp_path, array, message):
     np.save(tmp_path / "a.npy", array)
     with pytest.raises(HandsonError, match=f"a.npy {message}"):

@@ -1,4 +1,4 @@
-"""What CSV files say of themselves: headers, separators, decimals, encodings; each is read, or refused with its cure."""
+"""What CSV files say of themselves: headers, separators, encodings; each is read, or refused with its cure."""
 
 import numpy as np
 import pandas as pd

@@ -54,7 +54,9 @@ def explore(
     wanted: Any = targets.split(",") if targets else None
     if wanted and (data.endswith(".npz") or len(wanted) == 1):
         wanted = wanted[0]
-    source, words = read_to_explore(Path(data), wanted, inputs, image, "auto" if classes else None, csv_format(csv or []))
+    source, words = read_to_explore(
+        Path(data), wanted, inputs, image, "auto" if classes else None, csv_format(csv or [])
+    )
     found = look(source)
     found.remarks += [f"column {name!r} holds words and is left out; for classes: --targets {name}." for name in words]
     show_exploration(found)

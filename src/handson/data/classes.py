@@ -17,6 +17,7 @@ from handson.errors import HandsonError, listing, nearest
 # Numbers as they are written without leading zeros, which would make a code of them.
 NUMBER = re.compile(r"-?(0|[1-9]\d{0,30})(\.\d{1,30})?")
 
+
 def as_classes(data: Dataset, classes: Any = None) -> Dataset:
     """Number the classes, when the targets are classes: words always, numbers when `classes` says so.
 
@@ -54,7 +55,11 @@ def as_classes(data: Dataset, classes: Any = None) -> Dataset:
     places = _places(labels, names, data.source)
     targets = np.array([*places, -1], np.int64)[codes]
     suspects = [name for name in names if name in MISSING] if given is None else []
-    notes = [f"read as names of classes: {listing(suspects)}. Where a class is missing, leave the field empty."] if suspects else []
+    notes = (
+        [f"read as names of classes: {listing(suspects)}. Where a class is missing, leave the field empty."]
+        if suspects
+        else []
+    )
     return replace(data, targets=targets, classes=names, notes=data.notes + notes)
 
 

@@ -153,7 +153,9 @@ def _without_blank(column: pd.Series) -> np.ndarray:
     if pd.api.types.is_numeric_dtype(column):
         return column.to_numpy() if isinstance(column.dtype, np.dtype) else column.to_numpy(object)
     entries = column.astype(object)
-    return entries.where(~entries.map(lambda entry: isinstance(entry, str) and not entry.strip()), None).to_numpy(object)
+    return entries.where(~entries.map(lambda entry: isinstance(entry, str) and not entry.strip()), None).to_numpy(
+        object
+    )
 
 
 def as_labels(column: pd.Series) -> np.ndarray:
@@ -170,7 +172,9 @@ def as_labels(column: pd.Series) -> np.ndarray:
     return values
 
 
-def set_apart(frame: pd.DataFrame, path: Path, named: Collection[str], strict: bool) -> tuple[pd.DataFrame, Any, list]:
+def set_apart(
+    frame: pd.DataFrame, path: Path, named: Collection[str], strict: bool
+) -> tuple[pd.DataFrame, Any, list[str]]:
     """The table without columns that number its rows, these numbers or None, and what was done, in words.
 
     Parameters
@@ -184,7 +188,8 @@ def set_apart(frame: pd.DataFrame, path: Path, named: Collection[str], strict: b
     strict : bool
         Whether another column without a name is an error.
     """
-    gone, numbers, notes = [], None, []
+    gone: list[str] = []
+    numbers, notes = None, []
     for place, name in enumerate(frame.columns):
         unnamed = bool(UNNAMED.fullmatch(name))
         if name in named or not (unnamed or name in ROW_NUMBERS):

@@ -22,11 +22,13 @@ SEPARATORS = (",", ";", "\t", "|")
 # So many rows, and about so many bytes, are looked at before a table is read.
 SAMPLED_ROWS, SAMPLED_BYTES = 50, 1 << 16
 TABLE = "a table that can be read"
-# Texts that are no value in a column of numbers: those of pandas, and a question mark.
+# Texts that are no value in a column of numbers: those of pandas.
 MISSING = frozenset(
-    ("", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA")
-    + ("NULL", "NaN", "None", "n/a", "nan", "null")
-)
+    (
+        "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA",
+        "NULL", "NaN", "None", "n/a", "nan", "null",
+    )
+)  # fmt: skip
 NUMBER = re.compile(r"\s*[+-]?(\d+[.,]?\d*|[.,]\d+)([eE][+-]?\d+)?\s*")
 COMMA = re.compile(r"\s*[+-]?\d+,\d+([eE][+-]?\d+)?\s*")
 THREE_AFTER_COMMA = re.compile(r"\s*[+-]?[1-9]\d{0,2},\d{3}\s*")
@@ -343,6 +345,8 @@ def _check_groups(values: list[str], decimal: str, thousands: str | None, path: 
     sign, point = re.escape(thousands), re.escape(decimal)
     number = re.compile(rf"[+-]?[\d{sign}]+({point}\d*)?")
     grouped = re.compile(rf"[+-]?(\d+|\d{{1,3}}({sign}\d{{3}})+)({point}\d*)?")
-    wrong = next((value for value in values if number.fullmatch(value.strip()) and not grouped.fullmatch(value.strip())), None)
+    wrong = next(
+        (value for value in values if number.fullmatch(value.strip()) and not grouped.fullmatch(value.strip())), None
+    )
     if wrong is not None:
         raise HandsonError(f"{path}: csv says that {thousands!r} groups thousands, which it does not in {wrong!r}.")

@@ -41,7 +41,8 @@ def read(
     Parameters
     ----------
     path : str or path
-        A table ('.csv', '.tsv', '.parquet'; a column may hold images as space-separated numbers), arrays ('.npz', '.npy'), or
+        A table ('.csv', '.tsv', '.parquet'; a column may hold images as space-separated numbers), arrays ('.npz',
+        '.npy'), or
         a folder of images (the classes are its subfolders, if it has some).
     targets : str or list of str, optional
         Target columns of a table; the name of an array in an '.npz' file; for an '.npy' file, another one.
@@ -106,8 +107,8 @@ def read(
         data = table_dataset(frame, images, path, targets, inputs, groups, ids, classes)
     else:
         raise HandsonError(
-            f"{path}: files of the kind {path.suffix or 'without an ending'!r} are not read. Tables: .csv, .tsv, .parquet; "
-            f"arrays: .npz, .npy; images: a folder of them."
+            f"{path}: files of the kind {path.suffix or 'without an ending'!r} are not read. Tables: .csv, .tsv, "
+            f".parquet; arrays: .npz, .npy; images: a folder of them."
         )
     if len(data) == 0:
         raise HandsonError(f"{path} has no rows.")

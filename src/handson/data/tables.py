@@ -112,7 +112,7 @@ def _read_csv(source: Any, layout: Layout, texts: Sequence[str], path: Path) -> 
 
 def _as_written(texts: Sequence[str], layout: Layout) -> dict[str, Any]:
     """The arguments by which pandas leaves some columns as they are written, words such as 'NA' included."""
-    others = [f"Unnamed: {place}" if not name else name for place, name in enumerate(layout.names)]
+    others = [name or f"Unnamed: {place}" for place, name in enumerate(layout.names)]
     missing = sorted(MISSING)
     return {
         "dtype": dict.fromkeys(texts, str),
