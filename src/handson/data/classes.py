@@ -12,7 +12,7 @@ import pandas as pd
 
 from handson.data.csv_layout import MISSING
 from handson.data.dataset import Dataset
-from handson.errors import HandsonError, listing, nearest
+from handson.errors import HandsonError, listing, nearest, shortened
 
 # Numbers as they are written without leading zeros, which would make a code of them.
 NUMBER = re.compile(r"-?(0|[1-9]\d{0,30})(\.\d{1,30})?")
@@ -94,8 +94,8 @@ def _places(labels: list[str], names: list[str], source: str) -> list[int]:
         return [known[label] for label in labels]
     if not all(NUMBER.fullmatch(label) for label in labels):
         raise HandsonError(
-            f"{source}: the targets hold {stranger!r}, which is no class.{nearest(stranger, names)} "
-            f"Classes: {listing(names)}."
+            f"{source}: the targets hold {shortened(stranger, 100)!r}, which is no class.{nearest(stranger, names)} "
+            f"Classes: {shortened(listing(names))}."
         )
     return [_count(label, len(names), source) for label in labels]
 
@@ -104,7 +104,9 @@ def _count(label: str, classes: int, source: str) -> int:
     """A whole number that counts in the names of the classes."""
     number = Fraction(label)
     if number.denominator != 1 or number < -1:
-        raise HandsonError(f"{source}: classes are the whole numbers 0, 1, ...; the targets hold {label}.")
+        raise HandsonError(
+            f"{source}: classes are the whole numbers 0, 1, ...; the targets hold {shortened(label, 40)}."
+        )
     if number >= classes:
-        raise HandsonError(f"{source}: class {label} has no name; {classes} classes are named.")
+        raise HandsonError(f"{source}: class {shortened(label, 40)} has no name; {classes} classes are named.")
     return int(number)

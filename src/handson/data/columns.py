@@ -66,7 +66,7 @@ def _as_numbers(column: pd.Series, path: Path, cure: str) -> np.ndarray:
         text = str(column.iloc[words[0]])
         advice = next((advice for pattern, advice in CURES if re.fullmatch(pattern, text[:60])), "")
         raise HandsonError(
-            f"{path}, row {words[0]}, column {column.name!r}: {text[:60]!r} is not a number. {advice}"
+            f"{path}, row {words[0]}, column {shortened(column.name, 100)!r}: {text[:60]!r} is not a number. {advice}"
             f"Code it as numbers, or {cure}."
         )
     return numbers.to_numpy(np.float32, na_value=np.nan)

@@ -271,7 +271,8 @@ def _names(rows: Rows, header: bool | list[str] | None, path: Path) -> tuple[lis
         return list(header), False
     if header is None and _looks_like_data(rows):
         raise HandsonError(
-            f"{path}: the first row looks like data and not like the names of columns: {listing(rows[0], 6)}. A file "
+            f"{path}: the first row looks like data and not like the names of columns: "
+            f"{shortened(listing(rows[0], 6), 200)}. A file "
             f"without a header: csv={{'header': False}}, or with names, csv={{'header': ['a', 'b', ...]}}. If these "
             f"are the names: csv={{'header': True}}."
         )
@@ -332,7 +333,7 @@ def _number_signs(values: list[str], given: CsvFormat, path: Path) -> tuple[str,
         return ".", None
     if all(map(THREE_AFTER_COMMA.fullmatch, commas)):
         raise HandsonError(
-            f"{path}: {commas[0].strip()!r} may be a number with decimals, or one with its thousands grouped. Say "
+            f"{path}: {shortened(commas[0].strip(), 60)!r} may be a number with decimals, or one with its thousands grouped. Say "
             f"csv={{'decimal': ','}} or csv={{'thousands': ','}}."
         )
     return ",", None
@@ -349,4 +350,6 @@ def _check_groups(values: list[str], decimal: str, thousands: str | None, path: 
         (value for value in values if number.fullmatch(value.strip()) and not grouped.fullmatch(value.strip())), None
     )
     if wrong is not None:
-        raise HandsonError(f"{path}: csv says that {thousands!r} groups thousands, which it does not in {wrong!r}.")
+        raise HandsonError(
+            f"{path}: csv says that {thousands!r} groups thousands, which it does not in {shortened(wrong, 60)!r}."
+        )

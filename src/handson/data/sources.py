@@ -42,8 +42,7 @@ def read(
     ----------
     path : str or path
         A table ('.csv', '.tsv', '.parquet'; a column may hold images as space-separated numbers), arrays ('.npz',
-        '.npy'), or
-        a folder of images (the classes are its subfolders, if it has some).
+        '.npy'), or a folder of images (the classes are its subfolders, if it has some).
     targets : str or list of str, optional
         Target columns of a table; the name of an array in an '.npz' file; for an '.npy' file, another one.
     inputs : str or list of str, optional

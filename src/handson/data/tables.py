@@ -17,7 +17,7 @@ from handson.data.damage import reading
 from handson.data.dataset import Dataset
 from handson.data.image_columns import find_image_column, parse_images, read_images, side_lengths
 from handson.data.unpacked import check_unpacked
-from handson.errors import HandsonError, listing, nearest
+from handson.errors import HandsonError, listing, nearest, shortened
 
 # Smaller files than this are read by pandas and NumPy in less time than the kernels take to compile.
 WORTH_COMPILING = 1 << 25
@@ -145,7 +145,7 @@ def check_column(name: str, columns: Sequence[str], path: Path, what: str) -> No
     """Raise unless a column is there; the message names the nearest."""
     if name not in columns:
         raise HandsonError(
-            f"{path} has no column {name!r} ({what}).{nearest(name, columns)} Columns: {listing(columns)}."
+            f"{path} has no column {name!r} ({what}).{nearest(name, columns)} Columns: {shortened(listing(columns))}."
         )
 
 
