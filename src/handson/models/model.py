@@ -67,7 +67,7 @@ class Model(nn.Module):
         self.precision = "float32"
         self.input_scaling: Scaling | None = None
         self.target_scaling: Scaling | None = None
-        self.input_names: list[str] | None = None
+        self.input_names: list[str] | None = None  # known from `fit` on, as are those of the targets
         self.target_names: list[str] | None = None
         self.metric_identifiers: list[Any] = []
         self._metrics: list[metrics_of.Metric] | None = None
@@ -287,8 +287,7 @@ class Model(nn.Module):
         Parameters
         ----------
         x : array, tensor or DataFrame, shape (n, ...)
-            Inputs, one row for each sample; images are channels-last. Never written to. The net remembers the columns
-            of a DataFrame as `input_names`, and from then on finds them by name in any DataFrame.
+            Inputs, one row a sample; images are channels-last. Columns of a DataFrame are found by name from then on.
         y : array, tensor, Series or DataFrame, shape (n,) or (n, ...)
             Targets; NaN where one is missing.
         batch_size : int, optional
@@ -392,7 +391,7 @@ class Model(nn.Module):
         Parameters
         ----------
         x : array, tensor or DataFrame, shape (n, ...)
-            Inputs. The columns of a DataFrame are found by name if the net was fitted on one; others are left out.
+            Inputs; those columns of a DataFrame that the net was fitted on, in any order.
         batch_size : int, optional
             Rows at a time; the outputs do not depend on it beyond rounding.
         verbose : int
