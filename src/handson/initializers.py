@@ -13,10 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from handson import registry
-from handson.data.free_memory import free_memory
-from handson.described import Noun
-from handson.errors import HandsonError, listing
+from handson.core import registry
+from handson.core.described import Noun
+from handson.core.errors import HandsonError, listing
 from handson.randomness import words
 from handson.randomness.keys import check_seed, derive, fresh_seed
 
@@ -281,18 +280,9 @@ class Orthogonal(_Random):
         return self.gain * (q.T if rows < columns else q).reshape(shape).float()
 
 
-# Weights of fewer bytes fit into any memory.
-LARGE = 1 << 30
-
-
 def call(identifier: Any, shape: Shape, key: int) -> Tensor:
     """The numbers of an initializer for a shape; a plain function gets the shape only."""
-    draw, size = get(identifier), 4 * math.prod(shape)
-    if size > LARGE and size > (free_memory() or math.inf):
-        raise HandsonError(
-            f"a weight of shape {tuple(shape)} takes {size:,} bytes, more than the memory that is free. Give the layer "
-            f"fewer units or filters, or the net smaller inputs."
-        )
+    draw = get(identifier)
     return draw(shape, key=key) if isinstance(draw, Initializer) else draw(shape)
 
 

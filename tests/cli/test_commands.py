@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from command_line import NAMES, TABLE, call, ok
 
-from handson.runs import Run
+from handson.workflow.runs import Run
 
 # Help
 

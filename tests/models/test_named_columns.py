@@ -6,8 +6,8 @@ import pytest
 
 import handson
 from handson import Sequential
+from handson.core.errors import HandsonError
 from handson.ensembles import Ensemble
-from handson.errors import HandsonError
 from handson.layers import Dense
 
 

@@ -10,11 +10,11 @@ from typing import Any
 
 from torch import Tensor
 
-from handson import console
 from handson.callbacks.base import Callback, Logs, Monitoring
-from handson.errors import HandsonError
+from handson.core import console
+from handson.core.errors import HandsonError
+from handson.core.registry import register
 from handson.files import atomic
-from handson.registry import register
 
 # What a disk says that is full, over its quota, or broken.
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)

@@ -12,7 +12,7 @@ def main() -> None:
     import typer
 
     from handson.cli.commands import app
-    from handson.errors import HandsonError
+    from handson.core.errors import HandsonError
 
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that does not know a letter shows its code
@@ -37,7 +37,7 @@ def _without_number(error: OSError) -> str:
 
 
 def _stop(text: str, code: int | str | None) -> NoReturn:
-    from handson.errors import printable
+    from handson.core.errors import printable
 
     if text:
         print(printable(text), file=sys.stderr)

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from handson import console
+from handson.core import console
 
 if TYPE_CHECKING:
-    from handson.experiment import Experiment
-    from handson.runs import Run
+    from handson.workflow.experiment import Experiment
+    from handson.workflow.runs import Run
 
 app = typer.Typer(
     add_completion=False,
@@ -48,7 +48,7 @@ def explore(
     """
     from handson.cli.exploration import csv_format, read_to_explore
     from handson.cli.tables import show_exploration
-    from handson.data.explore import explore as look
+    from handson.data.reading.explore import explore as look
 
     _check_writable(picture)
     wanted: Any = targets.split(",") if targets else None
@@ -84,9 +84,9 @@ def fit(
 
     Everything about it goes into a new run folder: the experiment, the split, the net, the history, pictures.
     """
-    from handson.data.sources import check_exists
-    from handson.experiment import folder_name
-    from handson.runs import Run
+    from handson.data.reading.sources import check_exists
+    from handson.workflow.experiment import folder_name
+    from handson.workflow.runs import Run
 
     if data is not None:
         check_exists(Path(data))
@@ -147,7 +147,7 @@ def specialists(run: RunName, data: DataPath = None, runs: RunsFolder = Path("ru
 
     One for each group of target columns that the run's experiment names.
     """
-    from handson.runs import say_specialist
+    from handson.workflow.runs import say_specialist
 
     found = _run(run, runs)
     source = found.read_data(data)
@@ -172,8 +172,8 @@ def evaluate(run: RunName, data: DataPath = None, runs: RunsFolder = Path("runs"
     By default on its validation rows; its net and, if there are any, its specialists.
     """
     from handson.cli.tables import show_errors, show_means
-    from handson.errors import HandsonError
-    from handson.runs import errors, targets_of
+    from handson.core.errors import HandsonError
+    from handson.workflow.runs import errors, targets_of
 
     found = _run(run, runs)
     source = found.read_data(data)
@@ -205,7 +205,7 @@ def predict(
     Writes a table of predictions or, with --lookup, the competition's submission.
     """
     from handson.cli.predictions import write_predictions
-    from handson.data.sources import check_exists
+    from handson.data.reading.sources import check_exists
 
     check_exists(Path(data))
     if lookup is not None:
@@ -238,9 +238,9 @@ def _check_writable(path: Path | None) -> None:
 
 
 def _experiment(name: str) -> Experiment:
-    from handson.errors import HandsonError, nearest
-    from handson.experiment import Experiment
+    from handson.core.errors import HandsonError, nearest
     from handson.faces import EXPERIMENTS
+    from handson.workflow.experiment import Experiment
 
     if name in EXPERIMENTS:
         return Experiment.from_yaml(EXPERIMENTS[name])
@@ -254,7 +254,7 @@ def _experiment(name: str) -> Experiment:
 
 def _run(name: str, runs: Path) -> Run:
     """The run in a folder, or of a name in the folder of runs."""
-    from handson.runs import Run
+    from handson.workflow.runs import Run
 
     is_folder = len(Path(name).parts) > 1 or Path(name, "experiment.yaml").is_file()
     return Run(name if is_folder else runs / name)

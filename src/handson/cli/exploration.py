@@ -7,12 +7,12 @@ from typing import Any
 
 import pandas as pd
 
-from handson.data.classes import as_classes
-from handson.data.dataset import Dataset
-from handson.data.sources import TABLES, check_exists, read
-from handson.data.tables import read_table, table_dataset, text_columns
-from handson.errors import HandsonError
-from handson.files.regular import check_plain
+from handson.core.errors import HandsonError
+from handson.core.regular import check_plain
+from handson.data.reading.classes import as_classes
+from handson.data.reading.dataset import Dataset
+from handson.data.reading.sources import TABLES, check_exists, read
+from handson.data.reading.tables import read_table, table_dataset, text_columns
 
 
 def csv_format(options: list[str]) -> dict[str, Any] | None:

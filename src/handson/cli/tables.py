@@ -8,11 +8,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from handson.console import shown
-from handson.data.keypoints import find_points
+from handson.core.console import shown
+from handson.data.reading.keypoints import find_points
 
 if TYPE_CHECKING:
-    from handson.data.explore import Exploration
+    from handson.data.reading.explore import Exploration
 
 # Longer lists are cut: the picture sheet and the run folder have everything.
 MOST_ROWS = 40
@@ -74,7 +74,7 @@ def _columns_table(found: Exploration) -> Table:
 
 
 def _patterns_table(found: Exploration) -> Table:
-    from handson.data.explore import MOST_PATTERNS
+    from handson.data.reading.explore import MOST_PATTERNS
 
     table = _table("\nwhich targets are missing together", "rows", "present", "missing", "which")
     for pattern in found.patterns[:MOST_PATTERNS]:

@@ -7,14 +7,14 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, ValidationError
 
-import handson
-from handson import registry
-from handson.data.scaling import Scaling
-from handson.described import jsonable
-from handson.errors import HandsonError
+from handson.core import registry
+from handson.core.described import jsonable
+from handson.core.errors import HandsonError
+from handson.core.version import __version__
+from handson.data.rows.scaling import Scaling
 from handson.files import strict_json
 from handson.layers.blank import blank_weights
-from handson.training.state import TrainingState
+from handson.state.state import TrainingState
 
 SCHEMA = 1
 # Nets of thousands of layers are described in less.
@@ -84,7 +84,7 @@ def describe(model: Any, state: TrainingState | None) -> str:
     """The description of a net as JSON text."""
     description = {
         "schema": SCHEMA,
-        "handson": handson.__version__,
+        "handson": __version__,
         "net": registry.to_config("model", model),
         "input_shape": list(model.input_shape),
         "seed": model.seed,

@@ -4,28 +4,28 @@ from __future__ import annotations
 
 import threading
 from contextlib import closing, nullcontext
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from handson.callbacks import CallbackList, Progress, TerminateOnNaN
-from handson.data import arrays
-from handson.data.mapped import Data
-from handson.errors import HandsonError, whole
+from handson.callbacks import CallbackList, Progress
+from handson.core.errors import HandsonError, whole
+from handson.data.rows import arrays
+from handson.data.rows.mapped import Data
 from handson.randomness.keys import check_seed, derive, fresh_seed
+from handson.state.history import History
+from handson.state.precision import note
+from handson.state.state import trainable_weights
+from handson.state.sums import Sums
 from handson.training import loop
 from handson.training.engines import Engine, choose
-from handson.training.fingerprint import describe_noun, of_run
-from handson.training.history import History
-from handson.training.job import Job, Span
 from handson.training.memory import keep_blocks
-from handson.training.precision import note
-from handson.training.prepare import Rows, make_job, prepare_rows, split_rows
-from handson.training.record import NoRecord, Record, recording
-from handson.training.state import trainable_weights
-from handson.training.sums import Sums
+from handson.training.preparation.arguments import Arguments
+from handson.training.preparation.job import Job, Span
+from handson.training.preparation.prepare import Rows, make_job, prepare_rows, split_rows
+from handson.training.recording.fingerprint import of_run
+from handson.training.recording.record import NoRecord, Record, recording
 
 if TYPE_CHECKING:
     from handson.models import Model
@@ -37,62 +37,6 @@ EVALUATED_VALUES, FEWEST_EVALUATED, MOST_EVALUATED = 1 << 19, 32, 4096
 _preparing = threading.Lock()
 # Choices that were explained before in this process.
 _told = {""}
-
-
-@dataclass
-class Arguments:
-    """The arguments of `Model.fit` beside the data, checked."""
-
-    batch_size: int
-    epochs: int
-    verbose: Any
-    callbacks: Any
-    validation_split: float
-    validation_data: Any
-    shuffle: bool
-    class_weight: dict[Any, float] | None
-    sample_weight: Any
-    initial_epoch: int
-    validation_batch_size: int | None
-    validation_freq: int
-    groups: Any
-    augment: Any
-    seed: int | None
-    missing: str
-    engine: str
-    evaluate_training: bool
-    terminate_on_nan: bool
-    run: Any
-    resume: str
-    checkpoint_seconds: float
-
-    def __post_init__(self) -> None:
-        self.batch_size = whole("batch_size", 32 if self.batch_size is None else self.batch_size, 1)
-        self.epochs, self.initial_epoch = whole("epochs", self.epochs, 0), whole("initial_epoch", self.initial_epoch, 0)
-        self.validation_freq = whole("validation_freq", self.validation_freq, 1)
-        if self.validation_batch_size is not None:
-            self.validation_batch_size = whole("validation_batch_size", self.validation_batch_size, 1)
-        if self.missing not in ("mask", "drop"):
-            raise HandsonError(f"missing is 'mask' or 'drop'; got {self.missing!r}.")
-        self.callbacks = list(self.callbacks or [])
-
-    def describe(self) -> dict[str, Any]:
-        """What must be the same for a recorded training to go on, as JSON."""
-        names = (
-            "batch_size", "epochs", "initial_epoch", "shuffle", "seed", "missing", "validation_batch_size",
-            "validation_freq", "engine", "evaluate_training", "terminate_on_nan",
-        )  # fmt: skip
-        described = {name: getattr(self, name) for name in names}
-        described["augment"] = describe_noun("augment", self.augment)
-        described["callbacks"] = [describe_noun("callback", callback) for callback in self.callbacks]
-        return described
-
-    @property
-    def on_nan(self) -> str:
-        """What to do about a loss that is not finite."""
-        if any(isinstance(callback, TerminateOnNaN) for callback in self.callbacks):
-            return "stop"
-        return "raise" if self.terminate_on_nan else "ignore"
 
 
 def fit(model: Model, x: Any, y: Any, arguments: Arguments) -> History:
