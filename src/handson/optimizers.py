@@ -14,9 +14,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from handson import registry, schedules
-from handson.described import Noun, jsonable, parameters_of
-from handson.errors import HandsonError, listing
+from handson import schedules
+from handson.core import registry
+from handson.core.described import Noun, jsonable, parameters_of
+from handson.core.errors import HandsonError, listing
 from handson.schedules import Position, Schedule
 
 Tensors = list[Tensor]

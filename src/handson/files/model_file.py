@@ -14,10 +14,10 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from handson.errors import HandsonError, NotBuiltError, shortened
+from handson.core.errors import HandsonError, NotBuiltError, shortened
 from handson.files import tensor_file
 from handson.files.description import SCHEMA, Description, describe, parse, rebuild
-from handson.training.state import TrainingState, named_weights, trainable_weights
+from handson.state.state import TrainingState, named_weights, trainable_weights
 
 FORMAT = "handson-model"
 # Nets of a thousand layers have fewer, the slots of their optimizers included.

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from handson.errors import HandsonError
+from handson.core.errors import HandsonError
+from handson.core.registry import register, snake_case
 from handson.layers.base import Layer, Shape
-from handson.registry import register, snake_case
 
 # Modules of torch.nn that work on images as (n, channels, height, width).
 CHANNELS_FIRST = (

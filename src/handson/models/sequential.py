@@ -8,16 +8,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from handson import registry
-from handson.data.mapped import Data
-from handson.errors import HandsonError, NotBuiltError, listing
+from handson.core import registry
+from handson.core.errors import HandsonError, NotBuiltError, listing
+from handson.core.summary import Row
+from handson.data.rows.mapped import Data
 from handson.layers.base import Layer, Shape, check_name, compatible
 from handson.layers.foreign import TorchModuleWrapper
 from handson.models.device import default_device
 from handson.models.model import Model
 from handson.randomness.keys import derive, fresh_seed
-from handson.summary import Row
-from handson.training.state import named_weights
+from handson.state.state import named_weights
 
 # Deeper nets are no stack of layers that anybody writes, and a file must not take minutes to build.
 MOST_LAYERS = 500
