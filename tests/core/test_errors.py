@@ -43,8 +43,8 @@ def test_nothing_near_gives_no_text(known):
 
 @settings(max_examples=50, deadline=None)
 @given(name=NAMES, others=st.lists(NAMES, max_size=5))
-def test_a_known_name_is_its_own_nearest(name, others):
-    assert f"{name!r}" in nearest(name, [*others, name])
+def test_a_name_with_one_letter_more_is_near(name, others):
+    assert f"{name!r}" in nearest(name + "x", [*(other for other in others if other != name + "x"), name])
 
 
 @settings(max_examples=50, deadline=None)
@@ -57,3 +57,8 @@ def test_a_listing_says_how_many_it_leaves_out(names, limit):
 
 def test_a_listing_takes_what_can_be_read_only_once():
     assert listing(iter(["a", "b"])) == "'a', 'b'"
+
+
+@pytest.mark.parametrize("known", [["epochs"], ["epochs", "epoch"], ["epoch", "epochs", "Epochs"]])
+def test_a_name_is_never_proposed_for_itself(known):
+    assert "'epochs'" not in nearest("epochs", known)

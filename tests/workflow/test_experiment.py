@@ -399,3 +399,28 @@ def test_what_is_assigned_is_checked():
         experiment.fit.epochs = -1
     with pytest.raises(ValidationError, match="unknown layer 'Dens'"):
         experiment.model = ["Dens"]
+
+
+@pytest.mark.parametrize(
+    ("model", "callbacks", "message"),
+    [
+        ("{units: 99999999999}", "[]", "line 2: .*units is at most 2,147,483,647; got 99999999999"),
+        ("{units: 3}", "[{CSVLogger: {filename: a.csv, separator: ab}}]", "line 3: .*separator is one character.*'ab'"),
+    ],
+)
+def test_arguments_that_no_machine_can_use_are_named_with_their_line(model, callbacks, message):
+    text = f"name: a\nmodel: [{{Dense: {model}}}]\nfit: {{callbacks: {callbacks}}}\n"
+    with pytest.raises(HandsonError, match=message):
+        Experiment.from_yaml_text(text)
+
+
+def test_how_a_csv_file_is_written_is_part_of_the_experiment(tmp_path):
+    (tmp_path / "a.csv").write_text("1,5;2\n2,5;3\n")
+    text = (
+        f"data: {{path: {tmp_path / 'a.csv'}, targets: y, csv: {{header: [a, y], decimal: ','}}}}\nmodel: [Flatten]\n"
+    )
+    experiment = Experiment.from_yaml_text(text)
+    assert Experiment.from_yaml_text(experiment.to_yaml()) == experiment
+    assert experiment.read_data().inputs.tolist() == [[1.5], [2.5]]
+    with pytest.raises(HandsonError, match="line 1: .*unknown key 'seperator'. Did you mean 'separator'"):
+        Experiment.from_yaml_text("data: {csv: {seperator: ';'}}\nmodel: [Flatten]\n")

@@ -17,7 +17,7 @@ NASTY = [
 ]  # fmt: skip
 texts = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Zl", "Zp"]), max_size=8)
 scalars = st.one_of(
-    st.none(), st.booleans(), st.integers(-(10**20), 10**20), st.floats(allow_nan=False), st.sampled_from(NASTY),
+    st.none(), st.booleans(), st.integers(1 - 2**63, 2**63 - 1), st.floats(allow_nan=False), st.sampled_from(NASTY),
     texts,
 )  # fmt: skip
 keys = st.one_of(st.sampled_from(NASTY), texts)
@@ -118,6 +118,11 @@ def test_every_entry_has_its_line(path, key, line):
         ("a: [{b: 1, b: 2}]\n", "a.yaml, line 1: the key 'b' is there twice"),
         ("a: 1\n  b: 2\n", "a.yaml, line 2: mapping values are not allowed here"),
         ("a:\n\t- b\n", r"a.yaml, line 2: found character '\\t'"),
+        ("a: 1\nb: 0x" + "f" * 5000 + "\n", "a.yaml, line 2: the number 0xf+ ... is too large"),
+        ("a: 1\nb: [" + "9" * 5000 + "]\n", "a.yaml, line 2: the number 9+ ... is too large"),
+        ("a: 9223372036854775808\n", "a.yaml, line 1: the number 9223372036854775808 is too large"),
+        ("a: -1e999\n", "a.yaml, line 1: the number -1e999 is too large"),
+        ("a: {epoch\n", "a.yaml, line 2: "),
         ("a: &x 1\nb: *x\n", r"a.yaml, line 2: aliases \(\*name\) are not used here"),
         ("a: 1\n---\nb: 2\n", "a.yaml, line 2: .*another document"),
         ("a: 1\nb: !!python/object/apply:os.system ['echo']\n", "a.yaml, line 2: could not determine a constructor"),

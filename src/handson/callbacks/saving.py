@@ -148,6 +148,8 @@ class CSVLogger(Callback):
     """
 
     def __init__(self, filename: str | os.PathLike[str], separator: str = ",", append: bool = False) -> None:
+        if not isinstance(separator, str) or len(separator) != 1 or separator in '"\r\n':
+            raise HandsonError(f"CSVLogger: separator is one character, such as ',' or ';'; got {separator!r}.")
         self.filename, self.separator, self.append = os.fspath(filename), separator, append
         self._lines: list[list[Any]] = []
         self._behind = False

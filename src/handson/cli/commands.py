@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from handson.core import console
+
 if TYPE_CHECKING:
     from handson.workflow.experiment import Experiment
     from handson.workflow.runs import Run
@@ -35,12 +37,16 @@ def explore(
     classes: Annotated[bool, typer.Option(help="The targets are classes, also when they are numbers.")] = False,
     image: Annotated[str | None, typer.Option(help="The column that holds images.")] = None,
     picture: Annotated[Path | None, typer.Option(help="Where to write a sheet of pictures (.png).")] = None,
+    csv: Annotated[
+        list[str] | None,
+        typer.Option(help="How a CSV file is written, such as separator=';', header=false or encoding=latin-1."),
+    ] = None,
 ) -> None:
     """Show what is in a data set.
 
     Columns with their ranges, which values are missing together, duplicates, the balance of classes, images.
     """
-    from handson.cli.exploration import read_to_explore
+    from handson.cli.exploration import csv_format, read_to_explore
     from handson.cli.tables import show_exploration
     from handson.data.reading.explore import explore as look
 
@@ -48,7 +54,9 @@ def explore(
     wanted: Any = targets.split(",") if targets else None
     if wanted and (data.endswith(".npz") or len(wanted) == 1):
         wanted = wanted[0]
-    source, words = read_to_explore(Path(data), wanted, inputs, image, "auto" if classes else None)
+    source, words = read_to_explore(
+        Path(data), wanted, inputs, image, "auto" if classes else None, csv_format(csv or [])
+    )
     found = look(source)
     found.remarks += [f"column {name!r} holds words and is left out; for classes: --targets {name}." for name in words]
     show_exploration(found)
@@ -56,7 +64,7 @@ def explore(
         from handson.plots import plot_exploration
 
         plot_exploration(found, picture)
-        typer.echo(f"pictures: {picture}")
+        console.say(f"pictures: {picture}")
 
 
 @app.command()
@@ -89,6 +97,8 @@ def fit(
     chosen.fit.epochs = epochs or chosen.fit.epochs
     chosen.fit.seed = chosen.fit.seed if seed is None else seed
     source = chosen.read_data()
+    for note in () if quiet else source.notes:
+        console.say(f"note: {note}")
     run = Run.create(chosen, runs)
     try:
         run.fit(source, verbose=0 if quiet else "auto")
@@ -111,7 +121,7 @@ def resume(
     """
     found = _run(run, runs)
     if found.finished and not force:
-        typer.echo(f"{found.folder} is finished; there is nothing to do.")
+        console.say(f"{found.folder} is finished; there is nothing to do.")
     else:
         found.fit(found.read_data(data), verbose=0 if quiet else "auto", resume="force" if force else "auto")
     _show_report(found, "report.json")
@@ -128,7 +138,7 @@ def rewind(
     Later checkpoints are set aside; handson resume goes on from there.
     """
     found = _run(run, runs)
-    typer.echo(f"{found.folder} is at step {found.rewind(to)}. To go on: handson resume {found.folder}")
+    console.say(f"{found.folder} is at step {found.rewind(to)}. To go on: handson resume {found.folder}")
 
 
 @app.command()
@@ -152,7 +162,7 @@ def curves(run: RunName, runs: RunsFolder = Path("runs")) -> None:
     Training and validation error by epoch; of specialists also the weighted mean.
     """
     for path in _run(run, runs).draw_curves():
-        typer.echo(path)
+        console.say(str(path))
 
 
 @app.command()
@@ -255,5 +265,5 @@ def _show_report(run: Run, name: str) -> None:
     if report is not None:
         means = report.validation | ({} if report.rmse is None else {"rmse": report.rmse})
         shown = "  ".join(f"{key} {value:.4g}" for key, value in means.items())
-        typer.echo(f"validation: {shown}  ({report.seconds:.0f} s)")
-    typer.echo(f"run folder: {run.folder}")
+        console.say(f"validation: {shown}  ({report.seconds:.0f} s)")
+    console.say(f"run folder: {run.folder}")

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from handson.core.console import shown
 from handson.data.reading.keypoints import find_points
 
 if TYPE_CHECKING:
@@ -17,9 +18,16 @@ if TYPE_CHECKING:
 MOST_ROWS = 40
 
 
+class _Console(Console):
+    """A console that gets text of files only as the terminal can show it."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        return super().render_str(shown(text), **options)
+
+
 def _console() -> Console:
     """A console that shows brackets and colons in names as they are."""
-    return Console(highlight=False, markup=False, emoji=False)
+    return _Console(highlight=False, markup=False, emoji=False)
 
 
 def _table(title: str, *columns: str) -> Table:
@@ -33,7 +41,7 @@ def show_exploration(found: Exploration) -> None:
     """Print what `explore` found."""
     console, data = _console(), found.data
     kind = "images" if data.kind == "images" else f"rows, {len(data.input_names)} inputs"
-    console.print(Text(data.source, "bold"), f": {len(data)} {kind}, task: {data.task}", sep="")
+    console.print(Text(shown(data.source), "bold"), f": {len(data)} {kind}, task: {data.task}", sep="")
     if found.images:
         table = _table("\nimages", "", "")
         for name, value in found.images.items():

@@ -26,7 +26,7 @@ class HandsonError(ValueError):
     """
 
     def __init__(self, message: object = "") -> None:
-        super().__init__("".join(map(_shown, str(message))))
+        super().__init__(printable(str(message)))
 
 
 class NotBuiltError(HandsonError):
@@ -37,12 +37,23 @@ class TrainingError(HandsonError):
     """Training stopped because it cannot go on, for example at a loss that is not a number."""
 
 
+def printable(text: str) -> str:
+    """A text for a terminal: control characters, which a file may bring along, are shown and do not reach it.
+
+    Examples
+    --------
+    >>> printable(f"a{chr(27)}[31mb").isprintable()
+    True
+    """
+    return text if text.isprintable() else "".join(map(_shown, text))
+
+
 def _shown(letter: str) -> str:
     return letter if letter.isprintable() or letter == "\n" else ascii(letter)[1:-1]
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """A sentence naming the known names nearest to a misspelt one, or the empty string.
+    """A sentence naming the known names nearest to a misspelt one, never that name itself, or the empty string.
 
     Parameters
     ----------
@@ -59,6 +70,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
     ''
     """
     likeness: dict[str, float] = {}
+    known = (entry for entry in map(str, known) if entry != str(name))
     for entry in sorted(map(str, islice(known, MOST_COMPARED)), key=str.swapcase):
         matcher = SequenceMatcher(None, str(name)[:MOST_LETTERS].casefold(), entry[:MOST_LETTERS].casefold())
         ratio = matcher.ratio() if min(matcher.real_quick_ratio(), matcher.quick_ratio()) >= 0.6 else 0.0

@@ -185,7 +185,7 @@ class Ensemble:
             The loss; with metrics a list of the loss and the metrics; with `return_dict` a dictionary by name.
         """
         net, inputs = self.members[0], inputs_of(x)
-        rows = prepare_rows(net, inputs, y, sample_weight)
+        rows = prepare_rows(net, inputs, arrays.targets_by_name(y, net.target_names), sample_weight)
         prediction = torch.from_numpy(self.predict(inputs, batch_size))
         scale = net.target_scaling.apply if net.target_scaling is not None else lambda values: values
         sums = Sums()

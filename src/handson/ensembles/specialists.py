@@ -176,13 +176,13 @@ class Specialists:
         Specialists
             Itself.
         """
-        inputs, targets = arrays.as_tensor(x, "inputs").numpy(), self._targets(y)
+        inputs, targets = self._inputs(x), self._targets(y)
         if self.groups == "auto":
             self.groups = find_groups(targets, self.columns)
         seed = (self.model.seed or 0) if seed is None else seed
         parts = [(inputs, targets)]
         if validation_data is not None:
-            parts.append((arrays.as_tensor(validation_data[0], "inputs").numpy(), self._targets(validation_data[1])))
+            parts.append((self._inputs(validation_data[0]), self._targets(validation_data[1])))
         elif validation_split:
             rows = split(len(inputs), validation_split, seed, None, groups)
             parts = [(inputs[rows.train], targets[rows.train]), (inputs[rows.validation], targets[rows.validation])]
@@ -254,6 +254,9 @@ class Specialists:
             parts = [part[positions] if part.dim() else part for part in (scaling.shift, scaling.scale)]
             net.target_scaling = Scaling(*parts)
 
+    def _inputs(self, x: Any) -> np.ndarray:
+        return arrays.as_tensor(arrays.by_name(x, self.model.input_names, "inputs"), "inputs").numpy()
+
     def _need_fitted(self) -> None:
         if not self.models:
             raise HandsonError("the specialists are not trained yet: call fit first.")
@@ -266,6 +269,7 @@ class Specialists:
         ndarray of float32, shape (n, all columns)
         """
         self._need_fitted()
+        x = arrays.by_name(x, self.model.input_names, "inputs")
         together = self.model.predict(x, batch_size)
         for name, net in self.models.items():
             together[:, [self.columns.index(column) for column in self.groups[name]]] = net.predict(x, batch_size)

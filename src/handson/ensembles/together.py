@@ -174,7 +174,8 @@ def _programs(trainings: Sequence[Training]) -> tuple[list[Training], str]:
 
 def _obstacle(training: Training) -> str | None:
     """Why a net does not train as a compiled program, None if it does."""
-    net, inputs = training.net, arrays.as_rows(training.inputs, "inputs")
+    net = training.net
+    inputs = arrays.as_rows(arrays.by_name(training.inputs, net.input_names, "inputs"), "inputs")
     arrays.check_rows(inputs, {})
     net.ensure_built(inputs)
     job = Job(net, net.device, net.loss, net.metrics, net.optimizer, Batches(inputs, inputs))

@@ -83,6 +83,8 @@ class Model(Verbs, Layer):
         self.history: History | None = None
         self.input_scaling: list[Scaling | None] | None = None
         self.target_scaling: list[Scaling | None] | None = None
+        # Columns of DataFrames, known from `fit` on.
+        self.input_columns: list[str] | None = None
         self.target_names: list[str] | None = None
         self.graph: Graph | None = None
         self._outputs: Shapes = None

@@ -148,7 +148,7 @@ class Verbs:
         Parameters
         ----------
         x : array, tensor or DataFrame, shape (n, ...)
-            Inputs, one row for each sample; images are channels-last. Never written to.
+            Inputs, one row a sample; images are channels-last. Columns of a DataFrame are found by name from then on.
         y : array, tensor, Series or DataFrame, shape (n,) or (n, ...)
             Targets; NaN where one is missing.
         batch_size : int, optional
@@ -254,7 +254,7 @@ class Verbs:
         Parameters
         ----------
         x : array, tensor or DataFrame, shape (n, ...)
-            Inputs.
+            Inputs; those columns of a DataFrame that the net was fitted on, in any order.
         batch_size : int, optional
             Rows at a time; the outputs do not depend on it beyond rounding.
         verbose : int

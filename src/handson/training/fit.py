@@ -44,11 +44,20 @@ def fit(model: Model, x: Any, y: Any, arguments: Arguments) -> History:
     """Train a net: see `Model.fit`."""
     model.verbose, history = arguments.verbose, History()
     with _preparing:
+        y = _named(model, x, y)
         rows = prepare_rows(model, x, y, arguments.sample_weight, arguments.class_weight, arguments.missing)
     with recording(arguments.run, arguments.resume, arguments.checkpoint_seconds, model) as record:
         with _preparing:
             engine, validation = _prepare(model, rows, arrays.columns_of(y), arguments, history, record)
         return _run(model, engine, arguments, history, validation, record)
+
+
+def _named(model: Model, x: Any, y: Any) -> Any:
+    """Remember the columns of a DataFrame of inputs; the targets, their columns in the order that the net knows."""
+    names = arrays.input_names(x)
+    model.input_names = model.input_names or names
+    known, given = model.target_names, arrays.columns_of(y)
+    return arrays.by_name(y, known, "targets") if known and given and sorted(known) == sorted(given) else y
 
 
 def _prepare(
@@ -61,8 +70,8 @@ def _prepare(
 ) -> tuple[Engine, Rows | None]:
     """The engine that trains on these rows, and the rows to validate on."""
     arguments.seed = seed = _run_seed(model, record.seed(arguments.seed))
-    rows, validation = _validation(model, rows, arguments, history)
     model.target_names = columns or model.target_names
+    rows, validation = _validation(model, rows, arguments, history)
     augment = _augmentation(arguments.augment, model, rows)
     job = make_job(model, rows, arguments.batch_size, arguments.shuffle, seed, augment)
     record.begin(lambda: of_run(model, rows, validation, arguments.describe()), seed)
@@ -136,7 +145,8 @@ def _validation(model: Model, rows: Rows, arguments: Arguments, history: History
     if data is not None:
         if not isinstance(data, (tuple, list)) or len(data) not in (2, 3):
             raise HandsonError("validation_data is (x, y) or (x, y, sample_weight).")
-        return rows, prepare_rows(model, data[0], data[1], data[2] if len(data) == 3 else None)
+        targets = arrays.targets_by_name(data[1], model.target_names)
+        return rows, prepare_rows(model, data[0], targets, data[2] if len(data) == 3 else None)
     if not arguments.validation_split:
         if arguments.groups is not None:
             raise HandsonError("groups decide how rows are split: give validation_split too, such as 0.2.")
@@ -161,7 +171,8 @@ def _augmentation(augment: Any, model: Model, rows: Rows) -> Any:
     if not hasattr(augment, "bind"):
         raise HandsonError(f"augment is a handson.data.Augment or a function of (inputs, targets); got {augment!r}.")
     columns = 0 if model.loss.targets == "labels" else rows.targets.shape[-1]
-    bound = augment.bind(rows.inputs, columns, model.target_names)
+    targets = rows.targets if columns else None
+    bound = augment.bind(rows.inputs, columns, model.target_names, targets)
     rows.masked = rows.masked or bound.loses_targets
     return bound
 
@@ -190,7 +201,7 @@ def evaluation_batch(inputs: Data, least: int = FEWEST_EVALUATED) -> int:
 def evaluate(model: Model, x: Any, y: Any, batch_size: int | None, sample_weight: Any) -> dict[str, float]:
     """Loss and metrics of some rows in evaluation mode: see `Model.evaluate`."""
     model.verbose = 0
-    rows = prepare_rows(model, x, y, sample_weight)
+    rows = prepare_rows(model, x, arrays.targets_by_name(y, model.target_names), sample_weight)
     engine = _engine(model, rows)
     size = whole("batch_size", batch_size or evaluation_batch(rows.inputs), 1)
     with closing(rows.batches(size, model.device)) as batches:
@@ -199,6 +210,7 @@ def evaluate(model: Model, x: Any, y: Any, batch_size: int | None, sample_weight
 
 def predict(model: Model, x: Any, batch_size: int | None) -> np.ndarray:
     """Outputs in the units of the targets: see `Model.predict`."""
+    x = arrays.by_name(x, model.input_names, "inputs")
     inputs = arrays.as_rows(x, "inputs")
     if len(inputs) == 0 and model.output_shape is not None:
         return np.zeros((0, *(size or 0 for size in model.output_shape[1:])), np.float32)
@@ -219,7 +231,7 @@ def predictor(model: Model) -> Engine:
 def train_on_batch(model: Model, x: Any, y: Any, sample_weight: Any, class_weight: Any) -> dict[str, float]:
     """One step on one batch: see `Model.train_on_batch`."""
     model.verbose = 0
-    rows = prepare_rows(model, x, y, sample_weight, class_weight)
+    rows = prepare_rows(model, x, _named(model, x, y), sample_weight, class_weight)
     seed = derive(model.seed or 0, "train_on_batch")
     job = make_job(model, rows, len(rows.inputs), False, seed, None)
     engine, sums, age = choose(job), Sums(), model.optimizer.iterations

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, ValidationError
 
 from handson.core.errors import HandsonError, nearest, shortened
+from handson.data.reading.csv_layout import CsvFormat
 from handson.data.reading.dataset import Dataset
 from handson.data.reading.sources import check_exists, read
 from handson.workflow import yaml_file
@@ -149,6 +150,7 @@ class DataSection(_Section):
     input_names: Names | None = None
     target_names: Names | None = None
     classes: Names | None = None
+    csv: Annotated[dict[str, Any] | None, BeforeValidator(lambda value: CsvFormat.of(value).to_dict() or None)] = None
 
 
 class SplitSection(_Section):

@@ -5,6 +5,7 @@ Numbers and booleans follow YAML 1.2: ``1e-3`` is a number, and ``no`` is a word
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -17,6 +18,8 @@ from handson.core.errors import HandsonError, shortened
 
 # An experiment is a page of text; these bounds keep a hostile file from taking memory or time.
 MOST_BYTES, MOST_ENTRIES, MOST_DEPTH = 1 << 16, 5000, 40
+# Characters of a whole number: all that fit into 64 bits are shorter.
+LONGEST_NUMBER = 30
 # Words of a message that are looked for.
 MOST_WORDS = 20
 
@@ -53,7 +56,22 @@ class _Loader(yaml.SafeLoader):
 
     def construct_int(self, node: Any) -> int:
         text = self.construct_scalar(node)
-        return int(text, 0) if text.startswith(("0o", "0x")) else int(text)
+        if len(text) <= LONGEST_NUMBER:
+            value = int(text, 0) if text.startswith(("0o", "0x")) else int(text)
+            if abs(value) < 1 << 63:
+                return value
+        raise self._too_large(node)
+
+    def construct_float(self, node: Any) -> float:
+        text = self.construct_scalar(node)
+        value = float(text.replace(".", "", 1) if text.lower().lstrip("+-") in (".inf", ".nan") else text)
+        if math.isinf(value) and "inf" not in text.lower():
+            raise self._too_large(node)
+        return value
+
+    def _too_large(self, node: Any) -> yaml.MarkedYAMLError:
+        problem = f"the number {shortened(node.value, 40)} is too large"
+        return yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
 
 
 class _Dumper(yaml.SafeDumper):
@@ -68,6 +86,7 @@ class _Dumper(yaml.SafeDumper):
 
 
 _Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_int)
+_Loader.add_constructor("tag:yaml.org,2002:float", _Loader.construct_float)
 _Dumper.add_representer(float, _Dumper.represent_number)
 for _owner in (_Loader, _Dumper):
     _owner.yaml_implicit_resolvers = {}

@@ -97,6 +97,8 @@ def _load(file: IO[bytes], size: int, where: str, place: tuple[Path, int] | None
     shape, columns_first, dtype = _HEADERS[version](file)
     if math.prod(shape) * dtype.itemsize > size and not dtype.hasobject:
         raise ValueError(f"it declares an array of shape {shape} and type {dtype}, and has {size:,} bytes")
+    if not dtype.itemsize or math.prod(shape[1:]) == 0:
+        raise HandsonError(f"{where} holds nothing in its rows: it has the shape {shape} and the type {dtype}.")
     if place is not None and dtype.kind in "biuf" and is_large(math.prod(shape) * _kept_bytes(dtype), free_memory()):
         path, start = place
         return np.memmap(path, dtype, "r", start + file.tell(), shape, "F" if columns_first else "C")
@@ -126,7 +128,7 @@ def read_npy(path: Path, targets: Any = None, target_names: Any = None) -> Datas
         raise HandsonError(
             f"{path} holds one array, and targets={targets!r} names another: give the '.npy' file that holds it."
         )
-    values = _values(load_array(Path(targets)))
+    values = load_array(Path(targets))
     names = _column_names(values, target_names, Path(targets).stem, Path(targets))
     return Dataset(inputs, values, [], names, source=str(path))
 
@@ -156,16 +158,7 @@ def read_npz(
     classes = classes if classes == "auto" else texts(classes, "classes")
     named = [] if values is None else _column_names(values, target_names, str(targets), path)
     input_names = [] if array.ndim == 4 else _column_names(array, input_names, inputs, path)
-    values = None if values is None else _values(values)
     return Dataset(array, values, input_names, named, None, grouped, None, str(path)), classes
-
-
-def _values(targets: np.ndarray) -> np.ndarray:
-    """Targets with a column axis and as float32, if they are no whole numbers."""
-    if targets.dtype.kind != "f":
-        return targets
-    with np.errstate(over="ignore"):
-        return targets.astype(np.float32).reshape(len(targets), -1)
 
 
 def _column_names(values: np.ndarray | MappedRows, given: Any, key: str, path: Path) -> list[str]:

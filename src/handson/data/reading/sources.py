@@ -17,7 +17,7 @@ from handson.data.reading.classes import as_classes
 from handson.data.reading.dataset import Dataset
 from handson.data.reading.image_folders import read_folder
 
-TABLES = (".csv", ".gz", ".bz2", ".xz", ".zip", ".parquet")
+TABLES = (".csv", ".tsv", ".gz", ".bz2", ".xz", ".zip", ".parquet")
 
 
 def read(
@@ -31,6 +31,7 @@ def read(
     input_names: Any = None,
     target_names: Any = None,
     classes: Any = None,
+    csv: Any = None,
 ) -> Dataset:
     """Read a data set.
 
@@ -40,8 +41,8 @@ def read(
     Parameters
     ----------
     path : str or path
-        A table ('.csv', '.parquet'; a column may hold images as space-separated numbers), arrays ('.npz', '.npy'), or
-        a folder of images (the classes are its subfolders, if it has some).
+        A table ('.csv', '.tsv', '.parquet'; a column may hold images as space-separated numbers), arrays ('.npz',
+        '.npy'), or a folder of images (the classes are its subfolders, if it has some).
     targets : str or list of str, optional
         Target columns of a table; the name of an array in an '.npz' file; for an '.npy' file, another one.
     inputs : str or list of str, optional
@@ -58,7 +59,12 @@ def read(
         Names of the columns of arrays, or the name of the array in an '.npz' file that holds them.
     classes : list of str or str, optional
         Names of the classes 0, 1, ..., or the name of the array that holds them: words are looked up in them, and
-        whole numbers count in them. 'auto' numbers whatever values there are; words are always classes.
+        whole numbers that are none of them count in them. 'auto' numbers whatever values there are; words are always
+        classes, and so are codes such as '007'. Classes of tables are read as they are written, so that one may be
+        called 'NA' or 'None'; an empty field is a missing one.
+    csv : dict or CsvFormat, optional
+        How a CSV file is written where its first lines do not show it: 'separator', 'decimal', 'thousands', 'encoding',
+        and 'header', False for a file without one or a list with the names of the columns.
 
     Raises
     ------
@@ -82,6 +88,8 @@ def read(
         check_plain(path, path.stat())
     groups = _groups_file(groups)
     suffix = path.suffix.lower()
+    if csv and suffix not in TABLES:
+        raise HandsonError(f"{path} is no CSV file, and csv={csv!r} says how one is written. Leave it out.")
     if path.is_dir():
         data = read_folder(path, image_shape)
     elif suffix == ".npz":
@@ -92,14 +100,14 @@ def read(
             check_plain(Path(targets), Path(targets).stat())
         data = read_npy(path, targets, target_names)
     elif suffix in TABLES:
-        from handson.data.reading.tables import read_table, table_dataset
+        from handson.data.reading.tables import read_table, table_dataset, text_columns
 
-        frame, images = read_table(path, image, image_shape)
+        frame, images = read_table(path, image, image_shape, csv, text_columns(targets, groups, ids))
         data = table_dataset(frame, images, path, targets, inputs, groups, ids, classes)
     else:
         raise HandsonError(
-            f"{path}: files of the kind {path.suffix or 'without an ending'!r} are not read. Tables: .csv, .parquet; "
-            f"arrays: .npz, .npy; images: a folder of them."
+            f"{path}: files of the kind {path.suffix or 'without an ending'!r} are not read. Tables: .csv, .tsv, "
+            f".parquet; arrays: .npz, .npy; images: a folder of them."
         )
     if len(data) == 0:
         raise HandsonError(f"{path} has no rows.")

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-import csv
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from csv import reader
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from handson.core.errors import HandsonError, listing, nearest
+from handson.core.errors import HandsonError, listing, nearest, shortened
+from handson.data.reading.columns import as_labels, as_numbers, as_targets, set_apart, with_points
+from handson.data.reading.csv_layout import (
+    MISSING,
+    TABLE,
+    CsvFormat,
+    Layout,
+    check_names,
+    look,
+    not_decoded,
+    without_blank,
+)
 from handson.data.reading.damage import reading
 from handson.data.reading.dataset import Dataset
 from handson.data.reading.image_columns import find_image_column, parse_images, read_images, side_lengths
@@ -19,22 +30,29 @@ from handson.data.reading.unpacked import check_unpacked
 
 # Smaller files than this are read by pandas and NumPy in less time than the kernels take to compile.
 WORTH_COMPILING = 1 << 25
-TABLE = "a table that can be read"
 
 
 def read_table(
-    path: Path, image: str | None = None, image_shape: Sequence[int] | None = None
+    path: Path,
+    image: str | None = None,
+    image_shape: Sequence[int] | None = None,
+    csv: Any = None,
+    texts: Sequence[str] = (),
 ) -> tuple[pd.DataFrame, np.ndarray | None]:
     """A table, and apart from it the images that one of its columns holds.
 
     Parameters
     ----------
     path : Path
-        A '.csv' (also compressed) or '.parquet' file.
+        A '.csv' or '.tsv' file (also compressed), or a '.parquet' file.
     image : str, optional
         The column with images; by default the one whose first entry holds many numbers.
     image_shape : (int, int), optional
         Height and width; by default square.
+    csv : CsvFormat or dict, optional
+        How the file is written, where it does not show.
+    texts : list of str
+        Columns that are kept as they are written: '007' and 'None' are texts there.
 
     Returns
     -------
@@ -46,51 +64,78 @@ def read_table(
     Raises
     ------
     HandsonError
-        For an empty file, and for an image of the wrong size or with something that is not a number, naming the row.
+        For an empty file, a header that cannot be one, and for an image of the wrong size or with something that is
+        not a number, naming the row.
     """
+    given = CsvFormat.of(csv)
     if path.stat().st_size == 0:
         raise HandsonError(f"{path} is empty.")
     check_unpacked(path)
     if path.suffix.lower() == ".parquet":
+        if csv is not None and given != CsvFormat():
+            raise HandsonError(f"{path} is a Parquet file: csv={given.to_dict()} says nothing about it. Leave it out.")
         return _split_images(_read_parquet(path), image, image_shape, path)
-    if path.suffix.lower() == ".csv" and path.stat().st_size > WORTH_COMPILING:
-        found = _read_pieces(path, image, image_shape)
+    layout = look(path, given)
+    if path.suffix.lower() == ".csv" and path.stat().st_size > WORTH_COMPILING and layout.is_plain:
+        found = _read_pieces(path, layout, texts, image, image_shape)
         if found is not None:
             return found
-    return _split_images(_read_csv(path, path), image, image_shape, path)
+    return _split_images(_read_csv(path, layout, texts, path), image, image_shape, path)
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:
+    """Whole numbers stay so where some are missing: as floats those above 2**53 would merge."""
     try:
+        from pyarrow.parquet import read_schema
+
         with reading(path, "a Parquet file, or is damaged"):
-            return pd.read_parquet(path).rename(columns=str)
+            check_names(read_schema(path).names, str(path))
+            return pd.read_parquet(path, dtype_backend="numpy_nullable").rename(columns=str)
     except ImportError:
         raise HandsonError("Parquet files need pyarrow: pip install 'handson[parquet]'.") from None
 
 
-def _read_csv(source: Any, path: Path) -> pd.DataFrame:
-    """A table from the file itself or from a part of it; its first column never becomes the rows' names."""
+def _read_csv(source: Any, layout: Layout, texts: Sequence[str], path: Path) -> pd.DataFrame:
+    """A table from the file itself or from a part of it."""
+    texts = [name for name in texts if name in layout.names]
+    arguments = layout.arguments() | (_as_written(texts, layout) if texts else {})
     with reading(path, TABLE), warnings.catch_warnings():
         warnings.simplefilter("error", pd.errors.ParserWarning)
         try:
-            return pd.read_csv(source, index_col=False)
+            frame = pd.read_csv(source, **arguments).rename(columns=str)
+        except UnicodeError as error:
+            raise not_decoded(path, error) from None
         except pd.errors.EmptyDataError:
             raise HandsonError(f"{path} is empty: it has no columns.") from None
         except pd.errors.ParserWarning:
-            columns = len(pd.read_csv(path, nrows=0).columns)
+            first = pd.read_csv(path, nrows=1, **(arguments | {"index_col": None}))
+            fields = len(first.columns) + (0 if isinstance(first.index, pd.RangeIndex) else first.index.nlevels)
             raise HandsonError(
-                f"{path}: the rows have more fields than the {columns} columns of the header, from row 0 on, which "
-                f"has {columns + pd.read_csv(path, nrows=1).index.nlevels}. Give every column a name."
+                f"{path}: the rows have more fields than the {len(layout.names)} columns of the header, from row 0 on, "
+                f"which has {fields}. Give every column a name."
             ) from None
+    for name in texts:
+        frame[name] = with_points(frame[name], layout.decimal, layout.thousands)
+    return frame
+
+
+def _as_written(texts: Sequence[str], layout: Layout) -> dict[str, Any]:
+    """The arguments by which pandas leaves some columns as they are written, words such as 'NA' included."""
+    others = [name or f"Unnamed: {place}" for place, name in enumerate(layout.names)]
+    missing = sorted(MISSING)
+    return {
+        "dtype": dict.fromkeys(texts, str),
+        "keep_default_na": False,
+        "na_values": {name: missing for name in others if name not in texts},
+    }
 
 
 def _read_pieces(
-    path: Path, image: str | None, image_shape: Sequence[int] | None
+    path: Path, layout: Layout, texts: Sequence[str], image: str | None, image_shape: Sequence[int] | None
 ) -> tuple[pd.DataFrame, np.ndarray] | None:
     """The fast way: pixels straight from the bytes of the file; None where something in it is not as simple as that."""
-    csv.field_size_limit(1 << 26)
     with reading(path, TABLE), path.open(newline="", encoding="utf-8-sig") as file:
-        lines = _without_blank(csv.reader(file))
+        lines = without_blank(reader(file))
         header, first = next(lines, []), next(lines, [])
     name = image or find_image_column(header, first)
     if name not in header or header.index(name) >= len(first):
@@ -99,21 +144,17 @@ def _read_pieces(
     if found is None:
         return None
     rest, images = found
-    frame = _read_csv(rest, path).drop(columns=name)
+    frame = _read_csv(rest, layout, texts, path).drop(columns=name)
     if len(frame) != len(images):
         return None
     return frame, images.reshape(-1, *side_lengths(images.shape[1], image_shape, f"{path}, row 0: the image"), 1)
-
-
-def _without_blank(lines: Iterator[list[str]]) -> Iterator[list[str]]:
-    return (line for line in lines if len(line) > 1 or any(map(str.strip, line)))
 
 
 def check_column(name: str, columns: Sequence[str], path: Path, what: str) -> None:
     """Raise unless a column is there; the message names the nearest."""
     if name not in columns:
         raise HandsonError(
-            f"{path} has no column {name!r} ({what}).{nearest(name, columns)} Columns: {listing(columns)}."
+            f"{path} has no column {name!r} ({what}).{nearest(name, columns)} Columns: {shortened(listing(columns))}."
         )
 
 
@@ -149,6 +190,8 @@ def table_dataset(
 ) -> Dataset:
     """A data set from a table: the named target columns, the others (or the images) as inputs.
 
+    A first column that only numbers the rows, as pandas saves it, is no input: it names the rows.
+
     Parameters
     ----------
     frame, images : DataFrame, ndarray
@@ -164,8 +207,11 @@ def table_dataset(
     classes : list of str or 'auto', optional
         Given, the target column may hold any words; see `handson.data.reading.classes`.
     """
-    columns: Any = frame.columns
     aside = [name for name in (groups if isinstance(groups, str) else None, ids) if name]
+    named = [*listed(inputs, []), *listed(targets, []), *aside]
+    strict = inputs is None and images is None
+    frame, numbers, notes = set_apart(frame, path, named, strict)
+    columns: Any = frame.columns
     for name in aside:
         check_column(name, columns, path, "groups or ids")
     names = _target_columns(frame, targets, aside, images is not None)
@@ -175,68 +221,40 @@ def table_dataset(
         input_names, array = [], images
     else:
         others = {*names, *aside}
-        input_names = _listed(inputs, [name for name in columns if name not in others])
+        input_names = listed(inputs, [name for name in columns if name not in others])
         for name in input_names:
             check_column(name, columns, path, "an input")
         if not input_names:
             raise HandsonError(f"{path} has no input columns.")
-        array = _numbers(frame, input_names, path, "leave the column out with inputs=[...]")
+        array = as_numbers(frame, input_names, path, "leave the column out with inputs=[...]")
+    numbers = frame[ids] if ids else numbers
     return Dataset(
         array,
-        _targets(frame, names, path, classes),
+        as_targets(frame, names, path, classes),
         input_names,
         names,
         None,
-        frame[groups].to_numpy() if isinstance(groups, str) else groups,
-        frame[ids].to_numpy() if ids else None,
+        as_labels(frame[groups]) if isinstance(groups, str) else groups,
+        None if numbers is None else as_labels(numbers),
         str(path),
+        notes,
     )
 
 
-def _listed(names: Any, default: list[str]) -> list[str]:
+def text_columns(targets: Any, groups: Any, ids: Any) -> list[str]:
+    """The columns that are kept as they are written: one target, which may hold classes, groups and ids."""
+    names = listed(targets, [])
+    return [*(names if len(names) == 1 else []), *(name for name in (groups, ids) if isinstance(name, str))]
+
+
+def listed(names: Any, default: list[str]) -> list[str]:
     """One name or several as a list."""
     if names is None:
         return default
-    return [names] if isinstance(names, str) else [str(name) for name in names]
+    return [str(name) for name in names] if isinstance(names, (list, tuple)) else [str(names)]
 
 
 def _target_columns(frame: pd.DataFrame, targets: Any, aside: list[str], images: bool) -> list[str]:
     if targets is None and images:
         return [name for name in frame.columns if name not in aside and pd.api.types.is_numeric_dtype(frame[name])]
-    return _listed(targets, [])
-
-
-def _targets(frame: pd.DataFrame, names: list[str], path: Path, classes: Any) -> np.ndarray | None:
-    """Targets as numbers; one column of words as these words, if they are not mostly numbers."""
-    if not names:
-        return None
-    if len(names) == 1 and not pd.api.types.is_numeric_dtype(frame[names[0]]):
-        present = frame[names[0]].dropna()
-        if classes is not None or pd.to_numeric(present, errors="coerce").notna().mean() < 0.5:
-            return frame[names[0]].to_numpy(object)
-    return _numbers(frame, names, path, "say classes='auto' if these are classes")
-
-
-def _numbers(frame: pd.DataFrame, names: list[str], path: Path, cure: str) -> np.ndarray:
-    """Columns of numbers as float32, NaN where they are missing."""
-    chosen = frame[names]
-    with np.errstate(over="ignore"):
-        return _as_floats(chosen, path, cure)
-
-
-def _as_floats(chosen: pd.DataFrame, path: Path, cure: str) -> np.ndarray:
-    if all(isinstance(kind, np.dtype) and kind.kind in "biuf" for kind in chosen.dtypes):
-        return chosen.to_numpy(np.float32)
-    return np.stack([_column(column, path, cure) for _, column in chosen.items()], 1)
-
-
-def _column(column: pd.Series, path: Path, cure: str) -> np.ndarray:
-    numeric = pd.api.types.is_numeric_dtype(column)
-    numbers = column if numeric else pd.to_numeric(column.astype(object), errors="coerce")
-    words = np.flatnonzero(numbers.isna() & column.notna())
-    if len(words):
-        raise HandsonError(
-            f"{path}, row {words[0]}, column {column.name!r}: {str(column.iloc[words[0]])[:60]!r} is not a number. "
-            f"Code it as numbers, or {cure}."
-        )
-    return numbers.to_numpy(np.float32, na_value=np.nan)
+    return listed(targets, [])

@@ -17,6 +17,8 @@ from handson.data.reading.damage import reading
 MOST_BYTES, MOST_TIMES = 1 << 26, 100
 # Numbers in a Parquet file, and numbers for each of its bytes.
 MOST_NUMBERS, MOST_NUMBERS_A_BYTE = 1 << 23, 100
+# The widest tables of genes and spectra have fewer columns.
+MOST_COLUMNS = 100_000
 LONGEST_LINE, CHUNK = 1 << 24, 1 << 20
 OPENERS: dict[str, Callable[[Path], Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 
@@ -51,6 +53,8 @@ def _check_parquet(path: Path) -> None:
     except ImportError:
         return  # the reader says what to install
     found = read_metadata(path)
+    if found.num_columns > MOST_COLUMNS:
+        raise HandsonError(f"{path} has {found.num_columns:,} columns; {MOST_COLUMNS:,} are read.")
     numbers = found.num_rows * found.num_columns
     if numbers > max(MOST_NUMBERS, MOST_NUMBERS_A_BYTE * path.stat().st_size):
         raise HandsonError(

@@ -11,8 +11,9 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from handson.core.errors import HandsonError
+from handson.core.errors import HandsonError, listing, nearest
 from handson.data.rows.mapped import LEAST_BYTES, Data, MappedRows, is_mapped, pieces
+from handson.data.rows.masked import masked_as_missing
 
 
 def columns_of(data: Any) -> list[str] | None:
@@ -23,13 +24,85 @@ def columns_of(data: Any) -> list[str] | None:
     return [str(name)] if name is not None and hasattr(data, "iloc") else None
 
 
+def input_names(data: Any) -> list[str] | None:
+    """The names of a DataFrame's columns, by which they are known from then on; None where columns are only counted.
+
+    Raises
+    ------
+    HandsonError
+        For a name that is there twice, and for the saved numbers of the rows.
+    """
+    if not hasattr(data, "columns"):
+        return None
+    names = columns_of(data) or []
+    if all(isinstance(column, (int, np.integer)) for column in data.columns):
+        return None
+    twice = next((name for name in names if names.count(name) > 1), None) if len(set(names)) < len(names) else None
+    if twice is not None:
+        raise HandsonError(f"inputs have the column {twice!r} twice. Give every column a name of its own.")
+    index = next((name for name in names if name.startswith("Unnamed: 0")), None)
+    if index is not None:
+        raise HandsonError(
+            f"inputs have the column {index!r}: the numbers of the rows, which a file was saved with. Leave it out, "
+            f"x.drop(columns={index!r}), or read the file with pd.read_csv(..., index_col=0)."
+        )
+    return names
+
+
+def by_name(data: Any, names: Sequence[str] | None, what: str) -> Any:
+    """The columns of a DataFrame that a net knows by name, in its order; other data as they are.
+
+    Parameters
+    ----------
+    data : array or DataFrame
+        What the user gave.
+    names : sequence of str, optional
+        The columns that the net was fitted on.
+    what : str
+        How to call the data in an error.
+
+    Raises
+    ------
+    HandsonError
+        When columns are missing; the message names them.
+
+    Examples
+    --------
+    >>> list(by_name(pd.DataFrame({"b": [1], "c": [2], "a": [3]}), ["a", "b"], "inputs"))
+    ['a', 'b']
+    """
+    found = columns_of(data) if hasattr(data, "columns") else None
+    if names is None or found is None or found == list(names):
+        return data
+    gone = [name for name in names if name not in found]
+    if gone:
+        raise HandsonError(
+            f"{what} have no column {listing(gone, 6)}, which the net was fitted on.{nearest(gone[0], found)} "
+            f"Columns: {listing(found)}. Without names, columns count as they lie: x.to_numpy()."
+        )
+    twice = next((name for name in names if found.count(name) > 1), None)
+    if twice is not None:
+        raise HandsonError(f"{what} have the column {twice!r} twice. Give every column a name of its own.")
+    places = [found.index(name) for name in names]
+    return data.iloc[:, places] if hasattr(data, "iloc") else data[[data.columns[place] for place in places]]
+
+
+def targets_by_name(y: Any, names: Sequence[str] | None) -> Any:
+    """Targets in the order of the columns that a net was fitted on, where there are several and they have names."""
+    found = columns_of(y) or []
+    if names is None or len(names) < 2 or all(map(str.isdigit, names)) or all(map(str.isdigit, found)):
+        return y
+    return by_name(y, names, "targets")
+
+
 def as_tensor(data: Any, what: str) -> Tensor:
     """The data as a tensor on its device, without a copy where that is possible; integers of 8 bits stay so.
 
     Parameters
     ----------
     data : array, tensor, DataFrame, Series or nested list
-        Numbers. NumPy arrays are shared, not copied, and must not change while they are used.
+        Numbers. NumPy arrays are shared, not copied, and must not change while they are used. What is masked becomes
+        NaN.
     what : str
         How to call it in an error.
 
@@ -49,18 +122,42 @@ def as_tensor(data: Any, what: str) -> Tensor:
     return tensor if tensor.dtype in (torch.uint8, torch.float32) else tensor.to(torch.float32)
 
 
-def as_rows(data: Any, what: str) -> Data:
-    """Like `as_tensor`, but large memory-mapped arrays stay in their files."""
+def as_rows(data: Any, what: str, double: bool = False) -> Data:
+    """Like `as_tensor`, but large memory-mapped arrays stay in their files; `double` keeps all digits, as float64."""
     if isinstance(data, MappedRows):
         return data
+    data = masked_as_missing(data)
     if is_mapped(data) and data.size * 4 > LEAST_BYTES:
         array = _as_numpy(data, what)
         return MappedRows(array, what) if is_mapped(array) else as_tensor(array, what)
+    if double:
+        exact = _checked(data, what)
+        return exact.to(torch.float64) if exact.dtype in (torch.float64, torch.int64, torch.int32) else as_tensor(data, what)
     return as_tensor(data, what)
 
 
+def as_ids(data: Any, what: str) -> Data | None:
+    """Whole numbers as int64; None for data of another type.
+
+    Examples
+    --------
+    >>> as_ids(np.array([[16777217]]), "inputs"), as_ids(np.array([0.5]), "inputs")
+    (tensor([[16777217]]), None)
+    """
+    kind = getattr(data, "dtype", None)
+    whole = not kind.is_floating_point and not kind.is_complex if isinstance(kind, torch.dtype) else None
+    if whole is None and not isinstance(data, MappedRows):
+        whole = np.asarray(data).dtype.kind in "iub"
+    if not whole:
+        return None
+    if isinstance(data, MappedRows):
+        return data.to(torch.int64)
+    return data.to(torch.int64) if isinstance(data, Tensor) else torch.from_numpy(np.asarray(data).astype(np.int64, copy=False))
+
+
 def as_labels(data: Any, what: str) -> Data:
-    """Integer labels as int64, with -1 where they are missing (NaN); fractions are an error."""
+    """Integer labels as int64, with -1 where they are missing (NaN or masked); fractions are an error."""
+    data = masked_as_missing(data)
     rows = as_rows(data, what) if is_mapped(data) or isinstance(data, MappedRows) else None
     if not isinstance(rows, MappedRows):
         return _whole(_checked(data, what), what)
@@ -83,7 +180,8 @@ def _whole(values: Tensor, what: str, first: int = 0) -> Tensor:
 
 
 def _checked(data: Any, what: str) -> Tensor:
-    """The data as a tensor of real numbers with rows."""
+    """The data as a tensor of real numbers with rows; what is masked is NaN."""
+    data = masked_as_missing(data)
     if not isinstance(data, Tensor):
         return _from_numpy(_as_numpy(data, what))
     if data.is_complex():

@@ -35,18 +35,28 @@ class Scaling:
         self.shift, self.scale = _numbers("shift", shift), _numbers("scale", scale)
         if bool((self.scale == 0).any()):
             raise HandsonError("scaling: scale must not be zero.")
+        self._shift, self._scale = self.shift.float(), self.scale.float()
 
     def to(self, device: torch.device) -> Scaling:
         """This scaling with its numbers on a device."""
         return Scaling(self.shift.to(device), self.scale.to(device))
 
+    @property
+    def needs_double(self) -> bool:
+        """Whether float32 would round the unscaled values by more than 1e-4 of the scale, as it does Julian dates."""
+        return bool((self.shift.abs() * 2.0**-24 > 1e-4 * self.scale.abs()).any())
+
     def apply(self, x: Tensor) -> Tensor:
-        """Scaled values."""
-        return (x - self.shift) / self.scale
+        """Scaled values, as float32; worked out in float64 for values of that type, and for whole numbers."""
+        if x.dtype == torch.float32:
+            return (x - self._shift) / self._scale
+        return ((x.double() - self.shift) / self.scale).float()
 
     def undo(self, x: Tensor) -> Tensor:
-        """The values that `apply` would turn into `x`."""
-        return x * self.scale + self.shift
+        """The values that `apply` would turn into `x`: float64 where float32 could not hold them."""
+        if self.needs_double:
+            return x.double() * self.scale + self.shift
+        return x * self._scale + self._shift
 
     def get_config(self) -> dict[str, Any]:
         """Shift and scale as JSON."""
@@ -55,7 +65,7 @@ class Scaling:
 
 def _numbers(name: str, value: Any) -> Tensor:
     try:
-        tensor = torch.as_tensor(value, dtype=torch.float32)
+        tensor = torch.as_tensor(value, dtype=torch.float64)
     except (TypeError, ValueError):
         tensor = torch.tensor(float("nan"))
     if tensor.dim() > 1 or not bool(torch.isfinite(tensor).all()):

@@ -59,10 +59,10 @@ class Blocks(Eager):
         >>> net = handson.Sequential([Conv2D(4, 3, activation="relu"), MaxPooling2D(), handson.layers.Flatten()])
         >>> Blocks.obstacle(Job(net, torch.device("cpu")))
         """
-        from handson.models.sequential import Sequential
-
-        if type(job.module) is not Sequential:
-            return "a net that is no Sequential"
+        if job.several:
+            return "a net with several inputs or outputs"
+        if not _layers(job):
+            return "a net that is no plain stack of layers"
         if job.device.type != "cpu":
             return f"the device {job.device.type}"
         if job.precision == "bfloat16":
@@ -78,19 +78,21 @@ class Blocks(Eager):
         self._watched, self._settings = self.job.watched(), self.job.settings()
         self._steps = list(_steps(self.job))
 
-    def forward(self, inputs: Tensor) -> Tensor:
+    def forward(self, inputs: list[Tensor]) -> list[Tensor]:
         if self.job.watched() != self._watched or self.job.settings() != self._settings:
             self._prepare()
         if self.job.module in self._watched:
             return super().forward(inputs)
-        x = inputs if self._scale_inputs is None else self._scale_inputs.apply(inputs)
+        (x,) = inputs
         for step in self._steps:
             x = step(x)
-        return x
+        return [x]
 
 
 def _layers(job: Job) -> list[Any]:
-    return list(job.module.layers)  # type: ignore[arg-type]
+    """The layers of a plain stack, none for any other net."""
+    chain = getattr(job.module, "chain", None)
+    return (chain() or []) if chain is not None else []
 
 
 def _fused(layer: Any, after: Any) -> bool:

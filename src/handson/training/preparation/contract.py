@@ -20,12 +20,15 @@ from handson.data.rows.arrays import as_labels, as_rows
 from handson.data.rows.mapped import Data, MappedRows, pieces
 from handson.losses import BinaryCrossentropy, Loss
 from handson.metrics import BinaryAccuracy, Metric
+from handson.training.preparation.compiled import Term
 
 # Rounding may push a probability this far outside of [0, 1], or the sum of several from 1.
 TOLERANCE = 1e-3
 
 
-def prepare_targets(y: Any, loss: Average, outputs: Tensor, columns: Sequence[str] | None = None) -> tuple[Data, bool]:
+def prepare_targets(
+    y: Any, loss: Average, outputs: Tensor, columns: Sequence[str] | None = None, double: bool = False
+) -> tuple[Data, bool]:
     """Targets in the shape and type that a loss wants, and whether some are missing.
 
     Parameters
@@ -38,6 +41,8 @@ def prepare_targets(y: Any, loss: Average, outputs: Tensor, columns: Sequence[st
         Outputs of the net for a few rows, for their shape.
     columns : sequence of str, optional
         Names of the target columns, for messages.
+    double : bool
+        Whether all digits are kept, as float64.
 
     Raises
     ------
@@ -48,7 +53,9 @@ def prepare_targets(y: Any, loss: Average, outputs: Tensor, columns: Sequence[st
     if loss.targets == "labels":
         labels = align(as_labels(y, "labels"), shaped, loss)
         return labels, _check_labels(labels, outputs.shape[-1], loss)
-    targets = align(as_rows(y, "targets").to(torch.float32), shaped, loss)
+    values = as_rows(y, "targets", double)
+    values = values if values.dtype == torch.float64 else values.to(torch.float32)
+    targets = align(values, shaped, loss)
     return targets, _check_values(targets, loss)
 
 
@@ -113,14 +120,21 @@ def _check_probabilities(targets: Data, loss: Average, low: float, high: float) 
                 )
 
 
-def check_outputs(outputs: Tensor, module: nn.Module, loss: Loss) -> None:
-    """Raise when the outputs of the net are not what the loss wants: logits into a loss of probabilities, say."""
-    if not bool(torch.isfinite(outputs).all()):
-        raise HandsonError(
-            "the untrained net gives NaN or infinite outputs for the first rows: scale the inputs (for example "
-            "compile(..., scale_inputs='standard')), or check the initial weights."
-        )
-    last = final_activation(module)
+def check_outputs(outputs: Sequence[Tensor], module: nn.Module, terms: Sequence[Term]) -> None:
+    """Raise when the outputs of the net are not what the losses want: logits into a loss of probabilities, say."""
+    if len(outputs) != len(terms):
+        raise HandsonError(f"the net gives {len(outputs)} outputs, and was built with {len(terms)}.")
+    for number, (output, term) in enumerate(zip(outputs, terms, strict=True)):
+        if not bool(torch.isfinite(output).all()):
+            raise HandsonError(
+                "the untrained net gives NaN or infinite outputs for the first rows: scale the inputs (for example "
+                "compile(..., scale_inputs='standard')), or check the initial weights."
+            )
+        if term.loss is not None:
+            _check_output(output, final_activation(module, number), term.loss)
+
+
+def _check_output(outputs: Tensor, last: Any, loss: Loss) -> None:
     if last is activations.softmax and outputs.shape[-1] == 1:
         raise HandsonError("a softmax over one output is always 1: use activation='sigmoid' for a single output.")
     from_logits = getattr(loss, "from_logits", None)
@@ -140,16 +154,24 @@ def check_outputs(outputs: Tensor, module: nn.Module, loss: Loss) -> None:
             )
 
 
-def final_activation(module: nn.Module) -> Any:
-    """The activation that the net's outputs come from, or None when that is not known."""
-    layers = list(getattr(module, "layers", []))
-    shape_only = {"Flatten", "Reshape", "Dropout", "InputLayer"}
-    while layers and type(layers[-1]).__name__ in shape_only:
-        layers.pop()
-    return getattr(layers[-1], "activation", None) if layers else None
+def final_activation(module: nn.Module, number: int = 0) -> Any:
+    """The activation that one of the net's outputs comes from, or None when that is not known."""
+    graph = getattr(module, "graph", None)
+    if graph is None:
+        return None
+    symbol = graph.exits[number]
+    while symbol.node is not None and len(symbol.node.inputs) == 1:
+        function = symbol.node.function
+        inner = getattr(function, "graph", None)
+        if inner is not None and len(inner.exits) == 1:
+            return final_activation(function)
+        if type(function).__name__ not in {"Flatten", "Reshape", "Dropout"}:
+            return getattr(function, "activation", None)
+        symbol = symbol.node.inputs[0]
+    return None
 
 
-def check_metrics(metrics: Sequence[Metric], loss: Loss, targets: Data, outputs: Tensor) -> None:
+def check_metrics(metrics: Sequence[Metric], loss: Average, targets: Data, outputs: Tensor) -> None:
     """Raise when a metric cannot be computed from these targets, or means nothing for them."""
     for metric in metrics:
         if (metric.targets == "labels") != (loss.targets == "labels"):

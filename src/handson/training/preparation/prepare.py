@@ -12,11 +12,14 @@ from torch import Tensor, nn
 from handson.core.errors import HandsonError
 from handson.data.rows import arrays
 from handson.data.rows.batches import Batches
+from handson.data.rows.feed import arriving
 from handson.data.rows.mapped import Data, MappedRows, pieces
+from handson.data.rows.masked import masked_as_missing
 from handson.data.rows.scaling import fit_scaling
 from handson.data.rows.split import split
 from handson.layers.base import Layer
-from handson.training.preparation import contract
+from handson.training.preparation import contract, given
+from handson.training.preparation.compiled import Term
 from handson.training.preparation.job import Job
 
 if TYPE_CHECKING:
@@ -28,17 +31,24 @@ PROBE_ROWS = 8
 
 @dataclass
 class Rows:
-    """Inputs, targets and weights of some rows, checked and ready for a net."""
+    """Inputs, targets and weights of some rows, as leaves, checked and ready for a net."""
 
-    inputs: Data
-    targets: Data
-    weights: Tensor | None
-    masked: bool
+    inputs: list[Data]
+    targets: list[Data]
+    weights: list[Tensor | None]
+    masked: list[bool]
+
+    def __len__(self) -> int:
+        return len(self.inputs[0])
 
     def take(self, rows: np.ndarray) -> Rows:
         """Some of these rows."""
-        weights = None if self.weights is None else self.weights[torch.from_numpy(rows).to(self.weights.device)]
-        return Rows(_taken(self.inputs, rows), _taken(self.targets, rows), weights, self.masked)
+        return Rows(
+            [_taken(leaf, rows) for leaf in self.inputs],
+            [_taken(leaf, rows) for leaf in self.targets],
+            [None if leaf is None else leaf[torch.from_numpy(rows).to(leaf.device)] for leaf in self.weights],
+            list(self.masked),
+        )
 
     def batches(self, batch_size: int, device: torch.device, shuffle: bool = False, seed: int = 0) -> Batches:
         """Batches of these rows on a device."""
@@ -55,82 +65,103 @@ def prepare_rows(
     model: Model, x: Any, y: Any, sample_weight: Any = None, class_weight: Any = None, missing: str = "mask"
 ) -> Rows:
     """Check inputs and targets against each other and against the net, which is built if it is not yet."""
-    columns = arrays.columns_of(x)
-    inputs = arrays.as_rows(x, "inputs")
-    if len(inputs) == 0:
-        raise HandsonError("there are no rows: the inputs are empty.")
-    if y is None:
+    inputs = given.prepare_inputs(model, x)
+    outputs = model.probe([arriving(leaf[:PROBE_ROWS]) for leaf in inputs])
+    terms, names = model.terms, model.output_names
+    if y is None and any(term.loss is not None for term in terms):
         raise HandsonError("training and evaluation need targets: fit(x, y), evaluate(x, y).")
-    arrays.check_finite(inputs, "inputs", columns)
-    model.ensure_built(inputs)
-    outputs = model.probe(inputs[:PROBE_ROWS])
-    contract.check_outputs(outputs, model, model.loss)
-    raw = y if isinstance(y, (Tensor, MappedRows)) or hasattr(y, "iloc") else np.asarray(y)
-    arrays.check_rows(inputs, {"targets": raw})
-    targets, masked = contract.prepare_targets(raw, model.loss, outputs, arrays.columns_of(y))
-    contract.check_metrics(model.metrics, model.loss, targets, outputs)
-    weights = _weights(targets, sample_weight, class_weight, model)
-    arrays.check_rows(inputs, {"sample_weight": weights})
-    rows = Rows(inputs, targets, weights, masked)
-    return _drop_missing(rows, model) if missing == "drop" and masked else rows
+    contract.check_outputs(outputs, model, terms)
+    rows = Rows(inputs, [], [], [])
+    each_weight = given.for_outputs("sample_weight", sample_weight, names, shared=True)
+    by_class = given.for_outputs("class_weight", class_weight, names, shared=len(names) == 1)
+    for number, (term, raw) in enumerate(zip(terms, given.for_outputs("targets", y, names), strict=True)):
+        target, masked = _target(model, number, term, raw, outputs[number], inputs)
+        rows.targets.append(target)
+        rows.masked.append(masked)
+        weights = _weights(target, each_weight[number], by_class[number], term)
+        arrays.check_rows(inputs[0], {"sample_weight": weights})
+        rows.weights.append(weights)
+    return _drop_missing(rows, model) if missing == "drop" and any(rows.masked) else rows
 
 
-def _weights(targets: Data, sample_weight: Any, class_weight: Any, model: Model) -> Tensor | None:
+def _target(model: Model, number: int, term: Term, raw: Any, outputs: Tensor, inputs: list[Data]) -> tuple[Data, bool]:
+    """The targets of one output, and whether some are missing; an output without a loss needs none."""
+    if term.loss is None and not term.measured():
+        return torch.zeros(len(inputs[0]), 0), False
+    if raw is None:
+        raise HandsonError(f"the output {term.path or 'of the net'!r} has a loss and needs targets; got None.")
+    raw = masked_as_missing(raw)
+    raw = raw if isinstance(raw, (Tensor, MappedRows)) or hasattr(raw, "iloc") else np.asarray(raw)
+    arrays.check_rows(inputs[0], {"targets": raw})
+    average = term.loss or term.measured()[0][0]
+    double = model.keeps_double("target", number)
+    target, masked = contract.prepare_targets(raw, average, outputs, arrays.columns_of(raw), double)
+    if not double:
+        given.tell_rounding(model, raw, "targets", "scale_targets")
+    contract.check_metrics([metric for metric, _ in term.measured()], average, target, outputs)
+    return target, masked
+
+
+def _weights(targets: Data, sample_weight: Any, class_weight: Any, term: Term) -> Tensor | None:
     weights = None
     if sample_weight is not None:
         weights = arrays.as_tensor(sample_weight, "sample weights").to(torch.float32).reshape(-1)
         if not bool((torch.isfinite(weights) & (weights >= 0)).all()):
             raise HandsonError("sample weights are finite and not negative.")
-    if class_weight is not None:
-        by_class = contract.class_weights(targets, class_weight, model.loss.targets)
+    if class_weight is not None and term.loss is not None:
+        by_class = contract.class_weights(targets, class_weight, term.loss.targets)
         weights = by_class if weights is None else weights * by_class
     return weights
 
 
 def _drop_missing(rows: Rows, model: Model) -> Rows:
-    present = [model.loss.present(piece) for _, piece in pieces(rows.targets)]
-    complete = torch.cat([piece.reshape(len(piece), -1).all(1) for piece in present]).cpu().numpy()
+    complete = np.ones(len(rows), bool)
+    for term, targets in zip(model.terms, rows.targets, strict=True):
+        if term.loss is not None:
+            present = [term.loss.present(piece) for _, piece in pieces(targets)]
+            complete &= torch.cat([piece.reshape(len(piece), -1).all(1) for piece in present]).cpu().numpy()
     if not complete.any():
         raise HandsonError("missing='drop' leaves no row: every row misses a target. Use missing='mask'.")
     model.tell(
         f"missing='drop': {int(complete.sum())} of {len(complete)} rows have all targets; the others are left out."
     )
     kept = rows.take(np.flatnonzero(complete))
-    kept.masked = False
+    kept.masked = [False] * len(kept.masked)
     return kept
 
 
 def split_rows(model: Model, rows: Rows, fraction: float, seed: int, groups: Any = None) -> tuple[Rows, Rows, str]:
     """Split rows as `validation_split` and `groups` ask for."""
-    parts = split(len(rows.inputs), fraction, seed, classes_of(model, rows), groups)
+    parts = split(len(rows), fraction, seed, classes_of(model, rows), groups)
     return rows.take(parts.train), rows.take(parts.validation), parts.description
 
 
 def classes_of(model: Model, rows: Rows) -> np.ndarray | None:
     """The classes whose proportions a split keeps, one for each row; None where there are no classes."""
-    if model.loss.targets == "labels" and rows.targets.dim() == 1:
-        return rows.targets[:].cpu().numpy()
-    if model.loss.targets == "distribution" and rows.targets.dim() == 2:
-        return np.concatenate([torch.nan_to_num(piece).argmax(1).cpu().numpy() for _, piece in pieces(rows.targets)])
-    if type(model.loss).__name__ == "BinaryCrossentropy" and rows.targets[0].numel() == 1:
-        return rows.targets[:].reshape(-1).cpu().numpy()
+    loss, targets = model.loss, rows.targets[0]
+    if loss is None:
+        return None
+    if loss.targets == "labels" and targets.dim() == 1:
+        return targets[:].cpu().numpy()
+    if loss.targets == "distribution" and targets.dim() == 2:
+        return np.concatenate([torch.nan_to_num(piece).argmax(1).cpu().numpy() for _, piece in pieces(targets)])
+    if type(loss).__name__ == "BinaryCrossentropy" and targets[0].numel() == 1:
+        return targets[:].reshape(-1).cpu().numpy()
     return None
 
 
 def make_job(model: Model, rows: Rows, batch_size: int, shuffle: bool, seed: int, augment: Any) -> Job:
     """The job of a compiled net; scalings that need data are measured on these rows the first time."""
-    _fit_scalings(model, rows)
-    model.optimizer.keep_slots_of(dict(model.named_parameters()))
+    scale(model, rows)
     return Job(
         module=model,
-        loss=model.loss,
-        metrics=model.metrics,
+        terms=model.terms,
         optimizer=model.optimizer,
         device=model.device,
         batches=rows.batches(batch_size, model.device, shuffle, seed),
         augment=augment,
-        input_scaling=model.input_scaling,
-        target_scaling=model.target_scaling,
+        input_scalings=model.input_scalings or [None] * len(rows.inputs),
+        target_scalings=model.target_scalings or [None] * len(rows.targets),
         seed=seed,
         foreign_randomness=has_foreign_randomness(model) or (augment is not None and is_foreign(augment)),
         penalized=penalized_layers(model),
@@ -138,18 +169,38 @@ def make_job(model: Model, rows: Rows, batch_size: int, shuffle: bool, seed: int
     )
 
 
+def scale(model: Model, rows: Rows) -> None:
+    """Measure scalings that are asked for and not known yet; float64 stays only where the scaling needs it."""
+    if model.scale_inputs is not None and model.input_scalings is None:
+        model.input_scalings = [
+            fit_scaling(method, leaf, "inputs") if leaf.is_floating_point() or leaf.dtype == torch.uint8 else None
+            for method, leaf in zip(_each(model.scale_inputs, len(rows.inputs)), rows.inputs, strict=True)
+        ]
+    if model.scale_targets is not None and model.target_scalings is None:
+        methods = _each(model.scale_targets, len(rows.targets))
+        for term, method in zip(model.terms, methods, strict=True):
+            if method is not None and term.loss is not None and term.loss.targets == "labels":
+                raise HandsonError("scale_targets is for regression; labels of classes are not scaled.")
+        model.target_scalings = [
+            None if method is None or not leaf.numel() else fit_scaling(method, leaf, "targets")
+            for method, leaf in zip(methods, rows.targets, strict=True)
+        ]
+    for leaves, scalings in ((rows.inputs, model.input_scalings), (rows.targets, model.target_scalings)):
+        for number, leaf in enumerate(leaves):
+            scaling = scalings[number] if scalings else None
+            if leaf.dtype == torch.float64 and not (scaling is not None and scaling.needs_double):
+                leaves[number] = leaf.to(torch.float32)
+
+
+def _each(method: Any, count: int) -> list[Any]:
+    """How each of several leaves is scaled: all the same way, or as a list says."""
+    several = isinstance(method, list) and len(method) == count and count > 1
+    return list(method) if several else [method] * count
+
+
 def penalized_layers(model: Model) -> list[Layer]:
     """The layers that have regularizers."""
     return [layer for layer in model.modules() if isinstance(layer, Layer) and layer.weight_regularizers]
-
-
-def _fit_scalings(model: Model, rows: Rows) -> None:
-    if model.scale_inputs is not None and model.input_scaling is None:
-        model.input_scaling = fit_scaling(model.scale_inputs, rows.inputs, "inputs")
-    if model.scale_targets is not None and model.target_scaling is None:
-        if model.loss.targets == "labels":
-            raise HandsonError("scale_targets is for regression; labels of classes are not scaled.")
-        model.target_scaling = fit_scaling(model.scale_targets, rows.targets, "targets")
 
 
 def has_foreign_randomness(module: nn.Module) -> bool:

@@ -149,24 +149,27 @@ class DenseProgram(Eager):
         with flushed():
             total, count, outputs = program.measure(self._arrays(batches), job.batches.batch_size)
         sums = Sums()
-        sums.add("loss", total + float(self.penalty()) * count, count)
+        sums.add("loss", total + float(self.added() or 0.0) * count, count)
         if job.metrics:
             self._add_metrics(sums, torch.arange(len(batches)), torch.from_numpy(outputs), batches)
         return sums
 
     def _measures(self, batches: Batches) -> bool:
         """Whether there is a program for an evaluation."""
-        fits = type(self.job.loss) in LOSSES and not batches.streams and batches.inputs.numel() <= MOST_INPUTS
+        fits = type(self.job.loss) in LOSSES and not batches.streams and batches.inputs[0].numel() <= MOST_INPUTS
         return fits and self._still_runs()
 
     def _loss(self, rows: np.ndarray, output: np.ndarray) -> tuple[float, float, np.ndarray]:
         """The loss of a batch in PyTorch, as sum and count, and the gradient of the outputs."""
         batches, places = self.job.batches, torch.from_numpy(rows)
         outputs = torch.from_numpy(output).requires_grad_()
-        weights = None if batches.weights is None else batches.weights.index_select(0, places)
-        targets = batches.targets.index_select(0, places)
+        weights = batches.weights[0]
+        weights = None if weights is None else weights.index_select(0, places)
+        targets = batches.targets[0].index_select(0, places)
+        if self._scale_targets is not None:
+            targets = self._scale_targets.apply(targets)
         # A copy, since a loss may change what it is given.
-        total, count = self.loss_sums(targets, outputs.clone(), weights, batches.masked)
+        total, count = self.job.loss.sums(targets, outputs.clone(), weights, batches.masked[0])
         number = float(count)
         (gradient,) = torch.autograd.grad(total / max(number, 1.0), outputs)
         return float(total.detach()), number, gradient.numpy()
@@ -175,18 +178,21 @@ class DenseProgram(Eager):
         """The metrics of some rows, summed batch by batch so that they do not depend on how many there are."""
         from handson.kernels.dense_program import segment_sums
 
+        if self._program.last is not None:
+            prediction = self._program.last.activation(prediction)
         if self._scale_targets is not None:
             prediction = self._scale_targets.undo(prediction)
-        targets, steps = batches.targets.index_select(0, rows), -(-len(rows) // batches.batch_size)
+        masked = batches.masked[0]
+        targets, steps = batches.targets[0].index_select(0, rows), -(-len(rows) // batches.batch_size)
         for metric in self.job.metrics:
             if not _is_elementwise(metric):
                 pairs = zip(targets.split(batches.batch_size), prediction.split(batches.batch_size), strict=True)
                 for y_true, y_pred in pairs:
-                    sums.add(metric.name, *metric.sums(y_true, y_pred, None, batches.masked))
+                    sums.add(metric.name, *metric.sums(y_true, y_pred, None, masked))
                 continue
-            wanted = metric.fill(targets) if batches.masked else targets
+            wanted = metric.fill(targets) if masked else targets
             values = metric.values(wanted, prediction).to(torch.float32).numpy().reshape(len(rows), -1)
-            present = metric.present(targets).numpy() if batches.masked else np.ones(values.shape, np.bool_)
+            present = metric.present(targets).numpy() if masked else np.ones(values.shape, np.bool_)
             totals, counts = np.zeros(steps), np.zeros(steps, np.int64)
             segment_sums(values, present.reshape(values.shape), batches.batch_size, totals, counts)
             sums.add_steps(metric.name, totals, counts)
@@ -199,16 +205,18 @@ def _is_elementwise(metric: Metric) -> bool:
 
 
 def _obstacle_in_net(job: Job) -> str | None:
-    from handson.models.sequential import Sequential
-
-    if type(job.module) is not Sequential or job.module.input_shape is None:
-        return "a net that is no Sequential"
+    if job.several:
+        return "a net with several inputs or outputs"
+    chain = getattr(job.module, "chain", None)
+    layers: list[Any] = (chain() or []) if chain is not None else []
+    if not layers:
+        return "a net that is no plain stack of layers"
     if job.device.type != "cpu":
         return f"the device {job.device.type}"
     watched = job.watched()
     if watched:
         return f"a net that somebody looks into: {getattr(watched[0], 'name', 'a part of it')} has a hook"
-    layers = job.module.layers
+    layers = [layer for layer in layers if type(layer) is not InputLayer]
     for position, layer in enumerate(layers):
         if not _has_program(layer, position == 0):
             return f"the layer {layer.name}"
@@ -218,7 +226,7 @@ def _obstacle_in_net(job: Job) -> str | None:
         return "a net without Dense layers"
     if not trainable_weights(job.module):
         return "a net without weights to train"
-    if job.module.count_params() > MOST_WEIGHTS or job.batches.inputs.numel() > MOST_INPUTS:
+    if job.module.count_params() > MOST_WEIGHTS or job.batches.inputs[0].numel() > MOST_INPUTS:
         return "a net or data of this size"
     return None
 
@@ -243,6 +251,12 @@ def _obstacle_in_training(job: Job) -> str | None:
         return "data that are read from their file while it trains"
     if job.augment is not None:
         return "augmentation"
+    if job.terms[0].weighted_metrics:
+        return "weighted metrics"
+    if job.terms[0].loss is None or job.terms[0].weight != 1.0:
+        return "an output without a loss of weight 1"
+    if any(scaling is not None and scaling.needs_double for scaling in job.target_scalings):
+        return "targets that float32 would round"
     for kind, average in (("loss", job.loss), *(("metric", metric) for metric in job.metrics)):
         looks_at = outside(average)
         if looks_at is not None:

@@ -10,8 +10,9 @@ import torch
 
 from handson import activations
 from handson.data.rows.batches import Batches
+from handson.data.rows.feed import arriving
 from handson.kernels.aligned import aligned
-from handson.layers import BatchNormalization, Dense, Dropout
+from handson.layers import BatchNormalization, Dense, Dropout, InputLayer
 from handson.losses import (
     BinaryCrossentropy,
     CategoricalCrossentropy,
@@ -48,10 +49,13 @@ class Program:
         from handson.kernels.keyed_dropout import threshold_of
 
         layers = _layers_of(job)
+        # The last layer's softmax or sigmoid, where the loss takes the logits.
+        self.last = _through_logits(layers, job.loss)
         self.weights = FlatWeights(job.module, job.optimizer)
         self.gradients = aligned(len(self.weights.rows[0]))
         self.trained, self.penalized = self.weights.trainable, places_of(job.penalized, self.weights)
         self._layers = [layer for layer in layers if isinstance(layer, Dropout) and layer.rate > 0]
+        self._paths = {id(layer): path for path, layer in job.module.named_modules()}
         self._norms = [layer for layer in layers if isinstance(layer, BatchNormalization)]
         self.operations = np.array(list(self._list(job)), np.int64)
         self.lowest = self._lowest()
@@ -72,13 +76,13 @@ class Program:
         rates = [layer.rate for layer in self._layers] or [0.0]
         self.thresholds = np.array([threshold_of(rate) for rate in rates], np.uint32)
         self.scales = np.array([1.0 / (1.0 - rate) for rate in rates], np.float32)
-        self.loss = _loss_code(job.loss), np.float32(getattr(job.loss, "delta", 1.0))
+        self.loss = _loss_code(job.loss, self.last is not None), np.float32(getattr(job.loss, "delta", 1.0))
 
     def _list(self, job: Job) -> Iterator[tuple[int, ...]]:
         """The operations, row by row: see `handson.kernels.dense_program`."""
         from handson.kernels import dense_program as kernel
 
-        width, moments = job.batches.inputs[0].numel(), 0
+        width, moments = job.batches.inputs[0][0].numel(), 0
 
         def place(weight: Any) -> int:
             return -1 if weight is None else self.weights.place(weight)
@@ -97,6 +101,8 @@ class Program:
             elif layer in self._layers:
                 yield kernel.DROPOUT, width, width, 0, 0, 0, self._layers.index(layer)
             activation = getattr(layer, "activation", activations.linear)
+            if layer is self.last:
+                continue
             if activation is not activations.linear:
                 yield kernel.ACTIVATION, width, width, ACTIVATIONS.index(activation.__name__), 0, 0, 0
 
@@ -157,7 +163,7 @@ class Program:
     def keep(self, optimizer: Optimizer) -> TrainingState:
         """A copy of the state, from the flat arrays; it lasts until the next one."""
         moments = {
-            f"weights/{layer.name}.{name}": getattr(layer, name).clone()
+            f"weights/{self._paths[id(layer)]}.{name}": getattr(layer, name).clone()
             for layer in self._norms
             for name in ("moving_mean", "moving_variance")
         }
@@ -176,7 +182,8 @@ class Program:
 
 
 def _layers_of(job: Job) -> list[Any]:
-    return list(job.module.layers)  # type: ignore[arg-type]
+    chain: list[Any] = job.module.chain()  # type: ignore[operator]
+    return [layer for layer in chain if type(layer) is not InputLayer]
 
 
 def _places(operations: np.ndarray, size: int) -> np.ndarray:
@@ -219,9 +226,9 @@ def _scratch(operations: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]
 
 def arrays(job: Job, batches: Batches) -> Arrays:
     """Inputs, scaled; targets as the loss of the program wants them, if it has one; sample weights, or nothing."""
-    inputs = batches.inputs[:].to(torch.float32)
+    inputs = arriving(batches.inputs[0][:])
     inputs = (inputs if job.input_scaling is None else job.input_scaling.apply(inputs)).reshape(len(inputs), -1)
-    targets, loss = batches.targets[:], job.loss
+    targets, loss, weights = batches.targets[0][:], job.loss, batches.weights[0]
     if type(loss) not in LOSSES:
         targets = targets.new_zeros(0, 1)
     elif loss.targets == "labels":
@@ -234,15 +241,23 @@ def arrays(job: Job, batches: Batches) -> Arrays:
     if smoothing:
         share = 0.5 if isinstance(loss, BinaryCrossentropy) else 1.0 / targets.shape[-1]
         targets = targets * (1.0 - smoothing) + share * smoothing
-    weights = np.zeros(0, np.float32) if batches.weights is None else batches.weights.numpy()
-    return inputs.contiguous().numpy(), targets.to(torch.float32).contiguous().numpy(), weights
+    factors = np.zeros(0, np.float32) if weights is None else weights.numpy()
+    return inputs.to(torch.float32).contiguous().numpy(), targets.to(torch.float32).contiguous().numpy(), factors
 
 
-def _loss_code(loss: Any) -> int:
+def _through_logits(layers: list[Any], loss: Any) -> Any:
+    """The last layer, if its activation is one whose logits the loss takes; None else."""
+    last = layers[-1]
+    wanted = activations.sigmoid if type(loss) is BinaryCrossentropy else activations.softmax
+    takes = type(loss) in (BinaryCrossentropy, CategoricalCrossentropy, SparseCategoricalCrossentropy)
+    return last if takes and not loss.from_logits and getattr(last, "activation", None) is wanted else None
+
+
+def _loss_code(loss: Any, through: bool) -> int:
     """The loss of the program, -1 if it has none for it."""
     from handson.kernels import dense_loss as kernel
 
-    logits = getattr(loss, "from_logits", False)
+    logits = through or getattr(loss, "from_logits", False)
     codes: dict[type, int] = {
         MeanSquaredError: kernel.MSE,
         MeanAbsoluteError: kernel.MAE,

@@ -67,8 +67,10 @@ class Graph(Eager):
         """
         if job.device.type not in RECORDERS:
             return f"the device {job.device.type}"
-        if job.batches.inputs.device.type != job.device.type:
-            return f"data on the device {job.batches.inputs.device}"
+        if job.several:
+            return "a net with several inputs or outputs"
+        if job.batches.inputs[0].device.type != job.device.type:
+            return f"data on the device {job.batches.inputs[0].device}"
         if job.augment is not None and is_foreign(job.augment):
             return "an augmentation that is not handson's, which may run on the host"
         if not trainable_weights(job.module):

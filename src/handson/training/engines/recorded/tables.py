@@ -70,7 +70,7 @@ class StepTables:
         self.place = torch.zeros(2, dtype=torch.int64, device=device)
         self._advance = torch.tensor([1, batches.batch_size], device=device)
         self.numbers = torch.zeros(CAPACITY, len(Numbers._fields), dtype=torch.float32, device=device)
-        self.reports = torch.zeros(CAPACITY, 2 * (1 + len(job.metrics)), dtype=torch.float64, device=device)
+        self.reports = torch.zeros(CAPACITY, 2 * (1 + len(job.terms[0].measured())), dtype=torch.float64, device=device)
         self._epoch: int | None = None
 
     # What the host does.
