@@ -208,7 +208,7 @@ def test_optimizer_tensors_of_another_shape_are_refused(tamper):
 
 
 def test_missing_optimizer_tensors_are_refused(tamper):
-    """Training would go on from zeros where the file says it goes on from step 4."""
+    """A weight has all of its slots or, before its first step, none of them."""
     with pytest.raises(HandsonError, match="optimizer/.*dense_1.kernel"):
         handson.load(tamper(tensors=lambda held: held.pop(slot(held))))
 

@@ -160,7 +160,10 @@ def _check_weights(model: Any, shapes: Shapes) -> None:
 
 
 def _check_slots(model: Any, description: Description, shapes: Shapes) -> None:
-    """Raise unless what the optimizer remembers fits its weights; what it has not seen yet is not there."""
+    """Raise unless what the optimizer remembers fits its weights: all of its slots of a weight, or none of them.
+
+    Weights that were frozen, or are new, have none: their slots start with the next step that changes them.
+    """
     weights, optimizer = dict(model.named_parameters()), model.optimizer if description.compiled else None
     slots = [] if optimizer is None else [*optimizer.slot_values(), *(["average"] if optimizer.use_ema else [])]
     known = {f"optimizer/{slot}/{name}": tuple(value.shape) for slot in slots for name, value in weights.items()}
@@ -168,6 +171,10 @@ def _check_slots(model: Any, description: Description, shapes: Shapes) -> None:
         if name not in known:
             raise HandsonError(f"nothing needs the tensor {shortened(name)}.")
         _check_shape(name, shapes[name], known[name])
+    for weight in weights:
+        missing = sorted({f"optimizer/{slot}/{weight}" for slot in slots} - shapes.keys())
+        if 0 < len(missing) < len(slots):
+            raise HandsonError(f"tensors missing: {_names(missing)}.")
 
 
 def _check_types(model: Any, tensors: Mapping[str, Tensor]) -> None:

@@ -165,7 +165,10 @@ class Model(nn.Module):
             if not -len(self.layers) <= index < len(self.layers):
                 raise HandsonError(f"there is no layer {index}: the net has {len(self.layers)}.")
             return self.layers[index]
-        named = {getattr(layer, "name", None) or path: layer for path, layer in self._named_layers()}
+        named = dict(self._named_layers())
+        for layer in [*named.values()]:  # a layer may have another name of its own
+            named.setdefault(getattr(layer, "name", None) or "", layer)
+        named.pop("", None)
         if name not in named:
             raise HandsonError(f"no layer is called {name!r}.{nearest(str(name), named)} Layers: {', '.join(named)}.")
         return named[name]
