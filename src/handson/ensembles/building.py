@@ -84,6 +84,11 @@ def _call(build: Callable[..., Any], seed: int, settings: dict[str, Any]) -> Any
 def _copy(net: Model) -> Model:
     if not net.compiled:
         raise HandsonError("the net is not compiled: call net.compile(optimizer='adam', loss=...) first.")
+    if type(net).get_config is Model.get_config:
+        raise HandsonError(
+            f"this net cannot be copied with another seed: nothing describes the {type(net.module).__name__} of "
+            f"PyTorch in it. Give a function that builds and compiles it."
+        )
     try:
         made: Any = registry.from_config("model", registry.to_config("model", net))
         made.compile(**(describe_compiled(net) or {}))

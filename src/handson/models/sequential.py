@@ -158,7 +158,7 @@ class Sequential(Model):
             if not self._modules:
                 raise HandsonError(f"the net {self.name!r} has no layers: add some before it is built.")
             if self.seed_given:
-                ownership.claim(self, self._modules.items())
+                ownership.claim(self, self._named_layers())
             self._set_output_shape(self._build_each(list(self._modules.items()), shape, device))
             self.input_shape = shape
         elif not compatible(self.input_shape, shape):
@@ -229,7 +229,7 @@ class Sequential(Model):
     def _rows(self, shape: Shape, indent: str) -> list[Row]:
         """A row for each layer; those of a net among them follow its own, indented."""
         rows = []
-        for name, layer in self._modules.items():
+        for name, layer in self._named_layers():
             after = layer.shape_after(shape)
             if type(layer).__name__ != "InputLayer":
                 kind = type(getattr(layer, "module", layer)).__name__
@@ -241,7 +241,10 @@ class Sequential(Model):
 
     def get_config(self, compact: bool = False) -> dict[str, Any]:
         """The layers as JSON."""
-        return {"name": self.name, "layers": [self._described(name, part, compact) for name, part in self._modules.items()]}
+        return {
+            "name": self.name,
+            "layers": [self._described(name, part, compact) for name, part in self._modules.items()],
+        }
 
     def _described(self, name: str, part: Any, compact: bool) -> Any:
         """A part as JSON, under the name it has in this net."""
@@ -256,7 +259,9 @@ class Sequential(Model):
         unknown = config.keys() - {"name", "layers"}
         if unknown or not isinstance(config.get("layers"), list):
             raise HandsonError(f"a Sequential is described by 'name' and a list of 'layers'; got {listing(config)}.")
-        return cls((registry.from_config(_kind_of(layer), layer) for layer in config["layers"]), name=config.get("name"))
+        return cls(
+            (registry.from_config(_kind_of(layer), layer) for layer in config["layers"]), name=config.get("name")
+        )
 
 
 def _kind_of(described: Any) -> str:
