@@ -81,6 +81,8 @@ class Described(type):
         accepted: dict[str, inspect.Parameter] = parameters_of(cls)
         defaults = {key: parameter.default for key, parameter in accepted.items()}
         instance.__dict__["_arguments"] = defaults | given
+        if "_made" in instance.__dict__:  # it wants to know which of its settings are assigned later
+            instance.__dict__["_made"] = {key: vars(instance)[key] for key in accepted if key in vars(instance)}
         return instance
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 import handson
-from handson import Model, Sequential
+from handson import Model, Sequential, registry
 from handson.errors import HandsonError
 from handson.layers import BatchNormalization, Dense, Dropout
 from handson.optimizers import SGD, Adagrad, Adam
@@ -218,13 +218,33 @@ def refuse(net, tmp_path, match):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_setting_that_was_changed_afterwards_is_refused(tmp_path):
-    net = reg()
-    net.layers[0].activation = handson.activations.get("tanh")
-    refuse(net, tmp_path, "dense_1.activation was changed to 'tanh' after the layer was made with 'relu'")
-    net = Sequential([Dropout(0.5, input_shape=(4,)), Dense(1)])
-    net.layers[0].rate = 0.25
-    refuse(net, tmp_path, "dropout_1.rate was changed to 0.25")
+class Doubling(handson.layers.Layer):
+    def __init__(self, factor=1.0, **kwargs):
+        super().__init__(**kwargs)
+        self.factor = 2 * factor
+
+    def forward(self, x):
+        return self.factor * x
+
+
+def test_a_setting_that_does_not_come_from_its_argument_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setitem(registry._entries, "layer", dict(registry._entries["layer"]))
+    monkeypatch.setattr(registry, "_names", dict(registry._names))
+    handson.register(Doubling)
+    net = Sequential([Doubling(3.0, input_shape=(4,)), Dense(1)])
+    net.save(tmp_path / "b.handson")
+    (tmp_path / "b.handson").unlink()
+    net.layers[0].factor = 5.0
+    refuse(net, tmp_path, "doubling_1.factor is 5.0, and would come back as 10.0")
+
+
+def test_settings_that_were_changed_after_a_layer_was_made_are_kept(tmp_path):
+    net = Sequential([Dropout(0.5, input_shape=(4,)), Dense(1, activation="relu"), BatchNormalization()])
+    net.layers[0].rate, net.layers[1].activation = 0.25, handson.activations.get("tanh")
+    net.layers[2].momentum = 0.5
+    net.save(tmp_path / "a.handson")
+    loaded = handson.load(tmp_path / "a.handson").layers
+    assert (loaded[0].rate, loaded[1].activation, loaded[2].momentum) == (0.25, net.layers[1].activation, 0.5)
 
 
 def test_a_weight_of_another_shape_is_refused(tmp_path):
@@ -243,6 +263,15 @@ def test_a_layer_that_is_in_a_net_twice_is_refused(tmp_path):
     layer = Dense(4, input_dim=4)
     net = Sequential([Sequential([layer]), Sequential([layer])])
     refuse(net, tmp_path, "are one weight, and would become two")
+
+
+def test_saving_draws_no_random_number(tmp_path):
+    net = reg()
+    torch.manual_seed(0)
+    expected = torch.rand(1)
+    torch.manual_seed(0)
+    net.save(tmp_path / "a.handson")
+    assert torch.equal(torch.rand(1), expected)
 
 
 @pytest.mark.parametrize("make", [lambda: nn.Linear(4, 1), lambda: nn.Sequential(nn.Linear(4, 1), nn.Tanh())])

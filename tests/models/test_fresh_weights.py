@@ -363,3 +363,25 @@ def test_a_frozen_normalization_of_torch_keeps_its_averages():
     net.trainable = True
     net.fit(X + 5, Y, verbose=0)
     assert not torch.equal(module.running_mean, torch.zeros(4))
+
+
+def test_a_net_is_no_layer_of_itself():
+    net = Sequential([Dense(4, input_dim=4)])
+    around = Sequential([Sequential([net])])
+    with pytest.raises(handson.HandsonError, match="the net 'sequential_1' cannot be a layer of itself"):
+        net.add(around)
+
+
+def test_a_copy_with_another_seed_is_frozen_where_the_net_is():
+    net = net_of()
+    net.layers[0].requires_grad_(False)
+    ensemble = deep_ensemble(net, X, Y, members=2, epochs=1, verbose=0)
+    assert [weight.requires_grad for weight in ensemble.members[0].parameters()] == [False, False, True, True]
+
+
+def test_adding_to_an_inner_net_changes_the_shape_of_the_outer():
+    inner = Sequential([Dense(3, input_dim=4)])
+    net = Sequential([inner])
+    inner.add(Dense(5))
+    assert net.predict(X).shape == (24, 5)
+    assert net.output_shape == (None, 5)

@@ -99,6 +99,7 @@ def _copy(net: Model) -> Model:
     shape = getattr(net, "input_shape", None)
     if shape is not None:
         made.build(shape)
-        for mine, theirs in zip(made.parameters(), net.parameters(), strict=True):
-            mine.requires_grad_(theirs.requires_grad)
+        weights = dict(net.named_parameters())
+        for name, weight in made.named_parameters():
+            weight.requires_grad_(weights[name].requires_grad if name in weights else True)
     return made

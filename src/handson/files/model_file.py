@@ -12,14 +12,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from handson.errors import HandsonError, NotBuiltError, shortened
 from handson.files import tensor_file
 from handson.files.description import SCHEMA, Description, describe, parse, rebuild
+from handson.layers.base import SETTINGS
 from handson.models.device import default_device
-from handson.training.job import SETTINGS
 from handson.training.state import TrainingState, named_weights
 
 FORMAT = "handson-model"
@@ -55,7 +56,8 @@ def _check_that_it_comes_back(model: Any, text: str, tensors: Mapping[str, Tenso
     try:
         _check_sharing(model)
         description = parse(text)
-        twin = rebuild(description, sum(map(math.prod, shapes.values())))
+        with torch.random.fork_rng(devices=[]):  # modules of torch in it draw weights
+            twin = rebuild(description, sum(map(math.prod, shapes.values())))
         _check_weights(twin, shapes)
         _check_slots(twin, description, shapes)
         _check_types(twin, tensors)
@@ -77,15 +79,13 @@ def _check_sharing(model: Any) -> None:
 
 
 def _check_settings(model: Any, twin: Any) -> None:
-    """Raise if a layer was given another setting after it was made, which its description does not know."""
-    for (path, layer), other in zip(model.named_modules(), twin.modules(), strict=True):
+    """Raise if a layer was given a setting after it was made that does not come from its arguments."""
+    twins = dict(twin.named_modules())
+    for path, layer in model.named_modules():
         for name in getattr(layer, "_arguments", {}).keys() - {"name", "trainable"}:
-            now, then = vars(layer).get(name), vars(other).get(name)
+            now, then = vars(layer).get(name), vars(twins.get(path, layer)).get(name)
             if isinstance(now, SETTINGS) and isinstance(then, SETTINGS) and now != then:
-                raise HandsonError(
-                    f"{path}.{name} was changed to {_said(now)} after the layer was made with {_said(then)}; make the "
-                    f"layer with {name}={_said(now)}."
-                )
+                raise HandsonError(f"{path}.{name} is {_said(now)}, and would come back as {_said(then)}.")
 
 
 def _said(setting: Any) -> str:

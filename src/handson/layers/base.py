@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -11,13 +12,15 @@ import torch
 from torch import Tensor, nn
 
 from handson import initializers, registry, regularizers
-from handson.described import Described, arguments_of, parameters_of
+from handson.described import Described, arguments_of, jsonable, parameters_of
 from handson.errors import HandsonError, NotBuiltError
 from handson.layers.blank import blank, is_filling
 from handson.layers.drawn import Drawn
 from handson.randomness.keys import derive, fresh_seed
 
 Shape = tuple[int | None, ...]
+# Types of the settings of a layer that may be assigned after it was made.
+SETTINGS = (bool, int, float, str, tuple, FunctionType)
 
 
 class Layer(nn.Module, metaclass=Described):
@@ -66,6 +69,7 @@ class Layer(nn.Module, metaclass=Described):
         super().__init__()
         if dtype not in (None, "float32", torch.float32):
             raise HandsonError(f"layers compute in float32; got dtype={dtype!r}.")
+        self._made: dict[str, Any] = {}
         self.given_name = name
         self.stem = registry.snake_case(type(self).__name__)
         self.name = check_name(name) if name is not None else self.stem
@@ -257,10 +261,17 @@ class Layer(nn.Module, metaclass=Described):
     def get_config(self, compact: bool = False) -> dict[str, Any]:
         """The arguments that make this layer again, as JSON; with the name it has now."""
         config = arguments_of(self, compact)
+        config |= {key: jsonable(value, compact, f"{self.name}.{key}") for key, value in self._changed().items()}
         config |= {} if compact else {"name": self.name}
         if self._trainable != self._arguments.get("trainable", self._trainable):
             config["trainable"] = self._trainable
         return config
+
+    def _changed(self) -> dict[str, Any]:
+        """The settings that were assigned after the layer was made: numbers, texts and functions."""
+        made = {key: self._made[key] for key in self._made.keys() - {"name"}}
+        now = {key: vars(self)[key] for key in made if isinstance(vars(self).get(key), SETTINGS)}
+        return {key: value for key, value in now.items() if value is not made[key] and value != made[key]}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Layer:

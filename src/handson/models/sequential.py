@@ -84,7 +84,9 @@ class Sequential(Model):
             raise HandsonError(f"add takes a layer, not its class: write {layer.__name__}(...).")
         if not isinstance(layer, (Layer, Sequential)):
             layer = TorchModuleWrapper(layer)
-        if layer is self or any(layer is other for other in self._stack):
+        if any(part is self for part in layer.modules()):
+            raise HandsonError(f"the net {self.name!r} cannot be a layer of itself.")
+        if any(layer is other for other in self._stack):
             raise HandsonError(f"the layer {layer.name!r} is in this net already: make another one of its kind.")
         if self._count() + (layer._count() if isinstance(layer, Sequential) else 1) > MOST_LAYERS:
             raise HandsonError(f"a Sequential has at most {MOST_LAYERS:,} layers, those of nets in it included.")

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from operator import itemgetter
-from types import FunctionType
 from typing import Any, NamedTuple
 
 import torch
@@ -14,15 +13,12 @@ from torch import Tensor, nn
 
 from handson.data.batches import Batches
 from handson.data.scaling import Scaling
-from handson.layers.base import Layer
+from handson.layers.base import SETTINGS, Layer
 from handson.losses import Loss, MeanSquaredError
 from handson.metrics import Metric
 from handson.optimizers import SGD, Optimizer
 from handson.schedules import Position
 from handson.training.sums import Sums
-
-# Types of the settings that a callback may change in the middle of a training.
-SETTINGS = (bool, int, float, str, tuple, FunctionType)
 
 
 class Span(NamedTuple):
