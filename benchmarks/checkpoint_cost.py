@@ -23,14 +23,14 @@ import torch
 
 import handson
 from handson import Sequential
-from handson.data.dataset import Dataset
-from handson.experiment import Experiment
+from handson.data.reading.dataset import Dataset
 from handson.faces import EXPERIMENTS
 from handson.faces.demo import simulate_with_progress, write_competition
 from handson.layers import Dense
-from handson.runs import Run
-from handson.training.keeper import Keeper
-from handson.training.record import Record
+from handson.training.recording.keeper import Keeper
+from handson.training.recording.record import Record
+from handson.workflow.experiment import Experiment
+from handson.workflow.runs import Run
 
 SIMULATED = 2000
 

@@ -18,10 +18,10 @@ import numpy as np
 import torch
 
 import handson
-from handson.data.dataset import Dataset
-from handson.experiment import Experiment
+from handson.data.reading.dataset import Dataset
 from handson.faces import EXPERIMENTS
-from handson.runs import Run, errors
+from handson.workflow.experiment import Experiment
+from handson.workflow.runs import Run, errors
 
 
 def trained(recipe: str, seed: int, data: Dataset, out: Path) -> Run:

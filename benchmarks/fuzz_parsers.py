@@ -34,7 +34,7 @@ fit: {epochs: 3, callbacks: [{EarlyStopping: {patience: 2}}], class_weight: {0: 
 
 def reading(read: Callable[[Path], object], path: Path) -> Callable[[bytes], None]:
     """A test that writes bytes into a file and reads it."""
-    from handson.errors import HandsonError
+    from handson.core.errors import HandsonError
 
     def test(content: bytes) -> None:
         path.write_bytes(content)
@@ -46,7 +46,7 @@ def reading(read: Callable[[Path], object], path: Path) -> Callable[[bytes], Non
 
 def parsing(parse: Callable[[str], object]) -> Callable[[bytes], None]:
     """A test that parses bytes as a text."""
-    from handson.errors import HandsonError
+    from handson.core.errors import HandsonError
 
     def test(content: bytes) -> None:
         with suppress(HandsonError):
@@ -85,7 +85,7 @@ def target_description(folder: Path) -> tuple[list[bytes], Callable[[bytes], Non
             description.rebuild(parsed, 10_000)
 
     net = make_net()
-    from handson.training.state import TrainingState
+    from handson.state.state import TrainingState
 
     text = description.describe(net, TrainingState.of(net, net.optimizer))  # type: ignore[attr-defined]
     return [text.encode()], parsing(rebuild)
@@ -135,7 +135,7 @@ def checkpoint_target(folder: Path, name: str) -> tuple[list[bytes], Callable[[b
     """One file of a checkpoint; with another content its hash is wrong, so the state is parsed without its hash too."""
     import torch
 
-    from handson.training import checkpoint
+    from handson.training.recording import checkpoint
 
     snapshot = checkpoint.Snapshot(3, "", {"weights/a": torch.arange(3.0)}, {"position": {"epoch": 1}, "seconds": 0.5})
     made = checkpoint.write(folder, snapshot)
@@ -154,7 +154,8 @@ def checkpoint_target(folder: Path, name: str) -> tuple[list[bytes], Callable[[b
 
 def target_table(folder: Path) -> tuple[list[bytes], Callable[[bytes], None]]:
     """CSV tables with a column of images, by the compiled way."""
-    from handson.data import read, tables
+    from handson.data import read
+    from handson.data.reading import tables
 
     tables.WORTH_COMPILING = 0
     seeds = [b'x,y,Image\n1,2,"1 2 3 4"\n3,,5 6 7 8\n', b"x;y\n1;2\n3;4\n", b"a,y\r\nred,1\r\nblue,2\r\n"]
@@ -202,17 +203,17 @@ def target_images(folder: Path) -> tuple[list[bytes], Callable[[bytes], None]]:
 
 def target_yaml(folder: Path) -> tuple[list[bytes], Callable[[bytes], None]]:
     """Experiments."""
-    from handson.experiment import Experiment
+    from handson.workflow.experiment import Experiment
 
     return [EXPERIMENT.encode()], parsing(lambda text: Experiment.from_yaml_text(text).build())
 
 
 def target_json(folder: Path) -> tuple[list[bytes], Callable[[bytes], None]]:
     """JSON, and what a run's folder holds of it."""
+    from handson.ensembles.specialists import Index
     from handson.files import strict_json
     from handson.files.stored_history import StoredHistory
-    from handson.run_files import Columns
-    from handson.specialists import Index
+    from handson.workflow.run_files import Columns
 
     seeds = [b'{"columns": ["y"], "groups": {"a": ["y"]}, "output": "new", "histories": {"a": {"loss": [1.0]}}}']
 

@@ -31,7 +31,7 @@ import handson
 from handson.callbacks import Callback
 from handson.layers import Conv2D, Dense, Dropout, Flatten, MaxPooling2D
 from handson.optimizers import SGD, Adam
-from handson.training.precision import PRECISIONS, arithmetic
+from handson.state.precision import PRECISIONS, arithmetic
 
 
 @dataclass

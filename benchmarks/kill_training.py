@@ -28,16 +28,17 @@ import pandas as pd
 import torch
 
 import handson
-from handson import console
 from handson.callbacks import CSVLogger, EarlyStopping, ReduceLROnPlateau
+from handson.core import console
 from handson.data import Augment
 from handson.files import atomic
 from handson.layers import BatchNormalization, Conv2D, Dense, Dropout, Flatten, MaxPooling2D
 from handson.models import Sequential
 from handson.optimizers import SGD, Adam
 from handson.schedules import OneCycle
-from handson.training import keeper, memory
-from handson.training.state import TrainingState
+from handson.state.state import TrainingState
+from handson.training import memory
+from handson.training.recording import keeper
 
 Digest = dict[str, str]
 # A kill falls into one of so many operations of the disk after a start; a checkpoint takes fifteen.

@@ -15,8 +15,8 @@ import numpy as np
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
-from handson.data.split import split
-from handson.experiment import Experiment
+from handson.data.rows.split import split
+from handson.workflow.experiment import Experiment
 
 
 def main() -> None:

@@ -8,8 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handson import activations, registry
-from handson.errors import HandsonError
+from handson import activations
+from handson.core import registry
+from handson.core.errors import HandsonError
 
 NAMES = registry.known("activation")
 EDGES = [0.0, -0.0, 1e-8, -1e-8, 3.0, -3.0, 6.0, -6.0, 20.0, -20.0, 80.0, -80.0]

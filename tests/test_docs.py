@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from handson import registry
 from handson.cli.commands import app
-from handson.experiment import Experiment
+from handson.core import registry
+from handson.workflow.experiment import Experiment
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

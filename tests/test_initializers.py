@@ -7,8 +7,9 @@ import pytest
 import torch
 from scipy import stats
 
-from handson import initializers, registry
-from handson.errors import HandsonError
+from handson import initializers
+from handson.core import registry
+from handson.core.errors import HandsonError
 from handson.randomness import derive, set_random_seed
 
 # A p-value that a right sample falls below once in a hundred thousand cases; keys are fixed, so tests are too.

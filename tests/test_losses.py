@@ -8,8 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handson import losses, registry
-from handson.errors import HandsonError
+from handson import losses
+from handson.core import registry
+from handson.core.errors import HandsonError
 
 CLASSES = 5
 # Every loss with several arguments.

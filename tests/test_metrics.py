@@ -9,8 +9,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handson import losses, metrics, registry
-from handson.errors import HandsonError
+from handson import losses, metrics
+from handson.core import registry
+from handson.core.errors import HandsonError
 
 CLASSES = 4
 

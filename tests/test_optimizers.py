@@ -8,8 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handson import optimizers, registry, schedules
-from handson.errors import HandsonError
+from handson import optimizers, schedules
+from handson.core import registry
+from handson.core.errors import HandsonError
 from handson.schedules import Position
 
 STEPS = 15

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
-from handson.data.dataset import Dataset
-from handson.data.explore import explore
-from handson.errors import HandsonError
+from handson.core.errors import HandsonError
+from handson.data.reading.dataset import Dataset
+from handson.data.reading.explore import explore
 from handson.plots import plot_exploration, plot_history, plot_keypoints, plot_specialists, save, show_image
-from handson.training.history import History
+from handson.state.history import History
 
 
 def history_of(first=0, **quantities):

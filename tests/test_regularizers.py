@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handson import regularizers
-from handson.errors import HandsonError
+from handson.core.errors import HandsonError
 from handson.layers import Dense
 
 FACTORS = st.floats(0.0, 2.0, width=32)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handson import schedules
-from handson.errors import HandsonError
+from handson.core.errors import HandsonError
 from handson.schedules import Position
 
 # Schedules of Keras, with several arguments.

@@ -19,7 +19,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from handson.lazy import lazy
+from handson.core.lazy import lazy
+from handson.core.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from handson import activations as activations
@@ -33,21 +34,19 @@ if TYPE_CHECKING:
     from handson import optimizers as optimizers
     from handson import regularizers as regularizers
     from handson import schedules as schedules
+    from handson.core.errors import HandsonError as HandsonError
+    from handson.core.errors import TrainingError as TrainingError
+    from handson.core.registry import register as register
     from handson.ensembles import Ensemble as Ensemble
     from handson.ensembles import cross_validate as cross_validate
     from handson.ensembles import deep_ensemble as deep_ensemble
     from handson.ensembles import sweep as sweep
-    from handson.errors import HandsonError as HandsonError
-    from handson.errors import TrainingError as TrainingError
     from handson.layers import Input as Input
     from handson.models import Model as Model
     from handson.models import Sequential as Sequential
     from handson.randomness import set_random_seed as set_random_seed
-    from handson.registry import register as register
 
     load = models.load_model
-
-__version__ = "0.1.0"
 
 _MODULES = (
     "activations",
@@ -65,8 +64,8 @@ _MODULES = (
     "schedules",
 )
 _HOMES = {name: f"handson.{name}" for name in _MODULES} | {
-    "HandsonError": "handson.errors:HandsonError",
-    "TrainingError": "handson.errors:TrainingError",
+    "HandsonError": "handson.core.errors:HandsonError",
+    "TrainingError": "handson.core.errors:TrainingError",
     "Ensemble": "handson.ensembles:Ensemble",
     "Input": "handson.layers:Input",
     "Model": "handson.models:Model",
@@ -74,7 +73,7 @@ _HOMES = {name: f"handson.{name}" for name in _MODULES} | {
     "cross_validate": "handson.ensembles:cross_validate",
     "deep_ensemble": "handson.ensembles:deep_ensemble",
     "load": "handson.models:load_model",
-    "register": "handson.registry:register",
+    "register": "handson.core.registry:register",
     "sweep": "handson.ensembles:sweep",
     "set_random_seed": "handson.randomness:set_random_seed",
 }

@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from handson import registry
-from handson.errors import HandsonError
+from handson.core import registry
+from handson.core.errors import HandsonError
 
 Activation = Callable[[Tensor], Tensor]
 

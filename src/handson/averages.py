@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from handson.described import Noun
-from handson.errors import HandsonError
+from handson.core.described import Noun
+from handson.core.errors import HandsonError
 
 
 class Average(Noun):

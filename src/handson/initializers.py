@@ -13,9 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from handson import registry
-from handson.described import Noun
-from handson.errors import HandsonError, listing
+from handson.core import registry
+from handson.core.described import Noun
+from handson.core.errors import HandsonError, listing
 from handson.randomness import words
 from handson.randomness.keys import check_seed, derive, fresh_seed
 

@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from handson import registry
 from handson.averages import Average, Function
-from handson.errors import HandsonError, listing
+from handson.core import registry
+from handson.core.errors import HandsonError, listing
 
 # Keras's fuzz factor: probabilities are kept this far from 0 and 1.
 EPSILON = 1e-7

@@ -10,9 +10,10 @@ from typing import Any
 
 from torch import Tensor
 
-from handson import losses, registry
+from handson import losses
 from handson.averages import Average, Function
-from handson.errors import HandsonError, listing, nearest
+from handson.core import registry
+from handson.core.errors import HandsonError, listing, nearest
 
 
 class Metric(Average):

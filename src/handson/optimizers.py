@@ -14,9 +14,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from handson import registry, schedules
-from handson.described import Noun, jsonable, parameters_of
-from handson.errors import HandsonError, listing
+from handson import schedules
+from handson.core import registry
+from handson.core.described import Noun, jsonable, parameters_of
+from handson.core.errors import HandsonError, listing
 from handson.schedules import Position, Schedule
 
 Tensors = list[Tensor]
@@ -160,18 +161,14 @@ class Optimizer(Noun):
             if not self._belongs(name, weight):
                 self._forget(name)
         self._of = self._of | {name: weakref.ref(weight) for name, weight in zip(names, weights, strict=True)}
-        starts = dict(self.slot_values())
+        starts: dict[str, float | None] = {**self.slot_values(), **({"average": None} if self.use_ema else {})}
         for slot, start in starts.items():
             held = self.slots.setdefault(slot, {})
             for name, weight in zip(names, weights, strict=True):
-                if name not in held or held[name].shape != weight.shape or held[name].device != weight.device:
-                    held[name] = torch.full_like(weight, start, requires_grad=False)
+                if name not in held or held[name].device != weight.device:
+                    held[name] = weight.detach().clone() if start is None else torch.full_like(weight, start)
+                    held[name].requires_grad_(False)
                 held[name] = laid_out(held[name], weight)
-        if self.use_ema:
-            held = self.slots.setdefault("average", {})
-            for name, weight in zip(names, weights, strict=True):
-                if name not in held or held[name].shape != weight.shape or held[name].device != weight.device:
-                    held[name] = weight.detach().clone()
 
     @torch.no_grad()
     def apply(self, names: Sequence[str], weights: Tensors, gradients: Tensors, position: Position) -> None:

@@ -15,11 +15,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from handson.errors import HandsonError
+from handson.core.errors import HandsonError
 
 if TYPE_CHECKING:
-    from handson.data.explore import Exploration
-    from handson.training.history import History
+    from handson.data.reading.explore import Exploration
+    from handson.state.history import History
 
 TRAINING, VALIDATION, MARK, TRUTH = "#4477aa", "#cc6633", "#444444", "#33aa55"
 # Qualitative colours that stay apart for colour-blind readers (Okabe and Ito, 2008).
@@ -218,7 +218,7 @@ def plot_exploration(found: Exploration, path: PathLike | None = None) -> Figure
     Parameters
     ----------
     found : Exploration
-        From `handson.data.explore.explore`.
+        From `handson.data.reading.explore.explore`.
     path : str or path, optional
         Where to write the picture.
     """
@@ -253,7 +253,7 @@ def _draw_examples(part: Any, found: Exploration) -> None:
     data = found.data
     rows = np.unique(np.linspace(0, len(data) - 1, 24).astype(int))
 
-    from handson.data.keypoints import find_points
+    from handson.data.reading.keypoints import find_points
 
     pairs = np.array(find_points(data.target_names)).reshape(-1, 2)
     part.suptitle(f"{len(data)} images; every {max(1, len(data) // 24)}th", fontsize=9)
@@ -270,7 +270,7 @@ def _draw_examples(part: Any, found: Exploration) -> None:
 
 
 def _draw_columns(part: Any, found: Exploration) -> None:
-    from handson.data.explore import columns_of
+    from handson.data.reading.explore import columns_of
 
     data = found.data
     values = list(columns_of(np.asarray(data.inputs)))

@@ -7,9 +7,9 @@ from typing import Any
 
 from torch import Tensor
 
-from handson import registry
-from handson.described import Noun
-from handson.errors import HandsonError
+from handson.core import registry
+from handson.core.described import Noun
+from handson.core.errors import HandsonError
 
 
 class Regularizer(Noun):

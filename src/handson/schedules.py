@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from handson import registry
-from handson.described import Noun
-from handson.errors import HandsonError, listing
+from handson.core import registry
+from handson.core.described import Noun
+from handson.core.errors import HandsonError, listing
 
 
 class Position(NamedTuple):

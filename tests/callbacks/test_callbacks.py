@@ -7,7 +7,7 @@ import pytest
 
 import handson
 from handson import Sequential, callbacks
-from handson.errors import HandsonError
+from handson.core.errors import HandsonError
 from handson.layers import Dense
 from handson.optimizers import SGD
 

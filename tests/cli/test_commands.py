@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -12,7 +13,7 @@ import pandas as pd
 import pytest
 from command_line import NAMES, TABLE, call, ok
 
-from handson.runs import Run
+from handson.workflow.runs import Run
 
 # Help
 
@@ -326,3 +327,36 @@ def test_predict_reads_archives_as_the_training_did(work):
 def test_a_run_is_found_beside_a_file_of_its_name(work):
     (work / "tiny").mkdir()
     assert "8 rows" in ok(work, "evaluate", "tiny")
+
+
+def test_names_of_columns_never_reach_the_terminal_as_commands(work):
+    (work / "odd.csv").write_text("a\x1b]0;x\x07\x1b[31m,b\x9b,y\n1,2,3\n4,5,6.5\n")
+    result = call(work, "explore", "odd.csv", "--targets", "y")
+    assert result.code == 0
+    assert all(letter.isprintable() or letter == "\n" for letter in result.out)
+    assert "a\\x1b]0;x\\x07\\x1b[31m" in result.out
+
+
+def test_explore_works_on_a_terminal_that_knows_ascii_only(work):
+    (work / "odd.csv").write_text("größe,y\n1,2\n3,4\n", encoding="utf-8")
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    command = [sys.executable, "-m", "handson", "explore", "odd.csv"]
+    done = subprocess.run(command, cwd=work, env=environment, capture_output=True, text=True, encoding="ascii")
+    assert done.returncode == 0, done.stderr
+    assert "gr\\xf6\\xdfe" in done.stdout
+
+
+def test_explore_reads_files_that_are_written_as_is_said(work):
+    (work / "odd.csv").write_text("1,5;2\n2,5;3\n")
+    result = call(work, "explore", "odd.csv")
+    assert result.code == 2
+    assert "csv={'header': False}" in result.err
+    assert "column_1" in call(work, "explore", "odd.csv", "--csv", "header=false", "--csv", "separator=;").out
+
+
+def test_fit_says_that_the_numbers_of_the_rows_are_no_input(work):
+    frame = pd.read_csv(work / "table.csv")
+    frame.to_csv(work / "table.csv")
+    result = call(work, "fit", "table.yaml")
+    assert "note: the first column, 'Unnamed: 0', only names the rows" in result.out
+    assert call(work, "predict", "table", "--data", "table.csv").code == 0

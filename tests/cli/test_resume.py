@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 
 from handson.callbacks import Callback
-from handson.experiment import Experiment
-from handson.runs import Run
-from handson.training import checkpoint, keeper
-from handson.training.interruption import locked
-from handson.training.record import Record
+from handson.training.recording import checkpoint, keeper
+from handson.training.recording.interruption import locked
+from handson.training.recording.record import Record
+from handson.workflow.experiment import Experiment
+from handson.workflow.runs import Run
 
 EXPERIMENT = """
 name: table

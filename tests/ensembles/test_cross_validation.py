@@ -9,7 +9,7 @@ from sklearn.model_selection import GroupKFold, KFold
 
 from handson import Sequential, cross_validate
 from handson.callbacks import EarlyStopping
-from handson.errors import HandsonError
+from handson.core.errors import HandsonError
 from handson.layers import Dense, Dropout
 
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from sklearn import metrics
 
 from handson import Ensemble, Model, Sequential, deep_ensemble, set_random_seed
+from handson.core.errors import HandsonError
 from handson.ensembles.building import build_net
-from handson.errors import HandsonError
 from handson.layers import Activation, Dense, Dropout
 from handson.optimizers import Adam
 

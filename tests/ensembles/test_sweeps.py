@@ -10,7 +10,7 @@ from sklearn.model_selection import ParameterGrid
 
 from handson import Sequential, sweep
 from handson.callbacks import EarlyStopping
-from handson.errors import HandsonError
+from handson.core.errors import HandsonError
 from handson.layers import Dense, Dropout
 from handson.optimizers import SGD, Adam
 

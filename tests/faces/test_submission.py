@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handson.data.keypoints import unmatched
-from handson.errors import HandsonError
+from handson.core.errors import HandsonError
+from handson.data.reading.keypoints import unmatched
 from handson.faces import COLUMNS, CORE, EXPERIMENTS, GROUPS, LANDMARKS
 from handson.faces.submission import FRAME, read_lookup, submission, write_table
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handson import Sequential
-from handson.errors import HandsonError
+from handson.core.errors import HandsonError
 from handson.files import atomic
 from handson.layers import Dense
 

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 
 import handson
 from handson import Sequential
-from handson.errors import HandsonError
+from handson.core.errors import HandsonError
 from handson.layers import (
     Dense,
 )

@@ -9,8 +9,9 @@ import torch
 from torch import nn
 
 import handson
-from handson import Model, Sequential, registry
-from handson.errors import HandsonError
+from handson import Model, Sequential
+from handson.core import registry
+from handson.core.errors import HandsonError
 from handson.layers import BatchNormalization, Dense, Dropout
 from handson.optimizers import SGD, Adagrad, Adam
 

@@ -9,9 +9,10 @@ from model_files import NETS, contents, data_of, net_of
 from torch import nn
 
 import handson
-from handson import Model, Sequential, registry
+from handson import Model, Sequential
 from handson.callbacks import LearningRateScheduler
-from handson.errors import HandsonError, NotBuiltError
+from handson.core import registry
+from handson.core.errors import HandsonError, NotBuiltError
 from handson.layers import (
     Dense,
 )

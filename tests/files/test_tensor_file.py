@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.torch import load
 
-from handson.errors import HandsonError
+from handson.core.errors import HandsonError
 from handson.files import tensor_file
 
 shapes = st.lists(st.integers(0, 5), max_size=3)

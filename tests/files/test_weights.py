@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from handson import Model, Sequential
-from handson.errors import HandsonError
+from handson.core.errors import HandsonError
 from handson.layers import LSTM, Dense
 
 # The layers of a net by name and arguments, for handson and Keras alike, and the shape of a sample.

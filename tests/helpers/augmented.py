@@ -7,7 +7,7 @@ from scipy import stats
 import handson
 from handson import Sequential
 from handson.data import Augment
-from handson.data.augment import affine_maps
+from handson.data.augment.augment import affine_maps
 from handson.layers import Dense, Flatten
 from handson.randomness import words
 from handson.randomness.stream import Stream, active

@@ -8,8 +8,8 @@ import numpy as np
 from handson import Sequential, layers
 from handson.callbacks import Callback
 from handson.optimizers import Adam
-from handson.training.interruption import Stopped
-from handson.training.state import TrainingState
+from handson.state.state import TrainingState
+from handson.training.recording.interruption import Stopped
 
 STEPS, EPOCHS = 5, 3
 ROWS = 8 * STEPS - 3  # the last batch is ragged

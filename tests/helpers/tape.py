@@ -54,7 +54,7 @@ class Tape(TorchDispatchMode):
 
 
 class TapeRecorder:
-    """In place of `handson.training.engines.graph.CudaRecorder`."""
+    """In place of `handson.training.engines.recorded.engine.CudaRecorder`."""
 
     tapes: ClassVar = []
 

@@ -12,14 +12,17 @@ import handson
 import handson.cli.commands
 import handson.cli.exploration
 import handson.cli.tables
-from handson import Sequential, runs, specialists
+from handson import Sequential
 from handson.cli import main as command_line
-from handson.data import read, tables
-from handson.data.dataset import Dataset
-from handson.experiment import Experiment
+from handson.data import read
+from handson.data.reading import tables
+from handson.data.reading.dataset import Dataset
+from handson.ensembles import specialists
 from handson.kernels import image_text
 from handson.layers import Dense
-from handson.training import checkpoint
+from handson.training.recording import checkpoint
+from handson.workflow import runs
+from handson.workflow.experiment import Experiment
 
 
 def small_net():

@@ -8,7 +8,7 @@ import shutil
 import pytest
 import torch
 
-from handson.training import checkpoint
+from handson.training.recording import checkpoint
 
 MANIFEST, STATE, TENSORS = checkpoint.MANIFEST, checkpoint.STATE, checkpoint.TENSORS
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from handson import Sequential
-from handson.data.dataset import Dataset
-from handson.experiment import Experiment
+from handson.data.reading.dataset import Dataset
+from handson.ensembles.specialists import Specialists
 from handson.layers import Dense
-from handson.runs import Run
-from handson.specialists import Specialists
+from handson.workflow.experiment import Experiment
+from handson.workflow.runs import Run
 
 MODEL = "model:\n- Dense: {units: 1}\n"
 BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(

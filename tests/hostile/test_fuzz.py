@@ -15,17 +15,18 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import handson
-from handson import yaml_file
-from handson.data import read, tables
-from handson.errors import HandsonError
-from handson.experiment import Experiment
+from handson.core.errors import HandsonError
+from handson.data import read
+from handson.data.reading import tables
+from handson.ensembles.specialists import Index, Specialists
 from handson.files import description, strict_json
 from handson.files.hdf5_reader import RefusedError, pack
 from handson.files.hdf5_reader import read as read_hdf5
 from handson.files.stored_history import StoredHistory
-from handson.run_files import Columns
-from handson.specialists import Index, Specialists
-from handson.training import checkpoint
+from handson.training.recording import checkpoint
+from handson.workflow import yaml_file
+from handson.workflow.experiment import Experiment
+from handson.workflow.run_files import Columns
 
 from .files import trained
 

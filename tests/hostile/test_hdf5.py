@@ -199,7 +199,7 @@ def test_the_process_that_reads_cannot_do_anything_else(tmp_path, kind):
 def test_whatever_becomes_of_that_process_is_an_error_that_names_the_file(
     monkeypatch, tmp_path, weight_file, code, reason
 ):
-    from handson.errors import HandsonError
+    from handson.core.errors import HandsonError
 
     (tmp_path / "reader.py").write_text(code)
     monkeypatch.setattr(keras_hdf5, "READER", tmp_path / "reader.py")

@@ -6,8 +6,8 @@ import types
 import pytest
 from safetensors.torch import load
 
-from handson import registry
-from handson.described import parameters_of
+from handson.core import registry
+from handson.core.described import parameters_of
 from handson.files.tensor_file import checksum
 
 from .files import assemble, header, put

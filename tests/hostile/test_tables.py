@@ -59,7 +59,7 @@ TEXTS = {
 REFUSED = [
     "nothing", "blank lines", "a header alone", "zeros", "UTF-16", "Latin-1", "one line", "a huge pixel", "a formula",
     "a pixel that is no number", "a pixel in hexadecimal", "too few pixels", "too many pixels", "rows that end",
-    "an address", "wide first row",
+    "an address", "wide first row", "many columns", "one name for many columns",
 ]  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from handson import activations
 from handson.kernels.dense_activation import FIRST_OF_INPUTS, activate, deactivate
-from handson.training.engines.program import ACTIVATIONS
+from handson.training.engines.dense.program import ACTIVATIONS
 
 KINDS = range(1, len(ACTIVATIONS))
 

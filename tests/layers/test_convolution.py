@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handson.errors import HandsonError
+from handson.core.errors import HandsonError
 from handson.layers import Conv2D
 from handson.layers.convolution import same_padding, window_output
 

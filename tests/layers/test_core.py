@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import handson
 from handson import initializers
-from handson.errors import HandsonError, NotBuiltError
+from handson.core.errors import HandsonError, NotBuiltError
 from handson.layers import Activation, Dense, Flatten, Input, InputLayer, Layer, Rescaling, Reshape
 from handson.layers.base import check_name, compatible
 from handson.layers.convolution import Conv2D

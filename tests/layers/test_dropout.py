@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from handson.errors import HandsonError
+from handson.core.errors import HandsonError
 from handson.layers import Dropout, SpatialDropout2D, dropout
 from handson.randomness.stream import Stream, active
 

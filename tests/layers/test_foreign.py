@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 import handson
-from handson.errors import HandsonError
+from handson.core.errors import HandsonError
 from handson.layers.foreign import TorchModuleWrapper
 
 IMAGES = [

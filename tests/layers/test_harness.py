@@ -10,7 +10,7 @@ import torch
 from scipy import stats
 
 import handson
-from handson import registry
+from handson.core import registry
 from handson.layers import Dense, Flatten
 
 # A p-value that a right sample falls below once in a hundred thousand cases; keys are fixed, so tests are too.

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handson.errors import HandsonError
+from handson.core.errors import HandsonError
 from handson.layers import BatchNormalization, LayerNormalization
 
 SHAPES = st.lists(st.integers(1, 5), min_size=1, max_size=3).map(tuple)

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handson.errors import HandsonError
+from handson.core.errors import HandsonError
 from handson.layers import AveragePooling2D, GlobalAveragePooling2D, GlobalMaxPooling2D, MaxPooling2D
 
 LAYERS = {MaxPooling2D: np.max, AveragePooling2D: np.mean}

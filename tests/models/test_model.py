@@ -9,7 +9,7 @@ from torch import nn
 
 import handson
 from handson import Model, Sequential
-from handson.errors import HandsonError, NotBuiltError
+from handson.core.errors import HandsonError, NotBuiltError
 from handson.layers import Conv2D, Dense, Dropout, Flatten, Input, MaxPooling2D
 from handson.optimizers import Adam
 

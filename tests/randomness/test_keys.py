@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from handson.errors import HandsonError
+from handson.core.errors import HandsonError
 from handson.randomness import derive, fresh_seed, permutation, set_random_seed
 from handson.randomness import keys as keys_module
 from handson.randomness.keys import check_seed, words64

@@ -8,7 +8,7 @@ from torch import nn
 
 import handson
 from handson import Sequential
-from handson.errors import HandsonError
+from handson.core.errors import HandsonError
 from handson.layers import BatchNormalization, Dense, Dropout
 from handson.optimizers import SGD
 

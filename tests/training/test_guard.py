@@ -11,8 +11,8 @@ from handson.layers import BatchNormalization, Dense, Dropout, Layer
 from handson.optimizers import SGD, Adam
 from handson.randomness.stream import current
 from handson.schedules import OneCycle
+from handson.state.state import TrainingState
 from handson.training.guard import FEW_STEPS, Watch
-from handson.training.state import TrainingState
 
 
 class Poison(Layer):

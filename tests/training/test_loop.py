@@ -10,16 +10,16 @@ from hypothesis import strategies as st
 
 from handson import Sequential
 from handson.callbacks import Callback, CallbackList
-from handson.errors import HandsonError
+from handson.core.errors import HandsonError
 from handson.layers import BatchNormalization, Dense, Dropout
 from handson.optimizers import Adam
+from handson.state.history import History
+from handson.state.state import TrainingState
+from handson.state.sums import Sums
 from handson.training.engines import choose
-from handson.training.history import History
-from handson.training.job import Span
 from handson.training.pace import Pace
-from handson.training.prepare import make_job, prepare_rows
-from handson.training.state import TrainingState
-from handson.training.sums import Sums
+from handson.training.preparation.job import Span
+from handson.training.preparation.prepare import make_job, prepare_rows
 
 
 def net(seed=0):

@@ -5,7 +5,7 @@ import pytest
 
 import handson
 from handson.callbacks import Callback
-from handson.errors import TrainingError
+from handson.core.errors import TrainingError
 from handson.layers import BatchNormalization, Dense, Dropout
 from handson.optimizers import SGD, Adam
 from handson.schedules import LinearRamp, OneCycle

@@ -2,18 +2,41 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 from torch import Tensor
 
-from handson.described import Noun
-from handson.errors import HandsonError, listing, nearest
-
-if TYPE_CHECKING:
-    from handson.models import Model
+from handson.core.described import Noun
+from handson.core.errors import HandsonError, listing, nearest
+from handson.metrics import Metric
+from handson.optimizers import Optimizer
 
 Logs = dict[str, float]
+
+
+class TrainedModel(Protocol):
+    """What callbacks need of a model; a `handson.Model` has it and much more."""
+
+    optimizer: Optimizer
+    stop_training: bool
+
+    @property
+    def metrics(self) -> list[Metric]:
+        """The compiled metrics."""
+
+    def tell(self, text: str) -> None:
+        """Print what was decided, unless the training is silent."""
+
+    def save(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
+        """Save the net, its weights and its optimizer."""
+
+    def save_weights(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
+        """Save the weights."""
+
+    def state_dict(self, *, keep_vars: bool = False) -> dict[str, Any]:
+        """The weights by name, as of any `torch.nn.Module`."""
 
 
 class Callback(Noun):
@@ -42,10 +65,10 @@ class Callback(Noun):
     """
 
     kind = "callback"
-    model: Model
+    model: TrainedModel
     params: dict[str, Any]
 
-    def set_model(self, model: Model) -> None:
+    def set_model(self, model: TrainedModel) -> None:
         """Called before the training with the net."""
         self.model = model
 
@@ -116,7 +139,7 @@ class CallbackList:
         What the callbacks may know about the training.
     """
 
-    def __init__(self, callbacks: Iterable[Any], model: Model, params: dict[str, Any]) -> None:
+    def __init__(self, callbacks: Iterable[Any], model: TrainedModel, params: dict[str, Any]) -> None:
         self.callbacks: list[Callback] = list(callbacks)
         for callback in self.callbacks:
             if not isinstance(callback, Callback):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from typing import Any, ClassVar
 
-from handson import console
 from handson.callbacks.base import Callback, Logs
-from handson.registry import register
+from handson.core import console
+from handson.core.registry import register
 
 # What the training loss is: measured with dropout and while the weights change, so not comparable to val_loss.
 LABELS = {"loss": "loss (during the epoch)"}

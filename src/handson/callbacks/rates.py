@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from handson.callbacks.base import Callback, Logs, Monitoring
-from handson.errors import HandsonError, whole
-from handson.registry import register
+from handson.core.errors import HandsonError, whole
+from handson.core.registry import register
 from handson.schedules import Schedule
 
 

@@ -10,11 +10,11 @@ from typing import Any
 
 from torch import Tensor
 
-from handson import console
 from handson.callbacks.base import Callback, Logs, Monitoring
-from handson.errors import HandsonError
+from handson.core import console
+from handson.core.errors import HandsonError
+from handson.core.registry import register
 from handson.files import atomic
-from handson.registry import register
 
 # What a disk says that is full, over its quota, or broken.
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
@@ -148,6 +148,8 @@ class CSVLogger(Callback):
     """
 
     def __init__(self, filename: str | os.PathLike[str], separator: str = ",", append: bool = False) -> None:
+        if not isinstance(separator, str) or len(separator) != 1 or separator in '"\r\n':
+            raise HandsonError(f"CSVLogger: separator is one character, such as ',' or ';'; got {separator!r}.")
         self.filename, self.separator, self.append = os.fspath(filename), separator, append
         self._lines: list[list[Any]] = []
         self._behind = False

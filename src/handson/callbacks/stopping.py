@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from handson.callbacks.base import Callback, Logs, Monitoring
-from handson.errors import whole
-from handson.registry import register
-from handson.training.state import named_weights
+from handson.core.errors import whole
+from handson.core.registry import register
+from handson.state.state import named_weights
 
 
 @register

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from typing import NoReturn
 
@@ -11,8 +12,10 @@ def main() -> None:
     import typer
 
     from handson.cli.commands import app
-    from handson.errors import HandsonError
+    from handson.core.errors import HandsonError
 
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that does not know a letter shows its code
     try:
         app(standalone_mode=True)
     except KeyboardInterrupt:
@@ -34,6 +37,8 @@ def _without_number(error: OSError) -> str:
 
 
 def _stop(text: str, code: int | str | None) -> NoReturn:
+    from handson.core.errors import printable
+
     if text:
-        print(text, file=sys.stderr)
+        print(printable(text), file=sys.stderr)
     sys.exit(code)

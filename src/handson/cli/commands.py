@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from handson.core import console
+
 if TYPE_CHECKING:
-    from handson.experiment import Experiment
-    from handson.runs import Run
+    from handson.workflow.experiment import Experiment
+    from handson.workflow.runs import Run
 
 app = typer.Typer(
     add_completion=False,
@@ -35,20 +37,26 @@ def explore(
     classes: Annotated[bool, typer.Option(help="The targets are classes, also when they are numbers.")] = False,
     image: Annotated[str | None, typer.Option(help="The column that holds images.")] = None,
     picture: Annotated[Path | None, typer.Option(help="Where to write a sheet of pictures (.png).")] = None,
+    csv: Annotated[
+        list[str] | None,
+        typer.Option(help="How a CSV file is written, such as separator=';', header=false or encoding=latin-1."),
+    ] = None,
 ) -> None:
     """Show what is in a data set.
 
     Columns with their ranges, which values are missing together, duplicates, the balance of classes, images.
     """
-    from handson.cli.exploration import read_to_explore
+    from handson.cli.exploration import csv_format, read_to_explore
     from handson.cli.tables import show_exploration
-    from handson.data.explore import explore as look
+    from handson.data.reading.explore import explore as look
 
     _check_writable(picture)
     wanted: Any = targets.split(",") if targets else None
     if wanted and (data.endswith(".npz") or len(wanted) == 1):
         wanted = wanted[0]
-    source, words = read_to_explore(Path(data), wanted, inputs, image, "auto" if classes else None)
+    source, words = read_to_explore(
+        Path(data), wanted, inputs, image, "auto" if classes else None, csv_format(csv or [])
+    )
     found = look(source)
     found.remarks += [f"column {name!r} holds words and is left out; for classes: --targets {name}." for name in words]
     show_exploration(found)
@@ -56,7 +64,7 @@ def explore(
         from handson.plots import plot_exploration
 
         plot_exploration(found, picture)
-        typer.echo(f"pictures: {picture}")
+        console.say(f"pictures: {picture}")
 
 
 @app.command()
@@ -76,9 +84,9 @@ def fit(
 
     Everything about it goes into a new run folder: the experiment, the split, the net, the history, pictures.
     """
-    from handson.data.sources import check_exists
-    from handson.experiment import folder_name
-    from handson.runs import Run
+    from handson.data.reading.sources import check_exists
+    from handson.workflow.experiment import folder_name
+    from handson.workflow.runs import Run
 
     if data is not None:
         check_exists(Path(data))
@@ -89,6 +97,8 @@ def fit(
     chosen.fit.epochs = epochs or chosen.fit.epochs
     chosen.fit.seed = chosen.fit.seed if seed is None else seed
     source = chosen.read_data()
+    for note in () if quiet else source.notes:
+        console.say(f"note: {note}")
     run = Run.create(chosen, runs)
     try:
         run.fit(source, verbose=0 if quiet else "auto")
@@ -111,7 +121,7 @@ def resume(
     """
     found = _run(run, runs)
     if found.finished and not force:
-        typer.echo(f"{found.folder} is finished; there is nothing to do.")
+        console.say(f"{found.folder} is finished; there is nothing to do.")
     else:
         found.fit(found.read_data(data), verbose=0 if quiet else "auto", resume="force" if force else "auto")
     _show_report(found, "report.json")
@@ -128,7 +138,7 @@ def rewind(
     Later checkpoints are set aside; handson resume goes on from there.
     """
     found = _run(run, runs)
-    typer.echo(f"{found.folder} is at step {found.rewind(to)}. To go on: handson resume {found.folder}")
+    console.say(f"{found.folder} is at step {found.rewind(to)}. To go on: handson resume {found.folder}")
 
 
 @app.command()
@@ -137,7 +147,7 @@ def specialists(run: RunName, data: DataPath = None, runs: RunsFolder = Path("ru
 
     One for each group of target columns that the run's experiment names.
     """
-    from handson.runs import say_specialist
+    from handson.workflow.runs import say_specialist
 
     found = _run(run, runs)
     source = found.read_data(data)
@@ -152,7 +162,7 @@ def curves(run: RunName, runs: RunsFolder = Path("runs")) -> None:
     Training and validation error by epoch; of specialists also the weighted mean.
     """
     for path in _run(run, runs).draw_curves():
-        typer.echo(path)
+        console.say(str(path))
 
 
 @app.command()
@@ -162,8 +172,8 @@ def evaluate(run: RunName, data: DataPath = None, runs: RunsFolder = Path("runs"
     By default on its validation rows; its net and, if there are any, its specialists.
     """
     from handson.cli.tables import show_errors, show_means
-    from handson.errors import HandsonError
-    from handson.runs import errors, targets_of
+    from handson.core.errors import HandsonError
+    from handson.workflow.runs import errors, targets_of
 
     found = _run(run, runs)
     source = found.read_data(data)
@@ -195,7 +205,7 @@ def predict(
     Writes a table of predictions or, with --lookup, the competition's submission.
     """
     from handson.cli.predictions import write_predictions
-    from handson.data.sources import check_exists
+    from handson.data.reading.sources import check_exists
 
     check_exists(Path(data))
     if lookup is not None:
@@ -228,9 +238,9 @@ def _check_writable(path: Path | None) -> None:
 
 
 def _experiment(name: str) -> Experiment:
-    from handson.errors import HandsonError, nearest
-    from handson.experiment import Experiment
+    from handson.core.errors import HandsonError, nearest
     from handson.faces import EXPERIMENTS
+    from handson.workflow.experiment import Experiment
 
     if name in EXPERIMENTS:
         return Experiment.from_yaml(EXPERIMENTS[name])
@@ -244,7 +254,7 @@ def _experiment(name: str) -> Experiment:
 
 def _run(name: str, runs: Path) -> Run:
     """The run in a folder, or of a name in the folder of runs."""
-    from handson.runs import Run
+    from handson.workflow.runs import Run
 
     is_folder = len(Path(name).parts) > 1 or Path(name, "experiment.yaml").is_file()
     return Run(name if is_folder else runs / name)
@@ -255,5 +265,5 @@ def _show_report(run: Run, name: str) -> None:
     if report is not None:
         means = report.validation | ({} if report.rmse is None else {"rmse": report.rmse})
         shown = "  ".join(f"{key} {value:.4g}" for key, value in means.items())
-        typer.echo(f"validation: {shown}  ({report.seconds:.0f} s)")
-    typer.echo(f"run folder: {run.folder}")
+        console.say(f"validation: {shown}  ({report.seconds:.0f} s)")
+    console.say(f"run folder: {run.folder}")

@@ -7,21 +7,41 @@ from typing import Any
 
 import pandas as pd
 
-from handson.data.classes import as_classes
-from handson.data.dataset import Dataset
-from handson.data.sources import TABLES, check_exists, read
-from handson.data.tables import read_table, table_dataset
-from handson.errors import HandsonError
+from handson.core.errors import HandsonError
+from handson.core.regular import check_plain
+from handson.data.reading.classes import as_classes
+from handson.data.reading.dataset import Dataset
+from handson.data.reading.sources import TABLES, check_exists, read
+from handson.data.reading.tables import read_table, table_dataset, text_columns
+
+
+def csv_format(options: list[str]) -> dict[str, Any] | None:
+    """What 'key=value' options say of a CSV file.
+
+    Examples
+    --------
+    >>> csv_format(["header=false", "separator=;"])
+    {'header': False, 'separator': ';'}
+    """
+    known: dict[str, Any] = {"true": True, "false": False, "tab": "\t", "\\t": "\t", "space": " "}
+    found: dict[str, Any] = {}
+    for option in options:
+        key, equals, value = option.partition("=")
+        if not equals:
+            raise HandsonError(f"--csv takes KEY=VALUE, such as --csv separator=';'; got {option!r}.")
+        found[key] = value.split(",") if key == "header" and "," in value else known.get(value, value)
+    return found or None
 
 
 def read_to_explore(
-    path: Path, targets: Any, inputs: Any, image: str | None, classes: Any
+    path: Path, targets: Any, inputs: Any, image: str | None, classes: Any, csv: dict[str, Any] | None = None
 ) -> tuple[Dataset, list[str]]:
     """The data, and the columns of words that were left out because nobody said that they are targets or inputs."""
     if inputs is not None or path.suffix.lower() not in TABLES:
-        return read(path, targets, inputs, image=image, classes=classes), []
+        return read(path, targets, inputs, image=image, classes=classes, csv=csv), []
     check_exists(path)
-    frame, images = read_table(path, image)
+    check_plain(path, path.stat())
+    frame, images = read_table(path, image, csv=csv, texts=text_columns(targets, None, None))
     if frame.empty and images is None:
         raise HandsonError(f"{path} has no rows.")
     named = [targets] if isinstance(targets, str) else targets or []

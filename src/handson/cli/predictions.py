@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from handson import console
+from handson.core import console
 from handson.faces.submission import read_lookup, submission, write_table
 
 if TYPE_CHECKING:
-    from handson.data.dataset import Dataset
-    from handson.runs import Run
+    from handson.data.reading.dataset import Dataset
+    from handson.workflow.runs import Run
 
 
 def write_predictions(run: Run, data: str, lookup: Path | None, out: Path | None, net_only: bool) -> Path:

@@ -8,18 +8,26 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from handson.data.keypoints import find_points
+from handson.core.console import shown
+from handson.data.reading.keypoints import find_points
 
 if TYPE_CHECKING:
-    from handson.data.explore import Exploration
+    from handson.data.reading.explore import Exploration
 
 # Longer lists are cut: the picture sheet and the run folder have everything.
 MOST_ROWS = 40
 
 
+class _Console(Console):
+    """A console that gets text of files only as the terminal can show it."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        return super().render_str(shown(text), **options)
+
+
 def _console() -> Console:
     """A console that shows brackets and colons in names as they are."""
-    return Console(highlight=False, markup=False, emoji=False)
+    return _Console(highlight=False, markup=False, emoji=False)
 
 
 def _table(title: str, *columns: str) -> Table:
@@ -33,7 +41,7 @@ def show_exploration(found: Exploration) -> None:
     """Print what `explore` found."""
     console, data = _console(), found.data
     kind = "images" if data.kind == "images" else f"rows, {len(data.input_names)} inputs"
-    console.print(Text(data.source, "bold"), f": {len(data)} {kind}, task: {data.task}", sep="")
+    console.print(Text(shown(data.source), "bold"), f": {len(data)} {kind}, task: {data.task}", sep="")
     if found.images:
         table = _table("\nimages", "", "")
         for name, value in found.images.items():
@@ -66,7 +74,7 @@ def _columns_table(found: Exploration) -> Table:
 
 
 def _patterns_table(found: Exploration) -> Table:
-    from handson.data.explore import MOST_PATTERNS
+    from handson.data.reading.explore import MOST_PATTERNS
 
     table = _table("\nwhich targets are missing together", "rows", "present", "missing", "which")
     for pattern in found.patterns[:MOST_PATTERNS]:

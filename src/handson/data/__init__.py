@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from handson.lazy import lazy
+from handson.core.lazy import lazy
 
 if TYPE_CHECKING:
     from handson.data.augment import Augment as Augment
-    from handson.data.dataset import Dataset as Dataset
-    from handson.data.scaling import Scaling as Scaling
-    from handson.data.sources import read as read
+    from handson.data.reading.dataset import Dataset as Dataset
+    from handson.data.reading.sources import read as read
+    from handson.data.rows.scaling import Scaling as Scaling
 
 _HOMES = {
     "Augment": "handson.data.augment:Augment",
-    "Dataset": "handson.data.dataset:Dataset",
-    "Scaling": "handson.data.scaling:Scaling",
-    "read": "handson.data.sources:read",
+    "Dataset": "handson.data.reading.dataset:Dataset",
+    "Scaling": "handson.data.rows.scaling:Scaling",
+    "read": "handson.data.reading.sources:read",
 }
 
 __all__ = sorted(_HOMES)

@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 
-from handson import registry
-from handson.described import Noun
-from handson.errors import HandsonError
+from handson.core import registry
+from handson.core.described import Noun
+from handson.core.errors import HandsonError
 from handson.files.description import describe_compiled
 from handson.models import Model
 from handson.randomness.keys import check_seed, derive

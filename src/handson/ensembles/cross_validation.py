@@ -11,16 +11,16 @@ import numpy as np
 import pandas as pd
 import torch
 
-from handson.data.arrays import as_rows
-from handson.data.folds import given_folds, make_folds
-from handson.data.mapped import MappedRows, is_mapped
-from handson.data.split import Split
+from handson.data.rows.arrays import as_rows
+from handson.data.rows.folds import given_folds, make_folds
+from handson.data.rows.mapped import MappedRows, is_mapped
+from handson.data.rows.split import Split
 from handson.ensembles.building import build_net
 from handson.ensembles.ensemble import Ensemble, inputs_of
+from handson.ensembles.together import Training, check_arguments, train_together
 from handson.models import Model
 from handson.randomness.keys import check_seed, fresh_seed
-from handson.training.ensemble import Training, check_arguments, train_together
-from handson.training.prepare import classes_of, prepare_rows
+from handson.training.preparation.prepare import classes_of, prepare_rows
 
 TAKEN = ("validation_data", "groups")
 

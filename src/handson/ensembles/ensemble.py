@@ -10,18 +10,18 @@ import numpy as np
 import torch
 from pydantic import BaseModel, Field
 
-from handson.data import arrays
+from handson.core.errors import HandsonError, whole
+from handson.data.rows import arrays
 from handson.ensembles.building import build_net
-from handson.errors import HandsonError, whole
+from handson.ensembles.together import Training, check_arguments, train_together
 from handson.files.folders import load_net, read_index, save_nets
 from handson.files.stored_history import StoredHistory
 from handson.models import Model
 from handson.randomness.keys import check_seed, fresh_seed
-from handson.training.ensemble import Training, check_arguments, train_together
-from handson.training.history import History
-from handson.training.job import Job
-from handson.training.prepare import prepare_rows
-from handson.training.sums import Sums
+from handson.state.history import History
+from handson.state.sums import Sums
+from handson.training.preparation.job import Job
+from handson.training.preparation.prepare import prepare_rows
 
 INDEX = "ensemble.json"
 MOST_MEMBERS = 10_000
@@ -33,7 +33,7 @@ class Ensemble:
     """Nets that are trained together and whose predictions are averaged.
 
     Each member trains as it would alone, with its own seed and the same engine, and ends with the same weights: bit for
-    bit, but for rounding in large nets (`handson.training.ensemble`). Nets that have a compiled program
+    bit, but for rounding in large nets (`handson.ensembles.together`). Nets that have a compiled program
     (`engine='dense'`) train beside one another, one on each core; others one after another.
 
     Parameters
@@ -185,7 +185,7 @@ class Ensemble:
             The loss; with metrics a list of the loss and the metrics; with `return_dict` a dictionary by name.
         """
         net, inputs = self.members[0], inputs_of(x)
-        rows = prepare_rows(net, inputs, y, sample_weight)
+        rows = prepare_rows(net, inputs, arrays.targets_by_name(y, net.target_names), sample_weight)
         prediction = torch.from_numpy(self.predict(inputs, batch_size))
         scale = net.target_scaling.apply if net.target_scaling is not None else lambda values: values
         sums = Sums()

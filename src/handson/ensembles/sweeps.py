@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from handson.core.errors import HandsonError, listing, nearest
 from handson.ensembles.building import build_net, parameters_of
 from handson.ensembles.ensemble import Ensemble, inputs_of
-from handson.errors import HandsonError, listing, nearest
+from handson.ensembles.together import Training, check_arguments, train_together
 from handson.models import Model
 from handson.randomness.keys import check_seed, fresh_seed
-from handson.training.ensemble import Training, check_arguments, train_together
-from handson.training.history import History
+from handson.state.history import History
 
 # Arguments of `fit` that may be swept too.
 OF_FIT = ("batch_size", "epochs")

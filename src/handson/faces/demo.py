@@ -7,16 +7,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from handson import console
 from handson.cli.predictions import write_predictions
 from handson.cli.tables import show_exploration
-from handson.data.explore import explore
-from handson.experiment import Experiment
+from handson.core import console
+from handson.data.reading.explore import explore
 from handson.faces import COLUMNS, EXPERIMENTS
 from handson.faces.simulator import SimulatedFaces, simulate
 from handson.faces.submission import write_table
 from handson.plots import plot_exploration
-from handson.runs import Run
+from handson.workflow.experiment import Experiment
+from handson.workflow.runs import Run
 
 # The share of simulated faces that only the submission is about.
 TEST_SHARE = 0.2

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from handson.data.sources import check_exists
-from handson.data.tables import check_column
-from handson.errors import HandsonError, nearest
+from handson.core.errors import HandsonError, nearest
+from handson.data.reading.sources import check_exists
+from handson.data.reading.tables import check_column
 from handson.files import atomic
 
 # The frame of the competition's images: predictions are clipped to it.

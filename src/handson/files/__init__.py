@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from handson.errors import HandsonError
+from handson.core.errors import HandsonError
 
 __all__ = ["check_suffix", "load_model", "load_weights", "save_model", "save_weights"]
 
@@ -34,7 +34,7 @@ def check_suffix(path: str | os.PathLike[str]) -> str:
 def _existing(path: str | os.PathLike[str]) -> Path:
     path = Path(path)
     if not path.is_file():
-        from handson.errors import nearest
+        from handson.core.errors import nearest
 
         siblings = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
         raise FileNotFoundError(f"there is no file {path}.{nearest(path.name, siblings)}")

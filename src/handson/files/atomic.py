@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from handson.errors import HandsonError
+from handson.core.errors import HandsonError
 
 
 class Disk:

@@ -7,14 +7,14 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, ValidationError
 
-import handson
-from handson import registry
-from handson.data.scaling import Scaling
-from handson.described import jsonable
-from handson.errors import HandsonError, shortened
+from handson.core import registry
+from handson.core.described import jsonable
+from handson.core.errors import HandsonError, shortened
+from handson.core.version import __version__
+from handson.data.rows.scaling import Scaling
 from handson.files import strict_json
 from handson.layers.blank import blank_weights
-from handson.training.state import TrainingState
+from handson.state.state import TrainingState
 
 SCHEMA = 1
 # Nets of thousands of layers are described in less.
@@ -61,8 +61,8 @@ class Description(_Part):
         What its random numbers come from.
     age : int
         How often it was fitted.
-    target_names : list of str or None
-        The columns that it predicts.
+    input_names, target_names : list of str or None
+        The columns that it was fitted on, and those that it predicts.
     scaling, compiled, state : dict
         The scalings as measured, the arguments of `compile`, and where the optimizer stands.
     frozen : list of str, optional
@@ -75,6 +75,7 @@ class Description(_Part):
     input_shape: list[PositiveInt | None] = Field(min_length=2)
     seed: NonNegativeInt | None
     age: NonNegativeInt
+    input_names: list[str] | None = None
     target_names: list[str] | None
     scaling: _Scalings
     compiled: _Compiled | None
@@ -86,11 +87,12 @@ def describe(model: Any, state: TrainingState | None) -> str:
     """The description of a net as JSON text."""
     description = {
         "schema": SCHEMA,
-        "handson": handson.__version__,
+        "handson": __version__,
         "net": registry.to_config("model", model),
         "input_shape": list(model.input_shape),
         "seed": model.seed,
         "age": model.age,
+        "input_names": model.input_names,
         "target_names": model.target_names,
         "scaling": {
             "inputs": model.input_scaling and model.input_scaling.get_config(),
@@ -141,6 +143,9 @@ def parse(text: str) -> Description:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise HandsonError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}.") from None
+    names = description.input_names
+    if names is not None and (len(names) != description.input_shape[-1] or len(set(names)) < len(names)):
+        raise HandsonError(f"input_names: expected {description.input_shape[-1]} different names; got {len(names)}.")
     if (description.compiled is None) != (description.state is None):
         raise HandsonError("compiled and state: a net has both or none of them.")
     return description
@@ -151,6 +156,7 @@ def rebuild(description: Description, values: int) -> Any:
     with blank_weights(values):
         model = registry.from_config("model", description.net)
         model.seed, model.age, model.target_names = description.seed, description.age, description.target_names
+        model.input_names = description.input_names
         model.build(description.input_shape)
     _freeze(model, description.frozen)
     if description.compiled is not None:

@@ -20,7 +20,7 @@ from typing import Any
 from safetensors import SafetensorError
 from safetensors.numpy import load as load_arrays
 
-from handson.errors import HandsonError
+from handson.core.errors import HandsonError
 from handson.files.layer_weights import LayerWeights
 
 READER = Path(__file__).with_name("hdf5_reader.py")

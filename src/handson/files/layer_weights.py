@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from handson.errors import HandsonError, shortened
-from handson.registry import snake_case
-from handson.training.state import named_weights
+from handson.core.errors import HandsonError, shortened
+from handson.core.registry import snake_case
+from handson.state.state import named_weights
 
 # Layers whose weights Keras keeps in a cell of their own.
 WITH_CELL = ("lstm", "gru")

@@ -16,12 +16,11 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from handson.errors import HandsonError, NotBuiltError, shortened
+from handson.core.errors import HandsonError, NotBuiltError, shortened
 from handson.files import tensor_file
 from handson.files.description import SCHEMA, Description, describe, parse, rebuild
 from handson.layers.base import SETTINGS
-from handson.models.device import default_device
-from handson.training.state import TrainingState, named_weights
+from handson.state.state import TrainingState, named_weights
 
 FORMAT = "handson-model"
 # Nets of a thousand layers have fewer, the slots of their optimizers included.
@@ -119,7 +118,7 @@ def read(path: Path) -> Any:
             tensor_file.check(tensors, said["model"], said.get("crc32"), path)
     except SafetensorError as error:
         raise HandsonError(f"{path} is not a model file of handson, or is damaged: {error}") from None
-    model.to(default_device())
+    model.place()
     state = TrainingState(tensors, description.state.model_dump() if description.state else {})
     state.restore(model, model.optimizer if description.compiled else None)
     return model

@@ -8,7 +8,7 @@ from pydantic import BaseModel, model_validator
 
 
 class StoredHistory(BaseModel):
-    """A history as `handson.training.history.History.to_json` writes it."""
+    """A history as `handson.state.history.History.to_json` writes it."""
 
     history: dict[str, list[float | None]]
     epoch: list[int]

@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from handson.errors import HandsonError, shortened
-from handson.files import regular
+from handson.core import regular
+from handson.core.errors import HandsonError, shortened
 
 # The history of a hundred thousand epochs is smaller.
 MOST_BYTES = 1 << 26
@@ -40,7 +40,7 @@ def loads(text: str | bytes) -> Any:
     --------
     >>> loads('{"a": 1, "a": 2}')
     Traceback (most recent call last):
-    handson.errors.HandsonError: not valid JSON: the key 'a' is there twice
+    handson.core.errors.HandsonError: not valid JSON: the key 'a' is there twice
     """
     try:
         return json.loads(text, object_pairs_hook=_without_duplicates, parse_constant=_refuse)

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from handson.errors import HandsonError
+from handson.core.errors import HandsonError
 
 # The names that the format has for types.
 TYPES = {

@@ -23,7 +23,7 @@ from handson.kernels.products import OPTIONS
 from handson.kernels.vectors import LANES, choose_smaller, load_part, store_part
 from handson.kernels.views import as_vector
 
-# In the order of `ACTIVATIONS` in `handson.training.engines.program`.
+# In the order of `ACTIVATIONS` in `handson.training.engines.dense.program`.
 (LINEAR, RELU, LEAKY_RELU, ELU, SELU, RELU6, HARD_SIGMOID, TANH, SIGMOID, SOFTSIGN, EXPONENTIAL, SOFTMAX, SOFTPLUS,
  SILU, GELU) = range(15)  # fmt: skip
 # From here on the way back needs what went in, so that these do not work in place.

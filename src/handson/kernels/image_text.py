@@ -1,7 +1,7 @@
 """Reading images written as text: the competition's CSV holds 9,216 space-separated integers in each row.
 
 One pass over the bytes finds the lines, a second turns the digits of the image column into pixels.
-`handson.data.tables` has the plain version with pandas and NumPy that gives the same arrays.
+`handson.data.reading.tables` has the plain version with pandas and NumPy that gives the same arrays.
 """
 
 from __future__ import annotations

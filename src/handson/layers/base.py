@@ -11,9 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from handson import initializers, registry, regularizers
-from handson.described import Described, arguments_of, jsonable, parameters_of
-from handson.errors import HandsonError, NotBuiltError
+from handson import initializers, regularizers
+from handson.core import registry
+from handson.core.described import Described, arguments_of, jsonable, parameters_of
+from handson.core.errors import HandsonError, NotBuiltError, shortened
+from handson.data.rows.free_memory import free_memory
 from handson.layers.blank import blank, is_filling
 from handson.layers.drawn import Drawn
 from handson.randomness.keys import derive, fresh_seed
@@ -21,6 +23,10 @@ from handson.randomness.keys import derive, fresh_seed
 Shape = tuple[int | None, ...]
 # Types of the settings of a layer that may be assigned after it was made.
 SETTINGS = (bool, int, float, str, tuple, FunctionType)
+# More units or filters than fit into any memory with one weight each.
+MOST = (1 << 31) - 1
+# Weights of fewer bytes fit into any memory.
+LARGE = 1 << 30
 
 
 class Layer(nn.Module, metaclass=Described):
@@ -159,6 +165,7 @@ class Layer(nn.Module, metaclass=Described):
     def _draw(self, name: str, shape: tuple[int, ...], initializer: Any, key: int) -> Tensor:
         initializers.get(initializer)  # an unknown name is an error also where a file fills the weight
         zeros = blank(name, shape)
+        check_memory(self.name, name, shape)
         if zeros is not None:
             return zeros
         value = initializers.call(initializer, shape, derive(key, name))
@@ -351,10 +358,22 @@ def _given_shape(input_shape: Sequence[int | None] | None, input_dim: int | None
     return (None, *(None if size is None else int(size) for size in input_shape))
 
 
+def check_memory(layer: str, name: str, shape: Sequence[int]) -> None:
+    """Raise when a weight does not fit into the memory that is free."""
+    size = 4 * math.prod(shape)
+    if size > LARGE and size > (free_memory() or math.inf):
+        raise HandsonError(
+            f"layer {layer!r}: {name} has shape {tuple(shape)} and takes {size:,} bytes, more than the memory that is "
+            f"free. Give the layer fewer units or filters, or the net smaller inputs."
+        )
+
+
 def positive(owner: str, argument: str, value: Any) -> int:
     """The value as a positive integer, or an error that names the argument."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
         raise HandsonError(f"{owner}: {argument} must be a positive whole number; got {value!r}.")
+    if value > MOST:
+        raise HandsonError(f"{owner}: {argument} is at most {MOST:,}; got {shortened(value, 40)}.")
     return int(value)
 
 

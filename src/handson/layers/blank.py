@@ -10,7 +10,7 @@ from contextvars import ContextVar
 import torch
 from torch import Tensor
 
-from handson.errors import HandsonError
+from handson.core.errors import HandsonError
 
 
 class _Budget:
@@ -39,7 +39,7 @@ def blank_weights(values: int) -> Iterator[None]:
     >>> with blank_weights(12):
     ...     Dense(10**6).ensure_built((None, 3))
     Traceback (most recent call last):
-    handson.errors.HandsonError: the net needs more values than the 12 there are: kernel has shape (3, 1000000).
+    handson.core.errors.HandsonError: the net needs more values than the 12 there are: kernel has shape (3, 1000000).
     """
     token = _budget.set(_Budget(values))
     try:

@@ -12,10 +12,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from handson import activations
-from handson.errors import HandsonError
+from handson.core.errors import HandsonError
+from handson.core.registry import register
 from handson.layers.base import Layer, Shape, pair, positive
 from handson.layers.core import check_data_format
-from handson.registry import register
 
 IMAGES = "(batch, height, width, channels)"
 

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from handson import activations
-from handson.errors import HandsonError
+from handson.core.errors import HandsonError
+from handson.core.registry import register
 from handson.layers.base import Layer, Shape, positive
-from handson.registry import register
 
 
 @register

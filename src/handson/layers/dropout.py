@@ -9,11 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from handson.errors import HandsonError
+from handson.core.errors import HandsonError
+from handson.core.registry import register
 from handson.layers.base import Layer, Shape, fraction
 from handson.randomness import stream, words
 from handson.randomness.keys import check_seed
-from handson.registry import register
 
 # From so many values on, on a CPU, a compiled kernel is loaded; it drops the same ones.
 WORTH_A_KERNEL = 1 << 18

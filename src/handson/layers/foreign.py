@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
-from handson.errors import HandsonError
+from handson.core.errors import HandsonError
+from handson.core.registry import register, snake_case
 from handson.layers.base import Layer, Shape
-from handson.registry import register, snake_case
 
 # Modules of torch.nn that work on images as (n, channels, height, width).
 CHANNELS_FIRST = (

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from handson.core.registry import register
 from handson.layers.base import Layer, Shape
 from handson.layers.convolution import IMAGES
-from handson.registry import register
 
 
 @register

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from handson.errors import HandsonError
+from handson.core.errors import HandsonError
+from handson.core.registry import register
 from handson.layers.base import Layer, Shape, fraction
-from handson.registry import register
 
 
 def _check_epsilon(owner: str, epsilon: float) -> float:

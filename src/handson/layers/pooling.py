@@ -7,6 +7,7 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor
 
+from handson.core.registry import register
 from handson.layers.base import Layer, Shape, pair
 from handson.layers.convolution import (
     IMAGES,
@@ -18,7 +19,6 @@ from handson.layers.convolution import (
     window_sizes,
 )
 from handson.layers.core import check_data_format
-from handson.registry import register
 
 
 class _WindowPooling(Layer):

@@ -14,11 +14,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from handson import activations, initializers
-from handson.errors import HandsonError
+from handson.core.errors import HandsonError
+from handson.core.registry import register
 from handson.layers.base import Layer, Shape, fraction, positive
 from handson.layers.dropout import dropout_mask
 from handson.randomness.keys import check_seed, derive
-from handson.registry import register
 
 
 class _ForgetBias(initializers.Initializer):

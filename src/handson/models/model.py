@@ -10,20 +10,21 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from handson import console, losses, optimizers, registry
+from handson import losses, optimizers
 from handson import metrics as metrics_of
-from handson.data.mapped import Data
-from handson.data.scaling import Scaling
-from handson.errors import HandsonError, nearest
+from handson.core import console, registry
+from handson.core.errors import HandsonError, nearest
+from handson.core.summary import Row, table
+from handson.data.rows.mapped import Data
+from handson.data.rows.scaling import Scaling
 from handson.layers import ownership
 from handson.layers.base import Layer, Shape, assign
 from handson.models.device import default_device
 from handson.optimizers import Optimizer
 from handson.randomness.keys import check_seed, fresh_seed
-from handson.summary import Row, table
-from handson.training.history import History
-from handson.training.precision import check_precision
-from handson.training.state import named_weights
+from handson.state.history import History
+from handson.state.precision import check_precision
+from handson.state.state import named_weights
 
 
 class Model(nn.Module):
@@ -70,6 +71,7 @@ class Model(nn.Module):
         self.precision = "float32"
         self.input_scaling: Scaling | None = None
         self.target_scaling: Scaling | None = None
+        self.input_names: list[str] | None = None  # known from `fit` on, as are those of the targets
         self.target_names: list[str] | None = None
         self.metric_identifiers: list[Any] = []
         self._metrics: list[metrics_of.Metric] | None = None
@@ -122,11 +124,15 @@ class Model(nn.Module):
     def ensure_built(self, inputs: Data) -> None:
         """Bring the net to its device and learn the shape of its outputs."""
         self.seed = fresh_seed() if self.seed is None else self.seed
-        self.to(default_device())
+        self.place()
         if self._output_shape is None:
             ownership.claim(self, self.named_children())
             self._set_output_shape((None, *self.probe(inputs[:2]).shape[1:]))
         self._tell_paths()
+
+    def place(self) -> None:
+        """Bring the net to the device that it computes on."""
+        self.to(default_device())
 
     def _set_output_shape(self, shape: Shape) -> None:
         self._output_shape, self._metrics = shape, None
@@ -297,7 +303,7 @@ class Model(nn.Module):
         Parameters
         ----------
         x : array, tensor or DataFrame, shape (n, ...)
-            Inputs, one row for each sample; images are channels-last. Never written to.
+            Inputs, one row a sample; images are channels-last. Columns of a DataFrame are found by name from then on.
         y : array, tensor, Series or DataFrame, shape (n,) or (n, ...)
             Targets; NaN where one is missing.
         batch_size : int, optional
@@ -366,7 +372,8 @@ class Model(nn.Module):
             With status 75, after SIGTERM, SIGUSR1 or Ctrl-C have stopped a recorded training and it was saved.
         """
         self._need_compiled("fit")
-        from handson.training.fit import Arguments, fit
+        from handson.training.fit import fit
+        from handson.training.preparation.arguments import Arguments
 
         names = {name: value for name, value in locals().items() if name in Arguments.__dataclass_fields__}
         return fit(self, x, y, Arguments(**names))
@@ -402,7 +409,7 @@ class Model(nn.Module):
         Parameters
         ----------
         x : array, tensor or DataFrame, shape (n, ...)
-            Inputs.
+            Inputs; those columns of a DataFrame that the net was fitted on, in any order.
         batch_size : int, optional
             Rows at a time; the outputs do not depend on it beyond rounding.
         verbose : int

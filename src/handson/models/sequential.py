@@ -8,17 +8,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from handson import registry
-from handson.data.mapped import Data
-from handson.errors import HandsonError, NotBuiltError, listing
+from handson.core import registry
+from handson.core.errors import HandsonError, NotBuiltError, listing
+from handson.core.summary import Row
+from handson.data.rows.mapped import Data
 from handson.layers import ownership
 from handson.layers.base import Layer, Shape, check_name, compatible
 from handson.layers.blank import is_filling
 from handson.layers.foreign import TorchModuleWrapper
-from handson.models.device import default_device
 from handson.models.model import Model
 from handson.randomness.keys import fresh_seed
-from handson.summary import Row
 
 # Deeper nets are no stack of layers that anybody writes, and a file must not take minutes to build.
 MOST_LAYERS = 500
@@ -190,7 +189,7 @@ class Sequential(Model):
             )
         if any(isinstance(part, Sequential) for part in self._stack):  # which may have changed
             self._set_output_shape(self._shapes()[-1])
-        self.to(default_device())
+        self.place()
         self._tell_paths()
 
     def forward(self, x: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ import secrets
 
 import numpy as np
 
-from handson.errors import HandsonError
+from handson.core.errors import HandsonError
 
 # The increment and the two multipliers of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014).
 GAMMA = np.uint64(0x9E3779B97F4A7C15)

@@ -4,29 +4,29 @@ from __future__ import annotations
 
 import threading
 from contextlib import closing, nullcontext
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from handson.callbacks import CallbackList, Progress, TerminateOnNaN
-from handson.data import arrays
-from handson.data.mapped import Data
-from handson.errors import HandsonError, whole
+from handson.callbacks import CallbackList, Progress
+from handson.core.errors import HandsonError, whole
+from handson.data.rows import arrays
+from handson.data.rows.mapped import Data
 from handson.layers.ownership import settle
 from handson.randomness.keys import check_seed, derive, fresh_seed
+from handson.state.history import History
+from handson.state.precision import note
+from handson.state.state import trainable_weights
+from handson.state.sums import Sums
 from handson.training import loop
 from handson.training.engines import Engine, choose
-from handson.training.fingerprint import describe_noun, of_run
-from handson.training.history import History
-from handson.training.job import Job, Span
 from handson.training.memory import keep_blocks
-from handson.training.precision import note
-from handson.training.prepare import Rows, make_job, prepare_rows, split_rows
-from handson.training.record import NoRecord, Record, recording
-from handson.training.state import trainable_weights
-from handson.training.sums import Sums
+from handson.training.preparation.arguments import Arguments
+from handson.training.preparation.job import Job, Span
+from handson.training.preparation.prepare import Rows, make_job, prepare_rows, split_rows
+from handson.training.recording.fingerprint import of_run
+from handson.training.recording.record import NoRecord, Record, recording
 
 if TYPE_CHECKING:
     from handson.models import Model
@@ -40,71 +40,24 @@ _preparing = threading.Lock()
 _told = {""}
 
 
-@dataclass
-class Arguments:
-    """The arguments of `Model.fit` beside the data, checked."""
-
-    batch_size: int
-    epochs: int
-    verbose: Any
-    callbacks: Any
-    validation_split: float
-    validation_data: Any
-    shuffle: bool
-    class_weight: dict[Any, float] | None
-    sample_weight: Any
-    initial_epoch: int
-    validation_batch_size: int | None
-    validation_freq: int
-    groups: Any
-    augment: Any
-    seed: int | None
-    missing: str
-    engine: str
-    evaluate_training: bool
-    terminate_on_nan: bool
-    run: Any
-    resume: str
-    checkpoint_seconds: float
-
-    def __post_init__(self) -> None:
-        self.batch_size = whole("batch_size", 32 if self.batch_size is None else self.batch_size, 1)
-        self.epochs, self.initial_epoch = whole("epochs", self.epochs, 0), whole("initial_epoch", self.initial_epoch, 0)
-        self.validation_freq = whole("validation_freq", self.validation_freq, 1)
-        if self.validation_batch_size is not None:
-            self.validation_batch_size = whole("validation_batch_size", self.validation_batch_size, 1)
-        if self.missing not in ("mask", "drop"):
-            raise HandsonError(f"missing is 'mask' or 'drop'; got {self.missing!r}.")
-        self.callbacks = list(self.callbacks or [])
-
-    def describe(self) -> dict[str, Any]:
-        """What must be the same for a recorded training to go on, as JSON."""
-        names = (
-            "batch_size", "epochs", "initial_epoch", "shuffle", "seed", "missing", "validation_batch_size",
-            "validation_freq", "engine", "evaluate_training", "terminate_on_nan",
-        )  # fmt: skip
-        described = {name: getattr(self, name) for name in names}
-        described["augment"] = describe_noun("augment", self.augment)
-        described["callbacks"] = [describe_noun("callback", callback) for callback in self.callbacks]
-        return described
-
-    @property
-    def on_nan(self) -> str:
-        """What to do about a loss that is not finite."""
-        if any(isinstance(callback, TerminateOnNaN) for callback in self.callbacks):
-            return "stop"
-        return "raise" if self.terminate_on_nan else "ignore"
-
-
 def fit(model: Model, x: Any, y: Any, arguments: Arguments) -> History:
     """Train a net: see `Model.fit`."""
     model.verbose, history = arguments.verbose, History()
     with _preparing:
+        y = _named(model, x, y)
         rows = prepare_rows(model, x, y, arguments.sample_weight, arguments.class_weight, arguments.missing)
     with recording(arguments.run, arguments.resume, arguments.checkpoint_seconds, model) as record:
         with _preparing:
             engine, validation = _prepare(model, rows, arrays.columns_of(y), arguments, history, record)
         return _run(model, engine, arguments, history, validation, record)
+
+
+def _named(model: Model, x: Any, y: Any) -> Any:
+    """Remember the columns of a DataFrame of inputs; the targets, their columns in the order that the net knows."""
+    names = arrays.input_names(x)
+    model.input_names = model.input_names or names
+    known, given = model.target_names, arrays.columns_of(y)
+    return arrays.by_name(y, known, "targets") if known and given and sorted(known) == sorted(given) else y
 
 
 def _prepare(
@@ -117,8 +70,8 @@ def _prepare(
 ) -> tuple[Engine, Rows | None]:
     """The engine that trains on these rows, and the rows to validate on."""
     arguments.seed = seed = _run_seed(model, record.seed(arguments.seed))
-    rows, validation = _validation(model, rows, arguments, history)
     model.target_names = columns or model.target_names
+    rows, validation = _validation(model, rows, arguments, history)
     augment = _augmentation(arguments.augment, model, rows)
     job = make_job(model, rows, arguments.batch_size, arguments.shuffle, seed, augment)
     record.begin(lambda: of_run(model, rows, validation, arguments.describe()), seed)
@@ -192,7 +145,8 @@ def _validation(model: Model, rows: Rows, arguments: Arguments, history: History
     if data is not None:
         if not isinstance(data, (tuple, list)) or len(data) not in (2, 3):
             raise HandsonError("validation_data is (x, y) or (x, y, sample_weight).")
-        return rows, prepare_rows(model, data[0], data[1], data[2] if len(data) == 3 else None)
+        targets = arrays.targets_by_name(data[1], model.target_names)
+        return rows, prepare_rows(model, data[0], targets, data[2] if len(data) == 3 else None)
     if not arguments.validation_split:
         if arguments.groups is not None:
             raise HandsonError("groups decide how rows are split: give validation_split too, such as 0.2.")
@@ -246,7 +200,7 @@ def evaluation_batch(inputs: Data, least: int = FEWEST_EVALUATED) -> int:
 def evaluate(model: Model, x: Any, y: Any, batch_size: int | None, sample_weight: Any) -> dict[str, float]:
     """Loss and metrics of some rows in evaluation mode: see `Model.evaluate`."""
     model.verbose = 0
-    rows = prepare_rows(model, x, y, sample_weight)
+    rows = prepare_rows(model, x, arrays.targets_by_name(y, model.target_names), sample_weight)
     engine = _engine(model, rows)
     size = whole("batch_size", batch_size or evaluation_batch(rows.inputs), 1)
     with closing(rows.batches(size, model.device)) as batches:
@@ -255,6 +209,7 @@ def evaluate(model: Model, x: Any, y: Any, batch_size: int | None, sample_weight
 
 def predict(model: Model, x: Any, batch_size: int | None) -> np.ndarray:
     """Outputs in the units of the targets: see `Model.predict`."""
+    x = arrays.by_name(x, model.input_names, "inputs")
     inputs = arrays.as_rows(x, "inputs")
     if len(inputs) == 0 and model.output_shape is not None:
         return np.zeros((0, *(size or 0 for size in model.output_shape[1:])), np.float32)
@@ -275,7 +230,7 @@ def predictor(model: Model) -> Engine:
 def train_on_batch(model: Model, x: Any, y: Any, sample_weight: Any, class_weight: Any) -> dict[str, float]:
     """One step on one batch: see `Model.train_on_batch`."""
     model.verbose = 0
-    rows = prepare_rows(model, x, y, sample_weight, class_weight)
+    rows = prepare_rows(model, x, _named(model, x, y), sample_weight, class_weight)
     seed = derive(model.seed or 0, "train_on_batch")
     job = make_job(model, rows, len(rows.inputs), False, seed, None)
     engine, sums, age = choose(job), Sums(), model.optimizer.iterations

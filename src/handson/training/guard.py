@@ -15,12 +15,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from handson.errors import TrainingError
+from handson.core.errors import TrainingError
 from handson.schedules import Schedule
+from handson.state.state import named_weights
+from handson.state.sums import Sums
 from handson.training.engines.eager import Eager
-from handson.training.job import Span
-from handson.training.state import named_weights
-from handson.training.sums import Sums
+from handson.training.preparation.job import Span
 
 # So many steps are repeated on the reference engine, and looked at.
 FEW_STEPS = 16

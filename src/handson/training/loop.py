@@ -10,12 +10,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from handson.callbacks.base import CallbackList
-from handson.data.batches import Batches
+from handson.data.rows.batches import Batches
+from handson.state.history import History
 from handson.training.engines import Engine
 from handson.training.guard import Guard
-from handson.training.history import History
 from handson.training.pace import Ahead, Pace
-from handson.training.record import NoRecord, Record
+from handson.training.recording.record import NoRecord, Record
 
 if TYPE_CHECKING:
     from handson.models import Model

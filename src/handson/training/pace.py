@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from handson.callbacks.base import CallbackList
+from handson.state.history import History
+from handson.state.sums import Sums
 from handson.training.engines import Engine
 from handson.training.guard import Guard
-from handson.training.history import History
-from handson.training.job import Span
-from handson.training.sums import Sums
+from handson.training.preparation.job import Span
 
 if TYPE_CHECKING:
     from handson.models import Model

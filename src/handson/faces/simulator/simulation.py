@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from handson.errors import HandsonError
-from handson.faces import COLUMNS, CORE, LANDMARKS
+from handson.core.errors import HandsonError
+from handson.faces.landmarks import COLUMNS, CORE, LANDMARKS
 from handson.faces.simulator.parameters import Draw, compose_scenes, sample_frame, sample_person
 from handson.faces.simulator.render import Drawing
 

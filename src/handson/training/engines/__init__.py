@@ -12,16 +12,16 @@ from typing import Protocol
 
 from torch import Tensor
 
-from handson.data.batches import Batches
-from handson.data.mapped import Data
-from handson.errors import HandsonError, nearest
+from handson.core.errors import HandsonError, nearest
+from handson.data.rows.batches import Batches
+from handson.data.rows.mapped import Data
+from handson.state.state import TrainingState
+from handson.state.sums import Sums
 from handson.training.engines.blocks import FEWEST_BLOCK_STEPS, Blocks
-from handson.training.engines.dense import FEWEST_STEPS, DenseProgram
+from handson.training.engines.dense.engine import FEWEST_STEPS, DenseProgram
 from handson.training.engines.eager import Eager
-from handson.training.engines.graph import Graph
-from handson.training.job import Job, Span
-from handson.training.state import TrainingState
-from handson.training.sums import Sums
+from handson.training.engines.recorded.engine import Graph
+from handson.training.preparation.job import Job, Span
 
 
 class Engine(Protocol):
@@ -105,7 +105,7 @@ def choose(job: Job, name: str = "auto", steps: int = 0) -> Engine:
     >>> import handson
     >>> choose(None, "eagre")
     Traceback (most recent call last):
-    handson.errors.HandsonError: unknown engine 'eagre'. Did you mean 'eager'? Known: auto, eager, blocks, dense, graph.
+    handson.core.errors.HandsonError: unknown engine 'eagre'. Did you mean 'eager'? Known: auto, eager, blocks, ...
     """
     if name != "auto" and name not in ENGINES:
         raise HandsonError(

@@ -20,7 +20,7 @@ from handson.layers import GRU, LSTM, Activation, BatchNormalization, Conv2D, Dr
 from handson.layers.dropout import mask_key
 from handson.randomness import stream
 from handson.training.engines.eager import Eager
-from handson.training.job import Job, watched
+from handson.training.preparation.job import Job, watched
 
 if TYPE_CHECKING:
     from handson.kernels.pooled_relu import Drop

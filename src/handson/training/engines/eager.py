@@ -8,14 +8,14 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-from handson.data.batches import Batches
-from handson.data.mapped import Data, pieces
+from handson.data.rows.batches import Batches
+from handson.data.rows.mapped import Data, pieces
 from handson.randomness.keys import derive
 from handson.randomness.stream import Stream, active
-from handson.training.job import Job, Span
-from handson.training.precision import arithmetic
-from handson.training.state import TrainingState, named_weights, trainable_weights
-from handson.training.sums import Sums
+from handson.state.precision import arithmetic
+from handson.state.state import TrainingState, named_weights, trainable_weights
+from handson.state.sums import Sums
+from handson.training.preparation.job import Job, Span
 
 
 class Eager:

@@ -1,0 +1,1 @@
+"""What every room uses: errors, names, descriptions, messages. Nothing here knows of nets."""

@@ -1,0 +1,275 @@
+"""The closed registry: every name that a file, a string argument or an experiment may use.
+
+A name found in a file is looked up here and nowhere else; nothing is ever imported because a file names it.
+User code adds its own classes and functions with `register`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from handson.core.errors import HandsonError, listing, nearest
+
+T = TypeVar("T")
+
+# Where each kind of name is defined: imported at the first look-up, so that `import handson` stays light.
+HOMES = {
+    "layer": "handson.layers",
+    "activation": "handson.activations",
+    "initializer": "handson.initializers",
+    "regularizer": "handson.regularizers",
+    "loss": "handson.losses",
+    "metric": "handson.metrics",
+    "optimizer": "handson.optimizers",
+    "schedule": "handson.schedules",
+    "callback": "handson.callbacks",
+    "augment": "handson.data.augment",
+    "model": "handson.models",
+}
+
+_entries: dict[str, dict[str, Any]] = {kind: {} for kind in HOMES}
+_names: dict[tuple[str, Any], str] = {}
+
+
+def snake_case(name: str) -> str:
+    """The name of a class as Keras writes it in layer names and strings.
+
+    Examples
+    --------
+    >>> [snake_case(name) for name in ("Conv2D", "MaxPooling2D", "LSTM", "GlobalAveragePooling2D")]
+    ['conv2d', 'max_pooling2d', 'lstm', 'global_average_pooling2d']
+    """
+    name = re.sub(r"\W+", "", name)
+    name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+def register(
+    target: Any = None, *, kind: str | None = None, name: str | None = None, aliases: tuple[str, ...] = ()
+) -> Any:
+    """Make a class or function known by name, so that files, strings and experiments can refer to it.
+
+    Parameters
+    ----------
+    target : class or function
+        What to register. A class says its kind through its base class (a `Layer` is a layer, a `Loss` a loss).
+    kind : str, optional
+        'layer', 'activation', 'initializer', 'regularizer', 'loss', 'metric', 'optimizer', 'schedule',
+        'callback' or 'augment'. Needed for plain functions.
+    name : str, optional
+        The name; by default the target's own.
+    aliases : tuple of str
+        Further names.
+
+    Returns
+    -------
+    class or function
+        The target, unchanged: this is a decorator.
+
+    Raises
+    ------
+    HandsonError
+        When the kind is not known, or when another object holds the name already.
+
+    Examples
+    --------
+    >>> @register(kind="activation")
+    ... def shifted_relu(x):
+    ...     return x.clamp(min=-1)
+    >>> resolve("activation", "shifted_relu") is shifted_relu
+    True
+    """
+    if target is None:
+        return lambda target: register(target, kind=kind, name=name, aliases=aliases)
+    kind = kind or getattr(target, "kind", None)
+    if kind not in _entries:
+        raise HandsonError(
+            f"register: the kind of {target!r} is not known. Expected one of {listing(_entries, 20)}; "
+            f"write @handson.register(kind='loss'), for example."
+        )
+    name = name or target.__name__
+    claimed = (name, snake_case(name), *aliases)
+    for each in claimed:
+        _check_free(kind, each, target)
+    _entries[kind] |= dict.fromkeys(claimed, target)
+    _names[kind, target] = name
+    return target
+
+
+def _check_free(kind: str, name: str, target: Any) -> None:
+    """Raise when another object holds a name; one that is defined again, as in a notebook, takes its own place."""
+    holder = _entries[kind].get(name, target)
+    if holder is not target and _origin(holder) != _origin(target):
+        raise HandsonError(f"register: the {kind} name {name!r} is taken by {holder!r}; choose another name.")
+
+
+def _origin(target: Any) -> tuple[Any, Any]:
+    return getattr(target, "__module__", None), getattr(target, "__qualname__", id(target))
+
+
+def known(kind: str) -> list[str]:
+    """The sorted names of one kind: classes and functions under their own name, without aliases.
+
+    Examples
+    --------
+    >>> "Dense" in known("layer")
+    True
+    """
+    importlib.import_module(HOMES[kind])
+    return sorted({name for (entry_kind, _), name in _names.items() if entry_kind == kind})
+
+
+def names(kind: str) -> list[str]:
+    """All names of one kind, aliases included.
+
+    Examples
+    --------
+    >>> "mse" in names("loss")
+    True
+    """
+    importlib.import_module(HOMES[kind])
+    return sorted(_entries[kind])
+
+
+def is_known(kind: str, name: str) -> bool:
+    """Whether a name or alias is registered.
+
+    Examples
+    --------
+    >>> is_known("loss", "mse"), is_known("loss", "msee")
+    (True, False)
+    """
+    importlib.import_module(HOMES[kind])
+    return name in _entries[kind]
+
+
+def find(kind: str, name: str) -> Any:
+    """The class or function registered under a name.
+
+    Raises
+    ------
+    HandsonError
+        When the name is not known: the message lists the nearest names.
+
+    Examples
+    --------
+    >>> find("optimizer", "adam").__name__
+    'Adam'
+    """
+    importlib.import_module(HOMES[kind])
+    try:
+        return _entries[kind][name]
+    except KeyError:
+        raise HandsonError(
+            f"unknown {kind} {name!r}.{nearest(name, _entries[kind])} Known: {listing(known(kind), 40)}. "
+            f"Your own: decorate it with @handson.register."
+        ) from None
+
+
+def resolve(kind: str, identifier: Any) -> Any:
+    """Turn what a user wrote for a noun into the object: a name, a configuration, a class, or the object itself.
+
+    Parameters
+    ----------
+    kind : str
+        The kind of noun, such as 'optimizer'.
+    identifier : str, dict, class or object
+        A registered name; a configuration ``{"class": name, "config": {...}}`` or ``{name: {...}}``; a class, which
+        is called without arguments; anything else is returned as it is.
+
+    Examples
+    --------
+    >>> resolve("optimizer", {"SGD": {"momentum": 0.9}}).momentum
+    0.9
+    """
+    if isinstance(identifier, str):
+        identifier = find(kind, identifier)
+        return identifier() if inspect.isclass(identifier) else identifier
+    if isinstance(identifier, dict):
+        return from_config(kind, identifier)
+    if inspect.isclass(identifier):
+        return identifier()
+    if not (callable(identifier) or hasattr(identifier, "get_config")):
+        article = "an" if kind[0] in "aeiou" else "a"
+        raise HandsonError(f"{article} {kind} is a name, such as {known(kind)[0]!r}, or an object; got {identifier!r}.")
+    return identifier
+
+
+def from_config(kind: str, config: dict[str, Any]) -> Any:
+    """Build an object from its configuration (see `to_config`).
+
+    Examples
+    --------
+    >>> from_config("layer", {"class": "Dense", "config": {"units": 3}}).units
+    3
+    """
+    if set(config) <= {"class", "config"} and "class" in config:
+        name, arguments = config["class"], config.get("config") or {}
+    elif len(config) == 1:
+        ((name, arguments),) = config.items()
+        arguments = arguments or {}
+    else:
+        raise HandsonError(
+            f"a {kind} is written as a name or as one name with its arguments, "
+            f"for example {{'class': NAME, 'config': {{...}}}}; got the keys {listing(config)}."
+        )
+    if not isinstance(name, str) or not isinstance(arguments, dict):
+        raise HandsonError(f"a {kind} needs a name and a dictionary of arguments; got {name!r}: {arguments!r}.")
+    target = find(kind, name)
+    if not inspect.isclass(target):
+        if arguments:
+            raise HandsonError(f"the {kind} {name!r} is a function and takes no arguments; got {arguments!r}.")
+        return target
+    builder: Callable[..., Any] = getattr(target, "from_config", lambda arguments: target(**arguments))
+    return builder(arguments)
+
+
+def name_of(kind: str, target: Any) -> str:
+    """The registered name of a class or function.
+
+    Raises
+    ------
+    HandsonError
+        When it is not registered, and so cannot be written to a file.
+    """
+    importlib.import_module(HOMES[kind])
+    try:
+        return _names[kind, target]
+    except (KeyError, TypeError):
+        label = getattr(target, "__qualname__", repr(target))
+        raise HandsonError(
+            f"the {kind} {label} is not registered, so a file cannot name it. Files hold no code: decorate it "
+            f"with @handson.register{'' if inspect.isclass(target) else f'(kind={kind!r})'} and import that module "
+            f"before loading."
+        ) from None
+
+
+def to_config(kind: str, target: Any, compact: bool = False) -> Any:
+    """What a file says of an object: its registered name and its arguments, as JSON.
+
+    Parameters
+    ----------
+    kind : str
+        The kind of noun.
+    target : object
+        A described object (see `handson.core.described.Described`) or a registered function.
+    compact : bool
+        Leave out arguments that have their default value, and write ``{name: arguments}``.
+
+    Examples
+    --------
+    >>> from handson.optimizers import SGD
+    >>> to_config("optimizer", SGD(0.1), compact=True)
+    {'SGD': {'learning_rate': 0.1}}
+    """
+    if not hasattr(target, "get_config"):
+        return name_of(kind, target)
+    arguments = target.get_config(compact=compact) if compact else target.get_config()
+    name = name_of(kind, type(target))
+    if compact:
+        return {name: arguments} if arguments else name
+    return {"class": name, "config": arguments}

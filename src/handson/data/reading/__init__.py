@@ -1,0 +1,1 @@
+"""From files to columns: tables, arrays, folders of images."""

@@ -1,0 +1,184 @@
+"""Array files: '.npy' and '.npz', read without pickles, headers before arrays."""
+
+from __future__ import annotations
+
+import math
+import struct
+import zipfile
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
+
+from handson.core.errors import HandsonError, listing, nearest
+from handson.data.reading.damage import reading
+from handson.data.reading.dataset import Dataset
+from handson.data.rows.free_memory import free_memory, is_large
+
+if TYPE_CHECKING:
+    from handson.data.rows.mapped import MappedRows
+
+# The names under which the inputs are looked for in an '.npz' file when nothing is said.
+INPUT_ARRAYS = ("inputs", "images", "features", "x", "X")
+NUMBERS = "a file of NumPy numbers"
+# The part of a file's header in an archive that has a fixed length; the lengths of its name and of what follows end it.
+LOCAL_HEADER, LENGTHS = 30, slice(26, 30)
+# An array that is larger than this, and so many times as large as what is stored of it, is made to fill the memory.
+MOST_BYTES, MOST_TIMES = 1 << 27, 100
+
+_HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+
+
+def load_array(path: Path, may_map: bool = False) -> np.ndarray:
+    """The array of an '.npy' file.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    may_map : bool
+        Whether numbers that are large beside the free memory are mapped, not read.
+
+    Raises
+    ------
+    HandsonError
+        For a file that is damaged, holds Python objects, or declares more values than it has bytes for.
+    """
+    with reading(path, NUMBERS), path.open("rb") as file:
+        return _load(file, path.stat().st_size, str(path), (path, 0) if may_map else None)
+
+
+class Archive:
+    """The arrays of an '.npz' file, each read when it is asked for.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with reading(path, NUMBERS), zipfile.ZipFile(path) as archive:
+            self._entries = {entry.filename.removesuffix(".npy"): entry for entry in archive.infolist()}
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the arrays."""
+        return list(self._entries)
+
+    def load(self, name: str, what: str, may_map: bool = False) -> np.ndarray:
+        """One array; `what` says in an error what it is for. Of a large one that is not packed, a map if wanted."""
+        if name not in self._entries:
+            raise HandsonError(
+                f"{self.path} has no array {name!r} ({what}).{nearest(name, self.names)} Arrays: {listing(self.names)}."
+            )
+        where = f"{self.path}, array {name!r}"
+        entry = self._entries[name]
+        size, stored = entry.file_size, entry.compress_size
+        if size > max(MOST_BYTES, MOST_TIMES * stored):
+            raise HandsonError(f"{where} is unpacked from {stored:,} bytes to {size:,}, which no data is.")
+        with reading(self.path, f"{NUMBERS}, array {name!r}"), zipfile.ZipFile(self.path) as archive:
+            plain = may_map and entry.compress_type == zipfile.ZIP_STORED
+            return _load(archive.open(f"{name}.npy"), size, where, (self.path, self._start(entry)) if plain else None)
+
+    def _start(self, entry: zipfile.ZipInfo) -> int:
+        """Where the bytes of an array begin in the file."""
+        with self.path.open("rb") as file:
+            file.seek(entry.header_offset)
+            return entry.header_offset + LOCAL_HEADER + sum(struct.unpack("<HH", file.read(LOCAL_HEADER)[LENGTHS]))
+
+
+def _load(file: IO[bytes], size: int, where: str, place: tuple[Path, int] | None = None) -> np.ndarray:
+    """An array; mapped if it is large, and `place` says in which file and where it begins."""
+    version = np.lib.format.read_magic(file)
+    if version not in _HEADERS:
+        raise ValueError(f"version {version} of the format is not read")
+    shape, columns_first, dtype = _HEADERS[version](file)
+    if math.prod(shape) * dtype.itemsize > size and not dtype.hasobject:
+        raise ValueError(f"it declares an array of shape {shape} and type {dtype}, and has {size:,} bytes")
+    if not dtype.itemsize or math.prod(shape[1:]) == 0:
+        raise HandsonError(f"{where} holds nothing in its rows: it has the shape {shape} and the type {dtype}.")
+    if place is not None and dtype.kind in "biuf" and is_large(math.prod(shape) * _kept_bytes(dtype), free_memory()):
+        path, start = place
+        return np.memmap(path, dtype, "r", start + file.tell(), shape, "F" if columns_first else "C")
+    file.seek(0)
+    array = np.lib.format.read_array(file, allow_pickle=False)
+    if array.ndim == 0:
+        raise HandsonError(f"{where} is the single value {array.item()!r}, not one value for each row.")
+    return np.char.decode(array, "utf-8") if array.dtype.kind == "S" else array
+
+
+def _kept_bytes(dtype: np.dtype) -> int:
+    """Bytes of a value in memory: see `images_or_features`."""
+    return 1 if dtype == np.uint8 else 4
+
+
+def load_groups(path: Path) -> np.ndarray:
+    """The groups of the rows: the array of an '.npy' file, or the array 'groups' of an '.npz' file."""
+    return Archive(path).load("groups", "groups") if path.suffix.lower() == ".npz" else load_array(path)
+
+
+def read_npy(path: Path, targets: Any = None, target_names: Any = None) -> Dataset:
+    """Inputs from an '.npy' file, and targets from another one."""
+    inputs = images_or_features(load_array(path, may_map=True), path)
+    if not isinstance(targets, str):
+        return Dataset(inputs, source=str(path))
+    if not targets.lower().endswith(".npy"):
+        raise HandsonError(
+            f"{path} holds one array, and targets={targets!r} names another: give the '.npy' file that holds it."
+        )
+    values = load_array(Path(targets))
+    names = _column_names(values, target_names, Path(targets).stem, Path(targets))
+    return Dataset(inputs, values, [], names, source=str(path))
+
+
+def read_npz(
+    path: Path,
+    inputs: str | None = None,
+    targets: str | None = None,
+    groups: Any = None,
+    input_names: Any = None,
+    target_names: Any = None,
+    classes: Any = None,
+) -> tuple[Dataset, Any]:
+    """A data set from an '.npz' file, and the names of its classes; all arguments as in `handson.data.read`."""
+    archive = Archive(path)
+
+    def texts(given: Any, what: str) -> Any:
+        return [str(text) for text in archive.load(given, what)] if isinstance(given, str) else given
+
+    inputs = inputs or next((name for name in INPUT_ARRAYS if name in archive.names), None)
+    if inputs is None:
+        raise HandsonError(f"{path}: say which array holds the inputs, inputs=NAME. Arrays: {listing(archive.names)}.")
+    array = images_or_features(archive.load(inputs, "inputs", may_map=True), path)
+    values = None if targets is None else archive.load(targets, "targets")
+    grouped = archive.load(groups, "groups") if isinstance(groups, str) else groups
+    target_names, input_names = texts(target_names, "target_names"), texts(input_names, "input_names")
+    classes = classes if classes == "auto" else texts(classes, "classes")
+    named = [] if values is None else _column_names(values, target_names, str(targets), path)
+    input_names = [] if array.ndim == 4 else _column_names(array, input_names, inputs, path)
+    return Dataset(array, values, input_names, named, None, grouped, None, str(path)), classes
+
+
+def _column_names(values: np.ndarray | MappedRows, given: Any, key: str, path: Path) -> list[str]:
+    columns = 1 if values.ndim == 1 else values.shape[-1]
+    if given is None:
+        return [key] if columns == 1 else [f"{key}_{number}" for number in range(columns)]
+    if len(given) != columns:
+        raise HandsonError(f"{path}: {len(given)} names for the {columns} columns of {key!r}.")
+    return list(given)
+
+
+def images_or_features(array: np.ndarray, path: Path) -> np.ndarray | MappedRows:
+    """Images as (n, height, width, channels), everything else as float32."""
+    if array.dtype.kind not in "biuf":
+        raise HandsonError(f"{path}: inputs must be numbers; got {array.dtype}.")
+    if array.ndim == 3 and array.dtype == np.uint8:
+        array = array[..., None]
+    if isinstance(array, np.memmap):
+        from handson.data.rows.mapped import MappedRows
+
+        return MappedRows(array, "inputs")
+    with np.errstate(over="ignore"):
+        return array if array.dtype == np.uint8 else array.astype(np.float32)

@@ -1,0 +1,48 @@
+"""Reading files that may be damaged, or something else than their name says."""
+
+from __future__ import annotations
+
+import csv
+import lzma
+import struct
+import tokenize
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from handson.core.errors import HandsonError
+
+# What NumPy, pandas, Pillow and the unpackers below them raise at bytes that make no sense.
+DAMAGE = (
+    ValueError, ArithmeticError, OSError, EOFError, SyntaxError, LookupError, TypeError, MemoryError, RuntimeError,
+    struct.error, csv.Error, tokenize.TokenError, zipfile.BadZipFile, zlib.error, lzma.LZMAError,
+)  # fmt: skip
+
+
+@contextmanager
+def reading(path: Path, what: str) -> Iterator[None]:
+    """Turn whatever a damaged file raises into one error that names the file.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    what : str
+        What it should be, such as 'a table that can be read'.
+
+    Examples
+    --------
+    >>> with reading(Path("a.npy"), "a file of numbers"):
+    ...     raise EOFError("the file ends")
+    Traceback (most recent call last):
+    handson.core.errors.HandsonError: a.npy is not a file of numbers: the file ends
+    """
+    try:
+        yield
+    except HandsonError:
+        raise
+    except DAMAGE as error:
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise HandsonError(f"{path} is not {what}: {reason}") from None

@@ -1,0 +1,100 @@
+"""A data set: inputs, targets, and what is known about them, as arrays in memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from handson.core.errors import HandsonError, listing, nearest
+
+if TYPE_CHECKING:
+    from handson.data.rows.mapped import MappedRows
+
+
+@dataclass
+class Dataset:
+    """Inputs and targets with their names.
+
+    Attributes
+    ----------
+    inputs : ndarray or MappedRows, shape (n, features) or (n, height, width, channels)
+        Features as float32; images as uint8, or float32 if they were not integers of 8 bits. What is too large for the
+        memory stays in its file.
+    targets : ndarray, optional
+        Values as float32 of shape (n, columns), NaN where missing; or classes as int64 of shape (n,), -1 where missing.
+    input_names, target_names : list of str
+        The columns; for images the inputs have no names.
+    classes : list of str, optional
+        The names of the classes 0, 1, ... if the targets are classes.
+    groups : ndarray, shape (n,), optional
+        Rows of one group stay together in a split.
+    ids : ndarray, shape (n,), optional
+        A name or number of each row.
+    source : str
+        Where it came from.
+    notes : list of str
+        What was decided while reading.
+
+    Examples
+    --------
+    >>> data = Dataset(np.zeros((3, 2), np.float32), np.zeros((3, 1), np.float32), ["a", "b"], ["y"])
+    >>> len(data), data.kind
+    (3, 'table')
+    """
+
+    inputs: np.ndarray | MappedRows
+    targets: np.ndarray | None = None
+    input_names: list[str] = field(default_factory=list)
+    target_names: list[str] = field(default_factory=list)
+    classes: list[str] | None = None
+    groups: np.ndarray | None = None
+    ids: np.ndarray | None = None
+    source: str = ""
+    notes: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        for name in ("targets", "groups", "ids"):
+            value = getattr(self, name)
+            if value is not None and np.shape(value)[:1] != self.inputs.shape[:1]:
+                rows = len(value) if np.ndim(value) else 1
+                raise HandsonError(f"{self.source}: {len(self.inputs)} rows of inputs and {rows} of {name}.")
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    @property
+    def kind(self) -> str:
+        """'images' or 'table'."""
+        return "images" if self.inputs.ndim == 4 else "table"
+
+    @property
+    def task(self) -> str:
+        """'classification', 'regression', or 'none' without targets."""
+        if self.targets is None:
+            return "none"
+        return "classification" if self.classes is not None else "regression"
+
+    def rows(self, chosen: Any) -> Dataset:
+        """Some of the rows, by a mask or by row numbers."""
+        taken = {
+            name: None if getattr(self, name) is None else getattr(self, name)[chosen]
+            for name in ("targets", "groups", "ids")
+        }
+        inputs = self.inputs
+        inputs = inputs[chosen] if isinstance(inputs, np.ndarray) else inputs.select(np.asarray(chosen))
+        return replace(self, inputs=inputs, **taken)  # type: ignore[arg-type]
+
+    def columns(self, names: list[str]) -> Dataset:
+        """The same rows with some of the target columns, in the given order."""
+        if self.targets is None:
+            raise HandsonError(f"{self.source} has no targets.")
+        unknown = next((name for name in names if name not in self.target_names), None)
+        if unknown is not None:
+            raise HandsonError(
+                f"{self.source} has no target {unknown!r}.{nearest(unknown, self.target_names)} "
+                f"Targets: {listing(self.target_names)}."
+            )
+        positions = [self.target_names.index(name) for name in names]
+        return replace(self, targets=self.targets[:, positions], target_names=list(names))

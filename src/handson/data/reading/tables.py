@@ -1,0 +1,260 @@
+"""Tables: CSV and Parquet files, with or without a column of images written as numbers."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from csv import reader
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from handson.core.errors import HandsonError, listing, nearest, shortened
+from handson.data.reading.columns import as_labels, as_numbers, as_targets, set_apart, with_points
+from handson.data.reading.csv_layout import (
+    MISSING,
+    TABLE,
+    CsvFormat,
+    Layout,
+    check_names,
+    look,
+    not_decoded,
+    without_blank,
+)
+from handson.data.reading.damage import reading
+from handson.data.reading.dataset import Dataset
+from handson.data.reading.image_columns import find_image_column, parse_images, read_images, side_lengths
+from handson.data.reading.unpacked import check_unpacked
+
+# Smaller files than this are read by pandas and NumPy in less time than the kernels take to compile.
+WORTH_COMPILING = 1 << 25
+
+
+def read_table(
+    path: Path,
+    image: str | None = None,
+    image_shape: Sequence[int] | None = None,
+    csv: Any = None,
+    texts: Sequence[str] = (),
+) -> tuple[pd.DataFrame, np.ndarray | None]:
+    """A table, and apart from it the images that one of its columns holds.
+
+    Parameters
+    ----------
+    path : Path
+        A '.csv' or '.tsv' file (also compressed), or a '.parquet' file.
+    image : str, optional
+        The column with images; by default the one whose first entry holds many numbers.
+    image_shape : (int, int), optional
+        Height and width; by default square.
+    csv : CsvFormat or dict, optional
+        How the file is written, where it does not show.
+    texts : list of str
+        Columns that are kept as they are written: '007' and 'None' are texts there.
+
+    Returns
+    -------
+    frame : DataFrame
+        The other columns.
+    images : ndarray, shape (n, height, width, 1), or None
+        As uint8; as float32 if their values are no whole numbers from 0 to 255.
+
+    Raises
+    ------
+    HandsonError
+        For an empty file, a header that cannot be one, and for an image of the wrong size or with something that is
+        not a number, naming the row.
+    """
+    given = CsvFormat.of(csv)
+    if path.stat().st_size == 0:
+        raise HandsonError(f"{path} is empty.")
+    check_unpacked(path)
+    if path.suffix.lower() == ".parquet":
+        if csv is not None and given != CsvFormat():
+            raise HandsonError(f"{path} is a Parquet file: csv={given.to_dict()} says nothing about it. Leave it out.")
+        return _split_images(_read_parquet(path), image, image_shape, path)
+    layout = look(path, given)
+    if path.suffix.lower() == ".csv" and path.stat().st_size > WORTH_COMPILING and layout.is_plain:
+        found = _read_pieces(path, layout, texts, image, image_shape)
+        if found is not None:
+            return found
+    return _split_images(_read_csv(path, layout, texts, path), image, image_shape, path)
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    """Whole numbers stay so where some are missing: as floats those above 2**53 would merge."""
+    try:
+        from pyarrow.parquet import read_schema
+
+        with reading(path, "a Parquet file, or is damaged"):
+            check_names(read_schema(path).names, str(path))
+            return pd.read_parquet(path, dtype_backend="numpy_nullable").rename(columns=str)
+    except ImportError:
+        raise HandsonError("Parquet files need pyarrow: pip install 'handson[parquet]'.") from None
+
+
+def _read_csv(source: Any, layout: Layout, texts: Sequence[str], path: Path) -> pd.DataFrame:
+    """A table from the file itself or from a part of it."""
+    texts = [name for name in texts if name in layout.names]
+    arguments = layout.arguments() | (_as_written(texts, layout) if texts else {})
+    with reading(path, TABLE), warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        try:
+            frame = pd.read_csv(source, **arguments).rename(columns=str)
+        except UnicodeError as error:
+            raise not_decoded(path, error) from None
+        except pd.errors.EmptyDataError:
+            raise HandsonError(f"{path} is empty: it has no columns.") from None
+        except pd.errors.ParserWarning:
+            first = pd.read_csv(path, nrows=1, **(arguments | {"index_col": None}))
+            fields = len(first.columns) + (0 if isinstance(first.index, pd.RangeIndex) else first.index.nlevels)
+            raise HandsonError(
+                f"{path}: the rows have more fields than the {len(layout.names)} columns of the header, from row 0 on, "
+                f"which has {fields}. Give every column a name."
+            ) from None
+    for name in texts:
+        frame[name] = with_points(frame[name], layout.decimal, layout.thousands)
+    return frame
+
+
+def _as_written(texts: Sequence[str], layout: Layout) -> dict[str, Any]:
+    """The arguments by which pandas leaves some columns as they are written, words such as 'NA' included."""
+    others = [name or f"Unnamed: {place}" for place, name in enumerate(layout.names)]
+    missing = sorted(MISSING)
+    return {
+        "dtype": dict.fromkeys(texts, str),
+        "keep_default_na": False,
+        "na_values": {name: missing for name in others if name not in texts},
+    }
+
+
+def _read_pieces(
+    path: Path, layout: Layout, texts: Sequence[str], image: str | None, image_shape: Sequence[int] | None
+) -> tuple[pd.DataFrame, np.ndarray] | None:
+    """The fast way: pixels straight from the bytes of the file; None where something in it is not as simple as that."""
+    with reading(path, TABLE), path.open(newline="", encoding="utf-8-sig") as file:
+        lines = without_blank(reader(file))
+        header, first = next(lines, []), next(lines, [])
+    name = image or find_image_column(header, first)
+    if name not in header or header.index(name) >= len(first):
+        return None
+    found = read_images(path, header.index(name), len(first[header.index(name)].split()))
+    if found is None:
+        return None
+    rest, images = found
+    frame = _read_csv(rest, layout, texts, path).drop(columns=name)
+    if len(frame) != len(images):
+        return None
+    return frame, images.reshape(-1, *side_lengths(images.shape[1], image_shape, f"{path}, row 0: the image"), 1)
+
+
+def check_column(name: str, columns: Sequence[str], path: Path, what: str) -> None:
+    """Raise unless a column is there; the message names the nearest."""
+    if name not in columns:
+        raise HandsonError(
+            f"{path} has no column {name!r} ({what}).{nearest(name, columns)} Columns: {shortened(listing(columns))}."
+        )
+
+
+def _split_images(
+    frame: pd.DataFrame, image: str | None, image_shape: Sequence[int] | None, path: Path
+) -> tuple[pd.DataFrame, np.ndarray | None]:
+    """The plain way: a column of text, or of lists of numbers, becomes images with NumPy."""
+    if not len(frame):
+        raise HandsonError(f"{path} has no rows.")
+    if image is not None:
+        check_column(image, list(frame.columns), path, "the image column")
+    else:
+        texts = frame.select_dtypes(exclude="number")
+        image = find_image_column(list(texts.columns), [_first_present(texts[name]) for name in texts.columns])
+    if image is None:
+        return frame, None
+    return frame.drop(columns=image), parse_images(list(frame[image]), image_shape, str(path))
+
+
+def _first_present(column: pd.Series) -> str:
+    return str(column.iloc[int(column.notna().to_numpy().argmax())])
+
+
+def table_dataset(
+    frame: pd.DataFrame,
+    images: np.ndarray | None,
+    path: Path,
+    targets: Any = None,
+    inputs: Any = None,
+    groups: Any = None,
+    ids: str | None = None,
+    classes: Any = None,
+) -> Dataset:
+    """A data set from a table: the named target columns, the others (or the images) as inputs.
+
+    A first column that only numbers the rows, as pandas saves it, is no input: it names the rows.
+
+    Parameters
+    ----------
+    frame, images : DataFrame, ndarray
+        From `read_table`.
+    path : Path
+        For messages.
+    targets : str or list of str, optional
+        The target columns. With images, by default all columns of numbers.
+    inputs : str or list of str, optional
+        The input columns, by default all others; with images there are none.
+    groups, ids : str, optional
+        Columns that are neither.
+    classes : list of str or 'auto', optional
+        Given, the target column may hold any words; see `handson.data.reading.classes`.
+    """
+    aside = [name for name in (groups if isinstance(groups, str) else None, ids) if name]
+    named = [*listed(inputs, []), *listed(targets, []), *aside]
+    strict = inputs is None and images is None
+    frame, numbers, notes = set_apart(frame, path, named, strict)
+    columns: Any = frame.columns
+    for name in aside:
+        check_column(name, columns, path, "groups or ids")
+    names = _target_columns(frame, targets, aside, images is not None)
+    for name in names:
+        check_column(name, columns, path, "a target")
+    if images is not None:
+        input_names, array = [], images
+    else:
+        others = {*names, *aside}
+        input_names = listed(inputs, [name for name in columns if name not in others])
+        for name in input_names:
+            check_column(name, columns, path, "an input")
+        if not input_names:
+            raise HandsonError(f"{path} has no input columns.")
+        array = as_numbers(frame, input_names, path, "leave the column out with inputs=[...]")
+    numbers = frame[ids] if ids else numbers
+    return Dataset(
+        array,
+        as_targets(frame, names, path, classes),
+        input_names,
+        names,
+        None,
+        as_labels(frame[groups]) if isinstance(groups, str) else groups,
+        None if numbers is None else as_labels(numbers),
+        str(path),
+        notes,
+    )
+
+
+def text_columns(targets: Any, groups: Any, ids: Any) -> list[str]:
+    """The columns that are kept as they are written: one target, which may hold classes, groups and ids."""
+    names = listed(targets, [])
+    return [*(names if len(names) == 1 else []), *(name for name in (groups, ids) if isinstance(name, str))]
+
+
+def listed(names: Any, default: list[str]) -> list[str]:
+    """One name or several as a list."""
+    if names is None:
+        return default
+    return [str(name) for name in names] if isinstance(names, (list, tuple)) else [str(names)]
+
+
+def _target_columns(frame: pd.DataFrame, targets: Any, aside: list[str], images: bool) -> list[str]:
+    if targets is None and images:
+        return [name for name in frame.columns if name not in aside and pd.api.types.is_numeric_dtype(frame[name])]
+    return listed(targets, [])

@@ -1,0 +1,262 @@
+"""From what a user passes (arrays, tensors, tables, lists) to tensors that are never written to."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from handson.core.errors import HandsonError, listing, nearest
+from handson.data.rows.mapped import LEAST_BYTES, Data, MappedRows, is_mapped, pieces
+
+
+def columns_of(data: Any) -> list[str] | None:
+    """The column names of a DataFrame or Series, or None."""
+    if hasattr(data, "columns"):
+        return [str(column) for column in data.columns]
+    name = getattr(data, "name", None)
+    return [str(name)] if name is not None and hasattr(data, "iloc") else None
+
+
+def input_names(data: Any) -> list[str] | None:
+    """The names of a DataFrame's columns, by which they are known from then on; None where columns are only counted.
+
+    Raises
+    ------
+    HandsonError
+        For a name that is there twice, and for the saved numbers of the rows.
+    """
+    if not hasattr(data, "columns"):
+        return None
+    names = columns_of(data) or []
+    if all(isinstance(column, (int, np.integer)) for column in data.columns):
+        return None
+    twice = next((name for name in names if names.count(name) > 1), None) if len(set(names)) < len(names) else None
+    if twice is not None:
+        raise HandsonError(f"inputs have the column {twice!r} twice. Give every column a name of its own.")
+    index = next((name for name in names if name.startswith("Unnamed: 0")), None)
+    if index is not None:
+        raise HandsonError(
+            f"inputs have the column {index!r}: the numbers of the rows, which a file was saved with. Leave it out, "
+            f"x.drop(columns={index!r}), or read the file with pd.read_csv(..., index_col=0)."
+        )
+    return names
+
+
+def by_name(data: Any, names: Sequence[str] | None, what: str) -> Any:
+    """The columns of a DataFrame that a net knows by name, in its order; other data as they are.
+
+    Parameters
+    ----------
+    data : array or DataFrame
+        What the user gave.
+    names : sequence of str, optional
+        The columns that the net was fitted on.
+    what : str
+        How to call the data in an error.
+
+    Raises
+    ------
+    HandsonError
+        When columns are missing; the message names them.
+
+    Examples
+    --------
+    >>> list(by_name(pd.DataFrame({"b": [1], "c": [2], "a": [3]}), ["a", "b"], "inputs"))
+    ['a', 'b']
+    """
+    found = columns_of(data) if hasattr(data, "columns") else None
+    if names is None or found is None or found == list(names):
+        return data
+    gone = [name for name in names if name not in found]
+    if gone:
+        raise HandsonError(
+            f"{what} have no column {listing(gone, 6)}, which the net was fitted on.{nearest(gone[0], found)} "
+            f"Columns: {listing(found)}. Without names, columns count as they lie: x.to_numpy()."
+        )
+    twice = next((name for name in names if found.count(name) > 1), None)
+    if twice is not None:
+        raise HandsonError(f"{what} have the column {twice!r} twice. Give every column a name of its own.")
+    places = [found.index(name) for name in names]
+    return data.iloc[:, places] if hasattr(data, "iloc") else data[[data.columns[place] for place in places]]
+
+
+def targets_by_name(y: Any, names: Sequence[str] | None) -> Any:
+    """Targets in the order of the columns that a net was fitted on, where there are several and they have names."""
+    found = columns_of(y) or []
+    if names is None or len(names) < 2 or all(map(str.isdigit, names)) or all(map(str.isdigit, found)):
+        return y
+    return by_name(y, names, "targets")
+
+
+def as_tensor(data: Any, what: str) -> Tensor:
+    """The data as a tensor on its device, without a copy where that is possible; integers of 8 bits stay so.
+
+    Parameters
+    ----------
+    data : array, tensor, DataFrame, Series or nested list
+        Numbers. NumPy arrays are shared, not copied, and must not change while they are used.
+    what : str
+        How to call it in an error.
+
+    Raises
+    ------
+    HandsonError
+        When something is not a number; the message says where.
+
+    Examples
+    --------
+    >>> as_tensor([[1, 2], [3, 4]], "inputs").dtype
+    torch.float32
+    """
+    tensor = _checked(data, what)
+    if tensor.dtype == torch.bool:
+        return tensor.to(torch.uint8)
+    return tensor if tensor.dtype in (torch.uint8, torch.float32) else tensor.to(torch.float32)
+
+
+def as_rows(data: Any, what: str) -> Data:
+    """Like `as_tensor`, but large memory-mapped arrays stay in their files."""
+    if isinstance(data, MappedRows):
+        return data
+    if is_mapped(data) and data.size * 4 > LEAST_BYTES:
+        array = _as_numpy(data, what)
+        return MappedRows(array, what) if is_mapped(array) else as_tensor(array, what)
+    return as_tensor(data, what)
+
+
+def as_labels(data: Any, what: str) -> Data:
+    """Integer labels as int64, with -1 where they are missing (NaN); fractions are an error."""
+    rows = as_rows(data, what) if is_mapped(data) or isinstance(data, MappedRows) else None
+    if not isinstance(rows, MappedRows):
+        return _whole(_checked(data, what), what)
+    for first, piece in pieces(rows):
+        _whole(piece, what, first)
+    return rows.to(torch.int64)
+
+
+def _whole(values: Tensor, what: str, first: int = 0) -> Tensor:
+    """Whole numbers from values of which the first is that of a row."""
+    missing = torch.isnan(values)
+    whole = torch.where(missing, -1, values)
+    wrong = torch.isinf(values) | (whole != whole.round())
+    if bool(wrong.any()):
+        row = int(wrong.reshape(len(values), -1).any(1).nonzero()[0])
+        raise HandsonError(f"{what} are whole numbers 0, 1, 2, ...; row {first + row} has {values[row].tolist()}.")
+    if bool(((values < 0) & ~missing).any()):
+        raise HandsonError(f"{what} start at 0; the smallest is {values[~missing].min().item():g}.")
+    return whole.to(torch.int64)
+
+
+def _checked(data: Any, what: str) -> Tensor:
+    """The data as a tensor of real numbers with rows."""
+    if not isinstance(data, Tensor):
+        return _from_numpy(_as_numpy(data, what))
+    if data.is_complex():
+        raise HandsonError(f"{what} must be numbers; got values of type {data.dtype}.")
+    if data.dim() == 0:
+        raise HandsonError(f"{what} must have one row for each sample; got the single value {data.item()!r}.")
+    return data.detach()
+
+
+def _as_numpy(data: Any, what: str) -> np.ndarray:
+    if data is None:
+        raise HandsonError(f"{what} are missing: got None.")
+    if hasattr(data, "to_numpy"):
+        array = data.to_numpy()
+    else:
+        try:
+            array = np.asarray(data)
+        except ValueError:
+            raise HandsonError(f"{what} are ragged: their rows have different lengths.") from None
+    if array.dtype.kind in "OUS":
+        if array.ndim == 0:
+            sparse = hasattr(data, "toarray")
+            kind = f"a sparse matrix, {type(data).__name__}; pass x.toarray()" if sparse else repr(data)
+            raise HandsonError(f"{what} must be arrays of numbers, with one row for each sample; got {kind}.")
+        array = _numbers(array, data, what)
+    if array.dtype.kind not in "biuf":
+        raise HandsonError(f"{what} must be numbers; got values of type {array.dtype}.")
+    if array.ndim == 0:
+        raise HandsonError(f"{what} must have one row for each sample; got the single value {array.item()!r}.")
+    return array
+
+
+def _numbers(array: np.ndarray, data: Any, what: str) -> np.ndarray:
+    """Objects and text as float64, or an error that points at the first value that is no number."""
+    if array.dtype.kind == "O":
+        array = np.where(pd.isna(array), np.nan, array)
+    try:
+        return array.astype(np.float64)
+    except (ValueError, TypeError):
+        columns = columns_of(data)
+        for index in np.ndindex(array.shape):
+            try:
+                float(array[index])
+            except (ValueError, TypeError):
+                column = f", column {columns[index[1]]!r}" if columns and len(index) == 2 else ""
+                raise HandsonError(
+                    f"{what} must be numbers; row {index[0]}{column} has {array[index]!r}. "
+                    f"Leave the column out, or code it as numbers."
+                ) from None
+        raise
+
+
+def _from_numpy(array: np.ndarray) -> Tensor:
+    if not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
+    if array.dtype in (np.uint16, np.uint32, np.uint64, np.float16, np.longdouble):
+        array = array.astype(np.float32)
+    if any(stride < 0 for stride in array.strides):
+        array = array.copy()
+    with warnings.catch_warnings():
+        # Read-only arrays and memory maps are welcome: nothing here writes to them.
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable")
+        return torch.from_numpy(array)
+
+
+def check_finite(x: Data, what: str, columns: Sequence[str] | None = None) -> None:
+    """Raise when there is a NaN or an infinity; the message says where the first one is."""
+    if not x.is_floating_point():
+        return
+    for start, piece in pieces(x):
+        if _sum_is_finite(piece):
+            continue
+        bad = ~torch.isfinite(piece)
+        if bool(bad.any()):
+            where = [int(index) for index in bad.nonzero()[0]]
+            value = float(piece[tuple(where)])
+            where[0] += start
+            place = f"row {where[0]}"
+            if columns is not None and len(where) == 2:
+                place += f", column {columns[where[1]]!r}"
+            elif len(where) > 1:
+                place += f", position {tuple(where[1:])}"
+            raise HandsonError(
+                f"{what} hold {value} in {place}. Fill in or leave out such values: only targets may be missing."
+            )
+
+
+def _sum_is_finite(values: Tensor) -> bool:
+    """Whether the sum is a finite number, so that every value is; the sum of finite numbers may be too large for one.
+
+    NumPy adds on one core, in one pass: threads that train beside this one do not wait for another core.
+    """
+    if values.device.type != "cpu" or values.dtype not in (torch.float32, torch.float64):
+        return False
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(values.detach().numpy().sum()))
+
+
+def check_rows(x: Data, others: dict[str, Any]) -> None:
+    """Raise unless everything has as many rows as the inputs, and at least one."""
+    if len(x) == 0:
+        raise HandsonError("there are no rows: the inputs are empty.")
+    for name, other in others.items():
+        if other is not None and len(other) != len(x):
+            raise HandsonError(f"inputs have {len(x)} rows and {name} {len(other)}; they must have the same number.")

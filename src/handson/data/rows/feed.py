@@ -1,0 +1,138 @@
+"""A feed: batches that are read from a file, or sent to another device, while the steps before them run."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import Any, NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from handson.data.rows.ahead import Ahead
+from handson.data.rows.mapped import Data, MappedRows
+
+# Batches are fetched in groups of about so many bytes; so much is held at most, in so many groups.
+GROUP_BYTES, MOST_BYTES, MOST_GROUPS = 1 << 21, 1 << 26, 3
+# One thread copies what has arrived while the other waits for the disk.
+THREADS = 2
+# The share of a device's free memory that data may take.
+SHARE = 0.5
+
+Contents = tuple[Tensor, Tensor, Tensor | None]
+Key = tuple[int | None, int]
+
+
+def fits(size: int, free: int) -> bool:
+    """Whether data of so many bytes go onto a device with so many free.
+
+    Examples
+    --------
+    >>> fits(5 << 30, free=16 << 30), fits(9 << 30, free=16 << 30)
+    (True, False)
+    """
+    return size <= SHARE * free
+
+
+class Fetched(NamedTuple):
+    """A batch on its device, or on the way there."""
+
+    rows: Tensor
+    contents: Contents
+    copied: Any
+
+    def arrived(self) -> tuple[Tensor, Contents]:
+        """The rows and what they hold; work that is queued from now on waits until they are there."""
+        if self.copied is not None:
+            current = torch.cuda.current_stream(self.rows.device)
+            current.wait_event(self.copied)
+            for tensor in (self.rows, *self.contents):
+                if tensor is not None:
+                    tensor.record_stream(current)
+        return self.rows, self.contents
+
+
+class Supply(Protocol):
+    """What a feed needs of `Batches`."""
+
+    inputs: Data
+    targets: Data
+    weights: Tensor | None
+    batch_size: int
+    device: torch.device | None
+
+    @property
+    def steps(self) -> int:
+        """Batches in an epoch."""
+
+    def rows(self, epoch: int | None, step: int) -> Tensor:
+        """The rows of a step."""
+
+
+class Feed:
+    """Batches in any order; those that come next in an epoch are fetched ahead.
+
+    Parameters
+    ----------
+    batches : Batches
+        The rows, on the host, and the device that they are for.
+    """
+
+    def __init__(self, batches: Supply) -> None:
+        self._batches, self._device = batches, batches.device or batches.inputs.device
+        size = batches.batch_size * sum(_bytes_of_row(data) for data in (batches.inputs, batches.targets))
+        self._group = max(1, GROUP_BYTES // max(1, size))
+        depth = max(1, min(MOST_GROUPS, MOST_BYTES // max(1, size * self._group)))
+        self._ahead: Ahead[Key, list[Fetched]] = Ahead(self._fetch, self._following, depth, THREADS)
+        self._current: tuple[Key, list[Fetched]] | None = None
+        self._stream = torch.cuda.Stream(self._device) if self._device.type == "cuda" else None
+
+    def get(self, epoch: int | None, step: int) -> tuple[Tensor, Contents]:
+        """The rows of a step, with inputs as float32, targets and weights."""
+        key = epoch, step // self._group
+        if self._current is None or self._current[0] != key:
+            self._current = None
+            self._current = key, self._ahead.get(key)
+        return self._current[1][step % self._group].arrived()
+
+    def close(self) -> None:
+        """End the threads."""
+        self._ahead.close()
+
+    def _following(self, key: Key) -> Key | None:
+        """The group after one: after the last of an epoch the first of the next."""
+        epoch, group = key
+        if (group + 1) * self._group < self._batches.steps:
+            return epoch, group + 1
+        return None if epoch is None else (epoch + 1, 0)
+
+    def _fetch(self, key: Key) -> list[Fetched]:
+        batches, (epoch, group) = self._batches, key
+        steps = range(group * self._group, min((group + 1) * self._group, batches.steps))
+        rows = [batches.rows(epoch, step) for step in steps]
+        for data in (batches.inputs, batches.targets):
+            if isinstance(data, MappedRows):
+                data.announce(torch.cat(rows).numpy())
+        return [self._sent(batch) for batch in rows]
+
+    def _sent(self, rows: Tensor) -> Fetched:
+        batches, stream = self._batches, self._stream
+        weights = None if batches.weights is None else batches.weights.index_select(0, rows)
+        early = torch.float32 if stream is None else None  # a device converts faster, and less goes there
+        inputs, targets = _read(batches.inputs, rows, early), _read(batches.targets, rows)
+        with nullcontext() if stream is None else torch.cuda.stream(stream):
+            weights = None if weights is None else self._moved(weights)
+            contents = self._moved(inputs).to(torch.float32), self._moved(targets), weights
+            return Fetched(self._moved(rows), contents, None if stream is None else stream.record_event())
+
+    def _moved(self, tensor: Tensor) -> Tensor:
+        if self._stream is None:
+            return tensor.to(self._device)
+        return tensor.pin_memory().to(self._device, non_blocking=True)
+
+
+def _bytes_of_row(data: Data) -> int:
+    return data.numel() // max(1, len(data)) * 4
+
+
+def _read(data: Data, rows: Tensor, dtype: torch.dtype | None = None) -> Tensor:
+    return data.read(rows.numpy(), dtype) if isinstance(data, MappedRows) else data.index_select(0, rows)

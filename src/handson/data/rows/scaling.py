@@ -1,0 +1,129 @@
+"""Scaling of inputs and targets: part of the model, saved with it, undone in predictions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from handson.core.errors import HandsonError, nearest
+from handson.data.rows.mapped import Data, pieces
+
+METHODS = ("standard", "minmax")
+# A column whose spread is smaller than this share of its size is constant up to rounding.
+CONSTANT = 2e-7
+
+
+class Scaling:
+    """(x - shift) / scale, per column or per channel, and back.
+
+    Parameters
+    ----------
+    shift, scale : float or array
+        One number, or one for each column or channel (the last axis).
+
+    Examples
+    --------
+    >>> scaling = Scaling(shift=48.0, scale=48.0)
+    >>> scaling.apply(torch.tensor([96.0])).item(), scaling.undo(torch.tensor([1.0])).item()
+    (1.0, 96.0)
+    """
+
+    def __init__(self, shift: Any = 0.0, scale: Any = 1.0) -> None:
+        self.shift, self.scale = _numbers("shift", shift), _numbers("scale", scale)
+        if bool((self.scale == 0).any()):
+            raise HandsonError("scaling: scale must not be zero.")
+
+    def to(self, device: torch.device) -> Scaling:
+        """This scaling with its numbers on a device."""
+        return Scaling(self.shift.to(device), self.scale.to(device))
+
+    def apply(self, x: Tensor) -> Tensor:
+        """Scaled values."""
+        return (x - self.shift) / self.scale
+
+    def undo(self, x: Tensor) -> Tensor:
+        """The values that `apply` would turn into `x`."""
+        return x * self.scale + self.shift
+
+    def get_config(self) -> dict[str, Any]:
+        """Shift and scale as JSON."""
+        return {"shift": self.shift.tolist(), "scale": self.scale.tolist()}
+
+
+def _numbers(name: str, value: Any) -> Tensor:
+    try:
+        tensor = torch.as_tensor(value, dtype=torch.float32)
+    except (TypeError, ValueError):
+        tensor = torch.tensor(float("nan"))
+    if tensor.dim() > 1 or not bool(torch.isfinite(tensor).all()):
+        raise HandsonError(f"scaling: {name} is a finite number, or one for each column; got {value!r}.")
+    return tensor
+
+
+def fit_scaling(method: Any, values: Data, what: str) -> Scaling:
+    """The scaling that a user asked for, measured on the training rows where it needs data.
+
+    Parameters
+    ----------
+    method : {'standard', 'minmax'}, dict, (shift, scale) or Scaling
+        'standard': each column to mean 0 and standard deviation 1. 'minmax': each to [0, 1]. A dictionary or a pair
+        gives shift and scale.
+    values : Tensor or MappedRows, shape (n, ..., columns)
+        The training rows; NaN is left out.
+    what : str
+        How to call them in an error.
+
+    Examples
+    --------
+    >>> fit_scaling("standard", torch.tensor([[1.0], [3.0]]), "inputs").get_config()
+    {'shift': [2.0], 'scale': [1.0]}
+    """
+    if isinstance(method, Scaling):
+        return method
+    if isinstance(method, dict):
+        unknown = set(method) - {"shift", "scale"}
+        if unknown:
+            raise HandsonError(
+                f"scaling of {what}: a dictionary has the keys 'shift' and 'scale'; got {sorted(unknown)}."
+            )
+        return Scaling(**method)
+    if isinstance(method, (tuple, list)) and len(method) == 2:
+        return Scaling(*method)
+    if not isinstance(method, str) or method not in METHODS:
+        raise HandsonError(
+            f"scaling of {what} is 'standard', 'minmax', or {{'shift': a, 'scale': b}}; got {method!r}."
+            f"{nearest(str(method), METHODS)}"
+        )
+    shift, scale = _measured(values, method, what)
+    constant = scale <= CONSTANT * np.maximum(np.abs(shift), 1e-30)
+    return Scaling(shift, np.where(constant, 1.0, scale))
+
+
+def _measured(values: Data, method: str, what: str) -> tuple[np.ndarray, np.ndarray]:
+    """The mean and standard deviation of each column, or its least value and its range.
+
+    Pieces are merged as by Chan, Golub and LeVeque, "Updating formulae and a pairwise algorithm for computing sample
+    variances" (1979): each brings its own mean and sum of squared deviations.
+    """
+    count, mean, squares = (np.zeros(values.shape[-1]) for _ in range(3))
+    low, high = np.full(len(count), np.inf), np.full(len(count), -np.inf)
+    for _, piece in pieces(values):
+        flat = piece.reshape(-1, len(count)).double().cpu().numpy()
+        present = ~np.isnan(flat)
+        if method == "minmax":
+            count += present.sum(0)
+            low, high = np.fmin(low, np.fmin.reduce(flat)), np.fmax(high, np.fmax.reduce(flat))
+            continue
+        more = present.sum(0)
+        total = np.maximum(count + more, 1)
+        own = np.where(present, flat, 0.0).sum(0) / np.maximum(more, 1)
+        squares += (np.where(present, flat - own, 0.0) ** 2).sum(0) + (own - mean) ** 2 * count * more / total
+        mean += (own - mean) * more / total
+        count += more
+    if not count.all():
+        column = int((count == 0).argmax())
+        raise HandsonError(f"scaling of {what}: column {column} has no value; every row is missing there.")
+    return (mean, np.sqrt(squares / count)) if method == "standard" else (low, high - low)

@@ -1,0 +1,111 @@
+"""The training state: a flat dictionary of named tensors and a dictionary of JSON values.
+
+Nothing else is needed to go on: weights, optimizer slots, the position in the data, the sums of the epoch at hand.
+The tensors are the live ones, not copies.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from operator import is_
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from handson.optimizers import Optimizer
+
+
+class HasWeights(Protocol):
+    """Any `torch.nn.Module`."""
+
+    def state_dict(self, *, keep_vars: bool = False) -> dict[str, Any]:
+        """Parameters and buffers by name."""
+
+
+def named_weights(module: HasWeights) -> dict[str, Tensor]:
+    """All weights of a net by name: parameters, and the buffers that belong into files.
+
+    Examples
+    --------
+    >>> list(named_weights(nn.Linear(2, 1)))
+    ['weight', 'bias']
+    """
+    return {name: value for name, value in module.state_dict(keep_vars=True).items() if isinstance(value, Tensor)}
+
+
+def trainable_weights(module: nn.Module) -> dict[str, Tensor]:
+    """The weights that the optimizer changes, by name; a weight shared by two layers appears once."""
+    return {name: weight for name, weight in module.named_parameters() if weight.requires_grad}
+
+
+def values_of(optimizer: Optimizer) -> dict[str, Any]:
+    """What an optimizer remembers beside its slots, as JSON; a schedule belongs to its settings."""
+    rate = optimizer.learning_rate
+    values = {"iterations": optimizer.iterations, "learning_rate": rate if isinstance(rate, float) else None}
+    return {"optimizer": values}
+
+
+@dataclass
+class TrainingState:
+    """A view of everything that a training changes.
+
+    Attributes
+    ----------
+    tensors : dict of str to Tensor
+        'weights/<name>' and 'optimizer/<slot>/<name>'.
+    values : dict
+        JSON: the optimizer's steps and learning rate, and whatever the loop adds.
+    originals : list of Tensor
+        Of a copy: the tensors that it was made of.
+    """
+
+    tensors: dict[str, Tensor]
+    values: dict[str, Any] = field(default_factory=dict)
+    originals: list[Tensor] = field(default_factory=list, repr=False)
+
+    @classmethod
+    def of(cls, module: nn.Module, optimizer: Optimizer) -> TrainingState:
+        """The state of a net and its optimizer."""
+        tensors = {f"weights/{name}": weight for name, weight in named_weights(module).items()}
+        for slot, held in optimizer.slots.items():
+            tensors |= {f"optimizer/{slot}/{name}": tensor for name, tensor in held.items()}
+        return cls(tensors, values_of(optimizer))
+
+    @torch.no_grad()
+    def copy(self, memory: TrainingState | None = None) -> TrainingState:
+        """A copy that later steps do not change, in the memory of an earlier copy of the same tensors."""
+        originals = list(self.tensors.values())
+        held = {} if memory is None else memory.tensors
+        if memory is None or not _same(memory.originals, originals):
+            held = {name: torch.empty_like(tensor, requires_grad=False) for name, tensor in self.tensors.items()}
+        if held:
+            torch._foreach_copy_(list(held.values()), originals)
+        return TrainingState(held, dict(self.values), originals)
+
+    @torch.no_grad()
+    def restore(self, module: nn.Module, optimizer: Optimizer | None) -> None:
+        """Put this state back into a net and, if it has one, its optimizer."""
+        weights = named_weights(module)
+        for path, tensor in self.tensors.items():
+            kind, _, name = path.partition("/")
+            if kind == "weights":
+                weights[name].copy_(tensor)
+            if kind != "optimizer" or optimizer is None:
+                continue
+            slot, _, weight = name.partition("/")
+            held = optimizer.slots.setdefault(slot, {})
+            if weight in held:
+                held[weight].copy_(tensor)
+            else:
+                held[weight] = tensor.detach().clone()
+        if optimizer is not None:
+            values = self.values["optimizer"]
+            optimizer.iterations = values["iterations"]
+            if values["learning_rate"] is not None:
+                optimizer.learning_rate = values["learning_rate"]
+
+
+def _same(first: list[Tensor], second: list[Tensor]) -> bool:
+    """Whether two lists hold the same tensors, in order; their values do not matter."""
+    return len(first) == len(second) and all(map(is_, first, second))

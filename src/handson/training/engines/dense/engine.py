@@ -1,0 +1,250 @@
+"""The engine of dense nets on a CPU: a span of steps is one call of a compiled program.
+
+Small nets spend their time not in arithmetic but between the operations. Here nothing is between them: weights and
+slots are copied into flat arrays, the program of `handson.kernels.dense_program` runs all steps of the span, and the
+results are copied back. Only a loss of a user is computed in every step by PyTorch. Evaluation takes the same program,
+without what it trains with; prediction is that of the reference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from handson import activations
+from handson.averages import Function
+from handson.data.rows.batches import Batches
+from handson.kernels.denormals import flushed
+from handson.layers import Activation, BatchNormalization, Dense, Dropout, Flatten, InputLayer
+from handson.metrics import LossMetric, Metric
+from handson.state.state import trainable_weights
+from handson.state.sums import Sums
+from handson.training.engines.dense import steps as dense_steps
+from handson.training.engines.dense import update as program_update
+from handson.training.engines.dense.program import ACTIVATIONS, LOSSES, Arrays, Program, arrays
+from handson.training.engines.eager import Eager
+from handson.training.engines.purity import outside
+from handson.training.preparation.job import Job, Span
+
+# Above this a step is mostly matrix products, and above that the inputs are kept as float32 only once.
+MOST_WEIGHTS, MOST_INPUTS = 1 << 20, 1 << 28
+# A shorter training is over before the program is loaded.
+FEWEST_STEPS = 5000
+
+
+class DenseProgram(Eager):
+    """Runs the steps of a stack of dense layers as one program; everything else as the reference does.
+
+    Parameters
+    ----------
+    job : Job
+        A job for which `obstacle` finds nothing.
+    """
+
+    reason = (
+        "engine='dense': the steps of this net run as one program, which is compiled the first time on a machine; "
+        "engine='eager' runs them in PyTorch."
+    )
+
+    def __init__(self, job: Job) -> None:
+        from handson.kernels.shuffle import permutation
+
+        super().__init__(job)
+        job.batches.permutation = permutation
+        self._prepare()
+
+    @staticmethod
+    def obstacle(job: Job) -> str | None:
+        """Why a job cannot run here, None if it can.
+
+        Examples
+        --------
+        >>> import handson
+        >>> net = handson.Sequential([handson.layers.LSTM(3, input_shape=(5, 2))])
+        >>> DenseProgram.obstacle(Job(net, torch.device("cpu")))
+        'the layer lstm_1'
+        """
+        return _obstacle_in_net(job) or _obstacle_in_training(job) or program_update.obstacle(job)
+
+    def _prepare(self) -> None:
+        self._settings = self.job.settings()
+        self._program = Program(self.job)
+        # By the identity of the batches, which are held so that no others take their place in memory.
+        self._held: dict[int, tuple[Batches, Arrays]] = {}
+
+    def _arrays(self, batches: Batches) -> Arrays:
+        """What the program reads of some rows: the same arrays each time."""
+        if id(batches) not in self._held:
+            self._held[id(batches)] = batches, arrays(self.job, batches)
+        return self._held[id(batches)][1]
+
+    def _still_runs(self) -> bool:
+        """Whether there is a program for the training as it is now; callbacks may have changed net or optimizer."""
+        if self.job.settings() != self._settings or self._program.weights.trainable != self._program.trained:
+            if _obstacle_in_net(self.job) is not None:
+                return False
+            self._prepare()
+        return not self.job.watched() and program_update.obstacle(self.job) is None
+
+    def train(self, span: Span, sums: Sums, keep: bool = False) -> None:
+        if not self._still_runs():
+            return super().train(span, sums, keep)
+        self._train([span], [sums], keep)
+
+    @property
+    def runs_ahead(self) -> bool:
+        return type(self.job.loss) in LOSSES and self._still_runs()
+
+    def train_epochs(self, epochs: Sequence[Span], sums: Sequence[Sums], keep: bool = False) -> None:
+        if not self.runs_ahead:
+            return super().train_epochs(epochs, sums, keep)
+        self._train(epochs, sums, keep)
+
+    def _train(self, spans: Sequence[Span], sums: Sequence[Sums], keep: bool) -> None:
+        """Train a span, or several of the same length, one after another."""
+        job, program, steps = self.job, self._program, spans[0].last - spans[0].first
+        orders = [self._order(span) for span in spans]
+        order = np.concatenate(orders) if len(orders) > 1 else orders[0]
+        outputs = np.empty((len(order) if job.metrics else 0, program.width), np.float32)
+        program.gather()
+        if keep:
+            self._kept = program.keep(job.optimizer)
+        with flushed():
+            totals, counts = self._run(spans, order, outputs)
+        program.scatter()
+        job.optimizer.iterations += len(totals)
+        for number, (of_span, rows) in enumerate(zip(sums, orders, strict=True)):
+            part = slice(number * steps, (number + 1) * steps)
+            of_span.add_steps("loss", totals[part], counts[part])
+            if job.metrics:
+                output = torch.from_numpy(outputs[number * len(rows) : (number + 1) * len(rows)])
+                self._add_metrics(of_span, torch.from_numpy(rows), output, job.batches)
+
+    def _order(self, span: Span) -> np.ndarray:
+        """The rows of a span."""
+        batches, size = self.job.batches, self.job.batches.batch_size
+        order = batches.order(span.age).numpy() if batches.shuffle else np.arange(len(batches))
+        return order[span.first * size : span.last * size]
+
+    def _run(self, spans: Sequence[Span], order: np.ndarray, outputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The steps of the spans on the flat weights: the sums and counts of their losses."""
+        job, program, steps = self.job, self._program, spans[0].last - spans[0].first
+        if type(job.loss) not in LOSSES:
+            inputs, _, _ = self._arrays(job.batches)
+            return dense_steps.train(program, job, spans[0], inputs, order, outputs, self._loss)
+        keys = program.keys(job.seed, [span.age for span in spans])
+        updates = program_update.updates(job, program.penalized, program.weights.ends, spans)
+        return program.run(self._arrays(job.batches), order, job.batches.batch_size, steps, keys, updates, outputs)
+
+    @torch.no_grad()
+    def evaluate(self, batches: Batches) -> Sums:
+        if not self._measures(batches):
+            return super().evaluate(batches)
+        job, program = self.job, self._program
+        program.gather()
+        with flushed():
+            total, count, outputs = program.measure(self._arrays(batches), job.batches.batch_size)
+        sums = Sums()
+        sums.add("loss", total + float(self.penalty()) * count, count)
+        if job.metrics:
+            self._add_metrics(sums, torch.arange(len(batches)), torch.from_numpy(outputs), batches)
+        return sums
+
+    def _measures(self, batches: Batches) -> bool:
+        """Whether there is a program for an evaluation."""
+        fits = type(self.job.loss) in LOSSES and not batches.streams and batches.inputs.numel() <= MOST_INPUTS
+        return fits and self._still_runs()
+
+    def _loss(self, rows: np.ndarray, output: np.ndarray) -> tuple[float, float, np.ndarray]:
+        """The loss of a batch in PyTorch, as sum and count, and the gradient of the outputs."""
+        batches, places = self.job.batches, torch.from_numpy(rows)
+        outputs = torch.from_numpy(output).requires_grad_()
+        weights = None if batches.weights is None else batches.weights.index_select(0, places)
+        targets = batches.targets.index_select(0, places)
+        # A copy, since a loss may change what it is given.
+        total, count = self.loss_sums(targets, outputs.clone(), weights, batches.masked)
+        number = float(count)
+        (gradient,) = torch.autograd.grad(total / max(number, 1.0), outputs)
+        return float(total.detach()), number, gradient.numpy()
+
+    def _add_metrics(self, sums: Sums, rows: Tensor, prediction: Tensor, batches: Batches) -> None:
+        """The metrics of some rows, summed batch by batch so that they do not depend on how many there are."""
+        from handson.kernels.dense_program import segment_sums
+
+        if self._scale_targets is not None:
+            prediction = self._scale_targets.undo(prediction)
+        targets, steps = batches.targets.index_select(0, rows), -(-len(rows) // batches.batch_size)
+        for metric in self.job.metrics:
+            if not _is_elementwise(metric):
+                pairs = zip(targets.split(batches.batch_size), prediction.split(batches.batch_size), strict=True)
+                for y_true, y_pred in pairs:
+                    sums.add(metric.name, *metric.sums(y_true, y_pred, None, batches.masked))
+                continue
+            wanted = metric.fill(targets) if batches.masked else targets
+            values = metric.values(wanted, prediction).to(torch.float32).numpy().reshape(len(rows), -1)
+            present = metric.present(targets).numpy() if batches.masked else np.ones(values.shape, np.bool_)
+            totals, counts = np.zeros(steps), np.zeros(steps, np.int64)
+            segment_sums(values, present.reshape(values.shape), batches.batch_size, totals, counts)
+            sums.add_steps(metric.name, totals, counts)
+
+
+def _is_elementwise(metric: Metric) -> bool:
+    """Whether a metric gives every sample a value that does not depend on the others: handson's own do."""
+    own = metric.loss if isinstance(metric, LossMetric) else metric
+    return type(own).__module__.startswith("handson.") and not isinstance(own, Function)
+
+
+def _obstacle_in_net(job: Job) -> str | None:
+    from handson.models.sequential import Sequential
+
+    if type(job.module) is not Sequential or job.module.input_shape is None:
+        return "a net that is no Sequential"
+    if job.device.type != "cpu":
+        return f"the device {job.device.type}"
+    watched = job.watched()
+    if watched:
+        return f"a net that somebody looks into: {getattr(watched[0], 'name', 'a part of it')} has a hook"
+    layers = job.module.layers
+    for position, layer in enumerate(layers):
+        if not _has_program(layer, position == 0):
+            return f"the layer {layer.name}"
+    if not isinstance(layers[0], Flatten) and len(job.module.input_shape) != 2:
+        return f"inputs of shape {job.module.input_shape}"
+    if not any(isinstance(layer, Dense) for layer in layers):
+        return "a net without Dense layers"
+    if not trainable_weights(job.module):
+        return "a net without weights to train"
+    if job.module.count_params() > MOST_WEIGHTS or job.batches.inputs.numel() > MOST_INPUTS:
+        return "a net or data of this size"
+    return None
+
+
+def _has_program(layer: Any, first: bool) -> bool:
+    if type(layer) in (Dense, Activation):
+        return getattr(layer.activation, "__name__", "") in ACTIVATIONS and layer.activation is getattr(
+            activations, layer.activation.__name__
+        )
+    if type(layer) is Dropout:
+        return layer.noise_shape is None and layer.rate < 1
+    if type(layer) is BatchNormalization:
+        return layer._trainable and layer.axis in (-1, 1)
+    return type(layer) is InputLayer or (first and type(layer) is Flatten)
+
+
+def _obstacle_in_training(job: Job) -> str | None:
+    """In what stays as it is for a whole training."""
+    if job.precision == "bfloat16":
+        return "precision='bfloat16'"
+    if job.batches.streams:
+        return "data that are read from their file while it trains"
+    if job.augment is not None:
+        return "augmentation"
+    for kind, average in (("loss", job.loss), *(("metric", metric) for metric in job.metrics)):
+        looks_at = outside(average)
+        if looks_at is not None:
+            return f"the {kind} {average.name}, which looks at {looks_at}"
+    return None

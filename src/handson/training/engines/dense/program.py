@@ -1,0 +1,254 @@
+"""A job as a program: what `handson.kernels.dense_program` needs to know of a net, its loss and its optimizer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from handson import activations
+from handson.data.rows.batches import Batches
+from handson.kernels.aligned import aligned
+from handson.layers import BatchNormalization, Dense, Dropout
+from handson.losses import (
+    BinaryCrossentropy,
+    CategoricalCrossentropy,
+    Huber,
+    MeanAbsoluteError,
+    MeanSquaredError,
+    SparseCategoricalCrossentropy,
+)
+from handson.optimizers import Optimizer
+from handson.randomness.keys import derive
+from handson.state.state import TrainingState, values_of
+from handson.training.engines.dense.flat_weights import FlatWeights
+from handson.training.engines.dense.update import no_updates, places_of
+from handson.training.preparation.job import Job
+
+LOSSES = (
+    MeanSquaredError, MeanAbsoluteError, Huber, BinaryCrossentropy, CategoricalCrossentropy,
+    SparseCategoricalCrossentropy,
+)  # fmt: skip
+# In the order of their numbers in `handson.kernels.dense_activation`.
+ACTIVATIONS = (
+    "linear", "relu", "leaky_relu", "elu", "selu", "relu6", "hard_sigmoid", "tanh", "sigmoid", "softsign",
+    "exponential", "softmax", "softplus", "silu", "gelu",
+)  # fmt: skip
+
+# Inputs, targets and sample weights.
+Arrays = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+class Program:
+    """The operations of a net, and the arrays that they work on."""
+
+    def __init__(self, job: Job) -> None:
+        from handson.kernels.keyed_dropout import threshold_of
+
+        layers = _layers_of(job)
+        self.weights = FlatWeights(job.module, job.optimizer)
+        self.gradients = aligned(len(self.weights.rows[0]))
+        self.trained, self.penalized = self.weights.trainable, places_of(job.penalized, self.weights)
+        self._layers = [layer for layer in layers if isinstance(layer, Dropout) and layer.rate > 0]
+        self._norms = [layer for layer in layers if isinstance(layer, BatchNormalization)]
+        self.operations = np.array(list(self._list(job)), np.int64)
+        self.lowest = self._lowest()
+        widths = [int(self.operations[0, 1]), *self.operations[:, 2].tolist()]
+        size, widest = job.batches.batch_size, max(widths)
+        self.width = widths[-1]
+        self.places = _places(self.operations, size)
+        self.measuring = _measuring(self.operations)
+        self.measuring_places = _places(self.measuring, size)
+        self.arena = aligned(int(self.places[-1]) + size * widest)
+        self.masks = np.zeros(len(self.arena) if self._layers else 1, np.bool_)
+        self.upper, self.lower = aligned(size * widest), aligned(size * widest)
+        self.sums, self.compared = np.zeros((2, widest), np.float32), np.zeros((2, size * self.width), np.float32)
+        self.room, self.turned = _scratch(self.operations, size)
+        features = sum(layer.moving_mean.numel() for layer in self._norms)
+        self.moving, self.moments = np.zeros((2, features), np.float32), np.zeros((2, features), np.float32)
+        self.constants = np.array([(n.epsilon, n.momentum) for n in self._norms] or [(0, 0)], np.float32)
+        rates = [layer.rate for layer in self._layers] or [0.0]
+        self.thresholds = np.array([threshold_of(rate) for rate in rates], np.uint32)
+        self.scales = np.array([1.0 / (1.0 - rate) for rate in rates], np.float32)
+        self.loss = _loss_code(job.loss), np.float32(getattr(job.loss, "delta", 1.0))
+
+    def _list(self, job: Job) -> Iterator[tuple[int, ...]]:
+        """The operations, row by row: see `handson.kernels.dense_program`."""
+        from handson.kernels import dense_program as kernel
+
+        width, moments = job.batches.inputs[0].numel(), 0
+
+        def place(weight: Any) -> int:
+            return -1 if weight is None else self.weights.place(weight)
+
+        for layer in _layers_of(job):
+            if isinstance(layer, Dense):
+                trained = any(weight.requires_grad for weight in layer.parameters())
+                yield kernel.MATMUL, width, layer.units, place(layer.kernel), place(layer.bias), trained, 0
+                width = layer.units
+            elif isinstance(layer, BatchNormalization):
+                number = self._norms.index(layer)
+                yield (
+                    kernel.BATCH_NORMALIZATION, width, width, place(layer.gamma), place(layer.beta), moments, number
+                )  # fmt: skip
+                moments += width
+            elif layer in self._layers:
+                yield kernel.DROPOUT, width, width, 0, 0, 0, self._layers.index(layer)
+            activation = getattr(layer, "activation", activations.linear)
+            if activation is not activations.linear:
+                yield kernel.ACTIVATION, width, width, ACTIVATIONS.index(activation.__name__), 0, 0, 0
+
+    def _lowest(self) -> int:
+        """The first operation with a weight that is trained: no gradient is needed before it."""
+        from handson.kernels import dense_program as kernel
+
+        held = np.isin(self.operations[:, kernel.KIND], (kernel.MATMUL, kernel.BATCH_NORMALIZATION))
+        of_weights = self.operations[:, [kernel.FIRST, kernel.SECOND]]
+        trained = (of_weights >= 0) & (of_weights < self.weights.ends[-1])
+        return int(np.argmax(held & trained.any(1)))
+
+    def keys(self, seed: int, ages: Sequence[int]) -> np.ndarray:
+        """The keys of the dropout layers in some epochs, a row each: see `handson.layers.dropout.mask_key`."""
+        seeds = [(seed if layer.seed is None else layer.seed, layer.path) for layer in self._layers]
+        return np.array([[derive(*each, age) for each in seeds] or [0] for age in ages], np.uint64)
+
+    def gather(self) -> None:
+        """Copy weights, slots and moving moments into the flat arrays."""
+        self.weights.gather()
+        if self._norms:
+            self.moving[0] = np.concatenate([layer.moving_mean.numpy() for layer in self._norms])
+            self.moving[1] = np.concatenate([layer.moving_variance.numpy() for layer in self._norms])
+
+    def run(
+        self, data: Arrays, order: np.ndarray, size: int, steps: int, keys: np.ndarray, updates: tuple[Any, ...],
+        outputs: np.ndarray, measuring: bool = False,
+    ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+        """Run epochs of so many steps on what was gathered: see `handson.kernels.dense_program.train`.
+
+        Returns the sums and counts of the steps' losses.
+        """
+        from handson.kernels import dense_program as kernel
+
+        totals, counts = np.zeros(steps * len(keys)), np.zeros(steps * len(keys), np.int64)
+        weights, *operations = self.weights.rows, self.operations, self.lowest, self.places
+        if measuring:
+            operations = [self.measuring, 0, self.measuring_places]
+        kernel.train(
+            *data, order, size, steps, *operations, weights[0], self.gradients, weights[1:], self.moving, self.moments,
+            self.sums, keys, self.thresholds, self.scales, self.masks, self.constants, self.arena, self.upper,
+            self.lower, *self.loss, *updates, totals, counts, outputs, self.compared, self.room, self.turned,
+        )  # fmt: skip
+        return totals, counts
+
+    def measure(self, data: Arrays, size: int) -> tuple[float, int, np.ndarray]:
+        """Sum and count of the loss in evaluation mode, and the outputs, for what was gathered.
+
+        The rows are taken `size` at a time.
+        """
+        inputs, _, _ = data
+        rows, steps = np.arange(len(inputs)), -(-len(inputs) // size)
+        outputs = np.empty((len(inputs), self.width), np.float32)
+        updates = no_updates(self.weights.ends)
+        totals, counts = self.run(data, rows, size, steps, self.keys(0, [0]), updates, outputs, measuring=True)
+        return float(totals.sum()), int(counts.sum()), outputs
+
+    def keep(self, optimizer: Optimizer) -> TrainingState:
+        """A copy of the state, from the flat arrays; it lasts until the next one."""
+        moments = {
+            f"weights/{layer.name}.{name}": getattr(layer, name).clone()
+            for layer in self._norms
+            for name in ("moving_mean", "moving_variance")
+        }
+        return TrainingState(self.weights.keep() | moments, values_of(optimizer))
+
+    @torch.no_grad()
+    def scatter(self) -> None:
+        """Put the flat copies back."""
+        self.weights.scatter()
+        first = 0
+        for layer in self._norms:
+            last = first + layer.moving_mean.numel()
+            layer.moving_mean.copy_(torch.from_numpy(self.moving[0, first:last]))
+            layer.moving_variance.copy_(torch.from_numpy(self.moving[1, first:last]))
+            first = last
+
+
+def _layers_of(job: Job) -> list[Any]:
+    return list(job.module.layers)  # type: ignore[arg-type]
+
+
+def _places(operations: np.ndarray, size: int) -> np.ndarray:
+    """Where the input of each operation lies in the arena, and the last output.
+
+    Activations work in place, but for those whose way back needs their inputs, and for one after another: the first
+    still needs its outputs.
+    """
+    from handson.kernels import dense_program as kernel
+    from handson.kernels.dense_activation import FIRST_OF_INPUTS
+
+    places, before = [0], kernel.ACTIVATION
+    for operation in operations:
+        in_place = operation[kernel.KIND] == kernel.ACTIVATION != before and operation[kernel.FIRST] < FIRST_OF_INPUTS
+        before = operation[kernel.KIND]
+        places.append(places[-1] + (0 if in_place else size * int(operation[kernel.BEFORE])))
+    return np.array(places)
+
+
+def _measuring(operations: np.ndarray) -> np.ndarray:
+    """The operations in evaluation mode."""
+    from handson.kernels import dense_program as kernel
+
+    kept = operations[operations[:, kernel.KIND] != kernel.DROPOUT]
+    kept[kept[:, kernel.KIND] == kernel.BATCH_NORMALIZATION, kernel.KIND] = kernel.SCALING
+    return kept
+
+
+def _scratch(operations: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """What small products need: room for parts of vectors, and for a transposed kernel."""
+    from handson.kernels import dense_program as kernel
+    from handson.kernels.products import MOST_MULTIPLICATIONS
+    from handson.kernels.vectors import LANES
+
+    sizes = operations[:, [kernel.BEFORE, kernel.AFTER]]
+    rows, largest = max(size, int(sizes.max())), int(sizes.prod(1).max())
+    room = aligned(2, min(rows, MOST_MULTIPLICATIONS), LANES)
+    return room, aligned(min(largest, MOST_MULTIPLICATIONS))
+
+
+def arrays(job: Job, batches: Batches) -> Arrays:
+    """Inputs, scaled; targets as the loss of the program wants them, if it has one; sample weights, or nothing."""
+    inputs = batches.inputs[:].to(torch.float32)
+    inputs = (inputs if job.input_scaling is None else job.input_scaling.apply(inputs)).reshape(len(inputs), -1)
+    targets, loss = batches.targets[:], job.loss
+    if type(loss) not in LOSSES:
+        targets = targets.new_zeros(0, 1)
+    elif loss.targets == "labels":
+        classes = next(layer.units for layer in reversed(_layers_of(job)) if isinstance(layer, Dense))
+        one_hot = torch.nn.functional.one_hot(targets.clamp(min=0), classes).to(torch.float32)
+        targets = torch.where((targets >= 0)[:, None], one_hot, torch.nan)
+    elif job.target_scaling is not None:
+        targets = job.target_scaling.apply(targets)
+    smoothing = getattr(loss, "label_smoothing", 0.0)
+    if smoothing:
+        share = 0.5 if isinstance(loss, BinaryCrossentropy) else 1.0 / targets.shape[-1]
+        targets = targets * (1.0 - smoothing) + share * smoothing
+    weights = np.zeros(0, np.float32) if batches.weights is None else batches.weights.numpy()
+    return inputs.contiguous().numpy(), targets.to(torch.float32).contiguous().numpy(), weights
+
+
+def _loss_code(loss: Any) -> int:
+    """The loss of the program, -1 if it has none for it."""
+    from handson.kernels import dense_loss as kernel
+
+    logits = getattr(loss, "from_logits", False)
+    codes: dict[type, int] = {
+        MeanSquaredError: kernel.MSE,
+        MeanAbsoluteError: kernel.MAE,
+        Huber: kernel.HUBER,
+        BinaryCrossentropy: kernel.BINARY_LOGITS if logits else kernel.BINARY,
+        CategoricalCrossentropy: kernel.CATEGORICAL_LOGITS if logits else kernel.CATEGORICAL,
+        SparseCategoricalCrossentropy: kernel.CATEGORICAL_LOGITS if logits else kernel.CATEGORICAL,
+    }
+    return codes.get(type(loss), -1)

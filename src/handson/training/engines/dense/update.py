@@ -1,0 +1,148 @@
+"""Penalties, bounds and optimizer as numbers: what `handson.kernels.dense_update` needs to know of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import count
+from typing import Any
+
+import numpy as np
+
+from handson.layers import Layer
+from handson.optimizers import SGD, Adadelta, Adagrad, Adam, AdamW, Optimizer, RMSprop
+from handson.regularizers import L1, L1L2, L2
+from handson.schedules import Schedule
+from handson.training.engines.dense.flat_weights import FlatWeights
+from handson.training.preparation.job import Job, Span
+
+
+def obstacle(job: Job) -> str | None:
+    """Why there is no program for the updates of a training, None if there is one.
+
+    Examples
+    --------
+    >>> import torch
+    >>> obstacle(Job(torch.nn.Linear(1, 1), torch.device("cpu"), optimizer=Optimizer()))
+    'the optimizer Optimizer'
+    """
+    if type(job.optimizer) not in (SGD, RMSprop, Adam, AdamW, Adagrad, Adadelta):
+        return f"the optimizer {type(job.optimizer).__name__}"
+    for layer in job.penalized:
+        for name, regularizer in layer.weight_regularizers.items():
+            if type(regularizer) not in (L1L2, L1, L2):
+                return f"the regularizer of {name} in {layer.name}"
+    return None
+
+
+Places = dict[tuple[str, str], tuple[int, int]]
+
+
+def places_of(layers: list[Layer], weights: FlatWeights) -> Places:
+    """Where the weights of some layers begin and end, by the names of layer and weight."""
+    return {
+        (layer.name, name): (weights.place(weight), weights.place(weight) + weight.numel())
+        for layer in layers
+        for name, weight in layer.named_parameters(recurse=False)
+    }
+
+
+def penalties(layers: list[Layer], places: Places) -> tuple[np.ndarray, np.ndarray]:
+    """Where weights with penalties begin and end, and the factors of L1 and L2."""
+    found: list[Any] = [
+        (places[layer.name, name], (regularizer.l1, regularizer.l2))  # type: ignore[attr-defined]
+        for layer in layers
+        for name, regularizer in layer.weight_regularizers.items()
+    ]
+    where, factors = zip(*found, strict=True) if found else ((), ())
+    return np.array(where, np.int64).reshape(-1, 2), np.array(factors, np.float32).reshape(-1, 2)
+
+
+def updates(job: Job, places: Places, ends: np.ndarray, spans: Sequence[Span]) -> tuple[Any, ...]:
+    """What follows the gradients in the steps of some spans: arguments of `handson.kernels.dense_program.train`.
+
+    Trained weights end at `ends`, penalized ones are at `places`.
+    """
+    optimizer, numbers = optimizer_code(job.optimizer)
+    bounds, tables = clipping(job.optimizer), schedules(job.optimizer, spans)
+    return *penalties(job.penalized, places), *bounds, ends, optimizer, *tables, *numbers
+
+
+def no_updates(ends: np.ndarray) -> tuple[Any, ...]:
+    """`updates` for steps that train nothing."""
+    from handson.kernels import dense_update as kernel
+
+    none, number = np.zeros(0, np.float32), np.float32(0)
+    bounds, tables, numbers = (kernel.UNBOUNDED, number), (none,) * 4, (number,) * 3
+    return *penalties([], {}), *bounds, ends, kernel.NONE, *tables, *numbers
+
+
+def clipping(optimizer: Optimizer) -> tuple[int, np.float32]:
+    """What is bounded, and by what."""
+    from handson.kernels import dense_update as kernel
+
+    for kind, bound in (
+        (kernel.BY_VALUE, optimizer.clipvalue),
+        (kernel.BY_NORM, optimizer.clipnorm),
+        (kernel.BY_GLOBAL_NORM, optimizer.global_clipnorm),
+    ):
+        if bound:
+            return kind, np.float32(bound)
+    return kernel.UNBOUNDED, np.float32(0)
+
+
+def schedules(optimizer: Any, spans: Sequence[Span]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Learning rate, momentum, factor of weight decay and share in the average for each step.
+
+    Adam's rates have their bias corrections in them. Without an average the shares are 0.
+    """
+    steps, rates = sum(span.last - span.first for span in spans), _values(optimizer, "learning_rate", spans)
+    momenta = np.zeros(steps, np.float32)
+    if getattr(optimizer, "momentum", 0.0):
+        momenta[:] = _values(optimizer, "momentum", spans)
+    decays = np.ones(steps, np.float32)
+    if optimizer.weight_decay:
+        decays[:] = 1.0 - rates * optimizer.weight_decay
+    if isinstance(optimizer, Adam):
+        times = np.arange(optimizer.iterations + 1.0, optimizer.iterations + steps + 1.0)
+        rates = rates * np.sqrt(1.0 - optimizer.beta_2**times) / (1.0 - optimizer.beta_1**times)
+    shares = np.zeros(steps, np.float32)
+    if optimizer.use_ema:
+        shares += 1.0 - optimizer.ema_momentum
+        # As in Keras, the average starts from the weights after the first step.
+        shares[: 0 if optimizer.iterations else 1] = 1.0
+    return np.full(steps, rates, np.float32), momenta, decays, shares
+
+
+def _values(optimizer: Any, name: str, spans: Sequence[Span]) -> Any:
+    """A hyper-parameter in each step: one number if it is the same in all of them."""
+    value, iterations = getattr(optimizer, name), count(optimizer.iterations)
+    if not isinstance(value, Schedule):
+        return float(value)
+    steps = ((span, step) for span in spans for step in range(span.first, span.last))
+    return np.array([optimizer.value(name, span.position(step, next(iterations))) for span, step in steps])
+
+
+def optimizer_code(optimizer: Any) -> tuple[int, tuple[Any, ...]]:
+    """The optimizer of the program, and its two decay rates and epsilon."""
+    from handson.kernels import dense_update as kernel
+
+    if isinstance(optimizer, SGD):
+        moving = kernel.NESTEROV_SGD if optimizer.nesterov else kernel.MOMENTUM_SGD
+        code, numbers = moving if optimizer.momentum else kernel.PLAIN_SGD, (0.0, 0.0, 0.0)
+    elif isinstance(optimizer, Adam):
+        code = kernel.AMSGRAD if optimizer.amsgrad else kernel.ADAM
+        numbers = (optimizer.beta_1, optimizer.beta_2, optimizer.epsilon)
+    elif isinstance(optimizer, Adagrad):
+        code, numbers = kernel.ADAGRAD, (0.0, 0.0, optimizer.epsilon)
+    else:
+        code = _rmsprop_code(optimizer) if isinstance(optimizer, RMSprop) else kernel.ADADELTA
+        numbers = (optimizer.rho, 0.0, optimizer.epsilon)
+    return code, tuple(np.float32(number) for number in numbers)
+
+
+def _rmsprop_code(optimizer: RMSprop) -> int:
+    from handson.kernels import dense_update as kernel
+
+    if optimizer.centered:
+        return kernel.CENTERED_MOMENTUM_RMSPROP if optimizer.momentum else kernel.CENTERED_RMSPROP
+    return kernel.MOMENTUM_RMSPROP if optimizer.momentum else kernel.RMSPROP

@@ -1,0 +1,1 @@
+"""Steps recorded once as a CUDA graph and replayed."""

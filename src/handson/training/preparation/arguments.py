@@ -1,0 +1,66 @@
+"""The arguments of `Model.fit`, checked before anything is done with them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from handson.callbacks import TerminateOnNaN
+from handson.core.described import describe_noun
+from handson.core.errors import HandsonError, whole
+
+
+@dataclass
+class Arguments:
+    """The arguments of `Model.fit` beside the data, checked."""
+
+    batch_size: int
+    epochs: int
+    verbose: Any
+    callbacks: Any
+    validation_split: float
+    validation_data: Any
+    shuffle: bool
+    class_weight: dict[Any, float] | None
+    sample_weight: Any
+    initial_epoch: int
+    validation_batch_size: int | None
+    validation_freq: int
+    groups: Any
+    augment: Any
+    seed: int | None
+    missing: str
+    engine: str
+    evaluate_training: bool
+    terminate_on_nan: bool
+    run: Any
+    resume: str
+    checkpoint_seconds: float
+
+    def __post_init__(self) -> None:
+        self.batch_size = whole("batch_size", 32 if self.batch_size is None else self.batch_size, 1)
+        self.epochs, self.initial_epoch = whole("epochs", self.epochs, 0), whole("initial_epoch", self.initial_epoch, 0)
+        self.validation_freq = whole("validation_freq", self.validation_freq, 1)
+        if self.validation_batch_size is not None:
+            self.validation_batch_size = whole("validation_batch_size", self.validation_batch_size, 1)
+        if self.missing not in ("mask", "drop"):
+            raise HandsonError(f"missing is 'mask' or 'drop'; got {self.missing!r}.")
+        self.callbacks = list(self.callbacks or [])
+
+    def describe(self) -> dict[str, Any]:
+        """What must be the same for a recorded training to go on, as JSON."""
+        names = (
+            "batch_size", "epochs", "initial_epoch", "shuffle", "seed", "missing", "validation_batch_size",
+            "validation_freq", "engine", "evaluate_training", "terminate_on_nan",
+        )  # fmt: skip
+        described = {name: getattr(self, name) for name in names}
+        described["augment"] = describe_noun("augment", self.augment)
+        described["callbacks"] = [describe_noun("callback", callback) for callback in self.callbacks]
+        return described
+
+    @property
+    def on_nan(self) -> str:
+        """What to do about a loss that is not finite."""
+        if any(isinstance(callback, TerminateOnNaN) for callback in self.callbacks):
+            return "stop"
+        return "raise" if self.terminate_on_nan else "ignore"

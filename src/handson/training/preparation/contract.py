@@ -1,0 +1,204 @@
+"""The contract between net, loss and data, checked before the first step.
+
+Libraries stay silent about most of these and train something else than the user meant; here each is an error that
+says what came, what was expected, and what to type.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from handson import activations
+from handson.averages import Average, align
+from handson.core.errors import HandsonError
+from handson.data.rows.arrays import as_labels, as_rows
+from handson.data.rows.mapped import Data, MappedRows, pieces
+from handson.losses import BinaryCrossentropy, Loss
+from handson.metrics import BinaryAccuracy, Metric
+
+# Rounding may push a probability this far outside of [0, 1], or the sum of several from 1.
+TOLERANCE = 1e-3
+
+
+def prepare_targets(y: Any, loss: Average, outputs: Tensor, columns: Sequence[str] | None = None) -> tuple[Data, bool]:
+    """Targets in the shape and type that a loss wants, and whether some are missing.
+
+    Parameters
+    ----------
+    y : array
+        What the user gave.
+    loss : Loss or Metric
+        It says what a target is.
+    outputs : Tensor, shape (some rows, ...)
+        Outputs of the net for a few rows, for their shape.
+    columns : sequence of str, optional
+        Names of the target columns, for messages.
+
+    Raises
+    ------
+    HandsonError
+        For targets that do not belong to the outputs, are all missing, infinite, or out of range.
+    """
+    shaped = outputs[:1].expand(len(y), *outputs.shape[1:]) if outputs.dim() > 1 else outputs[:1].expand(len(y))
+    if loss.targets == "labels":
+        labels = align(as_labels(y, "labels"), shaped, loss)
+        return labels, _check_labels(labels, outputs.shape[-1], loss)
+    targets = align(as_rows(y, "targets").to(torch.float32), shaped, loss)
+    return targets, _check_values(targets, loss)
+
+
+def _check_labels(labels: Data, classes: int, loss: Average) -> bool:
+    """Whether some labels are missing; raises when all are, or when there is no output for one."""
+    highest, place, missing = -1, 0, False
+    for first, piece in pieces(labels):
+        top = int(piece.max())
+        if highest < classes <= top:
+            place = first + _first_row(piece >= classes)
+        highest, missing = max(highest, top), missing or bool((piece < 0).any())
+    if highest < 0:
+        raise HandsonError("all labels are missing (NaN): there is nothing to learn from.")
+    if highest >= classes:
+        raise HandsonError(
+            f"{loss.name}: labels run from 0 to {classes - 1} for {classes} outputs; row {place} has label "
+            f"{int(labels[place].max())}. Number the classes from 0, or give the last layer {highest + 1} units."
+        )
+    return missing
+
+
+def _first_row(wrong: Tensor) -> int:
+    return int(wrong.reshape(len(wrong), -1).any(1).nonzero()[0])
+
+
+def _check_values(targets: Data, loss: Average) -> bool:
+    """Whether some targets are missing; raises when all are, or when the loss cannot be computed from them."""
+    low, high, missing = math.inf, -math.inf, False
+    for first, piece in pieces(targets):
+        if bool(torch.isinf(piece).any()):
+            row = first + _first_row(torch.isinf(piece))
+            raise HandsonError(f"targets hold an infinite value in row {row}; a missing target is written NaN.")
+        gone = torch.isnan(piece)
+        any_gone = bool(gone.any())
+        present, missing = piece[~gone] if any_gone else piece, missing or any_gone
+        if present.numel():
+            low, high = min(low, present.min().item()), max(high, present.max().item())
+    if low > high:
+        raise HandsonError("all targets are missing (NaN): there is nothing to learn from.")
+    _check_probabilities(targets, loss, low, high)
+    return missing
+
+
+def _check_probabilities(targets: Data, loss: Average, low: float, high: float) -> None:
+    if not loss.probabilities and not isinstance(loss, BinaryCrossentropy) and loss.targets != "distribution":
+        return
+    if low < 0 or high > 1:
+        raise HandsonError(
+            f"{loss.name} compares probabilities, so targets lie in [0, 1]; these run from {low:g} to {high:g}. "
+            f"Number the two classes 0 and 1, or use another loss, such as 'mse' for regression."
+        )
+    if loss.targets == "distribution":
+        for first, piece in pieces(targets):
+            sums = piece.sum(-1)
+            wrong = (sums - 1).abs() > TOLERANCE
+            if bool(wrong.any()):
+                row = _first_row(wrong)
+                raise HandsonError(
+                    f"{loss.name} wants targets whose values add up to 1 (one-hot); row {first + row} adds up to "
+                    f"{sums[row].max().item():g}. For several classes at once use a sigmoid and "
+                    f"loss='binary_crossentropy'."
+                )
+
+
+def check_outputs(outputs: Tensor, module: nn.Module, loss: Loss) -> None:
+    """Raise when the outputs of the net are not what the loss wants: logits into a loss of probabilities, say."""
+    if not bool(torch.isfinite(outputs).all()):
+        raise HandsonError(
+            "the untrained net gives NaN or infinite outputs for the first rows: scale the inputs (for example "
+            "compile(..., scale_inputs='standard')), or check the initial weights."
+        )
+    last = final_activation(module)
+    if last is activations.softmax and outputs.shape[-1] == 1:
+        raise HandsonError("a softmax over one output is always 1: use activation='sigmoid' for a single output.")
+    from_logits = getattr(loss, "from_logits", None)
+    if from_logits and last in (activations.softmax, activations.sigmoid):
+        raise HandsonError(
+            f"{loss.name}(from_logits=True) applies a {last.__name__} itself, and the net's last layer applies one "
+            f"too. Leave out one of them."
+        )
+    if loss.probabilities:
+        low, high = outputs.min().item(), outputs.max().item()
+        if low < -TOLERANCE or high > 1 + TOLERANCE or last is activations.linear:
+            advice = "sigmoid" if isinstance(loss, BinaryCrossentropy) else "softmax"
+            raise HandsonError(
+                f"{loss.name} wants probabilities, and the net gives logits: outputs without a final activation, from "
+                f"{low:.3g} to {high:.3g} for the first rows. Give the last layer activation={advice!r}, or compile "
+                f"with loss={type(loss).__name__}(from_logits=True)."
+            )
+
+
+def final_activation(module: nn.Module) -> Any:
+    """The activation that the net's outputs come from, or None when that is not known."""
+    layers = list(getattr(module, "layers", []))
+    shape_only = {"Flatten", "Reshape", "Dropout", "InputLayer"}
+    while layers and type(layers[-1]).__name__ in shape_only:
+        layers.pop()
+    return getattr(layers[-1], "activation", None) if layers else None
+
+
+def check_metrics(metrics: Sequence[Metric], loss: Loss, targets: Data, outputs: Tensor) -> None:
+    """Raise when a metric cannot be computed from these targets, or means nothing for them."""
+    for metric in metrics:
+        if (metric.targets == "labels") != (loss.targets == "labels"):
+            kinds = {"labels": "integer labels", "distribution": "one-hot targets", "values": "values"}
+            raise HandsonError(
+                f"the metric {metric.name!r} wants {kinds[metric.targets]}, but the loss {loss.name!r} wants "
+                f"{kinds[loss.targets]}. 'accuracy' picks the metric that belongs to the loss."
+            )
+        shape = targets.shape[1:]
+        expected = outputs.shape[1:-1] if metric.targets == "labels" else outputs.shape[1:]
+        if shape != expected:
+            raise HandsonError(
+                f"the metric {metric.name!r} wants targets of shape {tuple(expected)} a sample; the loss {loss.name!r} "
+                f"has {tuple(shape)}."
+            )
+        if isinstance(metric, BinaryAccuracy):
+            _check_yes_or_no(metric, targets)
+
+
+def _check_yes_or_no(metric: Metric, targets: Data) -> None:
+    for _, piece in pieces(targets):
+        others = piece[(piece != 0) & (piece != 1) & ~torch.isnan(piece)]
+        if len(others):
+            raise HandsonError(
+                f"the metric {metric.name!r} compares classes 0 and 1; the targets hold other values, such as "
+                f"{others[0].item():g}. For regression use metrics=['mae'] or ['rmse']."
+            )
+
+
+def class_weights(labels: Data, class_weight: dict[Any, float], targets: str) -> Tensor:
+    """A weight for each row from a weight for each class; classes that are not named weigh 1."""
+    if isinstance(labels, MappedRows):
+        return torch.cat([class_weights(piece, class_weight, targets) for _, piece in pieces(labels)])
+    if targets == "distribution":
+        labels = torch.where(torch.isnan(labels).any(-1), -1, torch.nan_to_num(labels).argmax(-1))
+    elif targets == "values":
+        if labels.dim() > 1 and labels.shape[1:].numel() > 1:
+            raise HandsonError("class_weight needs one class for each row; these targets have several columns.")
+        labels = torch.nan_to_num(labels.reshape(len(labels)), nan=-1.0)
+    if labels.dim() > 1:
+        raise HandsonError(
+            f"class_weight needs one class for each row; these targets have the shape {tuple(labels.shape)}. Use "
+            f"sample_weight instead."
+        )
+    weights = torch.ones(len(labels))
+    for label, weight in class_weight.items():
+        if not isinstance(label, (int, float)) or not weight >= 0:
+            raise HandsonError(
+                f"class_weight maps a class number to a weight, such as {{0: 1.0, 1: 5.0}}; got {class_weight}."
+            )
+        weights[labels == label] = float(weight)
+    return weights

@@ -1,0 +1,138 @@
+"""A job: everything an engine needs to know to train, evaluate and predict with one compiled net."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from operator import itemgetter
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from handson.data.rows.batches import Batches
+from handson.data.rows.scaling import Scaling
+from handson.layers.base import SETTINGS, Layer
+from handson.losses import Loss, MeanSquaredError
+from handson.metrics import Metric
+from handson.optimizers import SGD, Optimizer
+from handson.schedules import Position
+from handson.state.sums import Sums
+
+
+class Span(NamedTuple):
+    """The steps [first, last) of one epoch.
+
+    Attributes
+    ----------
+    epoch : int
+        The epoch of this `fit`, from 0.
+    first, last : int
+        The first step, and the first after the span.
+    steps_per_epoch, epochs : int
+        The length of the training, for schedules.
+    age : int
+        Epochs that the net had been trained before this one, in all calls of `fit`: random numbers follow it, so that
+        a second `fit` does not repeat the orders and masks of the first.
+    """
+
+    epoch: int
+    first: int
+    last: int
+    steps_per_epoch: int
+    epochs: int
+    age: int
+
+    def position(self, step: int, iteration: int) -> Position:
+        """The position of one step of this span."""
+        return Position(iteration, self.epoch, step, self.steps_per_epoch, self.epochs)
+
+
+@dataclass
+class Job:
+    """One compiled net and its data.
+
+    Attributes
+    ----------
+    module : nn.Module
+        The net, on `device`.
+    loss : Loss
+        What is minimized, on scaled targets.
+    metrics : sequence of Metric
+        What is reported, in the targets' own units.
+    optimizer : Optimizer
+        Bound to the net's weights by the engine.
+    batches : Batches
+        The training rows; empty in a job that only predicts.
+    augment : function, optional
+        Changes a batch: (inputs, targets) -> (inputs, targets), with the current stream's randomness.
+    input_scaling, target_scaling : Scaling, optional
+        Applied in every step; predictions are unscaled.
+    seed : int
+        The seed of shuffling, dropout and augmentation.
+    foreign_randomness : bool
+        Whether the net may draw from torch's own generator, which is then seeded at every step.
+    penalized : list of Layer
+        The layers that have regularizers.
+    precision : str
+        What the net computes in: see `handson.state.precision`.
+    """
+
+    module: nn.Module
+    device: torch.device
+    loss: Loss = field(default_factory=MeanSquaredError)
+    metrics: Sequence[Metric] = ()
+    optimizer: Optimizer = field(default_factory=SGD)
+    batches: Batches = field(default_factory=lambda: Batches(torch.empty(0), torch.empty(0)))
+    augment: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None = None
+    input_scaling: Scaling | None = None
+    target_scaling: Scaling | None = None
+    seed: int = 0
+    foreign_randomness: bool = False
+    penalized: list[Layer] = field(default_factory=list)
+    precision: str = "float32"
+
+    def watched(self) -> list[nn.Module]:
+        """The modules of the net that somebody looks into."""
+        return [module for module in self._modules if watched(module)]
+
+    @cached_property
+    def _modules(self) -> list[nn.Module]:
+        return list(self.module.modules())
+
+    def settings(self) -> list[Any]:
+        """What the layers and the loss are set to now: an engine that prepares steps looks whether it has changed."""
+        return [look(held) for look, held in self._looks]
+
+    @cached_property
+    def _looks(self) -> list[tuple[Callable[[Any], Any], dict[str, Any]]]:
+        """What picks the settings of each part of the net that has any, and where it keeps them."""
+        parts = [*(module for module in self._modules if isinstance(module, Layer)), self.loss]
+        kept = [
+            (vars(part), [n for n, value in vars(part).items() if isinstance(value, SETTINGS) and n != "training"])
+            for part in parts
+        ]
+        return [(itemgetter(*names), held) for held, names in kept if names]
+
+    def report(self, sums: Sums) -> dict[str, float]:
+        """What the sums say: the mean loss, and the metrics finished from their means."""
+        means = sums.means()
+        return means | {
+            metric.name: metric.finish(means[metric.name]) for metric in self.metrics if metric.name in means
+        }
+
+
+def watched(module: nn.Module) -> bool:
+    """Whether there are hooks, which are called with what goes into a module or comes out of it.
+
+    Examples
+    --------
+    >>> layer = nn.Linear(1, 1)
+    >>> handle = layer.register_forward_hook(lambda layer, inputs, output: None)
+    >>> watched(layer), handle.remove(), watched(layer)
+    (True, None, False)
+    """
+    return bool(
+        module._forward_hooks or module._forward_pre_hooks or module._backward_hooks or module._backward_pre_hooks
+    )

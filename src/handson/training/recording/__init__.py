@@ -1,0 +1,1 @@
+"""What makes a run survive: records, checkpoints, fingerprints, locks and signals."""

@@ -1,0 +1,125 @@
+"""What a run was made of: enough to refuse to go on with something else, and to say what changed."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+from handson.core import registry
+from handson.core.described import describe_noun
+from handson.core.errors import HandsonError
+from handson.data.rows.mapped import Data
+from handson.data.rows.scaling import Scaling
+
+if TYPE_CHECKING:
+    from handson.models import Model
+    from handson.optimizers import Optimizer
+    from handson.training.preparation.prepare import Rows
+
+# Larger arrays are hashed at places spread over them.
+WHOLE_BYTES, PIECES = 1 << 30, 1024
+
+
+def of_tensor(tensor: Data) -> str:
+    """A short hash of shape, type and content; of very large tensors, of parts of the content.
+
+    Examples
+    --------
+    >>> import torch
+    >>> of_tensor(torch.zeros(3)) == of_tensor(torch.zeros(3)), of_tensor(torch.zeros(3)) == of_tensor(torch.ones(3))
+    (True, False)
+    """
+    digest = hashlib.blake2b(f"{tuple(tensor.shape)} {tensor.dtype}".encode(), digest_size=12)
+    rows = max(1, len(tensor))
+    size = tensor.numel() * tensor.element_size()
+    step = 1 if size <= WHOLE_BYTES else max(1, rows // PIECES)
+    width = max(1, size // rows)
+    block = max(1, (1 << 20) // width) if step == 1 else 1
+    for first in range(0, rows, step * block):
+        digest.update(tensor[first : first + block].cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def of_rows(rows: Rows | None) -> dict[str, Any] | None:
+    """A description of prepared rows."""
+    if rows is None:
+        return None
+    return {
+        "rows": len(rows.inputs),
+        "inputs": of_tensor(rows.inputs),
+        "targets": of_tensor(rows.targets),
+        "weights": None if rows.weights is None else of_tensor(rows.weights),
+    }
+
+
+def of_run(model: Model, training: Rows, validation: Rows | None, settings: dict[str, Any]) -> dict[str, Any]:
+    """Everything that must be the same for a run to go on: net, compile, fit, callbacks, data."""
+    return {
+        "net": describe_net(model),
+        "compile": describe_compile(model),
+        "fit": settings,
+        "data": {"training": of_rows(training), "validation": of_rows(validation)},
+    }
+
+
+def describe_net(model: Model) -> Any:
+    """The net as JSON: its configuration, or the printed form of modules that have none."""
+    try:
+        return registry.to_config("model", model)
+    except HandsonError:
+        return repr(model)
+
+
+def describe_compile(model: Model) -> dict[str, Any]:
+    """What `compile` was given, as JSON; without a precision at its default, which older records do not name."""
+    described = {
+        "optimizer": _describe_optimizer(model.optimizer),
+        "loss": _describe_function("loss", model.loss),
+        "metrics": [_describe_function("metric", metric) for metric in model.metrics],
+        "scale_inputs": _describe_scaling(model.scale_inputs),
+        "scale_targets": _describe_scaling(model.scale_targets),
+    }
+    return described | ({} if model.precision == "float32" else {"precision": model.precision})
+
+
+def _describe_optimizer(optimizer: Optimizer) -> Any:
+    """An optimizer with the learning rate it was made with: callbacks change it, and the checkpoint has it."""
+    described, given = describe_noun("optimizer", optimizer), optimizer._arguments
+    rate = given.get("learning_rate") if given.get("lr") is None else given["lr"]
+    if isinstance(optimizer.learning_rate, float) and isinstance(rate, (int, float)) and isinstance(described, dict):
+        described["config"]["learning_rate"] = float(rate)
+    return described
+
+
+def _describe_function(kind: str, noun: Any) -> Any:
+    return describe_noun(kind, getattr(noun, "function", None) or noun)
+
+
+def _describe_scaling(method: Any) -> Any:
+    return method.get_config() if isinstance(method, Scaling) else method
+
+
+def differences(before: Any, now: Any, path: str = "") -> list[str]:
+    """What differs between two descriptions, one line each.
+
+    Examples
+    --------
+    >>> differences({"fit": {"epochs": 3}}, {"fit": {"epochs": 4}})
+    ['fit.epochs: 3 before, 4 now']
+    """
+    if isinstance(before, dict) and isinstance(now, dict):
+        keys = [*before, *(key for key in now if key not in before)]
+        return [
+            line
+            for key in keys
+            for line in differences(before.get(key), now.get(key), f"{path}.{key}" if path else str(key))
+        ]
+    if isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
+        pairs = enumerate(zip(before, now, strict=True))
+        return [line for position, pair in pairs for line in differences(*pair, f"{path}[{position}]")]
+    return [] if before == now else [f"{path}: {_short(before)} before, {_short(now)} now"]
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."

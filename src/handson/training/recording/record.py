@@ -1,0 +1,331 @@
+"""The record of a run: what `fit(run=...)` writes into a folder, and how it goes on from there.
+
+A run can be stopped anywhere, killed included, and goes on with the same numbers, bit for bit: all random numbers are
+functions of the seed, and everything else is in the state.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from handson.callbacks.base import CallbackList
+from handson.core import console
+from handson.core.errors import HandsonError
+from handson.files import atomic
+from handson.state.hidden import hidden_tensors, restore_hidden, unsaved_parts
+from handson.state.history import History
+from handson.state.state import TrainingState
+from handson.state.sums import Sums
+from handson.training.preparation.job import Span
+from handson.training.recording import checkpoint, environment
+from handson.training.recording.checkpoint import Snapshot
+from handson.training.recording.fingerprint import differences
+from handson.training.recording.interruption import Interruption, Stopped, locked
+from handson.training.recording.keeper import EPOCH_SHARE, Keeper, not_finite
+
+if TYPE_CHECKING:
+    from handson.models import Model
+    from handson.training.engines import Engine
+
+CHECKPOINTS, RECORD, STARTS = "checkpoints", "run.json", "starts.jsonl"
+RESUME = ("auto", "never", "force")
+# How many differences are listed when something has changed.
+MOST_SHOWN = 20
+
+
+class NoRecord:
+    """The record of a training that is not recorded: it begins at the beginning and writes nothing."""
+
+    finished = False
+
+    def __init__(self) -> None:
+        self._started = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """How long the training has lasted."""
+        return time.monotonic() - self._started
+
+    def seed(self, given: int | None) -> int | None:
+        """The given seed."""
+        return given
+
+    def begin(self, fingerprint: Callable[[], dict[str, Any]], seed: int) -> None:
+        """Nothing is written down."""
+
+    def begin_at(self, epochs: range, engine: Engine, callbacks: CallbackList, history: History) -> range:
+        """All epochs."""
+        return epochs
+
+    def enter(self, epoch: int, callbacks: CallbackList, history: History) -> tuple[int, Sums]:
+        """Every epoch begins with its first step."""
+        return 0, Sums()
+
+    def after_span(self, *state: Any) -> None:
+        """Nothing is saved."""
+
+    def after_epoch(self, *state: Any) -> None:
+        """Nothing is saved."""
+
+    def finish(self, *state: Any) -> None:
+        """Nothing is saved."""
+
+
+class Record:
+    """The record of a run that is being made.
+
+    Parameters
+    ----------
+    folder : Path
+        The run folder, held by this process.
+    resume : {'auto', 'never', 'force'}
+        'auto': go on where the run was, if it was begun. 'never': the folder must not hold a run. 'force': go on
+        although something changed.
+    seconds : float
+        How often a checkpoint is written.
+    model : Model
+        The net.
+    """
+
+    def __init__(self, folder: Path, resume: str, seconds: float, model: Model) -> None:
+        self.folder, self.resume, self.model = folder, resume, model
+        self.keeper = Keeper(folder / CHECKPOINTS, seconds, console.say)
+        self.interruption = Interruption()
+        self.seconds_before = 0.0
+        self._goes_on, self._saved_end = False, True
+        self._started = time.monotonic()
+        self._stored = self._read()
+        if resume == "never" and (self._stored is not None or checkpoint.generations(folder / CHECKPOINTS)):
+            raise HandsonError(f"{folder} holds a run already; resume='auto' goes on with it.")
+        self._snapshot = checkpoint.newest(folder / CHECKPOINTS, console.say)
+
+    @property
+    def seconds(self) -> float:
+        """How long the training has lasted, in all its processes."""
+        return self.seconds_before + time.monotonic() - self._started
+
+    @property
+    def finished(self) -> bool:
+        """Whether the training had come to its end before this start."""
+        return self._snapshot is not None and self._snapshot.moment == "finished" and not self._goes_on
+
+    def _read(self) -> dict[str, Any] | None:
+        path = self.folder / RECORD
+        try:
+            stored = json.loads(path.read_bytes())
+            return {"seed": stored["seed"], "fingerprint": stored["fingerprint"]}
+        except FileNotFoundError:
+            return None
+        except (ValueError, KeyError, TypeError):
+            raise HandsonError(
+                f"{path} is damaged, so nothing says what the run was begun with. Delete it and go on with "
+                f"resume='force' (handson resume --force), or begin anew in another folder."
+            ) from None
+
+    def seed(self, given: int | None) -> int | None:
+        """The seed of the run: the one it was begun with, unless another is given."""
+        return self._stored["seed"] if given is None and self._stored is not None else given
+
+    def begin(self, fingerprint: Callable[[], dict[str, Any]], seed: int) -> None:
+        """Write down what the run is made of, or compare with what was written.
+
+        Raises
+        ------
+        HandsonError
+            When something differs; every difference is listed.
+        """
+        now = json.loads(json.dumps(fingerprint()))
+        if self.resume != "force":
+            self._compare(now)
+        checkpoint.set_aside(self.folder / CHECKPOINTS, "" if self._snapshot is None else self._snapshot.name)
+        if self._stored != {"seed": seed, "fingerprint": now}:
+            atomic.write_text(self.folder / RECORD, json.dumps({"seed": seed, "fingerprint": now}))
+        for line in unsaved_parts(self.model):
+            console.say(line)
+        self._write_down_start()
+
+    def _compare(self, now: dict[str, Any]) -> None:
+        if self._stored is None and self._snapshot is not None:
+            raise HandsonError(
+                f"{self.folder} holds checkpoints, but no {RECORD} that says what the run was begun with. To go on "
+                f"anyway: resume='force' (handson resume --force). To begin anew: another folder."
+            )
+        found = [] if self._stored is None else differences(self._stored["fingerprint"], now)
+        if found:
+            more = [f"and {len(found) - MOST_SHOWN} more"] if len(found) > MOST_SHOWN else []
+            listed = "\n  ".join(found[:MOST_SHOWN] + more)
+            raise HandsonError(
+                f"{self.folder} was begun with something else:\n  {listed}\nTo go on anyway: resume='force' "
+                f"(handson resume --force). To begin anew: another folder."
+            )
+
+    def _write_down_start(self) -> None:
+        """Add this start to the list of starts, and say what about the machine has changed."""
+        try:
+            changed = environment.append(self.folder / STARTS, self.model.device)
+        except OSError as error:
+            console.say(f"{error} The training goes on without it.")
+            return
+        if changed and self._snapshot is not None and self._snapshot.moment != "finished":
+            console.say(f"the last digits may differ from those of an undisturbed run: {'; '.join(changed)}.")
+
+    def begin_at(self, epochs: range, engine: Engine, callbacks: CallbackList, history: History) -> range:
+        """The epochs that are left, with everything restored; of a new run all, and its beginning is saved."""
+        if self._snapshot is None:
+            self.keeper.infinite = frozenset(not_finite(engine.state.tensors))
+            taken = self._try(True, engine, callbacks, history, "", epochs.start, 0, Sums())
+            if taken is not None:
+                self.keeper.save(taken)
+            return epochs
+        position = self._snapshot.values["position"]
+        left = range(position["epoch"], epochs.stop)
+        self._goes_on = len(left) > 0
+        where = f"goes on in epoch {position['epoch'] + 1} after step {position['step']} ({self._snapshot.name})"
+        self.model.tell(f"{self.folder}: {'finished before' if self.finished else where}")
+        self._restore(callbacks, history)
+        if position["step"]:
+            self.model.stop_training = False  # `enter` sets it again: it ends a training after the epoch
+        self.keeper.infinite = frozenset(not_finite(engine.state.tensors))
+        return left
+
+    def enter(self, epoch: int, callbacks: CallbackList, history: History) -> tuple[int, Sums]:
+        """The first step of an epoch and the sums so far; of the epoch that was interrupted, where it was."""
+        position = None if self._snapshot is None else self._snapshot.values["position"]
+        if position is not None and position["step"]:
+            self._restore(callbacks, history)  # once more: the epoch had begun before it was interrupted
+        self._snapshot = None
+        return (0, Sums()) if position is None else (position["step"], Sums.from_state(position["sums"]))
+
+    def _restore(self, callbacks: CallbackList, history: History) -> None:
+        """Put the newest checkpoint into net, optimizer, callbacks and history."""
+        if self._snapshot is None:
+            return
+        values = self._snapshot.values
+        tensors = {name: tensor.to(self.model.device) for name, tensor in self._snapshot.tensors.items()}
+        self.model.optimizer.slots.clear()
+        TrainingState(tensors, values["state"]).restore(self.model, self.model.optimizer)
+        restore_hidden(self.model, tensors)
+        self.model.age = values["position"]["age"]
+        self.model.stop_training = values["position"]["stop"]
+        self.seconds_before = values["seconds"]
+        params = history.params
+        history.take(values["history"]).params = params
+        callbacks.set_states(values["callbacks"], tensors)
+
+    def snapshot(
+        self,
+        copy: bool,
+        engine: Engine,
+        callbacks: CallbackList,
+        history: History,
+        moment: str,
+        epoch: int,
+        step: int,
+        sums: Sums,
+    ) -> Snapshot:
+        """Everything, at a position; a copy, unless it is written before the training goes on."""
+        state = engine.state
+        tensors = state.tensors | hidden_tensors(self.model) | callbacks.tensors()
+        tensors = checkpoint.copy_tensors(tensors) if copy else tensors
+        position = {
+            "epoch": epoch,
+            "step": step,
+            "age": self.model.age,
+            "sums": sums.state(),
+            "stop": self.model.stop_training,
+            "finished": moment == "finished",
+        }
+        values = {
+            "state": state.values,
+            "position": position,
+            "callbacks": callbacks.states(),
+            "history": history.to_json(),
+            "seconds": self.seconds,
+        }
+        return Snapshot(self.model.optimizer.iterations, moment, tensors, values)
+
+    def after_span(self, span: Span, sums: Sums, engine: Engine, callbacks: CallbackList, history: History) -> None:
+        """Save if it is time, or if a signal asks to stop.
+
+        Raises
+        ------
+        Stopped
+            After a signal, when everything is saved.
+        """
+        position = engine, callbacks, history, "", span.epoch, span.last, sums
+        if self.interruption.signal is not None:
+            self._stop(f"after step {span.last} of epoch {span.epoch + 1}", self._save_now(*position))
+        elif self.keeper.is_due():
+            taken = self._try(True, *position)
+            if taken is not None:
+                self.keeper.save(taken)
+
+    def _stop(self, where: str, saved: bool) -> NoReturn:
+        kept = f"everything is saved in {self.folder}" if saved else f"{self.folder} holds the checkpoint before that"
+        again = f"To go on: the same call again, or handson resume {self.folder}."
+        raise Stopped(f"stopped by {self.interruption.signal} {where}; {kept}. {again}")
+
+    def after_epoch(self, epoch: int, engine: Engine, callbacks: CallbackList, history: History) -> None:
+        """Remember the best epoch; save if it is time, or if a signal asks to stop."""
+        best, position = history.best(), (engine, callbacks, history, "epoch", epoch + 1, 0, Sums())
+        is_best, is_due = best is not None and best[0] == epoch, self.keeper.is_due(EPOCH_SHARE)
+        taken = self._try(True, *position) if is_best or is_due else None
+        if taken is not None and best is not None and is_best:
+            self.keeper.remember_best(taken, *best[1:])
+        if self.interruption.signal is not None:
+            self._stop(f"after epoch {epoch + 1}", self._save_now(*position))
+        if taken is not None and is_due:
+            self.keeper.save(taken)
+
+    def finish(self, epoch: int, engine: Engine, callbacks: CallbackList, history: History) -> None:
+        """Save the end of the training."""
+        self._saved_end = self._save_now(engine, callbacks, history, "finished", epoch, 0, Sums())
+
+    def leave(self) -> None:
+        """The training has come to its end: a signal that nothing has heeded yet stops the process here."""
+        if self.interruption.signal is not None:
+            self._stop("after the last epoch", self._saved_end)
+
+    def _save_now(self, *position: Any) -> bool:
+        """Save without a copy of the state; whether that went well."""
+        taken = self._try(False, *position)
+        return taken is not None and self.keeper.save_now(taken)
+
+    def _try(self, copy: bool, *position: Any) -> Snapshot | None:
+        """A snapshot, or None when there is no memory for one."""
+        try:
+            return self.snapshot(copy, *position)
+        except (MemoryError, RuntimeError) as error:
+            if isinstance(error, RuntimeError) and "memory" not in str(error).lower():
+                raise
+            reason = str(error).splitlines()[0] if str(error) else "out of memory"
+            console.say(
+                f"no checkpoint at step {self.model.optimizer.iterations}: there is no memory for a copy of the state "
+                f"({reason}). The checkpoint before it stays, and the training goes on."
+            )
+            return None
+
+
+@contextmanager
+def recording(run: Any, resume: Any, seconds: float, model: Model) -> Iterator[Record | NoRecord]:
+    """The record of `fit(run=...)`; the folder is held while this lasts."""
+    if run is None:
+        yield NoRecord()
+        return
+    if resume not in RESUME:
+        raise HandsonError(f"resume is one of {', '.join(map(repr, RESUME))}; got {resume!r}.")
+    folder = Path(run)
+    folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder):
+        record = Record(folder, resume, seconds, model)
+        try:
+            with record.interruption:
+                yield record
+                record.leave()
+        finally:
+            record.keeper.wait()

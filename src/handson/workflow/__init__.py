@@ -1,0 +1,1 @@
+"""Experiments as files and the folders of their runs."""

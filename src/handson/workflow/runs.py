@@ -1,0 +1,398 @@
+"""Run folders: what an experiment leaves on the disk, and what can be done with it afterwards.
+
+A run folder holds experiment.yaml, data.json (the columns), split.npz (the rows that train and validate), net.handson,
+history.json and history.csv, report.json, pictures, and, once they are trained, the folder specialists. What a training
+needs to go on is there too: run.json (what it was begun with), starts.jsonl (on which machines) and checkpoints.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from handson.core import console
+from handson.core.errors import HandsonError, listing, nearest
+from handson.core.version import __version__
+from handson.data.reading.dataset import Dataset
+from handson.data.reading.keypoints import find_points
+from handson.data.reading.sources import TABLES
+from handson.data.rows.split import split
+from handson.files import atomic, strict_json
+from handson.files.stored_history import StoredHistory
+from handson.workflow.experiment import Experiment
+from handson.workflow.run_files import Columns, Report, kept_split, write_history_table, write_npz
+
+if TYPE_CHECKING:
+    from handson.ensembles.specialists import Specialists
+    from handson.models import Sequential
+    from handson.state.history import History
+
+# How many validation images the picture of predictions shows.
+SHOWN = 24
+# What is in a run folder before the first epoch.
+BEFORE_TRAINING = {"experiment.yaml", "data.json", "split.npz", "lock", "run.json", "starts.jsonl", "checkpoints"}
+
+
+def say_specialist(name: str, rows: int) -> None:
+    """Print which specialist is trained next."""
+    console.say(f"specialist {name}: {rows} rows")
+
+
+class Run:
+    """A folder with everything about one training.
+
+    Parameters
+    ----------
+    folder : str or path
+        An existing run folder, such as 'runs/faces'.
+
+    Raises
+    ------
+    FileNotFoundError
+        When there is no run in the folder; the nearest name is given.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self.folder = Path(folder)
+        if not (self.folder / "experiment.yaml").is_file():
+            parent = self.folder.parent
+            others = sorted(entry.parent.name for entry in parent.glob("*/experiment.yaml"))
+            raise FileNotFoundError(
+                f"there is no run in {self.folder}.{nearest(self.folder.name, others)}"
+                + (f" Runs in {parent}: {listing(others)}." if others else "")
+            )
+        self.experiment = Experiment.from_yaml(self.folder / "experiment.yaml")
+
+    @classmethod
+    def create(cls, experiment: Experiment, parent: str | os.PathLike[str] = "runs") -> Run:
+        """A new run folder for an experiment; a number is added to its name when that is taken.
+
+        The paths of its data are kept from the root, so that they are found from any working folder.
+        """
+        parent = Path(parent)
+        parent.mkdir(parents=True, exist_ok=True)
+        names = (experiment.name if number == 1 else f"{experiment.name}-{number}" for number in range(1, 10_000))
+        folder = next(parent / name for name in names if not (parent / name).exists())
+        folder.mkdir()
+        kept = experiment.model_copy(deep=True)
+        if kept.data.path:
+            kept.data.path = os.path.abspath(kept.data.path)
+        if isinstance(kept.data.targets, str) and kept.data.targets.endswith(".npy"):
+            kept.data.targets = os.path.abspath(kept.data.targets)
+        if kept.data.groups and kept.data.groups.endswith((".npy", ".npz")):
+            kept.data.groups = os.path.abspath(kept.data.groups)
+        kept.to_yaml(folder / "experiment.yaml")
+        return cls(folder)
+
+    def remove_if_untrained(self) -> None:
+        """Remove the folder, if nothing is in it but what precedes a training."""
+        from handson.training.recording import checkpoint
+
+        begun = any(checkpoint.step_of(folder) for folder in checkpoint.generations(self.folder / "checkpoints"))
+        if not begun and {entry.name for entry in self.folder.iterdir()} <= BEFORE_TRAINING:
+            shutil.rmtree(self.folder)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the training has come to its end, and everything about it is written."""
+        from handson.training.recording import checkpoint
+
+        newest = checkpoint.generations(self.folder / "checkpoints")[:1]
+        return (self.folder / "report.json").is_file() and all(path.name.endswith("finished") for path in newest)
+
+    def rewind(self, step: int) -> int:
+        """Set aside all checkpoints after a step, so that the training goes on from before it.
+
+        Parameters
+        ----------
+        step : int
+            An optimizer step.
+
+        Returns
+        -------
+        int
+            The step of the checkpoint from which the training will go on.
+
+        Raises
+        ------
+        HandsonError
+            When no checkpoint is that old; the message lists those there are.
+        """
+        from handson.training.recording import checkpoint
+        from handson.training.recording.interruption import locked
+
+        with locked(self.folder):
+            return checkpoint.rewind(self.folder / "checkpoints", step)
+
+    def fit(self, data: Dataset, verbose: Any = "auto", resume: str = "auto") -> History:
+        """Train the experiment's net on a data set, and write everything into the folder.
+
+        A training that was stopped goes on where it was.
+
+        Parameters
+        ----------
+        data : Dataset
+            The rows; the experiment says how they are split.
+        verbose, resume
+            As in `Model.fit`.
+        """
+        # What the end needs is imported now: handson may be upgraded while this trains.
+        import handson.files.model_file
+        import handson.plots  # noqa: F401
+
+        training, validation = self.split(data, verbose, again=resume == "force")
+        if not (self.folder / "data.json").is_file():
+            self._write_columns(data)
+        net = self.experiment.build()
+        net.input_names = data.input_names if data.inputs.ndim == 2 and data.input_names else None
+        settings = self.experiment.fit.model_dump()
+        history = net.fit(
+            training.inputs,
+            targets_of(training),
+            validation_data=None if validation is None else (validation.inputs, targets_of(validation)),
+            augment=self.experiment.build_augment(),
+            callbacks=[_callback(config) for config in settings.pop("callbacks")],
+            verbose=verbose,
+            run=self.folder,
+            resume=resume,
+            **settings,
+        )
+        if resume == "force":
+            self._write_columns(data)
+        net.save(self.folder / "net.handson")
+        self._write_history(history)
+        self._write_report(net, data, validation, history)
+        if history.epoch:
+            history.plot(self.folder / "curves.png")
+        if validation is not None:
+            self.draw_predictions(net.predict, validation)
+        return history
+
+    def _write_columns(self, data: Dataset) -> None:
+        columns = {"inputs": data.input_names, "targets": data.target_names, "classes": data.classes}
+        atomic.write_text(self.folder / "data.json", json.dumps({"source": data.source, "rows": len(data)} | columns))
+
+    def split(self, data: Dataset, verbose: Any = "auto", again: bool = False) -> tuple[Dataset, Dataset | None]:
+        """The training and the validation part of a data set: made once, and the same ever after.
+
+        Parameters
+        ----------
+        data : Dataset
+            The rows.
+        verbose : {'auto', 0, 1, 2}
+            0: silent.
+        again : bool
+            Split anew, rather than raise, when the number of rows has changed.
+        """
+        if data.targets is None:
+            raise HandsonError(f"{data.source} has no targets to train on: say data: {{targets: ...}}.")
+        if not self.experiment.split.validation:
+            return data, None
+        kept = self.folder / "split.npz"
+        if kept.is_file():
+            train, held_out = kept_split(kept)
+            rows_before = len(train) + len(held_out)
+            if rows_before == len(data):
+                return data.rows(train), data.rows(held_out)
+            if not again:
+                raise HandsonError(f"{data.source} has {len(data)} rows, but the run was split on {rows_before}.")
+            console.say(f"{data.source} has {len(data)} rows, {rows_before} before: they are split anew.")
+        seed = self.experiment.split.seed
+        seed = self.experiment.fit.seed if seed is None else seed
+        labels = data.targets if data.task == "classification" else None
+        parts = split(len(data), self.experiment.split.validation, seed, labels, data.groups)
+        if verbose:
+            console.say(parts.description)
+        atomic.write(kept, lambda place: write_npz(place, train=parts.train, validation=parts.validation))
+        return data.rows(parts.train), data.rows(parts.validation)
+
+    def columns(self) -> dict[str, Any]:
+        """The columns that the net was trained on: 'inputs', 'targets', and the names of 'classes' or None."""
+        return strict_json.read(self._trained("data.json"), Columns).model_dump()
+
+    def read_data(self, path: str | os.PathLike[str] | None = None) -> Dataset:
+        """Data with targets, by default the experiment's: the columns and classes that the net was trained on."""
+        if not (self.folder / "data.json").is_file():
+            return self.experiment.read_data(path)
+        columns = self.columns()
+        named = {"inputs": columns["inputs"] or None, "targets": columns["targets"]}
+        is_table = str(path or self.experiment.data.path).endswith(TABLES)
+        data = self.experiment.read_data(path, **(named if is_table else {}))
+        return data if columns["classes"] is None else _numbered(data, columns["classes"])
+
+    def read_inputs(self, path: str | os.PathLike[str], ids: str | None = None) -> Dataset:
+        """Data to predict: the columns that the net was trained on, without targets."""
+        arguments: dict[str, Any] = dict.fromkeys(("targets", "groups", "input_names", "target_names", "classes"))
+        if Path(path).suffix != ".npz":
+            arguments |= {"inputs": self.columns()["inputs"] or None, "targets": []}
+        return self.experiment.read_data(path, ids=ids, **arguments)
+
+    def net(self) -> Sequential:
+        """The trained net."""
+        from handson.models import load_model
+
+        return load_model(self._trained("net.handson"))
+
+    def history(self) -> History:
+        """The history of the training."""
+        from handson.state.history import History
+
+        return History().take(strict_json.read(self._trained("history.json"), StoredHistory).model_dump())
+
+    def report(self, name: str = "report.json") -> Report | None:
+        """The report of the training, or of its specialists; None before there is one."""
+        path = self.folder / name
+        return strict_json.read(path, Report) if path.is_file() else None
+
+    def fit_specialists(
+        self, data: Dataset, verbose: Any = "auto", on_group: Callable[[str, int], None] | None = say_specialist
+    ) -> Specialists:
+        """Train specialists from the run's net, on the same split, and write them into the folder.
+
+        Parameters
+        ----------
+        data : Dataset
+            The data that the run was trained on.
+        verbose
+            As in `Model.fit`.
+        on_group : function of (name, rows), optional
+            Called before each specialist is trained; by default it is announced.
+        """
+        from handson.core import registry
+        from handson.ensembles.specialists import Specialists
+
+        settings = self.experiment.specialists
+        training, validation = self.split(data, verbose)
+        specialists = Specialists(self.net(), settings.groups, settings.output, data.target_names)
+        started = time.perf_counter()
+        specialists.fit(
+            training.inputs,
+            training.targets,
+            epochs=settings.epochs,
+            batch_size=settings.batch_size,
+            validation_data=None if validation is None else (validation.inputs, validation.targets),
+            augment=self.experiment.build_augment(),
+            patience=settings.patience,
+            optimizer=None if settings.optimizer is None else registry.resolve("optimizer", settings.optimizer),
+            verbose=verbose,
+            on_group=on_group,
+        )
+        specialists.save(self.folder / "specialists")
+        if validation is not None:
+            report = {"seconds": time.perf_counter() - started} | errors(
+                specialists.predict(validation.inputs), validation
+            )
+            atomic.write_text(self.folder / "specialists" / "report.json", json.dumps(report, indent=1))
+            self.draw_predictions(specialists.predict, validation, "specialists/predictions.png")
+        self.draw_curves()
+        return specialists
+
+    def specialists(self) -> Specialists | None:
+        """The run's specialists, if they are trained."""
+        from handson.ensembles.specialists import Specialists
+
+        folder = self.folder / "specialists"
+        return Specialists.load(folder) if (folder / "specialists.json").is_file() else None
+
+    def draw_curves(self) -> list[Path]:
+        """Draw the curves of the net, and of the specialists if there are any; the paths of the pictures."""
+        from handson.plots import plot_specialists
+
+        history, paths = self.history(), [self.folder / "curves.png"]
+        if not history.epoch:
+            raise HandsonError(f"{self.folder} was trained for no epoch, so it has no curves.")
+        history.plot(paths[0])
+        specialists = self.specialists()
+        if specialists is not None:
+            paths.append(self.folder / "specialists" / "curves.png")
+            weights = {name: len(columns) for name, columns in specialists.groups.items()}
+            plot_specialists(specialists.curves(), weights, path=paths[1])
+        return paths
+
+    def draw_predictions(self, predict: Any, data: Dataset, name: str = "predictions.png") -> Path | None:
+        """Draw predicted and true keypoints on some images; None for other kinds of data."""
+        from handson.plots import plot_keypoints
+
+        points = find_points(data.target_names)
+        if data.kind != "images" or data.task != "regression" or not points or data.targets is None:
+            return None
+        chosen = data.rows(np.unique(np.linspace(0, len(data) - 1, SHOWN).astype(int)))
+        path = self.folder / name
+        plot_keypoints(np.asarray(chosen.inputs), predict(chosen.inputs), chosen.targets, points, path=path)
+        return path
+
+    def _trained(self, name: str) -> Path:
+        """The path of a file that a training leaves."""
+        path = self.folder / name
+        if not path.is_file():
+            raise FileNotFoundError(f"{self.folder} holds no trained net yet: {name} is missing.")
+        return path
+
+    def _write_history(self, history: History) -> None:
+        atomic.write_text(self.folder / "history.json", strict_json.dumps(history.to_json(), indent=1))
+        atomic.write(self.folder / "history.csv", lambda place: write_history_table(place, history))
+
+    def _write_report(self, net: Sequential, data: Dataset, validation: Dataset | None, history: History) -> None:
+        import torch
+
+        report: dict[str, Any] = {
+            "data": data.source,
+            "rows": len(data),
+            "seconds": history.seconds,
+            "parameters": net.count_params(),
+            "versions": {"handson": __version__, "torch": torch.__version__, "numpy": np.__version__},
+            "machine": f"{platform.processor() or platform.machine()}, {os.cpu_count()} processors, {net.device}",
+        }
+        if validation is not None:
+            report["validation"] = net.evaluate(validation.inputs, targets_of(validation), return_dict=True)
+            if data.task == "regression":
+                report |= errors(net.predict(validation.inputs), validation)
+        atomic.write_text(self.folder / "report.json", json.dumps(report, indent=1))
+
+
+def errors(predicted: np.ndarray, data: Dataset) -> dict[str, Any]:
+    """Root mean square errors over all present targets, and column by column, in the targets' units."""
+    squares = np.square(predicted.astype(np.float64) - np.asarray(data.targets))
+    columns = {
+        name: float(np.sqrt(np.nanmean(squares[:, position])))
+        for position, name in enumerate(data.target_names)
+        if np.isfinite(squares[:, position]).any()
+    }
+    return {"rmse": float(np.sqrt(np.nanmean(squares))), "rmse_of_columns": columns}
+
+
+def targets_of(data: Dataset) -> Any:
+    """The targets as `Model.fit` takes them: classes with NaN where they are missing, values with their columns."""
+    import pandas as pd
+
+    targets = np.asarray(data.targets)
+    if data.task == "classification":
+        return np.where(targets < 0, np.nan, targets) if (targets < 0).any() else targets
+    return pd.DataFrame(targets, columns=data.target_names)
+
+
+def _numbered(data: Dataset, classes: list[str]) -> Dataset:
+    """The data with the numbers that a net gave to its classes."""
+    strangers = [name for name in data.classes or [] if name not in classes]
+    if strangers:
+        raise HandsonError(
+            f"{data.source} has the class {strangers[0]!r}, which the net was not trained on."
+            f"{nearest(strangers[0], classes)} Its classes: {listing(classes)}."
+        )
+    numbers = np.array([*(classes.index(name) for name in data.classes or []), -1])
+    return replace(data, targets=None if data.targets is None else numbers[data.targets], classes=classes)
+
+
+def _callback(config: Any) -> Any:
+    from handson.core import registry
+
+    return registry.resolve("callback", config)

@@ -1,0 +1,99 @@
+"""A net that was fitted on a DataFrame knows its columns by name."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import handson
+from handson import Sequential
+from handson.core.errors import HandsonError
+from handson.ensembles import Ensemble
+from handson.layers import Dense
+
+
+@pytest.fixture
+def x(rng):
+    """Inputs with names."""
+    return pd.DataFrame(rng.normal(size=(40, 3)), columns=["a", "b", "c"])
+
+
+@pytest.fixture
+def y(x):
+    """Two targets with names."""
+    return pd.DataFrame({"u": 3 * x.a + x.b, "v": x.c})
+
+
+def net(outputs=2, seed=0):
+    """A small net, compiled."""
+    model = Sequential([Dense(4, activation="tanh"), Dense(outputs)], seed=seed)
+    model.compile("adam", "mse")
+    return model
+
+
+def test_columns_are_found_by_name_in_any_order(x, y, tmp_path):
+    model = net()
+    model.fit(x, y, epochs=2, verbose=0)
+    assert model.input_names == ["a", "b", "c"]
+    expected = model.predict(x.to_numpy())
+    model.save(tmp_path / "a.handson")
+    for known in (model, handson.load(tmp_path / "a.handson")):
+        for given in (x, x[["c", "a", "b"]], x.assign(z=1.0)[["z", "c", "b", "a"]]):
+            np.testing.assert_array_equal(known.predict(given), expected)
+        assert known.evaluate(x[["b", "c", "a"]], y[["v", "u"]]) == model.evaluate(x, y)
+
+
+def test_validation_and_training_go_on_with_the_same_columns(x, y):
+    plain, mixed = net(), net()
+    for model, order, targets in ((plain, ["a", "b", "c"], ["u", "v"]), (mixed, ["c", "a", "b"], ["v", "u"])):
+        model.fit(x, y, epochs=1, verbose=0)
+        held_out = (x[order], y[targets])
+        history = model.fit(x[order], y[targets], epochs=2, verbose=0, validation_data=held_out)
+        model.train_on_batch(x[order], y[targets])
+        model.held_out = history.history["val_loss"]
+    assert plain.held_out == mixed.held_out
+    np.testing.assert_array_equal(plain.predict(x), mixed.predict(x))
+
+
+def test_members_of_an_ensemble_know_their_columns(x, y):
+    ensemble = Ensemble([net(seed=0), net(seed=1)]).fit(x, y, epochs=1, verbose=0)
+    np.testing.assert_array_equal(ensemble.predict(x), ensemble.predict(x[["c", "b", "a"]]))
+    assert ensemble.evaluate(x, y) == ensemble.evaluate(x[["c", "b", "a"]], y[["v", "u"]])
+
+
+def test_missing_columns_are_named(x, y):
+    model = net()
+    model.fit(x, y, epochs=1, verbose=0)
+    for verb in (model.predict, lambda x: model.evaluate(x, y), lambda x: model.fit(x, y, verbose=0)):
+        with pytest.raises(HandsonError, match=r"inputs have no column 'c', which .* Did you mean 'C'\?"):
+            verb(x.rename(columns={"c": "C"}))
+    with pytest.raises(HandsonError, match="targets have no column 'v'"):
+        model.evaluate(x, y.rename(columns={"v": "w"}))
+
+
+def test_arrays_and_counted_columns_count_as_they_lie(x, y):
+    for first in (x.to_numpy(), pd.DataFrame(x.to_numpy())):
+        model = net()
+        model.fit(first, y.to_numpy(), epochs=1, verbose=0)
+        assert model.input_names is None
+        np.testing.assert_array_equal(model.predict(x), model.predict(x.to_numpy()))
+
+
+def test_a_single_target_may_have_any_name(x, y):
+    model = net(1)
+    model.fit(x, y[["u"]], epochs=1, verbose=0)
+    assert model.evaluate(x, y[["u"]].rename(columns={"u": "w"})) == model.evaluate(x, y["u"])
+
+
+def test_names_that_are_there_twice_and_saved_indices_are_refused(x, y):
+    with pytest.raises(HandsonError, match="column 'a' twice"):
+        net().fit(pd.concat([x, x[["a"]]], axis=1), y, verbose=0)
+    with pytest.raises(HandsonError, match="'Unnamed: 0'.*index_col=0"):
+        net().fit(x.assign(**{"Unnamed: 0": range(40)}), y, verbose=0)
+
+
+def test_a_net_with_other_names_than_inputs_is_not_saved(x, y, tmp_path):
+    model = net()
+    model.fit(x, y, epochs=1, verbose=0)
+    model.input_names = ["a", "b"]
+    with pytest.raises(HandsonError, match="cannot be saved.*input_names: expected 3 different names; got 2"):
+        model.save(tmp_path / "a.handson")

@@ -1,0 +1,176 @@
+"""The contract between net, loss and data: what is raised before the first step, and what it says."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import handson
+from handson import Sequential
+from handson.core.errors import HandsonError
+from handson.layers import Dense, Dropout
+
+
+def net(outputs, loss, activation=None, metrics=None):
+    model = Sequential([Dense(4, activation="relu", input_dim=3), Dense(outputs, activation=activation)], seed=0)
+    model.compile("sgd", loss, metrics=metrics)
+    return model
+
+
+X = np.random.default_rng(0).normal(size=(12, 3)).astype(np.float32)
+
+
+@pytest.mark.parametrize("shape", [(12,), (12, 1)])
+def test_a_column_and_a_vector_of_targets_are_the_same(shape):
+    y = X.sum(1).reshape(shape)
+    assert net(1, "mse").evaluate(X, y) == net(1, "mse").evaluate(X, X.sum(1))
+
+
+def test_labels_as_a_column_are_taken():
+    y = np.arange(12) % 3
+    model = net(3, "sparse_categorical_crossentropy", "softmax", ["acc"])
+    assert model.evaluate(X, y) == model.evaluate(X, y[:, None])
+
+
+@pytest.mark.parametrize(
+    ("model", "y", "message"),
+    [
+        (
+            net(1, "mse"),
+            np.zeros((12, 5)),
+            r"needs targets of shape \(12, 1\) for outputs of shape \(12, 1\); got \(12, 5\)",
+        ),
+        (net(5, "mse"), np.zeros(12), r"for outputs of shape \(12, 5\); got \(12,\). The last layer has 5 outputs"),
+        (net(1, "mse"), np.zeros(11), "inputs have 12 rows and targets 11"),
+        (net(1, "mse"), np.full(12, np.nan), r"all targets are missing \(NaN\)"),
+        (net(1, "mse"), np.array([0.0] * 11 + [np.inf]), "targets hold an infinite value in row 11"),
+        (
+            net(3, "sparse_categorical_crossentropy", "softmax"),
+            np.array([0, 1, 2] * 3 + [1, 3, 2]),
+            "labels run from 0 to 2 for 3 outputs; row 10 has label 3.*give the last layer 4 units",
+        ),
+        (
+            net(3, "sparse_categorical_crossentropy", "softmax"),
+            np.arange(12) - 1,
+            "labels start at 0|labels run from 0",
+        ),
+        (
+            net(3, "sparse_categorical_crossentropy", "softmax"),
+            np.linspace(0, 2, 12),
+            "labels are whole numbers 0, 1, 2, ...; row 1 has",
+        ),
+        (
+            net(3, "sparse_categorical_crossentropy", "softmax"),
+            np.eye(3)[np.arange(12) % 3],
+            "for one-hot targets use loss='categorical_crossentropy'",
+        ),
+        (
+            net(3, "categorical_crossentropy", "softmax"),
+            np.arange(12) % 3,
+            "for integer labels use loss='sparse_categorical_crossentropy'",
+        ),
+        (
+            net(3, "categorical_crossentropy", "softmax"),
+            np.ones((12, 3)),
+            "row 0 adds up to 3. For several classes at once use a sigmoid",
+        ),
+        (
+            net(1, "binary_crossentropy", "sigmoid"),
+            np.arange(12) % 3,
+            r"targets lie in \[0, 1\]; these run from 0 to 2",
+        ),
+    ],
+)
+def test_targets_that_do_not_belong_to_the_net_are_refused(model, y, message):
+    with pytest.raises(HandsonError, match=message):
+        model.fit(X, y, verbose=0)
+
+
+def test_negative_labels_are_refused_as_integers_too():
+    with pytest.raises(HandsonError, match="labels start at 0; the smallest is -1"):
+        net(3, "sparse_categorical_crossentropy", "softmax").fit(X, np.arange(12) % 3 - 1, verbose=0)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "loss", "activation", "message"),
+    [
+        (1, "binary_crossentropy", None, "wants probabilities, and the net gives logits.*activation='sigmoid'"),
+        (3, "sparse_categorical_crossentropy", None, r"activation='softmax', or compile with loss=.*from_logits=True"),
+        (1, "sparse_categorical_crossentropy", "softmax", "a softmax over one output is always 1"),
+        (1, handson.losses.BinaryCrossentropy(from_logits=True), "sigmoid", "applies a sigmoid itself"),
+    ],
+)
+def test_logits_and_probabilities_are_not_mixed_up(outputs, loss, activation, message):
+    with pytest.raises(HandsonError, match=message):
+        net(outputs, loss, activation).fit(X, np.zeros(12), verbose=0)
+
+
+def test_logits_are_found_behind_a_dropout():
+    model = Sequential([Dense(3, input_dim=3), Dropout(0.1)], seed=0)
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    with pytest.raises(HandsonError, match="the net gives logits"):
+        model.fit(X, np.zeros(12), verbose=0)
+
+
+@pytest.mark.parametrize(("value", "word"), [(np.nan, "nan"), (np.inf, "inf")])
+def test_inputs_that_are_not_finite_are_found(value, word):
+    x = X.copy()
+    x[7, 1] = value
+    with pytest.raises(HandsonError, match=rf"inputs hold {word} in row 7, position \(1,\)"):
+        net(1, "mse").fit(x, X.sum(1), verbose=0)
+    with pytest.raises(HandsonError, match=f"inputs hold {word} in row 7, column 'b'"):
+        net(1, "mse").predict(pd.DataFrame(x, columns=["a", "b", "c"]))
+
+
+def test_text_among_the_inputs_is_found():
+    frame = pd.DataFrame({"a": [1, 2], "b": ["3", "four"], "c": [5, 6]})
+    with pytest.raises(HandsonError, match="inputs must be numbers; row 1, column 'b' has 'four'"):
+        net(1, "mse").fit(frame, [1, 2], verbose=0)
+
+
+def test_no_rows_and_one_row():
+    with pytest.raises(HandsonError, match="there are no rows"):
+        net(1, "mse").fit(np.zeros((0, 3)), np.zeros(0), verbose=0)
+    with pytest.raises(HandsonError, match="1 row cannot be split"):
+        net(1, "mse").fit(X[:1], [1.0], validation_split=0.5, verbose=0)
+    assert len(net(1, "mse").fit(X[:1], [1.0], verbose=0).epoch) == 1
+
+
+def test_a_class_with_one_member_cannot_be_split():
+    y = np.array([0] * 6 + [1] * 5 + [2])
+    with pytest.raises(HandsonError, match="class 2 has one member and cannot be in both parts"):
+        net(3, "sparse_categorical_crossentropy", "softmax").fit(X, y, validation_split=0.3, verbose=0)
+
+
+def test_accuracy_of_a_regression_is_refused():
+    with pytest.raises(
+        HandsonError, match="compares classes 0 and 1; the targets hold other values.*metrics=\\['mae'\\]"
+    ):
+        net(1, "mse", metrics=["acc"]).fit(X, X.sum(1), verbose=0)
+
+
+def test_metrics_that_do_not_belong_to_the_loss_are_refused():
+    model = net(3, "sparse_categorical_crossentropy", "softmax", ["categorical_accuracy"])
+    with pytest.raises(
+        HandsonError, match="'categorical_accuracy' wants one-hot targets, but the loss .* integer labels"
+    ):
+        model.fit(X, np.zeros(12), verbose=0)
+
+
+def test_a_net_that_overflows_before_training_is_refused():
+    model = net(1, "mse")
+    model.set_weights([weight * 1e20 for weight in model.get_weights()])
+    with pytest.raises(HandsonError, match="the untrained net gives NaN or infinite outputs.*scale the inputs"):
+        model.fit(X * 1e20, X.sum(1), verbose=0)
+
+
+def test_class_weight_needs_classes():
+    with pytest.raises(HandsonError, match="class_weight needs one class for each row"):
+        net(2, "mse").fit(X, X[:, :2], class_weight={0: 1.0}, verbose=0)
+
+
+def test_nothing_is_trained_when_the_contract_is_broken():
+    model = net(1, "mse")
+    before = model.get_weights()
+    with pytest.raises(HandsonError, match="all targets are missing"):
+        model.fit(X, np.full(12, np.nan), verbose=0)
+    assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
