@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import errno
+import io
 import os
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,9 @@ from torch import Tensor
 
 from handson import console
 from handson.callbacks.base import Callback, Logs, Monitoring
+from handson.callbacks.path_template import PathTemplate
 from handson.errors import HandsonError
-from handson.files import atomic
+from handson.files import atomic, regular, strict_json
 from handson.registry import register
 
 # What a disk says that is full, over its quota, or broken.
@@ -74,6 +76,7 @@ class ModelCheckpoint(Monitoring):
 
         self.filepath = os.fspath(filepath)
         check_suffix(self.filepath)
+        self._template = PathTemplate(self.filepath)
         if save_freq != "epoch" and (not isinstance(save_freq, int) or save_freq < 1):
             raise HandsonError(f"ModelCheckpoint: save_freq is 'epoch' or a number of steps; got {save_freq!r}.")
         if save_freq != "epoch" and save_best_only:
@@ -114,13 +117,7 @@ class ModelCheckpoint(Monitoring):
 
     def _save(self, epoch: int, logs: Logs) -> bool:
         """Save; False, and a word about it, when the disk is full."""
-        try:
-            path = Path(self.filepath.format(epoch=epoch + 1, **logs))
-        except (KeyError, IndexError) as error:
-            raise HandsonError(
-                f"ModelCheckpoint: {self.filepath!r} names {error}, which is not measured. Known: "
-                f"epoch, {', '.join(logs)}."
-            ) from None
+        path = Path(self._template.fill({"epoch": epoch + 1} | logs))
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             if self.save_weights_only or path.suffix in (".h5", ".safetensors"):
@@ -156,8 +153,8 @@ class CSVLogger(Callback):
         path, self._lines = Path(self.filename), []
         path.parent.mkdir(parents=True, exist_ok=True)
         if self.append and path.exists():
-            with path.open(newline="") as file:
-                self._lines = list(csv.reader(file, delimiter=self.separator))
+            text = regular.read_bytes(path, strict_json.MOST_BYTES).decode()
+            self._lines = list(csv.reader(io.StringIO(text, newline=""), delimiter=self.separator))
         self._rewrite()
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:

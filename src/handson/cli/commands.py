@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from handson import console
+
 if TYPE_CHECKING:
     from handson.experiment import Experiment
     from handson.runs import Run
@@ -56,7 +58,7 @@ def explore(
         from handson.plots import plot_exploration
 
         plot_exploration(found, picture)
-        typer.echo(f"pictures: {picture}")
+        console.say(f"pictures: {picture}")
 
 
 @app.command()
@@ -111,7 +113,7 @@ def resume(
     """
     found = _run(run, runs)
     if found.finished and not force:
-        typer.echo(f"{found.folder} is finished; there is nothing to do.")
+        console.say(f"{found.folder} is finished; there is nothing to do.")
     else:
         found.fit(found.read_data(data), verbose=0 if quiet else "auto", resume="force" if force else "auto")
     _show_report(found, "report.json")
@@ -128,7 +130,7 @@ def rewind(
     Later checkpoints are set aside; handson resume goes on from there.
     """
     found = _run(run, runs)
-    typer.echo(f"{found.folder} is at step {found.rewind(to)}. To go on: handson resume {found.folder}")
+    console.say(f"{found.folder} is at step {found.rewind(to)}. To go on: handson resume {found.folder}")
 
 
 @app.command()
@@ -152,7 +154,7 @@ def curves(run: RunName, runs: RunsFolder = Path("runs")) -> None:
     Training and validation error by epoch; of specialists also the weighted mean.
     """
     for path in _run(run, runs).draw_curves():
-        typer.echo(path)
+        console.say(path)
 
 
 @app.command()
@@ -255,5 +257,5 @@ def _show_report(run: Run, name: str) -> None:
     if report is not None:
         means = report.validation | ({} if report.rmse is None else {"rmse": report.rmse})
         shown = "  ".join(f"{key} {value:.4g}" for key, value in means.items())
-        typer.echo(f"validation: {shown}  ({report.seconds:.0f} s)")
-    typer.echo(f"run folder: {run.folder}")
+        console.say(f"validation: {shown}  ({report.seconds:.0f} s)")
+    console.say(f"run folder: {run.folder}")

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from handson import console
+from handson.files import atomic
 from handson.faces.submission import read_lookup, submission, write_table
 
 if TYPE_CHECKING:
@@ -35,7 +36,9 @@ def write_predictions(run: Run, data: str, lookup: Path | None, out: Path | None
         path = out or run.folder / "submission.csv"
     write_table(table, path)
     by = "the net" if special is None else "the specialists"
-    console.say(f"{len(rows)} rows predicted by {by}: {path} ({len(table)} lines)")
+    # What goes to a pipe or to the output itself is not mixed with words.
+    tell = console.warn if atomic.is_special(path) else console.say
+    tell(f"{len(rows)} rows predicted by {by}: {path} ({len(table)} lines)")
     return path
 
 

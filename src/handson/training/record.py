@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from handson import console
 from handson.callbacks.base import CallbackList
 from handson.errors import HandsonError
-from handson.files import atomic
+from handson.files import atomic, regular, strict_json
 from handson.training import checkpoint, environment
 from handson.training.checkpoint import Snapshot
 from handson.training.fingerprint import differences
@@ -117,11 +117,11 @@ class Record:
     def _read(self) -> dict[str, Any] | None:
         path = self.folder / RECORD
         try:
-            stored = json.loads(path.read_bytes())
+            stored = json.loads(regular.read_bytes(path, strict_json.MOST_BYTES, follow=False))
             return {"seed": stored["seed"], "fingerprint": stored["fingerprint"]}
         except FileNotFoundError:
             return None
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             raise HandsonError(
                 f"{path} is damaged, so nothing says what the run was begun with. Delete it and go on with "
                 f"resume='force' (handson resume --force), or begin anew in another folder."
@@ -323,10 +323,14 @@ def recording(run: Any, resume: Any, seconds: float, model: Model) -> Iterator[R
     folder = Path(run)
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder):
+        atomic.sweep(folder)
         record = Record(folder, resume, seconds, model)
         try:
             with record.interruption:
                 yield record
                 record.leave()
+        except Stopped as stopped:  # which ends a script without a word
+            console.warn(stopped.reason)
+            raise
         finally:
             record.keeper.wait()
