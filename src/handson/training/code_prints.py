@@ -10,8 +10,10 @@ import dis
 import functools
 import hashlib
 import inspect
+import math
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from types import CodeType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
 
@@ -36,15 +38,20 @@ def of_code(model: Model, augment: Any, callbacks: Iterable[Any]) -> dict[str, A
     """
     optimizer = [model.optimizer, getattr(model.optimizer, "learning_rate", None)]
     nouns = [*model.modules(), model.loss, *model.metrics, *optimizer, augment]
-    found = {name: value for noun in nouns for name, value in _prints(noun, True)}
-    found |= {name: value for callback in callbacks for name, value in _prints(callback, False)}
-    return {"python": sys.version_info[:2], "code": found} if found else {}
+    found: dict[str, list[str]] = {}
+    for noun, values in [*((noun, True) for noun in nouns), *((callback, False) for callback in callbacks)]:
+        for name, value in _prints(noun, values):
+            found.setdefault(name, []).append(value)
+    shown = {name: " ".join(dict.fromkeys(values)) for name, values in found.items()}
+    return {"code": shown, "compiled_by": [*sys.version_info[:2]]} if shown else {}
 
 
-def comparable(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
-    """Whether two descriptions of runs have hashes of the same version of Python, or one has none."""
-    versions = [list(each.get("code", {}).get("python", [])) for each in (before, now)]
-    return versions[0] == versions[1] or [] in versions
+def comparable(before: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Two descriptions of runs, without the hashes of code if another version of Python compiled it."""
+    versions = [each.get("compiled_by") for each in (before, now)]
+    left_out = ("code", "compiled_by") if None not in versions and versions[0] != versions[1] else ("compiled_by",)
+    first, second = ({key: each[key] for key in each if key not in left_out} for each in (before, now))
+    return first, second
 
 
 def _prints(noun: Any, values: bool) -> Iterator[tuple[str, str]]:
@@ -95,7 +102,7 @@ class _Walk:
 
     def __init__(self, digest: Any, values: bool) -> None:
         self.digest, self.values = digest, values
-        self.seen: set[int] = set()
+        self.seen: dict[int, Any] = {}  # kept, so that no other object gets its number
 
     def note(self, *words: object) -> None:
         self.digest.update("\x1f".join(map(str, words)).encode("utf-8", "backslashreplace") + b"\x1e")
@@ -109,7 +116,7 @@ class _Walk:
         elif isinstance(part, (Tensor, np.ndarray, np.generic)):
             self._array(part)
         else:
-            self.seen.add(id(part))
+            self.seen[id(part)] = part
             self._object(part, depth)
 
     def _object(self, part: Any, depth: int) -> None:
@@ -117,7 +124,8 @@ class _Walk:
             for entry in (len(part), *part):
                 self.add(entry, depth + 1)
         elif isinstance(part, (dict, set, frozenset)):
-            self.note(type(part).__name__, *sorted(map(repr, part)) if not isinstance(part, dict) else part)
+            keys = [repr(key) if isinstance(key, PLAIN) else type(key).__name__ for key in part]
+            self.note(type(part).__name__, *sorted(keys) if isinstance(part, (set, frozenset)) else keys)
             for entry in part.values() if isinstance(part, dict) else ():
                 self.add(entry, depth + 1)
         elif isinstance(part, functools.partial):
@@ -133,10 +141,12 @@ class _Walk:
             self._attributes(part, depth)
 
     def _array(self, part: Any) -> None:
-        array = part.detach().cpu() if isinstance(part, Tensor) else torch.from_numpy(np.atleast_1d(part).view(np.uint8))
-        self.note("array", getattr(part, "dtype", ""), tuple(part.shape))
-        if array.numel() <= MOST_VALUES and array.numel():
-            self.digest.update(array.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+        self.note("array", part.dtype, tuple(part.shape))
+        if math.prod(part.shape) > MOST_VALUES:
+            return
+        if isinstance(part, Tensor):
+            part = part.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
+        self.digest.update(part.tobytes() if not part.dtype.hasobject else repr(part.tolist()).encode())
 
     def _function(self, function: FunctionType, depth: int) -> None:
         if not _is_own(function):
@@ -146,10 +156,14 @@ class _Walk:
         if not self.values:
             return
         self.add([function.__defaults__, function.__kwdefaults__], depth + 1)
-        changed = {each.argval for each in dis.get_instructions(function) if each.opname in STORES}
-        found = inspect.getclosurevars(function)
-        for name, value in [*found.nonlocals.items(), *found.globals.items()]:
-            if name not in changed and not inspect.ismodule(value):
+        instructions = list(_instructions(function.__code__))
+        changed = {each.argval for each in instructions if each.opname in STORES}
+        known = {each.argval: function.__globals__.get(each.argval) for each in instructions if "_GLOBAL" in each.opname}
+        for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+            with suppress(ValueError):  # empty until the function around it has come there
+                known[name] = cell.cell_contents
+        for name, value in known.items():
+            if name not in changed:
                 self.note(name)
                 self.add(value, depth + 1)
 
@@ -187,6 +201,8 @@ class _Walk:
             held = kept if self.values else {}
         else:
             states = _set_by_methods(type(part))
+            if hasattr(part, "fit"):  # a net, which is described by itself
+                return
             held = {name: value for name, value in vars(part).items() if name not in states} if self.values else {}
         functions = {name: value for name, value in vars(part).items() if isinstance(value, FunctionType)}
         for name, value in sorted((held | functions).items()):
@@ -194,6 +210,14 @@ class _Walk:
                 if isinstance(value, (*PLAIN, FunctionType, list, tuple)):
                     self.note(name)
                     self.add(value, depth + 1)
+
+
+def _instructions(code: CodeType) -> Iterator[dis.Instruction]:
+    """The instructions of a function and of those in it."""
+    yield from dis.get_instructions(code)
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _instructions(constant)
 
 
 STORES = ("STORE_DEREF", "STORE_GLOBAL", "DELETE_DEREF", "DELETE_GLOBAL")

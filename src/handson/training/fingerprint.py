@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from handson import registry
 from handson.data.mapped import Data
 from handson.data.scaling import Scaling
 from handson.errors import HandsonError
+from handson.training.code_prints import of_code
 
 if TYPE_CHECKING:
     from handson.models import Model
@@ -51,13 +53,21 @@ def of_rows(rows: Rows | None) -> dict[str, Any] | None:
     }
 
 
-def of_run(model: Model, training: Rows, validation: Rows | None, settings: dict[str, Any]) -> dict[str, Any]:
-    """Everything that must be the same for a run to go on: net, compile, fit, callbacks, data."""
+def of_run(
+    model: Model,
+    training: Rows,
+    validation: Rows | None,
+    settings: dict[str, Any],
+    augment: Any = None,
+    callbacks: Iterable[Any] = (),
+) -> dict[str, Any]:
+    """Everything that must be the same for a run to go on: net, compile, fit, callbacks, data, the user's own code."""
     return {
         "net": describe_net(model),
         "compile": describe_compile(model),
         "fit": settings,
         "data": {"training": of_rows(training), "validation": of_rows(validation)},
+        **of_code(model, augment, callbacks),
     }
 
 

@@ -19,6 +19,7 @@ from handson.errors import HandsonError
 from handson.files import atomic, regular, strict_json
 from handson.training import checkpoint, environment
 from handson.training.checkpoint import Snapshot
+from handson.training.code_prints import comparable
 from handson.training.fingerprint import differences
 from handson.training.hidden import hidden_tensors, restore_hidden, unsaved_parts
 from handson.training.history import History
@@ -155,7 +156,7 @@ class Record:
                 f"{self.folder} holds checkpoints, but no {RECORD} that says what the run was begun with. To go on "
                 f"anyway: resume='force' (handson resume --force). To begin anew: another folder."
             )
-        found = [] if self._stored is None else differences(self._stored["fingerprint"], now)
+        found = [] if self._stored is None else differences(*comparable(self._stored["fingerprint"], now))
         if found:
             more = [f"and {len(found) - MOST_SHOWN} more"] if len(found) > MOST_SHOWN else []
             listed = "\n  ".join(found[:MOST_SHOWN] + more)
