@@ -6,6 +6,7 @@ import csv
 import errno
 import io
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,8 @@ from handson.errors import HandsonError
 from handson.files import atomic, regular, strict_json
 from handson.registry import register
 
-# What a disk says that is full, over its quota, or broken.
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+# What a disk says that is full, over its quota, or broken, and a pipe whose reader went away.
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EPIPE)
 
 
 def tell_full(callback: Callback, error: OSError) -> None:
@@ -148,10 +149,15 @@ class CSVLogger(Callback):
         self.filename, self.separator, self.append = os.fspath(filename), separator, append
         self._lines: list[list[Any]] = []
         self._behind = False
+        # A pipe or a device is opened once: its reader would take the end of a line for the end of all.
+        self._stream: Any = None
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         path, self._lines = Path(self.filename), []
         path.parent.mkdir(parents=True, exist_ok=True)
+        if atomic.is_special(path):
+            self._stream = path.open("w", newline="")
+            return
         if self.append and path.exists():
             text = regular.read_bytes(path, strict_json.MOST_BYTES).decode()
             self._lines = list(csv.reader(io.StringIO(text, newline=""), delimiter=self.separator))
@@ -163,17 +169,36 @@ class CSVLogger(Callback):
         columns = self._lines[0] if self._lines else new[0]
         new.append([row.get(column, "NA") for column in columns])
         self._lines += new
-        if self._behind:
+        if self._behind and self._stream is None:
             self._rewrite()
             return
         try:
+            if self._stream is not None:
+                self._pour(new)
+                return
             with Path(self.filename).open("a", newline="") as file:
                 csv.writer(file, delimiter=self.separator).writerows(new)
         except OSError as error:
             self._behind = True
             tell_full(self, error)
 
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        if self._stream is not None:
+            with suppress(OSError):  # told before
+                self._stream.close()
+            self._stream = None
+
+    def _pour(self, lines: list[list[Any]]) -> None:
+        """Add lines to a pipe or a device; once its reader has gone, no more are written."""
+        if self._behind:
+            return
+        csv.writer(self._stream, delimiter=self.separator).writerows(lines)
+        self._stream.flush()
+
     def _rewrite(self) -> None:
+        if self._stream is not None:
+            return
+
         def fill(place: Path) -> None:
             with place.open("w", newline="") as file:
                 csv.writer(file, delimiter=self.separator).writerows(self._lines)

@@ -119,7 +119,10 @@ class Record:
         path = self.folder / RECORD
         try:
             stored = json.loads(regular.read_bytes(path, strict_json.MOST_BYTES, follow=False))
-            return {"seed": stored["seed"], "fingerprint": stored["fingerprint"]}
+            seed, fingerprint = stored["seed"], stored["fingerprint"]
+            if type(seed) is not int or not isinstance(fingerprint, dict):
+                raise TypeError
+            return {"seed": seed, "fingerprint": fingerprint}
         except FileNotFoundError:
             return None
         except (ValueError, KeyError, TypeError, RecursionError):
