@@ -1,6 +1,7 @@
 """Where text goes: plain lines, or above a progress bar that is being drawn.
 
-Output never ends the work it is about: a reader that went away, a full disk or a closed output lose lines, nothing else.
+Output never ends the work it is about: a reader that went away, a full disk or a closed output lose lines and nothing
+else.
 """
 
 from __future__ import annotations
@@ -64,7 +65,8 @@ class Stream:
         atexit.register(_settle)
 
 
-output, errors = Stream("stdout"), Stream("stderr")
+output: Any = Stream("stdout")  # what libraries take for a file
+errors = Stream("stderr")
 
 
 def _settle() -> None:

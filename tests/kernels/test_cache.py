@@ -11,6 +11,7 @@ import pytest
 import handson
 from handson import kernels
 
+
 @pytest.fixture
 def nowhere(tmp_path, monkeypatch):
     """A folder of sources and a home that nothing can be written to, root included; numba's setting as it was."""

@@ -175,7 +175,9 @@ class Scaled(Layer):
 """
 
 
-@pytest.mark.parametrize(("old", "new"), [("1.5", "1.6"), ("leaky_relu(x, self.slope)", "silu(x)"), ("slope=0.1", "slope=0.2")])
+@pytest.mark.parametrize(
+    ("old", "new"), [("1.5", "1.6"), ("leaky_relu(x, self.slope)", "silu(x)"), ("slope=0.1", "slope=0.2")]
+)
 @pytest.mark.parametrize("wrap", [Model, lambda block: Sequential([block])], ids=["a net", "a layer"])
 def test_a_changed_forward_of_a_module_is_noticed(tmp_path, old, new, wrap):
     def make(text):

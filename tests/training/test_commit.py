@@ -15,7 +15,9 @@ ENVIRONMENT = {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null
 def git(folder, *arguments):
     person = ["-c", "user.name=a", "-c", "user.email=a@b"]
     command = ["git", *person, *arguments]
-    return subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, check=True).stdout.strip()
+    return subprocess.run(
+        command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, check=True
+    ).stdout.strip()
 
 
 @pytest.fixture
@@ -75,7 +77,9 @@ def test_no_program_that_a_repository_names_is_run(repository, tmp_path, monkeyp
     assert '"branch": "main/x-1"' in (tmp_path / "run" / "starts.jsonl").read_text()
 
 
-@pytest.mark.parametrize("head", ["", "ref: refs/heads/../../../secret", "ref: /etc/passwd", "x" * 9999, "\x00", "0" * 39])
+@pytest.mark.parametrize(
+    "head", ["", "ref: refs/heads/../../../secret", "ref: /etc/passwd", "x" * 9999, "\x00", "0" * 39]
+)
 def test_a_head_that_is_none_gives_nothing(tmp_path, head):
     (tmp_path / ".git").mkdir()
     (tmp_path / ".git" / "HEAD").write_text(head)

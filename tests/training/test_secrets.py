@@ -17,8 +17,10 @@ SECRET = "hunter2-hunter2"
         ["--api-key", SECRET], [f"--api-key={SECRET}"], ["--api_key", SECRET], ["--apiKey", SECRET], ["-token", SECRET],
         [f"--token={SECRET}"], [f"password={SECRET}"], [f"HF_TOKEN={SECRET}"], ["--wandb-api-key", SECRET],
         ["--password", SECRET], ["--db-passwd", SECRET], ["--secret", SECRET], ["--aws-secret-access-key", SECRET],
-        ["--auth", SECRET], [f"--credentials={SECRET}"], [f"https://me:{SECRET}@host/x"], ["-H", f"X-Api-Key: {SECRET}"],
-        ["-H", f"Authorization: Bearer {SECRET}"], [f"Bearer {SECRET}"], ["--passphrase", SECRET], ["--accesstoken", SECRET],
+        ["--auth", SECRET], [f"--credentials={SECRET}"], [f"https://me:{SECRET}@host/x"],
+        ["-H", f"X-Api-Key: {SECRET}"],
+        ["-H", f"Authorization: Bearer {SECRET}"], [f"Bearer {SECRET}"], ["--passphrase", SECRET],
+        ["--accesstoken", SECRET],
     ],
 )  # fmt: skip
 def test_no_secret_is_shown(command):
@@ -28,7 +30,9 @@ def test_no_secret_is_shown(command):
     assert found[-2:] == ["--epochs", "3"]
 
 
-@pytest.mark.parametrize("word", ["sk-abcdefghijklmnopqrstuv", "ghp_" + "a1" * 18, "hf_" + "a" * 30, "AKIA" + "A1B2" * 4])
+@pytest.mark.parametrize(
+    "word", ["sk-abcdefghijklmnopqrstuv", "ghp_" + "a1" * 18, "hf_" + "a" * 30, "AKIA" + "A1B2" * 4]
+)
 def test_keys_are_known_by_their_shape(word):
     assert redacted([word, f"x={word}"]) == ["***", "x=***"]
 

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from handson import console
-from handson.files import atomic
 from handson.faces.submission import read_lookup, submission, write_table
+from handson.files import atomic
 
 if TYPE_CHECKING:
     from handson.data.dataset import Dataset

@@ -126,4 +126,3 @@ def _read_safetensors(path: Path, names: list[str]) -> list[Any]:
     except SafetensorError as error:
         raise HandsonError(f"{path} is not a safetensors file, or is damaged: {error}") from None
     return [LayerWeights(name, name, weights) for name, weights in values.items()]
-

@@ -162,8 +162,7 @@ def _converted(value: Any, weight: Tensor, where: str) -> Tensor:
     if converted.is_floating_point() and bool((~converted.isfinite() & weight.detach().cpu().isfinite()).any()):
         lost = "is too large for float32" if bool(value.isfinite().all()) else "holds NaN or infinity"
         raise HandsonError(
-            f"{where} {lost}, and the net's own values there are finite. To have it anyway: "
-            f"layer.set_weights([...])."
+            f"{where} {lost}, and the net's own values there are finite. To have it anyway: layer.set_weights([...])."
         )
     return converted
 

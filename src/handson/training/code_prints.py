@@ -12,10 +12,10 @@ import hashlib
 import inspect
 import math
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from types import CodeType, FunctionType, MethodType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -158,7 +158,9 @@ class _Walk:
         self.add([function.__defaults__, function.__kwdefaults__], depth + 1)
         instructions = list(_instructions(function.__code__))
         changed = {each.argval for each in instructions if each.opname in STORES}
-        known = {each.argval: function.__globals__.get(each.argval) for each in instructions if "_GLOBAL" in each.opname}
+        known = {
+            each.argval: function.__globals__.get(each.argval) for each in instructions if "_GLOBAL" in each.opname
+        }
         for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
             with suppress(ValueError):  # empty until the function around it has come there
                 known[name] = cell.cell_contents
@@ -200,16 +202,16 @@ class _Walk:
         if kept is not None:
             held = kept if self.values else {}
         else:
-            states = _set_by_methods(type(part))
+            states = _set_by_methods(cast(Hashable, type(part)))
             if hasattr(part, "fit"):  # a net, which is described by itself
                 return
             held = {name: value for name, value in vars(part).items() if name not in states} if self.values else {}
         functions = {name: value for name, value in vars(part).items() if isinstance(value, FunctionType)}
         for name, value in sorted((held | functions).items()):
-            if name not in IGNORED and (not name.startswith("_") or kept is not None):
-                if isinstance(value, (*PLAIN, FunctionType, list, tuple)):
-                    self.note(name)
-                    self.add(value, depth + 1)
+            known = name not in IGNORED and (not name.startswith("_") or kept is not None)
+            if known and isinstance(value, (*PLAIN, FunctionType, list, tuple)):
+                self.note(name)
+                self.add(value, depth + 1)
 
 
 def _instructions(code: CodeType) -> Iterator[dis.Instruction]:

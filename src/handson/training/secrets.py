@@ -31,7 +31,7 @@ def redacted(command: Iterable[str]) -> list[str]:
     shown: list[str] = []
     expected = False
     for word in map(str, command):
-        option, mark, value = word.partition("=")
+        option, mark, _ = word.partition("=")
         if expected and not word.startswith("--"):
             shown.append(HIDDEN)
             expected = False
