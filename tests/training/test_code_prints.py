@@ -157,6 +157,7 @@ def test_other_functions_are_noticed_too(tmp_path, key, text, old, new):
 
 NET = """
 import torch
+from torch import nn
 from handson.layers import Layer
 class Block(nn.Module):
     def __init__(self, slope=0.1):
