@@ -16,7 +16,8 @@ from handson import kernels
 def nowhere(tmp_path, monkeypatch):
     """A folder of sources and a home that nothing can be written to, root included; numba's setting as it was."""
     monkeypatch.setenv("XDG_CACHE_HOME", "/dev/null/cache")
-    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+    monkeypatch.setenv("NUMBA_CACHE_DIR", "")  # so that it is put back
+    monkeypatch.delenv("NUMBA_CACHE_DIR")
     (tmp_path / "__pycache__").touch()
     return tmp_path
 
