@@ -73,7 +73,7 @@ def _prepare(
     rows, validation = _validation(model, rows, arguments, history)
     augment = _augmentation(arguments.augment, model, rows)
     job = make_job(model, rows, arguments.batch_size, arguments.shuffle, seed, augment)
-    record.begin(lambda: of_run(model, rows, validation, arguments.describe()), seed)
+    record.begin(lambda: _described(model, rows, validation, arguments), seed)
     steps = (arguments.epochs - arguments.initial_epoch) * job.batches.steps
     engine = choose(job, arguments.engine, steps)
     reasons = [engine.reason if arguments.engine == "auto" else "", note(model.precision, model.device) or ""]
@@ -87,6 +87,10 @@ def _prepare(
         model.tell("no weight of this net changes in this training: it has none, or all of its layers are frozen.")
     _keep_memory(model)
     return engine, validation
+
+
+def _described(model: Model, rows: Rows, validation: Rows | None, arguments: Arguments) -> dict[str, Any]:
+    return of_run(model, rows, validation, arguments.describe(), arguments.augment, arguments.callbacks)
 
 
 def _run(
