@@ -47,6 +47,7 @@ EXCEPTIONS = {
     ("training.loop", "models"): THE_MODEL,
     ("training.pace", "models"): THE_MODEL,
     ("training.preparation.prepare", "models"): THE_MODEL,
+    ("training.recording.code_prints", "models"): THE_MODEL,
     ("training.recording.fingerprint", "models"): THE_MODEL,
     ("training.recording.record", "models"): THE_MODEL,
     ("training.engines.blocks", "models.sequential"): THE_CHAIN,

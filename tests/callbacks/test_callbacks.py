@@ -1,6 +1,8 @@
 """Callbacks, against Keras's and against what their names promise."""
 
 import csv
+import errno
+import os
 
 import numpy as np
 import pytest
@@ -141,6 +143,50 @@ def test_checkpoint_names_are_filled_in(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["w01.safetensors", "w02.safetensors"]
     with pytest.raises(HandsonError, match="names 'val_loss', which is not measured"):
         net().fit(x, y, verbose=0, callbacks=[callbacks.ModelCheckpoint(tmp_path / "{val_loss}.handson")])
+
+
+def test_a_best_net_that_could_not_be_saved_is_saved_when_it_is_better_than_what_is_on_the_disk(tmp_path, monkeypatch):
+    """What failed to be written does not count as the best so far."""
+    saved, losses = [], iter([1.0, 0.5, 0.7, 0.8])
+
+    class Full(callbacks.ModelCheckpoint):
+        def _save(self, epoch, logs):
+            with monkeypatch.context() as patch:
+                if epoch == 1:
+                    patch.setattr(os, "replace", lambda *paths: (_ for _ in ()).throw(OSError(errno.ENOSPC, "full")))
+                done = super()._save(epoch, logs)
+            saved.append((epoch, done))
+            return done
+
+    class Measured(callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            logs["val_loss"] = next(losses)
+
+    x, y = data()
+    made = [Measured(), Full(tmp_path / "best.h5", save_best_only=True)]
+    net().fit(x, y, epochs=4, verbose=0, validation_data=(x, y), callbacks=made)
+    assert saved == [(0, True), (1, False), (2, True)]
+    assert made[1].best == 0.7
+
+
+@pytest.mark.parametrize(("threshold", "mode", "saves"), [(0.6, "min", [1]), (0.4, "min", []), (None, "min", [0, 1]),
+                                                          (0.6, "max", [0]), (2.0, "max", [])])  # fmt: skip
+def test_the_first_value_must_beat_the_threshold(tmp_path, threshold, mode, saves):
+    saved, losses = [], iter([1.0, 0.5])
+
+    class Measured(callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            logs["val_loss"] = next(losses)
+
+    class Count(callbacks.ModelCheckpoint):
+        def _save(self, epoch, logs):
+            saved.append(epoch)
+            return True
+
+    x, y = data()
+    best = Count(tmp_path / "a.h5", save_best_only=True, initial_value_threshold=threshold, mode=mode)
+    net().fit(x, y, epochs=2, verbose=0, validation_data=(x, y), callbacks=[Measured(), best])
+    assert saved == saves
 
 
 def test_checkpoints_by_steps(tmp_path):

@@ -262,3 +262,14 @@ def test_names_with_newlines_and_codes_of_terminals_are_shown_as_text(watch, tmp
     (outcome,) = watch("array", [folder], folder=tmp_path)
     assert "HandsonError" in outcome.bases
     assert "\x1b" not in outcome.message
+
+
+@pytest.mark.parametrize(("mode", "count"), [("L", 12), ("RGB", 1), ("RGB", 12), ("I;16", 12)])
+def test_a_few_small_files_of_huge_images_are_refused(refused, tmp_path, mode, count):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    file = io.BytesIO()
+    Image.new(mode, (7_000, 7_000)).save(file, "PNG", compress_level=9)
+    for number in range(count):
+        (folder / f"{number}.png").write_bytes(file.getvalue())
+    refused("array", folder)

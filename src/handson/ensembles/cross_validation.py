@@ -14,6 +14,7 @@ import torch
 from handson.data.rows.arrays import as_rows
 from handson.data.rows.folds import given_folds, make_folds
 from handson.data.rows.mapped import MappedRows, is_mapped
+from handson.data.rows.masked import masked_as_missing
 from handson.data.rows.split import Split
 from handson.ensembles.building import build_net
 from handson.ensembles.ensemble import Ensemble, inputs_of
@@ -182,6 +183,7 @@ def _rows(data: Any, rows: np.ndarray) -> Any:
         return data.iloc[rows]
     if isinstance(data, torch.Tensor):
         return data[torch.from_numpy(rows).to(data.device)]
+    data = masked_as_missing(data)
     if is_mapped(data):
         data = as_rows(data, "rows")
     return data.select(rows) if isinstance(data, MappedRows) else np.asarray(data)[rows]

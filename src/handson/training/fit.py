@@ -74,7 +74,7 @@ def _prepare(
     rows, validation = _validation(model, rows, arguments, history)
     augment = _augmentation(arguments.augment, model, rows)
     job = make_job(model, rows, arguments.batch_size, arguments.shuffle, seed, augment)
-    record.begin(lambda: of_run(model, rows, validation, arguments.describe()), seed)
+    record.begin(lambda: _described(model, rows, validation, arguments), seed)
     steps = (arguments.epochs - arguments.initial_epoch) * job.batches.steps
     engine = choose(job, arguments.engine, steps)
     reasons = [engine.reason if arguments.engine == "auto" else "", note(model.precision, model.device) or ""]
@@ -88,6 +88,10 @@ def _prepare(
         model.tell("no weight of this net changes in this training: it has none, or all of its layers are frozen.")
     _keep_memory(model)
     return engine, validation
+
+
+def _described(model: Model, rows: Rows, validation: Rows | None, arguments: Arguments) -> dict[str, Any]:
+    return of_run(model, rows, validation, arguments.describe(), arguments.augment, arguments.callbacks)
 
 
 def _run(
@@ -171,7 +175,8 @@ def _augmentation(augment: Any, model: Model, rows: Rows) -> Any:
     if not hasattr(augment, "bind"):
         raise HandsonError(f"augment is a handson.data.Augment or a function of (inputs, targets); got {augment!r}.")
     columns = 0 if model.loss.targets == "labels" else rows.targets.shape[-1]
-    bound = augment.bind(rows.inputs, columns, model.target_names)
+    targets = rows.targets if columns else None
+    bound = augment.bind(rows.inputs, columns, model.target_names, targets)
     rows.masked = rows.masked or bound.loses_targets
     return bound
 

@@ -125,6 +125,22 @@ class Guard:
         return range(first, last)
 
 
+def check_counted(sums: Sums, epoch: int, what: str) -> None:
+    """Raise when an epoch had no target to learn from: its loss would be 0 or NaN, and say nothing.
+
+    Raises
+    ------
+    TrainingError
+        When every target was missing.
+    """
+    sums.read()
+    if sums.counts.get("loss") == 0:
+        raise TrainingError(
+            f"epoch {epoch + 1} had not a single {what} target: all are missing (NaN or masked) or left the image in "
+            f"augmentation. Look at the targets of these rows, and at the ranges and units of the augmentation."
+        )
+
+
 def _first_bad(sums: Sums, weights: dict[str, Tensor], watch: Watch) -> tuple[str, str] | None:
     if not sums.finite():
         return watch.last, f"its output reached {watch.largest:.3g}, which overflowed in the loss"

@@ -13,7 +13,7 @@ from handson.callbacks.base import CallbackList
 from handson.data.rows.batches import Batches
 from handson.state.history import History
 from handson.training.engines import Engine
-from handson.training.guard import Guard
+from handson.training.guard import Guard, check_counted
 from handson.training.pace import Ahead, Pace
 from handson.training.recording.record import NoRecord, Record
 
@@ -60,10 +60,13 @@ def run(
             if callbacks.step_interval:
                 callbacks.step_end(span.last - 1, logs)
             record.after_span(span, sums, engine, callbacks, history)
+        check_counted(sums, epoch, "training")
         model.age += 1
         with engine.averaged():
             if validation is not None and (epoch + 1) % validation_frequency == 0:
-                logs |= prefixed("val_", engine.job.report(engine.evaluate(validation)))
+                held_out = engine.evaluate(validation)
+                check_counted(held_out, epoch, "validation")
+                logs |= prefixed("val_", engine.job.report(held_out))
             if evaluate_training:
                 logs |= prefixed("train_", engine.job.report(engine.evaluate(training)))
             callbacks.epoch_end(epoch, logs)

@@ -10,7 +10,7 @@ from handson.callbacks.base import CallbackList
 from handson.state.history import History
 from handson.state.sums import Sums
 from handson.training.engines import Engine
-from handson.training.guard import Guard
+from handson.training.guard import Guard, check_counted
 from handson.training.preparation.job import Span
 
 if TYPE_CHECKING:
@@ -82,6 +82,7 @@ class Ahead:
             return 0
         self.pace.learn(steps * count, time.perf_counter() - started)
         for span, sums in zip(spans, found, strict=True):
+            check_counted(sums, span.epoch, "training")
             self.history.append(span.epoch, self.engine.job.report(sums))
         model.age += count
         self.callbacks.look(steps, self.engine.job.report(found[-1]))

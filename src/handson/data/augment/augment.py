@@ -57,6 +57,10 @@ class Augment(Noun):
         Target columns that swap in a mirror image; by default those that differ in 'left' and 'right'.
     value_range : (float, float), optional
         The range of pixel values, which changed images stay in; by default read off the training images.
+    units : 'pixels' or (float, float), optional
+        What keypoints are measured in: pixels, or the two values that the left and right (upper and lower) edges of an
+        image have, such as (-1, 1) or (0, 1). By default pixels, unless the targets show that they are something else:
+        then it must be said.
 
     Notes
     -----
@@ -87,6 +91,7 @@ class Augment(Noun):
         keypoints: Any = "auto",
         swaps: Sequence[Any] | None = None,
         value_range: Sequence[float] | None = None,
+        units: Any = None,
     ) -> None:
         self.horizontal_flip = probability("horizontal_flip", horizontal_flip)
         self.vertical_flip = probability("vertical_flip", vertical_flip)
@@ -99,6 +104,7 @@ class Augment(Noun):
         self.noise = float(noise)
         self.keypoints, self.swaps = keypoints, swaps
         self.value_range = value_range if value_range is None else pair("value_range", value_range)
+        self.units = points.check_units(units)
 
     @property
     def flips(self) -> bool:
@@ -111,7 +117,9 @@ class Augment(Noun):
         still = (self.rotation, self.translation, self.shear) == ((0.0, 0.0),) * 3
         return not still or (self.rescaling, self.stretch) != ((1.0, 1.0),) * 2
 
-    def bind(self, images: Data, target_columns: int, names: Sequence[str] | None) -> BoundAugment:
+    def bind(
+        self, images: Data, target_columns: int, names: Sequence[str] | None, targets: Data | None = None
+    ) -> BoundAugment:
         """This augmentation for one data set.
 
         Parameters
@@ -122,18 +130,24 @@ class Augment(Noun):
             The number of target columns; 0 for labels of classes.
         names : sequence of str, optional
             The names of the target columns.
+        targets : Tensor or MappedRows, optional
+            The training targets: keypoints that cannot be in the units that they are said to be in are refused.
 
         Raises
         ------
         HandsonError
-            When the inputs are no images, or when it is not clear which targets move along.
+            When the inputs are no images or have their channels first, when it is not clear which targets move along,
+            and when keypoints are in other units.
         """
         if images.dim() != 4:
             raise HandsonError(
                 f"Augment changes images of shape (n, height, width, channels); got inputs of "
                 f"shape {tuple(images.shape)}."
             )
+        _check_channels(tuple(images.shape))
         pairs, swaps = self._points(target_columns, names), self._swaps(target_columns, names)
+        if targets is not None and pairs and (self.flips or self.resamples):
+            points.check_inside(targets, pairs, (images.shape[2], images.shape[1]), self.units)
         return BoundAugment(self, pairs, swaps, _value_range(self, images))
 
     def _points(self, target_columns: int, names: Sequence[str] | None) -> points.Pairs:
@@ -213,13 +227,13 @@ class BoundAugment:
         if not (self.augment.flips or self.augment.resamples):
             return images, targets
         matrix, shift = affine_maps(self.augment, fraction, flips)
-        size = (images.shape[2], images.shape[1])
+        size, units = (images.shape[2], images.shape[1]), self.augment.units
         if self.augment.resamples:
             moved = resample(images, matrix, shift)
-            targets = move_keypoints(targets, self.pairs, matrix, shift, size)
+            targets = move_keypoints(targets, self.pairs, matrix, shift, size, units)
         else:
             moved = flip_images(images, *flips)
-            targets = flip_keypoints(targets, self.pairs, matrix, size)
+            targets = flip_keypoints(targets, self.pairs, matrix, size, units)
         return moved, swap_columns(targets, self.swaps, flips[0] ^ flips[1])
 
     def _shade(self, images: Tensor, fraction: Tensor, noise_key: words.Key, rows: Tensor) -> Tensor:
@@ -264,6 +278,17 @@ def affine_maps(augment: Augment, fraction: Tensor, flips: tuple[Tensor, Tensor]
 
 def _between(fraction: Tensor, low: float, high: float) -> Tensor:
     return low + (high - low) * fraction
+
+
+def _check_channels(shape: tuple[int, ...]) -> None:
+    """Raise for images whose channels come first: few, and then two sides of which neither is much longer."""
+    _, first, middle, last = shape
+    few = first <= 4 or 2 * first <= middle == last
+    if few and first < min(middle, last) and last > 4 and max(middle, last) <= 4 * min(middle, last):
+        raise HandsonError(
+            f"Augment changes images of shape (n, height, width, channels); inputs of shape {shape} look as if their "
+            f"channels came first, so that rows would be moved as columns. Give numpy.moveaxis(x, 1, -1)."
+        )
 
 
 def _value_range(augment: Augment, images: Data) -> tuple[float, float]:

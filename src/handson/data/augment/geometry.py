@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from handson.data.reading.keypoints import Pairs
+from handson.data.reading import keypoints as points
 
 
 def resample(images: Tensor, matrix: Tensor, shift: Tensor) -> Tensor:
@@ -32,42 +32,51 @@ def flip_images(images: Tensor, horizontal: Tensor, vertical: Tensor) -> Tensor:
     return torch.where(vertical.view(-1, 1, 1, 1), images.flip(1), images)
 
 
-def move_keypoints(targets: Tensor, pairs: Pairs, matrix: Tensor, shift: Tensor, size: tuple[int, int]) -> Tensor:
+def move_keypoints(
+    targets: Tensor, pairs: points.Pairs, matrix: Tensor, shift: Tensor, size: tuple[int, int], units: Any = None
+) -> Tensor:
     """Targets with the keypoints moved like the image; a point that leaves the frame becomes NaN.
 
     Parameters
     ----------
     targets : Tensor, shape (n, columns)
-        In pixels.
+        In `units`.
     pairs : list of (int, int)
         The positions of the x and y columns.
     matrix, shift : Tensor
-        From `affine_maps`.
+        From `affine_maps`, in pixels.
     size : (int, int)
         Width and height of the images.
+    units : 'pixels' or (float, float), optional
+        As in `Augment`.
     """
     if not pairs:
         return targets
     columns = constant(tuple(pairs), targets.device, torch.int64)
-    frame = constant(size, targets.device, targets.dtype)
-    moved = (targets[:, columns] - frame / 2) @ matrix.transpose(1, 2) + shift[:, None, :] + frame / 2
-    inside = ((moved >= 0) & (moved <= frame)).all(2, keepdim=True)
+    low, high = (constant(edge, targets.device, targets.dtype) for edge in points.edges(units, size))
+    centre, pixel = (low + high) / 2, (high - low) / constant(size, targets.device, targets.dtype)
+    moved = ((targets[:, columns] - centre) / pixel) @ matrix.transpose(1, 2) + shift[:, None, :]
+    moved = moved * pixel + centre
+    inside = ((moved >= low) & (moved <= high)).all(2, keepdim=True)
     moved = torch.where(inside, moved, torch.nan)
     return targets.clone().index_copy_(1, columns.flatten(), moved.flatten(1))
 
 
-def flip_keypoints(targets: Tensor, pairs: Pairs, matrix: Tensor, size: tuple[int, int]) -> Tensor:
+def flip_keypoints(
+    targets: Tensor, pairs: points.Pairs, matrix: Tensor, size: tuple[int, int], units: Any = None
+) -> Tensor:
     """Targets with the keypoints mirrored like the image, x and y each by itself: one may be missing."""
     if not pairs:
         return targets
     columns = constant(tuple(pairs), targets.device, torch.int64)
-    centre = constant(size, targets.device, targets.dtype) / 2
+    low, high = (constant(edge, targets.device, targets.dtype) for edge in points.edges(units, size))
+    centre = (low + high) / 2
     signs = torch.diagonal(matrix, dim1=1, dim2=2)[:, None, :]
     moved = (targets[:, columns] - centre) * signs + centre
     return targets.clone().index_copy_(1, columns.flatten(), moved.flatten(1))
 
 
-def swap_columns(targets: Tensor, swaps: Pairs, mirrored: Tensor) -> Tensor:
+def swap_columns(targets: Tensor, swaps: points.Pairs, mirrored: Tensor) -> Tensor:
     """Targets with the columns of the two sides swapped in the rows that are mirrored."""
     if not swaps:
         return targets

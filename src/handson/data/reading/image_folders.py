@@ -1,30 +1,29 @@
-"""Folders of images: their sizes are read from the headers before anything is decoded."""
+"""Folders of images: every file is read, left out and counted, or refused; sizes are known before decoding."""
 
 from __future__ import annotations
 
-import warnings
+from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from handson.core.errors import HandsonError
-from handson.data.reading.damage import reading
 from handson.data.reading.dataset import Dataset
+from handson.data.reading.image_files import IMAGES, MOST_PIXELS, Header, read_header, read_pixels
+from handson.data.reading.image_tree import Found, find_images
+from handson.data.rows.free_memory import free_memory
 
-IMAGES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".bmp": "BMP", ".gif": "GIF", ".tif": "TIFF", ".tiff": "TIFF",
-          ".webp": "WEBP"}  # fmt: skip
-FORMATS, IMAGE = sorted(set(IMAGES.values())), "an image that can be read"
-# Larger images than this are refused before they are decoded.
-MOST_PIXELS = 50_000_000
 # All images of a folder together are kept in memory; more than this fits into few.
 MOST_BYTES = 1 << 34
+# Images that take more than this, and so many times as much as their files, were made to fill the memory.
+MOST_UNASKED, MOST_TIMES = 1 << 27, 100
 
 
 def read_folder(path: Path, image_shape: Sequence[int] | None = None) -> Dataset:
-    """Images in a folder; its subfolders, if it has some, are the classes.
+    """Images in a folder; its subfolders, if images are in them, are the classes.
 
     Parameters
     ----------
@@ -36,96 +35,127 @@ def read_folder(path: Path, image_shape: Sequence[int] | None = None) -> Dataset
     Returns
     -------
     Dataset
-        Images as uint8; as float32 where they are of 16 or more bits, such as those of telescopes.
+        Images as uint8; as float32 where they are of 16 or more bits, such as those of telescopes. The notes say how
+        many were read, what was done to them, and what was left out.
 
     Raises
     ------
     HandsonError
-        For a folder without images, images of different sizes (say image_shape), and files that are no images.
+        For a folder without images, images of different sizes (say image_shape), files that are no images, links that
+        lead out of the folder, and images that would fill the memory.
+
+    Notes
+    -----
+    Photographs are turned as their EXIF says, and transparency is put on white. Of several frames the first is read.
     """
-    folders = sorted(entry for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith("."))
-    found = [(file, label) for label, folder in enumerate(folders) for file in _image_files(folder)]
-    found = found or [(file, -1) for file in _image_files(path)]
-    if not found:
-        raise HandsonError(f"{path} holds no images ({', '.join(sorted(IMAGES))}), nor do its subfolders.")
-    files, labels = [file for file, _ in found], np.array([label for _, label in found], np.int64)
-    _check_total(files, image_shape)
-    images = _stack(files, [_read_image(file, image_shape) for file in files])
-    known = [folder.name for folder in folders] if labels.max() >= 0 else None
-    names = np.array([str(file.relative_to(path)) for file in files])
-    return Dataset(images, labels if known else None, [], ["class"] if known else [], known, None, names, str(path))
-
-
-def _check_total(files: list[Path], image_shape: Sequence[int] | None) -> None:
-    """Raise, before anything is decoded, unless the first image, as often as there are files, fits into memory."""
-    from PIL import Image
-
-    # One that Pillow finds too large is refused, with its name, when it is read.
-    with reading(files[0], IMAGE), warnings.catch_warnings(), suppress(Image.DecompressionBombError):
-        warnings.simplefilter("ignore")
-        size = 0
-        with Image.open(files[0], formats=FORMATS) as image:
-            height, width = (image.height, image.width) if image_shape is None else image_shape
-            size = len(files) * height * width * len(image.getbands())
-    if size > MOST_BYTES:
+    found = find_images(path)
+    if not found.files:
         raise HandsonError(
-            f"{files[0].parent} holds {len(files):,} images of {height}x{width}, more than {MOST_BYTES >> 30} GiB "
-            f"together. Say image_shape=(height, width) to make them smaller."
+            f"{path} holds no images ({', '.join(sorted(IMAGES))}), nor do its subfolders."
+            f"{_left_out(found, ' Left out')}"
+        )
+    headers = [read_header(file) for file in found.files]
+    shape = _checked_shape(path, image_shape, headers)
+    _check_alike(found.files, headers, asked=image_shape is not None)
+    _check_total(path, found.files, headers, shape, asked=image_shape is not None)
+    images = _read(found.files, headers, shape)
+    labels = None if found.labels is None else np.array(found.labels, np.int64)
+    names = np.array([file.relative_to(path).as_posix() for file in found.files])
+    target_names = [] if labels is None else ["class"]
+    return Dataset(images, labels, [], target_names, found.classes, None, names, str(path), [_summary(found, headers)])
+
+
+def _read(files: list[Path], headers: list[Header], shape: tuple[int, int]) -> np.ndarray:
+    """All images as one array; grey ones among coloured ones become coloured."""
+    channels = max(header.channels for header in headers)
+    images = np.empty((len(files), *shape, channels), np.float32 if headers[0].deep else np.uint8)
+    for image, file, header in zip(images, files, headers, strict=True):
+        pixels = read_pixels(file, None if (header.height, header.width) == shape else shape)
+        if pixels.shape[:2] != shape:
+            raise HandsonError(f"{file} is not an image that can be read: its size is not the one it declares.")
+        image[...] = pixels
+    return images
+
+
+def _checked_shape(path: Path, image_shape: Any, headers: list[Header]) -> tuple[int, int]:
+    """The height and width that the images get."""
+    if image_shape is None:
+        return headers[0].height, headers[0].width
+    sides = list(image_shape) if isinstance(image_shape, (list, tuple, np.ndarray)) else []
+    whole = len(sides) == 2 and all(isinstance(side, Integral) and not isinstance(side, bool) for side in sides)
+    if not whole or min(sides) < 1:
+        raise HandsonError(
+            f"image_shape is (height, width), two whole numbers of at least 1; got {image_shape!r}. "
+            f"{_sizes(path, headers)}"
+        )
+    if sides[0] * sides[1] > MOST_PIXELS:
+        raise HandsonError(
+            f"image_shape={tuple(sides)} is more than {MOST_PIXELS:,} pixels for each image. {_sizes(path, headers)}"
+        )
+    return int(sides[0]), int(sides[1])
+
+
+def _counted_sizes(headers: list[Header], most: int = 4) -> str:
+    """The sizes of images, the most frequent first."""
+    sizes = Counter((header.height, header.width) for header in headers).most_common()
+    shown = ", ".join(f"{height}x{width} ({count})" for (height, width), count in sizes[:most])
+    return shown if len(sizes) <= most else f"{shown} and {len(sizes) - most} sizes more"
+
+
+def _sizes(path: Path, headers: list[Header]) -> str:
+    height, width = Counter((header.height, header.width) for header in headers).most_common(1)[0][0]
+    return f"The images in {path} are {_counted_sizes(headers)}: leave it out, or say image_shape=({height}, {width})."
+
+
+def _check_total(path: Path, files: list[Path], headers: list[Header], shape: tuple[int, int], asked: bool) -> None:
+    """Raise, before anything is decoded, unless all images together fit into memory; bombs are read if asked for."""
+    channels, width = max(header.channels for header in headers), 4 if headers[0].deep else 1
+    size = len(files) * shape[0] * shape[1] * channels * width
+    free = free_memory()
+    most = MOST_BYTES if free is None else min(MOST_BYTES, free)
+    if size > most:
+        raise HandsonError(
+            f"{path} holds {len(files):,} images of {_counted_sizes(headers)}; at {shape[0]}x{shape[1]} they take "
+            f"{size:,} bytes, more than the {most:,} there may be. Say image_shape=(height, width), a smaller one."
+        )
+    stored = sum(file.stat().st_size for file in files)
+    if not asked and size > max(MOST_UNASKED, MOST_TIMES * stored):
+        raise HandsonError(
+            f"{path} holds {len(files):,} images in {stored:,} bytes, which are unpacked to {size:,}: "
+            f"{_counted_sizes(headers)}. Say image_shape=(256, 256), or another size, if they are what you want."
         )
 
 
-def _image_files(folder: Path) -> list[Path]:
-    return sorted(file for file in folder.iterdir() if file.suffix.lower() in IMAGES and file.is_file())
-
-
-def _stack(files: list[Path], images: list[np.ndarray]) -> np.ndarray:
-    """Images of one size and type as one array; grey ones among coloured ones become coloured."""
-    channels = max(image.shape[2] for image in images)
-    images = [np.repeat(image, channels, 2) if image.shape[2] < channels else image for image in images]
-    first = images[0]
-    for file, image in zip(files, images, strict=True):
-        if image.shape != first.shape:
+def _check_alike(files: list[Path], headers: list[Header], asked: bool) -> None:
+    """Raise unless all images have one size, or are brought to one, and one range of values."""
+    first = headers[0]
+    for file, header in zip(files, headers, strict=True):
+        if not asked and (header.height, header.width) != (first.height, first.width):
             raise HandsonError(
-                f"{file} is {image.shape[0]}x{image.shape[1]}, and {files[0].name} {first.shape[0]}x"
-                f"{first.shape[1]}. Say image_shape=(height, width) to bring all to one size."
+                f"{file} is {header.height}x{header.width}, and {files[0].name} {first.height}x{first.width}. Say "
+                f"image_shape=(height, width) to bring all to one size. Found: {_counted_sizes(headers)}."
             )
-        if image.dtype != first.dtype:
+        if header.deep != first.deep:
             raise HandsonError(
                 f"{file} and {files[0].name} have different ranges of values: one has 8 bits in a pixel, the other "
                 f"more. Bring all to one kind."
             )
-    return np.stack(images)
 
 
-def _read_image(file: Path, image_shape: Sequence[int] | None) -> np.ndarray:
-    from PIL import Image
-
-    try:
-        picture = _decode(file, image_shape)
-    except Image.DecompressionBombError as error:
-        raise HandsonError(f"{file} is not an image that can be read: {error}") from None
-    array = np.asarray(picture)
-    return array[..., None] if array.ndim == 2 else array
+def _summary(found: Found, headers: list[Header]) -> str:
+    """One line: what was read, what was done to it, and what was left out."""
+    classes = "" if found.classes is None else f" of {_plural(len(found.classes), 'class', 'classes')}"
+    line = f"read {_plural(len(headers), 'image', 'images')}{classes}"
+    done = Counter(remark for header in headers for remark in header.remarks)
+    remarks = "".join(f", {count} {remark}" for remark, count in done.items())
+    return line + remarks + _left_out(found, "; left out")
 
 
-def _decode(file: Path, image_shape: Sequence[int] | None) -> Any:
-    from PIL import Image
-
-    with reading(file, IMAGE), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        with Image.open(file, formats=FORMATS) as image:
-            if image.width * image.height > MOST_PIXELS:
-                raise HandsonError(
-                    f"{file} has {image.width}x{image.height} pixels; more than {MOST_PIXELS:,} are refused."
-                )
-            picture = image.convert(_plain_mode(image.mode))
-            if image_shape is None:
-                return picture
-            return picture.resize((int(image_shape[1]), int(image_shape[0])), Image.Resampling.BILINEAR)
+def _plural(count: int, one: str, many: str) -> str:
+    return f"{count:,} {one if count == 1 else many}"
 
 
-def _plain_mode(mode: str) -> str:
-    """The mode of Pillow that keeps the pixels' values: grey of 8 bits, floats for more, or colours."""
-    if mode.startswith(("I", "F")):
-        return "F"
-    return "L" if mode in ("1", "L", "LA", "La") else "RGB"
+def _left_out(found: Found, start: str) -> str:
+    if not found.left:
+        return ""
+    return f"{start}: " + ", ".join(f"{count:,} {what}" for what, count in found.left.items()) + "."

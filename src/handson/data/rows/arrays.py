@@ -13,6 +13,7 @@ from torch import Tensor
 
 from handson.core.errors import HandsonError, listing, nearest
 from handson.data.rows.mapped import LEAST_BYTES, Data, MappedRows, is_mapped, pieces
+from handson.data.rows.masked import masked_as_missing
 
 
 def columns_of(data: Any) -> list[str] | None:
@@ -100,7 +101,8 @@ def as_tensor(data: Any, what: str) -> Tensor:
     Parameters
     ----------
     data : array, tensor, DataFrame, Series or nested list
-        Numbers. NumPy arrays are shared, not copied, and must not change while they are used.
+        Numbers. NumPy arrays are shared, not copied, and must not change while they are used. What is masked becomes
+        NaN.
     what : str
         How to call it in an error.
 
@@ -124,6 +126,7 @@ def as_rows(data: Any, what: str) -> Data:
     """Like `as_tensor`, but large memory-mapped arrays stay in their files."""
     if isinstance(data, MappedRows):
         return data
+    data = masked_as_missing(data)
     if is_mapped(data) and data.size * 4 > LEAST_BYTES:
         array = _as_numpy(data, what)
         return MappedRows(array, what) if is_mapped(array) else as_tensor(array, what)
@@ -131,7 +134,8 @@ def as_rows(data: Any, what: str) -> Data:
 
 
 def as_labels(data: Any, what: str) -> Data:
-    """Integer labels as int64, with -1 where they are missing (NaN); fractions are an error."""
+    """Integer labels as int64, with -1 where they are missing (NaN or masked); fractions are an error."""
+    data = masked_as_missing(data)
     rows = as_rows(data, what) if is_mapped(data) or isinstance(data, MappedRows) else None
     if not isinstance(rows, MappedRows):
         return _whole(_checked(data, what), what)
@@ -154,7 +158,8 @@ def _whole(values: Tensor, what: str, first: int = 0) -> Tensor:
 
 
 def _checked(data: Any, what: str) -> Tensor:
-    """The data as a tensor of real numbers with rows."""
+    """The data as a tensor of real numbers with rows; what is masked is NaN."""
+    data = masked_as_missing(data)
     if not isinstance(data, Tensor):
         return _from_numpy(_as_numpy(data, what))
     if data.is_complex():

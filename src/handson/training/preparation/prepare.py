@@ -13,6 +13,7 @@ from handson.core.errors import HandsonError
 from handson.data.rows import arrays
 from handson.data.rows.batches import Batches
 from handson.data.rows.mapped import Data, MappedRows, pieces
+from handson.data.rows.masked import masked_as_missing
 from handson.data.rows.scaling import fit_scaling
 from handson.data.rows.split import split
 from handson.layers.base import Layer
@@ -66,7 +67,8 @@ def prepare_rows(
     model.ensure_built(inputs)
     outputs = model.probe(inputs[:PROBE_ROWS])
     contract.check_outputs(outputs, model, model.loss)
-    raw = y if isinstance(y, (Tensor, MappedRows)) or hasattr(y, "iloc") else np.asarray(y)
+    raw = masked_as_missing(y)
+    raw = raw if isinstance(raw, (Tensor, MappedRows)) or hasattr(raw, "iloc") else np.asarray(raw)
     arrays.check_rows(inputs, {"targets": raw})
     targets, masked = contract.prepare_targets(raw, model.loss, outputs, arrays.columns_of(y))
     contract.check_metrics(model.metrics, model.loss, targets, outputs)
