@@ -140,7 +140,7 @@ def test_a_file_of_keras_for_another_net_names_every_layer(keras, tmp_path):
     before = ours.get_weights()
     with pytest.raises(
         HandsonError,
-        match=r"dense_2: its shapes are \(4, 7\), \(7,\), those in the file \(4, 2\), \(2,\). Load what fits",
+        match=r"dense_1: its shapes are \(4, 7\), \(7,\), those in the file \(4, 2\), \(2,\). Load what fits",
     ):
         ours.load_weights(tmp_path / "a.weights.h5")
     assert same(ours.get_weights(), before)
@@ -198,11 +198,11 @@ def test_a_safetensors_file_has_the_names_of_layers_and_weights(tmp_path):
     tensors = load_file(tmp_path / "a.safetensors")
     assert set(tensors) == {
         f"{layer}.{name}" for layer, names in {
-            "lstm_1": ["kernel", "recurrent_kernel", "bias"], "lstm_2": ["kernel", "recurrent_kernel", "bias"],
-            "dense_1": ["kernel", "bias"],
+            "lstm": ["kernel", "recurrent_kernel", "bias"], "lstm_1": ["kernel", "recurrent_kernel", "bias"],
+            "dense": ["kernel", "bias"],
         }.items() for name in names
     }  # fmt: skip
-    np.testing.assert_array_equal(tensors["dense_1.kernel"], net.get_layer("dense_1").get_weights()[0])
+    np.testing.assert_array_equal(tensors["dense.kernel"], net.get_layer("dense").get_weights()[0])
 
 
 def test_loaded_weights_are_not_drawn_again_by_a_seed(tmp_path):
@@ -254,7 +254,7 @@ def test_what_was_left_out_is_printed(tmp_path, capsys):
 def test_mismatching_shapes_can_be_skipped_by_position(tmp_path):
     Sequential([Dense(4, input_dim=3), Dense(2)], seed=0).save_weights(tmp_path / "w.h5")
     net = Sequential([Dense(4, input_dim=3), Dense(7)], seed=1)
-    assert list(net.load_weights(tmp_path / "w.h5", skip_mismatch=True)) == ["dense_2"]
+    assert list(net.load_weights(tmp_path / "w.h5", skip_mismatch=True)) == ["dense_1"]
 
 
 @pytest.mark.parametrize("suffix", [".h5", ".safetensors"])

@@ -37,11 +37,37 @@ def test_input_shape_input_dim_input_and_data_build_the_same_net():
 
 def test_layers_are_numbered_by_kind_and_reached_by_name():
     net = Sequential([Conv2D(2, 3, input_shape=(9, 9, 1)), Conv2D(2, 3), Flatten(), Dense(3), Dense(1, name="out")])
-    assert [layer.name for layer in net.layers] == ["conv2d_1", "conv2d_2", "flatten_1", "dense_1", "out"]
+    assert [layer.name for layer in net.layers] == ["conv2d", "conv2d_1", "flatten", "dense", "out"]
     assert net.get_layer("out") is net.layers[-1]
-    assert net.get_layer(index=0) is net.get_layer("conv2d_1")
-    with pytest.raises(HandsonError, match="no layer is called 'conv2d'. Did you mean 'conv2d_1' or 'conv2d_2'"):
-        net.get_layer("conv2d")
+    assert net.get_layer(index=0) is net.get_layer("conv2d")
+    with pytest.raises(HandsonError, match="no layer is called 'conv2d_2'. Did you mean 'conv2d_1' or 'conv2d'"):
+        net.get_layer("conv2d_2")
+
+
+def test_layers_have_the_names_that_keras_gives_them(keras):
+    kinds = ["Conv2D", "BatchNormalization", "ReLU", "MaxPooling2D", "Conv2D", "GlobalAveragePooling2D", "Dense"]
+    kinds += ["LeakyReLU", "Dropout", "Dense", "Dropout", "Dense"]
+
+    def names(layers, sequential, shape):
+        given = {"Conv2D": (2, 3), "Dense": (3,), "Dropout": (0.5,)}
+        return [
+            layer.name for layer in sequential([shape, *(getattr(layers, k)(*given.get(k, ())) for k in kinds)]).layers
+        ]
+
+    kinds = [kind for kind in kinds if hasattr(handson.layers, kind)]
+    keras.backend.clear_session()
+    expected = names(keras.layers, keras.Sequential, keras.Input((9, 9, 1)))
+    # The second net counts from the first on in Keras, from its own beginning here.
+    assert names(handson.layers, Sequential, Input((9, 9, 1))) == expected
+    assert names(handson.layers, Sequential, Input((9, 9, 1))) == expected
+
+
+def test_names_go_on_after_pop_and_beside_given_ones():
+    net = Sequential([Dense(2, input_dim=2), Dense(2, name="dense_1"), Dense(2)])
+    assert [layer.name for layer in net.layers] == ["dense", "dense_1", "dense_2"]
+    net.pop()
+    net.add(Dense(1))
+    assert net.layers[-1].name == "dense_2"
 
 
 def test_a_name_of_a_method_can_be_a_layer():
@@ -59,7 +85,7 @@ def test_two_layers_of_one_name_are_refused():
 def test_any_torch_module_is_a_layer():
     net = Sequential([nn.Conv2d(1, 4, 3), nn.ReLU(), Flatten(), nn.LazyLinear(5), Dense(1)])
     assert net.predict(np.zeros((2, 8, 8, 1), np.float32)).shape == (2, 1)
-    assert [layer.name for layer in net.layers] == ["conv2d_1", "re_lu_1", "flatten_1", "lazy_linear_1", "dense_1"]
+    assert [layer.name for layer in net.layers] == ["conv2d", "re_lu", "flatten", "lazy_linear", "dense"]
 
 
 def test_model_wraps_any_module_and_trains_it(rng):
@@ -127,7 +153,7 @@ def test_count_params_counts_buffers_too_and_summary_separates_them(capsys):
 def test_a_net_is_a_torch_module():
     net = small()
     assert isinstance(net, nn.Module)
-    assert set(net.state_dict()) == {"dense_1.kernel", "dense_1.bias", "dense_2.kernel", "dense_2.bias"}
+    assert set(net.state_dict()) == {"dense.kernel", "dense.bias", "dense_1.kernel", "dense_1.bias"}
     assert net(torch.zeros(2, 3)).shape == (2, 1)
 
 
