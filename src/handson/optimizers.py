@@ -123,10 +123,12 @@ class Optimizer(Noun):
             When it is another net's.
         """
         held_by = None if self._owner is None else self._owner()
-        if held_by is not None and held_by is not owner and self.iterations:
+        # A copy has no owner yet. A net that is gone was one: what the optimizer remembers is about its weights.
+        if self.iterations and self._owner is not None and held_by is not owner:
+            name = "another net" if held_by is None else f"another net, {held_by.name!r},"
             raise HandsonError(
-                f"this {type(self).__name__} has trained another net, {held_by.name!r}, and remembers its gradients. "
-                f"Give each net an optimizer of its own."
+                f"this {type(self).__name__} has trained {name} and remembers its gradients. Give each net an "
+                f"optimizer of its own: {type(self).__name__}.from_config(optimizer.get_config()) makes one like it."
             )
         self._owner = weakref.ref(owner)
 
@@ -182,7 +184,7 @@ class Optimizer(Noun):
     def value(self, name: str, position: Position) -> float:
         """A hyper-parameter at a position: its number, or its schedule's value there."""
         setting = self._rate if name == "learning_rate" else getattr(self, name)
-        return setting.at(position) if isinstance(setting, Schedule) else float(setting)
+        return float(setting.at(position) if isinstance(setting, Schedule) else setting)
 
     def clip(self, gradients: Tensors) -> None:
         """Bound the gradients in place, as the arguments say."""
@@ -215,9 +217,15 @@ def laid_out(tensor: Tensor, weight: Tensor) -> Tensor:
 
 def _hyperparameter(name: str, value: Any) -> float | Schedule:
     value = schedules.get(value)
-    if not isinstance(value, Schedule) and not value >= 0:
-        raise HandsonError(f"{name} is a number that is not negative, or a schedule; got {value}.")
-    return value
+    if isinstance(value, Schedule):
+        return value
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = -1.0
+    if not number >= 0:
+        raise HandsonError(f"{name} is a number that is not negative, or a schedule; got {value!r}.")
+    return number
 
 
 @registry.register

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from handson import console
 from handson.callbacks.base import Callback, Logs, Monitoring
 from handson.errors import whole
 from handson.registry import register
@@ -79,15 +80,17 @@ class EarlyStopping(Monitoring):
                 self.best_weights = {name: weight.detach().clone() for name, weight in weights.items()}
             if self.baseline is None or self.improved(value, self.baseline):
                 self.wait = 0
-        elif self.wait >= self.patience:
+        elif self.wait >= self.patience and epoch > 0:  # as in Keras, never after the first epoch
             self.stopped_epoch = epoch
             self.model.stop_training = True
 
     def on_train_end(self, logs: Logs | None = None) -> None:
         if self.stopped_epoch and self.verbose:
-            self.model.tell(
+            never = self.best is None
+            best = "it was never a number" if never else f"best {self.best:.5g} in epoch {self.best_epoch + 1}"
+            console.say(
                 f"EarlyStopping: epoch {self.stopped_epoch + 1}: {self.watched} has not improved for {self.wait} "
-                f"epochs; best {self.best:.5g} in epoch {self.best_epoch + 1}."
+                f"epochs; {best}."
             )
         if self.best_weights is not None:
             weights = named_weights(self.model)
@@ -95,7 +98,7 @@ class EarlyStopping(Monitoring):
                 for name, value in self.best_weights.items():
                     weights[name].copy_(value)
             if self.verbose:
-                self.model.tell(f"EarlyStopping: the weights are those of the best epoch, {self.best_epoch + 1}.")
+                console.say(f"EarlyStopping: the weights are those of the best epoch, {self.best_epoch + 1}.")
 
     def state(self) -> dict[str, Any]:
         names = ("best", "best_epoch", "wait", "stopped_epoch")

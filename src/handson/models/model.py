@@ -20,6 +20,7 @@ from handson.models.device import default_device
 from handson.optimizers import Optimizer
 from handson.randomness.keys import check_seed, fresh_seed
 from handson.summary import Row, table
+from handson.training.forked import check_threads
 from handson.training.history import History
 from handson.training.precision import check_precision
 from handson.training.state import named_weights
@@ -60,7 +61,6 @@ class Model(nn.Module):
         self.seed = None if seed is None else check_seed(seed)
         self.age, self.stop_training, self.compiled = 0, False, False
         self.history: History | None = None
-        self.verbose: Any = 0
         self.optimizer: Optimizer
         self.loss: losses.Loss
         self.scale_inputs = self.scale_targets = None
@@ -114,7 +114,7 @@ class Model(nn.Module):
         """The compiled metrics."""
         if self._metrics is None:
             outputs = self.output_shape[-1] if self.output_shape else None
-            self._metrics = [metrics_of.get(entry, self.loss, outputs) for entry in self.metric_identifiers]
+            self._metrics = metrics_of.several(self.metric_identifiers, self.loss, outputs)
         return self._metrics
 
     def ensure_built(self, inputs: Data) -> None:
@@ -239,17 +239,30 @@ class Model(nn.Module):
             raise HandsonError("compile needs a loss, such as loss='mse'.")
         self.precision = check_precision(precision)
         self.loss = losses.get(loss)
-        self.optimizer = optimizers.get(optimizer)
-        self.optimizer.claim(self)
+        chosen = optimizers.get(optimizer)
+        chosen.claim(self)
+        self.optimizer = chosen
         given = [] if metrics is None else list(metrics) if isinstance(metrics, (list, tuple)) else [metrics]
         self.metric_identifiers, self._metrics = given, None
-        [metrics_of.get(entry, self.loss) for entry in given]  # unknown names are an error now, not in fit
+        metrics_of.several(given, self.loss)  # unknown names are an error now, not in fit
         self.compiled = True
         if (scale_inputs, scale_targets) != (self.scale_inputs, self.scale_targets):
             self.scale_inputs, self.scale_targets = scale_inputs, scale_targets
             self.input_scaling = self.target_scaling = None
 
-    def _need_compiled(self, verb: str) -> None:
+    def _check_own(self, verb: str, *steps: str) -> None:
+        """Raise where this verb could not do what a subclass defines, or would hang."""
+        check_threads()
+        for name in steps:
+            if hasattr(type(self), name):
+                raise HandsonError(
+                    f"{type(self).__name__} defines {name}, which {verb} does not call yet: it would be ignored. Steps "
+                    f"of one's own come with a later version; until then give the loss as a function of (y_true, "
+                    f"y_pred) to compile, or write the loop over batches yourself: the net is a torch.nn.Module."
+                )
+
+    def _need_verb(self, verb: str, *steps: str) -> None:
+        self._check_own(verb, *steps)
         if not self.compiled:
             raise HandsonError(f"{verb} needs a compiled net: call compile(optimizer='adam', loss=...) first.")
 
@@ -264,7 +277,7 @@ class Model(nn.Module):
         validation_split: float = 0.0,
         validation_data: Any = None,
         shuffle: bool = True,
-        class_weight: dict[Any, float] | None = None,
+        class_weight: Any = None,
         sample_weight: Any = None,
         initial_epoch: int = 0,
         validation_batch_size: int | None = None,
@@ -305,9 +318,10 @@ class Model(nn.Module):
         shuffle : bool
             Whether every epoch has an order of its own.
         class_weight : dict of int to float, optional
-            A weight for each class.
+            A weight for each class; a sequence has one for each class, from 0 on.
         sample_weight : array, shape (n,), optional
-            A weight for each row.
+            A weight for each row. Like `class_weight` it applies to rows that train: rows of `validation_split` count
+            alike, those of `validation_data` as its third part says.
         initial_epoch : int
             The epoch to start from, when a training goes on.
         validation_batch_size : int, optional
@@ -353,7 +367,7 @@ class Model(nn.Module):
         SystemExit
             With status 75, after SIGTERM, SIGUSR1 or Ctrl-C have stopped a recorded training and it was saved.
         """
-        self._need_compiled("fit")
+        self._need_verb("fit", "train_step", "compute_loss", "test_step")
         from handson.training.fit import Arguments, fit
 
         names = {name: value for name, value in locals().items() if name in Arguments.__dataclass_fields__}
@@ -366,25 +380,41 @@ class Model(nn.Module):
         batch_size: int | None = None,
         verbose: Any = 0,
         sample_weight: Any = None,
+        callbacks: Any = None,
         *,
         return_dict: bool = False,
     ) -> Any:
         """Loss and metrics in evaluation mode: exact means over all rows.
+
+        Parameters
+        ----------
+        x, y : arrays
+            Inputs and targets, as in `fit`.
+        batch_size : int, optional
+            Rows at a time; the results do not depend on it beyond rounding.
+        verbose : {0, 1, 2}
+            1 and 2 print the results.
+        sample_weight : array, shape (n,), optional
+            A weight for each row in the loss.
+        callbacks : list of Callback, optional
+            Their `on_test_...` are called.
+        return_dict : bool
+            Whether a dictionary is returned.
 
         Returns
         -------
         float, list of float or dict
             The loss; with metrics a list of the loss and the metrics; with `return_dict` a dictionary by name.
         """
-        self._need_compiled("evaluate")
+        self._need_verb("evaluate", "test_step", "compute_loss")
         from handson.training.fit import evaluate
 
-        means = evaluate(self, x, y, batch_size, sample_weight)
+        means = evaluate(self, x, y, batch_size, sample_weight, callbacks)
         if verbose in (1, 2):
             console.say("  ".join(f"{name} {value:.5g}" for name, value in means.items()))
         return means if return_dict else list(means.values()) if self.metrics else means["loss"]
 
-    def predict(self, x: Any, batch_size: int | None = None, verbose: Any = 0) -> np.ndarray:
+    def predict(self, x: Any, batch_size: int | None = None, verbose: Any = 0, callbacks: Any = None) -> np.ndarray:
         """The outputs for some inputs, in the units of the targets.
 
         Parameters
@@ -395,14 +425,17 @@ class Model(nn.Module):
             Rows at a time; the outputs do not depend on it beyond rounding.
         verbose : int
             Ignored: predictions are not chatty.
+        callbacks : list of Callback, optional
+            Their `on_predict_...` are called.
 
         Returns
         -------
         ndarray of float32, shape (n, ...)
         """
+        self._check_own("predict", "predict_step")
         from handson.training.fit import predict
 
-        return predict(self, x, batch_size)
+        return predict(self, x, batch_size, callbacks)
 
     def train_on_batch(
         self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None, *, return_dict: bool = False
@@ -414,7 +447,7 @@ class Model(nn.Module):
         float, list of float or dict
             The loss before the step; with metrics a list of the loss and the metrics.
         """
-        self._need_compiled("train_on_batch")
+        self._need_verb("train_on_batch", "train_step", "compute_loss")
         from handson.training.fit import train_on_batch
 
         means = train_on_batch(self, x, y, sample_weight, class_weight)
@@ -480,11 +513,6 @@ class Model(nn.Module):
         for layer, reason in skipped.items():
             console.say(f"load_weights: {layer} left as it is: {reason}")
         return skipped
-
-    def tell(self, text: str) -> None:
-        """Print what was decided or noticed, unless the training is silent."""
-        if self.verbose:
-            console.say(text)
 
     def untouched(self) -> bool:
         """Whether nothing has changed the weights since they were drawn."""

@@ -7,11 +7,12 @@ whose ends nobody looks may run several at once.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from handson.callbacks.base import CallbackList
-from handson.data.batches import Batches
+from handson.callbacks.calls import CallbackList
 from handson.training.engines import Engine
+from handson.training.evaluation import Evaluation
 from handson.training.guard import Guard
 from handson.training.history import History
 from handson.training.pace import Ahead, Pace
@@ -27,15 +28,16 @@ def run(
     callbacks: CallbackList,
     history: History,
     epochs: range,
-    validation: Batches | None,
+    validation: Evaluation | None,
     validation_frequency: int,
     evaluate_training: bool,
     on_nan: str,
+    tell: Callable[[str], None],
     record: Record | NoRecord,
 ) -> History:
     """Train for a range of epochs; see `Model.fit` for what the arguments mean."""
     training = engine.job.batches
-    guard, pace = Guard(engine, on_nan, model.tell), Pace(callbacks)
+    guard, pace = Guard(engine, on_nan, tell), Pace(callbacks)
     model.stop_training = False
     callbacks.train_begin()
     remaining = record.begin_at(epochs, engine, callbacks, history)
@@ -63,7 +65,7 @@ def run(
         model.age += 1
         with engine.averaged():
             if validation is not None and (epoch + 1) % validation_frequency == 0:
-                logs |= prefixed("val_", engine.job.report(engine.evaluate(validation)))
+                logs |= prefixed("val_", validation())
             if evaluate_training:
                 logs |= prefixed("train_", engine.job.report(engine.evaluate(training)))
             callbacks.epoch_end(epoch, logs)
