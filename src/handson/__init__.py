@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from handson import forked as forked  # it must be there before a fork
 from handson.lazy import lazy
 
 if TYPE_CHECKING:

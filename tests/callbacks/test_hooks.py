@@ -15,8 +15,8 @@ def recorder(base, calls, hooks=OF_KERAS):
     """A callback that notes every call: the hook, its number and the names of its logs."""
 
     def note(hook):
-        def call(self, *arguments):
-            *number, logs = arguments
+        def call(self, *arguments, **named):
+            *number, logs = *arguments, *named.values()
             calls.append((hook, *number, sorted(logs or {})))
 
         return call
@@ -85,7 +85,8 @@ def test_batches_of_an_evaluation_add_up_and_outputs_are_those_of_predict():
     weights = np.random.default_rng(1).uniform(size=70)
     with_hooks = model.evaluate(x, y, batch_size=20, sample_weight=weights, return_dict=True, callbacks=Keep())
     assert with_hooks == pytest.approx(model.evaluate(x, y, sample_weight=weights, return_dict=True), rel=1e-5)
-    assert len(logs) == 4 and logs[-1] == with_hooks
+    assert len(logs) == 4
+    assert logs[-1] == with_hooks
     first = model.evaluate(x[:20], y[:20], sample_weight=weights[:20], return_dict=True)
     assert logs[0] == pytest.approx(first, rel=1e-5)
     predicted = model.predict(x, batch_size=20, callbacks=Keep())
@@ -97,9 +98,8 @@ def test_a_callback_that_asks_for_batches_of_the_validation_changes_no_number():
     x, y = data()
     calls = []
     plain = net().fit(x, y, epochs=2, verbose=0, validation_split=0.4)
-    asked = net().fit(
-        x, y, epochs=2, verbose=0, validation_split=0.4, callbacks=recorder(callbacks.Callback, calls, ["on_test_batch_end"])
-    )
+    asking = recorder(callbacks.Callback, calls, ["on_test_batch_end"])
+    asked = net().fit(x, y, epochs=2, verbose=0, validation_split=0.4, callbacks=asking)
     for name, values in plain.history.items():
         np.testing.assert_allclose(asked.history[name], values, rtol=1e-5)
     assert len(calls) == 2

@@ -1,6 +1,7 @@
 """`Model` and `Sequential`: building, names, weights, errors."""
 
 import copy
+import gc
 
 import numpy as np
 import pytest
@@ -250,3 +251,37 @@ def test_the_model_module_of_the_lectures_is_the_same():
     from handson.model import Sequential as FromModel
 
     assert FromModel is Sequential
+
+
+@pytest.mark.parametrize("alive", [True, False])
+@pytest.mark.parametrize("when", ["compiled after", "compiled before"])
+def test_an_optimizer_of_another_net_is_refused_whether_that_is_there_or_gone(alive, when):
+    x, optimizer = np.ones((8, 2), np.float32), Adam()
+    first, second = Sequential([Dense(1, input_dim=2)]), Sequential([Dense(1, input_dim=2)])
+    if when == "compiled before":
+        second.compile(optimizer, "mse")
+    first.compile(optimizer, "mse")
+    first.fit(x, x[:, 0], verbose=0)
+    if not alive:
+        del first
+        gc.collect()
+    with pytest.raises(HandsonError, match="this Adam has trained another net"):
+        second.compile(optimizer, "mse")
+    if when == "compiled before":
+        with pytest.raises(HandsonError, match="this Adam has trained another net"):
+            second.fit(x, x[:, 0], verbose=0)
+    afresh = Adam.from_config(optimizer.get_config())
+    second.compile(afresh, "mse")
+    second.fit(x, x[:, 0], verbose=0)
+    assert afresh.iterations == 1
+
+
+def test_a_copied_net_trains_on_with_its_optimizer():
+    x = np.random.default_rng(0).normal(size=(8, 2)).astype(np.float32)
+    net = Sequential([Dense(1, input_dim=2)], seed=0)
+    net.compile(Adam(), "mse")
+    net.fit(x, x[:, 0], verbose=0)
+    other = copy.deepcopy(net)
+    for each in (net, other):
+        each.fit(x, x[:, 0], verbose=0)
+    assert all(map(np.array_equal, net.get_weights(), other.get_weights()))

@@ -61,7 +61,7 @@ class EarlyStopping(Monitoring):
         self._forget()
 
     def _forget(self) -> None:
-        self.best, self.best_epoch, self.wait, self.stopped_epoch = None, 0, 0, 0
+        self.best, self.best_epoch, self.wait, self.stopped_epoch, self.begun = None, 0, 0, 0, False
         self.best_weights: dict[str, Tensor] | None = None
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
@@ -72,7 +72,9 @@ class EarlyStopping(Monitoring):
         value = (logs or {}).get(self.watched)
         if value is None or epoch < self.start_from_epoch:
             return
-        self.wait += 1
+        # Of the first value there is no saying that it has not improved, also when it is NaN.
+        self.wait += int(self.begun or value == value)
+        self.begun = True
         if self.improved(value, self.best):
             self.best, self.best_epoch = value, epoch
             if self.restore_best_weights:
@@ -101,7 +103,7 @@ class EarlyStopping(Monitoring):
                 console.say(f"EarlyStopping: the weights are those of the best epoch, {self.best_epoch + 1}.")
 
     def state(self) -> dict[str, Any]:
-        names = ("best", "best_epoch", "wait", "stopped_epoch")
+        names = ("best", "best_epoch", "wait", "stopped_epoch", "begun")
         return {name: getattr(self, name) for name in names}
 
     def tensors(self) -> dict[str, Tensor]:

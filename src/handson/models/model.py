@@ -15,12 +15,12 @@ from handson import metrics as metrics_of
 from handson.data.mapped import Data
 from handson.data.scaling import Scaling
 from handson.errors import HandsonError, nearest
+from handson.forked import check_threads
 from handson.layers.base import Layer, Shape, assign
 from handson.models.device import default_device
 from handson.optimizers import Optimizer
 from handson.randomness.keys import check_seed, fresh_seed
 from handson.summary import Row, table
-from handson.training.forked import check_threads
 from handson.training.history import History
 from handson.training.precision import check_precision
 from handson.training.state import named_weights
