@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+import handson
 from handson import Model, Sequential
 from handson.errors import HandsonError
 from handson.layers import LSTM, Dense
@@ -413,3 +414,28 @@ def test_an_array_in_the_place_of_the_layers_is_refused(tmp_path):
     with h5py.File(tmp_path / "w.h5", "w") as file:
         file["layers"] = np.zeros(3)
     refuse(tmp_path / "w.h5", "")
+
+
+def test_layers_without_a_name_are_found_in_keras_files_by_name(keras, tmp_path):
+    """The second net of Keras has one layer more at the top: what is below goes to the layers it belongs to."""
+    keras.backend.clear_session()
+    theirs = keras.Sequential([keras.Input((3,)), *(keras.layers.Dense(units) for units in (4, 5, 2))])
+    theirs.save_weights(tmp_path / "a.weights.h5")
+    ours = Sequential([Dense(4, input_dim=3), Dense(5), Dense(7, name="other")], seed=0)
+    skipped = ours.load_weights(tmp_path / "a.weights.h5", by_name=True)
+    assert sorted(skipped) == ["dense_2", "other"]
+    assert same(ours.get_weights()[:4], theirs.get_weights()[:4])
+
+
+def test_files_whose_layers_are_numbered_from_one_load_as_before(tmp_path):
+    """Older versions called the first layer of a kind dense_1; files hold their names."""
+    older = Sequential([Dense(4, input_dim=3, name="dense_1"), Dense(1, name="dense_2")], seed=0)
+    older.compile("adam", "mse")
+    older.fit(np.ones((8, 3)), np.ones(8), verbose=0)
+    older.save(tmp_path / "a.handson")
+    loaded = handson.load(tmp_path / "a.handson")
+    assert [layer.name for layer in loaded.layers] == ["dense_1", "dense_2"]
+    assert same(loaded.get_weights(), older.get_weights())
+    loaded.add(Dense(2))
+    assert loaded.layers[-1].name == "dense"
+    assert same(loaded.get_weights()[:4], older.get_weights())
