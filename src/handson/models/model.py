@@ -15,9 +15,9 @@ from handson import metrics as metrics_of
 from handson.data.mapped import Data
 from handson.data.scaling import Scaling
 from handson.errors import HandsonError, nearest
-from handson.forked import check_threads
 from handson.layers.base import Layer, Shape, assign
 from handson.models.device import default_device
+from handson.models.own_steps import check_verb
 from handson.optimizers import Optimizer
 from handson.randomness.keys import check_seed, fresh_seed
 from handson.summary import Row, table
@@ -250,19 +250,8 @@ class Model(nn.Module):
             self.scale_inputs, self.scale_targets = scale_inputs, scale_targets
             self.input_scaling = self.target_scaling = None
 
-    def _check_own(self, verb: str, *steps: str) -> None:
-        """Raise where this verb could not do what a subclass defines, or would hang."""
-        check_threads()
-        for name in steps:
-            if hasattr(type(self), name):
-                raise HandsonError(
-                    f"{type(self).__name__} defines {name}, which {verb} does not call yet: it would be ignored. Steps "
-                    f"of one's own come with a later version; until then give the loss as a function of (y_true, "
-                    f"y_pred) to compile, or write the loop over batches yourself: the net is a torch.nn.Module."
-                )
-
-    def _need_verb(self, verb: str, *steps: str) -> None:
-        self._check_own(verb, *steps)
+    def _need_compiled(self, verb: str) -> None:
+        check_verb(self, verb)
         if not self.compiled:
             raise HandsonError(f"{verb} needs a compiled net: call compile(optimizer='adam', loss=...) first.")
 
@@ -317,17 +306,13 @@ class Model(nn.Module):
             Rows to validate on.
         shuffle : bool
             Whether every epoch has an order of its own.
-        class_weight : dict of int to float, optional
-            A weight for each class; a sequence has one for each class, from 0 on.
-        sample_weight : array, shape (n,), optional
-            A weight for each row. Like `class_weight` it applies to rows that train: rows of `validation_split` count
+        class_weight, sample_weight : dict or sequence, array of shape (n,), optional
+            A weight for each class, for each row. They apply to rows that train: rows of `validation_split` count
             alike, those of `validation_data` as its third part says.
         initial_epoch : int
             The epoch to start from, when a training goes on.
-        validation_batch_size : int, optional
-            Rows at a time in validation; by default more than `batch_size` where rows are small.
-        validation_freq : int
-            Validate after every so many epochs.
+        validation_batch_size, validation_freq : int, optional
+            Rows at a time, by default more than `batch_size` where rows are small; validate after so many epochs.
         groups : array, shape (n,), optional
             Rows of one group (a person, an object) stay together in `validation_split`.
         augment : Augment or function, optional
@@ -340,8 +325,8 @@ class Model(nn.Module):
         engine : str
             How steps are executed: 'auto', or the name of an engine.
         evaluate_training : bool
-            Also measure the training rows in evaluation mode after every epoch, as 'train_loss' and so on: the loss
-            during the epoch, with dropout and changing weights, is not comparable to 'val_loss'.
+            Also measure the training rows after every epoch, as 'train_loss' and so on: the loss during the epoch, with
+            dropout and changing weights, is not comparable to 'val_loss'.
         terminate_on_nan : bool
             Raise `TrainingError` at a loss that is NaN or infinite, naming the layer and step where it began.
         run : str or path, optional
@@ -367,7 +352,7 @@ class Model(nn.Module):
         SystemExit
             With status 75, after SIGTERM, SIGUSR1 or Ctrl-C have stopped a recorded training and it was saved.
         """
-        self._need_verb("fit", "train_step", "compute_loss", "test_step")
+        self._need_compiled("fit")
         from handson.training.fit import Arguments, fit
 
         names = {name: value for name, value in locals().items() if name in Arguments.__dataclass_fields__}
@@ -388,25 +373,17 @@ class Model(nn.Module):
 
         Parameters
         ----------
-        x, y : arrays
-            Inputs and targets, as in `fit`.
-        batch_size : int, optional
-            Rows at a time; the results do not depend on it beyond rounding.
-        verbose : {0, 1, 2}
-            1 and 2 print the results.
-        sample_weight : array, shape (n,), optional
-            A weight for each row in the loss.
-        callbacks : list of Callback, optional
-            Their `on_test_...` are called.
-        return_dict : bool
-            Whether a dictionary is returned.
+        x, y, batch_size, sample_weight
+            As in `fit`; the results do not depend on `batch_size` beyond rounding.
+        verbose, callbacks
+            1 and 2 print the results; of callbacks `on_test_...` are called.
 
         Returns
         -------
         float, list of float or dict
             The loss; with metrics a list of the loss and the metrics; with `return_dict` a dictionary by name.
         """
-        self._need_verb("evaluate", "test_step", "compute_loss")
+        self._need_compiled("evaluate")
         from handson.training.fit import evaluate
 
         means = evaluate(self, x, y, batch_size, sample_weight, callbacks)
@@ -423,16 +400,14 @@ class Model(nn.Module):
             Inputs.
         batch_size : int, optional
             Rows at a time; the outputs do not depend on it beyond rounding.
-        verbose : int
-            Ignored: predictions are not chatty.
-        callbacks : list of Callback, optional
-            Their `on_predict_...` are called.
+        verbose, callbacks
+            `verbose` is ignored: predictions are not chatty. Of callbacks `on_predict_...` are called.
 
         Returns
         -------
         ndarray of float32, shape (n, ...)
         """
-        self._check_own("predict", "predict_step")
+        check_verb(self, "predict")
         from handson.training.fit import predict
 
         return predict(self, x, batch_size, callbacks)
@@ -442,12 +417,9 @@ class Model(nn.Module):
     ) -> Any:
         """One step on one batch.
 
-        Returns
-        -------
-        float, list of float or dict
-            The loss before the step; with metrics a list of the loss and the metrics.
+        Returns the loss before the step; with metrics a list of the loss and the metrics, or a dictionary.
         """
-        self._need_verb("train_on_batch", "train_step", "compute_loss")
+        self._need_compiled("train_on_batch")
         from handson.training.fit import train_on_batch
 
         means = train_on_batch(self, x, y, sample_weight, class_weight)
