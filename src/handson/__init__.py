@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from handson.core import forked as forked  # it must be there before a fork
 from handson.core.lazy import lazy
 from handson.core.version import __version__ as __version__
 

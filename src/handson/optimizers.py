@@ -203,7 +203,7 @@ class Optimizer(Noun):
     def value(self, name: str, position: Position) -> float:
         """A hyper-parameter at a position: its number, or its schedule's value there."""
         setting = self._rate if name == "learning_rate" else getattr(self, name)
-        return setting.at(position) if isinstance(setting, Schedule) else float(setting)
+        return float(setting.at(position) if isinstance(setting, Schedule) else setting)
 
     def clip(self, gradients: Tensors) -> None:
         """Bound the gradients in place, as the arguments say."""
@@ -236,9 +236,15 @@ def laid_out(tensor: Tensor, weight: Tensor) -> Tensor:
 
 def _hyperparameter(name: str, value: Any) -> float | Schedule:
     value = schedules.get(value)
-    if not isinstance(value, Schedule) and not value >= 0:
-        raise HandsonError(f"{name} is a number that is not negative, or a schedule; got {value}.")
-    return value
+    if isinstance(value, Schedule):
+        return value
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = -1.0
+    if not number >= 0:
+        raise HandsonError(f"{name} is a number that is not negative, or a schedule; got {value!r}.")
+    return number
 
 
 @registry.register

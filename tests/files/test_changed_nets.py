@@ -89,7 +89,7 @@ def taken_out_of_the_middle(net):
     top, middle = net.pop(), net.pop()
     net.add(Dropout(0.2))
     net.add(top)
-    assert middle.name == "dense_2"
+    assert middle.name == "dense_1"
 
 
 CHANGES = [
@@ -167,18 +167,18 @@ def test_a_new_weight_of_an_old_name_has_no_momentum(optimizer):
     before = {slot: dict(held) for slot, held in net.optimizer.slots.items()}
     net.evaluate(X, Y)
     for slot, held in before.items():
-        assert "dense_3.kernel" not in net.optimizer.slots[slot]
-        assert net.optimizer.slots[slot]["dense_1.kernel"] is held["dense_1.kernel"]
+        assert "dense_2.kernel" not in net.optimizer.slots[slot]
+        assert net.optimizer.slots[slot]["dense.kernel"] is held["dense.kernel"]
 
 
 def test_frozen_weights_keep_what_the_optimizer_remembers_of_them():
     net = reg("momentum")
     fit(net)
-    held = net.optimizer.slots["momentum"]["dense_1.kernel"]
+    held = net.optimizer.slots["momentum"]["dense.kernel"]
     before = held.clone()
     net.layers[0].trainable = False
     fit(net)
-    assert net.optimizer.slots["momentum"]["dense_1.kernel"] is held
+    assert net.optimizer.slots["momentum"]["dense.kernel"] is held
     assert torch.equal(held, before)
 
 
@@ -236,7 +236,7 @@ def test_a_setting_that_does_not_come_from_its_argument_is_refused(tmp_path, mon
     net.save(tmp_path / "b.handson")
     (tmp_path / "b.handson").unlink()
     net.layers[0].factor = 5.0
-    refuse(net, tmp_path, "doubling_1.factor is 5.0, and would come back as 10.0")
+    refuse(net, tmp_path, "doubling.factor is 5.0, and would come back as 10.0")
 
 
 def test_settings_that_were_changed_after_a_layer_was_made_are_kept(tmp_path):
@@ -251,13 +251,13 @@ def test_settings_that_were_changed_after_a_layer_was_made_are_kept(tmp_path):
 def test_a_weight_of_another_shape_is_refused(tmp_path):
     net = reg()
     net.layers[0].kernel = nn.Parameter(torch.zeros(5, 8))
-    refuse(net, tmp_path, r"weights/dense_1.kernel has shape \(5, 8\)")
+    refuse(net, tmp_path, r"weights/dense.kernel has shape \(5, 8\)")
 
 
 def test_a_weight_that_nothing_describes_is_refused(tmp_path):
     net = reg()
     net.layers[0].extra = nn.Parameter(torch.zeros(5))
-    refuse(net, tmp_path, "not known: .*dense_1.extra")
+    refuse(net, tmp_path, "not known: .*dense.extra")
 
 
 def test_a_layer_that_is_in_a_net_twice_is_refused(tmp_path):
@@ -313,8 +313,8 @@ def test_nets_in_nets_are_summarised(capsys):
     nested().summary()
     rows = [line for line in capsys.readouterr().out.splitlines() if "(" in line][1:]
     assert [row.split(" (")[0] for row in rows] == [
-        "body", "  dense_1", "  batch_normalization_1", "  dense_2", "sequential_1", "  dense_1", "  sequential_1",
-        "    dense_1", "    dense_2", "dense_1",
+        "body", "  dense", "  batch_normalization", "  dense_1", "sequential", "  dense", "  sequential",
+        "    dense", "    dense_1", "dense",
     ]  # fmt: skip
     assert rows[0].split()[-1] == str(4 * 5 + 5 + 4 * 5 + 5 * 4 + 4)
 

@@ -149,21 +149,21 @@ def test_layers_of_another_net_keep_names_and_weights(make, gone):
     if gone:
         del first
         gc.collect()
-    assert [layer.name for layer in layers] == ["dense_1", "dense_2"]
+    assert [layer.name for layer in layers] == ["dense", "dense_1"]
     assert kept(before[:2], draw(second)[:2]) == [True, True]
     if not gone:
-        assert list(first.state_dict()) == ["dense_1.kernel", "dense_1.bias", "dense_2.kernel", "dense_2.bias"]
+        assert list(first.state_dict()) == ["dense.kernel", "dense.bias", "dense_1.kernel", "dense_1.bias"]
         assert kept(before, first.get_weights()) == [True] * 4
 
 
 def test_automatic_names_that_clash_are_the_containers():
     first, second = net_of(), net_of()
     mixed = Sequential([Dense(4, input_dim=4), first.layers[0], Dense(4), second.layers[0]])
-    assert list(mixed._modules) == ["dense_1", "dense_2", "dense_3", "dense_4"]
-    assert (first.layers[0].name, second.layers[0].name) == ("dense_1", "dense_1")
-    assert mixed.get_layer("dense_2") is first.layers[0]
+    assert list(mixed._modules) == ["dense", "dense_1", "dense_2", "dense_3"]
+    assert (first.layers[0].name, second.layers[0].name) == ("dense", "dense")
+    assert mixed.get_layer("dense_1") is first.layers[0]
     mixed.pop()
-    assert list(mixed._modules) == ["dense_1", "dense_2", "dense_3"]
+    assert list(mixed._modules) == ["dense", "dense_1", "dense_2"]
 
 
 def test_masks_follow_the_net_that_trains():
@@ -258,7 +258,7 @@ def test_a_trained_inner_net_keeps_its_weights_and_names():
     net = net_of(inner, Dense(1), seed=7)
     assert kept(before, inner.get_weights()) == [True] * 4
     assert kept(before, draw(net)[:4]) == [True] * 4
-    assert [layer.name for layer in inner.layers] == ["dense_1", "dense_2"]
+    assert [layer.name for layer in inner.layers] == ["dense", "dense_1"]
     assert net.layers[0] is inner
 
 
@@ -368,7 +368,7 @@ def test_a_frozen_normalization_of_torch_keeps_its_averages():
 def test_a_net_is_no_layer_of_itself():
     net = Sequential([Dense(4, input_dim=4)])
     around = Sequential([Sequential([net])])
-    with pytest.raises(handson.HandsonError, match="the net 'sequential_1' cannot be a layer of itself"):
+    with pytest.raises(handson.HandsonError, match="the net 'sequential' cannot be a layer of itself"):
         net.add(around)
 
 

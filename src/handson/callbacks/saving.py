@@ -106,15 +106,21 @@ class ModelCheckpoint(Monitoring):
             return
         if self.save_best_only:
             value = logs.get(self.watched)
-            if value is None or not self.improved(value, self.best):
+            if value is None:
                 return
-            if self.verbose:
-                before = "" if self.best is None else f" from {self.best:.5g}"
-                self.model.tell(f"ModelCheckpoint: epoch {epoch + 1}: {self.watched} improved{before} to {value:.5g}.")
+            before = "" if self.best is None else f" from {self.best:.5g}"
+            if not self.improved(value, self.best):
+                self._say(epoch, f"{self.watched} did not improve{before}: {value:.5g}.")
+                return
+            self._say(epoch, f"{self.watched} improved{before} to {value:.5g}.")
             if self._save(epoch, logs):
                 self.best = value
         else:
             self._save(epoch, logs)
+
+    def _say(self, epoch: int, text: str) -> None:
+        if self.verbose:
+            console.say(f"ModelCheckpoint: epoch {epoch + 1}: {text}")
 
     def _save(self, epoch: int, logs: Logs) -> bool:
         """Save; False, and a word about it, when the disk is full."""
@@ -128,6 +134,7 @@ class ModelCheckpoint(Monitoring):
         except OSError as error:
             tell_full(self, error)
             return False
+        self._say(epoch, f"saved as {path}.")
         return True
 
 
@@ -169,9 +176,13 @@ class CSVLogger(Callback):
         row: dict[str, Any] = {"epoch": epoch} | (logs or {})
         new = [] if self._lines else [list(row)]
         columns = self._lines[0] if self._lines else new[0]
-        new.append([row.get(column, "NA") for column in columns])
+        added = [name for name in row if name not in columns]
+        new.append([row.get(column, "NA") for column in [*columns, *added]])
+        self._lines = (
+            [[*columns, *added], *([*line, *["NA"] * len(added)] for line in self._lines[1:])] if added else self._lines
+        )
         self._lines += new
-        if self._behind and self._stream is None:
+        if (self._behind or added) and self._stream is None:
             self._rewrite()
             return
         try:

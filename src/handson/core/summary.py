@@ -33,11 +33,11 @@ def table(rows: Sequence[Row], trainable: int, frozen: int, line_length: int | N
 
     Examples
     --------
-    >>> print(table([Row("dense_1", "Dense", "(None, 4)", 16)], 16, 0, line_length=40))
+    >>> print(table([Row("dense", "Dense", "(None, 4)", 16)], 16, 0, line_length=40))
     ________________________________________
     Layer (type)      Output Shape    Param #
     ========================================
-    dense_1 (Dense)   (None, 4)       16
+    dense (Dense)   (None, 4)       16
     ========================================
     Total params: 16
     Trainable params: 16

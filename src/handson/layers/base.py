@@ -38,7 +38,7 @@ class Layer(nn.Module, metaclass=Described):
     Parameters
     ----------
     name : str, optional
-        The layer's name; a net gives names such as 'dense_1' to layers without one.
+        The layer's name; a net names layers without one as Keras does: 'dense', 'dense_1' and so on.
     trainable : bool
         False freezes the weights; it can be changed at any time as the attribute `trainable`.
     input_shape : tuple of int, optional

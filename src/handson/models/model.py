@@ -20,6 +20,7 @@ from handson.data.rows.scaling import Scaling
 from handson.layers import ownership
 from handson.layers.base import Layer, Shape, assign
 from handson.models.device import default_device
+from handson.models.own_steps import check_verb
 from handson.optimizers import Optimizer
 from handson.randomness.keys import check_seed, fresh_seed
 from handson.state.history import History
@@ -64,7 +65,6 @@ class Model(nn.Module):
         self.seed = None if seed is None else check_seed(seed)
         self.age, self.stop_training, self.compiled = 0, False, False
         self.history: History | None = None
-        self.verbose: Any = 0
         self.optimizer: Optimizer
         self.loss: losses.Loss
         self.scale_inputs = self.scale_targets = None
@@ -118,7 +118,7 @@ class Model(nn.Module):
         """The compiled metrics."""
         if self._metrics is None:
             outputs = self.output_shape[-1] if self.output_shape else None
-            self._metrics = [metrics_of.get(entry, self.loss, outputs) for entry in self.metric_identifiers]
+            self._metrics = metrics_of.several(self.metric_identifiers, self.loss, outputs)
         return self._metrics
 
     def ensure_built(self, inputs: Data) -> None:
@@ -256,17 +256,19 @@ class Model(nn.Module):
             raise HandsonError("compile needs a loss, such as loss='mse'.")
         self.precision = check_precision(precision)
         self.loss = losses.get(loss)
-        self.optimizer = optimizers.get(optimizer)
-        self.optimizer.claim(self)
+        chosen = optimizers.get(optimizer)
+        chosen.claim(self)
+        self.optimizer = chosen
         given = [] if metrics is None else list(metrics) if isinstance(metrics, (list, tuple)) else [metrics]
         self.metric_identifiers, self._metrics = given, None
-        [metrics_of.get(entry, self.loss) for entry in given]  # unknown names are an error now, not in fit
+        metrics_of.several(given, self.loss)  # unknown names are an error now, not in fit
         self.compiled = True
         if (scale_inputs, scale_targets) != (self.scale_inputs, self.scale_targets):
             self.scale_inputs, self.scale_targets = scale_inputs, scale_targets
             self.input_scaling = self.target_scaling = None
 
     def _need_compiled(self, verb: str) -> None:
+        check_verb(self, verb)
         if not self.compiled:
             raise HandsonError(f"{verb} needs a compiled net: call compile(optimizer='adam', loss=...) first.")
 
@@ -281,7 +283,7 @@ class Model(nn.Module):
         validation_split: float = 0.0,
         validation_data: Any = None,
         shuffle: bool = True,
-        class_weight: dict[Any, float] | None = None,
+        class_weight: Any = None,
         sample_weight: Any = None,
         initial_epoch: int = 0,
         validation_batch_size: int | None = None,
@@ -321,16 +323,13 @@ class Model(nn.Module):
             Rows to validate on.
         shuffle : bool
             Whether every epoch has an order of its own.
-        class_weight : dict of int to float, optional
-            A weight for each class.
-        sample_weight : array, shape (n,), optional
-            A weight for each row.
+        class_weight, sample_weight : dict or sequence, array of shape (n,), optional
+            A weight for each class, for each row. They apply to rows that train: rows of `validation_split` count
+            alike, those of `validation_data` as its third part says.
         initial_epoch : int
             The epoch to start from, when a training goes on.
-        validation_batch_size : int, optional
-            Rows at a time in validation; by default more than `batch_size` where rows are small.
-        validation_freq : int
-            Validate after every so many epochs.
+        validation_batch_size, validation_freq : int, optional
+            Rows at a time, by default more than `batch_size` where rows are small; validate after so many epochs.
         groups : array, shape (n,), optional
             Rows of one group (a person, an object) stay together in `validation_split`.
         augment : Augment or function, optional
@@ -344,8 +343,8 @@ class Model(nn.Module):
         engine : str
             How steps are executed: 'auto', or the name of an engine.
         evaluate_training : bool
-            Also measure the training rows in evaluation mode after every epoch, as 'train_loss' and so on: the loss
-            during the epoch, with dropout and changing weights, is not comparable to 'val_loss'.
+            Also measure the training rows after every epoch, as 'train_loss' and so on: the loss during the epoch, with
+            dropout and changing weights, is not comparable to 'val_loss'.
         terminate_on_nan : bool
             Raise `TrainingError` at a loss that is NaN or infinite, naming the layer and step where it began.
         run : str or path, optional
@@ -385,10 +384,18 @@ class Model(nn.Module):
         batch_size: int | None = None,
         verbose: Any = 0,
         sample_weight: Any = None,
+        callbacks: Any = None,
         *,
         return_dict: bool = False,
     ) -> Any:
         """Loss and metrics in evaluation mode: exact means over all rows.
+
+        Parameters
+        ----------
+        x, y, batch_size, sample_weight
+            As in `fit`; the results do not depend on `batch_size` beyond rounding.
+        verbose, callbacks
+            1 and 2 print the results; of callbacks `on_test_...` are called.
 
         Returns
         -------
@@ -398,12 +405,12 @@ class Model(nn.Module):
         self._need_compiled("evaluate")
         from handson.training.fit import evaluate
 
-        means = evaluate(self, x, y, batch_size, sample_weight)
+        means = evaluate(self, x, y, batch_size, sample_weight, callbacks)
         if verbose in (1, 2):
             console.say("  ".join(f"{name} {value:.5g}" for name, value in means.items()))
         return means if return_dict else list(means.values()) if self.metrics else means["loss"]
 
-    def predict(self, x: Any, batch_size: int | None = None, verbose: Any = 0) -> np.ndarray:
+    def predict(self, x: Any, batch_size: int | None = None, verbose: Any = 0, callbacks: Any = None) -> np.ndarray:
         """The outputs for some inputs, in the units of the targets.
 
         Parameters
@@ -412,26 +419,24 @@ class Model(nn.Module):
             Inputs; those columns of a DataFrame that the net was fitted on, in any order.
         batch_size : int, optional
             Rows at a time; the outputs do not depend on it beyond rounding.
-        verbose : int
-            Ignored: predictions are not chatty.
+        verbose, callbacks
+            `verbose` is ignored: predictions are not chatty. Of callbacks `on_predict_...` are called.
 
         Returns
         -------
         ndarray of float32, shape (n, ...)
         """
+        check_verb(self, "predict")
         from handson.training.fit import predict
 
-        return predict(self, x, batch_size)
+        return predict(self, x, batch_size, callbacks)
 
     def train_on_batch(
         self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None, *, return_dict: bool = False
     ) -> Any:
         """One step on one batch.
 
-        Returns
-        -------
-        float, list of float or dict
-            The loss before the step; with metrics a list of the loss and the metrics.
+        Returns the loss before the step; with metrics a list of the loss and the metrics, or a dictionary.
         """
         self._need_compiled("train_on_batch")
         from handson.training.fit import train_on_batch
@@ -499,11 +504,6 @@ class Model(nn.Module):
         for layer, reason in skipped.items():
             console.say(f"load_weights: {layer} left as it is: {reason}")
         return skipped
-
-    def tell(self, text: str) -> None:
-        """Print what was decided or noticed, unless the training is silent."""
-        if self.verbose:
-            console.say(text)
 
     def redraw(self, seed: int) -> None:
         """Draw the initial weights again, from another seed: those that are still as they were drawn for this net.

@@ -46,7 +46,7 @@ class Sequential(Model):
     >>> from handson.layers import Dense
     >>> net = Sequential([Dense(4, activation="relu", input_dim=3), Dense(1)])
     >>> [layer.name for layer in net.layers], net.count_params()
-    (['dense_1', 'dense_2'], 21)
+    (['dense', 'dense_1'], 21)
     """
 
     def __init__(self, layers: Iterable[Any] | None = None, name: str | None = None, seed: int | None = None) -> None:
@@ -123,8 +123,9 @@ class Sequential(Model):
         return top
 
     def _free_name(self, stem: str) -> str:
-        numbers = (f"{stem}_{number}" for number in range(1, len(self._modules) + 2))
-        return next(name for name in numbers if name not in self._modules)
+        """As in Keras: the first layer of a kind has its name alone, the second '_1'; counted for each net."""
+        names = (f"{stem}_{number}" if number else stem for number in range(len(self._modules) + 1))
+        return next(name for name in names if name not in self._modules)
 
     def build(self, input_shape: Sequence[int | None]) -> None:
         """Make the weights of all layers for inputs of a shape, None for the batch."""

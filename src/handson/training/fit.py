@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from handson.callbacks import CallbackList, Progress
+from handson.callbacks import Callback, CallbackList, Progress
+from handson.callbacks.calls import PREDICT_BATCHES, TEST_BATCHES, as_list
 from handson.core.errors import HandsonError, whole
 from handson.data.rows import arrays
 from handson.data.rows.mapped import Data
@@ -19,7 +20,7 @@ from handson.state.history import History
 from handson.state.precision import note
 from handson.state.state import trainable_weights
 from handson.state.sums import Sums
-from handson.training import loop
+from handson.training import evaluation, loop
 from handson.training.engines import Engine, choose
 from handson.training.memory import keep_blocks
 from handson.training.preparation.arguments import Arguments
@@ -42,11 +43,14 @@ _told = {""}
 
 def fit(model: Model, x: Any, y: Any, arguments: Arguments) -> History:
     """Train a net: see `Model.fit`."""
-    model.verbose, history = arguments.verbose, History()
+    history = History()
+    model.optimizer.claim(model)
     with _preparing:
         y = _named(model, x, y)
         rows = prepare_rows(model, x, y, arguments.sample_weight, arguments.class_weight, arguments.missing)
-    with recording(arguments.run, arguments.resume, arguments.checkpoint_seconds, model) as record:
+    if rows.note:
+        arguments.tell(rows.note)
+    with recording(arguments.run, arguments.resume, arguments.checkpoint_seconds, model, arguments.tell) as record:
         with _preparing:
             engine, validation = _prepare(model, rows, arrays.columns_of(y), arguments, history, record)
         return _run(model, engine, arguments, history, validation, record)
@@ -79,14 +83,14 @@ def _prepare(
     engine = choose(job, arguments.engine, steps)
     reasons = [engine.reason if arguments.engine == "auto" else "", note(model.precision, model.device) or ""]
     for reason in reasons:
-        if reason not in _told and model.verbose:
+        if reason not in _told and arguments.verbose:
             _told.add(reason)
-            model.tell(reason)
+            arguments.tell(reason)
     if job.batches.note is not None:
-        model.tell(job.batches.note)
+        arguments.tell(job.batches.note)
     if not trainable_weights(model):
-        model.tell("no weight of this net changes in this training: it has none, or all of its layers are frozen.")
-    _keep_memory(model)
+        arguments.tell("no weight of this net changes in this training: it has none, or all of its layers are frozen.")
+    _keep_memory(model, arguments)
     return engine, validation
 
 
@@ -104,19 +108,22 @@ def _run(
 ) -> History:
     """Run the loop with its callbacks."""
     job = engine.job
+    progress = Progress(arguments.verbose)
     params = {
+        "verbose": progress.verbose,
         "epochs": arguments.epochs,
         "steps": job.batches.steps,
         "batch_size": arguments.batch_size,
         "metrics": _measured(model, validation is not None, arguments.evaluate_training),
     }
     history.params, history.seed, model.history = params, arguments.seed, history
-    progress = Progress(arguments.verbose)
     callbacks = CallbackList([*arguments.callbacks, progress], model, params)
     held_out = None
     if validation is not None:
-        size = arguments.validation_batch_size or evaluation_batch(validation.inputs, arguments.batch_size)
-        held_out = validation.batches(size, model.device)
+        size = arguments.validation_batch_size or arguments.batch_size
+        if arguments.validation_batch_size is None and not callbacks.define(*TEST_BATCHES):
+            size = evaluation_batch(validation.inputs, arguments.batch_size)
+        held_out = evaluation.Evaluation(engine, validation.batches(size, model.device), callbacks)
     epochs = range(arguments.initial_epoch, arguments.epochs)
     if epochs:
         settle(model)
@@ -124,7 +131,7 @@ def _run(
         with torch.random.fork_rng() if job.foreign_randomness else nullcontext():
             return loop.run(
                 model, engine, callbacks, history, epochs, held_out, arguments.validation_freq,
-                arguments.evaluate_training, arguments.on_nan, record,
+                arguments.evaluate_training, arguments.on_nan, arguments.tell, record,
             )  # fmt: skip
     finally:
         progress.close()
@@ -158,7 +165,7 @@ def _validation(model: Model, rows: Rows, arguments: Arguments, history: History
     seed = arguments.seed or 0
     training, validation, note = split_rows(model, rows, arguments.validation_split, seed, arguments.groups)
     history.notes.append(note)
-    model.tell(note)
+    arguments.tell(note)
     return training, validation
 
 
@@ -181,10 +188,10 @@ def _augmentation(augment: Any, model: Model, rows: Rows) -> Any:
     return bound
 
 
-def _keep_memory(model: Model) -> None:
+def _keep_memory(model: Model, arguments: Arguments) -> None:
     note = keep_blocks() if model.device.type == "cpu" else None
     if note:
-        model.tell(note)
+        arguments.tell(note)
 
 
 def _engine(model: Model, rows: Rows) -> Engine:
@@ -202,27 +209,45 @@ def evaluation_batch(inputs: Data, least: int = FEWEST_EVALUATED) -> int:
     return max(least, min(MOST_EVALUATED, EVALUATED_VALUES // max(inputs.numel() // len(inputs), 1)))
 
 
-def evaluate(model: Model, x: Any, y: Any, batch_size: int | None, sample_weight: Any) -> dict[str, float]:
+def evaluate(
+    model: Model, x: Any, y: Any, batch_size: int | None, sample_weight: Any, callbacks: Any = None
+) -> dict[str, float]:
     """Loss and metrics of some rows in evaluation mode: see `Model.evaluate`."""
-    model.verbose = 0
+    callbacks = as_list(callbacks)
     rows = prepare_rows(model, x, arrays.targets_by_name(y, model.target_names), sample_weight)
     engine = _engine(model, rows)
-    size = whole("batch_size", batch_size or evaluation_batch(rows.inputs), 1)
-    with closing(rows.batches(size, model.device)) as batches:
-        return engine.job.report(engine.evaluate(batches))
+    size = _size(batch_size, rows.inputs, callbacks, TEST_BATCHES)
+    called = CallbackList(callbacks, model, _params(model, len(rows.inputs), size))
+    with closing(evaluation.Evaluation(engine, rows.batches(size, model.device), called)) as measure:
+        return measure()
 
 
-def predict(model: Model, x: Any, batch_size: int | None) -> np.ndarray:
+def _size(batch_size: int | None, inputs: Data, callbacks: list[Callback], hooks: tuple[str, ...]) -> int:
+    """Rows at a time: Keras's number where a callback asks for batches, else what is quick."""
+    if batch_size is None:
+        asked = any(callback.defines(*hooks) for callback in callbacks)
+        return FEWEST_EVALUATED if asked else evaluation_batch(inputs)
+    return whole("batch_size", batch_size, 1)
+
+
+def _params(model: Model, rows: int, size: int) -> dict[str, Any]:
+    """What callbacks are told about an evaluation or a prediction."""
+    names = _measured(model, False, False) if model.compiled else []
+    return {"verbose": 0, "epochs": 1, "steps": -(-rows // size), "batch_size": size, "metrics": names}
+
+
+def predict(model: Model, x: Any, batch_size: int | None, callbacks: Any = None) -> np.ndarray:
     """Outputs in the units of the targets: see `Model.predict`."""
     x = arrays.by_name(x, model.input_names, "inputs")
-    inputs = arrays.as_rows(x, "inputs")
+    callbacks, inputs = as_list(callbacks), arrays.as_rows(x, "inputs")
     if len(inputs) == 0 and model.output_shape is not None:
         return np.zeros((0, *(size or 0 for size in model.output_shape[1:])), np.float32)
     arrays.check_rows(inputs, {})
     arrays.check_finite(inputs, "inputs", arrays.columns_of(x))
     model.ensure_built(inputs)
-    size = whole("batch_size", batch_size or evaluation_batch(inputs), 1)
-    return predictor(model).predict(inputs, size).numpy()
+    size = _size(batch_size, inputs, callbacks, PREDICT_BATCHES)
+    called = CallbackList(callbacks, model, _params(model, len(inputs), size))
+    return evaluation.predict(predictor(model), inputs, size, called).numpy()
 
 
 def predictor(model: Model) -> Engine:
@@ -234,7 +259,7 @@ def predictor(model: Model) -> Engine:
 
 def train_on_batch(model: Model, x: Any, y: Any, sample_weight: Any, class_weight: Any) -> dict[str, float]:
     """One step on one batch: see `Model.train_on_batch`."""
-    model.verbose = 0
+    model.optimizer.claim(model)
     rows = prepare_rows(model, x, _named(model, x, y), sample_weight, class_weight)
     seed = derive(model.seed or 0, "train_on_batch")
     job = make_job(model, rows, len(rows.inputs), False, seed, None)

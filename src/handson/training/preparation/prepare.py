@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +17,9 @@ from handson.data.rows.masked import masked_as_missing
 from handson.data.rows.scaling import fit_scaling
 from handson.data.rows.split import split
 from handson.layers.base import Layer
+from handson.losses import BinaryCrossentropy
 from handson.training.preparation import contract
+from handson.training.preparation.class_weights import class_weights
 from handson.training.preparation.job import Job
 
 if TYPE_CHECKING:
@@ -29,12 +31,13 @@ PROBE_ROWS = 8
 
 @dataclass
 class Rows:
-    """Inputs, targets and weights of some rows, checked and ready for a net."""
+    """Inputs, targets and weights of some rows, checked and ready for a net; `note` says what was left out."""
 
     inputs: Data
     targets: Data
     weights: Tensor | None
     masked: bool
+    note: str = ""
 
     def take(self, rows: np.ndarray) -> Rows:
         """Some of these rows."""
@@ -72,20 +75,20 @@ def prepare_rows(
     arrays.check_rows(inputs, {"targets": raw})
     targets, masked = contract.prepare_targets(raw, model.loss, outputs, arrays.columns_of(y))
     contract.check_metrics(model.metrics, model.loss, targets, outputs)
-    weights = _weights(targets, sample_weight, class_weight, model)
+    weights = _weights(targets, sample_weight, class_weight, model, outputs.shape[-1])
     arrays.check_rows(inputs, {"sample_weight": weights})
     rows = Rows(inputs, targets, weights, masked)
     return _drop_missing(rows, model) if missing == "drop" and masked else rows
 
 
-def _weights(targets: Data, sample_weight: Any, class_weight: Any, model: Model) -> Tensor | None:
+def _weights(targets: Data, sample_weight: Any, class_weight: Any, model: Model, outputs: int) -> Tensor | None:
     weights = None
     if sample_weight is not None:
         weights = arrays.as_tensor(sample_weight, "sample weights").to(torch.float32).reshape(-1)
         if not bool((torch.isfinite(weights) & (weights >= 0)).all()):
             raise HandsonError("sample weights are finite and not negative.")
     if class_weight is not None:
-        by_class = contract.class_weights(targets, class_weight, model.loss.targets)
+        by_class = class_weights(targets, class_weight, model.loss, outputs)
         weights = by_class if weights is None else weights * by_class
     return weights
 
@@ -95,29 +98,36 @@ def _drop_missing(rows: Rows, model: Model) -> Rows:
     complete = torch.cat([piece.reshape(len(piece), -1).all(1) for piece in present]).cpu().numpy()
     if not complete.any():
         raise HandsonError("missing='drop' leaves no row: every row misses a target. Use missing='mask'.")
-    model.tell(
-        f"missing='drop': {int(complete.sum())} of {len(complete)} rows have all targets; the others are left out."
-    )
     kept = rows.take(np.flatnonzero(complete))
     kept.masked = False
+    kept.note = (
+        f"missing='drop': {int(complete.sum())} of {len(complete)} rows have all targets; the others are left out."
+    )
     return kept
 
 
 def split_rows(model: Model, rows: Rows, fraction: float, seed: int, groups: Any = None) -> tuple[Rows, Rows, str]:
-    """Split rows as `validation_split` and `groups` ask for."""
+    """Split rows as `validation_split` and `groups` ask for; weights stay with those that train."""
     parts = split(len(rows.inputs), fraction, seed, classes_of(model, rows), groups)
-    return rows.take(parts.train), rows.take(parts.validation), parts.description
+    return rows.take(parts.train), replace(rows, weights=None).take(parts.validation), parts.description
 
 
 def classes_of(model: Model, rows: Rows) -> np.ndarray | None:
     """The classes whose proportions a split keeps, one for each row; None where there are no classes."""
     if model.loss.targets == "labels" and rows.targets.dim() == 1:
         return rows.targets[:].cpu().numpy()
-    if model.loss.targets == "distribution" and rows.targets.dim() == 2:
+    one_hot = model.loss.targets == "distribution" and rows.targets.dim() == 2
+    yes_or_no = isinstance(model.loss, BinaryCrossentropy) and rows.targets[0].numel() == 1
+    if not (one_hot or yes_or_no) or not _are_classes(rows.targets):
+        return None
+    if one_hot:
         return np.concatenate([torch.nan_to_num(piece).argmax(1).cpu().numpy() for _, piece in pieces(rows.targets)])
-    if type(model.loss).__name__ == "BinaryCrossentropy" and rows.targets[0].numel() == 1:
-        return rows.targets[:].reshape(-1).cpu().numpy()
-    return None
+    return rows.targets[:].reshape(-1).cpu().numpy()
+
+
+def _are_classes(targets: Data) -> bool:
+    """Whether every target is 0, 1 or missing: soft ones belong to no class."""
+    return all(bool(((piece == 0) | (piece == 1) | torch.isnan(piece)).all()) for _, piece in pieces(targets))
 
 
 def make_job(model: Model, rows: Rows, batch_size: int, shuffle: bool, seed: int, augment: Any) -> Job:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from handson.callbacks.base import CallbackList
+from handson.callbacks.calls import CallbackList
 from handson.core import console, regular
 from handson.core.errors import HandsonError
 from handson.files import atomic, strict_json
@@ -91,10 +91,12 @@ class Record:
         How often a checkpoint is written.
     model : Model
         The net.
+    tell : function of str
+        Prints a line, unless the training is silent.
     """
 
-    def __init__(self, folder: Path, resume: str, seconds: float, model: Model) -> None:
-        self.folder, self.resume, self.model = folder, resume, model
+    def __init__(self, folder: Path, resume: str, seconds: float, model: Model, tell: Callable[[str], None]) -> None:
+        self.folder, self.resume, self.model, self.tell = folder, resume, model, tell
         self.keeper = Keeper(folder / CHECKPOINTS, seconds, console.say)
         self.interruption = Interruption()
         self.seconds_before = 0.0
@@ -190,7 +192,7 @@ class Record:
         left = range(position["epoch"], epochs.stop)
         self._goes_on = len(left) > 0
         where = f"goes on in epoch {position['epoch'] + 1} after step {position['step']} ({self._snapshot.name})"
-        self.model.tell(f"{self.folder}: {'finished before' if self.finished else where}")
+        self.tell(f"{self.folder}: {'finished before' if self.finished else where}")
         self._restore(callbacks, history)
         if position["step"]:
             self.model.stop_training = False  # `enter` sets it again: it ends a training after the epoch
@@ -316,7 +318,9 @@ class Record:
 
 
 @contextmanager
-def recording(run: Any, resume: Any, seconds: float, model: Model) -> Iterator[Record | NoRecord]:
+def recording(
+    run: Any, resume: Any, seconds: float, model: Model, tell: Callable[[str], None]
+) -> Iterator[Record | NoRecord]:
     """The record of `fit(run=...)`; the folder is held while this lasts."""
     if run is None:
         yield NoRecord()
@@ -327,7 +331,7 @@ def recording(run: Any, resume: Any, seconds: float, model: Model) -> Iterator[R
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder):
         atomic.sweep(folder)
-        record = Record(folder, resume, seconds, model)
+        record = Record(folder, resume, seconds, model, tell)
         try:
             with record.interruption:
                 yield record
