@@ -19,6 +19,8 @@ FLOORS = [
     ["core"],
     ["randomness"],
     ["kernels"],
+    ["graph"],
+    ["ops"],
     ["data.rows"],
     ["data.reading"],
     ["data.augment"],

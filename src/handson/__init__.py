@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from handson import losses as losses
     from handson import metrics as metrics
     from handson import models as models
+    from handson import ops as ops
     from handson import optimizers as optimizers
     from handson import regularizers as regularizers
     from handson import schedules as schedules
@@ -59,6 +60,7 @@ _MODULES = (
     "losses",
     "metrics",
     "models",
+    "ops",
     "optimizers",
     "plots",
     "regularizers",

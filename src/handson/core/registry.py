@@ -29,6 +29,7 @@ HOMES = {
     "callback": "handson.callbacks",
     "augment": "handson.data.augment",
     "model": "handson.models",
+    "op": "handson.ops",
 }
 
 _entries: dict[str, dict[str, Any]] = {kind: {} for kind in HOMES}

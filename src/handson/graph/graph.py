@@ -1,0 +1,253 @@
+"""`Graph`: the nodes behind some symbols, in an order in which they can be computed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from handson.core import tree
+from handson.core.errors import HandsonError
+from handson.graph.symbol import Node, Symbol, remember
+
+# Deeper nets are written by nobody, and a file must not take minutes to build.
+MOST_NODES = 5000
+
+
+class Graph:
+    """What is computed between the inputs and the outputs of a net.
+
+    Parameters
+    ----------
+    inputs, outputs : Symbol, or a tree of them
+        What goes in and what comes out.
+
+    Attributes
+    ----------
+    nodes : list of Node
+        Every node once, each after those that it needs; a shared layer stands in several of them.
+    depths : dict of int to int
+        How far each node is from the outputs, by its number.
+
+    Raises
+    ------
+    HandsonError
+        When an output does not follow from the inputs alone.
+
+    Examples
+    --------
+    >>> x = Symbol((None, 3))
+    >>> Graph(x, {"double": x * 2}).run([torch.ones(1, 3)])[0].tolist()
+    [[2.0, 2.0, 2.0]]
+    """
+
+    def __init__(self, inputs: Any, outputs: Any) -> None:
+        self.inputs, self.outputs = inputs, outputs
+        self.entries, self.exits = _symbols(inputs, "inputs"), _symbols(outputs, "outputs")
+        if len({id(entry) for entry in self.entries}) < len(self.entries):
+            raise HandsonError("an input is given twice: each input of a net is a symbol of its own.")
+        self.nodes = _collect(self.entries, self.exits)
+        self.starts = [entry.node for entry in self.entries if entry.node is not None and not entry.node.inputs]
+        self.depths = _depths([*self.starts, *self.nodes])
+        self._steps = list(_compiled(self.nodes, self.entries, self.exits))
+        self._places = _places(self.nodes, self.entries)
+
+    def run(self, leaves: Sequence[Any]) -> list[Any]:
+        """The outputs, as leaves, for the leaves of the inputs."""
+        values: list[Any] = [None] * len(self._places)
+        values[: len(leaves)] = leaves
+        for call, store, spent in self._steps:
+            store(values, call(values))
+            for place in spent:
+                values[place] = None
+        return [values[self._places[id(symbol)]] for symbol in self.exits]
+
+    def functions(self) -> list[Any]:
+        """Every layer, net and operation once, from the inputs to the outputs, in the order of Keras's `layers`.
+
+        Those farther from the outputs come first, and of those at the same distance the one that was applied first.
+        """
+        first: dict[int, tuple[int, int, Any]] = {}
+        for node in (*self.starts, *self.nodes):
+            depth = self.depths[node.number]
+            known = first.get(id(node.function))
+            if known is None or depth > known[0]:
+                first[id(node.function)] = (depth, node.number if known is None else known[1], node.function)
+        ordered = sorted(first.values(), key=lambda entry: (-entry[0], entry[1]))
+        return [function for _, _, function in ordered]
+
+    def chain(self) -> list[nn.Module] | None:
+        """The layers, if this is a plain stack of them: one input, one output, each layer after the one before."""
+        if len(self.entries) != 1 or self.outputs is not self.exits[0]:
+            return None
+        at = self.entries[0]
+        layers: list[nn.Module] = []
+        for node in self.nodes:
+            (args, kwargs), output = node.arguments, node.outputs
+            plain = len(args) == 1 and args[0] is at and not kwargs and isinstance(output, Symbol)
+            if not plain or not isinstance(node.function, nn.Module) or any(node.function is one for one in layers):
+                return None
+            layers.append(node.function)
+            at = output
+        return layers if at is self.exits[0] else None
+
+    # Copies and pickles hold the nodes as records: a chain of symbols is deeper than Python's stack.
+
+    def __getstate__(self) -> dict[str, Any]:
+        places = self._places
+
+        def placed(leaf: Any) -> Any:
+            return _Place(places[id(leaf)]) if isinstance(leaf, Symbol) else leaf
+
+        starts = [node.function if (node := entry.node) and not node.inputs else None for entry in self.entries]
+        return {
+            "entries": list(zip(map(_Described, self.entries), starts, strict=True)),
+            "records": [
+                (node.function, tree.map_leaves(placed, node.arguments), tree.map_leaves(_Described, node.outputs))
+                for node in self.nodes
+            ],
+            "forms": [tree.map_leaves(placed, form) for form in (self.inputs, self.outputs)],
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        symbols: list[Symbol] = []
+
+        def found(leaf: Any) -> Any:
+            return symbols[leaf.place] if isinstance(leaf, _Place) else leaf
+
+        for described, function in state["entries"]:
+            symbols.append(described.symbol())
+            if function is not None:
+                _attach(Node(function, (), {}), symbols[-1])
+        for function, arguments, outputs in state["records"]:
+            args, kwargs = tree.map_leaves(found, arguments)
+            made = tree.map_leaves(_Described.symbol, outputs)
+            _attach(Node(function, args, kwargs), made)
+            symbols += tree.leaves(made)
+        inputs, outputs = (tree.map_leaves(found, form) for form in state["forms"])
+        self.__init__(inputs, outputs)  # type: ignore[misc]
+
+    def users(self, symbol: Symbol) -> list[Any]:
+        """The functions that a symbol goes into."""
+        return [node.function for node in self.nodes if any(symbol is one for one in node.inputs)]
+
+
+class _Place:
+    """Where a symbol stands among those of a graph; a leaf of a tree."""
+
+    def __init__(self, place: int) -> None:
+        self.place = place
+
+
+class _Described:
+    """What a symbol is made of; a leaf of a tree."""
+
+    def __init__(self, symbol: Symbol) -> None:
+        self.shape, self.dtype, self.name = symbol.shape, symbol.dtype, symbol.name
+
+    def symbol(self) -> Symbol:
+        """Another symbol of the kind."""
+        return Symbol(self.shape, self.dtype, name=self.name)
+
+
+def _attach(node: Node, outputs: Any) -> None:
+    node.outputs = outputs
+    for symbol in tree.leaves(outputs):
+        symbol.node = node
+    remember(node)
+
+
+def _symbols(given: Any, what: str) -> list[Symbol]:
+    found = tree.leaves(given)
+    for leaf in found:
+        if not isinstance(leaf, Symbol):
+            raise HandsonError(
+                f"the {what} of a net are what Input(...) and layers called on it return; got {leaf!r} of type "
+                f"{type(leaf).__name__}."
+            )
+    if not found:
+        raise HandsonError(f"a net needs {what}; got {given!r}.")
+    return found
+
+
+def _collect(entries: list[Symbol], exits: list[Symbol]) -> list[Node]:
+    """The nodes between inputs and outputs, each after those it needs, else in the order in which they were made."""
+    known, found = {id(entry) for entry in entries}, {}
+    waiting = [exit for exit in exits if id(exit) not in known]
+    while waiting:
+        symbol = waiting.pop()
+        node = symbol.node
+        if node is None or not node.inputs:
+            raise HandsonError(
+                f"the outputs need {symbol!r}, which does not follow from the inputs: "
+                f"{', '.join(entry.name for entry in entries)}. Name it among the inputs of the net."
+            )
+        if node.number not in found:
+            found[node.number] = node
+            waiting += [symbol for symbol in node.inputs if id(symbol) not in known]
+        if len(found) > MOST_NODES:
+            raise HandsonError(f"a net has at most {MOST_NODES:,} nodes.")
+    # A node is made after what goes into it.
+    return [found[number] for number in sorted(found)]
+
+
+def _depths(nodes: list[Node]) -> dict[int, int]:
+    depths = {node.number: 0 for node in nodes}
+    for node in reversed(nodes):
+        for symbol in node.inputs:
+            if symbol.node is not None and symbol.node.number in depths:
+                depths[symbol.node.number] = max(depths[symbol.node.number], depths[node.number] + 1)
+    return depths
+
+
+def _places(nodes: list[Node], entries: list[Symbol]) -> dict[int, int]:
+    """Where the value of each symbol is kept while a graph runs."""
+    symbols = [*entries, *(symbol for node in nodes for symbol in tree.leaves(node.outputs))]
+    return {id(symbol): place for place, symbol in enumerate(symbols)}
+
+
+Step = tuple[Callable[[list[Any]], Any], Callable[[list[Any], Any], None], list[int]]
+
+
+def _compiled(nodes: list[Node], entries: list[Symbol], exits: list[Symbol]) -> Iterator[Step]:
+    """For each node: what computes it, what stores the result, and the values that nobody needs afterwards."""
+    places = _places(nodes, entries)
+    last = {places[id(symbol)]: number for number, node in enumerate(nodes) for symbol in node.inputs}
+    kept = {places[id(symbol)] for symbol in exits}
+    for number, node in enumerate(nodes):
+        spent = [place for place, end in last.items() if end == number and place not in kept]
+        outputs = tree.leaves(node.outputs)
+        yield _call(node, places), _store([places[id(symbol)] for symbol in outputs]), spent
+
+
+def _call(node: Node, places: dict[int, int]) -> Callable[[list[Any]], Any]:
+    function, (args, kwargs) = node.function, node.arguments
+    if len(args) == 1 and isinstance(args[0], Symbol) and not kwargs:
+        place = places[id(args[0])]
+        return lambda values: function(values[place])
+
+    def call(values: list[Any]) -> Any:
+        def value(leaf: Any) -> Any:
+            return values[places[id(leaf)]] if isinstance(leaf, Symbol) else leaf
+
+        return function(*tree.map_leaves(value, args), **tree.map_leaves(value, kwargs))
+
+    return call
+
+
+def _store(places: list[int]) -> Callable[[list[Any], Any], None]:
+    if len(places) == 1:
+        (place,) = places
+
+        def one(values: list[Any], result: Any) -> None:
+            values[place] = result if isinstance(result, torch.Tensor) else tree.leaves(result)[0]
+
+        return one
+
+    def several(values: list[Any], result: Any) -> None:
+        for place, leaf in zip(places, tree.leaves(result), strict=True):
+            values[place] = leaf
+
+    return several
