@@ -19,6 +19,30 @@ def _register(function: Activation, *aliases: str) -> Activation:
     return registry.register(function, kind="activation", aliases=aliases)
 
 
+# Where probabilities carry what they were computed from: a loss that takes it has a gradient that never dies.
+LOGITS = "_handson_logits"
+
+
+def with_logits(probabilities: Tensor, logits: Tensor) -> Tensor:
+    """The probabilities, with the logits that they come from."""
+    if probabilities.requires_grad or not torch.is_grad_enabled():
+        setattr(probabilities, LOGITS, logits)
+    return probabilities
+
+
+def logits_of(outputs: Tensor) -> Tensor | None:
+    """The logits that probabilities come from, None where that is not known."""
+    return getattr(outputs, LOGITS, None)
+
+
+def as_float(outputs: Tensor) -> Tensor:
+    """Outputs as float32, with their logits."""
+    if outputs.dtype == torch.float32:
+        return outputs
+    logits = logits_of(outputs)
+    return outputs.float() if logits is None else with_logits(outputs.float(), logits.float())
+
+
 def linear(x: Tensor) -> Tensor:
     """The identity: what a layer without an activation applies."""
     return x
@@ -66,7 +90,7 @@ def mish(x: Tensor) -> Tensor:
 
 def sigmoid(x: Tensor) -> Tensor:
     """1 / (1 + exp(-x))."""
-    return torch.sigmoid(x)
+    return with_logits(torch.sigmoid(x), x)
 
 
 def hard_sigmoid(x: Tensor) -> Tensor:
@@ -102,7 +126,8 @@ def softmax(x: Tensor, axis: int = -1) -> Tensor:
     >>> softmax(torch.tensor([0.0, 0.0])).tolist()
     [0.5, 0.5]
     """
-    return torch.softmax(x, dim=axis)
+    probabilities = torch.softmax(x, dim=axis)
+    return with_logits(probabilities, x) if axis in (-1, x.dim() - 1) else probabilities
 
 
 def log_softmax(x: Tensor, axis: int = -1) -> Tensor:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
+from handson import activations
 from handson.data.rows.batches import Batches
 from handson.data.rows.mapped import Data, pieces
 from handson.randomness.keys import derive
@@ -107,7 +108,7 @@ class Eager:
         # Without the cache: it would keep rounded weights from one step to the next inside a user's own autocast.
         with torch.autocast(self.job.device.type, torch.bfloat16, cache_enabled=False):
             outputs: Tensor = self.job.module(inputs)
-        return outputs.float()
+        return activations.as_float(outputs)
 
     def loss_sums(
         self, targets: Tensor, prediction: Tensor, sample_weight: Tensor | None, masked: bool

@@ -175,6 +175,8 @@ class DenseProgram(Eager):
         """The metrics of some rows, summed batch by batch so that they do not depend on how many there are."""
         from handson.kernels.dense_program import segment_sums
 
+        if self._program.last is not None:
+            prediction = self._program.last.activation(prediction)
         if self._scale_targets is not None:
             prediction = self._scale_targets.undo(prediction)
         targets, steps = batches.targets.index_select(0, rows), -(-len(rows) // batches.batch_size)

@@ -48,6 +48,8 @@ class Program:
         from handson.kernels.keyed_dropout import threshold_of
 
         layers = _layers_of(job)
+        # The last layer, where the loss takes the logits of its softmax or sigmoid.
+        self.last = _through_logits(layers, job.loss)
         self.weights = FlatWeights(job.module, job.optimizer)
         self.gradients = aligned(len(self.weights.rows[0]))
         self.trained, self.penalized = self.weights.trainable, places_of(job.penalized, self.weights)
@@ -72,7 +74,7 @@ class Program:
         rates = [layer.rate for layer in self._layers] or [0.0]
         self.thresholds = np.array([threshold_of(rate) for rate in rates], np.uint32)
         self.scales = np.array([1.0 / (1.0 - rate) for rate in rates], np.float32)
-        self.loss = _loss_code(job.loss), np.float32(getattr(job.loss, "delta", 1.0))
+        self.loss = _loss_code(job.loss, self.last is not None), np.float32(getattr(job.loss, "delta", 1.0))
 
     def _list(self, job: Job) -> Iterator[tuple[int, ...]]:
         """The operations, row by row: see `handson.kernels.dense_program`."""
@@ -97,7 +99,7 @@ class Program:
             elif layer in self._layers:
                 yield kernel.DROPOUT, width, width, 0, 0, 0, self._layers.index(layer)
             activation = getattr(layer, "activation", activations.linear)
-            if activation is not activations.linear:
+            if activation is not activations.linear and layer is not self.last:
                 yield kernel.ACTIVATION, width, width, ACTIVATIONS.index(activation.__name__), 0, 0, 0
 
     def _lowest(self) -> int:
@@ -238,11 +240,19 @@ def arrays(job: Job, batches: Batches) -> Arrays:
     return inputs.contiguous().numpy(), targets.to(torch.float32).contiguous().numpy(), weights
 
 
-def _loss_code(loss: Any) -> int:
+def _through_logits(layers: list[Any], loss: Any) -> Any:
+    """The last layer, if its activation is one whose logits the loss takes; None else."""
+    last = layers[-1]
+    wanted = activations.sigmoid if type(loss) is BinaryCrossentropy else activations.softmax
+    takes = type(loss) in (BinaryCrossentropy, CategoricalCrossentropy, SparseCategoricalCrossentropy)
+    return last if takes and not loss.from_logits and getattr(last, "activation", None) is wanted else None
+
+
+def _loss_code(loss: Any, through: bool) -> int:
     """The loss of the program, -1 if it has none for it."""
     from handson.kernels import dense_loss as kernel
 
-    logits = getattr(loss, "from_logits", False)
+    logits = through or getattr(loss, "from_logits", False)
     codes: dict[type, int] = {
         MeanSquaredError: kernel.MSE,
         MeanAbsoluteError: kernel.MAE,
