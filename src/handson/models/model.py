@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -21,6 +20,7 @@ from handson.layers import ownership
 from handson.layers.base import Layer, Shape, assign
 from handson.models.device import default_device
 from handson.models.own_steps import check_verb
+from handson.models.saved import Saved
 from handson.optimizers import Optimizer
 from handson.randomness.keys import check_seed, fresh_seed
 from handson.state.history import History
@@ -28,7 +28,7 @@ from handson.state.precision import check_precision
 from handson.state.state import named_weights
 
 
-class Model(nn.Module):
+class Model(Saved, nn.Module):
     """A net that can be compiled, fitted, evaluated and saved; it is itself a `torch.nn.Module`.
 
     Parameters
@@ -443,67 +443,6 @@ class Model(nn.Module):
 
         means = train_on_batch(self, x, y, sample_weight, class_weight)
         return means if return_dict else list(means.values()) if self.metrics else means["loss"]
-
-    def save(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
-        """Save the net, its weights, scalings and optimizer in one file without code: see `handson.files`.
-
-        Parameters
-        ----------
-        filepath : str or path
-            Ending in '.handson'.
-        overwrite : bool
-            False: raise when the file is there.
-        """
-        from handson.files import save_model
-
-        save_model(self, filepath, overwrite)
-
-    @classmethod
-    def load(cls, filepath: str | os.PathLike[str]) -> Any:
-        """The net saved in a file: see `handson.load`."""
-        from handson.files import load_model
-
-        return load_model(filepath)
-
-    def save_weights(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
-        """Save the weights.
-
-        Parameters
-        ----------
-        filepath : str or path
-            '.h5': HDF5 in the layout of Keras 3's weight files. '.safetensors': named tensors.
-        overwrite : bool
-            False: raise when the file is there.
-        """
-        from handson.files import save_weights
-
-        save_weights(self, filepath, overwrite)
-
-    def load_weights(
-        self, filepath: str | os.PathLike[str], by_name: bool = False, skip_mismatch: bool = False
-    ) -> dict[str, str]:
-        """Load weights from a file, of handson's or of Keras 3.
-
-        Parameters
-        ----------
-        filepath : str or path
-            A '.h5', '.safetensors' or '.handson' file.
-        by_name : bool
-            Match layers by their names, and leave out those that the file or the net does not have.
-        skip_mismatch : bool
-            Leave out layers whose shapes differ.
-
-        Returns
-        -------
-        dict of str to str
-            Every layer that was left out, and why; it is printed too.
-        """
-        from handson.files import load_weights
-
-        skipped = load_weights(self, filepath, by_name, skip_mismatch)
-        for layer, reason in skipped.items():
-            console.say(f"load_weights: {layer} left as it is: {reason}")
-        return skipped
 
     def redraw(self, seed: int) -> None:
         """Draw the initial weights again, from another seed: those that are still as they were drawn for this net.
