@@ -88,7 +88,7 @@ class Eager:
             objective, total = objective + penalty, total + penalty * count
         sums.add("loss", total.detach(), count)
         if job.metrics:
-            self.add_metrics(sums, targets, prediction.detach(), job.batches.masked)
+            self.add_metrics(sums, targets, activations.like(prediction, Tensor.detach), job.batches.masked)
         gradients = torch.autograd.grad(objective, weights, allow_unused=True) if weights else ()
         return [
             gradient if gradient is not None else torch.zeros_like(weight)
@@ -108,7 +108,7 @@ class Eager:
         # Without the cache: it would keep rounded weights from one step to the next inside a user's own autocast.
         with torch.autocast(self.job.device.type, torch.bfloat16, cache_enabled=False):
             outputs: Tensor = self.job.module(inputs)
-        return activations.as_float(outputs)
+        return activations.like(outputs, Tensor.float)
 
     def loss_sums(
         self, targets: Tensor, prediction: Tensor, sample_weight: Tensor | None, masked: bool
