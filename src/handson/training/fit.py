@@ -46,8 +46,9 @@ def fit(model: Model, x: Any, y: Any, arguments: Arguments) -> History:
     history = History()
     model.optimizer.claim(model)
     with _preparing:
-        y = _named(model, x, y)
+        y = _in_order(model, y)
         rows = prepare_rows(model, x, y, arguments.sample_weight, arguments.class_weight, arguments.missing)
+        _remember_columns(model, x)
     if rows.note:
         arguments.tell(rows.note)
     with recording(arguments.run, arguments.resume, arguments.checkpoint_seconds, model, arguments.tell) as record:
@@ -56,10 +57,13 @@ def fit(model: Model, x: Any, y: Any, arguments: Arguments) -> History:
         return _run(model, engine, arguments, history, validation, record)
 
 
-def _named(model: Model, x: Any, y: Any) -> Any:
-    """Remember the columns of a DataFrame of inputs; the targets, their columns in the order that the net knows."""
-    names = arrays.input_names(x)
-    model.input_names = model.input_names or names
+def _remember_columns(model: Model, x: Any) -> None:
+    """Know the columns of a DataFrame of inputs by name from now on; only of one that could be used."""
+    model.input_names = model.input_names or arrays.input_names(x)
+
+
+def _in_order(model: Model, y: Any) -> Any:
+    """The targets, their columns in the order that the net knows."""
     known, given = model.target_names, arrays.columns_of(y)
     return arrays.by_name(y, known, "targets") if known and given and sorted(known) == sorted(given) else y
 
@@ -260,7 +264,8 @@ def predictor(model: Model) -> Engine:
 def train_on_batch(model: Model, x: Any, y: Any, sample_weight: Any, class_weight: Any) -> dict[str, float]:
     """One step on one batch: see `Model.train_on_batch`."""
     model.optimizer.claim(model)
-    rows = prepare_rows(model, x, _named(model, x, y), sample_weight, class_weight)
+    rows = prepare_rows(model, x, _in_order(model, y), sample_weight, class_weight)
+    _remember_columns(model, x)
     seed = derive(model.seed or 0, "train_on_batch")
     job = make_job(model, rows, len(rows.inputs), False, seed, None)
     engine, sums, age = choose(job), Sums(), model.optimizer.iterations
