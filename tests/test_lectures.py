@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import handson
+from handson.core.registry import snake_case
 from handson.layers import Conv2D, Dense
 
 LECTURES = ("000_689c2e539ad3830b.txt", "001_a2b11c60ea23e62f.txt", "003_aa42369aba3fa03a.txt")
@@ -67,6 +68,21 @@ def surroundings():
     return {"X_train": x[:40], "y_train": y[:40], "X_val": x[40:], "y_val": y[40:], "model": model}
 
 
+def renumbered(table):
+    """A summary of the slides with the names of today's Keras, which calls the first layer of a kind dense."""
+    seen = {}
+
+    def rename(found):
+        name, kind = found.group(1), found.group(2)
+        stem = snake_case(kind)
+        if re.fullmatch(rf"{stem}(_\d+)?", name):
+            seen[stem] = seen.get(stem, -1) + 1
+            name = f"{stem}_{seen[stem]}" if seen[stem] else stem
+        return f"{name} ({kind})".ljust(len(found.group(0)))
+
+    return re.sub(r"^(\w+) \((\w+)\) *", rename, table, flags=re.MULTILINE)
+
+
 def run_all(lecture):
     """Run the blocks of a lecture one after another; what the last of them printed, before each other block."""
     names, printed, pairs = {"Sequential": handson.Sequential, "Conv2D": Conv2D}, "", []
@@ -101,9 +117,8 @@ def test_summaries_are_those_of_the_slides(lecture, shared, tmp_path, monkeypatc
     assert len(pairs) >= 3
     for expected, printed in pairs:
         ours = ROW.findall(printed)
-        for row, (name, kind, shape, parameters) in enumerate(ROW.findall(expected)):
-            assert re.fullmatch(name + ("" if name[-1].isdigit() else r"_\d+"), ours[row][0]) or name == ours[row][0]
-            assert (kind, shape) == ours[row][1:3]
+        for row, (name, kind, shape, parameters) in enumerate(ROW.findall(renumbered(expected))):
+            assert (name, kind, shape) == ours[row][:3]
             assert parameters in ("", ours[row][3])
         totals = TOTAL.findall(expected)
         assert totals in ([], TOTAL.findall(printed))
@@ -113,7 +128,9 @@ def test_the_first_summary_is_the_slide_letter_for_letter(shared, tmp_path, monk
     path = shared("lectures", LECTURES[1])
     monkeypatch.chdir(tmp_path)
     expected, printed = run_all(path)[0]
-    assert [line.rstrip() for line in printed.splitlines()] == [line.rstrip() for line in expected.splitlines()]
+    assert [line.rstrip() for line in printed.splitlines()] == [
+        line.rstrip() for line in renumbered(expected).splitlines()
+    ]
 
 
 def test_the_checkpoint_of_the_slides_can_be_loaded(shared, tmp_path, monkeypatch):

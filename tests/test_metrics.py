@@ -9,6 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import handson
 from handson import losses, metrics
 from handson.core import registry
 from handson.core.errors import HandsonError
@@ -265,3 +266,38 @@ def test_an_unknown_name_gets_its_nearest_among_metrics_and_losses():
 def test_what_is_no_metric_is_an_error():
     with pytest.raises(HandsonError, match=r"a metric is a name.*; got 3\."):
         metrics.get(3)
+
+
+def test_metrics_of_one_name_are_numbered_as_keras_does(keras):
+    x = np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32)
+    y, given = x.sum(1, keepdims=True), ["mae", "mse", "mae", "mae"]
+    net = handson.Sequential([handson.layers.Dense(1, input_dim=3)], seed=0)
+    net.compile("sgd", "mse", metrics=given)
+    theirs = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    theirs.compile("sgd", "mse", metrics=given)
+    expected = theirs.evaluate(x, y, verbose=0, return_dict=True)
+    found = net.evaluate(x, y, return_dict=True)
+    assert sorted(found) == sorted(expected)
+    assert list(found) == ["loss", "mae", "mse", "mae_1", "mae_2"]
+    history = net.fit(x, y, verbose=0, validation_data=(x, y)).history
+    assert list(history) == [*found, *(f"val_{name}" for name in found)]
+
+
+def test_numbering_leaves_the_users_metric_as_it_was():
+    mine = metrics.RootMeanSquaredError(name="mae")
+    found = metrics.several(["mae", mine, mine, metrics.RootMeanSquaredError(name="mae_1")], losses.get("mse"))
+    assert [metric.name for metric in found] == ["mae", "mae_1", "mae_2", "mae_1_1"]
+    assert mine.name == "mae"
+    assert [type(metric).__name__ for metric in found[1:3]] == ["RootMeanSquaredError"] * 2
+
+
+@pytest.mark.parametrize("name", ["loss", "epoch", "learning_rate", "val_loss", "train_mae"])
+def test_a_metric_does_not_take_the_place_of_something_else(name):
+    def mine(y_true, y_pred):
+        return (y_true - y_pred).abs()
+
+    mine.__name__ = name
+    net = handson.Sequential([handson.layers.Dense(1, input_dim=3)])
+    for metric in (mine, metrics.RootMeanSquaredError(name=name)):
+        with pytest.raises(HandsonError, match=f"a metric cannot be called '{name}'"):
+            net.compile("sgd", "mse", metrics=[metric])

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from handson.core import forked as forked  # it must be there before a fork
 from handson.core.lazy import lazy
 from handson.core.version import __version__ as __version__
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from handson import losses as losses
     from handson import metrics as metrics
     from handson import models as models
+    from handson import ops as ops
     from handson import optimizers as optimizers
     from handson import regularizers as regularizers
     from handson import schedules as schedules
@@ -58,6 +60,7 @@ _MODULES = (
     "losses",
     "metrics",
     "models",
+    "ops",
     "optimizers",
     "plots",
     "regularizers",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -23,24 +23,58 @@ def _register(function: Activation, *aliases: str) -> Activation:
 LOGITS = "_handson_logits"
 
 
-def with_logits(probabilities: Tensor, logits: Tensor) -> Tensor:
+class Logits(NamedTuple):
+    """What probabilities were computed from.
+
+    Attributes
+    ----------
+    activation : str
+        'softmax' or 'sigmoid': which of them.
+    values : Tensor
+        The logits.
+    versions : tuple of int
+        How often probabilities and logits had been written to: afterwards they belong together no more.
+    """
+
+    activation: str
+    values: Tensor
+    versions: tuple[int, int]
+
+
+def with_logits(probabilities: Tensor, activation: str, logits: Tensor) -> Tensor:
     """The probabilities, with the logits that they come from."""
-    if probabilities.requires_grad or not torch.is_grad_enabled():
-        setattr(probabilities, LOGITS, logits)
+    setattr(probabilities, LOGITS, Logits(activation, logits, _versions(probabilities, logits)))
     return probabilities
 
 
-def logits_of(outputs: Tensor) -> Tensor | None:
-    """The logits that probabilities come from, None where that is not known."""
-    return getattr(outputs, LOGITS, None)
+def logits_of(probabilities: Tensor, activation: str) -> Tensor | None:
+    """The logits that an activation made probabilities of; None where it did not, or where either was changed since.
+
+    Examples
+    --------
+    >>> p = sigmoid(torch.tensor([2.0]))
+    >>> logits_of(p, "sigmoid"), logits_of(p, "softmax"), logits_of(p * 1, "sigmoid"), logits_of(p.mul_(1), "sigmoid")
+    (tensor([2.]), None, None, None)
+    """
+    found: Logits | None = getattr(probabilities, LOGITS, None)
+    if found is None or found.activation != activation or found.versions != _versions(probabilities, found.values):
+        return None
+    return found.values
 
 
-def as_float(outputs: Tensor) -> Tensor:
-    """Outputs as float32, with their logits."""
-    if outputs.dtype == torch.float32:
-        return outputs
-    logits = logits_of(outputs)
-    return outputs.float() if logits is None else with_logits(outputs.float(), logits.float())
+def _versions(probabilities: Tensor, logits: Tensor) -> tuple[int, int]:
+    if probabilities.is_inference() or logits.is_inference():  # these count no versions
+        return -1, -1
+    return probabilities._version, logits._version
+
+
+def like(outputs: Tensor, changed: Callable[[Tensor], Tensor]) -> Tensor:
+    """Outputs in another form (another type, without a gradient), their logits likewise."""
+    result = changed(outputs)
+    found: Logits | None = getattr(outputs, LOGITS, None)
+    if result is outputs or found is None or logits_of(outputs, found.activation) is None:
+        return result
+    return with_logits(result, found.activation, changed(found.values))
 
 
 def linear(x: Tensor) -> Tensor:
@@ -90,7 +124,7 @@ def mish(x: Tensor) -> Tensor:
 
 def sigmoid(x: Tensor) -> Tensor:
     """1 / (1 + exp(-x))."""
-    return with_logits(torch.sigmoid(x), x)
+    return with_logits(torch.sigmoid(x), "sigmoid", x)
 
 
 def hard_sigmoid(x: Tensor) -> Tensor:
@@ -127,7 +161,7 @@ def softmax(x: Tensor, axis: int = -1) -> Tensor:
     [0.5, 0.5]
     """
     probabilities = torch.softmax(x, dim=axis)
-    return with_logits(probabilities, x) if axis in (-1, x.dim() - 1) else probabilities
+    return with_logits(probabilities, "softmax", x) if axis in (-1, x.dim() - 1) else probabilities
 
 
 def log_softmax(x: Tensor, axis: int = -1) -> Tensor:

@@ -130,14 +130,14 @@ class BinaryCrossentropy(_Crossentropy):
     def values(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         if self.label_smoothing:
             y_true = y_true * (1.0 - self.label_smoothing) + 0.5 * self.label_smoothing
-        logits = y_pred if self.from_logits else logits_of(y_pred)
+        logits = y_pred if self.from_logits else logits_of(y_pred, "sigmoid")
         if logits is not None:
             return F.binary_cross_entropy_with_logits(logits, y_true, reduction="none")
         return F.binary_cross_entropy(y_pred.clamp(EPSILON, 1.0 - EPSILON), y_true, reduction="none")
 
 
 def _log_probabilities(y_pred: Tensor, from_logits: bool) -> Tensor:
-    logits = y_pred if from_logits else logits_of(y_pred)
+    logits = y_pred if from_logits else logits_of(y_pred, "softmax")
     if logits is not None:
         return torch.log_softmax(logits, -1)
     return torch.log((y_pred / y_pred.sum(-1, keepdim=True)).clamp(EPSILON, 1.0 - EPSILON))

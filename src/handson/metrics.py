@@ -5,7 +5,8 @@ Metrics are in the units of the targets that the user gave, also when the net is
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import copy
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from torch import Tensor
@@ -14,6 +15,9 @@ from handson import losses
 from handson.averages import Average, Function
 from handson.core import registry
 from handson.core.errors import HandsonError, listing, nearest
+
+# What a history or its table has under these names.
+TAKEN, PREFIXES = ("loss", "epoch", "learning_rate"), ("val_", "train_")
 
 
 class Metric(Average):
@@ -181,6 +185,37 @@ def get(identifier: Any, loss: losses.Loss | None = None, outputs: int | None = 
     if callable(metric):
         return FunctionMetric(metric)
     raise HandsonError(f"a metric is a name or a function of (y_true, y_pred); got {identifier!r}.")
+
+
+def several(identifiers: Sequence[Any], loss: losses.Loss | None = None, outputs: int | None = None) -> list[Metric]:
+    """The metrics for some names, functions or objects, each with a name of its own.
+
+    As in Keras, the second of a name is numbered 1.
+
+    Examples
+    --------
+    >>> [metric.name for metric in several(["mae", "mse", "mae"], losses.get("mse"))]
+    ['mae', 'mse', 'mae_1']
+
+    Raises
+    ------
+    HandsonError
+        For a name that means something else in the history.
+    """
+    found: dict[str, Metric] = {}
+    for metric in (get(identifier, loss, outputs) for identifier in identifiers):
+        if metric.name in TAKEN or metric.name.startswith(PREFIXES):
+            raise HandsonError(
+                f"a metric cannot be called {metric.name!r}, which is something else in the history. Give it a name "
+                f"of its own: a metric object takes name=..., a function has its own name."
+            )
+        names = (f"{metric.name}_{number}" if number else metric.name for number in range(len(identifiers)))
+        name = next(name for name in names if name not in found)
+        if name != metric.name:
+            metric = copy.copy(metric)
+            metric.name = name
+        found[name] = metric
+    return list(found.values())
 
 
 def _named(name: str, loss: losses.Loss | None, outputs: int | None) -> Metric:

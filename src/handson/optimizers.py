@@ -161,18 +161,14 @@ class Optimizer(Noun):
             if not self._belongs(name, weight):
                 self._forget(name)
         self._of = self._of | {name: weakref.ref(weight) for name, weight in zip(names, weights, strict=True)}
-        starts = dict(self.slot_values())
+        starts: dict[str, float | None] = {**self.slot_values(), **({"average": None} if self.use_ema else {})}
         for slot, start in starts.items():
             held = self.slots.setdefault(slot, {})
             for name, weight in zip(names, weights, strict=True):
-                if name not in held or held[name].shape != weight.shape or held[name].device != weight.device:
-                    held[name] = torch.full_like(weight, start, requires_grad=False)
+                if name not in held or held[name].device != weight.device:
+                    held[name] = weight.detach().clone() if start is None else torch.full_like(weight, start)
+                    held[name].requires_grad_(False)
                 held[name] = laid_out(held[name], weight)
-        if self.use_ema:
-            held = self.slots.setdefault("average", {})
-            for name, weight in zip(names, weights, strict=True):
-                if name not in held or held[name].shape != weight.shape or held[name].device != weight.device:
-                    held[name] = weight.detach().clone()
 
     @torch.no_grad()
     def apply(self, names: Sequence[str], weights: Tensors, gradients: Tensors, position: Position) -> None:
@@ -207,7 +203,7 @@ class Optimizer(Noun):
     def value(self, name: str, position: Position) -> float:
         """A hyper-parameter at a position: its number, or its schedule's value there."""
         setting = self._rate if name == "learning_rate" else getattr(self, name)
-        return setting.at(position) if isinstance(setting, Schedule) else float(setting)
+        return float(setting.at(position) if isinstance(setting, Schedule) else setting)
 
     def clip(self, gradients: Tensors) -> None:
         """Bound the gradients in place, as the arguments say."""
@@ -240,9 +236,15 @@ def laid_out(tensor: Tensor, weight: Tensor) -> Tensor:
 
 def _hyperparameter(name: str, value: Any) -> float | Schedule:
     value = schedules.get(value)
-    if not isinstance(value, Schedule) and not value >= 0:
-        raise HandsonError(f"{name} is a number that is not negative, or a schedule; got {value}.")
-    return value
+    if isinstance(value, Schedule):
+        return value
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = -1.0
+    if not number >= 0:
+        raise HandsonError(f"{name} is a number that is not negative, or a schedule; got {value!r}.")
+    return number
 
 
 @registry.register

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from handson.data.reading.explore import Exploration
     from handson.state.history import History
 
+# Matplotlib cannot scale an axis to the largest numbers there are.
+HIGHEST = 1e100
 TRAINING, VALIDATION, MARK, TRUTH = "#4477aa", "#cc6633", "#444444", "#33aa55"
 # Qualitative colours that stay apart for colour-blind readers (Okabe and Ito, 2008).
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#f0e442", "#777777")
@@ -83,13 +85,15 @@ def plot_history(history: History, path: PathLike | None = None) -> Figure:
             f"train_{name}": ("training, evaluated", TRAINING, "-"),
             f"val_{name}": ("validation", VALIDATION, "-"),
         }
+        drawn = {key: np.clip(values, -HIGHEST, HIGHEST) for key, values in history.history.items() if key in curves}
         for key, (label, colour, style) in curves.items():
-            if key in history.history:
-                axes.plot(epochs, history.history[key], style, color=colour, label=label, linewidth=1.6)
+            if key in drawn:
+                axes.plot(epochs, drawn[key], style, color=colour, label=label, linewidth=1.6)
         if best is not None and best[1].startswith("val_"):
-            _mark_best(axes, best[0] + 1, history.history.get(f"val_{name}", []), epochs)
-        _scale(axes, [history.history[key] for key in curves if key in history.history])
-        axes.set_ylabel(name.replace("_", " "))
+            _mark_best(axes, best[0] + 1, drawn.get(f"val_{name}", np.array([])).tolist(), epochs)
+        _scale(axes, [values.tolist() for values in drawn.values()])
+        # A name is words, not formulas, and may come from somebody else's file.
+        axes.set_ylabel("".join(filter(str.isprintable, name)).replace("_", " "), parse_math=False)
         _whole_epochs(axes)
         if axes.lines:
             axes.legend(frameon=False, fontsize=8)

@@ -304,6 +304,11 @@ def get(identifier: Any) -> float | Schedule:
         raise HandsonError(f"expected a number or a schedule; got {identifier!r}.")
     if isinstance(identifier, (int, float, np.number)):
         return float(identifier)
+    if hasattr(identifier, "__array__"):  # an array or a tensor of one value
+        values = np.asarray(identifier)
+        if values.size != 1 or values.dtype.kind not in "iuf":
+            raise HandsonError(f"expected a number or a schedule; got {identifier!r}.")
+        return float(values.item())
     schedule = registry.resolve("schedule", identifier)
     if not isinstance(schedule, Schedule):
         raise HandsonError(f"a schedule is one of {listing(registry.known('schedule'))}; got {identifier!r}.")

@@ -1,9 +1,12 @@
 """Callbacks, against Keras's and against what their names promise."""
 
 import csv
+import errno
+import os
 
 import numpy as np
 import pytest
+import torch
 
 import handson
 from handson import Sequential, callbacks
@@ -143,6 +146,50 @@ def test_checkpoint_names_are_filled_in(tmp_path):
         net().fit(x, y, verbose=0, callbacks=[callbacks.ModelCheckpoint(tmp_path / "{val_loss}.handson")])
 
 
+def test_a_best_net_that_could_not_be_saved_is_saved_when_it_is_better_than_what_is_on_the_disk(tmp_path, monkeypatch):
+    """What failed to be written does not count as the best so far."""
+    saved, losses = [], iter([1.0, 0.5, 0.7, 0.8])
+
+    class Full(callbacks.ModelCheckpoint):
+        def _save(self, epoch, logs):
+            with monkeypatch.context() as patch:
+                if epoch == 1:
+                    patch.setattr(os, "replace", lambda *paths: (_ for _ in ()).throw(OSError(errno.ENOSPC, "full")))
+                done = super()._save(epoch, logs)
+            saved.append((epoch, done))
+            return done
+
+    class Measured(callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            logs["val_loss"] = next(losses)
+
+    x, y = data()
+    made = [Measured(), Full(tmp_path / "best.h5", save_best_only=True)]
+    net().fit(x, y, epochs=4, verbose=0, validation_data=(x, y), callbacks=made)
+    assert saved == [(0, True), (1, False), (2, True)]
+    assert made[1].best == 0.7
+
+
+@pytest.mark.parametrize(("threshold", "mode", "saves"), [(0.6, "min", [1]), (0.4, "min", []), (None, "min", [0, 1]),
+                                                          (0.6, "max", [0]), (2.0, "max", [])])  # fmt: skip
+def test_the_first_value_must_beat_the_threshold(tmp_path, threshold, mode, saves):
+    saved, losses = [], iter([1.0, 0.5])
+
+    class Measured(callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            logs["val_loss"] = next(losses)
+
+    class Count(callbacks.ModelCheckpoint):
+        def _save(self, epoch, logs):
+            saved.append(epoch)
+            return True
+
+    x, y = data()
+    best = Count(tmp_path / "a.h5", save_best_only=True, initial_value_threshold=threshold, mode=mode)
+    net().fit(x, y, epochs=2, verbose=0, validation_data=(x, y), callbacks=[Measured(), best])
+    assert saved == saves
+
+
 def test_checkpoints_by_steps(tmp_path):
     x, y = data()
     times = []
@@ -229,3 +276,80 @@ def test_state_of_early_stopping_goes_on():
     assert (second.best, second.best_epoch, second.wait) == (1.0, 0, 2)
     assert second.best_weights.keys() == first.best_weights.keys()
     assert len(x) == len(y)
+
+
+@pytest.mark.parametrize("first", [float("nan"), 1.0])
+@pytest.mark.parametrize("patience", [0, 1, 2])
+def test_early_stopping_after_a_first_epoch_that_is_no_number(keras, first, patience):
+    test_early_stopping_stops_when_keras_does(keras, [first, *[float("nan")] * 4], {"patience": patience})
+
+
+def test_early_stopping_recovers_from_nan():
+    """Unlike in Keras, where the first value is the best one even if it is NaN, and nothing is below NaN."""
+    values = [float("nan"), 0.8, 0.9, 0.7, 0.8, 0.9, 0.9]
+    stopping = callbacks.EarlyStopping(patience=2)
+    assert len(scripted(stopping, values)) == 6
+    assert (stopping.best, stopping.best_epoch) == (0.7, 3)
+
+
+def test_early_stopping_on_nothing_but_nan_says_so(capsys):
+    scripted(callbacks.EarlyStopping(patience=1, verbose=1, restore_best_weights=True), [float("nan")] * 4)
+    assert "EarlyStopping: epoch 2: val_loss has not improved for 1 epochs; it was never a number" in (
+        capsys.readouterr().out
+    )
+
+
+@pytest.mark.parametrize(
+    "value", [np.float32(0.25), np.float64(0.25), np.array(0.25), np.array([0.25], "f4"), torch.tensor(0.25), 0.25]
+)
+def test_rates_may_be_numbers_of_numpy_and_torch(value):
+    x, y = data()
+    history = net().fit(x, y, verbose=0, callbacks=callbacks.LearningRateScheduler(lambda epoch: value))
+    assert history.history["learning_rate"] == [0.25]
+    model = net(optimizer=SGD(value))
+    model.fit(x, y, verbose=0)
+    model.optimizer.learning_rate = value
+    assert type(model.optimizer.learning_rate) is float
+
+
+@pytest.mark.parametrize("value", [None, "0.1", True, float("nan"), -0.1, [0.1, 0.2]])
+def test_rates_that_are_no_numbers_are_refused(value):
+    x, y = data()
+    with pytest.raises(HandsonError, match="the function must return a number that is not negative"):
+        net().fit(x, y, verbose=0, callbacks=callbacks.LearningRateScheduler(lambda epoch: value))
+
+
+@pytest.mark.parametrize("frequency", [1, 2, 3])
+def test_csv_logger_keeps_columns_that_come_later(tmp_path, frequency):
+    x, y = data()
+    path, model = tmp_path / "log.csv", net(metrics=["mae"])
+    logger = callbacks.CSVLogger(path)
+    history = model.fit(x, y, epochs=4, verbose=0, callbacks=logger, validation_data=(x, y), validation_freq=frequency)
+    with path.open() as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["epoch", "loss", "mae", "val_loss", "val_mae"]
+    for name, values in history.history.items():
+        written = [float("nan") if row[name] == "NA" else float(row[name]) for row in rows]
+        np.testing.assert_array_equal(written, values)
+    model.fit(x, y, epochs=5, initial_epoch=4, verbose=0, callbacks=callbacks.CSVLogger(path, append=True))
+    assert path.read_text().splitlines()[-1].endswith("NA,NA")
+
+
+def test_reducing_twice_waits_for_the_cooldown_after_a_stop():
+    """What is restored in the middle of a cooldown goes on as if nothing had happened."""
+    values = [1.0] * 14
+    given = {"patience": 1, "cooldown": 3, "factor": 0.5}
+    whole = scripted(callbacks.ReduceLROnPlateau(**given), values)
+    first, model = callbacks.ReduceLROnPlateau(**given), net()
+    scripted(first, values[:4], model=model)
+    assert first.cooling >= 1
+    second = callbacks.ReduceLROnPlateau(**given)
+    second.set_model(model)
+    second.set_params({"metrics": ["loss", "val_loss"]})
+    second.resolve()
+    second.set_state(first.state(), first.tensors())
+    rates = []
+    for epoch, value in enumerate(values[4:], 4):
+        second.on_epoch_end(epoch, {"val_loss": value})
+        rates.append(model.optimizer.learning_rate)
+    assert rates == whole[4:]

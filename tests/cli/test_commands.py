@@ -1,6 +1,7 @@
 """The commands, on tiny faces and tables: what they write, what they print, and how they fail."""
 
 import contextlib
+import io
 import json
 import os
 import re
@@ -292,6 +293,34 @@ def test_predict_with_a_look_up_table_writes_the_submission(work):
     expected = [predicted[6, 4], predicted[6, 1], predicted[1, 2], predicted[0, 5]]
     assert table["RowId"].tolist() == [1, 2, 3, 4]
     np.testing.assert_allclose(table["Location"], np.clip(expected, 0, 96), atol=1e-5)
+
+
+def test_rows_without_ids_are_numbered_from_one_for_the_look_up_table(work):
+    """Arrays have no column ImageId: the images are asked for by their places."""
+    run = Run(work / "runs" / "tiny")
+    images = run.read_inputs(work / "test.csv").inputs
+    np.savez(work / "test.npz", x=images)
+    ok(work, "predict", "tiny", "--data", "test.csv", "--lookup", "lookup.csv", "--out", "by_id.csv")
+    ok(work, "predict", "tiny", "--data", "test.npz", "--lookup", "lookup.csv", "--out", "by_place.csv")
+    pd.testing.assert_frame_equal(pd.read_csv(work / "by_id.csv"), pd.read_csv(work / "by_place.csv"))
+
+
+def test_what_goes_to_the_output_is_not_mixed_with_words(work):
+    command = [sys.executable, "-m", "handson", "predict", "tiny", "--data", "test.csv"]
+    out = subprocess.run([*command, "--out", "/dev/stdout"], cwd=work, capture_output=True, text=True, check=True)
+    assert len(pd.read_csv(io.StringIO(out.stdout))) == 10
+    assert "10 rows predicted" in out.stderr
+
+
+@pytest.mark.parametrize("command", [["fit", "table.yaml"], ["explore", "table.csv"]])
+def test_control_c_ends_a_command_with_the_status_of_a_signal_and_a_word(work, command, monkeypatch):
+    def interrupted(*given, **named):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Run, "create", interrupted)
+    monkeypatch.setattr("handson.cli.exploration.read_to_explore", interrupted)
+    found = call(work, *command)
+    assert (found.code, found.err) == (130, "stopped\n")
 
 
 def test_predict_names_the_classes_and_their_probabilities(work):

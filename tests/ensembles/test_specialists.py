@@ -445,3 +445,16 @@ def test_a_net_that_no_epoch_makes_better_is_kept_as_it_was(capsys):
     specialists.fit(x, y, epochs=2, validation_data=(x, y), optimizer=handson.optimizers.SGD(30.0, clipnorm=1.0))
     assert "specialist eyes: no epoch was better than the net it started from" in capsys.readouterr().out
     np.testing.assert_allclose(specialists.predict(x), net.predict(x), atol=1e-6)
+
+
+def test_each_specialist_has_a_seed_and_a_head_of_its_own():
+    """Of three groups of one size; without a step the heads are as they were drawn."""
+    x, y = data_of()
+    groups = {"left": COLUMNS[:2], "right": COLUMNS[2:4], "nose": COLUMNS[4:]}
+    specialists = Specialists(trained_net(x, y), groups, output="new")
+    specialists.fit(x, y, epochs=1, optimizer=handson.optimizers.SGD(0.0), verbose=0)
+    nets = list(specialists.models.values())
+    assert len({net.seed for net in nets}) == 3
+    heads = [net.layers[-1].get_weights()[0] for net in nets]
+    assert len({head.tobytes() for head in heads}) == 3
+    assert all(same(net.layers[1].get_weights(), nets[0].layers[1].get_weights()) for net in nets)

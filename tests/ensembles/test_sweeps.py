@@ -175,3 +175,22 @@ def test_what_cannot_be_swept_is_refused(changed, message):
     arguments = {"build": build, "grid": {"units": [3]}, "seed": 0} | FIT | changed
     with pytest.raises(HandsonError, match=message):
         sweep(arguments.pop("build"), arguments.pop("grid"), x, y, **arguments)
+
+
+def test_the_epoch_of_a_net_that_overfits_is_the_one_it_went_back_to():
+    """Learning noise by heart: the best epoch lies before the last one, and the table measures the weights of that."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(24, 3)).astype(np.float32), rng.normal(size=24)
+    held_out = rng.normal(size=(60, 3)).astype(np.float32), rng.normal(size=60)
+    stopping = EarlyStopping(patience=100, restore_best_weights=True)
+    found = sweep(
+        build, {"units": [20, 40], "rate": [0.05]}, x, y, seed=0, epochs=25, batch_size=4, validation_data=held_out,
+        callbacks=[stopping], verbose=0,
+    )  # fmt: skip
+    assert (found.table["at_epoch"] < 25).all()
+    for number, net in enumerate(found.members):
+        history, row = found.histories[number].history, found.table.loc[number]
+        assert row["val_loss"] == min(history["val_loss"]) < history["val_loss"][-1]
+        assert row["at_epoch"] == int(np.argmin(history["val_loss"])) + 1
+        assert row["loss"] == history["loss"][int(row["at_epoch"]) - 1]
+        assert net.evaluate(*held_out, return_dict=True)["val_loss"[4:]] == pytest.approx(row["val_loss"], rel=1e-5)

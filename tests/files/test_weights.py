@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+import handson
 from handson import Model, Sequential
 from handson.core.errors import HandsonError
 from handson.layers import LSTM, Dense
@@ -140,7 +141,7 @@ def test_a_file_of_keras_for_another_net_names_every_layer(keras, tmp_path):
     before = ours.get_weights()
     with pytest.raises(
         HandsonError,
-        match=r"dense_2: its shapes are \(4, 7\), \(7,\), those in the file \(4, 2\), \(2,\). Load what fits",
+        match=r"dense_1: its shapes are \(4, 7\), \(7,\), those in the file \(4, 2\), \(2,\). Load what fits",
     ):
         ours.load_weights(tmp_path / "a.weights.h5")
     assert same(ours.get_weights(), before)
@@ -198,11 +199,11 @@ def test_a_safetensors_file_has_the_names_of_layers_and_weights(tmp_path):
     tensors = load_file(tmp_path / "a.safetensors")
     assert set(tensors) == {
         f"{layer}.{name}" for layer, names in {
-            "lstm_1": ["kernel", "recurrent_kernel", "bias"], "lstm_2": ["kernel", "recurrent_kernel", "bias"],
-            "dense_1": ["kernel", "bias"],
+            "lstm": ["kernel", "recurrent_kernel", "bias"], "lstm_1": ["kernel", "recurrent_kernel", "bias"],
+            "dense": ["kernel", "bias"],
         }.items() for name in names
     }  # fmt: skip
-    np.testing.assert_array_equal(tensors["dense_1.kernel"], net.get_layer("dense_1").get_weights()[0])
+    np.testing.assert_array_equal(tensors["dense.kernel"], net.get_layer("dense").get_weights()[0])
 
 
 def test_loaded_weights_are_not_drawn_again_by_a_seed(tmp_path):
@@ -254,7 +255,7 @@ def test_what_was_left_out_is_printed(tmp_path, capsys):
 def test_mismatching_shapes_can_be_skipped_by_position(tmp_path):
     Sequential([Dense(4, input_dim=3), Dense(2)], seed=0).save_weights(tmp_path / "w.h5")
     net = Sequential([Dense(4, input_dim=3), Dense(7)], seed=1)
-    assert list(net.load_weights(tmp_path / "w.h5", skip_mismatch=True)) == ["dense_2"]
+    assert list(net.load_weights(tmp_path / "w.h5", skip_mismatch=True)) == ["dense_1"]
 
 
 @pytest.mark.parametrize("suffix", [".h5", ".safetensors"])
@@ -413,3 +414,28 @@ def test_an_array_in_the_place_of_the_layers_is_refused(tmp_path):
     with h5py.File(tmp_path / "w.h5", "w") as file:
         file["layers"] = np.zeros(3)
     refuse(tmp_path / "w.h5", "")
+
+
+def test_layers_without_a_name_are_found_in_keras_files_by_name(keras, tmp_path):
+    """The second net of Keras has one layer more at the top: what is below goes to the layers it belongs to."""
+    keras.backend.clear_session()
+    theirs = keras.Sequential([keras.Input((3,)), *(keras.layers.Dense(units) for units in (4, 5, 2))])
+    theirs.save_weights(tmp_path / "a.weights.h5")
+    ours = Sequential([Dense(4, input_dim=3), Dense(5), Dense(7, name="other")], seed=0)
+    skipped = ours.load_weights(tmp_path / "a.weights.h5", by_name=True)
+    assert sorted(skipped) == ["dense_2", "other"]
+    assert same(ours.get_weights()[:4], theirs.get_weights()[:4])
+
+
+def test_files_whose_layers_are_numbered_from_one_load_as_before(tmp_path):
+    """Older versions called the first layer of a kind dense_1; files hold their names."""
+    older = Sequential([Dense(4, input_dim=3, name="dense_1"), Dense(1, name="dense_2")], seed=0)
+    older.compile("adam", "mse")
+    older.fit(np.ones((8, 3)), np.ones(8), verbose=0)
+    older.save(tmp_path / "a.handson")
+    loaded = handson.load(tmp_path / "a.handson")
+    assert [layer.name for layer in loaded.layers] == ["dense_1", "dense_2"]
+    assert same(loaded.get_weights(), older.get_weights())
+    loaded.add(Dense(2))
+    assert loaded.layers[-1].name == "dense"
+    assert same(loaded.get_weights()[:4], older.get_weights())

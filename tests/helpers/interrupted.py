@@ -55,7 +55,7 @@ def data():
 def train(folder, plan=(), make=dense, optimizer=None, callbacks=(), crash=False, compile=None, **arguments):
     """One call of fit in a fresh net, interrupted as planned; everything that must be equal at the end."""
     net, (x, y) = make(), data()
-    net.compile((optimizer or (lambda: Adam(0.01)))(), "mse", **{"metrics": ["mae"], **(compile or {})})
+    net.compile((optimizer or (lambda: Adam(0.01)))(), **{"loss": "mse", "metrics": ["mae"], **(compile or {})})
     made = [callback() for callback in callbacks]
     given = {"epochs": EPOCHS, "batch_size": 8, "seed": 3, "validation_split": 0.2, "verbose": 0}
     given |= {"checkpoint_seconds": 0.0, **arguments}

@@ -119,7 +119,7 @@ def test_a_net_wraps_modules_by_itself_and_trains_them():
     net.compile("sgd", "mse")
     net.fit(np.random.default_rng(0).normal(size=(8, 3)), np.ones(8), epochs=1, verbose=0)
     assert not torch.equal(module.weight, before)
-    assert [layer.name for layer in net.layers] == ["linear_1", "re_lu_1", "dense_1"]
+    assert [layer.name for layer in net.layers] == ["linear", "re_lu", "dense"]
 
 
 def test_a_name_may_be_given():

@@ -1,6 +1,7 @@
 """`Model` and `Sequential`: building, names, weights, errors."""
 
 import copy
+import gc
 
 import numpy as np
 import pytest
@@ -37,11 +38,37 @@ def test_input_shape_input_dim_input_and_data_build_the_same_net():
 
 def test_layers_are_numbered_by_kind_and_reached_by_name():
     net = Sequential([Conv2D(2, 3, input_shape=(9, 9, 1)), Conv2D(2, 3), Flatten(), Dense(3), Dense(1, name="out")])
-    assert [layer.name for layer in net.layers] == ["conv2d_1", "conv2d_2", "flatten_1", "dense_1", "out"]
+    assert [layer.name for layer in net.layers] == ["conv2d", "conv2d_1", "flatten", "dense", "out"]
     assert net.get_layer("out") is net.layers[-1]
-    assert net.get_layer(index=0) is net.get_layer("conv2d_1")
-    with pytest.raises(HandsonError, match="no layer is called 'conv2d'. Did you mean 'conv2d_1' or 'conv2d_2'"):
-        net.get_layer("conv2d")
+    assert net.get_layer(index=0) is net.get_layer("conv2d")
+    with pytest.raises(HandsonError, match="no layer is called 'conv2d_2'. Did you mean 'conv2d_1' or 'conv2d'"):
+        net.get_layer("conv2d_2")
+
+
+def test_layers_have_the_names_that_keras_gives_them(keras):
+    kinds = ["Conv2D", "BatchNormalization", "ReLU", "MaxPooling2D", "Conv2D", "GlobalAveragePooling2D", "Dense"]
+    kinds += ["LeakyReLU", "Dropout", "Dense", "Dropout", "Dense"]
+
+    def names(layers, sequential, shape):
+        given = {"Conv2D": (2, 3), "Dense": (3,), "Dropout": (0.5,)}
+        return [
+            layer.name for layer in sequential([shape, *(getattr(layers, k)(*given.get(k, ())) for k in kinds)]).layers
+        ]
+
+    kinds = [kind for kind in kinds if hasattr(handson.layers, kind)]
+    keras.backend.clear_session()
+    expected = names(keras.layers, keras.Sequential, keras.Input((9, 9, 1)))
+    # The second net counts from the first on in Keras, from its own beginning here.
+    assert names(handson.layers, Sequential, Input((9, 9, 1))) == expected
+    assert names(handson.layers, Sequential, Input((9, 9, 1))) == expected
+
+
+def test_names_go_on_after_pop_and_beside_given_ones():
+    net = Sequential([Dense(2, input_dim=2), Dense(2, name="dense_1"), Dense(2)])
+    assert [layer.name for layer in net.layers] == ["dense", "dense_1", "dense_2"]
+    net.pop()
+    net.add(Dense(1))
+    assert net.layers[-1].name == "dense_2"
 
 
 def test_a_name_of_a_method_can_be_a_layer():
@@ -59,7 +86,7 @@ def test_two_layers_of_one_name_are_refused():
 def test_any_torch_module_is_a_layer():
     net = Sequential([nn.Conv2d(1, 4, 3), nn.ReLU(), Flatten(), nn.LazyLinear(5), Dense(1)])
     assert net.predict(np.zeros((2, 8, 8, 1), np.float32)).shape == (2, 1)
-    assert [layer.name for layer in net.layers] == ["conv2d_1", "re_lu_1", "flatten_1", "lazy_linear_1", "dense_1"]
+    assert [layer.name for layer in net.layers] == ["conv2d", "re_lu", "flatten", "lazy_linear", "dense"]
 
 
 def test_model_wraps_any_module_and_trains_it(rng):
@@ -127,7 +154,7 @@ def test_count_params_counts_buffers_too_and_summary_separates_them(capsys):
 def test_a_net_is_a_torch_module():
     net = small()
     assert isinstance(net, nn.Module)
-    assert set(net.state_dict()) == {"dense_1.kernel", "dense_1.bias", "dense_2.kernel", "dense_2.bias"}
+    assert set(net.state_dict()) == {"dense.kernel", "dense.bias", "dense_1.kernel", "dense_1.bias"}
     assert net(torch.zeros(2, 3)).shape == (2, 1)
 
 
@@ -224,3 +251,37 @@ def test_the_model_module_of_the_lectures_is_the_same():
     from handson.model import Sequential as FromModel
 
     assert FromModel is Sequential
+
+
+@pytest.mark.parametrize("alive", [True, False])
+@pytest.mark.parametrize("when", ["compiled after", "compiled before"])
+def test_an_optimizer_of_another_net_is_refused_whether_that_is_there_or_gone(alive, when):
+    x, optimizer = np.ones((8, 2), np.float32), Adam()
+    first, second = Sequential([Dense(1, input_dim=2)]), Sequential([Dense(1, input_dim=2)])
+    if when == "compiled before":
+        second.compile(optimizer, "mse")
+    first.compile(optimizer, "mse")
+    first.fit(x, x[:, 0], verbose=0)
+    if not alive:
+        del first
+        gc.collect()
+    with pytest.raises(HandsonError, match="this Adam has trained another net"):
+        second.compile(optimizer, "mse")
+    if when == "compiled before":
+        with pytest.raises(HandsonError, match="this Adam has trained another net"):
+            second.fit(x, x[:, 0], verbose=0)
+    afresh = Adam.from_config(optimizer.get_config())
+    second.compile(afresh, "mse")
+    second.fit(x, x[:, 0], verbose=0)
+    assert afresh.iterations == 1
+
+
+def test_a_copied_net_trains_on_with_its_optimizer():
+    x = np.random.default_rng(0).normal(size=(8, 2)).astype(np.float32)
+    net = Sequential([Dense(1, input_dim=2)], seed=0)
+    net.compile(Adam(), "mse")
+    net.fit(x, x[:, 0], verbose=0)
+    other = copy.deepcopy(net)
+    for each in (net, other):
+        each.fit(x, x[:, 0], verbose=0)
+    assert all(map(np.array_equal, net.get_weights(), other.get_weights()))

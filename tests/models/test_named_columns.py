@@ -91,10 +91,19 @@ def test_names_that_are_there_twice_and_saved_indices_are_refused(x, y):
         net().fit(x.assign(**{"Unnamed: 0": range(40)}), y, verbose=0)
 
 
-def test_a_file_with_other_names_than_inputs_is_damaged(x, y, tmp_path):
+def test_a_net_with_other_names_than_inputs_is_not_saved(x, y, tmp_path):
     model = net()
     model.fit(x, y, epochs=1, verbose=0)
     model.input_names = ["a", "b"]
-    model.save(tmp_path / "a.handson")
-    with pytest.raises(HandsonError, match="input_names: expected 3 different names; got 2"):
-        handson.load(tmp_path / "a.handson")
+    with pytest.raises(HandsonError, match="cannot be saved.*input_names: expected 3 different names; got 2"):
+        model.save(tmp_path / "a.handson")
+
+
+def test_the_columns_of_a_training_that_was_refused_are_not_remembered():
+    x, y = pd.DataFrame({"a": [1.0, 2.0], "b": [np.nan, 1.0]}), np.ones(2)
+    net = Sequential([Dense(1)], seed=0)
+    net.compile("sgd", "mse")
+    with pytest.raises(HandsonError, match="inputs hold nan"):
+        net.fit(x, y, verbose=0)
+    net.fit(x[["a"]], y, verbose=0)
+    assert net.input_names == ["a"]

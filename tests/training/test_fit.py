@@ -324,3 +324,17 @@ def test_what_is_measured_does_not_depend_on_how_many_rows_are_taken_at_a_time(r
         found[-1].append(float(np.abs(net.predict(x, batch_size=size)).sum()))
     np.testing.assert_allclose(found[1], found[0], rtol=1e-5)
     np.testing.assert_allclose(found[2], found[0], rtol=1e-5)
+
+
+def test_two_steps_on_a_batch_have_different_dropout():
+    """The weights stay as they are, so that losses differ by dropout alone; a net with the same seed repeats them."""
+    x = np.random.default_rng(0).normal(size=(16, 8)).astype(np.float32)
+
+    def losses():
+        net = Sequential([Dropout(0.5, input_shape=(8,)), Dense(1)], seed=0)
+        net.compile(SGD(0.0), "mse")
+        return [net.train_on_batch(x, x.sum(1)) for _ in range(3)]
+
+    first = losses()
+    assert len(set(first)) == 3
+    assert losses() == first

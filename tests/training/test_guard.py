@@ -181,3 +181,25 @@ def test_what_an_optimizer_remembers_comes_back_too(engine, optimizer):
     assert all(map(np.array_equal, net.get_weights(), before))
     assert net.optimizer.iterations == 0
     assert not any(tensor.any() for held in net.optimizer.slots.values() for tensor in held.values())
+
+
+@pytest.mark.parametrize("engine", ["dense", "eager"])
+@pytest.mark.parametrize("bad", [17, 49, 74])
+@pytest.mark.parametrize("wrong", ["first", "second"])
+def test_weights_that_overflow_in_an_update_are_found_at_that_step_in_that_layer(engine, bad, wrong):
+    """One row has a gradient that is finite, and with the rate in it is not; the others have none.
+
+    After steps 49 and 74 the search for the step cuts the epoch: there the losses so far are finite.
+    """
+    x, y = np.zeros((100, 1), np.float32), np.zeros((100, 1), np.float32)
+    x[bad], y[bad] = (1e10, 0.0) if wrong == "first" else (1e-10, 1e9)
+    net = Sequential([Dense(1, use_bias=False, input_dim=1, name="first"), Dense(1, use_bias=False, name="second")])
+    # The gradients are 2 (p - y) b x and 2 (p - y) a x for the weights a and b.
+    net.set_weights(
+        [np.array([[1e-10 if wrong == "first" else 1e10]]), np.array([[1.0 if wrong == "first" else 1e-10]])]
+    )
+    net.compile(SGD(1e30), "mse")
+    with pytest.raises(TrainingError) as error:
+        net.fit(x, y, batch_size=1, shuffle=False, verbose=0, engine=engine)
+    assert error.value.found == (0, bad, wrong, "its kernel after the update")
+    assert net.optimizer.iterations == 0

@@ -103,12 +103,12 @@ def test_the_state_is_flat_and_live():
     x, y = data()
     model.fit(x, y, verbose=0)
     state = TrainingState.of(model, model.optimizer)
-    assert "weights/dense_1.kernel" in state.tensors
-    assert "optimizer/momentum/dense_1.kernel" in state.tensors
+    assert "weights/dense.kernel" in state.tensors
+    assert "optimizer/momentum/dense.kernel" in state.tensors
     assert state.values == {"optimizer": {"iterations": 2, "learning_rate": 0.01}}
     before = state.copy()
     model.fit(x, y, verbose=0)
-    assert not torch.equal(state.tensors["weights/dense_1.kernel"], before.tensors["weights/dense_1.kernel"])
+    assert not torch.equal(state.tensors["weights/dense.kernel"], before.tensors["weights/dense.kernel"])
 
 
 @given(st.lists(st.tuples(st.floats(-1e6, 1e6, width=32), st.integers(1, 100)), min_size=1, max_size=40), st.data())

@@ -1,6 +1,7 @@
 """Callbacks, with Keras's names and arguments: what happens between the steps and epochs of a training."""
 
-from handson.callbacks.base import Callback, CallbackList, Monitoring
+from handson.callbacks.base import Callback, Monitoring
+from handson.callbacks.calls import CallbackList
 from handson.callbacks.progress import Progress
 from handson.callbacks.rates import LambdaCallback, LearningRateScheduler, ReduceLROnPlateau
 from handson.callbacks.saving import CSVLogger, ModelCheckpoint

@@ -1,13 +1,13 @@
-"""What all callbacks share, and the list that the loop calls."""
+"""What all callbacks share: the moments at which they are called, and watching a quantity."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from typing import Any, ClassVar, Protocol
 
 from torch import Tensor
 
+from handson.core import console
 from handson.core.described import Noun
 from handson.core.errors import HandsonError, listing, nearest
 from handson.metrics import Metric
@@ -25,9 +25,6 @@ class TrainedModel(Protocol):
     @property
     def metrics(self) -> list[Metric]:
         """The compiled metrics."""
-
-    def tell(self, text: str) -> None:
-        """Print what was decided, unless the training is silent."""
 
     def save(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
         """Save the net, its weights and its optimizer."""
@@ -47,13 +44,17 @@ class Callback(Noun):
     model : Model
         The net that is trained; ``self.model.stop_training = True`` ends the training after the epoch.
     params : dict
-        'epochs', 'steps', 'batch_size', and 'metrics': the names of what is measured.
+        'epochs', 'steps', 'batch_size', 'verbose', and 'metrics': the names of what is measured.
 
     Notes
     -----
     A callback that overrides `on_train_batch_begin` or `on_train_batch_end` makes the engine come up for air at every
     step, which costs speed; `step_interval` says after how many steps is enough. Without one that overrides
-    `on_epoch_begin` or `on_epoch_end`, the training of a small net may run through several epochs at once.
+    `on_epoch_begin` or `on_epoch_end`, the training of a small net may run through several epochs at once. One that
+    overrides `on_test_batch_...` or `on_predict_batch_...` has evaluations and predictions cut into batches of Keras's
+    size, 32 rows unless another is given.
+
+    A method `on_...` that is not listed here is refused when the training begins: it would never be called.
 
     What a resumed run must know about a callback belongs into `state` and `tensors`.
 
@@ -79,16 +80,17 @@ class Callback(Noun):
     @property
     def step_interval(self) -> int | None:
         """After how many steps `on_train_batch_end` is called; None for never."""
-        return 1 if self._has_own("on_train_batch_begin", "on_train_batch_end") else None
+        names = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end")
+        return 1 if self.defines(*names) else None
 
     @property
     def sees_epochs(self) -> bool:
         """Whether `on_epoch_begin` or `on_epoch_end` do anything; else a training may run through several epochs."""
-        return self._has_own("on_epoch_begin", "on_epoch_end")
+        return self.defines("on_epoch_begin", "on_epoch_end")
 
-    def _has_own(self, *methods: str) -> bool:
+    def defines(self, *hooks: str) -> bool:
         """Whether any of these methods is not that of the base."""
-        return any(getattr(getattr(self, name), "__func__", None) is not getattr(Callback, name) for name in methods)
+        return any(getattr(getattr(self, name), "__func__", None) is not getattr(Callback, name) for name in hooks)
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Before the first epoch."""
@@ -103,10 +105,42 @@ class Callback(Noun):
         """After an epoch and its validation; `logs` may be added to and go into the history."""
 
     def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
-        """Before a step, counted from 0 in each epoch."""
+        """Before a step, counted from 0 in each epoch; by default calls `on_batch_begin`."""
+        self.on_batch_begin(batch, logs)
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        """After a step; `logs` holds the means of the epoch so far."""
+        """After a step; `logs` holds the means of the epoch so far. By default calls `on_batch_end`."""
+        self.on_batch_end(batch, logs)
+
+    def on_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        """Another name of `on_train_batch_begin`."""
+
+    def on_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """Another name of `on_train_batch_end`."""
+
+    def on_test_begin(self, logs: Logs | None = None) -> None:
+        """Before an evaluation, or the validation of an epoch."""
+
+    def on_test_end(self, logs: Logs | None = None) -> None:
+        """After an evaluation or a validation; `logs` holds the loss and the metrics, without 'val_'."""
+
+    def on_test_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        """Before a batch of an evaluation, counted from 0."""
+
+    def on_test_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """After a batch of an evaluation; `logs` holds the means so far."""
+
+    def on_predict_begin(self, logs: Logs | None = None) -> None:
+        """Before a prediction."""
+
+    def on_predict_end(self, logs: Logs | None = None) -> None:
+        """After a prediction."""
+
+    def on_predict_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        """Before a batch of a prediction, counted from 0."""
+
+    def on_predict_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """After a batch of a prediction; ``logs['outputs']`` holds its outputs."""
 
     looks: ClassVar[bool] = False
 
@@ -124,93 +158,6 @@ class Callback(Noun):
     def set_state(self, state: dict[str, Any], tensors: dict[str, Tensor]) -> None:
         """Take up what `state` and `tensors` gave."""
         self.__dict__.update(state)
-
-
-class CallbackList:
-    """The callbacks of one training, called one after another.
-
-    Parameters
-    ----------
-    callbacks : iterable of Callback
-        In the order in which they are called.
-    model : Model
-        The net.
-    params : dict
-        What the callbacks may know about the training.
-    """
-
-    def __init__(self, callbacks: Iterable[Any], model: TrainedModel, params: dict[str, Any]) -> None:
-        self.callbacks: list[Callback] = list(callbacks)
-        for callback in self.callbacks:
-            if not isinstance(callback, Callback):
-                raise HandsonError(
-                    f"callbacks are objects of handson.callbacks; got {callback!r}. Your own: subclass "
-                    f"handson.callbacks.Callback."
-                )
-            callback.set_model(model)
-            callback.set_params(params)
-        intervals = [callback.step_interval for callback in self.callbacks]
-        self.looks = any(callback.looks for callback in self.callbacks)
-        self.sees_epochs = any(callback.sees_epochs for callback in self.callbacks)
-        self.step_interval = min((interval for interval in intervals if interval), default=None)
-
-    def states(self) -> list[dict[str, Any]]:
-        """The state of every callback, as JSON."""
-        return [{"class": type(callback).__name__, "state": callback.state()} for callback in self.callbacks]
-
-    def tensors(self) -> dict[str, Tensor]:
-        """The tensors of all callbacks under one name each."""
-        return {
-            f"callbacks/{number}/{name}": tensor
-            for number, callback in enumerate(self.callbacks)
-            for name, tensor in callback.tensors().items()
-        }
-
-    def set_states(self, states: list[dict[str, Any]], tensors: dict[str, Tensor]) -> None:
-        """Take up what `states` and `tensors` gave, in a run with the same callbacks."""
-        for number, (callback, stored) in enumerate(zip(self.callbacks, states, strict=False)):
-            if stored["class"] == type(callback).__name__:
-                prefix = f"callbacks/{number}/"
-                own = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-                callback.set_state(stored["state"], own)
-
-    def train_begin(self) -> None:
-        """Call `on_train_begin`."""
-        for callback in self.callbacks:
-            callback.on_train_begin({})
-
-    def train_end(self, logs: Logs) -> None:
-        """Call `on_train_end`."""
-        for callback in self.callbacks:
-            callback.on_train_end(logs)
-
-    def epoch_begin(self, epoch: int) -> None:
-        """Call `on_epoch_begin`."""
-        for callback in self.callbacks:
-            callback.on_epoch_begin(epoch, {})
-
-    def epoch_end(self, epoch: int, logs: Logs) -> None:
-        """Call `on_epoch_end`; callbacks may add to the logs."""
-        for callback in self.callbacks:
-            callback.on_epoch_end(epoch, logs)
-
-    def look(self, step: int, logs: Logs) -> None:
-        """Call `on_look` of those that look."""
-        for callback in self.callbacks:
-            if callback.looks:
-                callback.on_look(step, logs)
-
-    def step_begin(self, step: int) -> None:
-        """Call `on_train_batch_begin` of those that want steps."""
-        for callback in self.callbacks:
-            if callback.step_interval:
-                callback.on_train_batch_begin(step, {})
-
-    def step_end(self, step: int, logs: Logs) -> None:
-        """Call `on_train_batch_end` of those whose interval ends with this step."""
-        for callback in self.callbacks:
-            if callback.step_interval and (step + 1) % callback.step_interval == 0:
-                callback.on_train_batch_end(step, logs)
 
 
 class Monitoring(Callback):
@@ -239,9 +186,10 @@ class Monitoring(Callback):
         self.watched = self.monitor
         if self.monitor not in names and self.monitor.startswith("val_") and self.monitor[4:] in names:
             self.watched = self.monitor[4:]
-            self.model.tell(
-                f"{type(self).__name__} watches {self.watched!r}: there is no validation data for {self.monitor!r}."
-            )
+            if self.params.get("verbose", 1):
+                console.say(
+                    f"{type(self).__name__} watches {self.watched!r}: there is no validation data for {self.monitor!r}."
+                )
         elif self.monitor not in names:
             raise HandsonError(
                 f"{type(self).__name__}: monitor={self.monitor!r} is not measured.{nearest(self.monitor, names)} "

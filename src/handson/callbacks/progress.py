@@ -95,9 +95,11 @@ def _width(name: str) -> int:
 
 
 def _bar() -> Any:
+    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     return Progress(
         TextColumn("{task.description}"), BarColumn(30), MofNCompleteColumn(), TimeRemainingColumn(),
         TextColumn("{task.fields[shown]}"), transient=True, refresh_per_second=10,
+        console=Console(file=console.output),
     )  # fmt: skip

@@ -6,7 +6,11 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+from torch import Tensor
+
 from handson.callbacks.base import Callback, Logs, Monitoring
+from handson.core import console
 from handson.core.errors import HandsonError, whole
 from handson.core.registry import register
 from handson.schedules import Schedule
@@ -49,15 +53,23 @@ class LearningRateScheduler(Callback):
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         rate = current_rate(self, self.model)
         value = self.schedule(epoch, rate) if self._takes_rate else self.schedule(epoch)
-        if not isinstance(value, (int, float)):
-            raise HandsonError(f"LearningRateScheduler: the function must return a number; got {value!r}.")
-        self.model.optimizer.learning_rate = float(value)
+        self.model.optimizer.learning_rate = rate = _number(value)
         if self.verbose:
-            self.model.tell(f"epoch {epoch + 1}: the learning rate is {float(value):.5g}.")
+            console.say(f"LearningRateScheduler: epoch {epoch + 1}: the learning rate is {rate:.5g}.")
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         if logs is not None:
             logs["learning_rate"] = current_rate(self, self.model)
+
+
+def _number(value: Any) -> float:
+    """What a function of the epoch returned, as a number: Python's, NumPy's or a tensor of one value."""
+    array = np.asarray(value.detach().cpu() if isinstance(value, Tensor) else value)
+    if array.size != 1 or array.dtype.kind not in "iuf" or not array.item() >= 0:
+        raise HandsonError(
+            f"LearningRateScheduler: the function must return a number that is not negative; got {value!r}."
+        )
+    return float(array.item())
 
 
 @register
@@ -131,7 +143,7 @@ class ReduceLROnPlateau(Monitoring):
         self.model.optimizer.learning_rate = lowered
         self.cooling, self.wait = self.cooldown, 0
         if self.verbose:
-            self.model.tell(f"ReduceLROnPlateau: epoch {epoch + 1}: the learning rate is now {lowered:.5g}.")
+            console.say(f"ReduceLROnPlateau: epoch {epoch + 1}: the learning rate is now {lowered:.5g}.")
 
     def state(self) -> dict[str, Any]:
         return {"best": self.best, "wait": self.wait, "cooling": self.cooling}
@@ -148,7 +160,11 @@ class LambdaCallback(Callback):
     on_train_begin, on_train_end : function of (logs), optional
         Around the training.
     on_train_batch_begin, on_train_batch_end : function of (batch, logs), optional
-        Around each step.
+        Around each step; `on_batch_begin` and `on_batch_end` are other names.
+    on_test_begin, on_test_end, on_predict_begin, on_predict_end : function of (logs), optional
+        Around an evaluation or prediction.
+    on_test_batch_begin, ..., on_predict_batch_end : function of (batch, logs), optional
+        Around each of its batches.
 
     Examples
     --------
@@ -165,19 +181,20 @@ class LambdaCallback(Callback):
         on_train_end: Callable[..., Any] | None = None,
         on_train_batch_begin: Callable[..., Any] | None = None,
         on_train_batch_end: Callable[..., Any] | None = None,
+        on_batch_begin: Callable[..., Any] | None = None,
+        on_batch_end: Callable[..., Any] | None = None,
+        on_test_begin: Callable[..., Any] | None = None,
+        on_test_end: Callable[..., Any] | None = None,
+        on_test_batch_begin: Callable[..., Any] | None = None,
+        on_test_batch_end: Callable[..., Any] | None = None,
+        on_predict_begin: Callable[..., Any] | None = None,
+        on_predict_end: Callable[..., Any] | None = None,
+        on_predict_batch_begin: Callable[..., Any] | None = None,
+        on_predict_batch_end: Callable[..., Any] | None = None,
     ) -> None:
-        given = {
-            "on_epoch_begin": on_epoch_begin,
-            "on_epoch_end": on_epoch_end,
-            "on_train_begin": on_train_begin,
-            "on_train_end": on_train_end,
-            "on_train_batch_begin": on_train_batch_begin,
-            "on_train_batch_end": on_train_batch_end,
-        }
+        given = {name: function for name, function in locals().items() if name.startswith("on_")}
         self._functions = {name: function for name, function in given.items() if function is not None}
         for name, function in self._functions.items():
+            if not callable(function):
+                raise HandsonError(f"LambdaCallback: {name} is a function; got {function!r}.")
             setattr(self, name, function)
-
-    @property
-    def step_interval(self) -> int | None:
-        return 1 if {"on_train_batch_begin", "on_train_batch_end"} & set(self._functions) else None

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import csv
 import errno
+import io
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
 from handson.callbacks.base import Callback, Logs, Monitoring
-from handson.core import console
+from handson.callbacks.path_template import PathTemplate
+from handson.core import console, regular
 from handson.core.errors import HandsonError
 from handson.core.registry import register
-from handson.files import atomic
+from handson.files import atomic, strict_json
 
-# What a disk says that is full, over its quota, or broken.
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+# What a disk says that is full, over its quota, or broken, and a pipe whose reader went away.
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EPIPE)
 
 
 def tell_full(callback: Callback, error: OSError) -> None:
@@ -74,6 +77,7 @@ class ModelCheckpoint(Monitoring):
 
         self.filepath = os.fspath(filepath)
         check_suffix(self.filepath)
+        self._template = PathTemplate(self.filepath)
         if save_freq != "epoch" and (not isinstance(save_freq, int) or save_freq < 1):
             raise HandsonError(f"ModelCheckpoint: save_freq is 'epoch' or a number of steps; got {save_freq!r}.")
         if save_freq != "epoch" and save_best_only:
@@ -102,25 +106,25 @@ class ModelCheckpoint(Monitoring):
             return
         if self.save_best_only:
             value = logs.get(self.watched)
-            if value is None or not self.improved(value, self.best):
+            if value is None:
                 return
-            if self.verbose:
-                before = "" if self.best is None else f" from {self.best:.5g}"
-                self.model.tell(f"ModelCheckpoint: epoch {epoch + 1}: {self.watched} improved{before} to {value:.5g}.")
+            before = "" if self.best is None else f" from {self.best:.5g}"
+            if not self.improved(value, self.best):
+                self._say(epoch, f"{self.watched} did not improve{before}: {value:.5g}.")
+                return
+            self._say(epoch, f"{self.watched} improved{before} to {value:.5g}.")
             if self._save(epoch, logs):
                 self.best = value
         else:
             self._save(epoch, logs)
 
+    def _say(self, epoch: int, text: str) -> None:
+        if self.verbose:
+            console.say(f"ModelCheckpoint: epoch {epoch + 1}: {text}")
+
     def _save(self, epoch: int, logs: Logs) -> bool:
         """Save; False, and a word about it, when the disk is full."""
-        try:
-            path = Path(self.filepath.format(epoch=epoch + 1, **logs))
-        except (KeyError, IndexError) as error:
-            raise HandsonError(
-                f"ModelCheckpoint: {self.filepath!r} names {error}, which is not measured. Known: "
-                f"epoch, {', '.join(logs)}."
-            ) from None
+        path = Path(self._template.fill({"epoch": epoch + 1} | logs))
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             if self.save_weights_only or path.suffix in (".h5", ".safetensors"):
@@ -130,6 +134,7 @@ class ModelCheckpoint(Monitoring):
         except OSError as error:
             tell_full(self, error)
             return False
+        self._say(epoch, f"saved as {path}.")
         return True
 
 
@@ -153,32 +158,60 @@ class CSVLogger(Callback):
         self.filename, self.separator, self.append = os.fspath(filename), separator, append
         self._lines: list[list[Any]] = []
         self._behind = False
+        # A pipe or a device is opened once: its reader would take the end of a line for the end of all.
+        self._stream: Any = None
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         path, self._lines = Path(self.filename), []
         path.parent.mkdir(parents=True, exist_ok=True)
+        if atomic.is_special(path):
+            self._stream = path.open("w", newline="")
+            return
         if self.append and path.exists():
-            with path.open(newline="") as file:
-                self._lines = list(csv.reader(file, delimiter=self.separator))
+            text = regular.read_bytes(path, strict_json.MOST_BYTES).decode()
+            self._lines = list(csv.reader(io.StringIO(text, newline=""), delimiter=self.separator))
         self._rewrite()
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         row: dict[str, Any] = {"epoch": epoch} | (logs or {})
         new = [] if self._lines else [list(row)]
         columns = self._lines[0] if self._lines else new[0]
-        new.append([row.get(column, "NA") for column in columns])
+        added = [name for name in row if name not in columns]
+        new.append([row.get(column, "NA") for column in [*columns, *added]])
+        self._lines = (
+            [[*columns, *added], *([*line, *["NA"] * len(added)] for line in self._lines[1:])] if added else self._lines
+        )
         self._lines += new
-        if self._behind:
+        if (self._behind or added) and self._stream is None:
             self._rewrite()
             return
         try:
+            if self._stream is not None:
+                self._pour(new)
+                return
             with Path(self.filename).open("a", newline="") as file:
                 csv.writer(file, delimiter=self.separator).writerows(new)
         except OSError as error:
             self._behind = True
             tell_full(self, error)
 
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        if self._stream is not None:
+            with suppress(OSError):  # told before
+                self._stream.close()
+            self._stream = None
+
+    def _pour(self, lines: list[list[Any]]) -> None:
+        """Add lines to a pipe or a device; once its reader has gone, no more are written."""
+        if self._behind:
+            return
+        csv.writer(self._stream, delimiter=self.separator).writerows(lines)
+        self._stream.flush()
+
     def _rewrite(self) -> None:
+        if self._stream is not None:
+            return
+
         def fill(place: Path) -> None:
             with place.open("w", newline="") as file:
                 csv.writer(file, delimiter=self.separator).writerows(self._lines)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from handson.callbacks.base import Callback, Logs, Monitoring
+from handson.core import console
 from handson.core.errors import whole
 from handson.core.registry import register
 from handson.state.state import named_weights
@@ -60,7 +61,7 @@ class EarlyStopping(Monitoring):
         self._forget()
 
     def _forget(self) -> None:
-        self.best, self.best_epoch, self.wait, self.stopped_epoch = None, 0, 0, 0
+        self.best, self.best_epoch, self.wait, self.stopped_epoch, self.begun = None, 0, 0, 0, False
         self.best_weights: dict[str, Tensor] | None = None
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
@@ -71,7 +72,9 @@ class EarlyStopping(Monitoring):
         value = (logs or {}).get(self.watched)
         if value is None or epoch < self.start_from_epoch:
             return
-        self.wait += 1
+        # Of the first value there is no saying that it has not improved, also when it is NaN.
+        self.wait += int(self.begun or value == value)
+        self.begun = True
         if self.improved(value, self.best):
             self.best, self.best_epoch = value, epoch
             if self.restore_best_weights:
@@ -79,15 +82,17 @@ class EarlyStopping(Monitoring):
                 self.best_weights = {name: weight.detach().clone() for name, weight in weights.items()}
             if self.baseline is None or self.improved(value, self.baseline):
                 self.wait = 0
-        elif self.wait >= self.patience:
+        elif self.wait >= self.patience and epoch > 0:  # as in Keras, never after the first epoch
             self.stopped_epoch = epoch
             self.model.stop_training = True
 
     def on_train_end(self, logs: Logs | None = None) -> None:
         if self.stopped_epoch and self.verbose:
-            self.model.tell(
+            never = self.best is None
+            best = "it was never a number" if never else f"best {self.best:.5g} in epoch {self.best_epoch + 1}"
+            console.say(
                 f"EarlyStopping: epoch {self.stopped_epoch + 1}: {self.watched} has not improved for {self.wait} "
-                f"epochs; best {self.best:.5g} in epoch {self.best_epoch + 1}."
+                f"epochs; {best}."
             )
         if self.best_weights is not None:
             weights = named_weights(self.model)
@@ -95,10 +100,10 @@ class EarlyStopping(Monitoring):
                 for name, value in self.best_weights.items():
                     weights[name].copy_(value)
             if self.verbose:
-                self.model.tell(f"EarlyStopping: the weights are those of the best epoch, {self.best_epoch + 1}.")
+                console.say(f"EarlyStopping: the weights are those of the best epoch, {self.best_epoch + 1}.")
 
     def state(self) -> dict[str, Any]:
-        names = ("best", "best_epoch", "wait", "stopped_epoch")
+        names = ("best", "best_epoch", "wait", "stopped_epoch", "begun")
         return {name: getattr(self, name) for name in names}
 
     def tensors(self) -> dict[str, Tensor]:

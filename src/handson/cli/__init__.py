@@ -3,31 +3,46 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from typing import NoReturn
+
+# What a shell takes for the end by Ctrl-C; typer turns the exception into this status.
+CONTROL_C = 130
 
 
 def main() -> None:
     """Run the command line; errors that a user can mend are shown without a traceback."""
     import typer
 
-    from handson.cli.commands import app
+    _open_closed()
     from handson.core.errors import HandsonError
 
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that does not know a letter shows its code
     try:
+        from handson.cli.commands import app
+
         app(standalone_mode=True)
     except KeyboardInterrupt:
-        _stop("stopped", 130)
+        _stop("stopped", CONTROL_C)
     except HandsonError as error:
         _stop(f"error: {error}", 2)
     except SystemExit as leave:
-        _stop(getattr(leave, "reason", ""), leave.code)
+        _stop("stopped" if leave.code == CONTROL_C else "", leave.code)
     except OSError as error:
         _stop(f"error: {_without_number(error)}", 2)
     except typer.Exit as leave:
         sys.exit(leave.exit_code)
+
+
+def _open_closed() -> None:
+    """Outputs that are closed go to nowhere: else the next file that is opened would take their place."""
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
 
 
 def _without_number(error: OSError) -> str:
@@ -37,8 +52,9 @@ def _without_number(error: OSError) -> str:
 
 
 def _stop(text: str, code: int | str | None) -> NoReturn:
+    from handson.core import console
     from handson.core.errors import printable
 
     if text:
-        print(printable(text), file=sys.stderr)
+        console.warn(printable(text))
     sys.exit(code)

@@ -162,7 +162,7 @@ def curves(run: RunName, runs: RunsFolder = Path("runs")) -> None:
     Training and validation error by epoch; of specialists also the weighted mean.
     """
     for path in _run(run, runs).draw_curves():
-        console.say(str(path))
+        console.say(path)
 
 
 @app.command()

@@ -10,6 +10,7 @@ import pandas as pd
 
 from handson.core import console
 from handson.faces.submission import read_lookup, submission, write_table
+from handson.files import atomic
 
 if TYPE_CHECKING:
     from handson.data.reading.dataset import Dataset
@@ -35,7 +36,9 @@ def write_predictions(run: Run, data: str, lookup: Path | None, out: Path | None
         path = out or run.folder / "submission.csv"
     write_table(table, path)
     by = "the net" if special is None else "the specialists"
-    console.say(f"{len(rows)} rows predicted by {by}: {path} ({len(table)} lines)")
+    # What goes to a pipe or to the output itself is not mixed with words.
+    tell = console.warn if atomic.is_special(path) else console.say
+    tell(f"{len(rows)} rows predicted by {by}: {path} ({len(table)} lines)")
     return path
 
 

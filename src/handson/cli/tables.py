@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from handson.core import console
 from handson.core.console import shown
 from handson.data.reading.keypoints import find_points
 
@@ -27,7 +28,7 @@ class _Console(Console):
 
 def _console() -> Console:
     """A console that shows brackets and colons in names as they are."""
-    return _Console(highlight=False, markup=False, emoji=False)
+    return _Console(file=console.output, highlight=False, markup=False, emoji=False)
 
 
 def _table(title: str, *columns: str) -> Table:
@@ -39,28 +40,28 @@ def _table(title: str, *columns: str) -> Table:
 
 def show_exploration(found: Exploration) -> None:
     """Print what `explore` found."""
-    console, data = _console(), found.data
+    screen, data = _console(), found.data
     kind = "images" if data.kind == "images" else f"rows, {len(data.input_names)} inputs"
-    console.print(Text(shown(data.source), "bold"), f": {len(data)} {kind}, task: {data.task}", sep="")
+    screen.print(Text(shown(data.source), "bold"), f": {len(data)} {kind}, task: {data.task}", sep="")
     if found.images:
         table = _table("\nimages", "", "")
         for name, value in found.images.items():
             table.add_row(name, f"{value:.4g}" if isinstance(value, float) else str(value))
-        console.print(table)
+        screen.print(table)
     if found.columns:
-        console.print(_columns_table(found))
+        screen.print(_columns_table(found))
     if found.classes:
         table = _table("\nclasses", "class", "rows", "share")
         for name, count in found.classes.items():
             table.add_row(name, str(count), f"{100 * count / len(data):.1f} %")
-        console.print(table)
+        screen.print(table)
     if found.patterns:
-        console.print(_patterns_table(found))
-    console.print(f"\nduplicates: {len(found.duplicates)}")
+        screen.print(_patterns_table(found))
+    screen.print(f"\nduplicates: {len(found.duplicates)}")
     if data.groups is not None:
-        console.print(f"groups: {len(set(data.groups.tolist()))}")
+        screen.print(f"groups: {len(set(data.groups.tolist()))}")
     for remark in found.remarks:
-        console.print(Text("note", "yellow"), f": {remark}", sep="")
+        screen.print(Text("note", "yellow"), f": {remark}", sep="")
 
 
 def _columns_table(found: Exploration) -> Table:

@@ -80,7 +80,11 @@ class Described(type):
         instance = super().__call__(**given)
         accepted: dict[str, inspect.Parameter] = parameters_of(cls)
         defaults = {key: parameter.default for key, parameter in accepted.items()}
-        instance.__dict__["_arguments"] = defaults | given
+        arguments = defaults | given
+        kept = getattr(cls, "kept_arguments", None)
+        instance.__dict__["_arguments"] = arguments if kept is None else kept(arguments)
+        if "_made" in instance.__dict__:  # it wants to know which of its settings are assigned later
+            instance.__dict__["_made"] = {key: vars(instance)[key] for key in accepted if key in vars(instance)}
         return instance
 
 

@@ -9,6 +9,7 @@ import errno
 import os
 import stat
 from pathlib import Path
+from typing import BinaryIO
 
 
 def read_bytes(path: str | os.PathLike[str], most: int, follow: bool = True) -> bytes:
@@ -45,6 +46,24 @@ def read_bytes(path: str | os.PathLike[str], most: int, follow: bool = True) -> 
     if len(content) > most:
         raise OSError(errno.EFBIG, f"it is larger than {most:,} bytes", str(path))
     return content
+
+
+def open_to_change(path: Path) -> BinaryIO:
+    """A plain file to read and write, made if it is not there; never what a link leads to, and never a pipe.
+
+    Raises
+    ------
+    OSError
+        When it is something else.
+    """
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+    handle = os.open(path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0), 0o666)
+    try:
+        check_plain(path, os.fstat(handle))
+        return os.fdopen(handle, "rb+")
+    except BaseException:
+        os.close(handle)
+        raise
 
 
 def check_plain(path: Path, found: os.stat_result) -> None:

@@ -84,6 +84,11 @@ def _call(build: Callable[..., Any], seed: int, settings: dict[str, Any]) -> Any
 def _copy(net: Model) -> Model:
     if not net.compiled:
         raise HandsonError("the net is not compiled: call net.compile(optimizer='adam', loss=...) first.")
+    if type(net).get_config is Model.get_config:
+        raise HandsonError(
+            f"this net cannot be copied with another seed: nothing describes the {type(net.module).__name__} of "
+            f"PyTorch in it. Give a function that builds and compiles it."
+        )
     try:
         made: Any = registry.from_config("model", registry.to_config("model", net))
         made.compile(**(describe_compiled(net) or {}))
@@ -94,6 +99,7 @@ def _copy(net: Model) -> Model:
     shape = getattr(net, "input_shape", None)
     if shape is not None:
         made.build(shape)
-        for mine, theirs in zip(made.parameters(), net.parameters(), strict=True):
-            mine.requires_grad_(theirs.requires_grad)
+        weights = dict(net.named_parameters())
+        for name, weight in made.named_parameters():
+            weight.requires_grad_(weights[name].requires_grad if name in weights else True)
     return made

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from pydantic import BaseModel
+from pydantic import BaseModel, model_validator
 
 from handson import optimizers
 from handson.callbacks import EarlyStopping
@@ -344,6 +344,13 @@ class Index(BaseModel):
     groups: dict[str, list[str]]
     output: str
     histories: dict[str, dict[str, list[float | None]]]
+
+    @model_validator(mode="after")
+    def check_lengths(self) -> Index:
+        """In one history every quantity has as many values."""
+        if any(len({len(values) for values in history.values()}) > 1 for history in self.histories.values()):
+            raise ValueError("the quantities of a history have values for different numbers of epochs")
+        return self
 
 
 def _history(values: dict[str, list[float | None]]) -> History:

@@ -58,9 +58,10 @@ def run_demo(folder: Path, count: int, quiet: bool) -> None:
 
 def simulate_with_progress(count: int) -> SimulatedFaces:
     """Simulated faces, with a bar on a terminal."""
+    from rich.console import Console
     from rich.progress import Progress
 
-    with Progress(transient=True, disable=not console.is_terminal()) as bar:
+    with Progress(console=Console(file=console.output), transient=True, disable=not console.is_terminal()) as bar:
         task = bar.add_task("simulating", total=count)
         return simulate(count, seed=1, progress=lambda done, _: bar.update(task, completed=done))
 

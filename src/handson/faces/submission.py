@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections import Counter
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from handson.core import regular
 from handson.core.errors import HandsonError, nearest
 from handson.data.reading.sources import check_exists
 from handson.data.reading.tables import check_column
@@ -16,6 +18,8 @@ from handson.files import atomic
 
 # The frame of the competition's images: predictions are clipped to it.
 FRAME = 96.0
+# A hundred times the competition's look-up table.
+MOST_BYTES = 1 << 27
 
 
 def read_lookup(path: str | os.PathLike[str]) -> pd.DataFrame:
@@ -29,7 +33,7 @@ def read_lookup(path: str | os.PathLike[str]) -> pd.DataFrame:
     path = Path(path)
     check_exists(path)
     try:
-        table = pd.read_csv(path)
+        table = pd.read_csv(io.BytesIO(regular.read_bytes(path, MOST_BYTES)))
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise HandsonError(f"{path} is not a table that can be read: {error}") from None
     for column in ("RowId", "ImageId", "FeatureName"):

@@ -120,13 +120,7 @@ def _read_safetensors(path: Path, names: list[str]) -> list[Any]:
                 name = place.removeprefix("weights/")
                 inside = [layer for layer in names if name.startswith(f"{layer}.")]
                 layer = max(inside, key=len) if inside else name.rpartition(".")[0]
-                values.setdefault(layer, {})[name.removeprefix(f"{layer}.")] = _real(tensor, path)
+                values.setdefault(layer, {})[name.removeprefix(f"{layer}.")] = tensor
     except SafetensorError as error:
         raise HandsonError(f"{path} is not a safetensors file, or is damaged: {error}") from None
     return [LayerWeights(name, name, weights) for name, weights in values.items()]
-
-
-def _real(tensor: Any, path: Path) -> Any:
-    if tensor.is_complex():
-        raise HandsonError(f"{path} holds complex numbers, which no weight is.")
-    return tensor

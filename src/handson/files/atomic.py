@@ -1,13 +1,52 @@
-"""Files appear whole or not at all: written beside their place, flushed to the disk, and renamed into it."""
+"""Files appear whole or not at all: written beside their place, flushed to the disk, and renamed into it.
+
+Pipes, devices and descriptors such as /dev/stdout are no files that could be replaced: they are written to. In a run
+folder, which somebody else may have packed, nothing is written, renamed or deleted through a link.
+"""
 
 from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterable
+import re
+import shutil
+import stat
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
+from handson.core import regular
 from handson.core.errors import HandsonError
+
+# What a process that was killed leaves of a file that it was writing.
+PART = re.compile(r"\..+\.(\d+)\.part", re.DOTALL)
+# Folders in which no link is followed by what changes them.
+_guarded: set[Path] = set()
+
+
+def guard(folder: Path) -> None:
+    """From now on refuse to write, rename or delete through links below a folder; the folder itself may be one."""
+    _guarded.add(Path(os.path.abspath(folder)))
+
+
+def check_unlinked(path: Path) -> None:
+    """Raise where a path leads through a link below a guarded folder, or is one.
+
+    Raises
+    ------
+    OSError
+        The message names the link.
+    """
+    place = Path(os.path.abspath(path))
+    for folder in [above for above in place.parents if above in _guarded]:
+        inside = folder
+        for name in place.relative_to(folder).parts:
+            inside /= name
+            if inside.is_symlink():
+                reason = "it is a link, and in a run folder nothing is changed through links; remove it"
+                raise OSError(errno.ELOOP, reason, str(inside))
 
 
 class Disk:
@@ -15,13 +54,16 @@ class Disk:
 
     def write(self, path: Path, pieces: Iterable[bytes | memoryview]) -> None:
         """Write pieces to a new file; they last after `sync`."""
+        check_unlinked(path)
         with path.open("wb") as file:
             for piece in pieces:
                 file.write(piece)
 
     def append(self, path: Path, piece: bytes) -> None:
-        """Add a piece to the end of a file, and flush it to the disk."""
-        with path.open("ab") as file:
+        """Add a piece to the end of a plain file, and flush it to the disk."""
+        check_unlinked(path)
+        with regular.open_to_change(path) as file:
+            file.seek(0, os.SEEK_END)
             file.write(piece)
             file.flush()
             os.fsync(file.fileno())
@@ -33,15 +75,24 @@ class Disk:
 
     def replace(self, source: Path, target: Path) -> None:
         """Rename, in place of what was there; the name lasts after `sync_folder`."""
+        check_unlinked(source)
+        check_unlinked(target)
         os.replace(source, target)
 
     def make_folder(self, folder: Path) -> None:
         """Make a folder and those above it, unless they are there."""
+        check_unlinked(folder)
         folder.mkdir(parents=True, exist_ok=True)
 
     def remove(self, path: Path) -> None:
         """Remove a file, unless it is gone already."""
+        check_unlinked(path)
         path.unlink(missing_ok=True)
+
+    def remove_folder(self, folder: Path) -> None:
+        """Remove a folder with what is in it, as far as that can be done."""
+        check_unlinked(folder)
+        shutil.rmtree(folder, ignore_errors=True)
 
     def sync_folder(self, folder: Path) -> None:
         """Make the names in a folder last; where folders cannot be opened or flushed, the system sees to it."""
@@ -69,7 +120,8 @@ def write(path: str | os.PathLike[str], fill: Callable[[Path], object], overwrit
     path : str or path
         Where.
     fill : function of a path
-        Writes the content to the path that it is given, in the same folder.
+        Writes the content to the path that it is given, in the same folder (of what goes to a pipe or a device, in a
+        temporary one).
     overwrite : bool
         False: raise when the file is there.
 
@@ -94,10 +146,16 @@ def write(path: str | os.PathLike[str], fill: Callable[[Path], object], overwrit
     path = Path(path)
     if not path.parent.is_dir():
         raise FileNotFoundError(f"cannot write {path}: the folder {path.parent} is not there. Make it first.")
+    with _naming(path):
+        check_unlinked(path)
+    if is_special(path):
+        _pour(path, fill)
+        return
     if path.exists() and not overwrite:
         raise HandsonError(f"{path} is there already; choose another name, or overwrite=True.")
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
+        temporary.unlink(missing_ok=True)  # a link in its place would be followed
         fill(temporary)
         disk.sync(temporary)
         disk.replace(temporary, path)
@@ -113,13 +171,84 @@ def write(path: str | os.PathLike[str], fill: Callable[[Path], object], overwrit
         raise OSError(error.errno, message) from error
 
 
+def is_special(path: Path) -> bool:
+    """Whether a path is that of a pipe, a device, a socket or an open descriptor, which no file may take the place of.
+
+    Examples
+    --------
+    >>> is_special(Path("/dev/null")), is_special(Path("new.csv"))
+    (True, False)
+    """
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    return not (stat.S_ISDIR(mode) or (stat.S_ISREG(mode) and not _is_descriptor(path)))
+
+
+def _is_descriptor(path: Path) -> bool:
+    """Whether a path leads to an open file of a process, as /dev/stdout does when the output goes to a file."""
+    while path.is_symlink():
+        if re.fullmatch(r"/proc/.*/fd|/dev/fd", os.path.realpath(path.parent)):
+            return True
+        path = path.parent / path.readlink()
+    return False
+
+
+def _pour(path: Path, fill: Callable[[Path], object]) -> None:
+    """Write to a special file, from a plain one that is removed again."""
+    with _naming(path), tempfile.TemporaryDirectory(prefix="handson-") as folder:
+        place = Path(folder, "content")
+        fill(place)
+        # An open descriptor that is a file may have something in it already, as after `>>`.
+        with place.open("rb") as content, _opened(path) as file:
+            shutil.copyfileobj(content, file)
+
+
+def _opened(path: Path) -> BinaryIO:
+    return path.open("ab" if path.is_file() else "wb")
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        about = f" {error.filename}:" if error.filename not in (None, str(path)) else ""
+        raise OSError(error.errno, f"cannot write {path}:{about} {error.strerror or error}.") from error
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed processes have left of files that they were writing, in a folder and those below."""
+    for place, _, names in os.walk(folder):
+        for name in names:
+            match = PART.fullmatch(name)
+            path = Path(place, name)
+            if match and path.is_file() and not path.is_symlink() and not _lives(int(match[1])):
+                with suppress(OSError):
+                    disk.remove(path)
+
+
+def _lives(process: int) -> bool:
+    """Whether another process of this number runs on this machine."""
+    if process == os.getpid():
+        return False
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        return True
+    return process > 0
+
+
 def write_bytes(path: str | os.PathLike[str], pieces: Iterable[bytes | memoryview], overwrite: bool = True) -> None:
     """`write` pieces of bytes."""
     write(path, lambda place: disk.write(place, pieces), overwrite)
 
 
 def append(path: str | os.PathLike[str], line: str) -> None:
-    """Add a line to a file; a crash leaves the lines before it, and at most a part of this one.
+    """Add a line to a plain file; a crash leaves the lines before it, and at most a part of this one.
 
     A part that an earlier crash left stays on a line of its own.
 
@@ -130,6 +259,7 @@ def append(path: str | os.PathLike[str], line: str) -> None:
     """
     path = Path(path)
     try:
+        check_unlinked(path)
         disk.append(path, b"\n" * _is_torn(path) + line.encode("utf-8"))
     except OSError as error:
         raise OSError(error.errno, f"cannot write {path}: {error.strerror or error}.") from error

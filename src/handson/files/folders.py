@@ -19,7 +19,7 @@ def save_nets(
 ) -> None:
     """Save nets as '<name>.handson' into a folder, which is made, and then their index."""
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    atomic.disk.make_folder(folder)
     for name, net in nets.items():
         net.save(folder / f"{name}.handson")
     atomic.write_text(folder / index_name, strict_json.dumps(dict(index), indent=1))

@@ -136,11 +136,58 @@ def put_back(model: Any, stored: list[LayerWeights], path: str, key: str, partly
         )
         reasons = "; ".join(f"{name}: {reason}" for name, reason in skipped.items())
         raise HandsonError(f"{path} does not fit this net: {shortened(reasons)}. {advice}")
+    values = [
+        (weight, _converted(value, weight, f"{path}: {layer.name}.{name}"))
+        for layer, source in fitting
+        for (name, weight), value in zip(layer.values.items(), source.values.values(), strict=True)
+    ]
     with torch.no_grad():
-        for layer, source in fitting:
-            for weight, value in zip(layer.values.values(), source.values.values(), strict=True):
-                weight.copy_(value if isinstance(value, Tensor) else torch.as_tensor(np.asarray(value)))
+        for weight, value in values:
+            weight.copy_(value)
     return skipped
+
+
+def _converted(value: Any, weight: Tensor, where: str) -> Tensor:
+    """A stored weight in the type of the net's.
+
+    Raises
+    ------
+    HandsonError
+        When it is of another kind, or not finite where the net's own is.
+    """
+    if not isinstance(value, Tensor):
+        value = np.asarray(value)
+        if value.dtype.kind not in "biufc":
+            raise HandsonError(f"{where} is of type {value.dtype}, which no weight is.")
+        value = torch.as_tensor(value if value.dtype.isnative else value.astype(value.dtype.newbyteorder("=")))
+    kinds = _kind(value.dtype), _kind(weight.dtype)
+    if kinds[0] != kinds[1] or kinds[0] == "other":
+        raise HandsonError(
+            f"{where} is of type {_type(value)}; the net's is {_type(weight)}, and takes {TAKEN[kinds[1]]}."
+        )
+    converted = value.to(weight.dtype)
+    if converted.is_floating_point() and bool((~converted.isfinite() & weight.detach().cpu().isfinite()).any()):
+        lost = "is too large for float32" if bool(value.isfinite().all()) else "holds NaN or infinity"
+        raise HandsonError(
+            f"{where} {lost}, and the net's own values there are finite. To have it anyway: layer.set_weights([...])."
+        )
+    return converted
+
+
+TAKEN = {"float": "float16, bfloat16, float32 or float64", "integer": "integers", "bool": "bool", "other": "no file"}
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+
+
+def _kind(dtype: torch.dtype) -> str:
+    if dtype in FLOATS:
+        return "float"
+    if dtype == torch.bool:
+        return "bool"
+    return "other" if dtype.is_floating_point or dtype.is_complex else "integer"
+
+
+def _type(value: Tensor) -> str:
+    return str(value.dtype).removeprefix("torch.")
 
 
 def _show(layer: LayerWeights) -> str:

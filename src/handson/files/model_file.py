@@ -12,15 +12,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from handson.core.errors import HandsonError, NotBuiltError, shortened
 from handson.files import tensor_file
 from handson.files.description import SCHEMA, Description, describe, parse, rebuild
-from handson.models.device import default_device
+from handson.layers.base import SETTINGS
 from handson.state.state import TrainingState, named_weights
-from handson.training.preparation.job import SETTINGS
 
 FORMAT = "handson-model"
 # Nets of a thousand layers have fewer, the slots of their optimizers included.
@@ -55,7 +55,8 @@ def _check_that_it_comes_back(model: Any, text: str, tensors: Mapping[str, Tenso
     try:
         _check_sharing(model)
         description = parse(text)
-        twin = rebuild(description, sum(map(math.prod, shapes.values())))
+        with torch.random.fork_rng(devices=[]):  # modules of torch in it draw weights
+            twin = rebuild(description, sum(map(math.prod, shapes.values())))
         _check_weights(twin, shapes)
         _check_slots(twin, description, shapes)
         _check_types(twin, tensors)
@@ -77,15 +78,13 @@ def _check_sharing(model: Any) -> None:
 
 
 def _check_settings(model: Any, twin: Any) -> None:
-    """Raise if a layer was given another setting after it was made, which its description does not know."""
-    for (path, layer), other in zip(model.named_modules(), twin.modules(), strict=True):
+    """Raise if a layer was given a setting after it was made that does not come from its arguments."""
+    twins = dict(twin.named_modules())
+    for path, layer in model.named_modules():
         for name in getattr(layer, "_arguments", {}).keys() - {"name", "trainable"}:
-            now, then = vars(layer).get(name), vars(other).get(name)
+            now, then = vars(layer).get(name), vars(twins.get(path, layer)).get(name)
             if isinstance(now, SETTINGS) and isinstance(then, SETTINGS) and now != then:
-                raise HandsonError(
-                    f"{path}.{name} was changed to {_said(now)} after the layer was made with {_said(then)}; make the "
-                    f"layer with {name}={_said(now)}."
-                )
+                raise HandsonError(f"{path}.{name} is {_said(now)}, and would come back as {_said(then)}.")
 
 
 def _said(setting: Any) -> str:
@@ -119,7 +118,7 @@ def read(path: Path) -> Any:
             tensor_file.check(tensors, said["model"], said.get("crc32"), path)
     except SafetensorError as error:
         raise HandsonError(f"{path} is not a model file of handson, or is damaged: {error}") from None
-    model.to(default_device())
+    model.place()
     state = TrainingState(tensors, description.state.model_dump() if description.state else {})
     state.restore(model, model.optimizer if description.compiled else None)
     return model
@@ -160,7 +159,10 @@ def _check_weights(model: Any, shapes: Shapes) -> None:
 
 
 def _check_slots(model: Any, description: Description, shapes: Shapes) -> None:
-    """Raise unless what the optimizer remembers fits its weights; what it has not seen yet is not there."""
+    """Raise unless what the optimizer remembers fits its weights: all of its slots of a weight, or none of them.
+
+    Weights that were frozen, or are new, have none: their slots start with the next step that changes them.
+    """
     weights, optimizer = dict(model.named_parameters()), model.optimizer if description.compiled else None
     slots = [] if optimizer is None else [*optimizer.slot_values(), *(["average"] if optimizer.use_ema else [])]
     known = {f"optimizer/{slot}/{name}": tuple(value.shape) for slot in slots for name, value in weights.items()}
@@ -168,6 +170,10 @@ def _check_slots(model: Any, description: Description, shapes: Shapes) -> None:
         if name not in known:
             raise HandsonError(f"nothing needs the tensor {shortened(name)}.")
         _check_shape(name, shapes[name], known[name])
+    for weight in weights:
+        missing = sorted({f"optimizer/{slot}/{weight}" for slot in slots} - shapes.keys())
+        if 0 < len(missing) < len(slots):
+            raise HandsonError(f"tensors missing: {_names(missing)}.")
 
 
 def _check_types(model: Any, tensors: Mapping[str, Tensor]) -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, model_validator
+from pydantic import BaseModel, Field, model_validator
+
+MOST_EPOCHS = 1 << 31
 
 
 class StoredHistory(BaseModel):
     """A history as `handson.state.history.History.to_json` writes it."""
 
     history: dict[str, list[float | None]]
-    epoch: list[int]
+    epoch: list[Annotated[int, Field(ge=0, lt=MOST_EPOCHS)]]
     params: dict[str, Any]
     seed: int | None
     notes: list[str]

@@ -82,7 +82,8 @@ class Graph:
         """The layers, if this is a plain stack of them: one input, one output, each layer after the one before."""
         if len(self.entries) != 1 or self.outputs is not self.exits[0]:
             return None
-        at, layers = self.entries[0], []
+        at = self.entries[0]
+        layers: list[nn.Module] = []
         for node in self.nodes:
             (args, kwargs), output = node.arguments, node.outputs
             plain = len(args) == 1 and args[0] is at and not kwargs and isinstance(output, Symbol)
@@ -96,26 +97,36 @@ class Graph:
 
     def __getstate__(self) -> dict[str, Any]:
         places = self._places
-        records = []
-        for node in self.nodes:
-            arguments = tree.map_leaves(lambda leaf: _Place(places[id(leaf)]) if isinstance(leaf, Symbol) else leaf, node.arguments)
-            records.append((node.function, arguments, tree.map_leaves(_described, node.outputs)))
-        starts = [(_described(entry), None if entry.node is None or entry.node.inputs else entry.node.function) for entry in self.entries]
-        forms = [tree.map_leaves(lambda symbol: _Place(places[id(symbol)]), part) for part in (self.inputs, self.outputs)]
-        return {"starts": starts, "records": records, "forms": forms}
+
+        def placed(leaf: Any) -> Any:
+            return _Place(places[id(leaf)]) if isinstance(leaf, Symbol) else leaf
+
+        starts = [node.function if (node := entry.node) and not node.inputs else None for entry in self.entries]
+        return {
+            "entries": list(zip(map(_Described, self.entries), starts, strict=True)),
+            "records": [
+                (node.function, tree.map_leaves(placed, node.arguments), tree.map_leaves(_Described, node.outputs))
+                for node in self.nodes
+            ],
+            "forms": [tree.map_leaves(placed, form) for form in (self.inputs, self.outputs)],
+        }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        symbols = []
-        for described, function in state["starts"]:
-            symbols.append(Symbol(*described))
+        symbols: list[Symbol] = []
+
+        def found(leaf: Any) -> Any:
+            return symbols[leaf.place] if isinstance(leaf, _Place) else leaf
+
+        for described, function in state["entries"]:
+            symbols.append(described.symbol())
             if function is not None:
-                _attach(Node(function, (), {}), symbols[-1], [symbols[-1]])
+                _attach(Node(function, (), {}), symbols[-1])
         for function, arguments, outputs in state["records"]:
-            args, kwargs = tree.map_leaves(lambda leaf: symbols[leaf.place] if isinstance(leaf, _Place) else leaf, arguments)
-            made = tree.map_leaves(lambda described: Symbol(*described.given), outputs)
-            _attach(Node(function, args, kwargs), made, tree.leaves(made))
+            args, kwargs = tree.map_leaves(found, arguments)
+            made = tree.map_leaves(_Described.symbol, outputs)
+            _attach(Node(function, args, kwargs), made)
             symbols += tree.leaves(made)
-        inputs, outputs = (tree.map_leaves(lambda leaf: symbols[leaf.place], form) for form in state["forms"])
+        inputs, outputs = (tree.map_leaves(found, form) for form in state["forms"])
         self.__init__(inputs, outputs)  # type: ignore[misc]
 
     def users(self, symbol: Symbol) -> list[Any]:
@@ -134,19 +145,16 @@ class _Described:
     """What a symbol is made of; a leaf of a tree."""
 
     def __init__(self, symbol: Symbol) -> None:
-        self.given = symbol.shape, symbol.dtype, None, symbol.name
+        self.shape, self.dtype, self.name = symbol.shape, symbol.dtype, symbol.name
 
-    def __iter__(self) -> Iterator[Any]:
-        return iter(self.given)
-
-
-def _described(symbol: Symbol) -> _Described:
-    return _Described(symbol)
+    def symbol(self) -> Symbol:
+        """Another symbol of the kind."""
+        return Symbol(self.shape, self.dtype, name=self.name)
 
 
-def _attach(node: Node, outputs: Any, symbols: list[Symbol]) -> None:
+def _attach(node: Node, outputs: Any) -> None:
     node.outputs = outputs
-    for symbol in symbols:
+    for symbol in tree.leaves(outputs):
         symbol.node = node
     remember(node)
 

@@ -6,74 +6,86 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from handson.graph.operation import operation
+from handson.graph.conversion import result_type
+from handson.graph.operation import Operand, operation
 from handson.graph.symbol import Symbol
 
 
+def _numbers(x1: Tensor, x2: Tensor) -> tuple[Tensor, Tensor]:
+    """Two truth values as numbers: torch has no arithmetic for them."""
+    if x1.dtype is torch.bool and x2.dtype is torch.bool:
+        return x1.to(torch.int32), x2.to(torch.int32)
+    return (x1.to(x2.dtype), x2) if x1.dtype is torch.bool else (x1, x2.to(x1.dtype) if x2.dtype is torch.bool else x2)
+
+
 @operation
-def add(x1: Any, x2: Any) -> Any:
+def add(x1: Operand, x2: Operand) -> Tensor:
     """x1 + x2, with broadcasting."""
     return x1 + x2
 
 
 @operation
-def subtract(x1: Any, x2: Any) -> Any:
+def subtract(x1: Operand, x2: Operand) -> Tensor:
     """x1 - x2, with broadcasting."""
-    return x1 - x2
+    return torch.subtract(*_numbers(x1, x2))
 
 
 @operation
-def multiply(x1: Any, x2: Any) -> Any:
+def multiply(x1: Operand, x2: Operand) -> Tensor:
     """x1 * x2, with broadcasting."""
     return x1 * x2
 
 
 @operation
-def true_divide(x1: Any, x2: Any) -> Any:
+def true_divide(x1: Operand, x2: Operand) -> Tensor:
     """x1 / x2, with broadcasting; of integers a fraction."""
     return x1 / x2
 
 
 @operation
-def floor_divide(x1: Any, x2: Any) -> Any:
+def floor_divide(x1: Operand, x2: Operand) -> Tensor:
     """The largest whole number that is not above x1 / x2."""
-    return x1 // x2
+    return torch.floor_divide(*_numbers(x1, x2))
 
 
 @operation
-def mod(x1: Any, x2: Any) -> Any:
+def mod(x1: Operand, x2: Operand) -> Tensor:
     """What floor_divide leaves over; it has the sign of x2."""
-    return x1 % x2
+    return torch.remainder(*_numbers(x1, x2))
 
 
 @operation
-def power(x1: Any, x2: Any) -> Any:
+def power(x1: Operand, x2: Operand) -> Tensor:
     """x1 to the power of x2."""
-    return x1**x2
+    return torch.pow(*_numbers(x1, x2))
 
 
 @operation
-def matmul(x1: Any, x2: Any) -> Any:
+def matmul(x1: Tensor, x2: Tensor) -> Tensor:
     """The matrix product over the last two axes."""
-    return torch.matmul(x1, x2)
+    kind = torch.int32 if x1.dtype == x2.dtype == torch.int8 else result_type(x1.dtype, x2.dtype)
+    # Truth values are multiplied as fractions, as no kernel takes them.
+    inside = torch.float32 if kind is torch.bool else kind
+    return torch.matmul(x1.to(inside), x2.to(inside)).to(kind)
 
 
 @operation
-def negative(x: Any) -> Any:
+def negative(x: Tensor) -> Tensor:
     """-x."""
     return -x
 
 
 @operation
-def absolute(x: Any) -> Any:
+def absolute(x: Tensor) -> Tensor:
     """The absolute value."""
-    return abs(x)
+    return x if x.dtype is torch.bool else torch.abs(x)
 
 
 @operation
-def get_item(x: Any, key: Any) -> Any:
-    """x[key]; a slice is written (start, stop, step) after the word 'slice', '...' as it is."""
+def get_item(x: Tensor, key: Any) -> Tensor:
+    """x[key]; as JSON a slice is written (start, stop, step) after the word 'slice', '...' as it is."""
     return x[_key(key)]
 
 
@@ -102,37 +114,37 @@ def described_key(key: Any) -> Any:
 
 
 @operation
-def equal(x1: Any, x2: Any) -> Any:
+def equal(x1: Operand, x2: Operand) -> Tensor:
     """Whether x1 == x2, value by value."""
     return x1 == x2
 
 
 @operation
-def not_equal(x1: Any, x2: Any) -> Any:
+def not_equal(x1: Operand, x2: Operand) -> Tensor:
     """Whether x1 != x2, value by value."""
     return x1 != x2
 
 
 @operation
-def less(x1: Any, x2: Any) -> Any:
+def less(x1: Operand, x2: Operand) -> Tensor:
     """Whether x1 < x2, value by value."""
     return x1 < x2
 
 
 @operation
-def less_equal(x1: Any, x2: Any) -> Any:
+def less_equal(x1: Operand, x2: Operand) -> Tensor:
     """Whether x1 <= x2, value by value."""
     return x1 <= x2
 
 
 @operation
-def greater(x1: Any, x2: Any) -> Any:
+def greater(x1: Operand, x2: Operand) -> Tensor:
     """Whether x1 > x2, value by value."""
     return x1 > x2
 
 
 @operation
-def greater_equal(x1: Any, x2: Any) -> Any:
+def greater_equal(x1: Operand, x2: Operand) -> Tensor:
     """Whether x1 >= x2, value by value."""
     return x1 >= x2
 
@@ -148,9 +160,9 @@ def _on_symbols() -> None:
         setattr(Symbol, f"__r{name}__", lambda a, b, function=function: function(b, a))
     for name, function in {"lt": less, "le": less_equal, "gt": greater, "ge": greater_equal}.items():
         setattr(Symbol, f"__{name}__", lambda a, b, function=function: function(a, b))
-    Symbol.__neg__ = lambda x: negative(x)  # type: ignore[attr-defined]
-    Symbol.__abs__ = lambda x: absolute(x)  # type: ignore[attr-defined]
-    Symbol.__getitem__ = lambda x, key: get_item(x, described_key(key))  # type: ignore[attr-defined]
+    setattr(Symbol, "__neg__", lambda x: negative(x))  # noqa: B010
+    setattr(Symbol, "__abs__", lambda x: absolute(x))  # noqa: B010
+    setattr(Symbol, "__getitem__", lambda x, key: get_item(x, described_key(key)))  # noqa: B010
 
 
 _on_symbols()

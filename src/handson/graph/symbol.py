@@ -103,7 +103,8 @@ class Symbol:
     def __iter__(self) -> Any:
         if not self.shape or self.shape[0] is None:
             raise HandsonError(f"{self!r} cannot be taken apart: its first size is not known before there are data.")
-        return (self[position] for position in range(self.shape[0]))
+        pick: Any = self
+        return (pick[position] for position in range(self.shape[0]))
 
     def __len__(self) -> int:
         if not self.shape or self.shape[0] is None:
@@ -163,6 +164,13 @@ def remember(node: Node) -> None:
         _nodes_of.setdefault(node.function, []).append(weakref.ref(node))
 
 
+def forget(outputs: Any) -> None:
+    """Let `nodes_of` no longer know the node that gives some symbols: it is not part of a net any more."""
+    for symbol in tree.leaves(outputs):
+        known = _nodes_of.get(symbol.node.function, [])
+        known[:] = [reference for reference in known if reference() is not symbol.node]
+
+
 class Spec:
     """The shape and type of a tensor; a leaf of a tree."""
 
@@ -189,7 +197,10 @@ def run_on_shapes(node: Node, device: str = "meta", sizes: tuple[int, int] = TRI
 
     def run(size: int) -> Any:
         def filled(leaf: Any) -> Any:
-            return stand_in(leaf.shape, leaf.dtype, size, device) if isinstance(leaf, Symbol) else leaf
+            if isinstance(leaf, Symbol):
+                return stand_in(leaf.shape, leaf.dtype, size, device)
+            # Constants have to be where the rest is.
+            return leaf.to(device) if isinstance(leaf, Tensor) and leaf.dim() else leaf
 
         with torch.no_grad():
             return node.function(*tree.map_leaves(filled, args), **tree.map_leaves(filled, kwargs))

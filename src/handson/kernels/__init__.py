@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
+import os
+import shutil
+import sys
+import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -22,4 +27,34 @@ def forget_stale(folder: Path) -> None:
                 compiled.unlink()
 
 
+def need_cache(folder: Path) -> None:
+    """Give numba a folder for compiled functions that goes with the process, where it would find none to write to.
+
+    A cache saves time at the next start and is not needed, but numba refuses to compile without one, as in a container
+    whose installation and home cannot be written to.
+    """
+    home = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "numba")
+    if os.environ.get("NUMBA_CACHE_DIR") or any(map(_is_writable, (folder / "__pycache__", home))):
+        return
+    places = [None, "/dev/shm"]
+    for place in places:
+        with suppress(OSError):
+            private = tempfile.mkdtemp(prefix="handson-", dir=place)
+            atexit.register(shutil.rmtree, private, ignore_errors=True)
+            os.environ["NUMBA_CACHE_DIR"] = private
+            if "numba" in sys.modules:
+                sys.modules["numba"].config.CACHE_DIR = private
+            return
+
+
+def _is_writable(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError:
+        return False
+    return True
+
+
 forget_stale(Path(__file__).parent)
+need_cache(Path(__file__).parent)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -12,7 +14,7 @@ from torch import Tensor, nn
 
 from handson import initializers, regularizers
 from handson.core import registry, tree
-from handson.core.described import Described, arguments_of, parameters_of
+from handson.core.described import Described, arguments_of, jsonable, parameters_of
 from handson.core.errors import HandsonError, NotBuiltError, shortened
 from handson.data.rows.free_memory import free_memory
 from handson.graph import Node, Symbol, nodes_of
@@ -22,8 +24,11 @@ from handson.layers.drawn import Drawn
 from handson.layers.shapes import Shape, Shapes, batched, compatible, given_shape, map_shapes
 from handson.randomness.keys import derive, fresh_seed
 
-__all__ = ["Layer", "Shape", "assign", "check_name", "compatible", "fraction", "pair", "positive"]
+__all__ = ["SETTINGS", "Layer", "Shape", "assign", "check_name", "compatible", "fraction", "pair", "positive"]
 
+# Types of the settings of a layer that may be assigned after it was made.
+SETTINGS = (bool, int, float, str, tuple, FunctionType)
+_serials = itertools.count()
 # More units or filters than fit into any memory with one weight each.
 MOST = (1 << 31) - 1
 # Weights of fewer bytes fit into any memory.
@@ -41,7 +46,7 @@ class Layer(Called, metaclass=Described):
     Parameters
     ----------
     name : str, optional
-        The layer's name; a net gives names such as 'dense_1' to layers without one.
+        The layer's name; a net names layers without one as Keras does: 'dense', 'dense_1' and so on.
     trainable : bool
         False freezes the weights; it can be changed at any time as the attribute `trainable`.
     input_shape : tuple of int, optional
@@ -78,6 +83,7 @@ class Layer(Called, metaclass=Described):
         super().__init__()
         if dtype not in (None, "float32", torch.float32):
             raise HandsonError(f"layers compute in float32; got dtype={dtype!r}.")
+        self._made: dict[str, Any] = {}
         self.given_name = name
         self.stem = registry.snake_case(type(self).__name__)
         self.name = check_name(name) if name is not None else self.stem
@@ -89,6 +95,7 @@ class Layer(Called, metaclass=Described):
         self._initializers: dict[str, Any] = {}
         self._trainable = bool(trainable)
         self._added: list[Any] = []
+        self.serial = next(_serials)
         self.drawn = Drawn()
 
     @property
@@ -177,6 +184,8 @@ class Layer(Called, metaclass=Described):
                 part.drawn = self.drawn.part(path)
 
     def _build_for(self, shapes: Shapes) -> None:
+        if self.built_shape is None and self.drawn.key is None:  # until a net between symbols takes it in
+            self.drawn = Drawn(key=derive(fresh_seed(), self.name), unclaimed=True)
         self.ensure_built(shapes)
 
     def _ready(self) -> bool:
@@ -253,7 +262,7 @@ class Layer(Called, metaclass=Described):
         before = self._draw(name, tuple(weight.shape), initializer, self.drawn.key)
         return torch.equal(weight.detach(), before.to(weight))
 
-    def redraw(self, key: int) -> bool:
+    def draw_again(self, key: int) -> bool:
         """Draw from another key the weights that are still as they were drawn; whether there were any."""
         fresh = self.fresh_weights()
         self.drawn.key = key
@@ -340,10 +349,17 @@ class Layer(Called, metaclass=Described):
     def get_config(self, compact: bool = False) -> dict[str, Any]:
         """The arguments that make this layer again, as JSON; with the name it has now."""
         config = arguments_of(self, compact)
+        config |= {key: jsonable(value, compact, f"{self.name}.{key}") for key, value in self._changed().items()}
         config |= {} if compact else {"name": self.name}
         if self._trainable != self._arguments.get("trainable", self._trainable):
             config["trainable"] = self._trainable
         return config
+
+    def _changed(self) -> dict[str, Any]:
+        """The settings that were assigned after the layer was made: numbers, texts and functions."""
+        made = {key: self._made[key] for key in self._made.keys() - {"name"}}
+        now = {key: vars(self)[key] for key in made if isinstance(vars(self).get(key), SETTINGS)}
+        return {key: value for key, value in now.items() if value is not made[key] and value != made[key]}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Layer:

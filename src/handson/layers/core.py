@@ -13,45 +13,95 @@ from torch import Tensor
 from handson import activations
 from handson.core.errors import HandsonError
 from handson.core.registry import register
+from handson.graph import Node, Symbol
+from handson.graph.conversion import torch_type
+from handson.graph.symbol import remember
 from handson.layers.base import Layer, Shape, positive
 
 
 @register
 class InputLayer(Layer):
-    """States the shape of a net's inputs; passes them on unchanged. `Input` makes one.
-
-    Examples
-    --------
-    >>> Input((28, 28, 1)).given_input_shape
-    (None, 28, 28, 1)
-    """
-
-    def __init__(self, shape: Sequence[int | None] | None = None, name: str | None = None) -> None:
-        super().__init__(name=name, input_shape=shape)
-        if shape is None:
-            raise HandsonError("Input needs the shape of one sample, such as Input((28, 28, 1)).")
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x
-
-
-def Input(shape: Sequence[int | None], name: str | None = None) -> InputLayer:
-    """The shape of one sample, as the first entry of a `Sequential`.
+    """States the shape and the type of an input of a net; passes it on unchanged. `Input` makes one.
 
     Parameters
     ----------
     shape : tuple of int or None
-        Without the batch; None for a dimension that varies.
+        Of one sample, without the batch.
+    dtype : str, optional
+        The type of its values; 'float32' by default.
+    batch_size : int, optional
+        The number of rows, if it is always the same.
     name : str, optional
         The name of the input.
 
     Examples
     --------
-    >>> from handson import Sequential
-    >>> Sequential([Input((3,)), Dense(4)]).count_params()
-    16
+    >>> InputLayer((28, 28, 1)).given_input_shape
+    (None, 28, 28, 1)
     """
-    return InputLayer(shape, name=name)
+
+    keeps_shape = supports_masking = True
+
+    def __init__(
+        self,
+        shape: Sequence[int | None] | None = None,
+        name: str | None = None,
+        dtype: Any = None,
+        batch_size: int | None = None,
+    ) -> None:
+        super().__init__(name=name, input_shape=shape)
+        if shape is None:
+            raise HandsonError("Input needs the shape of one sample, such as Input((28, 28, 1)).")
+        self.entry_type = torch_type(dtype or "float32")
+        self.batch_size = None if batch_size is None else positive("Input", "batch_size", batch_size)
+
+    def symbol(self) -> Symbol:
+        """The symbol of this input."""
+        shape = (self.batch_size, *(self.given_input_shape or (None,))[1:])
+        node = Node(self, (), {})
+        node.outputs = Symbol(shape, self.entry_type, node, name=self.name)
+        remember(node)
+        self.built_shape = self.given_input_shape
+        return node.outputs
+
+    def call(self, inputs: Any) -> Any:
+        return inputs
+
+
+def Input(
+    shape: Sequence[int | None] | None = None,
+    batch_size: int | None = None,
+    dtype: Any = None,
+    name: str | None = None,
+    batch_shape: Sequence[int | None] | None = None,
+) -> Symbol:
+    """An input of a net: a symbol that layers are called on, or the first entry of a `Sequential`.
+
+    Parameters
+    ----------
+    shape : tuple of int or None
+        Of one sample, without the batch; None for a dimension that varies.
+    batch_size : int, optional
+        The number of rows, if it is always the same.
+    dtype : str, optional
+        The type of the values; 'float32' by default.
+    name : str, optional
+        The name of the input, by which data in a dictionary find it.
+    batch_shape : tuple of int or None, optional
+        `batch_size` and `shape` in one.
+
+    Examples
+    --------
+    >>> from handson import Model, Sequential
+    >>> x = Input((3,))
+    >>> Model(x, Dense(4)(x)).count_params(), Sequential([Input((3,)), Dense(4)]).count_params()
+    (16, 16)
+    """
+    if batch_shape is not None:
+        if shape is not None or batch_size is not None:
+            raise HandsonError("Input takes shape and batch_size, or batch_shape, not both.")
+        batch_size, shape = batch_shape[0], tuple(batch_shape[1:])
+    return InputLayer(shape, name, dtype, batch_size).symbol()
 
 
 @register

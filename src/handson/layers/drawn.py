@@ -22,6 +22,8 @@ class Drawn:
         The net that the weights are drawn for.
     key : int, optional
         The key that they are drawn from.
+    unclaimed : bool
+        Whether they are drawn because the layer is applied to a symbol, for a net that is still to come.
 
     Examples
     --------
@@ -32,9 +34,9 @@ class Drawn:
     (True, True, False)
     """
 
-    def __init__(self, owner: Any = None, key: int | None = None) -> None:
+    def __init__(self, owner: Any = None, key: int | None = None, unclaimed: bool = False) -> None:
         self._owner = None if owner is None else weakref.ref(owner)
-        self.key = key
+        self.key, self.unclaimed = key, unclaimed
         self._marks: dict[str, tuple[Tensor, int]] = {}
 
     def is_for(self, owner: Any) -> bool:
@@ -43,12 +45,12 @@ class Drawn:
 
     def give_to(self, owner: Any) -> None:
         """Another net is the one that may draw the weights anew."""
-        self._owner = weakref.ref(owner)
+        self._owner, self.unclaimed = weakref.ref(owner), False
 
     def part(self, path: str) -> Drawn:
         """The mark of a layer that is a part of the one with this mark."""
         key = None if self.key is None else derive(self.key, path)
-        return Drawn(None if self._owner is None else self._owner(), key)
+        return Drawn(None if self._owner is None else self._owner(), key, self.unclaimed)
 
     def mark(self, weights: dict[str, Tensor]) -> None:
         """Remember weights as they are now."""

@@ -45,15 +45,19 @@ def places(parts: Parts, prefix: str = "", holders: tuple[nn.Module, ...] = ()) 
 def claim(net: Any, parts: Parts) -> None:
     """Say that a net draws the weights of parts that are not built yet, and of the nets inside it.
 
-    What an inner net has drawn already, and nobody has touched, follows the seed of the outer net where it has one.
+    What was drawn for symbols, before there was a net, is drawn again from the net's seed. What an inner net has drawn
+    already, and nobody has touched, follows the seed of the outer net where it has one.
     """
     for place in places(parts):
         key = derive(net.seed or 0, "weights", place.path)
         if not place.layer.built:
             place.layer.drawn = Drawn(net, key)
+        elif place.layer.drawn.unclaimed:
+            place.layer.draw_again(key)
+            place.layer.drawn.give_to(net)
         elif place.drawn_within():
             if net.seed_given:
-                place.layer.redraw(key)
+                place.layer.draw_again(key)
             place.layer.drawn.give_to(net)
 
 
@@ -62,7 +66,7 @@ def redraw(net: Any, seed: int) -> bool:
     found = False
     for place in places(net.named_children()):
         if place.layer.drawn.is_for(net) or place.drawn_within():
-            found |= place.layer.redraw(derive(seed, "weights", place.path))
+            found |= place.layer.draw_again(derive(seed, "weights", place.path))
     return found
 
 

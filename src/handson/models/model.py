@@ -2,36 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from handson.core import registry, tree
 from handson.core.errors import HandsonError, nearest
-from handson.core.summary import Row, table
 from handson.data.rows.scaling import Scaling
-from handson.graph import Graph, Node, Symbol
+from handson.graph import Graph, Node
 from handson.layers import ownership
-from handson.layers.base import Layer
 from handson.layers.blank import is_filling
+from handson.layers.calling import shapes_of
 from handson.layers.drawn import Drawn
 from handson.layers.shapes import Shapes, batched, compatible, map_shapes
-from handson.losses import Loss
-from handson.metrics import Metric
 from handson.models import naming
 from handson.models.device import default_device
 from handson.models.verbs import Verbs
 from handson.randomness.keys import check_seed, derive, fresh_seed
 from handson.state.history import History
-from handson.state.state import named_weights
-from handson.training.preparation.compiled import Term
 
 
 @registry.register
-class Model(Verbs, Layer):
+class Model(Verbs):
     """A net that can be compiled, fitted, evaluated and saved; it is itself a `torch.nn.Module`, and a layer.
 
     There are three ways to make one: from the symbols that its layers give, ``Model(inputs, outputs)``; as a subclass
@@ -52,6 +46,7 @@ class Model(Verbs, Layer):
 
     Examples
     --------
+    >>> import numpy as np
     >>> from handson.layers import Dense, Input
     >>> x = Input((3,))
     >>> net = Model(x, Dense(1)(Dense(8, activation="relu")(x)))
@@ -81,14 +76,12 @@ class Model(Verbs, Layer):
         self.seed_given = seed is not None
         self.age, self.stop_training = 0, False
         self.history: History | None = None
-        self.input_scaling: list[Scaling | None] | None = None
-        self.target_scaling: list[Scaling | None] | None = None
-        # Columns of DataFrames, known from `fit` on.
-        self.input_columns: list[str] | None = None
+        self.input_scalings: list[Scaling | None] | None = None
+        self.target_scalings: list[Scaling | None] | None = None
+        self.input_columns: list[str] | None = None  # of DataFrames; known from `fit` on, as are those of the targets
         self.target_names: list[str] | None = None
-        self.graph: Graph | None = None
+        self._graph: Graph | None = None
         self._outputs: Shapes = None
-        self._terms: list[Term] | None = None
         if outputs is not None:
             self._take_graph(inputs, outputs)
         elif inputs is not None or module is not None:
@@ -101,151 +94,23 @@ class Model(Verbs, Layer):
 
     def _take_graph(self, inputs: Any, outputs: Any) -> None:
         """Become the net between some symbols."""
-        self.graph = Graph(inputs, outputs)
-        parts = [function for function in self.graph.functions() if isinstance(function, nn.Module)]
+        self._graph = graph = Graph(inputs, outputs)
+        parts = [function for function in graph.functions() if isinstance(function, nn.Module)]
         for given_name, part in naming.named(parts):
             self._modules[given_name] = part
         naming.name_parts(self._modules)
-        shapes = tree.map_leaves(lambda symbol: symbol.shape, inputs)
-        self.built_shape, self._outputs = shapes, tree.map_leaves(lambda symbol: symbol.shape, outputs)
+        self.built_shape = tree.map_leaves(lambda symbol: symbol.shape, inputs)
+        self._outputs = tree.map_leaves(lambda symbol: symbol.shape, outputs)
         self.seed = fresh_seed() if self.seed is None else self.seed
-        ownership.adopt(self)
+        ownership.claim(self, self.named_children())
         if not self._trainable:
             self.trainable = False
         self._tell_paths()
 
-    # What the net is made of.
-
     @property
-    def layers(self) -> list[Any]:
-        """The layers, in order; of a wrapped module, its children."""
-        if self.graph is None and "module" in self._modules:
-            return list(self.module.children()) or [self.module]
-        self.track()
-        return list(self._modules.values())
-
-    @property
-    def built(self) -> bool:
-        """Whether the weights exist."""
-        return self.built_shape is not None or "module" in self._modules
-
-    @property
-    def device(self) -> torch.device:
-        """Where the net computes."""
-        return next((weight.device for weight in self.parameters()), default_device())
-
-    @property
-    def trainable(self) -> bool:
-        """Whether training changes any weight; set it to freeze or thaw all layers, at any time."""
-        parts = [part for part in self.modules() if isinstance(part, Layer) and part is not self]
-        if not parts and not list(self.parameters()):
-            return self._trainable
-        return any(part._trainable for part in parts) or any(weight.requires_grad for weight in self.parameters())
-
-    @trainable.setter
-    def trainable(self, value: bool) -> None:
-        for part in self.modules():
-            if isinstance(part, Layer):
-                part._trainable = bool(value)
-        self.requires_grad_(bool(value))
-
-    @property
-    def input_shape(self) -> Shapes:
-        """The shape of the inputs, None for the batch and what varies; None before it is known."""
-        return self.built_shape
-
-    @property
-    def output_shape(self) -> Shapes:  # type: ignore[override]
-        """The shape of the outputs, None for the batch; None before it is known."""
-        return self._outputs
-
-    def compute_output_shape(self, input_shape: Shapes) -> Shapes:
-        """The shape of the outputs for the shape of the inputs."""
-        return self.shape_after(input_shape)
-
-    def _stated(self) -> Any:
-        return None
-
-    def chain(self) -> list[nn.Module] | None:
-        """The layers, if the net is a plain stack of them; engines read it."""
-        return None if self.graph is None else self.graph.chain()
-
-    # Inputs and outputs.
-
-    @property
-    def input(self) -> Any:
-        """The symbol that goes in, or a tree of them."""
-        return self._need_graph().inputs
-
-    @property
-    def output(self) -> Any:
-        """The symbol that comes out, or a tree of them."""
-        return self._need_graph().outputs
-
-    @property
-    def inputs(self) -> list[Symbol]:
-        """The symbols that go in."""
-        return self._need_graph().entries
-
-    @property
-    def outputs(self) -> list[Symbol]:
-        """The symbols that come out."""
-        return self._need_graph().exits
-
-    def _need_graph(self) -> Graph:
-        if self.graph is None:
-            raise HandsonError(
-                f"the net {self.name!r} is no graph of symbols, so it has no symbolic inputs and outputs: make it as "
-                f"Model(inputs, outputs), or build a Sequential first."
-            )
-        return self.graph
-
-    @property
-    def input_names(self) -> list[str]:
-        """The names of the inputs."""
-        if self.graph is not None and not isinstance(self.graph.inputs, dict):
-            return [entry.name for entry in self.graph.entries]
-        return [path or "input" for path in tree.paths(map_shapes(lambda shape: 0, self.built_shape))]
-
-    @property
-    def output_names(self) -> list[str]:
-        """The names of the outputs: of those of a graph, the layers that they come from."""
-        form = map_shapes(lambda shape: 0, self._outputs)
-        if self.graph is not None and not isinstance(self.graph.outputs, dict):
-            names = {id(part): name for name, part in self._modules.items()}
-            nodes = [symbol.node for symbol in self.graph.exits]
-            found = [names.get(id(node and node.function), exit.name) for node, exit in zip(nodes, self.graph.exits, strict=True)]
-            return naming.distinct(found)
-        return [f"output_{path}" if path.isdecimal() else path or "output" for path in tree.paths(form)]
-
-    @property
-    def terms(self) -> list[Term]:
-        """What is minimized and measured at each output, as `compile` says."""
-        if self._terms is None:
-            compiled = self.need_compiled("the loss")
-            if self._outputs is None:
-                names, widths = ["output"], [None]
-            else:
-                names = self.output_names
-                widths = tree.leaves(map_shapes(lambda shape: shape[-1] if len(shape) > 1 else None, self._outputs))
-            terms = compiled.terms(names, widths)
-            if self._outputs is None:
-                return terms
-            self._terms = terms
-        return self._terms
-
-    def forget_terms(self) -> None:
-        self._terms = None
-
-    @property
-    def loss(self) -> Loss | None:
-        """The loss of the first output."""
-        return self.terms[0].loss
-
-    @property
-    def metrics(self) -> list[Metric]:
-        """The compiled metrics of all outputs."""
-        return [metric for term in self.terms for metric, _ in term.measured()] if self.compiled else []
+    def is_stack(self) -> bool:
+        """Whether the net takes one input whatever form it has."""
+        return False
 
     # Getting ready.
 
@@ -263,15 +128,23 @@ class Model(Verbs, Layer):
         """
         self.seed = fresh_seed() if self.seed is None else self.seed
         shapes = batched(shapes)
-        if self.built_shape is None or self._outputs is None:
-            self._build_net(shapes)
-        elif not compatible(self.built_shape, shapes):
-            self._refuse(shapes)
         if not is_filling():
             self.to(default_device())
+        if self.built_shape is None or self._outputs is None:
+            self._build_net(shapes)
+        else:
+            self._check_shapes(shapes)
+        self.place()
         self._tell_paths()
 
-    def _refuse(self, shapes: Shapes) -> None:
+    def place(self) -> None:
+        """Bring the net to the device that it computes on."""
+        if not is_filling():
+            self.to(default_device())
+
+    def _check_shapes(self, shapes: Shapes) -> None:
+        if compatible(self.built_shape, shapes):
+            return
         hint = ""
         if isinstance(shapes, tuple) and compatible(self.built_shape, (*shapes, 1)):
             hint = " Images need a channel axis: pass x[..., None]."
@@ -309,15 +182,18 @@ class Model(Verbs, Layer):
             self.to(device)
 
     def ensure_built(self, input_shape: Shapes, key: int | None = None) -> None:
-        if self.built_shape is None:
-            if self.seed_given:
-                ownership.claim(self, self.named_children())
-            self.track()
-            self._build_once(batched(input_shape))
-            self._set_outputs(self.shape_after(batched(input_shape)))
+        if self.built_shape is not None:
+            self._check_shapes(batched(input_shape))
+            return
+        if self.seed_given:
+            ownership.claim(self, self.named_children())
+        self.track()
+        self._build_once(batched(input_shape))
+        self._set_outputs(self.shape_after(batched(input_shape)))
 
     def _set_outputs(self, shapes: Shapes) -> None:
-        self._outputs, self._terms = shapes, None
+        self._outputs = shapes
+        self.forget_terms()
         self._tell_paths()
 
     def _tell_paths(self) -> None:
@@ -325,6 +201,20 @@ class Model(Verbs, Layer):
         for path, layer in self.named_modules():
             if hasattr(layer, "path"):
                 layer.path = path
+
+    def _stated(self) -> Any:
+        return None
+
+    def compute_output_shape(self, input_shape: Shapes) -> Shapes:
+        """The shape of the outputs for the shape of the inputs."""
+        return self.shape_after(input_shape)
+
+    def _infer(self, node: Node) -> Any:
+        (first, *_), _ = node.arguments
+        self._build_for(shapes_of(first))
+        if self.graph is not None and shapes_of(first) == self.built_shape:
+            return self.graph.outputs  # which have shapes and types
+        return self.run_on_zeros(node)
 
     # Computing.
 
@@ -340,9 +230,8 @@ class Model(Verbs, Layer):
     def _leaves(self, inputs: Any) -> list[Tensor]:
         """The inputs in the order of the graph's, each of the type that what takes it wants."""
         graph = self._need_graph()
-        leaves = self.flat_inputs(inputs)
         found = []
-        for symbol, leaf in zip(graph.entries, leaves, strict=True):
+        for symbol, leaf in zip(graph.entries, self.flat_inputs(inputs), strict=True):
             wanted = symbol.dtype.is_floating_point and not leaf.is_floating_point()
             integers = wanted and any(wants_integers(user) for user in graph.users(symbol))
             found.append(leaf.to(symbol.dtype) if wanted and not integers else leaf)
@@ -375,19 +264,6 @@ class Model(Verbs, Layer):
             )
         return leaves
 
-    @torch.no_grad()
-    def probe(self, leaves: Sequence[Tensor]) -> list[Tensor]:
-        """The outputs, as leaves, for a few rows in evaluation mode, as the net gives them (scaled)."""
-        self.eval()
-        scalings = self.input_scaling or [None] * len(leaves)
-        batch = [leaf.to(self.device) for leaf in leaves]
-        batch = [leaf if scaling is None else scaling.to(self.device).apply(leaf) for leaf, scaling in zip(batch, scalings, strict=True)]
-        outputs = tree.leaves(self(self.arranged(batch)))
-        for output in outputs:
-            if not isinstance(output, Tensor):
-                raise HandsonError(f"the net must give tensors; it gives {type(output).__name__}.")
-        return [output.cpu() for output in outputs]
-
     def arranged(self, leaves: Sequence[Any]) -> Any:
         """Leaves as the tree that the net is called with."""
         if self.built_shape is None:
@@ -395,66 +271,57 @@ class Model(Verbs, Layer):
         form = self.graph.inputs if self.graph is not None else map_shapes(lambda shape: 0, self.built_shape)
         return tree.rebuild(tree.spec(form), leaves)
 
-    def get_layer(self, name: str | None = None, index: int | None = None) -> Any:
-        """A layer by its name or position.
+    @torch.no_grad()
+    def probe(self, leaves: Sequence[Tensor]) -> list[Tensor]:
+        """The outputs, as leaves, for a few rows in evaluation mode, as the net gives them (scaled)."""
+        self.eval()
+        scalings = self.input_scalings or [None] * len(leaves)
+        batch = [
+            leaf.to(self.device) if scaling is None else scaling.to(self.device).apply(leaf.to(self.device))
+            for leaf, scaling in zip(leaves, scalings, strict=True)
+        ]
+        outputs = tree.leaves(self(self.arranged(batch)))
+        for output in outputs:
+            if not isinstance(output, Tensor):
+                raise HandsonError(f"the net must give tensors; it gives {type(output).__name__}.")
+        return [output.cpu() for output in outputs]
 
-        Raises
-        ------
-        HandsonError
-            When there is no such layer; the message names the nearest.
-        """
-        if (name is None) == (index is None):
-            raise HandsonError("get_layer takes a name or an index, one of the two.")
-        if index is not None:
-            if not -len(self.layers) <= index < len(self.layers):
-                raise HandsonError(f"there is no layer {index}: the net has {len(self.layers)}.")
-            return self.layers[index]
-        named = {getattr(layer, "name", None) or path: layer for path, layer in self._named_layers()}
-        if name not in named:
-            raise HandsonError(f"no layer is called {name!r}.{nearest(str(name), named)} Layers: {', '.join(named)}.")
-        return named[name]
-
-    def _named_layers(self) -> Iterable[tuple[str, nn.Module]]:
-        return self.module.named_children()
-
-    @property
-    def weights(self) -> list[Tensor]:
-        """All weights, layer by layer, in Keras's order and layouts."""
-        return list(named_weights(self).values())
-
-    def get_weights(self) -> list[np.ndarray]:
-        """Copies of all weights as NumPy arrays, in Keras's order and layouts."""
-        return [weight.detach().cpu().numpy().copy() for weight in self.weights]
-
-    def set_weights(self, weights: Sequence[np.ndarray]) -> None:
-        """Set all weights from arrays in the order of `get_weights`; nothing is changed if a shape does not fit."""
-        assign(self.name, self.weights, weights)
-
-    def count_params(self) -> int:
-        """The number of values in all weights."""
-        return sum(weight.numel() for weight in self.weights)
-
-    def summary(self, line_length: int | None = None, print_fn: Callable[[str], Any] | None = None) -> None:
-        """Print the layers with their output shapes and numbers of parameters.
-
-        Parameters
-        ----------
-        line_length : int, optional
-            The width of the table; by default 65, or as wide as names need.
-        print_fn : function, optional
-            Called with the text, in place of `print`.
-        """
-        trainable = sum(weight.numel() for weight in self.parameters() if weight.requires_grad)
-        (print_fn or print)(table(self._summary_rows(), trainable, self.count_params() - trainable, line_length))
-
-    def _summary_rows(self) -> list[Row]:
+    def integer_inputs(self, count: int) -> list[bool]:
+        """Of each input, whether whole numbers are given to the net as they are: they are ids."""
+        if self.graph is None:
+            return [wants_integers(self)] * count
         return [
-            Row(name or self.name, type(leaf).__name__, "", sum(w.numel() for w in named_weights(leaf).values()))
-            for name, leaf in self.module.named_modules()
-            if not list(leaf.children())
+            not entry.dtype.is_floating_point or any(wants_integers(user) for user in self.graph.users(entry))
+            for entry in self.graph.entries
         ]
 
-    def draw_again(self, seed: int) -> None:
+    def keeps_double(self, which: str, number: int) -> bool:
+        """Whether an input or a target stays float64 on the way to its scaling, which subtracts a large shift."""
+        measured = self.input_scalings if which == "input" else self.target_scalings
+        if measured is not None:
+            scaling = measured[number]
+            return scaling is not None and scaling.needs_double
+        return self.compiled and (self.scale_inputs if which == "input" else self.scale_targets) is not None
+
+    @property
+    def input_scaling(self) -> Scaling | None:
+        """How the first input is scaled."""
+        return self.input_scalings[0] if self.input_scalings else None
+
+    @input_scaling.setter
+    def input_scaling(self, scaling: Scaling | None) -> None:
+        self.input_scalings = None if scaling is None else [scaling, *(self.input_scalings or [None])[1:]]
+
+    @property
+    def target_scaling(self) -> Scaling | None:
+        """How the targets of the first output are scaled."""
+        return self.target_scalings[0] if self.target_scalings else None
+
+    @target_scaling.setter
+    def target_scaling(self, scaling: Scaling | None) -> None:
+        self.target_scalings = None if scaling is None else [scaling, *(self.target_scalings or [None])[1:]]
+
+    def redraw(self, seed: int) -> None:
         """Draw the initial weights again, from another seed: those that are still as they were drawn for this net.
 
         What was trained, set, loaded or changed in any way stays, and so does what another net drew.
@@ -463,7 +330,13 @@ class Model(Verbs, Layer):
             self.seed = seed
 
     def get_config(self, compact: bool = False) -> dict[str, Any]:
-        """The net as JSON, which there is not for a module of PyTorch."""
+        """The net as JSON: its layers, and how they are connected; not for a module of PyTorch."""
+        if self.graph is not None:
+            from handson.models.functional import describe_graph
+
+            return {"name": self.name} | describe_graph(self, compact)
+        if type(self) is not Model:
+            return super().get_config(compact)
         module = type(self._modules.get("module", self)).__name__
         raise HandsonError(
             f"the net {self.name!r} is a {module} of PyTorch, which a file cannot describe: files hold no code. Save "
@@ -471,6 +344,16 @@ class Model(Verbs, Layer):
             f"of layers: a handson.layers.Layer of your own is known to files once you register it with "
             f"@handson.register."
         )
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        """A net from what `get_config` gave."""
+        if "nodes" in config:
+            from handson.models.functional import build_graph
+
+            inputs, outputs = build_graph(config)
+            return cls(inputs, outputs, name=config.get("name"))
+        return cls(**config)
 
 
 def _checked_module(module: Any) -> nn.Module:
@@ -485,4 +368,6 @@ def _checked_module(module: Any) -> nn.Module:
 def wants_integers(part: Any) -> bool:
     """Whether a layer, or one inside it, takes whole numbers as ids."""
     modules = part.modules() if isinstance(part, nn.Module) else ()
-    return any(getattr(one, "takes_integers", False) or isinstance(one, (nn.Embedding, nn.EmbeddingBag)) for one in modules)
+    return any(
+        getattr(one, "takes_integers", False) or isinstance(one, (nn.Embedding, nn.EmbeddingBag)) for one in modules
+    )

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-import os
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from handson import optimizers
-from handson.core import console
+from handson.core import console, tree
 from handson.core.errors import HandsonError
-from handson.training.preparation.compiled import Compiled
+from handson.data.rows.scaling import Scaling
+from handson.layers.shapes import map_shapes
+from handson.losses import Loss
+from handson.metrics import Metric
+from handson.models.own_steps import check_verb
+from handson.models.saved import Saved
+from handson.models.structure import Structure
+from handson.optimizers import Optimizer
 from handson.state.history import History
-
-if TYPE_CHECKING:
-    from handson.losses import Loss
-    from handson.metrics import Metric
-    from handson.optimizers import Optimizer
+from handson.training.preparation.compiled import Compiled, Term
+from handson.training.preparation.objective import Objective
 
 
-class Verbs:
+class Verbs(Saved, Structure):
     """What a net can be asked to do."""
 
     _compiled: Compiled | None = None
-    verbose: Any = 0
+    _terms: list[Term] | None = None
+    input_scalings: list[Scaling | None] | None
+    target_scalings: list[Scaling | None] | None
 
     def compile(
         self,
@@ -71,12 +76,39 @@ class Verbs:
         )
         before = self._compiled
         if before is None or compiled.scalings() != before.scalings():
-            self.input_scaling = self.target_scaling = None
+            self.input_scalings = self.target_scalings = None
         self._compiled = compiled
         self.forget_terms()
 
+    @property
+    def terms(self) -> list[Term]:
+        """What is minimized and measured at each output, as `compile` says."""
+        if self._terms is not None:
+            return self._terms
+        compiled, widths = self.need_compiled("the loss"), [None]
+        if self._outputs is not None:
+            widths = tree.leaves(map_shapes(lambda shape: shape[-1] if len(shape) > 1 else None, self._outputs))
+        terms = compiled.terms(self.output_names, widths)
+        self._terms = terms if self._outputs is not None else None
+        return terms
+
+    def quantities(self) -> list[str]:
+        """The names of what is reported: the loss, those of the outputs, and the metrics."""
+        return Objective(self.terms, []).names()
+
     def forget_terms(self) -> None:
         """Losses and metrics are worked out anew when they are needed."""
+        self._terms = None
+
+    @property
+    def loss(self) -> Loss | None:
+        """The loss of the first output."""
+        return self.terms[0].loss
+
+    @property
+    def metrics(self) -> list[Metric]:
+        """The compiled metrics of all outputs."""
+        return [metric for term in self.terms for metric, _ in term.measured()] if self.compiled else []
 
     @property
     def compiled(self) -> bool:
@@ -91,6 +123,7 @@ class Verbs:
         HandsonError
             When it was not called.
         """
+        check_verb(self, verb)
         if self._compiled is None:
             raise HandsonError(f"{verb} needs a compiled net: call compile(optimizer='adam', loss=...) first.")
         return self._compiled
@@ -126,7 +159,7 @@ class Verbs:
         validation_split: float = 0.0,
         validation_data: Any = None,
         shuffle: bool = True,
-        class_weight: dict[Any, float] | None = None,
+        class_weight: Any = None,
         sample_weight: Any = None,
         initial_epoch: int = 0,
         validation_batch_size: int | None = None,
@@ -149,8 +182,9 @@ class Verbs:
         ----------
         x : array, tensor or DataFrame, shape (n, ...)
             Inputs, one row a sample; images are channels-last. Columns of a DataFrame are found by name from then on.
+            Several inputs: a list of them in the net's order, or a dictionary by the names of the inputs.
         y : array, tensor, Series or DataFrame, shape (n,) or (n, ...)
-            Targets; NaN where one is missing.
+            Targets; NaN where one is missing. Several outputs: a list or a dictionary.
         batch_size : int, optional
             Rows in a step; 32 by default.
         epochs : int
@@ -166,16 +200,13 @@ class Verbs:
             Rows to validate on.
         shuffle : bool
             Whether every epoch has an order of its own.
-        class_weight : dict of int to float, optional
-            A weight for each class.
-        sample_weight : array, shape (n,), optional
-            A weight for each row.
+        class_weight, sample_weight : dict or sequence, array of shape (n,), optional
+            A weight for each class, for each row. They apply to rows that train: rows of `validation_split` count
+            alike, those of `validation_data` as its third part says.
         initial_epoch : int
             The epoch to start from, when a training goes on.
-        validation_batch_size : int, optional
-            Rows at a time in validation; by default more than `batch_size` where rows are small.
-        validation_freq : int
-            Validate after every so many epochs.
+        validation_batch_size, validation_freq : int, optional
+            Rows at a time, by default more than `batch_size` where rows are small; validate after so many epochs.
         groups : array, shape (n,), optional
             Rows of one group (a person, an object) stay together in `validation_split`.
         augment : Augment or function, optional
@@ -189,8 +220,8 @@ class Verbs:
         engine : str
             How steps are executed: 'auto', or the name of an engine.
         evaluate_training : bool
-            Also measure the training rows in evaluation mode after every epoch, as 'train_loss' and so on: the loss
-            during the epoch, with dropout and changing weights, is not comparable to 'val_loss'.
+            Also measure the training rows after every epoch, as 'train_loss' and so on: the loss during the epoch, with
+            dropout and changing weights, is not comparable to 'val_loss'.
         terminate_on_nan : bool
             Raise `TrainingError` at a loss that is NaN or infinite, naming the layer and step where it began.
         run : str or path, optional
@@ -230,10 +261,18 @@ class Verbs:
         batch_size: int | None = None,
         verbose: Any = 0,
         sample_weight: Any = None,
+        callbacks: Any = None,
         *,
         return_dict: bool = False,
     ) -> Any:
         """Loss and metrics in evaluation mode: exact means over all rows.
+
+        Parameters
+        ----------
+        x, y, batch_size, sample_weight
+            As in `fit`; the results do not depend on `batch_size` beyond rounding.
+        verbose, callbacks
+            1 and 2 print the results; of callbacks `on_test_...` are called.
 
         Returns
         -------
@@ -243,12 +282,12 @@ class Verbs:
         self.need_compiled("evaluate")
         from handson.training.fit import evaluate
 
-        means = evaluate(self, x, y, batch_size, sample_weight)
+        means = evaluate(self, x, y, batch_size, sample_weight, callbacks)
         if verbose in (1, 2):
             console.say("  ".join(f"{name} {value:.5g}" for name, value in means.items()))
         return means if return_dict else list(means.values()) if self.metrics else means["loss"]
 
-    def predict(self, x: Any, batch_size: int | None = None, verbose: Any = 0) -> np.ndarray:
+    def predict(self, x: Any, batch_size: int | None = None, verbose: Any = 0, callbacks: Any = None) -> np.ndarray:
         """The outputs for some inputs, in the units of the targets.
 
         Parameters
@@ -257,96 +296,27 @@ class Verbs:
             Inputs; those columns of a DataFrame that the net was fitted on, in any order.
         batch_size : int, optional
             Rows at a time; the outputs do not depend on it beyond rounding.
-        verbose : int
-            There for code that names it: predictions print nothing.
+        verbose, callbacks
+            `verbose` is ignored: predictions are not chatty. Of callbacks `on_predict_...` are called.
 
         Returns
         -------
         ndarray of float32, shape (n, ...)
         """
+        check_verb(self, "predict")
         from handson.training.fit import predict
 
-        return predict(self, x, batch_size)
+        return predict(self, x, batch_size, callbacks)
 
     def train_on_batch(
         self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None, *, return_dict: bool = False
     ) -> Any:
         """One step on one batch.
 
-        Returns
-        -------
-        float, list of float or dict
-            The loss before the step; with metrics a list of the loss and the metrics.
+        Returns the loss before the step; with metrics a list of the loss and the metrics, or a dictionary.
         """
         self.need_compiled("train_on_batch")
         from handson.training.fit import train_on_batch
 
         means = train_on_batch(self, x, y, sample_weight, class_weight)
         return means if return_dict else list(means.values()) if self.metrics else means["loss"]
-
-    def save(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
-        """Save the net, its weights, scalings and optimizer in one file without code: see `handson.files`.
-
-        Parameters
-        ----------
-        filepath : str or path
-            Ending in '.handson'.
-        overwrite : bool
-            False: raise when the file is there.
-        """
-        from handson.files import save_model
-
-        save_model(self, filepath, overwrite)
-
-    @classmethod
-    def load(cls, filepath: str | os.PathLike[str]) -> Any:
-        """The net saved in a file: see `handson.load`."""
-        from handson.files import load_model
-
-        return load_model(filepath)
-
-    def save_weights(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
-        """Save the weights.
-
-        Parameters
-        ----------
-        filepath : str or path
-            '.h5': HDF5 in the layout of Keras 3's weight files. '.safetensors': named tensors.
-        overwrite : bool
-            False: raise when the file is there.
-        """
-        from handson.files import save_weights
-
-        save_weights(self, filepath, overwrite)
-
-    def load_weights(
-        self, filepath: str | os.PathLike[str], by_name: bool = False, skip_mismatch: bool = False
-    ) -> dict[str, str]:
-        """Load weights from a file, of handson's or of Keras 3.
-
-        Parameters
-        ----------
-        filepath : str or path
-            A '.h5', '.safetensors' or '.handson' file.
-        by_name : bool
-            Match layers by their names, and leave out those that the file or the net does not have.
-        skip_mismatch : bool
-            Leave out layers whose shapes differ.
-
-        Returns
-        -------
-        dict of str to str
-            Every layer that was left out, and why; it is printed too.
-        """
-        from handson.files import load_weights
-
-        skipped = load_weights(self, filepath, by_name, skip_mismatch)
-        for layer, reason in skipped.items():
-            console.say(f"load_weights: {layer} left as it is: {reason}")
-        return skipped
-
-    def tell(self, text: str) -> None:
-        """Print what was decided or noticed, unless the training is silent."""
-        if self.verbose:
-            console.say(text)
-

@@ -56,9 +56,10 @@ class History:
     def best(self, monitor: str | None = None, direction: str = "min") -> tuple[int, str, float] | None:
         """The epoch in which a quantity was best (by default the validation loss), its name and value."""
         name = monitor or ("val_loss" if "val_loss" in self.history else "loss")
+        nan = float("nan")
         values = [
             (value, epoch)
-            for value, epoch in zip(self.history.get(name, []), self.epoch, strict=True)
+            for value, epoch in zip(self.history.get(name, [nan] * len(self.epoch)), self.epoch, strict=True)
             if value == value
         ]
         if not values:

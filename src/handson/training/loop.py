@@ -7,12 +7,13 @@ whose ends nobody looks may run several at once.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from handson.callbacks.base import CallbackList
-from handson.data.rows.batches import Batches
+from handson.callbacks.calls import CallbackList
 from handson.state.history import History
 from handson.training.engines import Engine
+from handson.training.evaluation import Evaluation
 from handson.training.guard import Guard, check_counted
 from handson.training.pace import Ahead, Pace
 from handson.training.recording.record import NoRecord, Record
@@ -27,15 +28,16 @@ def run(
     callbacks: CallbackList,
     history: History,
     epochs: range,
-    validation: Batches | None,
+    validation: Evaluation | None,
     validation_frequency: int,
     evaluate_training: bool,
     on_nan: str,
+    tell: Callable[[str], None],
     record: Record | NoRecord,
 ) -> History:
     """Train for a range of epochs; see `Model.fit` for what the arguments mean."""
     training = engine.job.batches
-    guard, pace = Guard(engine, on_nan, model.tell), Pace(callbacks)
+    guard, pace = Guard(engine, on_nan, tell), Pace(callbacks)
     model.stop_training = False
     callbacks.train_begin()
     remaining = record.begin_at(epochs, engine, callbacks, history)
@@ -64,9 +66,8 @@ def run(
         model.age += 1
         with engine.averaged():
             if validation is not None and (epoch + 1) % validation_frequency == 0:
-                held_out = engine.evaluate(validation)
-                check_counted(held_out, epoch, "validation")
-                logs |= prefixed("val_", engine.job.report(held_out))
+                logs |= prefixed("val_", validation())
+                check_counted(validation.sums, epoch, "validation")
             if evaluate_training:
                 logs |= prefixed("train_", engine.job.report(engine.evaluate(training)))
             callbacks.epoch_end(epoch, logs)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from handson.callbacks.base import CallbackList
+from handson.callbacks.calls import CallbackList
 from handson.state.history import History
 from handson.state.sums import Sums
 from handson.training.engines import Engine

@@ -70,6 +70,7 @@ class Run:
                 f"there is no run in {self.folder}.{nearest(self.folder.name, others)}"
                 + (f" Runs in {parent}: {listing(others)}." if others else "")
             )
+        atomic.guard(self.folder)
         self.experiment = Experiment.from_yaml(self.folder / "experiment.yaml")
 
     @classmethod

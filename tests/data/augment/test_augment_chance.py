@@ -134,3 +134,21 @@ def test_epochs_see_different_images(rng):
     net.fit(images, frame, augment=Spy(rotation=20), epochs=2, shuffle=False, batch_size=24, verbose=0)
     assert len(seen) == 2
     assert (seen[0] != seen[1]).any()
+
+
+def test_noise_has_nothing_to_do_with_flips_and_angles():
+    """The targets say how an image was moved, its pixels what noise it has; neither size nor sign of it follows."""
+    count = 4000
+    images = np.full((count, 4, 4, 1), 100.0, np.float32)
+    images[0] = np.linspace(0, 255, 16).reshape(4, 4, 1)
+    targets = np.tile([3.0, 2.0], (count, 1))
+    augment = Augment(horizontal_flip=True, rotation=40, noise=0.1, keypoints=[("x", "y")], value_range=(0, 255))
+    changed_images, moved = changed(augment, images, targets, ["x", "y"])
+    noise = changed_images[1:, ..., 0].reshape(count - 1, -1) - 100
+    flipped, angle = moved[1:, 0] < 2, np.abs(moved[1:, 1] - 2)
+    assert 0.4 < flipped.mean() < 0.6
+    assert noise.std() > 5
+    bound = 4.5 / np.sqrt(count)
+    for happened in (flipped.astype(float), angle, moved[1:, 1]):
+        for drawn in (*noise.T, *np.abs(noise).T):
+            assert abs(np.corrcoef(happened, drawn)[0, 1]) < bound

@@ -149,3 +149,11 @@ def test_given_folds_are_those_of_a_splitter():
 def test_given_folds_that_are_none_are_refused(pairs, message):
     with pytest.raises(HandsonError, match=message):
         given_folds(pairs, 10)
+
+
+def test_folds_with_classes_follow_from_the_seed():
+    labels = np.arange(60) % 3
+    folds = {seed: [fold.validation.tolist() for fold in make_folds(60, 4, seed, labels)] for seed in range(6)}
+    assert len({str(found) for found in folds.values()}) == 6
+    for seed, found in folds.items():
+        assert found == [fold.validation.tolist() for fold in make_folds(60, 4, seed, labels)]

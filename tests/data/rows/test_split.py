@@ -217,3 +217,15 @@ def test_groups_of_another_length_are_an_error():
 def test_labels_of_another_length_are_an_error():
     with pytest.raises(HandsonError, match=r"^labels have 4 entries for 5 rows\.$"):
         split(5, 0.4, 0, labels=np.array([0, 0, 1, 1]))
+
+
+@pytest.mark.parametrize("fraction", [0.2, 0.3, 0.5])
+def test_the_share_of_a_rare_class_is_bounded_in_a_split_by_groups(fraction):
+    """Twelve rows of 612, one in each of twelve groups: they weigh as much as the others when groups are taken."""
+    groups = np.repeat(np.arange(60), 10)
+    labels = np.zeros(600, int)
+    groups, labels = np.append(groups, np.arange(12)), np.append(labels, np.ones(12, int))
+    for seed in range(30):
+        parts = split(612, fraction, seed, labels, groups)
+        assert abs((labels[parts.validation] == 1).sum() / 12 - fraction) <= 0.1
+        assert abs(len(parts.validation) / 612 - fraction) <= 0.1

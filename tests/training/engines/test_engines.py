@@ -222,13 +222,13 @@ def test_a_loss_that_is_not_a_number_is_found_in_its_layer(rng):
 @pytest.mark.parametrize(
     ("layers", "compiled", "fitted", "obstacle"),
     [
-        ([LSTM(3, input_shape=(5, 2)), Dense(1)], {}, {}, "the layer lstm_1"),
+        ([LSTM(3, input_shape=(5, 2)), Dense(1)], {}, {}, "the layer lstm"),
         ([Dense(1, input_dim=3, kernel_regularizer=lambda w: w.abs().max())], {}, {}, "the regularizer of kernel"),
         ([Dense(1, input_dim=3, trainable=False)], {}, {}, "a net without weights to train"),
         ([Dense(1, input_dim=3)], {"optimizer": Backwards()}, {}, "the optimizer Backwards"),
         ([Dense(1, input_dim=3)], {"loss": counted}, {}, "the loss counted, which looks at CALLS"),
         ([Dense(1, input_dim=3)], {"metrics": [counted]}, {}, "the metric counted, which looks at CALLS"),
-        ([Dense(1, input_dim=3, activation="mish")], {}, {}, "the layer dense_1"),
+        ([Dense(1, input_dim=3, activation="mish")], {}, {}, "the layer dense"),
         ([Dense(1, input_dim=3)], {}, {"augment": lambda x, y: (x, y)}, "augmentation"),
     ],
 )

@@ -239,7 +239,7 @@ class Halved(Optimizer):
 @pytest.mark.parametrize(
     ("layers", "optimizer", "augment", "obstacle"),
     [
-        ([nn.Linear(3, 2), Dense(1)], "sgd", None, "the module linear_1.module, which is not handson's"),
+        ([nn.Linear(3, 2), Dense(1)], "sgd", None, "the module linear.module, which is not handson's"),
         ([Dense(1)], Halved(), None, "the optimizer Halved"),
         ([Dense(1)], "sgd", lambda x, y: (x, y), "an augmentation that is not handson's"),
     ],

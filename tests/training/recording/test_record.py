@@ -1,13 +1,15 @@
 """What a run folder holds is checked before a training goes on; what cannot be written is told."""
 
 import errno
+import json
 import os
 import re
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
-from interrupted import ROWS, Interrupt, data, dense, everything, train
+from interrupted import EPOCHS, ROWS, STEPS, Interrupt, data, dense, everything, train
 
 from handson import Sequential, layers
 from handson.callbacks import (
@@ -34,6 +36,10 @@ def _write_often(monkeypatch):
 # What may not change
 
 
+def shake(inputs, targets):
+    return inputs + 0.1, targets
+
+
 CHANGES = {
     "epochs": ({"epochs": 4}, r"fit\.epochs: 3 before, 4 now"),
     "batch_size": ({"batch_size": 4}, r"fit\.batch_size: 8 before, 4 now"),
@@ -50,7 +56,44 @@ CHANGES = {
     "metrics": ({"compile": {"metrics": ["mse"]}}, r"compile\.metrics\[0\]\.config\.loss: 'mae' before, 'mse' now"),
     "scaling": ({"compile": {"scale_inputs": "minmax"}}, r"compile\.scale_inputs: None before, 'minmax' now"),
     "callbacks": ({"callbacks": [lambda: EarlyStopping(patience=3)]}, r"fit\.callbacks: .* before, .* now"),
-}
+    "loss": ({"compile": {"loss": "mae"}}, r"compile\.loss\.class: 'MeanSquaredError' before, 'MeanAbsoluteError' now"),
+    "scaled targets": ({"compile": {"scale_targets": "minmax"}}, r"compile\.scale_targets: None before, 'minmax' now"),
+    "validation rows": ({"validation_data": data()}, r"data\.validation\.rows: 7 before, 37 now"),
+    "validation inputs": ({"data": (data()[0] + 1, data()[1])}, r"data\.validation\.inputs: '\w+' before, '\w+' now"),
+    "validation targets": ({"data": (data()[0], -data()[1])}, r"data\.validation\.targets: '\w+' before, '\w+' now"),
+    "validation weights": (
+        {"validation_data": (*data(), np.ones(ROWS))}, r"data\.validation\.weights: None before, '\w+' now"
+    ),
+    "augment": ({"augment": shake}, r"fit\.augment: None before, 'shake' now"),
+    "code": ({"augment": shake}, r"code\.shake: None before, '\w+' now"),
+    "missing": ({"missing": "drop"}, r"fit\.missing: 'mask' before, 'drop' now"),
+    "validation_freq": ({"validation_freq": 2}, r"fit\.validation_freq: 1 before, 2 now"),
+    "terminate_on_nan": ({"terminate_on_nan": False}, r"fit\.terminate_on_nan: True before, False now"),
+    "initial_epoch": ({"initial_epoch": 1}, r"fit\.initial_epoch: 0 before, 1 now"),
+    "engine": ({"engine": "eager"}, r"fit\.engine: 'auto' before, 'eager' now"),
+    "precision": ({"compile": {"precision": "bfloat16"}}, r"compile\.precision: None before, 'bfloat16' now"),
+}  # fmt: skip
+# What a message is about when it names a part of a key.
+DESCRIBED_BY = {"net", "compile.optimizer", "compile.loss", "compile.metrics", "code"}
+
+
+def keys(described, path=""):
+    """The keys of a description, down to what is compared as a whole."""
+    for key, value in described.items():
+        place = f"{path}{key}"
+        if isinstance(value, dict) and place not in DESCRIBED_BY:
+            yield from keys(value, f"{place}.")
+        else:
+            yield place
+
+
+def test_every_key_that_is_described_has_a_case(stopped):
+    described = json.loads((stopped / "run.json").read_text())["fingerprint"]
+    assert described.pop("compiled_by")  # says whether hashes of code can be compared
+    messages = [message.replace("\\", "") for _, message in CHANGES.values()]
+    missing = [key for key in keys(described) if not any(message.startswith(key) for message in messages)]
+    assert missing == []
+    assert len(list(keys(described))) > 20
 
 
 @pytest.fixture(scope="module")
@@ -255,6 +298,38 @@ def test_the_best_epoch_is_a_pointer(tmp_path):
     assert checkpoint.read(tmp_path / "run" / "checkpoints" / best["checkpoint"]).step == 4 * (epoch + 1)
 
 
+def test_a_best_epoch_whose_weights_are_not_finite_is_not_kept(tmp_path):
+    """Its loss was measured before the update that broke them."""
+
+    class Ruin(Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if self.model.optimizer.iterations == 2 * STEPS:
+                self.model.layers[-1].kernel.data[0] = np.inf
+
+    _, _, history = train(
+        tmp_path / "run", callbacks=[Ruin], terminate_on_nan=False, validation_split=0.0, optimizer=lambda: Adam(0.1)
+    )
+    best = keeper.best_of(tmp_path / "run" / "checkpoints")
+    assert history.best()[0] == 1
+    assert best["checkpoint"] == checkpoint.name_of(STEPS, "epoch")
+
+
+def test_the_seconds_of_all_processes_count(tmp_path, monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+
+    class Tick(Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            clock[0] += 10.0
+
+    for plan in ([(0, 1)], [(1, 0)]):
+        with pytest.raises(Stopped):
+            train(tmp_path / "run", plan, callbacks=[Tick])
+        clock[0] += 1e6  # nobody trains
+    assert train(tmp_path / "run", callbacks=[Tick])[2].seconds == EPOCHS * 4 * 10.0
+    assert train(tmp_path / "run", callbacks=[Tick])[2].seconds == EPOCHS * 4 * 10.0
+
+
 def test_training_and_validation_losses_are_not_compared(tmp_path):
     """With validation now and then the best epoch is one that was validated."""
     _, _, history = train(tmp_path / "run", validation_freq=2, epochs=4)
@@ -290,7 +365,7 @@ def test_on_a_full_disk_callbacks_say_so_and_the_training_goes_on(tmp_path, full
     """The table is complete when there is place again, and the best net is the best that was saved."""
     log, saved = tmp_path / "files" / "log.csv", tmp_path / "files" / "{epoch}.safetensors"
     writing = [full, lambda: CSVLogger(log), lambda: ModelCheckpoint(saved, save_best_only=True, monitor="loss")]
-    _, (_, _, kept), history = train(tmp_path / "run", callbacks=writing)
+    _, (_, _, kept), history = train(tmp_path / "run", callbacks=writing, make=lambda: Sequential([layers.Dense(1)]))
     told = capsys.readouterr().out
     assert re.search(r"CSVLogger: cannot write .*log\.csv: No space left on device\. The training goes on\.", told)
     assert re.search(r"ModelCheckpoint: .*2\.safetensors.*No space left on device.* The training goes on\.", told)

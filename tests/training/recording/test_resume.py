@@ -178,6 +178,7 @@ CALLBACKS = {
     "early stopping": [lambda: EarlyStopping(patience=2, min_delta=1e9, restore_best_weights=True)],
     "best weights": [lambda: EarlyStopping(patience=9, restore_best_weights=True, monitor="loss")],
     "plateau": [lambda: ReduceLROnPlateau(patience=2, min_delta=1e9, cooldown=1)],
+    "a long cooldown": [lambda: ReduceLROnPlateau(patience=1, min_delta=1e9, cooldown=3)],
     "schedule": [lambda: LearningRateScheduler(lambda epoch, rate: rate * 0.5)],
 }
 

@@ -18,6 +18,7 @@ from handson.core.errors import HandsonError
 from handson.core.registry import register
 from handson.data.augment.geometry import flip_images, flip_keypoints, move_keypoints, resample, swap_columns
 from handson.data.augment.ranges import factors, is_number, pair, probability, span
+from handson.data.augment.units import check_inside
 from handson.data.reading import keypoints as points
 from handson.data.rows.mapped import Data, pieces
 from handson.randomness import stream, words
@@ -147,7 +148,7 @@ class Augment(Noun):
         _check_channels(tuple(images.shape))
         pairs, swaps = self._points(target_columns, names), self._swaps(target_columns, names)
         if targets is not None and pairs and (self.flips or self.resamples):
-            points.check_inside(targets, pairs, (images.shape[2], images.shape[1]), self.units)
+            check_inside(targets, pairs, (images.shape[2], images.shape[1]), self.units)
         return BoundAugment(self, pairs, swaps, _value_range(self, images))
 
     def _points(self, target_columns: int, names: Sequence[str] | None) -> points.Pairs:

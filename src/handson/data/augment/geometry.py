@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from handson.data.reading import keypoints as points
+
 
 def resample(images: Tensor, matrix: Tensor, shift: Tensor) -> Tensor:
     """Images (n, height, width, channels) under affine maps, bilinear; outside, the nearest pixel of the border."""

@@ -119,7 +119,10 @@ def as_tensor(data: Any, what: str) -> Tensor:
     tensor = _checked(data, what)
     if tensor.dtype == torch.bool:
         return tensor.to(torch.uint8)
-    return tensor if tensor.dtype in (torch.uint8, torch.float32) else tensor.to(torch.float32)
+    if tensor.dtype in (torch.uint8, torch.float32):
+        return tensor
+    # The columns of a table lie apart in memory; sums over its rows are to round as those of an array do.
+    return tensor.to(torch.float32, memory_format=torch.contiguous_format)
 
 
 def as_rows(data: Any, what: str, double: bool = False) -> Data:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+import handson.kernels  # noqa: F401  (a cache for what is compiled)
+
 # Compiled by numba and kept on disk. Division by zero gives infinity, as in numpy, instead of a check each
 # time. Numba notices changes only in the file that a kernel is in: after changing an inner function, delete
 # __pycache__.

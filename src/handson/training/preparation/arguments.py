@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from handson.callbacks import TerminateOnNaN
+from handson.callbacks.calls import as_list
+from handson.core import console
 from handson.core.described import describe_noun
 from handson.core.errors import HandsonError, whole
 
@@ -21,7 +23,7 @@ class Arguments:
     validation_split: float
     validation_data: Any
     shuffle: bool
-    class_weight: dict[Any, float] | None
+    class_weight: Any
     sample_weight: Any
     initial_epoch: int
     validation_batch_size: int | None
@@ -45,7 +47,7 @@ class Arguments:
             self.validation_batch_size = whole("validation_batch_size", self.validation_batch_size, 1)
         if self.missing not in ("mask", "drop"):
             raise HandsonError(f"missing is 'mask' or 'drop'; got {self.missing!r}.")
-        self.callbacks = list(self.callbacks or [])
+        self.callbacks = as_list(self.callbacks)
 
     def describe(self) -> dict[str, Any]:
         """What must be the same for a recorded training to go on, as JSON."""
@@ -57,6 +59,11 @@ class Arguments:
         described["augment"] = describe_noun("augment", self.augment)
         described["callbacks"] = [describe_noun("callback", callback) for callback in self.callbacks]
         return described
+
+    def tell(self, text: str) -> None:
+        """Print what was decided or noticed, unless this training is silent."""
+        if self.verbose:
+            console.say(text)
 
     @property
     def on_nan(self) -> str:

@@ -17,7 +17,7 @@ from handson import activations
 from handson.averages import Average, align
 from handson.core.errors import HandsonError
 from handson.data.rows.arrays import as_labels, as_rows
-from handson.data.rows.mapped import Data, MappedRows, pieces
+from handson.data.rows.mapped import Data, pieces
 from handson.losses import BinaryCrossentropy, Loss
 from handson.metrics import BinaryAccuracy, Metric
 from handson.training.preparation.compiled import Term
@@ -199,28 +199,3 @@ def _check_yes_or_no(metric: Metric, targets: Data) -> None:
                 f"the metric {metric.name!r} compares classes 0 and 1; the targets hold other values, such as "
                 f"{others[0].item():g}. For regression use metrics=['mae'] or ['rmse']."
             )
-
-
-def class_weights(labels: Data, class_weight: dict[Any, float], targets: str) -> Tensor:
-    """A weight for each row from a weight for each class; classes that are not named weigh 1."""
-    if isinstance(labels, MappedRows):
-        return torch.cat([class_weights(piece, class_weight, targets) for _, piece in pieces(labels)])
-    if targets == "distribution":
-        labels = torch.where(torch.isnan(labels).any(-1), -1, torch.nan_to_num(labels).argmax(-1))
-    elif targets == "values":
-        if labels.dim() > 1 and labels.shape[1:].numel() > 1:
-            raise HandsonError("class_weight needs one class for each row; these targets have several columns.")
-        labels = torch.nan_to_num(labels.reshape(len(labels)), nan=-1.0)
-    if labels.dim() > 1:
-        raise HandsonError(
-            f"class_weight needs one class for each row; these targets have the shape {tuple(labels.shape)}. Use "
-            f"sample_weight instead."
-        )
-    weights = torch.ones(len(labels))
-    for label, weight in class_weight.items():
-        if not isinstance(label, (int, float)) or not weight >= 0:
-            raise HandsonError(
-                f"class_weight maps a class number to a weight, such as {{0: 1.0, 1: 5.0}}; got {class_weight}."
-            )
-        weights[labels == label] = float(weight)
-    return weights

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 MOST_ROUNDING = 1e-3
 
 
-def prepare_inputs(model: Model, x: Any) -> list[Data]:
-    """The inputs as leaves, checked; the net is built for them if it is not yet."""
+def prepare_inputs(model: Model, x: Any, notes: list[str] | None = None) -> list[Data]:
+    """The inputs as leaves, checked; the net is built for them if it is not yet. What was noticed goes to the notes."""
     form, parts = _parts(model, x)
     if len(parts) == 1:
         parts = [arrays.by_name(parts[0], model.input_columns, "inputs")]
@@ -36,8 +36,8 @@ def prepare_inputs(model: Model, x: Any) -> list[Data]:
         if len(leaf) == 0:
             raise HandsonError(f"there are no rows: {what} are empty.")
         arrays.check_finite(leaf, what, arrays.columns_of(part))
-        if not double and not integers[number]:
-            tell_rounding(model, part, what, "scale_inputs")
+        if notes is not None and not double and not integers[number]:
+            notes += rounding(part, what, "scale_inputs")
         leaves.append(leaf)
     for leaf in leaves[1:]:
         arrays.check_rows(leaves[0], {"another input": leaf})
@@ -112,13 +112,13 @@ def for_outputs(what: str, values: Any, names: Sequence[str], shared: bool = Fal
     )
 
 
-def tell_rounding(model: Model, data: Any, what: str, cure: str) -> None:
-    """Tell the user where float32 rounds values by more than a small share of their spread."""
+def rounding(data: Any, what: str, cure: str) -> list[str]:
+    """What to tell the user where float32 rounds values by more than a small share of their spread."""
     if isinstance(data, (Tensor, MappedRows)) and data.dtype not in (torch.float64, torch.int64, torch.int32):
-        return
+        return []
     values = np.asarray(data)
     if values.dtype.kind not in "iuf" or values.dtype.itemsize < 8 or values.ndim not in (1, 2) or values.size > 10**7:
-        return
+        return []
     columns = values.reshape(len(values), -1).astype(np.float64)
     with np.errstate(all="ignore"):
         size, spread = np.nanmax(np.abs(columns), 0), np.nanstd(columns, 0)
@@ -126,7 +126,8 @@ def tell_rounding(model: Model, data: Any, what: str, cure: str) -> None:
     if len(rounded):
         names = arrays.columns_of(data) or [str(column) for column in range(columns.shape[1])]
         where = f"column {names[rounded[0]]!r}" if values.ndim == 2 else "they"
-        model.tell(
+        return [
             f"{what}: {where} would lose digits: float32 has 7 of them, and the values differ in later ones. "
             f"compile(..., {cure}='standard') scales them first, in float64."
-        )
+        ]
+    return []

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from operator import itemgetter
-from types import FunctionType
 from typing import Any, NamedTuple
 
 import torch
@@ -14,7 +13,7 @@ from torch import Tensor, nn
 
 from handson.data.rows.batches import Batches
 from handson.data.rows.scaling import Scaling
-from handson.layers.base import Layer
+from handson.layers.base import SETTINGS, Layer
 from handson.losses import MeanSquaredError
 from handson.metrics import Metric
 from handson.optimizers import SGD, Optimizer
@@ -22,9 +21,6 @@ from handson.schedules import Position
 from handson.state.sums import Sums
 from handson.training.preparation.compiled import Term
 from handson.training.preparation.objective import Objective
-
-# Types of the settings that a callback may change in the middle of a training.
-SETTINGS = (bool, int, float, str, tuple, FunctionType)
 
 
 class Span(NamedTuple):

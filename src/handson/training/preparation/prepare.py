@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +18,9 @@ from handson.data.rows.masked import masked_as_missing
 from handson.data.rows.scaling import fit_scaling
 from handson.data.rows.split import split
 from handson.layers.base import Layer
+from handson.losses import BinaryCrossentropy
 from handson.training.preparation import contract, given
+from handson.training.preparation.class_weights import class_weights
 from handson.training.preparation.compiled import Term
 from handson.training.preparation.job import Job
 
@@ -31,12 +33,13 @@ PROBE_ROWS = 8
 
 @dataclass
 class Rows:
-    """Inputs, targets and weights of some rows, as leaves, checked and ready for a net."""
+    """Inputs, targets and weights of some rows, as leaves, checked and ready for a net; `notes` say what was noticed."""
 
     inputs: list[Data]
     targets: list[Data]
     weights: list[Tensor | None]
     masked: list[bool]
+    notes: list[str] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.inputs[0])
@@ -48,6 +51,7 @@ class Rows:
             [_taken(leaf, rows) for leaf in self.targets],
             [None if leaf is None else leaf[torch.from_numpy(rows).to(leaf.device)] for leaf in self.weights],
             list(self.masked),
+            self.notes,
         )
 
     def batches(self, batch_size: int, device: torch.device, shuffle: bool = False, seed: int = 0) -> Batches:
@@ -65,51 +69,52 @@ def prepare_rows(
     model: Model, x: Any, y: Any, sample_weight: Any = None, class_weight: Any = None, missing: str = "mask"
 ) -> Rows:
     """Check inputs and targets against each other and against the net, which is built if it is not yet."""
-    inputs = given.prepare_inputs(model, x)
+    notes: list[str] = []
+    inputs = given.prepare_inputs(model, x, notes)
     outputs = model.probe([arriving(leaf[:PROBE_ROWS]) for leaf in inputs])
     terms, names = model.terms, model.output_names
     if y is None and any(term.loss is not None for term in terms):
         raise HandsonError("training and evaluation need targets: fit(x, y), evaluate(x, y).")
     contract.check_outputs(outputs, model, terms)
-    rows = Rows(inputs, [], [], [])
+    rows = Rows(inputs, [], [], [], notes)
     each_weight = given.for_outputs("sample_weight", sample_weight, names, shared=True)
     by_class = given.for_outputs("class_weight", class_weight, names, shared=len(names) == 1)
     for number, (term, raw) in enumerate(zip(terms, given.for_outputs("targets", y, names), strict=True)):
-        target, masked = _target(model, number, term, raw, outputs[number], inputs)
+        target, masked = _target(model, number, term, raw, outputs[number], rows)
         rows.targets.append(target)
         rows.masked.append(masked)
-        weights = _weights(target, each_weight[number], by_class[number], term)
+        weights = _weights(target, each_weight[number], by_class[number], term, outputs[number].shape[-1])
         arrays.check_rows(inputs[0], {"sample_weight": weights})
         rows.weights.append(weights)
     return _drop_missing(rows, model) if missing == "drop" and any(rows.masked) else rows
 
 
-def _target(model: Model, number: int, term: Term, raw: Any, outputs: Tensor, inputs: list[Data]) -> tuple[Data, bool]:
+def _target(model: Model, number: int, term: Term, raw: Any, outputs: Tensor, rows: Rows) -> tuple[Data, bool]:
     """The targets of one output, and whether some are missing; an output without a loss needs none."""
     if term.loss is None and not term.measured():
-        return torch.zeros(len(inputs[0]), 0), False
+        return torch.zeros(len(rows), 0), False
     if raw is None:
         raise HandsonError(f"the output {term.path or 'of the net'!r} has a loss and needs targets; got None.")
     raw = masked_as_missing(raw)
     raw = raw if isinstance(raw, (Tensor, MappedRows)) or hasattr(raw, "iloc") else np.asarray(raw)
-    arrays.check_rows(inputs[0], {"targets": raw})
+    arrays.check_rows(rows.inputs[0], {"targets": raw})
     average = term.loss or term.measured()[0][0]
     double = model.keeps_double("target", number)
     target, masked = contract.prepare_targets(raw, average, outputs, arrays.columns_of(raw), double)
     if not double:
-        given.tell_rounding(model, raw, "targets", "scale_targets")
+        rows.notes += given.rounding(raw, "targets", "scale_targets")
     contract.check_metrics([metric for metric, _ in term.measured()], average, target, outputs)
     return target, masked
 
 
-def _weights(targets: Data, sample_weight: Any, class_weight: Any, term: Term) -> Tensor | None:
+def _weights(targets: Data, sample_weight: Any, class_weight: Any, term: Term, columns: int) -> Tensor | None:
     weights = None
     if sample_weight is not None:
         weights = arrays.as_tensor(sample_weight, "sample weights").to(torch.float32).reshape(-1)
         if not bool((torch.isfinite(weights) & (weights >= 0)).all()):
             raise HandsonError("sample weights are finite and not negative.")
     if class_weight is not None and term.loss is not None:
-        by_class = contract.class_weights(targets, class_weight, term.loss.targets)
+        by_class = class_weights(targets, class_weight, term.loss, columns)
         weights = by_class if weights is None else weights * by_class
     return weights
 
@@ -122,18 +127,19 @@ def _drop_missing(rows: Rows, model: Model) -> Rows:
             complete &= torch.cat([piece.reshape(len(piece), -1).all(1) for piece in present]).cpu().numpy()
     if not complete.any():
         raise HandsonError("missing='drop' leaves no row: every row misses a target. Use missing='mask'.")
-    model.tell(
-        f"missing='drop': {int(complete.sum())} of {len(complete)} rows have all targets; the others are left out."
-    )
     kept = rows.take(np.flatnonzero(complete))
     kept.masked = [False] * len(kept.masked)
+    kept.notes.append(
+        f"missing='drop': {int(complete.sum())} of {len(complete)} rows have all targets; the others are left out."
+    )
     return kept
 
 
 def split_rows(model: Model, rows: Rows, fraction: float, seed: int, groups: Any = None) -> tuple[Rows, Rows, str]:
-    """Split rows as `validation_split` and `groups` ask for."""
+    """Split rows as `validation_split` and `groups` ask for; weights stay with those that train."""
     parts = split(len(rows), fraction, seed, classes_of(model, rows), groups)
-    return rows.take(parts.train), rows.take(parts.validation), parts.description
+    alike = replace(rows, weights=[None] * len(rows.weights))
+    return rows.take(parts.train), alike.take(parts.validation), parts.description
 
 
 def classes_of(model: Model, rows: Rows) -> np.ndarray | None:
@@ -143,11 +149,18 @@ def classes_of(model: Model, rows: Rows) -> np.ndarray | None:
         return None
     if loss.targets == "labels" and targets.dim() == 1:
         return targets[:].cpu().numpy()
-    if loss.targets == "distribution" and targets.dim() == 2:
+    one_hot = loss.targets == "distribution" and targets.dim() == 2
+    yes_or_no = isinstance(loss, BinaryCrossentropy) and targets[0].numel() == 1
+    if not (one_hot or yes_or_no) or not _are_classes(targets):
+        return None
+    if one_hot:
         return np.concatenate([torch.nan_to_num(piece).argmax(1).cpu().numpy() for _, piece in pieces(targets)])
-    if type(loss).__name__ == "BinaryCrossentropy" and targets[0].numel() == 1:
-        return targets[:].reshape(-1).cpu().numpy()
-    return None
+    return targets[:].reshape(-1).cpu().numpy()
+
+
+def _are_classes(targets: Data) -> bool:
+    """Whether every target is 0, 1 or missing: soft ones belong to no class."""
+    return all(bool(((piece == 0) | (piece == 1) | torch.isnan(piece)).all()) for _, piece in pieces(targets))
 
 
 def make_job(model: Model, rows: Rows, batch_size: int, shuffle: bool, seed: int, augment: Any) -> Job:

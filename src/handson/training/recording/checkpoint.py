@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -146,7 +145,7 @@ def naming(path: Path) -> Iterator[None]:
 def remove(folder: Path) -> None:
     """Remove a checkpoint, its manifest first: half removed, it is no checkpoint any more."""
     atomic.disk.remove(folder / MANIFEST)
-    shutil.rmtree(folder, ignore_errors=True)
+    atomic.disk.remove_folder(folder)
 
 
 def read(folder: Path) -> Snapshot:
@@ -189,10 +188,14 @@ def verify(folder: Path) -> None:
 def _manifest(folder: Path) -> dict[str, Any]:
     path = folder / MANIFEST
     try:
+        if folder.is_symlink():
+            raise DamagedCheckpoint(f"{folder} is a link.")
         manifest = json.loads(regular.read_bytes(path, MOST_MANIFEST, follow=False))
         schema, files, step, moment = (manifest[key] for key in ("schema", "files", "step", "moment"))
         whole = set(files) == {TENSORS, STATE} and all({"size", "sha256"} == set(entry) for entry in files.values())
         whole = whole and type(schema) is type(step) is int and name_of(step, moment) == folder.name
+    except DamagedCheckpoint:
+        raise
     except FileNotFoundError:
         raise DamagedCheckpoint(f"{folder} was never finished: {MANIFEST} is missing.") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

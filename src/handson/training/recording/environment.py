@@ -1,28 +1,37 @@
-"""What a training ran on: versions, machine, the state of the working folder's git."""
+"""What a training ran on: versions, machine, the commit of the working folder's repository."""
 
 from __future__ import annotations
 
 import json
 import os
 import platform
-import subprocess
 import sys
 import time
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from handson.core import regular
 from handson.core.version import __version__
 from handson.files import atomic, strict_json
+from handson.training.recording.commit import commit_of
+from handson.training.recording.secrets import redacted
 
 # What may change the last digits of a training that goes on.
-DECISIVE = ("python", "handson", "torch", "numpy", "machine", "processor", "device", "threads")
+LIBRARIES = ("numba", "pandas", "scikit-learn", "safetensors")
+DECISIVE = (
+    "python", "handson", "torch", "numpy", *LIBRARIES, "machine", "processor", "instructions", "device", "threads",
+)  # fmt: skip
+PROCESSORS = Path("/proc/cpuinfo")
+# A million starts.
+MOST_STARTS = 1 << 30
 
 
 def environment(device: torch.device) -> dict[str, Any]:
-    """Versions, machine and git state of this process, as JSON.
+    """Versions, machine and commit of this process, as JSON.
 
     Examples
     --------
@@ -31,29 +40,37 @@ def environment(device: torch.device) -> dict[str, Any]:
     """
     return {
         "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        "command": sys.argv,
+        "command": redacted(sys.argv),
         "python": platform.python_version(),
         "handson": __version__,
         "torch": torch.__version__,
         "numpy": np.__version__,
+        **{name: _version(name) for name in LIBRARIES},
         "machine": f"{platform.node()}, {platform.system()} {platform.release()}",
-        "processor": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores",
+        "processor": f"{_processor()}, {os.cpu_count()} cores",
+        "instructions": torch.backends.cpu.get_cpu_capability(),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "threads": torch.get_num_threads(),
-        "git": _git(),
+        "git": commit_of(Path.cwd()),
     }
 
 
-def _git() -> dict[str, Any] | None:
-    """Commit and changed files of the repository around the working folder, None where there is none."""
+def _version(library: str) -> str | None:
+    """The version of an installed library, without importing it; None where it is not installed."""
     try:
-        commit, changes = (
-            subprocess.run(["git", *arguments], capture_output=True, text=True, timeout=5, check=True).stdout
-            for arguments in (["rev-parse", "HEAD"], ["status", "--porcelain", "--untracked-files=no"])
-        )
-    except (OSError, subprocess.SubprocessError):
+        return metadata.version(library)
+    except metadata.PackageNotFoundError:
         return None
-    return {"commit": commit.strip(), "changed": [line[3:] for line in changes.splitlines()]}
+
+
+def _processor() -> str:
+    """The model of the processor: a node of a cluster may have another one under the same name."""
+    try:
+        lines = PROCESSORS.read_text(errors="replace").splitlines()
+        models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+        return next(models, "") or platform.processor() or platform.machine()
+    except OSError:
+        return platform.processor() or platform.machine()
 
 
 def append(path: Path, device: torch.device) -> list[str]:
@@ -62,12 +79,16 @@ def append(path: Path, device: torch.device) -> list[str]:
     atomic.append(path, json.dumps(now) + "\n")
     if before is None:
         return []
-    return [f"{key} was {before.get(key)!r}, is {now[key]!r}" for key in DECISIVE if before.get(key) != now[key]]
+    known = [key for key in DECISIVE if key in before]  # older versions wrote down less
+    return [f"{key} was {before[key]!r}, is {now[key]!r}" for key in known if before[key] != now[key]]
 
 
 def _last(path: Path) -> dict[str, Any] | None:
     """The last whole line; a line that a crash cut off does not count."""
-    lines = path.read_bytes().splitlines() if path.is_file() else []
+    try:
+        lines = regular.read_bytes(path, MOST_STARTS, follow=False).splitlines()
+    except FileNotFoundError:
+        return None
     for line in reversed(lines):
         try:
             value = strict_json.loads(line)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from handson.core import registry
@@ -10,6 +11,7 @@ from handson.core.described import describe_noun
 from handson.core.errors import HandsonError
 from handson.data.rows.mapped import Data
 from handson.data.rows.scaling import Scaling
+from handson.training.recording.code_prints import of_code
 
 if TYPE_CHECKING:
     from handson.models import Model
@@ -52,13 +54,21 @@ def of_rows(rows: Rows | None) -> dict[str, Any] | None:
     }
 
 
-def of_run(model: Model, training: Rows, validation: Rows | None, settings: dict[str, Any]) -> dict[str, Any]:
-    """Everything that must be the same for a run to go on: net, compile, fit, callbacks, data."""
+def of_run(
+    model: Model,
+    training: Rows,
+    validation: Rows | None,
+    settings: dict[str, Any],
+    augment: Any = None,
+    callbacks: Iterable[Any] = (),
+) -> dict[str, Any]:
+    """Everything that must be the same for a run to go on: net, compile, fit, callbacks, data, the user's own code."""
     return {
         "net": describe_net(model),
         "compile": describe_compile(model),
         "fit": settings,
         "data": {"training": of_rows(training), "validation": of_rows(validation)},
+        **of_code(model, augment, callbacks),
     }
 
 

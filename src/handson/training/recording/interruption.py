@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import platform
 import signal
@@ -12,11 +13,14 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from handson.core import console
+from handson.core import console, regular
 from handson.core.errors import HandsonError
+from handson.files import atomic
 
 # The exit status of a run that was stopped and can be resumed: EX_TEMPFAIL of sysexits.h, "try again later".
 STOPPED = 75
+# More than the name of a process and a machine has.
+MOST_HOLDER = 200
 
 _signals = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name)]
 
@@ -76,12 +80,14 @@ def locked(folder: Path) -> Iterator[None]:
         While another process holds it; the message has its number.
     """
     path = folder / "lock"
-    with path.open("a+") as file:
+    atomic.guard(folder)
+    atomic.check_unlinked(path)
+    with io.TextIOWrapper(regular.open_to_change(path), encoding="utf-8", errors="replace") as file:
         try:
             _lock(file)
         except BlockingIOError:
             file.seek(0)
-            holder = file.read().strip() or "another process"
+            holder = file.read(MOST_HOLDER).strip() or "another process"
             raise HandsonError(
                 f"{folder} is in use by {holder}. Wait until it ends, or choose another folder."
             ) from None
@@ -89,12 +95,14 @@ def locked(folder: Path) -> Iterator[None]:
             console.say(
                 f"{folder} cannot be locked ({error.strerror}): see to it yourself that no second process uses it."
             )
-        file.truncate(0)
+        file.seek(0)
+        file.truncate()
         with suppress(OSError):  # on a full disk the lock holds without a name
             file.write(f"process {os.getpid()} on {platform.node()}")
             file.flush()
         yield
-        file.truncate(0)
+        file.seek(0)
+        file.truncate()
 
 
 def _lock(file: Any) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 from torch import Tensor
 
+from handson.core import regular
 from handson.core.errors import HandsonError
 from handson.files import atomic
 from handson.training.recording import checkpoint
@@ -30,6 +31,8 @@ MOST_SHARE = 0.02
 # At the end of an epoch a checkpoint is written when this share of the time between two has passed.
 EPOCH_SHARE = 0.1
 BEST = "best.json"
+# Several times what it has.
+MOST_BEST = 4096
 
 
 class Diverged(HandsonError):
@@ -152,7 +155,9 @@ def not_finite(tensors: dict[str, Tensor]) -> set[str]:
 def best_of(folder: Path) -> dict[str, Any] | None:
     """What is known of the best epoch: its checkpoint, the quantity and its value; None if there is none."""
     try:
-        best = json.loads((folder / BEST).read_bytes())
+        best = json.loads(regular.read_bytes(folder / BEST, MOST_BEST, follow=False))
+        if not checkpoint.NAME.fullmatch(best["checkpoint"]):
+            return None
         return best if (folder / best["checkpoint"] / checkpoint.MANIFEST).is_file() else None
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return None

@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from handson.callbacks.base import CallbackList
-from handson.core import console
+from handson.callbacks.calls import CallbackList
+from handson.core import console, regular
 from handson.core.errors import HandsonError
-from handson.files import atomic
+from handson.files import atomic, strict_json
 from handson.state.hidden import hidden_tensors, restore_hidden, unsaved_parts
 from handson.state.history import History
 from handson.state.state import TrainingState
@@ -24,6 +24,7 @@ from handson.state.sums import Sums
 from handson.training.preparation.job import Span
 from handson.training.recording import checkpoint, environment
 from handson.training.recording.checkpoint import Snapshot
+from handson.training.recording.code_prints import comparable
 from handson.training.recording.fingerprint import differences
 from handson.training.recording.interruption import Interruption, Stopped, locked
 from handson.training.recording.keeper import EPOCH_SHARE, Keeper, not_finite
@@ -90,10 +91,12 @@ class Record:
         How often a checkpoint is written.
     model : Model
         The net.
+    tell : function of str
+        Prints a line, unless the training is silent.
     """
 
-    def __init__(self, folder: Path, resume: str, seconds: float, model: Model) -> None:
-        self.folder, self.resume, self.model = folder, resume, model
+    def __init__(self, folder: Path, resume: str, seconds: float, model: Model, tell: Callable[[str], None]) -> None:
+        self.folder, self.resume, self.model, self.tell = folder, resume, model, tell
         self.keeper = Keeper(folder / CHECKPOINTS, seconds, console.say)
         self.interruption = Interruption()
         self.seconds_before = 0.0
@@ -117,11 +120,14 @@ class Record:
     def _read(self) -> dict[str, Any] | None:
         path = self.folder / RECORD
         try:
-            stored = json.loads(path.read_bytes())
-            return {"seed": stored["seed"], "fingerprint": stored["fingerprint"]}
+            stored = json.loads(regular.read_bytes(path, strict_json.MOST_BYTES, follow=False))
+            seed, fingerprint = stored["seed"], stored["fingerprint"]
+            if type(seed) is not int or not isinstance(fingerprint, dict):
+                raise TypeError
+            return {"seed": seed, "fingerprint": fingerprint}
         except FileNotFoundError:
             return None
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             raise HandsonError(
                 f"{path} is damaged, so nothing says what the run was begun with. Delete it and go on with "
                 f"resume='force' (handson resume --force), or begin anew in another folder."
@@ -155,7 +161,7 @@ class Record:
                 f"{self.folder} holds checkpoints, but no {RECORD} that says what the run was begun with. To go on "
                 f"anyway: resume='force' (handson resume --force). To begin anew: another folder."
             )
-        found = [] if self._stored is None else differences(self._stored["fingerprint"], now)
+        found = [] if self._stored is None else differences(*comparable(self._stored["fingerprint"], now))
         if found:
             more = [f"and {len(found) - MOST_SHOWN} more"] if len(found) > MOST_SHOWN else []
             listed = "\n  ".join(found[:MOST_SHOWN] + more)
@@ -186,7 +192,7 @@ class Record:
         left = range(position["epoch"], epochs.stop)
         self._goes_on = len(left) > 0
         where = f"goes on in epoch {position['epoch'] + 1} after step {position['step']} ({self._snapshot.name})"
-        self.model.tell(f"{self.folder}: {'finished before' if self.finished else where}")
+        self.tell(f"{self.folder}: {'finished before' if self.finished else where}")
         self._restore(callbacks, history)
         if position["step"]:
             self.model.stop_training = False  # `enter` sets it again: it ends a training after the epoch
@@ -312,7 +318,9 @@ class Record:
 
 
 @contextmanager
-def recording(run: Any, resume: Any, seconds: float, model: Model) -> Iterator[Record | NoRecord]:
+def recording(
+    run: Any, resume: Any, seconds: float, model: Model, tell: Callable[[str], None]
+) -> Iterator[Record | NoRecord]:
     """The record of `fit(run=...)`; the folder is held while this lasts."""
     if run is None:
         yield NoRecord()
@@ -322,10 +330,14 @@ def recording(run: Any, resume: Any, seconds: float, model: Model) -> Iterator[R
     folder = Path(run)
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder):
-        record = Record(folder, resume, seconds, model)
+        atomic.sweep(folder)
+        record = Record(folder, resume, seconds, model, tell)
         try:
             with record.interruption:
                 yield record
                 record.leave()
+        except Stopped as stopped:  # which ends a script without a word
+            console.warn(stopped.reason)
+            raise
         finally:
             record.keeper.wait()

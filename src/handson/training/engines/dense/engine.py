@@ -66,7 +66,7 @@ class DenseProgram(Eager):
         >>> import handson
         >>> net = handson.Sequential([handson.layers.LSTM(3, input_shape=(5, 2))])
         >>> DenseProgram.obstacle(Job(net, torch.device("cpu")))
-        'the layer lstm_1'
+        'the layer lstm'
         """
         return _obstacle_in_net(job) or _obstacle_in_training(job) or program_update.obstacle(job)
 

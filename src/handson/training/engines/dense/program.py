@@ -10,9 +10,8 @@ import torch
 
 from handson import activations
 from handson.data.rows.batches import Batches
-from handson.data.rows.feed import arriving
 from handson.kernels.aligned import aligned
-from handson.layers import BatchNormalization, Dense, Dropout, InputLayer
+from handson.layers import BatchNormalization, Dense, Dropout
 from handson.losses import (
     BinaryCrossentropy,
     CategoricalCrossentropy,
@@ -49,13 +48,12 @@ class Program:
         from handson.kernels.keyed_dropout import threshold_of
 
         layers = _layers_of(job)
-        # The last layer's softmax or sigmoid, where the loss takes the logits.
+        # The last layer, where the loss takes the logits of its softmax or sigmoid.
         self.last = _through_logits(layers, job.loss)
         self.weights = FlatWeights(job.module, job.optimizer)
         self.gradients = aligned(len(self.weights.rows[0]))
         self.trained, self.penalized = self.weights.trainable, places_of(job.penalized, self.weights)
         self._layers = [layer for layer in layers if isinstance(layer, Dropout) and layer.rate > 0]
-        self._paths = {id(layer): path for path, layer in job.module.named_modules()}
         self._norms = [layer for layer in layers if isinstance(layer, BatchNormalization)]
         self.operations = np.array(list(self._list(job)), np.int64)
         self.lowest = self._lowest()
@@ -82,7 +80,7 @@ class Program:
         """The operations, row by row: see `handson.kernels.dense_program`."""
         from handson.kernels import dense_program as kernel
 
-        width, moments = job.batches.inputs[0][0].numel(), 0
+        width, moments = job.batches.inputs[0].numel(), 0
 
         def place(weight: Any) -> int:
             return -1 if weight is None else self.weights.place(weight)
@@ -101,9 +99,7 @@ class Program:
             elif layer in self._layers:
                 yield kernel.DROPOUT, width, width, 0, 0, 0, self._layers.index(layer)
             activation = getattr(layer, "activation", activations.linear)
-            if layer is self.last:
-                continue
-            if activation is not activations.linear:
+            if activation is not activations.linear and layer is not self.last:
                 yield kernel.ACTIVATION, width, width, ACTIVATIONS.index(activation.__name__), 0, 0, 0
 
     def _lowest(self) -> int:
@@ -163,7 +159,7 @@ class Program:
     def keep(self, optimizer: Optimizer) -> TrainingState:
         """A copy of the state, from the flat arrays; it lasts until the next one."""
         moments = {
-            f"weights/{self._paths[id(layer)]}.{name}": getattr(layer, name).clone()
+            f"weights/{layer.name}.{name}": getattr(layer, name).clone()
             for layer in self._norms
             for name in ("moving_mean", "moving_variance")
         }
@@ -182,8 +178,7 @@ class Program:
 
 
 def _layers_of(job: Job) -> list[Any]:
-    chain: list[Any] = job.module.chain()  # type: ignore[operator]
-    return [layer for layer in chain if type(layer) is not InputLayer]
+    return list(job.module.layers)  # type: ignore[arg-type]
 
 
 def _places(operations: np.ndarray, size: int) -> np.ndarray:
@@ -226,9 +221,9 @@ def _scratch(operations: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]
 
 def arrays(job: Job, batches: Batches) -> Arrays:
     """Inputs, scaled; targets as the loss of the program wants them, if it has one; sample weights, or nothing."""
-    inputs = arriving(batches.inputs[0][:])
+    inputs = batches.inputs[:].to(torch.float32)
     inputs = (inputs if job.input_scaling is None else job.input_scaling.apply(inputs)).reshape(len(inputs), -1)
-    targets, loss, weights = batches.targets[0][:], job.loss, batches.weights[0]
+    targets, loss = batches.targets[:], job.loss
     if type(loss) not in LOSSES:
         targets = targets.new_zeros(0, 1)
     elif loss.targets == "labels":
@@ -241,8 +236,8 @@ def arrays(job: Job, batches: Batches) -> Arrays:
     if smoothing:
         share = 0.5 if isinstance(loss, BinaryCrossentropy) else 1.0 / targets.shape[-1]
         targets = targets * (1.0 - smoothing) + share * smoothing
-    factors = np.zeros(0, np.float32) if weights is None else weights.numpy()
-    return inputs.to(torch.float32).contiguous().numpy(), targets.to(torch.float32).contiguous().numpy(), factors
+    weights = np.zeros(0, np.float32) if batches.weights is None else batches.weights.numpy()
+    return inputs.contiguous().numpy(), targets.to(torch.float32).contiguous().numpy(), weights
 
 
 def _through_logits(layers: list[Any], loss: Any) -> Any:

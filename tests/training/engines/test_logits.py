@@ -1,0 +1,72 @@
+"""A loss on the probabilities of a softmax or sigmoid layer is computed from its logits: no row loses its gradient."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from handson import Sequential, activations, losses
+from handson.layers import Dense
+
+FAR = 200.0  # logits so far apart that probabilities are 0 and 1 in float32
+
+
+def badly_wrong(activation, loss, labels, engine):
+    """Train one step on rows that the net is certain about, and wrong: the kernel before and after."""
+    net = Sequential([Dense(labels.max() + 1 if activation == "softmax" else 1, activation, input_dim=2)], seed=0)
+    net.compile("sgd", loss)
+    kernel, bias = net.get_weights()
+    net.set_weights([np.zeros_like(kernel), FAR * np.linspace(1, -1, len(bias)).astype(np.float32)])
+    x = np.ones((4, 2), np.float32)
+    history = net.fit(x, labels, epochs=1, batch_size=4, verbose=0, engine=engine)
+    return net.get_weights()[1] - FAR * np.linspace(1, -1, len(bias)), history.history["loss"][0]
+
+
+@pytest.mark.parametrize("engine", ["eager", "dense"])
+def test_a_row_that_is_badly_wrong_has_the_gradient_and_the_loss_of_logits(engine):
+    labels = np.full(4, 2)
+    moved, loss = badly_wrong("softmax", "sparse_categorical_crossentropy", labels, engine)
+    logits = torch.tensor([[FAR, 0.0, -FAR]], requires_grad=True)
+    expected = F.cross_entropy(logits, torch.tensor([2]))
+    (gradient,) = torch.autograd.grad(expected, logits)
+    assert loss == pytest.approx(expected.item())
+    np.testing.assert_allclose(moved, -0.01 * gradient[0].numpy(), rtol=1e-3)
+
+
+@pytest.mark.parametrize("engine", ["eager", "dense"])
+def test_a_sigmoid_that_is_certain_and_wrong_still_learns(engine):
+    moved, loss = badly_wrong("sigmoid", "binary_crossentropy", np.zeros(4, int), engine)
+    assert loss == pytest.approx(FAR)
+    np.testing.assert_allclose(moved, -0.01, rtol=1e-3)
+
+
+def outputs_of(activation, changed=None):
+    """Probabilities of a softmax or sigmoid, written to or not, and the same without their origin."""
+    logits = torch.randn(6, 3, generator=torch.Generator().manual_seed(1)).requires_grad_()
+    probabilities = getattr(activations, activation)(logits)
+    if changed is not None:
+        changed(probabilities)
+    return probabilities, probabilities.clone()
+
+
+@pytest.mark.parametrize("changed", [None, lambda p: p.mul_(0.5), lambda p: p[:, 0].zero_()])
+@pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
+@pytest.mark.parametrize("loss", ["binary_crossentropy", "categorical_crossentropy"])
+def test_only_the_logits_that_belong_to_the_loss_are_taken(activation, loss, changed):
+    """A sigmoid into a loss over classes, a softmax into yes or no, and outputs that were written to since."""
+    given, plain = outputs_of(activation, changed)
+    targets = torch.eye(3).repeat(2, 1)
+    torch.testing.assert_close(losses.get(loss)(targets, given), losses.get(loss)(targets, plain))
+
+
+def test_a_metric_of_training_is_that_of_an_evaluation_also_where_probabilities_are_0():
+    net = Sequential([Dense(3, "softmax", input_dim=2)], seed=0)
+    net.compile("sgd", "categorical_crossentropy", metrics=["categorical_crossentropy"])
+    net.set_weights([np.zeros((2, 3), np.float32), np.array([FAR, 0, -FAR], np.float32)])
+    x, y = np.ones((4, 2), np.float32), np.tile([0.0, 0.0, 1.0], (4, 1))
+    measured = net.evaluate(x, y, return_dict=True)
+    history = net.fit(x, y, epochs=1, verbose=0, engine="eager").history
+    assert measured["categorical_crossentropy"] == measured["loss"] == pytest.approx(2 * FAR)
+    assert history["categorical_crossentropy"] == history["loss"] == [pytest.approx(2 * FAR)]
