@@ -18,7 +18,7 @@ from torch import Tensor
 
 from handson.core.errors import HandsonError, NotBuiltError, shortened
 from handson.files import tensor_file
-from handson.files.description import SCHEMA, Description, describe, parse, rebuild
+from handson.files.description import SCHEMA, SCHEMAS, Description, describe, parse, rebuild
 from handson.layers.base import SETTINGS
 from handson.state.state import TrainingState, named_weights
 
@@ -127,9 +127,10 @@ def read(path: Path) -> Any:
 def _rebuild(metadata: dict[str, str], shapes: Shapes, path: Path) -> tuple[Any, Description]:
     if metadata.get("format") != FORMAT:
         raise HandsonError(f"{path} is not a model file of handson: it holds tensors and no description of a net.")
-    if metadata.get("schema") != str(SCHEMA):
+    if metadata.get("schema") not in map(str, SCHEMAS):
         raise HandsonError(
-            f"{path} has schema {metadata.get('schema')!r}; this version of handson reads {SCHEMA}. Update handson."
+            f"{path} has schema {metadata.get('schema')!r}; this version of handson reads {SCHEMAS[0]} to {SCHEMA}. "
+            f"Update handson."
         )
     try:
         description = parse(metadata.get("model", ""))

@@ -8,7 +8,7 @@ from typing import Any
 
 from handson import losses
 from handson import metrics as metrics_of
-from handson.core import tree
+from handson.core import registry, tree
 from handson.core.errors import HandsonError, listing, nearest
 from handson.losses import Loss
 from handson.metrics import Metric
@@ -97,18 +97,11 @@ def _each(function: Any, given: Any) -> Any:
     """A function applied to every entry; a configuration is one entry, and None stays None."""
     if given is None:
         return None
-    if isinstance(given, dict) and not _is_configuration(given):
+    if isinstance(given, dict) and not registry.is_configuration(given):
         return {name: _each(function, entry) for name, entry in given.items()}
     if isinstance(given, (list, tuple)):
         return [_each(function, entry) for entry in given]
     return function(given)
-
-
-def _is_configuration(given: dict[str, Any]) -> bool:
-    """Whether a dictionary describes one loss, and not one for each output."""
-    if set(given) <= {"class", "config"} and isinstance(given.get("class"), str):
-        return True
-    return len(given) == 1 and all(isinstance(entry, dict) for entry in given.values())
 
 
 def _for_outputs(what: str, given: Any, names: Sequence[str], lists: bool = False) -> list[Any]:
@@ -125,7 +118,7 @@ def _for_outputs(what: str, given: Any, names: Sequence[str], lists: bool = Fals
     lists : bool
         Whether each output has a list.
     """
-    if isinstance(given, dict) and not (what == "loss" and _is_configuration(given)):
+    if isinstance(given, dict) and not (what == "loss" and registry.is_configuration(given)):
         for name in given:
             if name not in names and len(names) > 1:
                 raise HandsonError(
