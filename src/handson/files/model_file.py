@@ -81,7 +81,8 @@ def _check_settings(model: Any, twin: Any) -> None:
     """Raise if a layer was given a setting after it was made that does not come from its arguments."""
     twins = dict(twin.named_modules())
     for path, layer in model.named_modules():
-        for name in getattr(layer, "_arguments", {}).keys() - {"name", "trainable"}:
+        taken = {"name", "trainable", *(("seed",) if hasattr(layer, "seed_given") else ())}
+        for name in getattr(layer, "_arguments", {}).keys() - taken:
             now, then = vars(layer).get(name), vars(twins.get(path, layer)).get(name)
             if isinstance(now, SETTINGS) and isinstance(then, SETTINGS) and now != then:
                 raise HandsonError(f"{path}.{name} is {_said(now)}, and would come back as {_said(then)}.")

@@ -140,8 +140,9 @@ class Sequential(Model):
         self._modules[name] = layer
         if not layer.named:
             layer.name, layer.named = name, True
-        if self.built_shape is None and len(self._modules) == 1 and layer.given_input_shape is not None:
-            self.build(layer.given_input_shape)
+        shape = layer.built_shape if isinstance(layer, Model) else layer.given_input_shape
+        if self.built_shape is None and len(self._modules) == 1 and shape is not None:
+            self.build(shape)
 
     def _as_layer(self, layer: Any) -> Any:
         """What may be put on top, as a layer."""
