@@ -206,10 +206,10 @@ def make_job(model: Model, rows: Rows, batches: Any, seed: int, augment: Any) ->
 
 
 def scale(model: Model, rows: Rows) -> None:
-    """Measure scalings that are asked for and not known yet; float64 stays only where the scaling needs it."""
+    """Measure scalings that are asked for and not known yet."""
     if model.scale_inputs is not None and model.input_scalings is None:
         model.input_scalings = [
-            fit_scaling(method, leaf, "inputs") if leaf.is_floating_point() or leaf.dtype == torch.uint8 else None
+            fit_scaling(method, leaf, "inputs") if leaf.dtype.is_floating_point or leaf.dtype == torch.uint8 else None
             for method, leaf in zip(_each(model.scale_inputs, len(rows.inputs)), rows.inputs, strict=True)
         ]
     if model.scale_targets is not None and model.target_scalings is None:
@@ -221,6 +221,11 @@ def scale(model: Model, rows: Rows) -> None:
             None if method is None or not leaf.numel() else fit_scaling(method, leaf, "targets")
             for method, leaf in zip(methods, rows.targets, strict=True)
         ]
+    as_scaled(model, rows)
+
+
+def as_scaled(model: Model, rows: Rows) -> None:
+    """Leave float64 only where the scaling needs it."""
     for leaves, scalings in ((rows.inputs, model.input_scalings), (rows.targets, model.target_scalings)):
         for number, leaf in enumerate(leaves):
             scaling = scalings[number] if scalings else None
