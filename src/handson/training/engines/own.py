@@ -113,6 +113,6 @@ def _logs(found: Any, step: str) -> dict[str, Any]:
             continue
         value = value.detach() if isinstance(value, Tensor) else value
         if not isinstance(value, (Tensor, float, int, np.generic)) or (isinstance(value, Tensor) and value.numel() != 1):
-            raise HandsonError(f"{step} reports single numbers; {name!r} is {type(value).__name__} {np.shape(value)}.")
+            raise HandsonError(f"{step} reports single numbers; {name!r} is {type(value).__name__} {tuple(np.shape(value))}.")
         logs[str(name)] = value.reshape(()) if isinstance(value, Tensor) else float(value)
     return logs
