@@ -209,3 +209,11 @@ def _masks_of(values: Any) -> Any:
 @functools.cache
 def _parameters(function: Any) -> frozenset[str]:
     return frozenset(inspect.signature(function).parameters)
+
+
+@functools.cache
+def required(function: Any) -> int:
+    """How many arguments a method has to be given, itself not counted."""
+    parameters = list(inspect.signature(function).parameters.values())[1:]
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return sum(one.default is one.empty and one.kind in positional for one in parameters)
