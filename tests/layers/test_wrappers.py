@@ -132,7 +132,7 @@ def test_steps_of_unknown_number_are_taken():
 @pytest.mark.parametrize("wrapper", [TimeDistributed, Bidirectional])
 def test_what_is_no_layer_is_an_error(wrapper):
     with pytest.raises(HandsonError, match=f"{wrapper.__name__} takes a layer, such as"):
-        wrapper("lstm")
+        wrapper(3)
     with pytest.raises(HandsonError, match=rf"takes a layer, not its class: write {wrapper.__name__}\(LSTM"):
         wrapper(LSTM)
 

@@ -331,7 +331,7 @@ def as_cell(cell: Any, owner: str) -> Any:
     HandsonError
         When it has no `state_size`, or cannot be called.
     """
-    if isinstance(cell, dict):
+    if isinstance(cell, (dict, str)):
         cell = as_layer(cell, owner)
     if isinstance(cell, (list, tuple)):
         return StackedRNNCells(cell)
