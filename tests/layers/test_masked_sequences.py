@@ -10,6 +10,7 @@ from keras_peers import assert_same, filled, mask_of
 import handson
 from handson import layers
 from handson.core.errors import HandsonError
+from handson.layers.calling import MASK
 
 KINDS = ["SimpleRNN", "LSTM", "GRU"]
 STATES = {"SimpleRNN": 1, "LSTM": 2, "GRU": 1}
@@ -89,6 +90,8 @@ def test_a_mask_of_zeros_and_ones_and_one_with_a_last_axis_are_masks(kind):
     layer, x, mask = getattr(layers, kind)(3), numbers((2, 4, 2)), np.array([[1, 1, 0, 0], [1, 0, 1, 1]])
     assert torch.equal(layer(x, mask=mask), layer(x, mask=mask.astype(bool)))
     assert torch.equal(layer(x, mask=mask[..., None]), layer(x, mask=mask.astype(bool)))
+    layer = getattr(layers, kind)(3, return_sequences=True)
+    assert getattr(layer(x, mask=mask), MASK).dtype == torch.bool
 
 
 @every_kind
@@ -183,6 +186,22 @@ def test_a_stateful_layer_between_symbols_needs_the_batch_size():
     layer(layers.Input((4, 2), batch_size=5))
     assert [tuple(state.shape) for state in layer.states] == [(5, 3), (5, 3)]
     assert float(sum(state.abs().sum() for state in layer.states)) == 0.0
+
+
+def test_running_on_zeros_for_the_sake_of_shapes_leaves_no_states():
+    class Around(layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.inside = layers.LSTM(3, stateful=True)
+
+        def call(self, inputs):
+            return self.inside(inputs)
+
+    layer = Around()
+    assert layer(layers.Input((4, 2))).shape == (None, 3)
+    assert layer.inside.states is None
+    layer(numbers((5, 4, 2)))
+    assert len(layer.inside.states[0]) == 5
 
 
 def test_the_gradient_does_not_go_into_the_batch_before():
