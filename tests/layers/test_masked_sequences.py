@@ -11,6 +11,7 @@ import handson
 from handson import layers
 from handson.core.errors import HandsonError
 from handson.layers.calling import MASK
+from handson.state.hidden import hidden_tensors
 
 KINDS = ["SimpleRNN", "LSTM", "GRU"]
 STATES = {"SimpleRNN": 1, "LSTM": 2, "GRU": 1}
@@ -166,6 +167,7 @@ def test_states_are_kept_and_reset_and_belong_to_no_file(kind):
     assert not torch.allclose(first, second)
     assert torch.equal(layer.states[0], second)
     assert not any("state_" in name for name in layer.state_dict())
+    assert torch.equal(hidden_tensors(layer)["hidden/state_0"], second)  # which a checkpoint holds
     assert len(layer.get_weights()) == 3
     layer.reset_states()
     assert torch.equal(layer(x), first)

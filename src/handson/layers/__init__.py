@@ -2,7 +2,7 @@
 
 from handson.layers.base import Layer
 from handson.layers.bidirectional import Bidirectional
-from handson.layers.cells import GRUCell, LSTMCell, SimpleRNNCell, StackedRNNCells
+from handson.layers.cells import GRUCell, LSTMCell, SimpleRNNCell
 from handson.layers.convolution import Conv2D
 from handson.layers.convolutional_recurrent import ConvLSTM1D, ConvLSTM2D, ConvLSTM3D
 from handson.layers.core import Activation, Dense, Flatten, Input, InputLayer, Rescaling, Reshape
@@ -15,6 +15,7 @@ from handson.layers.normalization import BatchNormalization, LayerNormalization
 from handson.layers.pooling import AveragePooling2D, GlobalAveragePooling2D, GlobalMaxPooling2D, MaxPooling2D
 from handson.layers.recurrent import GRU, LSTM, SimpleRNN
 from handson.layers.rnn import RNN
+from handson.layers.stacked_cells import StackedRNNCells
 from handson.layers.wrappers import TimeDistributed, Wrapper
 
 __all__ = [

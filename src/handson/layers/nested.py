@@ -29,7 +29,7 @@ def as_layer(given: Any, owner: str) -> Layer:
     if isinstance(given, (dict, str)):
         name = given.get("class", next(iter(given), None)) if isinstance(given, dict) else given
         is_net = isinstance(name, str) and registry.is_known("model", name) and not registry.is_known("layer", name)
-        return registry.resolve("model" if is_net else "layer", given)  # type: ignore[no-any-return]
+        return registry.resolve("model" if is_net else "layer", given)
     if isinstance(given, type) and issubclass(given, nn.Module):
         raise HandsonError(f"{owner} takes a layer, not its class: write {owner}({given.__name__}(...)).")
     if isinstance(given, Layer):

@@ -81,7 +81,7 @@ class _Sequences(Units, Recurrent):
         from handson.kernels.recurrence import Recurrence
 
         if hasattr(x, MASK):
-            return self(x)  # type: ignore[no-any-return]
+            return self(x)
         outputs: Tensor = Recurrence.apply(self._entering(x), self.stacked(), self.gates, self.return_sequences)
         return outputs
 
