@@ -38,8 +38,15 @@ def test_ids_of_any_shape_are_taken(shape):
 @pytest.mark.parametrize("wrong", [-1, 5, 10**6, -(10**12)])
 def test_ids_outside_of_the_range_are_errors_that_name_them(wrong):
     layer = Embedding(5, 3, name="words")
-    with pytest.raises(HandsonError, match=rf"Embedding 'words' takes ids from 0 to 4; got {wrong}\."):
-        layer(np.array([[1, wrong]]))
+    for taken in (layer, layer.check_ids):
+        with pytest.raises(HandsonError, match=rf"Embedding 'words' takes ids from 0 to 4; got {wrong}\."):
+            taken(np.array([[1, wrong]]))
+
+
+def test_ids_in_the_range_pass_the_check():
+    layer = Embedding(5, 3)
+    for ids in (IDS, IDS.astype("float32"), IDS.astype("uint8"), torch.tensor(IDS), np.zeros((0, 4), int)):
+        layer.check_ids(ids)
 
 
 @pytest.mark.parametrize("wrong", [0.5, np.nan, np.inf])

@@ -253,6 +253,14 @@ def test_what_only_older_programs_name_is_refused(kind):
 
 
 @every_kind
+def test_the_cell_has_the_weights(kind):
+    layer = getattr(layers, kind)(3)
+    layer(numbers((2, 4, 2)))
+    assert layer.cell.kernel is layer.kernel
+    assert (layer.cell.units, layer.cell.state_size) == (3, [3, 3] if kind == "LSTM" else 3)
+
+
+@every_kind
 def test_unrolling_makes_no_difference(kind):
     plain, unrolled = getattr(layers, kind)(3), getattr(layers, kind)(3, unroll=True)
     x = numbers((2, 4, 2))
