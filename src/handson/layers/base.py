@@ -19,7 +19,7 @@ from handson.core.errors import HandsonError, NotBuiltError, shortened
 from handson.data.rows.free_memory import free_memory
 from handson.graph import Node, Symbol, nodes_of
 from handson.layers.blank import blank, is_filling
-from handson.layers.calling import Called, shapes_of
+from handson.layers.calling import Called, required, shapes_of
 from handson.layers.drawn import Drawn
 from handson.layers.shapes import Shape, Shapes, batched, compatible, given_shape, map_shapes
 from handson.randomness.keys import derive, fresh_seed
@@ -165,7 +165,7 @@ class Layer(Called, metaclass=Described):
         self.drawn.mark({name: getattr(self, name) for name in self._initializers})
         self.track()
         unbuilt = [part for part in self.modules() if isinstance(part, Layer) and part.built_shape is None]
-        if unbuilt:  # they see their shapes when this layer runs
+        if unbuilt and required(self._computed()) == 1:  # they see their shapes when this layer runs
             self.run_on_zeros(Node(self, (map_shapes(Symbol, shape),), {}))
 
     def track(self) -> None:

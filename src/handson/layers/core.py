@@ -136,7 +136,7 @@ class Dense(Layer):
     torch.Size([5, 2])
     """
 
-    floats_only = True
+    floats_only, supports_masking = True, True
 
     def __init__(
         self,
