@@ -89,6 +89,10 @@ class Sequential(Model):
         """Of the input, whether whole numbers are given to the net as they are: they are ids."""
         return [wants_integers(self.layers[0])] if self.layers else [False]
 
+    def takers(self, number: int) -> list[Any]:
+        """The layer that the input goes into."""
+        return self.layers[:1]
+
     @property
     def is_stack(self) -> bool:
         """A stack takes one input."""

@@ -53,6 +53,9 @@ def checked_inputs(model: Net, x: Any, notes: list[str] | None = None) -> tuple[
         if len(leaf) == 0:
             raise HandsonError(f"there are no rows: {what} are empty.")
         arrays.check_finite(leaf, what, arrays.columns_of(part))
+        for taker in model.takers(number) if integers[number] else ():
+            if hasattr(taker, "check_ids"):
+                taker.check_ids(leaf[:])
         if notes is not None and not double and not integers[number]:
             notes += rounding(part, what, "scale_inputs")
         leaves.append(leaf)
