@@ -10,6 +10,7 @@ import itertools
 import math
 import weakref
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from typing import Any
 
 import torch
@@ -26,6 +27,7 @@ TRIED_SIZES = (83, 89)
 MOST_TRIED = 1 << 28
 
 _numbers = itertools.count()
+_stand_ins: ContextVar[bool] = ContextVar("handson_stand_ins", default=False)
 _nodes_of: weakref.WeakKeyDictionary[Any, list[weakref.ref[Node]]] = weakref.WeakKeyDictionary()
 
 
@@ -197,6 +199,11 @@ def stand_in(shape: Sequence[int | None], dtype: torch.dtype, size: int, device:
     return torch.zeros(sizes, dtype=dtype, device=device)
 
 
+def on_stand_ins() -> bool:
+    """Whether functions run for the sake of the shapes alone: nothing that is kept may change."""
+    return _stand_ins.get()
+
+
 def run_on_shapes(node: Node, device: str = "meta", sizes: tuple[int, int] = TRIED_SIZES) -> Any:
     """The tree of `Spec` of what a node's function gives, from two runs with other sizes for unknown dimensions."""
     args, kwargs = node.arguments
@@ -208,8 +215,12 @@ def run_on_shapes(node: Node, device: str = "meta", sizes: tuple[int, int] = TRI
             # Constants have to be where the rest is.
             return leaf.to(device) if isinstance(leaf, Tensor) and leaf.dim() else leaf
 
-        with torch.no_grad():
-            return node.function(*tree.map_leaves(filled, args), **tree.map_leaves(filled, kwargs))
+        token = _stand_ins.set(True)
+        try:
+            with torch.no_grad():
+                return node.function(*tree.map_leaves(filled, args), **tree.map_leaves(filled, kwargs))
+        finally:
+            _stand_ins.reset(token)
 
     return merged(run(sizes[0]), run(sizes[1]), node.function)
 
