@@ -229,6 +229,21 @@ def from_config(kind: str, config: dict[str, Any]) -> Any:
     return builder(arguments)
 
 
+def is_configuration(value: Any) -> bool:
+    """Whether a dictionary describes one object, and not one for each output of a net.
+
+    Examples
+    --------
+    >>> is_configuration({"class": "Dense", "config": {"units": 3}}), is_configuration({"age": "mse", "mass": "mae"})
+    (True, False)
+    """
+    if not isinstance(value, dict):
+        return False
+    if set(value) <= {"class", "config"} and isinstance(value.get("class"), str):
+        return True
+    return len(value) == 1 and all(isinstance(entry, dict) for entry in value.values())
+
+
 def name_of(kind: str, target: Any) -> str:
     """The registered name of a class or function.
 
