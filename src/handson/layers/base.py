@@ -19,7 +19,7 @@ from handson.core.errors import HandsonError, NotBuiltError, shortened
 from handson.data.rows.free_memory import free_memory
 from handson.graph import Node, Symbol, nodes_of
 from handson.layers.blank import blank, is_filling
-from handson.layers.calling import Called, shapes_of
+from handson.layers.calling import Called, named_arguments, several_shapes, shapes_of, with_shapes
 from handson.layers.drawn import Drawn
 from handson.layers.shapes import Shape, Shapes, batched, compatible, given_shape, map_shapes
 from handson.randomness.keys import derive, fresh_seed
@@ -41,7 +41,8 @@ class Layer(Called, metaclass=Described):
     A layer of your own defines `build(input_shape)`, which makes weights with `add_weight`, and `call(inputs)`; it may
     ask for `training` and `mask`, hold other layers, and state its `compute_output_shape(input_shape)`, which else is
     found by running it. `forward` and `output_shape` are other names of `call` and `compute_output_shape`. Shapes are
-    tuples with None for the batch; images are channels-last.
+    tuples with None for the batch; images are channels-last. A layer that is called as `layer(query, value)` may define
+    `build(query_shape, value_shape)`, and get the mask of an argument as another, `query_mask`.
 
     Parameters
     ----------
@@ -129,7 +130,7 @@ class Layer(Called, metaclass=Described):
         """The shape of the outputs for the shape of the inputs."""
         stated = self._stated()
         if stated is not None:
-            return map_shapes(tuple, stated(input_shape))
+            return map_shapes(tuple, with_shapes(stated, input_shape))
         if self.keeps_shape:
             return input_shape
         symbols = map_shapes(Symbol, input_shape)
@@ -145,6 +146,11 @@ class Layer(Called, metaclass=Described):
         key : int, optional
             The key of the initial weights; by default that of the net which the layer is in, or else a fresh one.
         """
+        wanted = several_shapes(type(self).build)
+        if wanted and not isinstance(input_shape, dict):
+            raise HandsonError(
+                f"{type(self).__name__} {self.name!r} is built from {' and '.join(wanted)}: call it on several inputs."
+            )
         shape = batched(input_shape)
         if self.built_shape is None:
             if key is not None:
@@ -154,19 +160,25 @@ class Layer(Called, metaclass=Described):
             self._build_once(shape)
             if not self._trainable:  # what is frozen already stays so in a layer that is not
                 self.trainable = False
-        elif self.weight_names and not compatible(self.built_shape, shape):
+        elif not self._takes(shape):
             raise HandsonError(
                 f"layer {self.name!r} was built for inputs of shape {self.built_shape} and cannot take {shape}."
             )
 
+    def _takes(self, shape: Shapes) -> bool:
+        """Whether the weights fit inputs of a shape."""
+        return not self.weight_names or compatible(self.built_shape, shape)
+
     def _build_once(self, shape: Shapes) -> None:
-        self.build(shape)
+        with_shapes(self.build, shape)
         self.built_shape = shape
         self.drawn.mark({name: getattr(self, name) for name in self._initializers})
         self.track()
         unbuilt = [part for part in self.modules() if isinstance(part, Layer) and part.built_shape is None]
         if unbuilt:  # they see their shapes when this layer runs
-            self.run_on_zeros(Node(self, (map_shapes(Symbol, shape),), {}))
+            symbols = map_shapes(Symbol, shape)
+            several = {name.removesuffix("_shape"): symbols[name] for name in several_shapes(type(self).build)}
+            self.run_on_zeros(Node(self, () if several else (symbols,), several))
 
     def track(self) -> None:
         """Take in the layers in lists and dictionaries among the attributes; all parts draw from this layer's key."""
@@ -193,11 +205,21 @@ class Layer(Called, metaclass=Described):
         return self.built_shape is not None
 
     def _prepare(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        if args:
-            self.ensure_built(shapes_of(args[0]))
-            first = next((leaf for leaf in tree.leaves(args) if isinstance(leaf, Tensor)), None)
+        shapes = self._shapes_in(args, kwargs)
+        if shapes is not None:
+            self.ensure_built(shapes)
+            first = next((leaf for leaf in tree.leaves((args, kwargs)) if isinstance(leaf, Tensor)), None)
             if first is not None:
                 self.to(first.device)
+
+    def _shapes_in(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Shapes:
+        """The shapes that `build` asks for: that of the first argument, or those of several by name."""
+        wanted = several_shapes(type(self).build)
+        if not wanted:
+            return super()._shapes_in(args, kwargs)
+        given = named_arguments(self._computed(), args, kwargs)
+        shapes = {name: shapes_of(given.get(name.removesuffix("_shape"))) for name in wanted}
+        return {name: shape for name, shape in shapes.items() if shape is not None}
 
     def add_weight(
         self,

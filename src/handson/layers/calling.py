@@ -76,6 +76,10 @@ class Called(nn.Module):
         if not self._ready():
             self._prepare(args, kwargs)
         known = _parameters(self._computed())
+        for name in _masked_arguments(self._computed()):
+            given = named_arguments(self._computed(), args, kwargs)
+            mask = _masks_of(given.get(name)) if given.get(f"{name}_mask") is None else None
+            kwargs |= {} if mask is None else {f"{name}_mask": mask}
         training = kwargs.pop("training", None)
         if training is not None and "training" in known:
             kwargs["training"] = bool(training)
@@ -136,13 +140,19 @@ class Called(nn.Module):
 
     def _infer(self, node: Node) -> Any:
         """The shapes and types that a node of this layer gives."""
-        (first, *_), _ = node.arguments if node.arguments[0] else ((None,), {})
-        self._build_for(shapes_of(first))
-        if self._states_shapes() and isinstance(first, Symbol):
-            found = self.shape_after(first.shape)
-            floating = first.dtype if first.dtype.is_floating_point or not self.floats_only else torch.float32
-            return map_shapes_to_specs(found, floating)
+        args, kwargs = node.arguments
+        shapes = self._shapes_in(args, kwargs)
+        self._build_for(shapes)
+        kinds = {leaf.dtype for leaf in tree.leaves(args[:1]) if isinstance(leaf, (Symbol, Tensor))}
+        if self._states_shapes() and kinds:
+            kind = functools.reduce(torch.promote_types, kinds)
+            found = self.shape_after(shapes)
+            return map_shapes_to_specs(found, torch.float32 if self.floats_only and not kind.is_floating_point else kind)
         return self.run_on_zeros(node)
+
+    def _shapes_in(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Shapes:
+        """The shapes that the weights follow from: those of the first argument."""
+        return shapes_of(args[0] if args else kwargs.get(next(iter(_parameters(self._computed())), "")))
 
     def _build_for(self, shapes: Shapes) -> None:
         """Make the weights for a symbolic call."""
@@ -190,5 +200,30 @@ def _masks_of(values: Any) -> Any:
 
 
 @functools.cache
-def _parameters(function: Any) -> frozenset[str]:
-    return frozenset(inspect.signature(function).parameters)
+def _parameters(function: Any) -> tuple[str, ...]:
+    """The names of the arguments of a method, without `self`."""
+    return tuple(inspect.signature(function).parameters)[1:]
+
+
+@functools.cache
+def _masked_arguments(function: Any) -> tuple[str, ...]:
+    """The arguments whose masks are arguments of their own: `query` where there is a `query_mask` too."""
+    known = _parameters(function)
+    return tuple(name for name in known if f"{name}_mask" in known)
+
+
+def named_arguments(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of a call of a method by their names."""
+    return dict(zip(_parameters(function), args, strict=False)) | kwargs
+
+
+@functools.cache
+def several_shapes(function: Any) -> tuple[str, ...]:
+    """The parameters of `build` or of its like where it asks for the shapes of several arguments, as `query_shape`."""
+    known = _parameters(function)
+    return known if len(known) > 1 and all(name.endswith("_shape") for name in known) else ()
+
+
+def with_shapes(method: Any, shapes: Shapes) -> Any:
+    """What a method such as `build` gives for one shape, or for several by name."""
+    return method(**shapes) if several_shapes(method.__func__) else method(shapes)
