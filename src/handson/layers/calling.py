@@ -10,6 +10,7 @@ import functools
 import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, ClassVar
 
 import numpy as np
@@ -26,6 +27,13 @@ from handson.layers.shapes import Shapes, is_shape, map_shapes
 MASK = "_handson_mask"
 # Sizes that stand in for dimensions that vary while a shape is worked out: convolutions and pooling need some room.
 STAND_INS = (41, 47)
+
+_on_zeros: ContextVar[bool] = ContextVar("handson_on_zeros", default=False)
+
+
+def is_on_zeros() -> bool:
+    """Whether layers run on zeros, for the sake of shapes: nothing that they remember may change."""
+    return _on_zeros.get()
 
 
 class Called(nn.Module):
@@ -72,6 +80,8 @@ class Called(nn.Module):
 
     def _called(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Any call on values: arrays become tensors, masks and `training` are passed to who knows them."""
+        mask = kwargs.pop("mask", None)
+        mask = tree.map_leaves(self._mask, _masks_of(args[0]) if mask is None and args else mask)
         args, kwargs = tree.map_leaves(self._value, args), tree.map_leaves(self._value, kwargs)
         if not self._ready():
             self._prepare(args, kwargs)
@@ -83,8 +93,6 @@ class Called(nn.Module):
         training = kwargs.pop("training", None)
         if training is not None and "training" in known:
             kwargs["training"] = bool(training)
-        mask = kwargs.pop("mask", None)
-        mask = _masks_of(args[0]) if mask is None and args else mask
         if mask is not None and "mask" in known:
             kwargs["mask"] = mask
         with self._mode(training):
@@ -99,6 +107,13 @@ class Called(nn.Module):
         if self.floats_only and isinstance(leaf, Tensor) and not leaf.is_floating_point():
             return leaf.to(torch.get_default_dtype())
         return leaf
+
+    def _mask(self, leaf: Any) -> Any:
+        """A mask as truth values."""
+        if isinstance(leaf, (np.ndarray, np.generic)):
+            device = next((weight.device for weight in self.parameters()), torch.device("cpu"))
+            leaf = torch.as_tensor(np.ascontiguousarray(leaf), device=device)
+        return leaf.to(torch.bool) if isinstance(leaf, Tensor) else leaf
 
     @contextmanager
     def _mode(self, training: Any) -> Iterator[None]:
@@ -170,6 +185,7 @@ class Called(nn.Module):
         device = next((weight.device.type for weight in self.parameters()), "cpu")
         kept = [(part, part.training) for part in self.modules()]
         self.eval()
+        token = _on_zeros.set(True)
         try:
             return symbol.run_on_shapes(node, device, STAND_INS)
         except (RuntimeError, ValueError, IndexError, TypeError) as error:
@@ -178,6 +194,7 @@ class Called(nn.Module):
                 f"{type(self).__name__} {self.name!r} does not take inputs of shape {shapes}: {str(error).splitlines()[0]}"
             ) from error
         finally:
+            _on_zeros.reset(token)
             for part, mode in kept:
                 part.training = mode
 
