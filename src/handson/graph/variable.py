@@ -54,7 +54,9 @@ class Variable(_Base):
             When the shape is another one.
         """
         if isinstance(value, Symbol):
-            raise HandsonError(f"{self._label()} is assigned to inside of a layer's `call`, where there are values; got {value!r}.")
+            raise HandsonError(
+                f"{self._label()} is assigned to inside of a layer's `call`, where there are values; got {value!r}."
+            )
         found = convert(value).to(device=self.device, dtype=self.dtype)
         if found.shape != self.shape:
             raise HandsonError(

@@ -1,7 +1,7 @@
 """What happens when a layer or a net is called: on symbols, on arrays, on tensors.
 
-A layer defines what it computes as `call(inputs, ...)`, as in Keras, or as `forward(x)`, as in PyTorch. Called on symbols
-it becomes a node of a graph; called on arrays or tensors it computes, and builds its weights first if need be.
+A layer defines what it computes as `call(inputs, ...)`, as in Keras, or as `forward(x)`, as in PyTorch. Called on
+symbols it becomes a node of a graph; called on arrays or tensors it computes, and builds its weights first if need be.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import functools
 import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import Any, ClassVar
 
 import numpy as np
@@ -27,14 +26,8 @@ from handson.layers.shapes import Shapes, is_shape, map_shapes
 MASK = "_handson_mask"
 # Sizes that stand in for dimensions that vary while a shape is worked out: convolutions and pooling need some room.
 STAND_INS = (41, 47)
-
-_on_zeros: ContextVar[bool] = ContextVar("handson_on_zeros", default=False)
-
-
-def is_on_zeros() -> bool:
-    """Whether layers run on zeros, for the sake of shapes: nothing that they remember may change."""
-    return _on_zeros.get()
-
+# Whether layers run on zeros, for the sake of shapes: nothing that they remember may change.
+is_on_zeros = symbol.on_stand_ins
 
 class Called(nn.Module):
     """The base of layers and nets."""
@@ -47,6 +40,10 @@ class Called(nn.Module):
     keeps_shape: ClassVar[bool] = False
     # Whether masks of its inputs hold for its outputs too.
     supports_masking: bool = False
+    # Whether inputs of floats are converted to the type that is computed in: that of inputs, and that of outputs.
+    autocast: bool = True
+    input_type: torch.dtype = torch.float32
+    output_type: torch.dtype = torch.float32
 
     name: str
 
@@ -66,7 +63,7 @@ class Called(nn.Module):
         if len(args) == 1 and not kwargs and type(args[0]) is Tensor and self._ready():
             x = args[0]
             if not hasattr(x, MASK):
-                return super().__call__(x.float() if self.floats_only and not x.is_floating_point() else x)
+                return super().__call__(x if x.dtype is self.input_type else self._typed(x))
         elif symbol.symbolic(args, kwargs):
             return symbol.apply(self, args, kwargs, self._infer)
         return self._called(args, kwargs)
@@ -88,8 +85,8 @@ class Called(nn.Module):
         known = _parameters(self._computed())
         for name in _masked_arguments(self._computed()):
             given = named_arguments(self._computed(), args, kwargs)
-            mask = _masks_of(given.get(name)) if given.get(f"{name}_mask") is None else None
-            kwargs |= {} if mask is None else {f"{name}_mask": mask}
+            own = _masks_of(given.get(name)) if given.get(f"{name}_mask") is None else None
+            kwargs |= {} if own is None else {f"{name}_mask": own}
         training = kwargs.pop("training", None)
         if training is not None and "training" in known:
             kwargs["training"] = bool(training)
@@ -103,10 +100,19 @@ class Called(nn.Module):
         if isinstance(leaf, (np.ndarray, np.generic)) and leaf.dtype.kind in "biuf":
             device = next((weight.device for weight in self.parameters()), torch.device("cpu"))
             leaf = torch.as_tensor(np.ascontiguousarray(leaf), device=device)
-            leaf = leaf.to(torch.get_default_dtype()) if leaf.dtype == torch.float64 else leaf
-        if self.floats_only and isinstance(leaf, Tensor) and not leaf.is_floating_point():
-            return leaf.to(torch.get_default_dtype())
-        return leaf
+            if leaf.dtype == torch.float64 and not self.autocast:
+                leaf = leaf.to(torch.get_default_dtype())
+        return self._typed(leaf) if isinstance(leaf, Tensor) else leaf
+
+    def _typed(self, leaf: Tensor) -> Tensor:
+        """A tensor in the type that is computed in, with its mask."""
+        wanted = self.autocast and self.input_type.is_floating_point if leaf.is_floating_point() else self.floats_only
+        if not wanted or leaf.dtype == self.input_type or _lowered_by_torch(leaf):
+            return leaf
+        typed = leaf.to(self.input_type)
+        if hasattr(leaf, MASK):
+            setattr(typed, MASK, getattr(leaf, MASK))
+        return typed
 
     def _mask(self, leaf: Any) -> Any:
         """A mask as truth values."""
@@ -161,9 +167,13 @@ class Called(nn.Module):
         kinds = {leaf.dtype for leaf in tree.leaves(args[:1]) if isinstance(leaf, (Symbol, Tensor))}
         if self._states_shapes() and kinds:
             kind = functools.reduce(torch.promote_types, kinds)
-            found = self.shape_after(shapes)
-            return map_shapes_to_specs(found, torch.float32 if self.floats_only and not kind.is_floating_point else kind)
+            return map_shapes_to_specs(self.shape_after(shapes), self._type_after(kind))
         return self.run_on_zeros(node)
+
+    def _type_after(self, kind: torch.dtype) -> torch.dtype:
+        """The type of the outputs for the type of the inputs."""
+        converted = self.autocast and self.output_type.is_floating_point if kind.is_floating_point else self.floats_only
+        return self.output_type if converted else kind
 
     def _shapes_in(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Shapes:
         """The shapes that the weights follow from: those of the first argument."""
@@ -185,16 +195,15 @@ class Called(nn.Module):
         device = next((weight.device.type for weight in self.parameters()), "cpu")
         kept = [(part, part.training) for part in self.modules()]
         self.eval()
-        token = _on_zeros.set(True)
         try:
             return symbol.run_on_shapes(node, device, STAND_INS)
         except (RuntimeError, ValueError, IndexError, TypeError) as error:
             shapes = ", ".join(str(one.shape) for one in node.inputs)
             raise HandsonError(
-                f"{type(self).__name__} {self.name!r} does not take inputs of shape {shapes}: {str(error).splitlines()[0]}"
+                f"{type(self).__name__} {self.name!r} does not take inputs of shape {shapes}: "
+                f"{str(error).splitlines()[0]}"
             ) from error
         finally:
-            _on_zeros.reset(token)
             for part, mode in kept:
                 part.training = mode
 
@@ -207,6 +216,11 @@ def map_shapes_to_specs(shapes: Shapes, dtype: torch.dtype) -> Any:
 def shapes_of(values: Any) -> Shapes:
     """The shapes of a tree of tensors or symbols."""
     return tree.map_leaves(lambda leaf: tuple(leaf.shape) if hasattr(leaf, "shape") else None, values)
+
+
+def _lowered_by_torch(leaf: Tensor) -> bool:
+    """Whether torch itself has chosen a lower type for a tensor: inside of `torch.autocast`."""
+    return leaf.dtype in (torch.float16, torch.bfloat16) and torch.is_autocast_enabled(leaf.device.type)
 
 
 def _masks_of(values: Any) -> Any:

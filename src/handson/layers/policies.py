@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from handson.core import tree
 from handson.core.errors import HandsonError, listing, nearest
 from handson.graph.conversion import TYPES, floatx, type_name
 
@@ -106,6 +107,8 @@ def watch(layer: Any) -> None:
 
 
 def _lower(layer: Any, args: Any) -> None:
+    if layer.wide:
+        return
     names = dict(layer._parameters) | {k: v for k, v in vars(layer).items() if isinstance(v, nn.Parameter)}
     for name, weight in names.items():
         if weight is not None and weight.is_floating_point() and not layer.keeps_type(weight):
@@ -113,10 +116,13 @@ def _lower(layer: Any, args: Any) -> None:
             vars(layer)[name] = weight.to(layer.input_type)
 
 
-def _restore(layer: Any, args: Any, output: Any) -> None:
+def _restore(layer: Any, args: Any, output: Any) -> Any:
+    if layer.wide:
+        return tree.map_leaves(lambda leaf: leaf.to(layer.output_type) if isinstance(leaf, Tensor) else leaf, output)
     for name, before in layer._lowered.items():
         if before is None:
             vars(layer).pop(name, None)
         else:
             vars(layer)[name] = before
     layer._lowered.clear()
+    return None

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from handson import constraints, initializers, regularizers
-from handson.core.errors import HandsonError, NotBuiltError, listing, nearest, shortened
+from handson.core.errors import HandsonError, NotBuiltError, listing, shortened
 from handson.data.rows.free_memory import free_memory
-from handson.graph.conversion import TYPES, convert, torch_type, type_name
+from handson.graph.conversion import TYPES, convert, torch_type
 from handson.graph.variable import State, Variable, Weight
 from handson.layers.blank import blank
 from handson.layers.calling import Called
@@ -52,9 +52,17 @@ class Weighted(Called):
     weight_regularizers: dict[str, Callable[[Tensor], Tensor]]
     weight_constraints: dict[str, Callable[[Tensor], Tensor]]
     drawn: Drawn
-    built: bool
-    variable_dtype: str
     _trainable: bool
+
+    @property
+    def built(self) -> bool:
+        """Whether the weights exist."""
+        return True
+
+    @property
+    def variable_dtype(self) -> str:
+        """The type of the weights."""
+        return "float32"
 
     def _hold_no_weights(self) -> None:
         """Before there are weights."""
