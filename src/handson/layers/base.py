@@ -21,11 +21,11 @@ from handson.layers import policies
 from handson.layers.added import Added
 from handson.layers.blank import is_filling
 from handson.layers.building import building, guarded, is_building
-from handson.layers.calling import named_arguments, several_shapes, shapes_of, with_shapes
+from handson.layers.calling import named_arguments, required, several_shapes, shapes_of, with_shapes
 from handson.layers.drawn import Drawn
 from handson.layers.shapes import Shape, Shapes, batched, compatible, given_shape, map_shapes
 from handson.layers.typed import Typed
-from handson.layers.weighted import assign, named_tensors
+from handson.layers.weight_holder import assign, named_tensors
 from handson.randomness.keys import derive, fresh_seed
 
 __all__ = [
@@ -221,9 +221,9 @@ class Layer(Typed, metaclass=Described):
         self.built_shape = shape
         self.track()
         unbuilt = [part for part in self.modules() if isinstance(part, Layer) and part.built_shape is None]
-        if unbuilt:  # they see their shapes when this layer runs
-            symbols = map_shapes(Symbol, shape)
-            several = {name.removesuffix("_shape"): symbols[name] for name in several_shapes(type(self).build)}
+        symbols = map_shapes(Symbol, shape)
+        several = {name.removesuffix("_shape"): symbols[name] for name in several_shapes(type(self).build)}
+        if unbuilt and required(self._computed()) <= max(1, len(several)):  # they see their shapes when this layer runs
             self.run_on_zeros(Node(self, () if several else (symbols,), several))
 
     def track(self) -> None:

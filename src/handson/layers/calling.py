@@ -29,6 +29,7 @@ STAND_INS = (41, 47)
 # Whether layers run on zeros, for the sake of shapes: nothing that they remember may change.
 is_on_zeros = symbol.on_stand_ins
 
+
 class Called(nn.Module):
     """The base of layers and nets."""
 
@@ -258,3 +259,11 @@ def several_shapes(function: Any) -> tuple[str, ...]:
 def with_shapes(method: Any, shapes: Shapes) -> Any:
     """What a method such as `build` gives for one shape, or for several by name."""
     return method(**shapes) if several_shapes(method.__func__) else method(shapes)
+
+
+@functools.cache
+def required(function: Any) -> int:
+    """How many arguments a method has to be given, itself not counted."""
+    parameters = list(inspect.signature(function).parameters.values())[1:]
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return sum(one.default is one.empty and one.kind in positional for one in parameters)

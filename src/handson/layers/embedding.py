@@ -14,7 +14,6 @@ from handson.core.errors import HandsonError
 from handson.core.registry import register
 from handson.layers.base import Layer, Shape, positive
 from handson.layers.calling import MASK
-from handson.layers.recurrent_weights import constrained
 from handson.randomness import stream
 
 
@@ -89,10 +88,9 @@ class Embedding(Layer):
         return arguments | {"weights": None}
 
     def build(self, input_shape: Shape) -> None:
-        more = constrained("Embedding", "embeddings_constraint", self.embeddings_constraint)
         self.embeddings = self.add_weight(
             (self.input_dim, self.output_dim), self.embeddings_initializer, "embeddings",
-            regularizer=self.embeddings_regularizer, **more,
+            regularizer=self.embeddings_regularizer, constraint=self.embeddings_constraint,
         )  # fmt: skip
 
     def ensure_built(self, input_shape: Any, key: int | None = None) -> None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from handson import activations, initializers
-from handson.core.errors import HandsonError
 from handson.layers.base import Layer, fraction
 from handson.layers.dropout import dropout_mask
 from handson.randomness.keys import check_seed, derive
@@ -80,8 +78,8 @@ class Weighted(Layer):
         self.bias = self._weight("bias", bias, self.bias_initializer, "bias") if self.use_bias else None
 
     def _weight(self, name: str, shape: Any, initializer: Any, part: str) -> Any:
-        more = constrained(type(self).__name__, f"{part}_constraint", getattr(self, f"{part}_constraint"))
-        return self.add_weight(shape, initializer, name, regularizer=getattr(self, f"{part}_regularizer"), **more)
+        regularizer, constraint = getattr(self, f"{part}_regularizer"), getattr(self, f"{part}_constraint")
+        return self.add_weight(shape, initializer, name, regularizer=regularizer, constraint=constraint)
 
     def dropped(self, x: Tensor, shape: Sizes) -> Tensor:
         """The inputs, dropped while training by a mask of a shape."""
@@ -105,12 +103,3 @@ class Weighted(Layer):
     def hold_masks(self, hold: bool) -> None:
         """From now on the same values are dropped in every call, or not any more."""
         self._held = {} if hold else None
-
-
-def constrained(owner: str, argument: str, constraint: Any) -> dict[str, Any]:
-    """The arguments of `add_weight` for a constraint."""
-    if constraint is None:
-        return {}
-    if "constraint" not in inspect.signature(Layer.add_weight).parameters:
-        raise HandsonError(f"{owner}: {argument}={constraint!r} is not supported yet; leave it out.")
-    return {"constraint": constraint}

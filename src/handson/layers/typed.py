@@ -10,10 +10,10 @@ from handson.core.errors import HandsonError
 from handson.graph.conversion import torch_type
 from handson.layers import policies
 from handson.layers.policies import DTypePolicy
-from handson.layers.weighted import Weighted
+from handson.layers.weight_holder import WeightHolder
 
 
-class Typed(Weighted):
+class Typed(WeightHolder):
     """The base of layers: what their argument `dtype` means."""
 
     # Whether the layer computes in the type of its weights, in mixed precision too, and gives the lower type.

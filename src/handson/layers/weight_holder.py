@@ -45,7 +45,7 @@ class Start(NamedTuple):
     dtype: torch.dtype
 
 
-class Weighted(Called):
+class WeightHolder(Called):
     """The base of layers: what they do with their weights."""
 
     weight_names: list[str]
@@ -305,7 +305,7 @@ class Weighted(Called):
     @trainable.setter
     def trainable(self, value: bool) -> None:
         for part in self.modules():
-            if isinstance(part, Weighted):
+            if isinstance(part, WeightHolder):
                 part._trainable = bool(value)
         for parameter in self.parameters():
             parameter.requires_grad_(bool(value))
@@ -314,7 +314,7 @@ class Weighted(Called):
     def weights(self) -> list[Tensor]:
         """The weights in Keras's order and layouts: its own, trainable ones first, then those of its parts."""
         own = sorted(map(self.__getattr__, self.weight_names), key=lambda value: not isinstance(value, nn.Parameter))
-        parts = [part.weights if isinstance(part, Weighted) else named_tensors(part) for part in self.children()]
+        parts = [part.weights if isinstance(part, WeightHolder) else named_tensors(part) for part in self.children()]
         return list({id(weight): weight for weights in (own, *parts) for weight in weights}.values())
 
     @property
