@@ -19,7 +19,7 @@ from handson.core.errors import HandsonError, NotBuiltError, shortened
 from handson.data.rows.free_memory import free_memory
 from handson.graph import Node, Symbol, nodes_of
 from handson.layers.blank import blank, is_filling
-from handson.layers.calling import Called, named_arguments, several_shapes, shapes_of, with_shapes
+from handson.layers.calling import Called, several_shapes, with_shapes
 from handson.layers.drawn import Drawn
 from handson.layers.shapes import Shape, Shapes, batched, compatible, given_shape, map_shapes
 from handson.randomness.keys import derive, fresh_seed
@@ -210,15 +210,6 @@ class Layer(Called, metaclass=Described):
             first = next((leaf for leaf in tree.leaves((args, kwargs)) if isinstance(leaf, Tensor)), None)
             if first is not None:
                 self.to(first.device)
-
-    def _shapes_in(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Shapes:
-        """The shapes that `build` asks for: that of the first argument, or those of several by name."""
-        wanted = several_shapes(type(self).build)
-        if not wanted:
-            return super()._shapes_in(args, kwargs)
-        given = named_arguments(self._computed(), args, kwargs)
-        shapes = {name: shapes_of(given.get(name.removesuffix("_shape"))) for name in wanted}
-        return {name: shape for name, shape in shapes.items() if shape is not None}
 
     def add_weight(
         self,

@@ -76,15 +76,12 @@ class Called(nn.Module):
         if not self._ready():
             self._prepare(args, kwargs)
         known = _parameters(self._computed())
-        for name in _masked_arguments(self._computed()):
-            given = named_arguments(self._computed(), args, kwargs)
-            mask = _masks_of(given.get(name)) if given.get(f"{name}_mask") is None else None
-            kwargs |= {} if mask is None else {f"{name}_mask": mask}
+        kwargs |= self._masks_beside(args, kwargs)
         training = kwargs.pop("training", None)
         if training is not None and "training" in known:
             kwargs["training"] = bool(training)
         mask = kwargs.pop("mask", None)
-        mask = _masks_of(args[0]) if mask is None and args else mask
+        mask = self._first_mask(args, kwargs) if mask is None else mask
         if mask is not None and "mask" in known:
             kwargs["mask"] = mask
         with self._mode(training):
@@ -121,6 +118,20 @@ class Called(nn.Module):
 
     # Masks.
 
+    def _masks_beside(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        """The masks that arguments bring along, where they are arguments of their own, as `query_mask` of `query`."""
+        names = _masked_arguments(self._computed())
+        given = named_arguments(self._computed(), args, kwargs) if names else {}
+        found = {f"{name}_mask": _masks_of(given.get(name)) for name in names if given.get(f"{name}_mask") is None}
+        return {name: mask for name, mask in found.items() if mask is not None}
+
+    def _first_mask(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The mask of the first argument: the one that is given, or the one that it brings along."""
+        known = _parameters(self._computed())
+        given = named_arguments(self._computed(), args, kwargs)
+        own = given.get(f"{known[0]}_mask") if known else None
+        return own if own is not None else _masks_of(args[0] if args else given.get(known[0]) if known else None)
+
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """The mask of the outputs, for the mask of the inputs; None for none."""
         return mask if self.supports_masking else None
@@ -147,12 +158,21 @@ class Called(nn.Module):
         if self._states_shapes() and kinds:
             kind = functools.reduce(torch.promote_types, kinds)
             found = self.shape_after(shapes)
-            return map_shapes_to_specs(found, torch.float32 if self.floats_only and not kind.is_floating_point else kind)
+            kind = torch.float32 if self.floats_only and not kind.is_floating_point else kind
+            return map_shapes_to_specs(found, kind)
         return self.run_on_zeros(node)
 
     def _shapes_in(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Shapes:
-        """The shapes that the weights follow from: those of the first argument."""
-        return shapes_of(args[0] if args else kwargs.get(next(iter(_parameters(self._computed())), "")))
+        """The shapes that the weights follow from: that of the first argument, or those that `build` names."""
+        wanted = several_shapes(type(self).build)
+        if not wanted:
+            return shapes_of(args[0] if args else kwargs.get(next(iter(_parameters(self._computed())), "")))
+        given = named_arguments(self._computed(), args, kwargs)
+        shapes = {name: shapes_of(given.get(name.removesuffix("_shape"))) for name in wanted}
+        return {name: shape for name, shape in shapes.items() if shape is not None}
+
+    def build(self, input_shape: Any) -> None:
+        """Make the weights for an input shape."""
 
     def _build_for(self, shapes: Shapes) -> None:
         """Make the weights for a symbolic call."""
