@@ -21,7 +21,7 @@ from handson.layers import policies
 from handson.layers.added import Added
 from handson.layers.blank import is_filling
 from handson.layers.building import building, guarded, is_building
-from handson.layers.calling import named_arguments, required, several_shapes, shapes_of, with_shapes
+from handson.layers.calling import required, several_shapes, with_shapes
 from handson.layers.drawn import Drawn
 from handson.layers.shapes import Shape, Shapes, batched, compatible, given_shape, map_shapes
 from handson.layers.typed import Typed
@@ -258,15 +258,6 @@ class Layer(Typed, metaclass=Described):
             first = next((leaf for leaf in tree.leaves((args, kwargs)) if isinstance(leaf, Tensor)), None)
             if first is not None:
                 self.to(first.device)
-
-    def _shapes_in(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Shapes:
-        """The shapes that `build` asks for: that of the first argument, or those of several by name."""
-        wanted = several_shapes(type(self).build)
-        if not wanted:
-            return super()._shapes_in(args, kwargs)
-        given = named_arguments(self._computed(), args, kwargs)
-        shapes = {name: shapes_of(given.get(name.removesuffix("_shape"))) for name in wanted}
-        return {name: shape for name, shape in shapes.items() if shape is not None}
 
     # What a net asks of its parts; a net inside of a net answers the same.
 

@@ -78,16 +78,13 @@ class Called(nn.Module):
 
     def _called(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Any call on values: arrays become tensors, masks and `training` are passed to who knows them."""
-        mask = kwargs.pop("mask", None)
-        mask = tree.map_leaves(self._mask, _masks_of(args[0]) if mask is None and args else mask)
+        mask = tree.map_leaves(self._mask, kwargs.pop("mask", None))
         args, kwargs = tree.map_leaves(self._value, args), tree.map_leaves(self._value, kwargs)
         if not self._ready():
             self._prepare(args, kwargs)
         known = _parameters(self._computed())
-        for name in _masked_arguments(self._computed()):
-            given = named_arguments(self._computed(), args, kwargs)
-            own = _masks_of(given.get(name)) if given.get(f"{name}_mask") is None else None
-            kwargs |= {} if own is None else {f"{name}_mask": own}
+        kwargs |= self._masks_beside(args, kwargs)
+        mask = self._first_mask(args, kwargs) if mask is None else mask
         training = kwargs.pop("training", None)
         if training is not None and "training" in known:
             kwargs["training"] = bool(training)
@@ -143,6 +140,20 @@ class Called(nn.Module):
 
     # Masks.
 
+    def _masks_beside(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        """The masks that arguments bring along, where they are arguments of their own, as `query_mask` of `query`."""
+        names = _masked_arguments(self._computed())
+        given = named_arguments(self._computed(), args, kwargs) if names else {}
+        found = {f"{name}_mask": _masks_of(given.get(name)) for name in names if given.get(f"{name}_mask") is None}
+        return {name: mask for name, mask in found.items() if mask is not None}
+
+    def _first_mask(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The mask of the first argument: the one that is given, or the one that it brings along."""
+        known = _parameters(self._computed())
+        given = named_arguments(self._computed(), args, kwargs)
+        own = given.get(f"{known[0]}_mask") if known else None
+        return own if own is not None else _masks_of(args[0] if args else given.get(known[0]) if known else None)
+
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """The mask of the outputs, for the mask of the inputs; None for none."""
         return mask if self.supports_masking else None
@@ -177,8 +188,16 @@ class Called(nn.Module):
         return self.output_type if converted else kind
 
     def _shapes_in(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Shapes:
-        """The shapes that the weights follow from: those of the first argument."""
-        return shapes_of(args[0] if args else kwargs.get(next(iter(_parameters(self._computed())), "")))
+        """The shapes that the weights follow from: that of the first argument, or those that `build` names."""
+        wanted = several_shapes(type(self).build)
+        if not wanted:
+            return shapes_of(args[0] if args else kwargs.get(next(iter(_parameters(self._computed())), "")))
+        given = named_arguments(self._computed(), args, kwargs)
+        shapes = {name: shapes_of(given.get(name.removesuffix("_shape"))) for name in wanted}
+        return {name: shape for name, shape in shapes.items() if shape is not None}
+
+    def build(self, input_shape: Any) -> None:
+        """Make the weights for an input shape."""
 
     def _build_for(self, shapes: Shapes) -> None:
         """Make the weights for a symbolic call."""

@@ -45,7 +45,8 @@ class Equation(NamedTuple):
         left, inputs, right, kernel, left_again, outputs, right_again = found.groups() if found else (None,) * 7
         if found is None or left != left_again or right != right_again or (left and right):
             raise HandsonError(
-                f"EinsumDense: an equation is written 'ab,bc->ac', '...ab,bc->...ac' or 'ab...,bc->ac...'; got {text!r}."
+                f"EinsumDense: an equation is written 'ab,bc->ac', '...ab,bc->...ac' or 'ab...,bc->ac...'; got "
+                f"{text!r}."
             )
         for letters in (inputs, kernel, outputs):
             if len(set(letters)) < len(letters):
@@ -82,7 +83,8 @@ class Equation(NamedTuple):
         rows = not (self.dots == "left" and dots)
         if len(given) != len(self.outputs) - rows:
             raise HandsonError(
-                f"EinsumDense: output_shape has a size, or None, for each of {self.outputs[rows:]!r}; got {tuple(given)}."
+                f"EinsumDense: output_shape has a size, or None, for each of {self.outputs[rows:]!r}; got "
+                f"{tuple(given)}."
             )
         found = [shape[0]] * rows
         for letter, size in zip(self.outputs[rows:], given, strict=True):
@@ -134,7 +136,7 @@ class Equation(NamedTuple):
 
 
 class Unfolded(initializers.Initializer):
-    """Draws a kernel of several axes as the matrix of all inputs and all outputs: so its variance is that of a matrix."""
+    """Draws a kernel of several axes as the matrix of all inputs and all outputs, by whose numbers it is scaled."""
 
     def __init__(self, initializer: Any, inputs: Sequence[int], outputs: Sequence[int]) -> None:
         self.initializer, self.inputs, self.outputs = initializer, list(inputs), list(outputs)
