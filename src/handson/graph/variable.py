@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from handson.core.errors import HandsonError
 from handson.graph.conversion import convert, type_name
-from handson.graph.symbol import Symbol, on_stand_ins
+from handson.graph.symbol import Symbol, is_trial
 
 # Inside of classes that are tensors too; a type checker need not know of both bases.
 _Base: Any = Tensor if TYPE_CHECKING else object
@@ -62,7 +62,7 @@ class Variable(_Base):
             raise HandsonError(
                 f"{self._label()} has shape {tuple(self.shape)}; it cannot take values of shape {tuple(found.shape)}."
             )
-        if not on_stand_ins():
+        if not is_trial():
             with torch.no_grad():
                 self.copy_(found)
         return found

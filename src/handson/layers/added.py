@@ -14,7 +14,7 @@ from typing import Any
 from torch import Tensor
 
 from handson.core import tree
-from handson.graph.symbol import on_stand_ins
+from handson.graph.symbol import is_trial
 
 _run: ContextVar[object | None] = ContextVar("handson_run", default=None)
 
@@ -57,7 +57,7 @@ class Added(list[Any]):
 
     def penalize(self, layer: Any, args: Any, output: Any) -> None:
         """The layer gives an output: its penalty, divided by the number of rows, is added."""
-        if on_stand_ins() or layer.activity_regularizer is None:
+        if is_trial() or layer.activity_regularizer is None:
             return
         for leaf in tree.leaves(output):
             if isinstance(leaf, Tensor):

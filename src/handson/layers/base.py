@@ -16,7 +16,7 @@ from handson.core import registry, tree
 from handson.core.described import Described, arguments_of, jsonable, parameters_of
 from handson.core.errors import HandsonError, shortened
 from handson.graph import Node, Symbol, nodes_of
-from handson.graph.symbol import on_stand_ins
+from handson.graph.symbol import is_trial
 from handson.layers import policies
 from handson.layers.added import Added
 from handson.layers.blank import is_filling
@@ -222,9 +222,11 @@ class Layer(Typed, metaclass=Described):
         self.track()
         unbuilt = [part for part in self.modules() if isinstance(part, Layer) and part.built_shape is None]
         symbols = map_shapes(Symbol, shape)
-        several = {name.removesuffix("_shape"): symbols[name] for name in several_shapes(type(self).build)}
+        several = several_shapes(type(self).build)
         if unbuilt and required(self._computed()) <= max(1, len(several)):  # they see their shapes when this layer runs
-            self.run_on_zeros(Node(self, () if several else (symbols,), several))
+            symbols = map_shapes(Symbol, shape)
+            named = {name.removesuffix("_shape"): symbols[name] for name in several}
+            self.run_on_zeros(Node(self, () if several else (symbols,), named))
 
     def track(self) -> None:
         """Take in the layers in lists and dictionaries among the attributes; all parts draw from this layer's key."""
@@ -329,7 +331,7 @@ class Layer(Typed, metaclass=Described):
 
     def add_loss(self, loss: Any) -> None:
         """Add a scalar, or a list of them, to the loss of the batch; it is called in `call`."""
-        if not on_stand_ins():
+        if not is_trial():
             self._track_added()
             self._added += tree.leaves(loss)
 

@@ -12,6 +12,7 @@ from handson.core import registry, tree
 from handson.core.errors import HandsonError, nearest
 from handson.data.rows.scaling import Scaling
 from handson.graph import Graph, Node
+from handson.graph.symbol import on_trial
 from handson.layers import ownership
 from handson.layers.added import one_run
 from handson.layers.blank import is_filling
@@ -285,7 +286,7 @@ class Model(Verbs):
         form = self.graph.inputs if self.graph is not None else map_shapes(lambda shape: 0, self.built_shape)
         return tree.rebuild(tree.spec(form), leaves)
 
-    @torch.no_grad()
+    @on_trial()
     def probe(self, leaves: Sequence[Tensor]) -> list[Tensor]:
         """The outputs, as leaves, for a few rows in evaluation mode, as the net gives them (scaled)."""
         self.eval()
