@@ -121,7 +121,8 @@ class WeightHolder(Called):
         ...         self.calls.assign_add(1)
         ...         return inputs
         >>> layer = Counter()
-        >>> layer([1.0]), layer([1.0]), layer.calls.numpy()
+        >>> x = torch.ones(1)
+        >>> layer(x), layer(x), layer.calls.numpy()
         (tensor([1.]), tensor([1.]), array(2., dtype=float32))
         """
         if name in TYPES:  # the third argument of Keras
