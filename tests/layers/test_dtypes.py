@@ -88,9 +88,7 @@ def test_gradients_of_mixed_layers_reach_the_weights_in_float32(policy):
     layer = built("Dense", policy)
     x = torch.tensor(numbers((5, 4)), dtype=torch.float32)
     exact = built("Dense", "float32")
-    gradients = [
-        torch.autograd.grad(one(x).float().square().sum(), list(one.parameters())) for one in (layer, exact)
-    ]
+    gradients = [torch.autograd.grad(one(x).float().square().sum(), list(one.parameters())) for one in (layer, exact)]
     for got, expected in zip(*gradients, strict=True):
         assert got.dtype == torch.float32
         np.testing.assert_allclose(got, expected, rtol=0.1, atol=0.1)

@@ -359,7 +359,10 @@ def test_a_net_with_states_trains_as_that_of_keras(keras):
 
     x = np.random.default_rng(0).normal(size=(20, 3)).astype("float32")
     y = x[:, :1] * 2
-    ours, theirs = net_of(seen(handson.layers, ops)), keras.Sequential([seen(keras.layers, keras.ops), keras.layers.Dense(1)])
+    ours, theirs = (
+        net_of(seen(handson.layers, ops)),
+        keras.Sequential([seen(keras.layers, keras.ops), keras.layers.Dense(1)]),
+    )
     theirs.build((None, 3))
     theirs.compile(keras.optimizers.SGD(0.01), "mse")
     theirs.layers[0].mean.assign(np.zeros(3))

@@ -245,9 +245,12 @@ class Softmax(_Elementwise):
             outputs = torch.exp(x - torch.logsumexp(x, axes, keepdim=True))
         return outputs if kept is None else torch.where(kept, outputs, 0.0)
 
+    def _mask(self, leaf: Any) -> Any:
+        """A mask as truth values; numbers above 1/2 are true."""
+        return super()._mask(leaf > 0.5 if hasattr(leaf, "dtype") and leaf.dtype not in (bool, torch.bool) else leaf)
+
     def _kept(self, x: Tensor, mask: Tensor, axes: list[int]) -> Tensor | None:
         """Which values count, None for all."""
-        mask = mask if mask.dtype == torch.bool else mask > 0.5
         if getattr(x, MASK, None) is not None and mask.shape == x.shape[: mask.dim()]:
             over_steps = any(axis % x.dim() < mask.dim() for axis in axes)
             return mask.reshape(*mask.shape, *[1] * (x.dim() - mask.dim())) if over_steps else None

@@ -92,7 +92,8 @@ class Lambda(Layer):
 
     def _name_of(self, argument: str, function: Any) -> str:
         """The name by which a file finds a function again."""
-        names = [name for (kind, known), name in registry._names.items() if kind in KINDS and known is function]
+        known = [(kind, name) for (kind, one), name in registry._names.items() if kind in KINDS and one is function]
+        names = [*(name for _, name in known), *(f"{kind}.{name}" for kind, name in known)]
         name = next((name for name in names if found(name) is function), None)
         if name is None:
             raise HandsonError(
@@ -104,8 +105,11 @@ class Lambda(Layer):
 
 
 def found(function: Any) -> Any:
-    """A function, also by the name that it is registered under."""
+    """A function, also by the name that it is registered under: 'square', or with the kind, 'activation.tanh'."""
     if isinstance(function, str):
+        kind, _, name = function.partition(".")
+        if kind in KINDS and name:
+            return registry.find(kind, name)
         kind = next((kind for kind in KINDS if registry.is_known(kind, function)), "function")
         return registry.find(kind, function)
     if not callable(function):
