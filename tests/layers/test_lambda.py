@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import handson
-from handson import Model, Sequential, ops
+from handson import Sequential, ops
 from handson.core import registry
 from handson.core.errors import HandsonError
 from handson.layers import Dense, Input, Lambda, Masking

@@ -155,8 +155,8 @@ def refuse_other_tensors(**given: Any) -> None:
     for name, value in given.items():
         if value is not None and value is not False:
             raise HandsonError(
-                f"Input has no {name}={value!r}: inputs are dense tensors, and all are given. Make sparse or ragged data "
-                f"dense first (pad sequences, and mask what was padded)."
+                f"Input has no {name}={value!r}: inputs are dense tensors, and all are given. Make sparse or ragged "
+                f"data dense first: pad sequences, and mask what was padded."
             )
 
 

@@ -96,9 +96,10 @@ class Lambda(Layer):
         names = [*(name for _, name in known), *(f"{kind}.{name}" for kind, name in known)]
         name = next((name for name in names if found(name) is function), None)
         if name is None:
+            label = getattr(function, "__qualname__", function)
             raise HandsonError(
-                f"Lambda {self.name!r}: the {argument} {getattr(function, '__qualname__', function)!r} has no name that "
-                f"a file could call it by, and files hold no code. Decorate it with "
+                f"Lambda {self.name!r}: the {argument} {label!r} has no name that a file could call it by, and files "
+                f"hold no code. Decorate it with "
                 f'@handson.register(kind="function"), and import that module before loading; or write a Layer.'
             )
         return name
