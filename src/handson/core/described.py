@@ -54,7 +54,7 @@ def bind(target: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, An
     accepted = parameters_of(target)
     name = getattr(target, "__name__", str(target))
     for keyword in kwargs:
-        if keyword not in accepted:
+        if keyword not in accepted and not getattr(target, "takes_more", False):
             raise TypeError(
                 f"{name} has no argument {keyword!r}.{nearest(keyword, accepted)} It takes: {', '.join(accepted)}."
             )
@@ -124,7 +124,7 @@ def arguments_of(instance: Any, compact: bool = False) -> dict[str, Any]:
     return {
         key: jsonable(value, compact, f"{type(instance).__name__}({key}=...)")
         for key, value in instance._arguments.items()
-        if not (compact and _is_default(value, accepted[key].default))
+        if not (compact and key in accepted and _is_default(value, accepted[key].default))
     }
 
 

@@ -77,7 +77,7 @@ class Objective:
                 output = self.scalings[number].undo(output)
             for metric, weighted in measured:
                 factors = weights[number] if weighted else None
-                sums.add(term.key(metric.name), *metric.sums(targets[number], output, factors, masked[number]))
+                sums.measure(term.key(metric.name), metric, targets[number], output, factors, masked[number])
 
     def report(self, sums: Sums) -> dict[str, float]:
         """What the sums say: the loss, those of the outputs, and the metrics finished from their means."""
@@ -86,15 +86,18 @@ class Objective:
         if self.single is not None and self.single.loss is not None:
             found["loss"] = means.get("loss", float("nan"))
         else:
-            parts = [(term.weight, means[key]) for term in self.terms if term.loss and (key := f"{term.path}_loss") in means]
+            parts = [
+                (term.weight, means[key]) for term in self.terms if term.loss and (key := f"{term.path}_loss") in means
+            ]
             found["loss"] = sum(weight * mean for weight, mean in parts) + means.get(ADDED, 0.0)
             found |= {key: means[key] for term in self.terms if term.path and (key := f"{term.path}_loss") in means}
         for term in self.terms:
-            keys = [(metric, term.key(metric.name)) for metric, _ in term.measured()]
-            found |= {key: metric.finish(means[key]) for metric, key in keys if key in means}
+            for metric, _ in term.measured():
+                found |= sums.results(term.key(metric.name), metric)
         return found
 
     def names(self) -> list[str]:
         """The quantities that are reported."""
         own = [f"{term.path}_loss" for term in self.terms if term.path and term.loss is not None]
-        return ["loss", *own, *(term.key(metric.name) for term in self.terms for metric, _ in term.measured())]
+        measured = [(term, metric) for term in self.terms for metric, _ in term.measured()]
+        return ["loss", *own, *(term.key(name) for term, metric in measured for name in metric.result_names())]
