@@ -120,7 +120,7 @@ def _named(name: str, loss: losses.Loss | None, outputs: int | None) -> Metric:
     else:
         known = sorted({*registry.known("metric"), *registry.known("loss"), "accuracy"} - {"LossMetric"})
         close = nearest(name, [*registry.names("metric"), *registry.names("loss"), "accuracy"])
-        raise HandsonError(f"unknown metric {name!r}.{close} Known: {listing(known, 60)}.")
+        raise HandsonError(f"unknown metric {name!r}.{close} Known: {listing(known, 80)}.")
     metric.name = name
     return metric
 

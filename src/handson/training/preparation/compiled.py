@@ -68,8 +68,8 @@ class Compiled:
         for name in ("metrics", "weighted_metrics", "loss_weights"):
             set_once(self, name, tree.map_leaves(lambda leaf: leaf, getattr(self, name)))
         if isinstance(self.loss, Loss):
-            for entry in (*_entries(self.metrics), *_entries(self.weighted_metrics)):
-                metrics_of.get(entry, self.loss)  # unknown names are an error now, not in fit
+            # Unknown and taken names are an error now, not in fit.
+            metrics_of.several([*_entries(self.metrics), *_entries(self.weighted_metrics)], self.loss)
 
     def scalings(self) -> tuple[Any, Any]:
         """How inputs and targets are scaled."""
