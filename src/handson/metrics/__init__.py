@@ -53,7 +53,13 @@ from handson.metrics.accuracies import (
 from handson.metrics.base import Metric
 from handson.metrics.calibration import CRPS, Coverage, ExpectedCalibrationError
 from handson.metrics.confusion import FalseNegatives, FalsePositives, Precision, Recall, TrueNegatives, TruePositives
-from handson.metrics.correlations import ConcordanceCorrelation, PearsonCorrelation, SpearmanCorrelation
+from handson.metrics.correlations import (
+    ConcordanceCorrelation,
+    PearsonCorrelation,
+    SpearmanCorrelation,
+    concordance_correlation,
+    pearson_correlation,
+)
 from handson.metrics.curves import (
     AUC,
     AveragePrecision,
@@ -162,6 +168,7 @@ __all__ = [
     "categorical_crossentropy",
     "categorical_focal_crossentropy",
     "categorical_hinge",
+    "concordance_correlation",
     "deserialize",
     "get",
     "hinge",
@@ -178,6 +185,7 @@ __all__ = [
     "mean_squared_logarithmic_error",
     "mse",
     "msle",
+    "pearson_correlation",
     "poisson",
     "serialize",
     "several",

@@ -172,3 +172,31 @@ def _spearman(true: Tensor, predicted: Tensor) -> Tensor:
     first, second = ranks(true), ranks(predicted)
     middle = (len(true) + 1) / 2
     return pearson(moments(first - middle, second - middle, torch.ones_like(first), 0))
+
+
+def pearson_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> Tensor:
+    """Pearson's correlations along an axis.
+
+    Examples
+    --------
+    >>> [round(each, 4) for each in pearson_correlation([[0.0, 1.0, 2.0]], [[1.0, 3.0, 5.0]]).tolist()]
+    [1.0]
+    """
+    return pearson(_along(y_true, y_pred, axis))
+
+
+def concordance_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> Tensor:
+    """Lin's concordances along an axis.
+
+    Examples
+    --------
+    >>> [round(each, 4) for each in concordance_correlation([[0.0, 1.0, 2.0]], [[1.0, 2.0, 3.0]]).tolist()]
+    [0.5714]
+    """
+    return concordance(_along(y_true, y_pred, axis))
+
+
+def _along(y_true: Any, y_pred: Any, axis: int) -> Moments:
+    true, predicted = (torch.as_tensor(each).double() for each in (y_true, y_pred))
+    center = true.mean(axis, keepdim=True)
+    return moments(true - center, predicted - center, torch.ones_like(true), axis)
