@@ -44,7 +44,13 @@ class Accumulator:
 
     def update(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None, masked: bool) -> None:
         """Add a batch."""
-        self.add(self.metric.measured(y_true, y_pred, sample_weight, masked))
+        metric = self.metric
+        present = metric.present(y_true)
+        weights = present.to(torch.float32)
+        if sample_weight is not None:
+            behind = (1,) * (present.dim() - sample_weight.dim())
+            weights = weights * sample_weight.reshape(*sample_weight.shape, *behind)
+        self.add(metric.statistics(metric.fill(y_true) if masked else y_true, y_pred, weights))
 
     def add(self, found: Mapping[str, Tensor]) -> None:
         """Add the statistics of a batch, or of another worker."""
@@ -130,18 +136,18 @@ class Own(Accumulator):
 
     def tensors(self) -> dict[str, Tensor]:
         found = {f"variable_{number}": each.value for number, each in enumerate(self.metric.own_variables())}
-        return found | {f"held_{name}": value for name, value in self.metric.seen().tensors().items()}
+        return found | {f"held_{name}": value for name, value in seen_by(self.metric).tensors().items()}
 
     def load(self, tensors: Mapping[str, Tensor]) -> None:
         for number, each in enumerate(self.metric.own_variables()):
             each.assign(tensors[f"variable_{number}"])
-        self.metric.seen().load({name[5:]: value for name, value in tensors.items() if name.startswith("held_")})
+        seen_by(self.metric).load({name[5:]: value for name, value in tensors.items() if name.startswith("held_")})
         # State in other attributes is in no checkpoint: what the metric says afterwards is not about all rows.
         self._seen, self._incomplete = True, not tensors
 
     def merge(self, other: Accumulator) -> None:
         mine, theirs = self.metric.own_variables(), other.metric.own_variables()
-        if not mine and not self.metric.seen().tensors():
+        if not mine and not seen_by(self.metric).tensors():
             raise HandsonError(
                 f"the metric {self.metric.name!r} keeps its state in attributes, which cannot be merged with those of "
                 f"another worker. Keep it in variables: self.add_variable(shape, 'zeros', name=...)."
@@ -150,7 +156,7 @@ class Own(Accumulator):
             if ours.aggregation in ("sum", "mean"):
                 half = 2 if ours.aggregation == "mean" else 1
                 ours.assign((ours.value + given.value.to(ours.device)) / half)
-        self.metric.seen().merge(other.metric.seen())
+        seen_by(self.metric).merge(seen_by(other.metric))
 
     def result(self) -> Any:
         if self._incomplete or not self._seen:
@@ -169,6 +175,13 @@ def plain(metric: Metric) -> Accumulator:
     if metric.has_statistics:
         return Rows(metric) if metric.keeps_rows else Added(metric)
     return Total(metric)
+
+
+def seen_by(metric: Metric) -> Accumulator:
+    """What `Metric.update_state` has been given since the last `reset_state`."""
+    if metric._seen is None:
+        metric._seen = plain(metric)
+    return metric._seen
 
 
 def fresh(metric: Metric) -> Metric:

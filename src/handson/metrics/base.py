@@ -92,9 +92,13 @@ class Metric(Average):
         """The metric, from the mean of its values, or from its statistics added up: a number, or one for each part."""
         return found
 
-    def labels(self, parts: int) -> list[str]:
-        """What the parts of a metric of several numbers are called in the history, behind its name."""
-        return [str(number) for number in range(parts)]
+    def numbers(self) -> int:
+        """How many numbers a result has, as far as that is known."""
+        return 1
+
+    def labels(self, numbers: int) -> list[str]:
+        """What several numbers are called in the history, behind the name of the metric."""
+        return [str(number) for number in range(numbers)]
 
     def for_outputs(self, outputs: int | None) -> Metric:
         """The metric for a net with so many outputs."""
@@ -118,15 +122,6 @@ class Metric(Average):
         """Whether all that is known of some batches is a sum and a count."""
         return not self.keeps_state and not self.has_statistics
 
-    def measured(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None, masked: bool) -> dict[str, Tensor]:
-        """The statistics of a batch; `masked` says whether targets may be missing."""
-        present = self.present(y_true)
-        weights = present.to(torch.float32)
-        if sample_weight is not None:
-            behind = (1,) * (present.dim() - sample_weight.dim())
-            weights = weights * sample_weight.reshape(*sample_weight.shape, *behind)
-        return self.statistics(self.fill(y_true) if masked else y_true, y_pred, weights)
-
     def sums(
         self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None, masked: bool = False
     ) -> tuple[Tensor, Tensor | int]:
@@ -146,31 +141,7 @@ class Metric(Average):
     def fill(self, y_true: Tensor) -> Tensor:
         return super().fill(y_true) if y_true.is_floating_point() else y_true.clamp(min=0)
 
-    def parts(self, key: str, result: Any) -> dict[str, float]:
-        """What the history has of a result: a number under the key, or several, behind it or by names of their own."""
-        if isinstance(result, dict):
-            return {name: float(value) for name, value in result.items()}
-        values = torch.as_tensor(result, dtype=torch.float64).detach().reshape(-1).tolist()
-        if len(values) == 1:
-            return {key: values[0]}
-        return {f"{key}_{label}": value for label, value in zip(self.labels(len(values)), values, strict=True)}
-
-    def result_names(self) -> list[str]:
-        """What a result is called in the history."""
-        if not self.keeps_state:
-            return [self.name]
-        try:  # only the result itself knows
-            return list(self.parts(self.name, accumulators.fresh(self).result()))
-        except Exception:
-            return [self.name]
-
     # Keras's verbs, for use outside of `fit`.
-
-    def seen(self) -> Accumulator:
-        """What `update_state` has seen."""
-        if self._seen is None:
-            self._seen = accumulators.plain(self)
-        return self._seen
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Add a batch, for use outside of `fit`.
@@ -184,11 +155,11 @@ class Metric(Average):
         """
         y_true, y_pred, sample_weight = self.tensors(y_true, y_pred, sample_weight)
         with torch.no_grad():
-            self.seen().update(y_true, y_pred, sample_weight, not bool(self.present(y_true).all()))
+            accumulators.seen_by(self).update(y_true, y_pred, sample_weight, not bool(self.present(y_true).all()))
 
     def result(self) -> Any:
         """The metric over all batches since the last `reset_state`, as a tensor."""
-        found = self.seen().result()
+        found = accumulators.seen_by(self).result()
         return found if isinstance(found, dict) else torch.as_tensor(found, dtype=torch.float64)
 
     def reset_state(self) -> None:

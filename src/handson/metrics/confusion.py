@@ -98,7 +98,10 @@ class _AtThresholds(Metric):
         found = counts(y_true.reshape(-1), y_pred.reshape(-1), sample_weight.reshape(-1), self.thresholds)
         return {name: found[name] for name in self.kept}
 
-    def labels(self, parts: int) -> list[str]:
+    def numbers(self) -> int:
+        return len(self.thresholds)
+
+    def labels(self, numbers: int) -> list[str]:
         return [f"{threshold:g}" for threshold in self.thresholds]
 
 

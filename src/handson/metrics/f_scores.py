@@ -73,10 +73,8 @@ class FBetaScore(Metric):
                 f"{type(self).__name__}(threshold=0.5)."
             )
 
-    def result_names(self) -> list[str]:
-        if self.average is None and (self.outputs or 0) > 1:
-            return [f"{self.name}_{label}" for label in self.labels(self.outputs or 0)]
-        return [self.name]
+    def numbers(self) -> int:
+        return self.outputs or 1 if self.average is None else 1
 
     def statistics(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor) -> dict[str, Tensor]:
         if y_pred.dim() != 2:

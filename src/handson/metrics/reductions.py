@@ -11,7 +11,7 @@ from torch import Tensor
 
 from handson.averages import Function
 from handson.core import registry
-from handson.core.described import jsonable, parameters_of
+from handson.core.described import parameters_of
 from handson.core.errors import HandsonError, nearest
 from handson.metrics.base import Metric
 
@@ -164,13 +164,7 @@ class MeanMetricWrapper(OfFunction):
         for keyword in kwargs:
             if keyword not in known and not _takes_anything(fn):
                 raise HandsonError(f"{self.name} has no argument {keyword!r}.{nearest(keyword, known)}")
-        self.fn, self.keywords = fn, kwargs
         self.function = functools.partial(fn, **kwargs) if kwargs else fn
-
-    def get_config(self, compact: bool = False) -> dict[str, Any]:
-        fn = registry.name_of("metric", self.fn)
-        own = {} if compact else {"dtype": None}
-        return {"fn": fn, "name": self.name, **own, **jsonable(self.keywords, compact, self.name)}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:

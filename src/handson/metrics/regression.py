@@ -90,10 +90,8 @@ class R2Score(Metric):
         found.outputs = outputs
         return found
 
-    def result_names(self) -> list[str]:
-        if self.class_aggregation is None and (self.outputs or 0) > 1:
-            return [f"{self.name}_{label}" for label in self.labels(self.outputs or 0)]
-        return [self.name]
+    def numbers(self) -> int:
+        return self.outputs or 1 if self.class_aggregation is None else 1
 
     def statistics(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor) -> dict[str, Tensor]:
         true, predicted, weights = (columns(each).double() for each in (y_true, y_pred, sample_weight))

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from handson.metrics import Metric
 from handson.metrics.accumulators import Accumulator, of
+from handson.metrics.reported import entries
 
 # Before the names of tensors in a checkpoint.
 PREFIX = "sums"
@@ -71,9 +72,9 @@ class Sums:
             if name not in self.totals:
                 return {}
             total, count = self.totals[name], self.counts[name]
-            return metric.parts(name, metric.finish(total / count) if count else metric.of_nothing)
+            return entries(metric, name, metric.finish(total / count) if count else metric.of_nothing)
         known = name in self.held or self._restored is not None
-        return metric.parts(name, self._of(name, metric).result()) if known else {}
+        return entries(metric, name, self._of(name, metric).result()) if known else {}
 
     def merge(self, other: Sums) -> None:
         """Add what another worker has seen."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
+from handson.metrics.reported import result_names
 from handson.state.sums import Number, Sums
 from handson.training.preparation.compiled import Term
 
@@ -100,4 +101,4 @@ class Objective:
         """The quantities that are reported."""
         own = [f"{term.path}_loss" for term in self.terms if term.path and term.loss is not None]
         measured = [(term, metric) for term in self.terms for metric, _ in term.measured()]
-        return ["loss", *own, *(term.key(name) for term, metric in measured for name in metric.result_names())]
+        return ["loss", *own, *(term.key(name) for term, metric in measured for name in result_names(metric))]

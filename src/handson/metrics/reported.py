@@ -1,0 +1,40 @@
+"""What the history has of the result of a metric: one number under its name, or several."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from handson.metrics.accumulators import fresh
+from handson.metrics.base import Metric
+
+
+def entries(metric: Metric, key: str, result: Any) -> dict[str, float]:
+    """The numbers of a result: under a key, behind it, or, of a result that is a dictionary, under its names.
+
+    Examples
+    --------
+    >>> entries(Metric(), "recall", [0.5, 0.25])
+    {'recall_0': 0.5, 'recall_1': 0.25}
+    """
+    if isinstance(result, dict):
+        return {name: float(value) for name, value in result.items()}
+    values = torch.as_tensor(result, dtype=torch.float64).detach().reshape(-1).tolist()
+    return dict(zip(_names(metric, key, len(values)), values, strict=True))
+
+
+def result_names(metric: Metric) -> list[str]:
+    """What a result is called in the history, before there is one."""
+    if not metric.keeps_state:
+        return _names(metric, metric.name, metric.numbers())
+    try:  # only the result itself knows
+        return list(entries(metric, metric.name, fresh(metric).result()))
+    except Exception:
+        return [metric.name]
+
+
+def _names(metric: Metric, key: str, numbers: int) -> list[str]:
+    # By the class: an attribute of a metric of one's own may have any name.
+    labels = type(metric).labels(metric, numbers) if numbers > 1 else []
+    return [f"{key}_{label}" for label in labels] if numbers > 1 else [key][:numbers]
