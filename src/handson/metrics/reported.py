@@ -5,23 +5,37 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from handson.metrics.accumulators import fresh
 from handson.metrics.base import Metric
 
 
-def entries(metric: Metric, key: str, result: Any) -> dict[str, float]:
+def parts(metric: Metric, key: str, result: Any) -> dict[str, Any]:
     """The numbers of a result: under a key, behind it, or, of a result that is a dictionary, under its names.
+
+    Examples
+    --------
+    >>> parts(Metric(), "recall", torch.tensor([0.5, 0.25]))
+    {'recall_0': tensor(0.5000), 'recall_1': tensor(0.2500)}
+    """
+    if isinstance(result, dict):
+        return result
+    values = torch.as_tensor(result).detach().reshape(-1)
+    if len(values) == 1:
+        return {key: values[0] if isinstance(result, Tensor) else result}
+    return dict(zip(_names(metric, key, len(values)), values.unbind(), strict=True))
+
+
+def entries(metric: Metric, key: str, result: Any) -> dict[str, float]:
+    """The numbers of a result as the history has them.
 
     Examples
     --------
     >>> entries(Metric(), "recall", [0.5, 0.25])
     {'recall_0': 0.5, 'recall_1': 0.25}
     """
-    if isinstance(result, dict):
-        return {name: float(value) for name, value in result.items()}
-    values = torch.as_tensor(result, dtype=torch.float64).detach().reshape(-1).tolist()
-    return dict(zip(_names(metric, key, len(values)), values, strict=True))
+    return {name: float(value) for name, value in parts(metric, key, result).items()}
 
 
 def result_names(metric: Metric) -> list[str]:
@@ -36,5 +50,4 @@ def result_names(metric: Metric) -> list[str]:
 
 def _names(metric: Metric, key: str, numbers: int) -> list[str]:
     # By the class: an attribute of a metric of one's own may have any name.
-    labels = type(metric).labels(metric, numbers) if numbers > 1 else []
-    return [f"{key}_{label}" for label in labels] if numbers > 1 else [key][:numbers]
+    return [key] if numbers == 1 else [f"{key}_{label}" for label in type(metric).labels(metric, numbers)]

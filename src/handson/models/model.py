@@ -140,7 +140,7 @@ class Model(Verbs):
         if self.built_shape is None or self._outputs is None:
             self._build_net(shapes)
         else:
-            self._check_shapes(shapes)
+            self.check_shapes(shapes)
         self.place()
         self._tell_paths()
 
@@ -149,7 +149,8 @@ class Model(Verbs):
         if not is_filling():
             self.to(default_device())
 
-    def _check_shapes(self, shapes: Shapes) -> None:
+    def check_shapes(self, shapes: Shapes) -> None:
+        """Raise unless the net takes inputs of these shapes."""
         if compatible(self.built_shape, shapes):
             return
         hint = ""
@@ -169,7 +170,15 @@ class Model(Verbs):
             self._build_once(shapes)
             if not self._trainable:
                 self.trainable = False
-        self._set_outputs(self.shape_after(shapes))
+        if self.computes or not self.own_steps:
+            self._set_outputs(self.shape_after(shapes))
+
+    @property
+    def computes(self) -> bool:
+        """Whether the net can be called: it has symbols, a module, or a `call` of its own."""
+        kind = type(self)
+        own = kind.call is not Model.call or kind.forward is not Called.forward
+        return own or self.graph is not None or "module" in self._modules
 
     def _build_once(self, shape: Shapes) -> None:
         if type(self).build is not Model.build:
@@ -190,7 +199,7 @@ class Model(Verbs):
 
     def ensure_built(self, input_shape: Shapes, key: int | None = None) -> None:
         if self.built_shape is not None:
-            self._check_shapes(batched(input_shape))
+            self.check_shapes(batched(input_shape))
             return
         if self.seed_given:
             ownership.claim(self, self.named_children())
@@ -278,13 +287,17 @@ class Model(Verbs):
         form = self.graph.inputs if self.graph is not None else map_shapes(lambda shape: 0, self.built_shape)
         return tree.rebuild(tree.spec(form), leaves)
 
+    def arranged_outputs(self, leaves: Sequence[Any]) -> Any:
+        """The leaves of outputs as the tree that the net gives."""
+        return tree.rebuild(tree.spec(map_shapes(lambda shape: 0, self._outputs)), leaves)
+
     @torch.no_grad()
     def probe(self, leaves: Sequence[Tensor]) -> list[Tensor]:
         """The outputs, as leaves, for a few rows in evaluation mode, as the net gives them (scaled)."""
         self.eval()
         scalings = self.input_scalings or [None] * len(leaves)
         batch = [
-            leaf.to(self.device) if scaling is None else scaling.to(self.device).apply(leaf.to(self.device))
+            _single(leaf).to(self.device) if scaling is None else scaling.to(self.device).apply(leaf.to(self.device))
             for leaf, scaling in zip(leaves, scalings, strict=True)
         ]
         outputs = tree.leaves(self(self.arranged(batch)))
@@ -370,6 +383,11 @@ def _checked_module(module: Any) -> nn.Module:
             f"Sequential([...])."
         )
     return module
+
+
+def _single(leaf: Tensor) -> Tensor:
+    """Values that stay float64 for a scaling that is not measured yet, as the net takes them."""
+    return leaf.float() if leaf.dtype == torch.float64 else leaf
 
 
 def wants_integers(part: Any) -> bool:

@@ -89,6 +89,13 @@ class Sums:
             else:
                 self.held[name] = held
 
+    def put(self, name: str, value: Number) -> None:
+        """Let a value stand under a name, in place of what stood there."""
+        self._pending = [entry for entry in self._pending if entry[0] != name]
+        self.totals.pop(name, None)
+        self.counts.pop(name, None)
+        self.add(name, value, 1)
+
     def add_steps(self, name: str, totals: np.ndarray, counts: np.ndarray) -> None:
         """Add the sums and counts of several batches, as one after another."""
         self.read()

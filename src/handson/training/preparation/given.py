@@ -13,16 +13,33 @@ from handson.core import tree
 from handson.core.errors import HandsonError, listing, nearest
 from handson.data.rows import arrays
 from handson.data.rows.mapped import Data, MappedRows
+from handson.layers.shapes import batched
 
 if TYPE_CHECKING:
     from handson.models import Model
 
 # Values of float64 that float32 would move by more than this share of their spread.
 MOST_ROUNDING = 1e-3
+# Rows that are looked at for that, spread over all.
+ROWS_LOOKED_AT = 4096
 
 
 def prepare_inputs(model: Model, x: Any, notes: list[str] | None = None) -> list[Data]:
     """The inputs as leaves, checked; the net is built for them if it is not yet. What was noticed goes to the notes."""
+    form, leaves = checked_inputs(model, x, notes)
+    model.ready_for(tree.rebuild(form, [tuple(leaf.shape) for leaf in leaves]))
+    return leaves
+
+
+def more_inputs(model: Model, x: Any) -> list[Data]:
+    """The inputs of a further batch for a net that is built, as leaves, checked; the net is not touched."""
+    form, leaves = checked_inputs(model, x)
+    model.check_shapes(batched(tree.rebuild(form, [tuple(leaf.shape) for leaf in leaves])))
+    return leaves
+
+
+def checked_inputs(model: Model, x: Any, notes: list[str] | None = None) -> tuple[Any, list[Data]]:
+    """The form of the inputs, and their leaves, checked."""
     form, parts = _parts(model, x)
     if len(parts) == 1:
         parts = [arrays.by_name(parts[0], model.input_columns, "inputs")]
@@ -41,9 +58,7 @@ def prepare_inputs(model: Model, x: Any, notes: list[str] | None = None) -> list
         leaves.append(leaf)
     for leaf in leaves[1:]:
         arrays.check_rows(leaves[0], {"another input": leaf})
-    shapes = [tuple(leaf.shape) for leaf in leaves]
-    model.ready_for(tree.rebuild(form, shapes))
-    return leaves
+    return form, leaves
 
 
 def _parts(model: Model, x: Any) -> tuple[Any, list[Any]]:
@@ -117,8 +132,9 @@ def rounding(data: Any, what: str, cure: str) -> list[str]:
     if isinstance(data, (Tensor, MappedRows)) and data.dtype not in (torch.float64, torch.int64, torch.int32):
         return []
     values = np.asarray(data)
-    if values.dtype.kind not in "iuf" or values.dtype.itemsize < 8 or values.ndim not in (1, 2) or values.size > 10**7:
+    if values.dtype.kind not in "iuf" or values.dtype.itemsize < 8 or values.ndim not in (1, 2) or not len(values):
         return []
+    values = values[:: -(-len(values) // ROWS_LOOKED_AT)]
     columns = values.reshape(len(values), -1).astype(np.float64)
     with np.errstate(all="ignore"):
         size, spread = np.nanmax(np.abs(columns), 0), np.nanstd(columns, 0)

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from handson.core import tree
 from handson.core.errors import HandsonError
 from handson.data.rows import arrays
 from handson.data.rows.batches import Batches
@@ -40,6 +41,7 @@ class Rows:
     weights: list[Tensor | None]
     masked: list[bool]
     notes: list[str] = field(default_factory=list)
+    target_form: Any = 0
 
     def __len__(self) -> int:
         return len(self.inputs[0])
@@ -52,6 +54,7 @@ class Rows:
             [None if leaf is None else leaf[torch.from_numpy(rows).to(leaf.device)] for leaf in self.weights],
             list(self.masked),
             self.notes,
+            self.target_form,
         )
 
     def batches(self, batch_size: int, device: torch.device, shuffle: bool = False, seed: int = 0) -> Batches:
@@ -71,12 +74,53 @@ def prepare_rows(
     """Check inputs and targets against each other and against the net, which is built if it is not yet."""
     notes: list[str] = []
     inputs = given.prepare_inputs(model, x, notes)
+    outputs = looked_at(model, inputs)
+    rows = Rows(inputs, [], [], [], notes)
+    return complete(rows, model, y, outputs, sample_weight, class_weight, missing)
+
+
+def looked_at(model: Model, inputs: Sequence[Data]) -> list[Tensor]:
+    """The outputs for the first rows, checked; none for a net that has steps of its own, and computes nothing else."""
+    if not model.computes and model.own_steps:
+        return []
     outputs = model.probe([arriving(leaf[:PROBE_ROWS]) for leaf in inputs])
+    terms = model.terms
+    if not any(term.loss is not None for term in terms) and not model.own_steps and not model.losses:
+        raise HandsonError(
+            "compile has no loss: give compile(optimizer, loss=...), or let a layer add one with add_loss, or define "
+            "compute_loss or train_step in a subclass of Model."
+        )
+    contract.check_outputs(outputs, model, terms)
+    return outputs
+
+
+def _as_given(rows: Rows, y: Any, sample_weight: Any) -> Rows:
+    """Rows with targets as the user gave them, for a net that compares them with its outputs itself."""
+    if y is not None:
+        rows.target_form = tree.spec(y)
+        for leaf in tree.leaves(y):
+            ids = arrays.as_ids(leaf, "targets")
+            rows.targets.append(arrays.as_rows(leaf, "targets") if ids is None else ids)
+            arrays.check_rows(rows.inputs[0], {"targets": rows.targets[-1]})
+    if sample_weight is not None:
+        rows.weights.append(arrays.as_tensor(sample_weight, "sample weights").to(torch.float32))
+    return rows
+
+
+def complete(
+    rows: Rows, model: Model, y: Any, outputs: Sequence[Tensor], sample_weight: Any = None, class_weight: Any = None,
+    missing: str = "mask",
+) -> Rows:  # fmt: skip
+    """Rows of which the inputs are ready, with targets and weights that fit some outputs of the net."""
     terms, names = model.terms, model.output_names
+    if model.own_steps:
+        if model.scale_targets is not None:
+            raise HandsonError("scale_targets is for the losses of compile; this net has steps or a loss of its own.")
+        if not outputs or any(term.loss is None for term in terms):
+            return _as_given(rows, y, sample_weight)
+        rows.target_form = tree.spec(y)
     if y is None and any(term.loss is not None for term in terms):
         raise HandsonError("training and evaluation need targets: fit(x, y), evaluate(x, y).")
-    contract.check_outputs(outputs, model, terms)
-    rows = Rows(inputs, [], [], [], notes)
     each_weight = given.for_outputs("sample_weight", sample_weight, names, shared=True)
     by_class = given.for_outputs("class_weight", class_weight, names, shared=len(names) == 1)
     for number, (term, raw) in enumerate(zip(terms, given.for_outputs("targets", y, names), strict=True)):
@@ -84,7 +128,7 @@ def prepare_rows(
         rows.targets.append(target)
         rows.masked.append(masked)
         weights = _weights(target, each_weight[number], by_class[number], term, outputs[number].shape[-1])
-        arrays.check_rows(inputs[0], {"sample_weight": weights})
+        arrays.check_rows(rows.inputs[0], {"sample_weight": weights})
         rows.weights.append(weights)
     return _drop_missing(rows, model) if missing == "drop" and any(rows.masked) else rows
 
@@ -163,8 +207,22 @@ def _are_classes(targets: Data) -> bool:
     return all(bool(((piece == 0) | (piece == 1) | torch.isnan(piece)).all()) for _, piece in pieces(targets))
 
 
-def make_job(model: Model, rows: Rows, batch_size: int, shuffle: bool, seed: int, augment: Any) -> Job:
-    """The job of a compiled net; scalings that need data are measured on these rows the first time."""
+def make_job(model: Model, rows: Rows, batches: Any, seed: int, augment: Any) -> Job:
+    """The job of a compiled net; scalings that need data are measured on these rows the first time.
+
+    Parameters
+    ----------
+    model : Model
+        The net.
+    rows : Rows
+        All rows, or those that were read first.
+    batches : function without arguments
+        Gives the batches of the rows, once they are scaled.
+    seed : int
+        The seed of the training.
+    augment : function, optional
+        Changes each batch.
+    """
     scale(model, rows)
     model.optimizer.keep_slots_of(dict(model.named_parameters()))
     return Job(
@@ -172,7 +230,7 @@ def make_job(model: Model, rows: Rows, batch_size: int, shuffle: bool, seed: int
         terms=model.terms,
         optimizer=model.optimizer,
         device=model.device,
-        batches=rows.batches(batch_size, model.device, shuffle, seed),
+        batches=batches(),
         augment=augment,
         input_scalings=model.input_scalings or [None] * len(rows.inputs),
         target_scalings=model.target_scalings or [None] * len(rows.targets),
@@ -180,14 +238,15 @@ def make_job(model: Model, rows: Rows, batch_size: int, shuffle: bool, seed: int
         foreign_randomness=has_foreign_randomness(model) or (augment is not None and is_foreign(augment)),
         penalized=penalized_layers(model),
         precision=model.precision,
+        target_form=rows.target_form,
     )
 
 
 def scale(model: Model, rows: Rows) -> None:
-    """Measure scalings that are asked for and not known yet; float64 stays only where the scaling needs it."""
+    """Measure scalings that are asked for and not known yet."""
     if model.scale_inputs is not None and model.input_scalings is None:
         model.input_scalings = [
-            fit_scaling(method, leaf, "inputs") if leaf.is_floating_point() or leaf.dtype == torch.uint8 else None
+            fit_scaling(method, leaf, "inputs") if leaf.dtype.is_floating_point or leaf.dtype == torch.uint8 else None
             for method, leaf in zip(_each(model.scale_inputs, len(rows.inputs)), rows.inputs, strict=True)
         ]
     if model.scale_targets is not None and model.target_scalings is None:
@@ -199,6 +258,11 @@ def scale(model: Model, rows: Rows) -> None:
             None if method is None or not leaf.numel() else fit_scaling(method, leaf, "targets")
             for method, leaf in zip(methods, rows.targets, strict=True)
         ]
+    as_scaled(model, rows)
+
+
+def as_scaled(model: Model, rows: Rows) -> None:
+    """Leave float64 only where the scaling needs it."""
     for leaves, scalings in ((rows.inputs, model.input_scalings), (rows.targets, model.target_scalings)):
         for number, leaf in enumerate(leaves):
             scaling = scalings[number] if scalings else None
