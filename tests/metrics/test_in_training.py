@@ -284,6 +284,27 @@ def test_a_callback_knows_which_way_an_area_gets_better(data):
     assert stopping.best == max(history["val_AUC"])
 
 
+@pytest.mark.parametrize(("watched", "best"), [("val_precision_0.3", max), ("val_tn_0.5", max), ("fp", min)])
+def test_a_callback_knows_which_way_one_of_several_numbers_gets_better(data, watched, best):
+    net = handson.Sequential([Dense(1, activation="sigmoid", input_dim=3)], seed=0)
+    measured = [
+        metrics.Precision([0.3, 0.7]),
+        metrics.TrueNegatives([0.1, 0.5], name="tn"),
+        metrics.FalsePositives(name="fp"),
+    ]
+    net.compile(handson.optimizers.SGD(5.0), "binary_crossentropy", metrics=measured)
+    stopping = handson.callbacks.EarlyStopping(watched, patience=100)
+    history = net.fit(*data, epochs=4, validation_data=data, callbacks=[stopping], verbose=0).history
+    assert stopping.best == best(history[watched])
+
+
+def test_what_is_best_in_the_middle_is_watched_only_with_a_mode(data):
+    net = compiled(metrics.Bias())
+    with pytest.raises(HandsonError, match="neither the smallest nor the largest"):
+        net.fit(*data, callbacks=[handson.callbacks.EarlyStopping("bias")], verbose=0)
+    net.fit(*data, callbacks=[handson.callbacks.EarlyStopping("bias", mode="max")], verbose=0)
+
+
 def test_gradients_are_not_kept_by_metrics(data):
     net = compiled(Collected(), "AUC")
     net.fit(torch.from_numpy(data[0]), data[1], verbose=0)

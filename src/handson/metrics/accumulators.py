@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -18,10 +18,45 @@ from torch import Tensor
 from handson.core.errors import HandsonError
 from handson.metrics.variables import Variable, variable
 
-if TYPE_CHECKING:
-    from handson.metrics.base import Metric
-
 NAN = float("nan")
+
+
+class Metric(Protocol):
+    """What is asked of a metric here: see `handson.metrics.base.Metric`."""
+
+    name: str
+    of_nothing: Any
+    keeps_rows: bool
+    _seen: Any
+
+    @property
+    def keeps_state(self) -> bool: ...
+
+    @property
+    def has_statistics(self) -> bool: ...
+
+    @property
+    def variables(self) -> list[Tensor]: ...
+
+    def own_variables(self) -> list[Variable]: ...
+
+    def present(self, y_true: Tensor) -> Tensor: ...
+
+    def fill(self, y_true: Tensor) -> Tensor: ...
+
+    def sums(
+        self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None, masked: bool
+    ) -> tuple[Tensor, Tensor | int]: ...
+
+    def statistics(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor) -> dict[str, Tensor]: ...
+
+    def finish(self, found: Any) -> Any: ...
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None: ...
+
+    def result(self) -> Any: ...
+
+    def reset_state(self) -> None: ...
 
 
 class Accumulator:

@@ -41,8 +41,8 @@ class Metric(Average):
 
     Attributes
     ----------
-    direction : {'min', 'max'}
-        Which way is better.
+    direction : {'min', 'max', None}
+        Which way is better; None where neither is.
     keeps_rows : bool
         Whether statistics are concatenated instead of added.
     yes_or_no : bool
@@ -63,7 +63,7 @@ class Metric(Average):
     """
 
     kind = "metric"
-    direction = "min"
+    direction: str | None = "min"
     divides_by_weights = True
     keeps_rows = False
     yes_or_no = False

@@ -44,8 +44,8 @@ class _OfNormal(Metric):
 class Coverage(_OfNormal):
     """The share of targets within the interval that a predicted normal distribution says they lie in with `level`.
 
-    A net that knows how sure it is has a coverage of `level`; more is too careful, less too sure, so that callbacks
-    cannot watch whether it improves.
+    A net that knows how sure it is has a coverage of `level`; more is too careful, less too sure. A callback that
+    watches it must be told the `mode`.
 
     Parameters
     ----------
@@ -61,6 +61,8 @@ class Coverage(_OfNormal):
     >>> Coverage(0.95)([[0.0], [5.0]], [[1.0, 1.0], [1.0, 1.0]]).item()
     0.5
     """
+
+    direction = None
 
     def __init__(self, level: float = 0.6827, spread: str = "std", name: str | None = None, dtype: Any = None) -> None:
         super().__init__(spread, name, dtype)

@@ -61,7 +61,7 @@ def _deviation(error: Tensor, weights: Tensor) -> Tensor:
 
 @registry.register
 class Bias(Metric):
-    """The mean of (z_pred - z_true) / (1 + z_true). The best is 0, so that callbacks cannot watch whether it improves.
+    """The mean of (z_pred - z_true) / (1 + z_true), at best 0: a callback that watches it must be told the `mode`.
 
     Parameters
     ----------
@@ -75,6 +75,8 @@ class Bias(Metric):
     >>> round(Bias()([[0.0], [1.0]], [[0.1], [1.4]]).item(), 4)
     0.15
     """
+
+    direction = None
 
     def __init__(self, relative: bool = True, name: str | None = None, dtype: Any = None) -> None:
         super().__init__(name, dtype)

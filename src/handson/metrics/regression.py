@@ -134,7 +134,7 @@ def quantile(values: Tensor, weights: Tensor, share: float) -> Tensor:
     used = weights > 0
     values, order = values[used].sort()
     if not len(values):
-        return torch.tensor(torch.nan)
+        return values.new_tensor(torch.nan, dtype=torch.float64)
     below = weights[used][order].double().cumsum(0)
     wanted = share * below[-1]
     tolerance = 1e-12 * below[-1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -46,6 +47,23 @@ def result_names(metric: Metric) -> list[str]:
         return list(entries(metric, metric.name, fresh(metric).result()))
     except Exception:
         return [metric.name]
+
+
+def direction_of(metrics: Iterable[Metric], name: str) -> str | None:
+    """Which way a quantity of the history is better: 'min', as of losses, 'max', or None where neither is.
+
+    Examples
+    --------
+    >>> from handson.metrics import AUC, Bias, get
+    >>> [direction_of([get("mse"), AUC(), Bias()], name) for name in ("loss", "mse", "left_auc", "bias")]
+    ['min', 'min', 'max', None]
+    """
+    named = {each: metric.direction for metric in metrics for each in result_names(metric)}
+    if name in named:
+        return named[name]
+    # Of a net with several outputs, the name of one is in front.
+    ends = [each for each in named if name.endswith(f"_{each}")]
+    return named[max(ends, key=len)] if ends else "min"
 
 
 def _names(metric: Metric, key: str, numbers: int) -> list[str]:
