@@ -13,6 +13,7 @@ from handson.core import tree
 from handson.core.errors import HandsonError
 from handson.core.forked import check_threads
 from handson.metrics import Metric
+from handson.metrics.reported import parts
 from handson.state.sums import Sums
 from handson.training.preparation.objective import Objective
 
@@ -136,8 +137,7 @@ class OwnSteps:
         """What each metric says of the batches so far."""
         found: dict[str, Any] = {}
         for metric in self.all_metrics():
-            result = metric.result()
-            found |= result if isinstance(result, dict) else {metric.name: result}
+            found |= parts(metric, metric.name, metric.result())
         return found
 
     def reset_metrics(self) -> None:

@@ -175,8 +175,8 @@ class Eager:
         return {name: averages[name] for name in trainable_weights(self.job.module) if name in averages}
 
     @torch.no_grad()
-    def evaluate(self, batches: Batches) -> Sums:
-        job, sums = self.job, Sums()
+    def evaluate(self, batches: Batches, sums: Sums | None = None) -> Sums:
+        job, sums = self.job, Sums() if sums is None else sums
         job.module.eval()
         with arithmetic(job.precision, job.device):
             for _, (inputs, targets, sample_weights) in batches.walk(None, 0, batches.steps):

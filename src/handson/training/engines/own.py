@@ -72,12 +72,14 @@ class Own(Eager):
         return (x, y, given[0] if len(given) == 1 else given) if given else (x, y)
 
     @torch.no_grad()
-    def evaluate(self, batches: Batches) -> Sums:
+    def evaluate(self, batches: Batches, sums: Sums | None = None) -> Sums:
         if not {"test_step", "train_step"} & set(self.job.own):
-            return super().evaluate(batches)
-        job, model, sums, logs = self.job, self._model, Sums(), {}
+            return super().evaluate(batches, sums)
+        sums = Sums() if sums is None else sums
+        job, model, logs = self.job, self._model, {}
         model.eval()
-        model.reset_metrics()
+        if not sums.state():
+            model.reset_metrics()
         with arithmetic(job.precision, job.device):
             for _, batch in batches.walk(None, 0, batches.steps):
                 logs = _logs(model.test_step(self._data(batch)), "test_step")

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
+from handson.metrics.reported import result_names
 from handson.state.sums import Number, Sums
 from handson.training.preparation.compiled import Term
 
@@ -77,7 +78,7 @@ class Objective:
                 output = self.scalings[number].undo(output)
             for metric, weighted in measured:
                 factors = weights[number] if weighted else None
-                sums.add(term.key(metric.name), *metric.sums(targets[number], output, factors, masked[number]))
+                sums.measure(term.key(metric.name), metric, targets[number], output, factors, masked[number])
 
     def report(self, sums: Sums) -> dict[str, float]:
         """What the sums say: the loss, those of the outputs, and the metrics finished from their means."""
@@ -92,11 +93,12 @@ class Objective:
             found["loss"] = sum(weight * mean for weight, mean in parts) + means.get(ADDED, 0.0)
             found |= {key: means[key] for term in self.terms if term.path and (key := f"{term.path}_loss") in means}
         for term in self.terms:
-            keys = [(metric, term.key(metric.name)) for metric, _ in term.measured()]
-            found |= {key: metric.finish(means[key]) for metric, key in keys if key in means}
+            for metric, _ in term.measured():
+                found |= sums.results(term.key(metric.name), metric)
         return found
 
     def names(self) -> list[str]:
         """The quantities that are reported."""
         own = [f"{term.path}_loss" for term in self.terms if term.path and term.loss is not None]
-        return ["loss", *own, *(term.key(metric.name) for term in self.terms for metric, _ in term.measured())]
+        measured = [(term, metric) for term in self.terms for metric, _ in term.measured()]
+        return ["loss", *own, *(term.key(name) for term, metric in measured for name in result_names(metric))]
