@@ -16,12 +16,14 @@ from handson.data.rows.batches import Batches
 from handson.data.rows.feed import Batch, arriving
 from handson.data.rows.mapped import Data, pieces
 from handson.layers.base import Layer
+from handson.layers.calling import MASK
 from handson.randomness.keys import derive
 from handson.randomness.stream import Stream, active
 from handson.state.precision import arithmetic
 from handson.state.state import TrainingState, named_weights, trainable_weights
 from handson.state.sums import Sums
 from handson.training.preparation.job import Job, Span
+from handson.training.preparation.objective import seen
 
 
 class Eager:
@@ -88,6 +90,8 @@ class Eager:
             inputs, targets = [first, *inputs[1:]], [second, *targets[1:]]
         masked = job.batches.masked
         outputs = self.outputs(inputs)
+        if any(hasattr(output, MASK) for output in outputs) and targets:
+            targets, masked = seen(targets, outputs, masked)
         if job.own_loss:
             value = self.own_loss(Batch(inputs, targets, sample_weights), outputs, sums)
         else:
@@ -180,12 +184,14 @@ class Eager:
         job.module.eval()
         with arithmetic(job.precision, job.device):
             for _, (inputs, targets, sample_weights) in batches.walk(None, 0, batches.steps):
-                outputs = self.outputs(inputs)
+                outputs, masked = self.outputs(inputs), batches.masked
+                if any(hasattr(output, MASK) for output in outputs) and targets:
+                    targets, masked = seen(targets, outputs, masked)
                 if job.own_loss:
                     self.own_loss(Batch(inputs, targets, sample_weights), outputs, sums, training=False)
                 else:
-                    job.objective.loss(targets, outputs, sample_weights, batches.masked, self.added(), sums)
-                job.objective.measure(targets, outputs, sample_weights, batches.masked, sums)
+                    job.objective.loss(targets, outputs, sample_weights, masked, self.added(), sums)
+                job.objective.measure(targets, outputs, sample_weights, masked, sums)
         sums.read()
         return sums
 

@@ -7,12 +7,32 @@ from typing import Any
 
 from torch import Tensor
 
+from handson.layers.calling import MASK
 from handson.metrics.reported import result_names
 from handson.state.sums import Number, Sums
 from handson.training.preparation.compiled import Term
 
 # What the net adds to the losses of its outputs: penalties of regularizers, and `add_loss`.
 ADDED = "added"
+
+
+def seen(
+    targets: Sequence[Tensor], outputs: Sequence[Tensor], masked: Sequence[bool]
+) -> tuple[list[Tensor], list[bool]]:
+    """Targets without those of steps that a mask hides, and whether any are missing now: as in Keras.
+
+    Outputs carry masks from `Masking` or `Embedding(mask_zero=True)` through the layers that pass them on.
+    """
+    pairs = [_seen(target, output, flag) for target, output, flag in zip(targets, outputs, masked, strict=True)]
+    return [target for target, _ in pairs], [flag for _, flag in pairs]
+
+
+def _seen(target: Tensor, output: Tensor, masked: bool) -> tuple[Tensor, bool]:
+    mask = getattr(output, MASK, None)
+    if mask is None or mask.dim() > target.dim() or mask.shape != target.shape[: mask.dim()]:
+        return target, masked
+    mask = mask.reshape(*mask.shape, *(1,) * (target.dim() - mask.dim()))
+    return target.masked_fill(~mask, float("nan") if target.is_floating_point() else -1), True
 
 
 class Objective:
