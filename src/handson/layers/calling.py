@@ -1,7 +1,7 @@
 """What happens when a layer or a net is called: on symbols, on arrays, on tensors.
 
-A layer defines what it computes as `call(inputs, ...)`, as in Keras, or as `forward(x)`, as in PyTorch. Called on symbols
-it becomes a node of a graph; called on arrays or tensors it computes, and builds its weights first if need be.
+A layer defines what it computes as `call(inputs, ...)`, as in Keras, or as `forward(x)`, as in PyTorch. Called on
+symbols it becomes a node of a graph; called on arrays or tensors it computes, and builds its weights first if need be.
 """
 
 from __future__ import annotations
@@ -181,7 +181,8 @@ class Called(nn.Module):
         except (RuntimeError, ValueError, IndexError, TypeError) as error:
             shapes = ", ".join(str(one.shape) for one in node.inputs)
             raise HandsonError(
-                f"{type(self).__name__} {self.name!r} does not take inputs of shape {shapes}: {str(error).splitlines()[0]}"
+                f"{type(self).__name__} {self.name!r} does not take inputs of shape {shapes}: "
+                f"{str(error).splitlines()[0]}"
             ) from error
         finally:
             _on_zeros.reset(token)

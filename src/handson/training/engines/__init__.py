@@ -74,8 +74,8 @@ class Engine(Protocol):
     def evaluate(self, batches: Batches) -> Sums:
         """Loss and metrics in evaluation mode."""
 
-    def predict(self, inputs: Data, batch_size: int) -> Tensor:
-        """Outputs in the targets' own units."""
+    def predict(self, inputs: Sequence[Data], batch_size: int) -> list[Tensor]:
+        """Outputs, as leaves, in the targets' own units."""
 
 
 ENGINES: dict[str, type[Engine]] = {"eager": Eager, "blocks": Blocks, "dense": DenseProgram, "graph": Graph}

@@ -75,7 +75,8 @@ class Own(Eager):
     def evaluate(self, batches: Batches) -> Sums:
         if not {"test_step", "train_step"} & set(self.job.own):
             return super().evaluate(batches)
-        job, model, sums, logs = self.job, self._model, Sums(), {}
+        job, model, sums = self.job, self._model, Sums()
+        logs: dict[str, Any] = {}
         model.eval()
         model.reset_metrics()
         with arithmetic(job.precision, job.device):
@@ -106,7 +107,7 @@ def _logs(found: Any, step: str) -> dict[str, Any]:
         raise HandsonError(
             f"{step} returns a dictionary of what is reported, such as {{'loss': loss}}; got {type(found).__name__}."
         )
-    logs = {}
+    logs: dict[str, Any] = {}
     for name, value in found.items():
         if isinstance(value, dict):
             logs |= _logs(value, step)

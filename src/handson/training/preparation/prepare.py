@@ -35,7 +35,7 @@ PROBE_ROWS = 8
 
 @dataclass
 class Rows:
-    """Inputs, targets and weights of some rows, as leaves, checked and ready for a net; `notes` say what was noticed."""
+    """Inputs, targets and weights of some rows, as leaves, checked and ready for a net; `notes`: what was noticed."""
 
     inputs: list[Data]
     targets: list[Data]
