@@ -217,7 +217,7 @@ class Structure(Layer):
             else:
                 before, after = self._shapes_at(part)
             is_layer = isinstance(part, nn.Module)
-            name = names.get(id(part)) or getattr(part, "__name__", "function")
+            name = str(names.get(id(part)) or getattr(part, "__name__", "function"))
             kind = type(getattr(part, "module", part)).__name__ if is_layer else "operation"
             links = "" if chain is not None else ", ".join(self._links(part))
             trains = bool(getattr(part, "trainable", True))
