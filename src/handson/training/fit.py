@@ -208,14 +208,14 @@ def _augmentation(augment: Any, model: Net, reading: Reading) -> Any:
     rows = reading.rows
     if reading.opened is not None:
         raise HandsonError(
-            "an Augment looks at all rows before it changes any, and these data come in batches. Give augment a function "
-            "of (inputs, targets), or augment what the batches hold."
+            "an Augment looks at all rows before it changes any, and these data come in batches. Give augment a "
+            "function of (inputs, targets), or augment what the batches hold."
         )
     if len(rows.inputs) > 1 or len(rows.targets) > 1:
         raise HandsonError(
-            "an Augment changes the images and the keypoints of a net with one input and one output; this net has more. "
-            "Give augment a function of (inputs, targets), which changes the first of each, or put layers that augment "
-            "into the net."
+            "an Augment changes the images and the keypoints of a net with one input and one output; this net has "
+            "more. Give augment a function of (inputs, targets), which changes the first of each, or put layers that "
+            "augment into the net."
         )
     columns = 0 if model.loss is None or model.loss.targets == "labels" else rows.targets[0].shape[-1]
     bound = augment.bind(rows.inputs[0], columns, model.target_names, rows.targets[0] if columns else None)
