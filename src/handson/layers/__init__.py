@@ -3,7 +3,7 @@
 from handson.layers.activation_layers import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
 from handson.layers.base import Layer
 from handson.layers.bidirectional import Bidirectional
-from handson.layers.cells import GRUCell, LSTMCell, SimpleRNNCell, StackedRNNCells
+from handson.layers.cells import GRUCell, LSTMCell, SimpleRNNCell
 from handson.layers.convolution import Conv2D
 from handson.layers.convolutional_recurrent import ConvLSTM1D, ConvLSTM2D, ConvLSTM3D
 from handson.layers.core import ActivityRegularization, Dense, Identity, Input, InputLayer, Rescaling
@@ -19,6 +19,7 @@ from handson.layers.pooling import AveragePooling2D, GlobalAveragePooling2D, Glo
 from handson.layers.recurrent import GRU, LSTM, SimpleRNN
 from handson.layers.rnn import RNN
 from handson.layers.shaping import Flatten, Permute, RepeatVector, Reshape
+from handson.layers.stacked_cells import StackedRNNCells
 from handson.layers.wrappers import TimeDistributed, Wrapper
 
 __all__ = [

@@ -197,7 +197,9 @@ class Eager:
         with arithmetic(job.precision, job.device):
             for batch in zip(*(pieces(leaf, batch_size) for leaf in inputs), strict=True):
                 outputs = self.outputs([arriving(leaf.to(job.device)) for _, leaf in batch])
-                scalings = job.objective.scalings if len(job.objective.scalings) == len(outputs) else [None] * len(outputs)
+                scalings = (
+                    job.objective.scalings if len(job.objective.scalings) == len(outputs) else [None] * len(outputs)
+                )
                 found.append(
                     [
                         (output if scaling is None else scaling.undo(output)).cpu()
