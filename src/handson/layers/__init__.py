@@ -8,6 +8,15 @@ from handson.layers.foreign import TorchModuleWrapper
 from handson.layers.keypoints import SpatialSoftArgmax2D
 from handson.layers.normalization import BatchNormalization, LayerNormalization
 from handson.layers.pooling import AveragePooling2D, GlobalAveragePooling2D, GlobalMaxPooling2D, MaxPooling2D
+from handson.layers.preprocessing import (
+    CategoryEncoding,
+    Discretization,
+    HashedCrossing,
+    Hashing,
+    IntegerLookup,
+    StringLookup,
+    TextVectorization,
+)
 from handson.layers.recurrent import GRU, LSTM
 
 __all__ = [
@@ -16,14 +25,19 @@ __all__ = [
     "Activation",
     "AveragePooling2D",
     "BatchNormalization",
+    "CategoryEncoding",
     "Conv2D",
     "Dense",
+    "Discretization",
     "Dropout",
     "Flatten",
     "GlobalAveragePooling2D",
     "GlobalMaxPooling2D",
+    "HashedCrossing",
+    "Hashing",
     "Input",
     "InputLayer",
+    "IntegerLookup",
     "Layer",
     "LayerNormalization",
     "MaxPooling2D",
@@ -31,5 +45,7 @@ __all__ = [
     "Reshape",
     "SpatialDropout2D",
     "SpatialSoftArgmax2D",
+    "StringLookup",
+    "TextVectorization",
     "TorchModuleWrapper",
 ]
