@@ -245,7 +245,7 @@ def test_a_layer_that_is_unfrozen_trains_again(case):
 @every_case
 def test_the_same_key_draws_the_same_weights(case):
     layer, again = case.built(key=1), case.built(key=2)
-    again.redraw(1)
+    again.draw_again(1)
     for one, two in zip(layer.get_weights(), again.get_weights(), strict=True):
         assert np.array_equal(one, two)
 

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from handson.core.errors import HandsonError, NotBuiltError, shortened
 from handson.files import tensor_file
-from handson.files.description import SCHEMA, Description, describe, parse, rebuild
+from handson.files.description import SCHEMA, SCHEMAS, Description, describe, parse, rebuild
 from handson.layers.base import SETTINGS
 from handson.state.state import TrainingState, named_weights
 
@@ -81,7 +81,8 @@ def _check_settings(model: Any, twin: Any) -> None:
     """Raise if a layer was given a setting after it was made that does not come from its arguments."""
     twins = dict(twin.named_modules())
     for path, layer in model.named_modules():
-        for name in getattr(layer, "_arguments", {}).keys() - {"name", "trainable"}:
+        taken = {"name", "trainable", *(("seed",) if hasattr(layer, "seed_given") else ())}
+        for name in getattr(layer, "_arguments", {}).keys() - taken:
             now, then = vars(layer).get(name), vars(twins.get(path, layer)).get(name)
             if isinstance(now, SETTINGS) and isinstance(then, SETTINGS) and now != then:
                 raise HandsonError(f"{path}.{name} is {_said(now)}, and would come back as {_said(then)}.")
@@ -127,9 +128,10 @@ def read(path: Path) -> Any:
 def _rebuild(metadata: dict[str, str], shapes: Shapes, path: Path) -> tuple[Any, Description]:
     if metadata.get("format") != FORMAT:
         raise HandsonError(f"{path} is not a model file of handson: it holds tensors and no description of a net.")
-    if metadata.get("schema") != str(SCHEMA):
+    if metadata.get("schema") not in map(str, SCHEMAS):
         raise HandsonError(
-            f"{path} has schema {metadata.get('schema')!r}; this version of handson reads {SCHEMA}. Update handson."
+            f"{path} has schema {metadata.get('schema')!r}; this version of handson reads {SCHEMAS[0]} to {SCHEMA}. "
+            f"Update handson."
         )
     try:
         description = parse(metadata.get("model", ""))
@@ -163,15 +165,19 @@ def _check_slots(model: Any, description: Description, shapes: Shapes) -> None:
 
     Weights that were frozen, or are new, have none: their slots start with the next step that changes them.
     """
-    weights, optimizer = dict(model.named_parameters()), model.optimizer if description.compiled else None
-    slots = [] if optimizer is None else [*optimizer.slot_values(), *(["average"] if optimizer.use_ema else [])]
-    known = {f"optimizer/{slot}/{name}": tuple(value.shape) for slot in slots for name, value in weights.items()}
-    for name in sorted(name for name in shapes if name.startswith("optimizer/")):
-        if name not in known:
-            raise HandsonError(f"nothing needs the tensor {shortened(name)}.")
-        _check_shape(name, shapes[name], known[name])
-    for weight in weights:
-        missing = sorted({f"optimizer/{slot}/{weight}" for slot in slots} - shapes.keys())
+    optimizer = model.optimizer if description.compiled else None
+    slots = [] if optimizer is None else optimizer.slot_names()
+    known = {
+        name: {f"optimizer/{slot}/{name}": optimizer.held_shape(slot, name, weight) for slot in slots}  # type: ignore[union-attr]
+        for name, weight in model.named_parameters()
+    }
+    needed = {path: shape for of_weight in known.values() for path, shape in of_weight.items()}
+    for path in sorted(path for path in shapes if path.startswith("optimizer/")):
+        if path not in needed:
+            raise HandsonError(f"nothing needs the tensor {shortened(path)}.")
+        _check_shape(path, shapes[path], needed[path])
+    for of_weight in known.values():
+        missing = sorted(of_weight.keys() - shapes.keys())
         if 0 < len(missing) < len(slots):
             raise HandsonError(f"tensors missing: {_names(missing)}.")
 

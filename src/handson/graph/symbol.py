@@ -7,6 +7,7 @@ So a net is written as an expression, and `Graph` collects the nodes behind its 
 from __future__ import annotations
 
 import itertools
+import math
 import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -20,6 +21,9 @@ from handson.core.errors import HandsonError
 Shape = tuple[int | None, ...]
 # Sizes that stand in for unknown dimensions, twice, to see which dimensions of a result follow from them.
 TRIED_SIZES = (83, 89)
+
+# Larger tensors than these are not made to see what shapes a layer gives.
+MOST_TRIED = 1 << 28
 
 _numbers = itertools.count()
 _nodes_of: weakref.WeakKeyDictionary[Any, list[weakref.ref[Node]]] = weakref.WeakKeyDictionary()
@@ -188,6 +192,8 @@ def nodes_of(function: Any) -> list[Node]:
 def stand_in(shape: Sequence[int | None], dtype: torch.dtype, size: int, device: str = "meta") -> Tensor:
     """A tensor for a shape, unknown dimensions taken as `size`."""
     sizes = [size if side is None else side for side in shape]
+    if device != "meta" and math.prod(sizes) > MOST_TRIED:
+        raise HandsonError(f"a batch of shape {tuple(shape)} is too large to try: it has {math.prod(sizes):,} values.")
     return torch.zeros(sizes, dtype=dtype, device=device)
 
 

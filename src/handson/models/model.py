@@ -14,11 +14,12 @@ from handson.data.rows.scaling import Scaling
 from handson.graph import Graph, Node
 from handson.layers import ownership
 from handson.layers.blank import is_filling
-from handson.layers.calling import shapes_of
+from handson.layers.calling import Called, shapes_of
 from handson.layers.drawn import Drawn
 from handson.layers.shapes import Shapes, batched, compatible, map_shapes
 from handson.models import naming
 from handson.models.device import default_device
+from handson.models.structure import flattened
 from handson.models.verbs import Verbs
 from handson.randomness.keys import check_seed, derive, fresh_seed
 from handson.state.history import History
@@ -106,6 +107,12 @@ class Model(Verbs):
         if not self._trainable:
             self.trainable = False
         self._tell_paths()
+
+    def chain(self) -> list[nn.Module] | None:
+        """The layers, those of stacks in the net too, if the net is a plain stack of them; engines read it."""
+        own = type(self).call is not Model.call or type(self).forward is not Called.forward
+        found = None if self.graph is None or own else self.graph.chain()
+        return found and flattened(found)
 
     @property
     def is_stack(self) -> bool:

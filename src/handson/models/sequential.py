@@ -14,11 +14,12 @@ from handson.graph import Graph, Symbol
 from handson.graph.symbol import forget
 from handson.layers import ownership
 from handson.layers.base import Layer, check_name
-from handson.layers.calling import shapes_of
+from handson.layers.calling import Called, shapes_of
 from handson.layers.core import InputLayer
 from handson.layers.foreign import TorchModuleWrapper
 from handson.layers.shapes import Shapes, batched
 from handson.models.model import Model, wants_integers
+from handson.models.structure import flattened
 from handson.models.naming import free_name
 from handson.randomness.keys import fresh_seed
 
@@ -112,8 +113,10 @@ class Sequential(Model):
         return self.__dict__ | {"_symbols": [], "_graph": None}
 
     def chain(self) -> list[nn.Module] | None:
-        """The layers, if the net is a plain stack of them; engines read it."""
-        return self.layers
+        """The layers, those of stacks in the net too, if the net is a plain stack of them; engines read it."""
+        if type(self).call is not Sequential.call or type(self).forward is not Called.forward:
+            return None
+        return flattened(self.layers)
 
     def add(self, layer: Any, rebuild: bool = True) -> None:
         """Put a layer on top.
@@ -137,8 +140,9 @@ class Sequential(Model):
         self._modules[name] = layer
         if not layer.named:
             layer.name, layer.named = name, True
-        if self.built_shape is None and len(self._modules) == 1 and layer.given_input_shape is not None:
-            self.build(layer.given_input_shape)
+        shape = layer.built_shape if isinstance(layer, Model) else layer.given_input_shape
+        if self.built_shape is None and len(self._modules) == 1 and shape is not None:
+            self.build(shape)
 
     def _as_layer(self, layer: Any) -> Any:
         """What may be put on top, as a layer."""

@@ -32,8 +32,8 @@ class Structure(Layer):
         return self._graph
 
     def chain(self) -> list[nn.Module] | None:
-        """The layers, if the net is a plain stack of them; engines read it."""
-        return None if self.graph is None else self.graph.chain()
+        """The layers, those of stacks in the net too, if the net is a plain stack of them; engines read it."""
+        return None
 
     @property
     def layers(self) -> list[Any]:
@@ -204,7 +204,7 @@ class Structure(Layer):
         if self.graph is None:
             yield from self._module_rows(depth)
             return
-        chain, after = self.chain(), shape
+        chain, after = self.graph.chain(), shape
         for name, part in self._modules.items():
             if isinstance(part, InputLayer) and chain is not None:
                 continue
@@ -242,6 +242,17 @@ class Structure(Layer):
             if not list(leaf.children()) and (leaf is not owner or "module" in self._modules):
                 trains = any(weight.requires_grad for weight in leaf.parameters())
                 yield Row("  " * depth + (name or self.name), type(leaf).__name__, "", _parameters(leaf)), depth, trains
+
+
+def flattened(layers: list[Any]) -> list[Any] | None:
+    """Layers with stacks of layers among them replaced by theirs; None where a net among them is no stack."""
+    found: list[Any] = []
+    for layer in layers:
+        inner = layer.chain() if isinstance(layer, Structure) else [layer]
+        if inner is None:
+            return None
+        found += inner
+    return found
 
 
 def _parameters(module: nn.Module) -> int:

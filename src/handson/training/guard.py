@@ -134,7 +134,7 @@ def check_counted(sums: Sums, epoch: int, what: str) -> None:
         When every target was missing.
     """
     sums.read()
-    if sums.counts.get("loss") == 0:
+    if any(count == 0 for name, count in sums.counts.items() if name == "loss" or name.endswith("_loss")):
         raise TrainingError(
             f"epoch {epoch + 1} had not a single {what} target: all are missing (NaN or masked) or left the image in "
             f"augmentation. Look at the targets of these rows, and at the ranges and units of the augmentation."

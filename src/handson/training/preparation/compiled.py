@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from handson import losses
 from handson import metrics as metrics_of
-from handson.core import tree
+from handson.core import registry, tree
 from handson.core.errors import HandsonError, listing, nearest
 from handson.losses import Loss
 from handson.metrics import Metric
@@ -67,10 +69,10 @@ class Compiled:
         # A user's list that changes afterwards changes nothing.
         for name in ("metrics", "weighted_metrics", "loss_weights"):
             set_once(self, name, tree.map_leaves(lambda leaf: leaf, getattr(self, name)))
+        _check_weights(self.loss_weights)
         if isinstance(self.loss, Loss):
-            for entry in tree.leaves([self.metrics, self.weighted_metrics]):
-                if entry is not None:
-                    metrics_of.get(entry, self.loss)  # unknown names are an error now, not in fit
+            for entry in (*_entries(self.metrics), *_entries(self.weighted_metrics)):
+                metrics_of.get(entry, self.loss)  # unknown names are an error now, not in fit
 
     def scalings(self) -> tuple[Any, Any]:
         """How inputs and targets are scaled."""
@@ -85,10 +87,11 @@ class Compiled:
         terms = []
         for number, (name, width) in enumerate(zip(names, widths, strict=True)):
             loss = given[number]
-            own, with_weights = (_metrics(each[number], loss, width) for each in (measured, weighted))
+            plain, with_weights = _listed(measured[number]), _listed(weighted[number])
+            found = tuple(metrics_of.several([*plain, *with_weights], loss, width))
             path = name if len(names) > 1 else ""
-            weight = 1.0 if weights[number] is None else _weight(weights[number])
-            terms.append(Term(path, loss, weight, own, with_weights))
+            weight = 1.0 if weights[number] is None else float(weights[number])
+            terms.append(Term(path, loss, weight, found[: len(plain)], found[len(plain) :]))
         _check_names(terms)
         return terms
 
@@ -97,18 +100,22 @@ def _each(function: Any, given: Any) -> Any:
     """A function applied to every entry; a configuration is one entry, and None stays None."""
     if given is None:
         return None
-    if isinstance(given, dict) and not _is_configuration(given):
+    if isinstance(given, dict) and not registry.is_configuration(given):
         return {name: _each(function, entry) for name, entry in given.items()}
     if isinstance(given, (list, tuple)):
         return [_each(function, entry) for entry in given]
     return function(given)
 
 
-def _is_configuration(given: dict[str, Any]) -> bool:
-    """Whether a dictionary describes one loss, and not one for each output."""
-    if set(given) <= {"class", "config"} and isinstance(given.get("class"), str):
-        return True
-    return len(given) == 1 and all(isinstance(entry, dict) for entry in given.values())
+def _entries(given: Any) -> Iterator[Any]:
+    """The single entries of what may be a list of lists, or a dictionary by outputs."""
+    if isinstance(given, dict) and not registry.is_configuration(given):
+        given = list(given.values())
+    if isinstance(given, (list, tuple)):
+        for branch in given:
+            yield from _entries(branch)
+    elif given is not None:
+        yield given
 
 
 def _for_outputs(what: str, given: Any, names: Sequence[str], lists: bool = False) -> list[Any]:
@@ -125,7 +132,7 @@ def _for_outputs(what: str, given: Any, names: Sequence[str], lists: bool = Fals
     lists : bool
         Whether each output has a list.
     """
-    if isinstance(given, dict) and not (what == "loss" and _is_configuration(given)):
+    if isinstance(given, dict) and not (what == "loss" and registry.is_configuration(given)):
         for name in given:
             if name not in names and len(names) > 1:
                 raise HandsonError(
@@ -150,16 +157,17 @@ def _for_outputs(what: str, given: Any, names: Sequence[str], lists: bool = Fals
     return list(given)
 
 
-def _weight(value: Any) -> float:
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        raise HandsonError(f"compile(loss_weights=...) holds numbers; got {value!r}.") from None
+def _check_weights(given: Any) -> None:
+    for value in _entries(given):
+        if isinstance(value, str) or not np.isscalar(value):
+            raise HandsonError(
+                f"compile(loss_weights=...), its third argument, holds numbers, as in Keras; got {value!r}. Metrics are "
+                f"named: compile(optimizer, loss, metrics=[...])."
+            )
 
 
-def _metrics(given: Any, loss: Loss | None, width: int | None) -> tuple[Metric, ...]:
-    entries = [] if given is None else list(given) if isinstance(given, (list, tuple)) else [given]
-    return tuple(metrics_of.get(entry, loss, width) for entry in entries)
+def _listed(given: Any) -> list[Any]:
+    return [] if given is None else list(given) if isinstance(given, (list, tuple)) else [given]
 
 
 def _check_names(terms: Sequence[Term]) -> None:

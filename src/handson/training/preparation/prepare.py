@@ -166,6 +166,7 @@ def _are_classes(targets: Data) -> bool:
 def make_job(model: Model, rows: Rows, batch_size: int, shuffle: bool, seed: int, augment: Any) -> Job:
     """The job of a compiled net; scalings that need data are measured on these rows the first time."""
     scale(model, rows)
+    model.optimizer.keep_slots_of(dict(model.named_parameters()))
     return Job(
         module=model,
         terms=model.terms,

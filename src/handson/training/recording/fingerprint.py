@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from handson.core import registry
@@ -47,11 +47,17 @@ def of_rows(rows: Rows | None) -> dict[str, Any] | None:
     if rows is None:
         return None
     return {
-        "rows": len(rows.inputs),
-        "inputs": of_tensor(rows.inputs),
-        "targets": of_tensor(rows.targets),
-        "weights": None if rows.weights is None else of_tensor(rows.weights),
+        "rows": len(rows),
+        "inputs": _of_leaves(rows.inputs),
+        "targets": _of_leaves(rows.targets),
+        "weights": _of_leaves(rows.weights),
     }
+
+
+def _of_leaves(leaves: Sequence[Any]) -> Any:
+    """The fingerprint of one leaf, or those of several."""
+    found = [None if leaf is None else of_tensor(leaf) for leaf in leaves]
+    return found[0] if len(found) == 1 else found
 
 
 def of_run(
@@ -84,11 +90,13 @@ def describe_compile(model: Model) -> dict[str, Any]:
     """What `compile` was given, as JSON; without a precision at its default, which older records do not name."""
     described = {
         "optimizer": _describe_optimizer(model.optimizer),
-        "loss": _describe_function("loss", model.loss),
+        "loss": _described("loss", [term.loss for term in model.terms]),
         "metrics": [_describe_function("metric", metric) for metric in model.metrics],
         "scale_inputs": _describe_scaling(model.scale_inputs),
         "scale_targets": _describe_scaling(model.scale_targets),
     }
+    weights = [term.weight for term in model.terms]
+    described |= {"loss_weights": weights} if any(weight != 1.0 for weight in weights) else {}
     return described | ({} if model.precision == "float32" else {"precision": model.precision})
 
 
@@ -103,6 +111,11 @@ def _describe_optimizer(optimizer: Optimizer) -> Any:
 
 def _describe_function(kind: str, noun: Any) -> Any:
     return describe_noun(kind, getattr(noun, "function", None) or noun)
+
+
+def _described(kind: str, nouns: list[Any]) -> Any:
+    found = [_describe_function(kind, noun) for noun in nouns]
+    return found[0] if len(found) == 1 else found
 
 
 def _describe_scaling(method: Any) -> Any:
