@@ -40,7 +40,7 @@ def given(layer: str, values: Any) -> Array:
             found = np.array(values, dtype=object if textual else None)
         except ValueError:
             found = None
-        if found is None or isinstance(_first(found.flat[0] if found.size else ""), (list, tuple)):
+        if found is None or (found.size and isinstance(found.flat[0], (list, tuple))):
             raise HandsonError(
                 f"{layer}: the rows of a list have the same length; got rows of several. Make them equal with "
                 f"handson.utils.pad_sequences, or join the words of a row to one text for TextVectorization."
@@ -57,7 +57,8 @@ def is_textual(values: Array) -> bool:
 def texts(layer: str, values: Array, encoding: str = "utf-8") -> list[str]:
     """All values of an array, in its order, as Python's texts."""
     if not is_textual(values):
-        raise HandsonError(f"{layer} takes texts; got {getattr(values, 'dtype', type(values).__name__)}.")
+        came = str(getattr(values, "dtype", type(values).__name__)).removeprefix("torch.")
+        raise HandsonError(f"{layer} takes texts; got {came}.")
     flat = values.ravel().tolist()
     for place, value in enumerate(flat):
         if type(value) is not str:

@@ -203,14 +203,21 @@ class AugMix(_Policy):
         return drawn
 
     def change(self, images: Tensor, drawn: Drawn) -> Tensor:
-        mixed = torch.zeros_like(images)
+        return self.clipped(self._mixed(images, drawn, "change"))
+
+    def change_masks(self, masks: Tensor, drawn: Drawn) -> Tensor:
+        return self._mixed(masks.float(), drawn, "change_masks")
+
+    def _mixed(self, values: Tensor, drawn: Drawn, method: str) -> Tensor:
+        """Values mixed with what each chain makes of them."""
+        mixed = torch.zeros_like(values)
         for chain in range(self.num_chains):
-            changed = images
+            changed = values
             for step in range(self.chain_depth):
-                changed = self._apply_picked(changed, drawn[f"{chain}.{step}"], "change")
+                changed = self._apply_picked(changed, drawn[f"{chain}.{step}"], method)
             mixed = mixed + changed * each(drawn["weights"][:, chain])
         weight = each(drawn["weight"])
-        return self.clipped(weight * images + (1 - weight) * mixed)
+        return weight * values + (1 - weight) * mixed
 
 
 @register

@@ -41,7 +41,7 @@ def resample(
             values = pixels[place.flatten()].view(*place.shape, channels)
             if fill_mode == "constant":
                 known = (row >= 0) & (row < height) & (column >= 0) & (column < width)
-                values = torch.where(known[..., None], values, fill)
+                values = torch.where(known[..., None], values, values.new_tensor(fill))
             weight = share * part
             total = total + (values if isinstance(weight, int) else weight[..., None] * values)
     return total
