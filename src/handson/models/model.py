@@ -140,7 +140,7 @@ class Model(Verbs):
         if self.built_shape is None or self._outputs is None:
             self._build_net(shapes)
         else:
-            self._check_shapes(shapes)
+            self.check_shapes(shapes)
         self.place()
         self._tell_paths()
 
@@ -149,7 +149,8 @@ class Model(Verbs):
         if not is_filling():
             self.to(default_device())
 
-    def _check_shapes(self, shapes: Shapes) -> None:
+    def check_shapes(self, shapes: Shapes) -> None:
+        """Raise unless the net takes inputs of these shapes."""
         if compatible(self.built_shape, shapes):
             return
         hint = ""
@@ -190,7 +191,7 @@ class Model(Verbs):
 
     def ensure_built(self, input_shape: Shapes, key: int | None = None) -> None:
         if self.built_shape is not None:
-            self._check_shapes(batched(input_shape))
+            self.check_shapes(batched(input_shape))
             return
         if self.seed_given:
             ownership.claim(self, self.named_children())

@@ -12,7 +12,7 @@ import numpy as np
 
 from handson.core import registry
 from handson.core.errors import HandsonError, listing
-from handson.schedules.base import LearningRateSchedule, Position, Schedule
+from handson.schedules.base import UNKNOWN, LearningRateSchedule, Position, Schedule
 from handson.schedules.decays import (
     CosineDecay,
     CosineDecayRestarts,
