@@ -285,7 +285,7 @@ class Model(Verbs):
         self.eval()
         scalings = self.input_scalings or [None] * len(leaves)
         batch = [
-            leaf.to(self.device) if scaling is None else scaling.to(self.device).apply(leaf.to(self.device))
+            _single(leaf).to(self.device) if scaling is None else scaling.to(self.device).apply(leaf.to(self.device))
             for leaf, scaling in zip(leaves, scalings, strict=True)
         ]
         outputs = tree.leaves(self(self.arranged(batch)))
@@ -371,6 +371,11 @@ def _checked_module(module: Any) -> nn.Module:
             f"Sequential([...])."
         )
     return module
+
+
+def _single(leaf: Tensor) -> Tensor:
+    """Values that stay float64 for a scaling that is not measured yet, as the net takes them."""
+    return leaf.float() if leaf.dtype == torch.float64 else leaf
 
 
 def wants_integers(part: Any) -> bool:
