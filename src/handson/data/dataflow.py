@@ -53,7 +53,8 @@ class Dataflow:
     @staticmethod
     def from_tensor_slices(data: Any) -> Dataflow:
         """The rows of an array, or of several at once."""
-        arrays = [value if isinstance(value, Tensor) else np.asarray(value) for value in tree.leaves(data)]
+        data = arranged(data)
+        arrays = tree.leaves(data)
         lengths = {len(array) for array in arrays}
         if len(lengths) != 1:
             raise HandsonError(f"from_tensor_slices takes arrays of one length; got {sorted(lengths)}.")
@@ -237,6 +238,23 @@ def _only(given: dict[str, Any], method: str) -> None:
         raise TypeError(f"{method} has no argument {sorted(unknown)[0]!r}.")
 
 
+def arranged(data: Any) -> Any:
+    """Data with arrays for lists: as in tf.data, only tuples and dictionaries hold several.
+
+    Examples
+    --------
+    >>> arranged(([1, 2], "a"))
+    (array([1, 2]), 'a')
+    """
+    if isinstance(data, dict):
+        return {name: arranged(value) for name, value in data.items()}
+    if isinstance(data, tuple):
+        return tuple(map(arranged, data))
+    if isinstance(data, list):
+        return np.array(data, dtype=object if data and isinstance(data[0], (str, bytes)) else None)
+    return data if isinstance(data, (Tensor, np.ndarray, str, bytes)) or np.isscalar(data) else np.asarray(data)
+
+
 def stacked(elements: list[Any]) -> Any:
     """Elements of one form as a batch.
 
@@ -245,6 +263,7 @@ def stacked(elements: list[Any]) -> Any:
     >>> stacked([(1, "a"), (2, "b")])
     (array([1, 2]), array(['a', 'b'], dtype=object))
     """
+    elements = [arranged(element) for element in elements]
     form = tree.spec(elements[0])
     columns = zip(*(tree.leaves(element) for element in elements), strict=True)
     return tree.rebuild(form, [_column(list(column)) for column in columns])

@@ -47,6 +47,7 @@ _TOPICS = {
 }  # fmt: skip
 _HOMES = {name: f"handson.utils.{topic}:{name}" for topic, names in _TOPICS.items() for name in names} | {
     "CustomObjectScope": "handson.utils.objects:custom_object_scope",
+    "AUTOTUNE": "handson.data.dataflow:AUTOTUNE",
     "Dataflow": "handson.data.dataflow:Dataflow",
 }
 

@@ -39,8 +39,8 @@ def to_categorical(x: Any, num_classes: int | None = None) -> Any:
     """
     tensor = isinstance(x, Tensor)
     given = x.detach().cpu().numpy() if tensor else np.asarray(x)
-    classes = given.astype(np.int64)
-    if given.dtype.kind not in "biuf" or not np.array_equal(classes, given):
+    classes = given.astype(np.int64) if given.dtype.kind in "biuf" else np.zeros(0, np.int64)
+    if not np.array_equal(classes, given):
         raise HandsonError(f"to_categorical takes classes as whole numbers; got {given.ravel()[:3].tolist()}.")
     if classes.ndim > 1 and classes.shape[-1] == 1:
         classes = classes[..., 0]

@@ -70,9 +70,10 @@ def deserialize_keras_object(config: Any, custom_objects: dict[str, Any] | None 
     """
     name = config if isinstance(config, str) else config.get("class", config.get("class_name"))
     arguments = {} if isinstance(config, str) else config.get("config") or {}
-    found: Any = (custom_objects or {}).get(name)
-    if found is not None:
-        return found.from_config(arguments) if inspect.isclass(found) else found
+    own = (custom_objects or {}).get(name)
+    if own is not None:
+        build: Any = getattr(own, "from_config", lambda arguments: own)
+        return build(arguments)
     for kind in registry.HOMES:
         if name in registry.names(kind):
             return registry.resolve(kind, name if isinstance(config, str) else {"class": name, "config": arguments})

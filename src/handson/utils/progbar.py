@@ -109,7 +109,7 @@ class Progbar:
 
 
 def _plain(value: Any) -> Any:
-    return value.detach().cpu() if hasattr(value, "detach") else value
+    return value.detach().cpu().numpy() if hasattr(value, "detach") else value
 
 
 def _per_unit(seconds: float, unit: str) -> str:
