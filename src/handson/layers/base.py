@@ -281,6 +281,9 @@ class Layer(Called, metaclass=Described):
 
     def draw_again(self, key: int) -> bool:
         """Draw from another key the weights that are still as they were drawn; whether there were any."""
+        if is_filling():
+            self.drawn.key = key
+            return False
         fresh = self.fresh_weights()
         self.drawn.key = key
         with torch.no_grad():
