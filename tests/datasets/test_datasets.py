@@ -97,6 +97,7 @@ def test_photographs(cache, monkeypatch, mode):
 OPTIONS = [
     {},
     {"num_words": 8},
+    {"skip_top": 5},
     {"num_words": 9, "skip_top": 4, "oov_char": None},
     {"maxlen": 6, "start_char": None, "seed": 3},
     {"index_from": 0, "start_char": 7},

@@ -50,6 +50,14 @@ def test_a_shuffle_is_an_order_of_each_epoch_and_repeats_with_its_seed(count, si
     assert all(value - place < size for place, value in enumerate(first))
 
 
+def test_a_shuffle_may_keep_its_order_in_all_epochs():
+    flow = Dataflow.from_tensor_slices(np.arange(20))
+    for anew in (True, False):
+        shuffled = flow.shuffle(20, seed=3, reshuffle_each_iteration=anew)
+        orders = [[int(one) for one in shuffled] for _ in range(2)]
+        assert (orders[0] != orders[1]) == anew
+
+
 def test_elements_may_be_dictionaries_tensors_and_texts():
     flow = Dataflow.from_tensor_slices({"x": torch.arange(4), "name": np.array(["a", "b", "c", "d"])})
     batch = next(iter(flow.map(lambda one: {**one, "x": one["x"] * 2}).batch(4)))
