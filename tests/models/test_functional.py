@@ -73,7 +73,9 @@ SEEDS = range(24)
 @pytest.mark.parametrize("seed", SEEDS)
 def test_outputs_losses_and_ten_steps_are_those_of_keras(seed):
     ours, theirs, x, y = pair(seed)
-    assert [layer.name for layer in ours.layers] == [layer.name for layer in theirs.layers if layer.name in weightful(ours)]
+    assert [layer.name for layer in ours.layers] == [
+        layer.name for layer in theirs.layers if layer.name in weightful(ours)
+    ]
     for a, b in zip(leaves(ours.predict(x)), leaves(theirs.predict(x, verbose=0)), strict=True):
         np.testing.assert_allclose(a, b, atol=2e-5)
     many = len(leaves(y)) > 1
@@ -127,7 +129,16 @@ def test_a_run_that_was_stopped_goes_on_bit_for_bit(seed, tmp_path):
         net.seed, net.seed_given = 4, True
         x, y = (pair(seed)[n] for n in (2, 3))
         net.compile("adam", "mse")
-        net.fit(x, y, epochs=4, batch_size=7, verbose=0, run=run, callbacks=callback and [callback], resume="force" if run else "auto")
+        net.fit(
+            x,
+            y,
+            epochs=4,
+            batch_size=7,
+            verbose=0,
+            run=run,
+            callbacks=callback and [callback],
+            resume="force" if run else "auto",
+        )
         return net.get_weights()
 
     plain = trained()

@@ -16,6 +16,8 @@ from handson.data.rows.scaling import Scaling
 from handson.files import strict_json
 from handson.layers.blank import blank_weights
 from handson.layers.shapes import is_shape, map_shapes
+from handson.losses import FunctionLoss
+from handson.metrics import FunctionMetric
 from handson.state.state import TrainingState
 
 # Files of these schemas are read; the last one is written.
@@ -164,8 +166,9 @@ def _metric(entry: Any) -> Any:
 
 
 def _to_config(kind: str, noun: Any) -> Any:
-    function = getattr(noun, "function", None)
-    return registry.name_of(kind, function) if function else registry.to_config(kind, noun)
+    if isinstance(noun, (FunctionLoss, FunctionMetric)):
+        return registry.name_of(kind, noun.function)
+    return registry.to_config(kind, noun)
 
 
 def _configs(scalings: Any) -> list[dict[str, Any] | None] | None:

@@ -65,9 +65,7 @@ class Evaluation:
         logs: dict[str, float] = {}
         for number, part in enumerate(self._parts):
             self.callbacks.call("on_test_batch_begin", number, {})
-            sums = self.engine.evaluate(part)
-            for name, value in sums.totals.items():
-                total.add(name, value, sums.counts[name])
+            self.engine.evaluate(part, total)
             logs = self.engine.job.report(total)
             self.callbacks.call("on_test_batch_end", number, dict(logs))
         return logs

@@ -109,6 +109,16 @@ def test_categories_are_encoded_as_by_keras(keras, mode, shape):
     assert ours(x.tolist()).tolist() == ours(x).tolist()
 
 
+def test_outputs_have_the_type_that_was_asked_for():
+    assert layers.Hashing(3, dtype="int32")(["a"]).dtype == torch.int32
+    assert layers.Hashing(3, output_mode="one_hot", dtype="int64")(["a"]).dtype == torch.int64
+    wide = layers.Discretization([0.1], output_mode="one_hot", dtype="float64")
+    assert wide(np.array([0.1 - 1e-12])).tolist() == [[1.0, 0.0]]
+    assert wide(np.array([0.0])).dtype == torch.float64
+    again = layers.Hashing.from_config(layers.Hashing(3, dtype="int32").get_config())
+    assert again(["a"]).dtype == torch.int32
+
+
 WORDS = ["red", "blue", "red", "green", "blue", "red"]
 
 

@@ -8,16 +8,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from handson.core import tree
 from handson.core.errors import HandsonError, listing, nearest
-from handson.graph import Node, Spec
 from handson.graph.conversion import torch_type
 from handson.layers.base import Layer
 from handson.layers.preprocessing.given import given
 from handson.layers.shapes import Shape, Shapes
 
+# What layers of categories give.
+MODES = ("int", "one_hot", "multi_hot", "count")
 # Older spellings that Keras still takes.
 OLDER = {"binary": "multi_hot", "tf-idf": "tf_idf"}
+# Types of indices.
+CODES = ("int32", "int64", torch.int32, torch.int64)
 # The place of a value that stands for nothing, and of one that is not known.
 DROPPED, UNKNOWN = -1, -2
 
@@ -69,27 +71,19 @@ class Encoder(Layer):
     index_type = torch.int64
 
     def __init__(self, sparse: bool = False, dtype: Any = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
         if sparse:
             raise HandsonError(
                 f"{type(self).__name__}: no layer gives sparse tensors, as in Keras on PyTorch; leave out sparse=True."
             )
-        self.asked_type = None if dtype in (None, "string") else torch_type(dtype)
-
-    def check_mode(self, mode: str, known: Sequence[str]) -> str:
-        """The mode of the outputs, and whether the type that was asked for fits it."""
-        mode = chosen(type(self).__name__, "output_mode", mode, known)
-        asked = self.asked_type
-        if mode == "int" and asked is not None and asked not in (torch.int32, torch.int64):
-            self.asked_type = None if asked == torch.float32 else asked
-            if self.asked_type is not None:
-                raise HandsonError(f"{type(self).__name__}: indices are of dtype 'int64' or 'int32'; got {asked}.")
-        return mode
+        # Whole numbers are the type of the outputs alone; fractions are also what is computed in.
+        asked = torch_type(dtype) if isinstance(dtype, (str, torch.dtype)) and dtype in CODES else None
+        super().__init__(dtype=None if asked is not None or dtype == "string" else dtype, **kwargs)
+        self.asked_type = asked
 
     @property
-    def output_type(self) -> torch.dtype:
+    def code_type(self) -> torch.dtype:
         """The type of the outputs."""
-        return self.asked_type or (self.index_type if self.output_mode == "int" else torch.float32)
+        return self.asked_type or (self.index_type if self.output_mode == "int" else self.output_type)
 
     def depth(self) -> int | None:
         """The length of the vectors."""
@@ -99,16 +93,15 @@ class Encoder(Layer):
         """Indices as this layer gives them."""
         if self.output_mode != "int":
             indices = encode(indices, self.output_mode, self.depth() or 0, weights)
-        return indices.to(self.output_type)
+        return indices.to(self.code_type)
 
     def compute_output_shape(self, input_shape: Shapes) -> Shapes:
         if self.output_mode == "int":
             return tuple(input_shape)
         return encoded_shape(tuple(input_shape), self.output_mode, self.depth())
 
-    def _infer(self, node: Node) -> Any:
-        found = super()._infer(node)
-        return tree.map_leaves(lambda spec: Spec(spec.shape, self.output_type), found)
+    def _type_after(self, kind: torch.dtype) -> torch.dtype:
+        return self.code_type
 
     def _called(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         return super()._called((self._given(args[0]), *args[1:]) if args else args, kwargs)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from handson.core.errors import HandsonError, whole
 from handson.core.registry import register
-from handson.layers.preprocessing.encoding import Encoder
+from handson.layers.preprocessing.encoding import MODES, Encoder, chosen
 from handson.layers.preprocessing.given import given, is_textual, texts
 from handson.layers.preprocessing.hashes import crossed, fingerprint, siphash
 from handson.layers.preprocessing.index_lookup import salted
@@ -66,7 +66,9 @@ class Hashing(Encoder):
         super().__init__(sparse, **kwargs)
         self.num_bins = whole("num_bins", num_bins, 1)
         self.mask_value, self.salt = mask_value, salted(salt)
-        self.output_mode = self.check_mode(output_mode, ("int", "one_hot", "multi_hot", "count"))
+        self.output_mode = chosen(
+            type(self).__name__, "output_mode", output_mode, ("int", "one_hot", "multi_hot", "count")
+        )
 
     def depth(self) -> int:
         return self.num_bins
@@ -128,7 +130,7 @@ class HashedCrossing(Encoder):
     ) -> None:  # fmt: skip
         super().__init__(sparse, dtype, name=name, **kwargs)
         self.num_bins = whole("num_bins", num_bins, 1)
-        self.output_mode = self.check_mode(output_mode, ("int", "one_hot"))
+        self.output_mode = chosen(type(self).__name__, "output_mode", output_mode, ("int", "one_hot"))
 
     def depth(self) -> int:
         return self.num_bins

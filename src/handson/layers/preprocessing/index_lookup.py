@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 
 from handson.core.errors import HandsonError, listing, nearest, shortened, whole
-from handson.layers.preprocessing.encoding import DROPPED, Encoder, encode
+from handson.layers.preprocessing.encoding import DROPPED, MODES, Encoder, chosen, encode
 from handson.layers.preprocessing.given import batches, given
 from handson.layers.preprocessing.hashes import fingerprint, siphash
 from handson.layers.preprocessing.vocabulary import TokenCounts, check_tokens, read_vocabulary
 
-MODES = ("int", "one_hot", "multi_hot", "count", "tf_idf")
+WEIGHTED_MODES = (*MODES, "tf_idf")
 
 
 def salted(salt: Any) -> tuple[int, int] | None:
@@ -45,7 +45,7 @@ class IndexLookup(Encoder):
         self.max_tokens = None if max_tokens is None else whole("max_tokens", max_tokens, 2)
         self.num_oov_indices = whole("num_oov_indices", num_oov_indices, 0)
         self.mask_token, self.oov_token, self.invert = mask_token, oov_token, invert
-        self.output_mode = self.check_mode(output_mode, MODES)
+        self.output_mode = chosen(type(self).__name__, "output_mode", output_mode, WEIGHTED_MODES)
         self.pad_to_max_tokens, self.salt = pad_to_max_tokens, salted(salt)
         if pad_to_max_tokens and max_tokens is None:
             raise HandsonError(f"{kind}: pad_to_max_tokens=True needs max_tokens.")
@@ -201,7 +201,7 @@ class IndexLookup(Encoder):
         if self.output_mode != "tf_idf":
             return super().encoded(indices, weights)
         idf = torch.as_tensor(self.idf(), device=indices.device)
-        return (encode(indices, "count", self.depth() or 0) * idf).to(self.output_type)
+        return (encode(indices, "count", self.depth() or 0) * idf).to(self.code_type)
 
     def idf(self) -> np.ndarray:
         """The weight of each index, 0 where none stands."""

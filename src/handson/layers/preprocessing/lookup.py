@@ -222,7 +222,7 @@ class IntegerLookup(IndexLookup):
         if self.invert:
             return self._inverted_numbers(inputs)
         numbers = self._whole(inputs)
-        near = torch.searchsorted(self._keys, numbers).clamp(max=len(self._keys) - 1)
+        near = torch.searchsorted(self._keys, numbers.contiguous()).clamp(max=len(self._keys) - 1)
         known = self._keys[near] == numbers
         found = torch.where(known, self._places[near], self._unknown(numbers, known))
         if self.mask_token is not None:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from handson.core.errors import HandsonError, whole
 from handson.core.registry import register
-from handson.layers.preprocessing.encoding import Encoder, encode
+from handson.layers.preprocessing.encoding import MODES, Encoder, chosen, encode
 from handson.layers.preprocessing.given import batches
 from handson.layers.preprocessing.quantiles import Quantiles
 from handson.layers.shapes import Shape
@@ -75,7 +75,9 @@ class Discretization(Encoder):
         if not 0 < epsilon < 1:
             raise HandsonError(f"Discretization: epsilon lies between 0 and 1; got {epsilon!r}.")
         self.epsilon = epsilon
-        self.output_mode = self.check_mode(output_mode, ("int", "one_hot", "multi_hot", "count"))
+        self.output_mode = chosen(
+            type(self).__name__, "output_mode", output_mode, ("int", "one_hot", "multi_hot", "count")
+        )
         self._boundaries = None if bin_boundaries is None else _ascending(bin_boundaries)
         self._quantiles = Quantiles(epsilon)
 
@@ -180,7 +182,7 @@ class CategoryEncoding(Encoder):
                 "IntegerLookup finds it."
             )
         self.num_tokens = whole("num_tokens", num_tokens, 1)
-        self.output_mode = self.check_mode(output_mode, ("multi_hot", "one_hot", "count"))
+        self.output_mode = chosen(type(self).__name__, "output_mode", output_mode, ("multi_hot", "one_hot", "count"))
 
     def depth(self) -> int:
         return self.num_tokens
@@ -192,7 +194,7 @@ class CategoryEncoding(Encoder):
                 raise HandsonError(f"count_weights is for output_mode='count'; this one has {self.output_mode!r}.")
             count_weights = torch.as_tensor(np.asarray(count_weights), device=indices.device)
         self._check_range(indices)
-        return encode(indices, self.output_mode, self.num_tokens, count_weights).to(self.output_type)
+        return encode(indices, self.output_mode, self.num_tokens, count_weights).to(self.code_type)
 
     def _check_range(self, indices: Tensor) -> None:
         # On a GPU, where a look at values would wait for it, the kernel itself checks them.

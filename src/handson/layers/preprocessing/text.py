@@ -30,6 +30,7 @@ STANDARDS: dict[str, dict[int, Any]] = {
 }  # fmt: skip
 WORD = re.compile(r"[^ \t\n\r\x0b\x0c]+")
 SPLITS: dict[str, Callable[[str], list[str]]] = {"whitespace": WORD.findall, "character": list}
+TEXT_MODES = ("int", "multi_hot", "count", "tf_idf")
 # So many texts are split at a time where a vocabulary is found.
 AT_ONCE = 4096
 
@@ -131,7 +132,9 @@ class TextVectorization(Encoder):
                 "TextVectorization: there are no ragged tensors here, as in Keras on PyTorch; leave out ragged=True: "
                 "rows are filled up with 0."
             )
-        self.output_mode = self.check_mode(output_mode, ("int", "multi_hot", "count", "tf_idf"))
+        self.output_mode = chosen(
+            type(self).__name__, "output_mode", output_mode, ("int", "multi_hot", "count", "tf_idf")
+        )
         self.standardize = _function("standardize", standardize, tuple(STANDARDS))
         self.split = _function("split", split, tuple(SPLITS))
         self.widths = _widths(ngrams)
@@ -249,7 +252,7 @@ class TextVectorization(Encoder):
             table = self._padded(places, rows, lengths)
         else:
             table = self._counted(places, rows, len(documents))
-        out = torch.from_numpy(table).to(self.output_type)
+        out = torch.from_numpy(table).to(self.code_type)
         return out[:, 0] if self._single(inputs.shape) else out.reshape(*self._leading(inputs.shape), table.shape[1])
 
     def _single(self, shape: Shape) -> bool:

@@ -71,8 +71,8 @@ class Engine(Protocol):
     def finish(self) -> None:
         """After the last epoch: the averaged weights, if there are any, become the net's."""
 
-    def evaluate(self, batches: Batches) -> Sums:
-        """Loss and metrics in evaluation mode."""
+    def evaluate(self, batches: Batches, sums: Sums | None = None) -> Sums:
+        """Loss and metrics in evaluation mode, added to sums if there are some already."""
 
     def predict(self, inputs: Data, batch_size: int) -> Tensor:
         """Outputs in the targets' own units."""

@@ -16,12 +16,14 @@ from handson.data.rows.batches import Batches
 from handson.data.rows.feed import Batch, arriving
 from handson.data.rows.mapped import Data, pieces
 from handson.layers.base import Layer
+from handson.layers.calling import MASK
 from handson.randomness.keys import derive
 from handson.randomness.stream import Stream, active
 from handson.state.precision import arithmetic
 from handson.state.state import TrainingState, named_weights, trainable_weights
 from handson.state.sums import Sums
 from handson.training.preparation.job import Job, Span
+from handson.training.preparation.objective import seen
 
 
 class Eager:
@@ -88,6 +90,8 @@ class Eager:
             inputs, targets = [first, *inputs[1:]], [second, *targets[1:]]
         masked = job.batches.masked
         outputs = self.outputs(inputs)
+        if any(hasattr(output, MASK) for output in outputs) and targets:
+            targets, masked = seen(targets, outputs, masked)
         if job.own_loss:
             value = self.own_loss(Batch(inputs, targets, sample_weights), outputs, sums)
         else:
@@ -131,10 +135,10 @@ class Eager:
                 layer._added.clear()
         scaled = self.scaled(inputs)
         if self.job.precision != "bfloat16":
-            return self.forward(scaled)
+            return [_readable(output) for output in self.forward(scaled)]
         # Without the cache: it would keep rounded weights from one step to the next inside a user's own autocast.
         with torch.autocast(self.job.device.type, torch.bfloat16, cache_enabled=False):
-            return [activations.like(output, Tensor.float) for output in self.forward(scaled)]
+            return [_readable(output) for output in self.forward(scaled)]
 
     def scaled(self, inputs: Sequence[Tensor]) -> list[Tensor]:
         """Inputs in the user's units as the net takes them."""
@@ -175,17 +179,19 @@ class Eager:
         return {name: averages[name] for name in trainable_weights(self.job.module) if name in averages}
 
     @torch.no_grad()
-    def evaluate(self, batches: Batches) -> Sums:
-        job, sums = self.job, Sums()
+    def evaluate(self, batches: Batches, sums: Sums | None = None) -> Sums:
+        job, sums = self.job, Sums() if sums is None else sums
         job.module.eval()
         with arithmetic(job.precision, job.device):
             for _, (inputs, targets, sample_weights) in batches.walk(None, 0, batches.steps):
-                outputs = self.outputs(inputs)
+                outputs, masked = self.outputs(inputs), batches.masked
+                if any(hasattr(output, MASK) for output in outputs) and targets:
+                    targets, masked = seen(targets, outputs, masked)
                 if job.own_loss:
                     self.own_loss(Batch(inputs, targets, sample_weights), outputs, sums, training=False)
                 else:
-                    job.objective.loss(targets, outputs, sample_weights, batches.masked, self.added(), sums)
-                job.objective.measure(targets, outputs, sample_weights, batches.masked, sums)
+                    job.objective.loss(targets, outputs, sample_weights, masked, self.added(), sums)
+                job.objective.measure(targets, outputs, sample_weights, masked, sums)
         sums.read()
         return sums
 
@@ -197,7 +203,9 @@ class Eager:
         with arithmetic(job.precision, job.device):
             for batch in zip(*(pieces(leaf, batch_size) for leaf in inputs), strict=True):
                 outputs = self.outputs([arriving(leaf.to(job.device)) for _, leaf in batch])
-                scalings = job.objective.scalings if len(job.objective.scalings) == len(outputs) else [None] * len(outputs)
+                scalings = (
+                    job.objective.scalings if len(job.objective.scalings) == len(outputs) else [None] * len(outputs)
+                )
                 found.append(
                     [
                         (output if scaling is None else scaling.undo(output)).cpu()
@@ -205,6 +213,11 @@ class Eager:
                     ]
                 )
         return [torch.cat(parts) for parts in zip(*found, strict=True)]
+
+
+def _readable(output: Tensor) -> Tensor:
+    """An output in a type that losses and NumPy can do with: 16 bits become float32."""
+    return activations.like(output, Tensor.float) if output.dtype in (torch.bfloat16, torch.float16) else output
 
 
 @torch.no_grad()

@@ -19,7 +19,7 @@ from handson.core.errors import HandsonError
 from handson.data.rows.arrays import as_labels, as_rows
 from handson.data.rows.mapped import Data, pieces
 from handson.losses import BinaryCrossentropy, Loss
-from handson.metrics import BinaryAccuracy, Metric
+from handson.metrics import Metric
 from handson.training.preparation.compiled import Term
 
 # Rounding may push a probability this far outside of [0, 1], or the sum of several from 1.
@@ -174,6 +174,8 @@ def final_activation(module: nn.Module, number: int = 0) -> Any:
 def check_metrics(metrics: Sequence[Metric], loss: Average, targets: Data, outputs: Tensor) -> None:
     """Raise when a metric cannot be computed from these targets, or means nothing for them."""
     for metric in metrics:
+        if metric.keeps_state or metric.targets == "free":
+            continue  # it is given the targets as they are
         if (metric.targets == "labels") != (loss.targets == "labels"):
             kinds = {
                 "labels": "integer labels",
@@ -192,7 +194,7 @@ def check_metrics(metrics: Sequence[Metric], loss: Average, targets: Data, outpu
                 f"the metric {metric.name!r} wants targets of shape {tuple(expected)} a sample; the loss {loss.name!r} "
                 f"has {tuple(shape)}."
             )
-        if isinstance(metric, BinaryAccuracy):
+        if metric.yes_or_no:
             _check_yes_or_no(metric, targets)
 
 

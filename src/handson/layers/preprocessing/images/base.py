@@ -84,7 +84,7 @@ class ImageLayer(Layer):
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         sample = inputs if isinstance(inputs, dict) else {"images": inputs}
-        images = self._batch(_floats(sample["images"]), "images")
+        images = self._batch(sample["images"].to(self.input_type), "images")
         active = training or not self.training_only
         drawn = self.draw(self._calls.draws(self, len(images), images.device), images.shape) if active else {}
         found: dict[str, Any] = {"images": self.change(images, drawn) if active else self.unchanged(images)}
@@ -155,10 +155,6 @@ class ImageLayer(Layer):
                 f"got {value_range!r}."
             )
         return (float(min(pair)), float(max(pair)))
-
-
-def _floats(images: Tensor) -> Tensor:
-    return images if images.is_floating_point() else images.to(torch.get_default_dtype())
 
 
 def each(values: Tensor) -> Tensor:

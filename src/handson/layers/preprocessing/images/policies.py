@@ -37,7 +37,7 @@ COLORS = (RandomBrightness, RandomColorDegeneration, RandomContrast, RandomSharp
 class _Policy(RangedLayer):
     """The base of layers that pick changes for each image."""
 
-    def _make(self, factor: tuple[float, float], interpolation: str, value_range: Any) -> tuple[ImageLayer, ...]:
+    def _changes(self, factor: tuple[float, float], interpolation: str, value_range: Any) -> tuple[ImageLayer, ...]:
         ranged = {"value_range": value_range}
         moved: dict[str, Any] = {"interpolation": interpolation}
         return (
@@ -116,7 +116,7 @@ class RandAugment(_Policy):
         super().__init__(value_range, seed=seed, data_format=data_format, **kwargs)
         self.num_ops = whole("num_ops", num_ops, 0)
         self.factor = self.bounds("factor", factor, 0, 1, mirrored=False)
-        self._parts = self._make(self.factor, interpolation, value_range)
+        self._parts = self._changes(self.factor, interpolation, value_range)
 
     def draw(self, draws: Draws, shape: torch.Size) -> Drawn:
         return {
@@ -184,7 +184,7 @@ class AugMix(_Policy):
             raise HandsonError(f"AugMix: alpha is above 0; got {alpha!r}.")
         self.alpha, self.all_ops = alpha, all_ops
         self.factor = self.bounds("factor", factor, 0, 1, mirrored=False)
-        parts = self._make(self.factor, interpolation, value_range)
+        parts = self._changes(self.factor, interpolation, value_range)
         self._parts = parts if all_ops else tuple(part for part in parts if not isinstance(part, COLORS))
 
     def draw(self, draws: Draws, shape: torch.Size) -> Drawn:

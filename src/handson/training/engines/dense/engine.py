@@ -142,14 +142,14 @@ class DenseProgram(Eager):
         return program.run(self._arrays(job.batches), order, job.batches.batch_size, steps, keys, updates, outputs)
 
     @torch.no_grad()
-    def evaluate(self, batches: Batches) -> Sums:
+    def evaluate(self, batches: Batches, sums: Sums | None = None) -> Sums:
         if not self._measures(batches):
-            return super().evaluate(batches)
+            return super().evaluate(batches, sums)
         job, program = self.job, self._program
         program.gather()
         with flushed():
             total, count, outputs = program.measure(self._arrays(batches), job.batches.batch_size)
-        sums = Sums()
+        sums = Sums() if sums is None else sums
         sums.add("loss", total + float(self.added() or 0.0) * count, count)
         if job.metrics:
             self._add_metrics(sums, torch.arange(len(batches)), torch.from_numpy(outputs), batches)
@@ -189,7 +189,7 @@ class DenseProgram(Eager):
             if not _is_elementwise(metric):
                 pairs = zip(targets.split(batches.batch_size), prediction.split(batches.batch_size), strict=True)
                 for y_true, y_pred in pairs:
-                    sums.add(metric.name, *metric.sums(y_true, y_pred, None, masked))
+                    sums.measure(metric.name, metric, y_true, y_pred, None, masked)
                 continue
             wanted = metric.fill(targets) if masked else targets
             values = metric.values(wanted, prediction).to(torch.float32).numpy().reshape(len(rows), -1)
@@ -202,6 +202,8 @@ class DenseProgram(Eager):
 def _is_elementwise(metric: Metric) -> bool:
     """Whether a metric gives every sample a value that does not depend on the others: handson's own do."""
     own = metric.loss if isinstance(metric, LossMetric) else metric
+    if not metric.is_mean:
+        return False
     return type(own).__module__.startswith("handson.") and not isinstance(own, Function) and not own.batchwise
 
 
