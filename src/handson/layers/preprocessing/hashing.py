@@ -66,9 +66,7 @@ class Hashing(Encoder):
         super().__init__(sparse, **kwargs)
         self.num_bins = whole("num_bins", num_bins, 1)
         self.mask_value, self.salt = mask_value, salted(salt)
-        self.output_mode = chosen(
-            type(self).__name__, "output_mode", output_mode, ("int", "one_hot", "multi_hot", "count")
-        )
+        self.output_mode = chosen(type(self).__name__, "output_mode", output_mode, MODES)
 
     def depth(self) -> int:
         return self.num_bins

@@ -75,9 +75,7 @@ class Discretization(Encoder):
         if not 0 < epsilon < 1:
             raise HandsonError(f"Discretization: epsilon lies between 0 and 1; got {epsilon!r}.")
         self.epsilon = epsilon
-        self.output_mode = chosen(
-            type(self).__name__, "output_mode", output_mode, ("int", "one_hot", "multi_hot", "count")
-        )
+        self.output_mode = chosen(type(self).__name__, "output_mode", output_mode, MODES)
         self._boundaries = None if bin_boundaries is None else _ascending(bin_boundaries)
         self._quantiles = Quantiles(epsilon)
 
