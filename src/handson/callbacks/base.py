@@ -20,8 +20,11 @@ Logs = dict[str, float]
 class TrainedModel(Protocol):
     """What callbacks need of a model; a `handson.Model` has it and much more."""
 
-    optimizer: Optimizer
     stop_training: bool
+
+    @property
+    def optimizer(self) -> Optimizer:
+        """The optimizer that the net was compiled with."""
 
     @property
     def metrics(self) -> list[Metric]:

@@ -235,7 +235,9 @@ def _scalings(configs: list[dict[str, Any] | None], shapes: Any, which: str) -> 
     columns = tree.leaves(map_shapes(lambda shape: shape[-1], shapes))
     if len(configs) != len(columns):
         raise HandsonError(f"there are {len(configs)} scalings for {len(columns)} {which}s.")
-    return [config and _scaling(config, size, which) for config, size in zip(configs, columns, strict=True)]
+    return [
+        None if config is None else _scaling(config, size, which) for config, size in zip(configs, columns, strict=True)
+    ]
 
 
 def _freeze(model: Any, frozen: list[str] | None) -> None:

@@ -33,7 +33,6 @@ class OwnSteps:
     optimizer: Any
     terms: Any
     target_scalings: Any
-    compiled: bool
 
     @property
     def own_steps(self) -> tuple[str, ...]:
@@ -121,7 +120,8 @@ class OwnSteps:
         )
         if not isinstance(value, Tensor):
             raise HandsonError(
-                "there is no loss: give compile(loss=...), or let a layer add one with add_loss, or define compute_loss."
+                "there is no loss: give compile(loss=...), or let a layer add one with add_loss, or define "
+                "compute_loss."
             )
         return value
 
@@ -150,7 +150,7 @@ class OwnSteps:
         return list(dict.fromkeys(self.metrics))  # type: ignore[attr-defined]
 
     def _track_loss(self, loss: Tensor) -> None:
-        tracker = next((metric for metric in self.all_metrics() if metric.name == "loss"), None)
+        tracker: Any = next((metric for metric in self.all_metrics() if metric.name == "loss"), None)
         if tracker is not None:
             tracker.update_state(loss.detach())
 

@@ -43,7 +43,7 @@ class Evaluation:
 
     def _part(self, first: int, last: int) -> Batches:
         whole = self.batches
-        parts = {
+        parts: dict[str, Any] = {
             name: [None if leaf is None else rows_of(leaf, first, last) for leaf in getattr(whole, name)]
             for name in ("inputs", "targets", "weights")
         }

@@ -148,8 +148,8 @@ class Eager:
     def forward(self, inputs: list[Tensor]) -> list[Tensor]:
         """The net's outputs, as leaves, for scaled inputs."""
         module = self.job.module
-        given = module.arranged(inputs) if isinstance(module, Layer) and hasattr(module, "arranged") else inputs[0]
-        output = module(given)
+        arranged = getattr(module, "arranged", None) if isinstance(module, Layer) else None
+        output = module(inputs[0] if arranged is None else arranged(inputs))
         return [output] if isinstance(output, Tensor) else tree.leaves(output)
 
     @contextmanager

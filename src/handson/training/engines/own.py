@@ -76,7 +76,8 @@ class Own(Eager):
         if not {"test_step", "train_step"} & set(self.job.own):
             return super().evaluate(batches, sums)
         sums = Sums() if sums is None else sums
-        job, model, logs = self.job, self._model, {}
+        job, model = self.job, self._model
+        logs: dict[str, Any] = {}
         model.eval()
         if not sums.state():
             model.reset_metrics()
@@ -108,7 +109,7 @@ def _logs(found: Any, step: str) -> dict[str, Any]:
         raise HandsonError(
             f"{step} returns a dictionary of what is reported, such as {{'loss': loss}}; got {type(found).__name__}."
         )
-    logs = {}
+    logs: dict[str, Any] = {}
     for name, value in found.items():
         if isinstance(value, dict):
             logs |= _logs(value, step)

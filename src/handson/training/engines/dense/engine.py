@@ -221,17 +221,21 @@ def _obstacle_in_net(job: Job) -> str | None:
     watched = job.watched()
     if watched:
         return f"a net that somebody looks into: {getattr(watched[0], 'name', 'a part of it')} has a hook"
-    layers = [layer for layer in layers if type(layer) is not InputLayer]
+    return _obstacle_in_layers(job, [layer for layer in layers if type(layer) is not InputLayer])
+
+
+def _obstacle_in_layers(job: Job, layers: list[Any]) -> str | None:
+    model: Any = job.module
     for position, layer in enumerate(layers):
         if not _has_program(layer, position == 0):
             return f"the layer {layer.name}"
-    if not isinstance(layers[0], Flatten) and len(job.module.input_shape) != 2:
-        return f"inputs of shape {job.module.input_shape}"
+    if not isinstance(layers[0], Flatten) and len(model.input_shape) != 2:
+        return f"inputs of shape {model.input_shape}"
     if not any(isinstance(layer, Dense) for layer in layers):
         return "a net without Dense layers"
-    if not trainable_weights(job.module):
+    if not trainable_weights(model):
         return "a net without weights to train"
-    if job.module.count_params() > MOST_WEIGHTS or job.batches.inputs[0].numel() > MOST_INPUTS:
+    if model.count_params() > MOST_WEIGHTS or job.batches.inputs[0].numel() > MOST_INPUTS:
         return "a net or data of this size"
     return None
 
