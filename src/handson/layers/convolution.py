@@ -155,8 +155,7 @@ class Convolution(Windowed):
             return ((0, 0),) * self.rank
         if self.padding == "causal":
             return ((self.window[0] - 1, 0),)
-        sizes = x.shape[1:-1] if self.last else x.shape[2:]
-        return tuple(map(same_padding, sizes, self.window, self.strides))
+        return tuple(map(same_padding, self.sizes_of(x), self.window, self.strides))
 
     def convolve(self, x: Tensor) -> Tensor:
         images, padding = self.padded(self.images(x))
@@ -263,6 +262,12 @@ class Conv2D(Convolution):
     """
 
     rank = 2
+    kernel_size: tuple[int, int]
+
+    def padding_of(self, x: Tensor) -> tuple[tuple[int, int], tuple[int, int]]:
+        """The rows of zeros above and below images, and the columns left and right of them."""
+        down, across = super().padding_of(x)
+        return down, across
 
 
 @register(aliases=("Convolution3D",))

@@ -145,8 +145,9 @@ class Cropping(Bordered):
     sign = -1
 
     def call(self, inputs: Tensor) -> Tensor:
-        _, sizes, _ = self.parts(self.compute_output_shape(tuple(inputs.shape)))
-        kept = [slice(before, before + size) for (before, _), size in zip(self.border, sizes, strict=True)]
+        self.compute_output_shape(tuple(inputs.shape))  # something must be left
+        pairs = zip(self.border, self.sizes_of(inputs), strict=True)
+        kept = [slice(before, size - after) for (before, after), size in pairs]
         return inputs[(slice(None), *kept) if self.last else (slice(None), slice(None), *kept)]
 
 
@@ -233,13 +234,18 @@ class UpSampling(Spatial):
         self.data_format = check_format(owner, data_format)
         self.times = sides(owner, "size", size, self.rank)
 
+    def larger(self, x: Tensor) -> tuple[int, ...]:
+        """The sizes of the axes of the outputs for inputs."""
+        return tuple(size * times for size, times in zip(self.sizes_of(x), self.times, strict=True))
+
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         batch, sizes, channels = self.parts(input_shape)
         found = [None if size is None else size * times for size, times in zip(sizes, self.times, strict=True)]
         return self.joined(batch, found, channels)
 
     def call(self, inputs: Tensor) -> Tensor:
-        shape, first = self.compute_output_shape(tuple(inputs.shape)), 1 if self.last else 2
+        first = 1 if self.last else 2
+        shape = [*inputs.shape[:first], *self.larger(inputs), *inputs.shape[first + self.rank :]]
         for axis in reversed(range(first, first + self.rank)):
             inputs = inputs.unsqueeze(axis + 1)
         wide = [-1] * inputs.dim()
@@ -308,8 +314,7 @@ class UpSampling2D(UpSampling):
     def call(self, inputs: Tensor) -> Tensor:
         if self.interpolation == "nearest":
             return super().call(inputs)
-        _, sizes, _ = self.parts(self.compute_output_shape(tuple(inputs.shape)))
-        return resize(inputs, sizes, self.interpolation, data_format=self.data_format)
+        return resize(inputs, self.larger(inputs), self.interpolation, data_format=self.data_format)
 
 
 @register

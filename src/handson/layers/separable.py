@@ -14,6 +14,8 @@ from handson.layers.convolution import FUNCTIONS, Windowed, laid_out, torch_kern
 class _EachChannel(Windowed):
     """The base of layers whose first kernel is for each channel by itself."""
 
+    depth_multiplier: int
+
     def each_kernel(self, name: str, channels: int) -> Any:
         """Make a kernel of shape (window..., channels, depth_multiplier)."""
         kernel = self.weigh(name, (*self.kernel_size, channels, self.depth_multiplier), "depthwise")

@@ -144,6 +144,10 @@ class Spatial(Layer):
         """A shape from what `parts` takes apart."""
         return (batch, *sizes, channels) if self.last else (batch, channels, *sizes)
 
+    def sizes_of(self, x: Tensor) -> tuple[int, ...]:
+        """The sizes of the axes of values."""
+        return x.shape[1:-1] if self.last else x.shape[2:]
+
     def build(self, input_shape: Shape) -> None:
         self.compute_output_shape(input_shape)
 
