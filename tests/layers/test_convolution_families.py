@@ -105,7 +105,8 @@ def test_automatic_names_and_aliases_are_those_of_keras(keras, name):
     arguments = {"kernel_size": 1} | ({} if name.startswith("Depth") else {"filters": 1})
     assert getattr(keras.layers, name)(**arguments).name.rstrip("0123456789").rstrip("_") == ours(**arguments).stem
     for alias in (alias for alias in dir(keras.layers) if getattr(keras.layers, alias) is getattr(keras.layers, name)):
-        assert getattr(layers, alias) is handson.core.registry.find("layer", alias) is ours
+        assert getattr(layers, alias) is ours
+        assert handson.core.registry.find("layer", alias).__name__ == name
 
 
 @families
@@ -121,6 +122,33 @@ def test_sizes_may_be_unknown(name, data_format):
     for size in (3, 5):
         shape = tuple(size if one is None else one for one in unknown)
         assert tuple(layer(torch.zeros(shape)).shape) == layer.output_shape(shape)
+
+
+@families
+@pytest.mark.parametrize("policy", ["float64", "mixed_bfloat16"])
+def test_types_are_those_of_keras(keras, name, policy):
+    arguments = {"kernel_size": 2, "dtype": policy} | ({} if name.startswith("Depth") else {"filters": 3})
+    x = numbers((2, *(5,) * rank_of(name), 2)).double()
+    ours, theirs = getattr(layers, name)(**arguments), getattr(keras.layers, name)(**arguments)
+    theirs.build(x.shape)
+    y = ours(x)
+    theirs.set_weights(ours.get_weights())
+    expected = theirs(x)
+    assert [str(one.dtype) for one in ours.weights] == [f"torch.{one.dtype}" for one in theirs.weights]
+    assert y.dtype == expected.dtype
+    limit = 1e-6 if policy == "float64" else 5e-2
+    np.testing.assert_allclose(y.detach().double(), expected.detach().double(), rtol=limit, atol=limit)
+
+
+def test_a_penalty_on_the_outputs_is_added(keras):
+    arguments = {"filters": 2, "kernel_size": 2, "activity_regularizer": "l2"}
+    ours, theirs = Conv2D(**arguments), keras.layers.Conv2D(**arguments)
+    x = numbers((3, 4, 4, 2))
+    theirs.build(x.shape)
+    ours(x)
+    theirs.set_weights(ours.get_weights())
+    theirs(x)
+    assert [one.item() for one in ours.losses] == pytest.approx([one.item() for one in theirs.losses])
 
 
 def test_no_output_of_a_causal_convolution_depends_on_a_later_step():

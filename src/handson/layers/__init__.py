@@ -1,9 +1,14 @@
 """Layers, with Keras's names, arguments, defaults and numbers. Images are channels-last."""
 
+from handson.layers.activation_layers import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
 from handson.layers.base import Layer
+from handson.layers.bidirectional import Bidirectional
+from handson.layers.cells import GRUCell, LSTMCell, SimpleRNNCell
 from handson.layers.convolution import Conv1D, Conv2D, Conv3D
-from handson.layers.core import Activation, Dense, Flatten, Input, InputLayer, Rescaling, Reshape
-from handson.layers.dropout import Dropout, SpatialDropout2D
+from handson.layers.convolutional_recurrent import ConvLSTM1D, ConvLSTM2D, ConvLSTM3D
+from handson.layers.core import ActivityRegularization, Dense, Identity, Input, InputLayer, Rescaling
+from handson.layers.dropout import Dropout, SpatialDropout1D, SpatialDropout2D, SpatialDropout3D
+from handson.layers.embedding import Embedding
 from handson.layers.foreign import TorchModuleWrapper
 from handson.layers.global_pooling import (
     GlobalAveragePooling1D,
@@ -14,6 +19,9 @@ from handson.layers.global_pooling import (
     GlobalMaxPooling3D,
 )
 from handson.layers.keypoints import SpatialSoftArgmax2D
+from handson.layers.lambda_layer import Lambda
+from handson.layers.masking import Masking
+from handson.layers.noise import AlphaDropout, GaussianDropout, GaussianNoise
 from handson.layers.normalization import BatchNormalization, LayerNormalization
 from handson.layers.padding import (
     Cropping1D,
@@ -40,10 +48,14 @@ from handson.layers.pooling import (
     MaxPooling2D,
     MaxPooling3D,
 )
-from handson.layers.recurrent import GRU, LSTM
+from handson.layers.recurrent import GRU, LSTM, SimpleRNN
 from handson.layers.resizing import CenterCrop, Resizing
+from handson.layers.rnn import RNN
 from handson.layers.separable import DepthwiseConv1D, DepthwiseConv2D, SeparableConv1D, SeparableConv2D
+from handson.layers.shaping import Flatten, Permute, RepeatVector, Reshape
+from handson.layers.stacked_cells import StackedRNNCells
 from handson.layers.transposed import Conv1DTranspose, Conv2DTranspose, Conv3DTranspose
+from handson.layers.wrappers import TimeDistributed, Wrapper
 
 # Shorter and older names, as in Keras.
 AvgPool1D = AveragePooling1D
@@ -68,15 +80,19 @@ SeparableConvolution1D = SeparableConv1D
 SeparableConvolution2D = SeparableConv2D
 
 __all__ = [
+    "ELU",
     "GRU",
     "LSTM",
+    "RNN",
     "Activation",
+    "ActivityRegularization",
     "AdaptiveAveragePooling1D",
     "AdaptiveAveragePooling2D",
     "AdaptiveAveragePooling3D",
     "AdaptiveMaxPooling1D",
     "AdaptiveMaxPooling2D",
     "AdaptiveMaxPooling3D",
+    "AlphaDropout",
     "AveragePooling1D",
     "AveragePooling2D",
     "AveragePooling3D",
@@ -84,6 +100,7 @@ __all__ = [
     "AvgPool2D",
     "AvgPool3D",
     "BatchNormalization",
+    "Bidirectional",
     "CenterCrop",
     "Conv1D",
     "Conv1DTranspose",
@@ -91,6 +108,9 @@ __all__ = [
     "Conv2DTranspose",
     "Conv3D",
     "Conv3DTranspose",
+    "ConvLSTM1D",
+    "ConvLSTM2D",
+    "ConvLSTM3D",
     "Convolution1D",
     "Convolution1DTranspose",
     "Convolution2D",
@@ -104,7 +124,11 @@ __all__ = [
     "DepthwiseConv1D",
     "DepthwiseConv2D",
     "Dropout",
+    "Embedding",
     "Flatten",
+    "GRUCell",
+    "GaussianDropout",
+    "GaussianNoise",
     "GlobalAveragePooling1D",
     "GlobalAveragePooling2D",
     "GlobalAveragePooling3D",
@@ -117,16 +141,25 @@ __all__ = [
     "GlobalMaxPooling1D",
     "GlobalMaxPooling2D",
     "GlobalMaxPooling3D",
+    "Identity",
     "Input",
     "InputLayer",
+    "LSTMCell",
+    "Lambda",
     "Layer",
     "LayerNormalization",
+    "LeakyReLU",
+    "Masking",
     "MaxPool1D",
     "MaxPool2D",
     "MaxPool3D",
     "MaxPooling1D",
     "MaxPooling2D",
     "MaxPooling3D",
+    "PReLU",
+    "Permute",
+    "ReLU",
+    "RepeatVector",
     "Rescaling",
     "Reshape",
     "Resizing",
@@ -134,12 +167,20 @@ __all__ = [
     "SeparableConv2D",
     "SeparableConvolution1D",
     "SeparableConvolution2D",
+    "SimpleRNN",
+    "SimpleRNNCell",
+    "Softmax",
+    "SpatialDropout1D",
     "SpatialDropout2D",
+    "SpatialDropout3D",
     "SpatialSoftArgmax2D",
+    "StackedRNNCells",
+    "TimeDistributed",
     "TorchModuleWrapper",
     "UpSampling1D",
     "UpSampling2D",
     "UpSampling3D",
+    "Wrapper",
     "ZeroPadding1D",
     "ZeroPadding2D",
     "ZeroPadding3D",

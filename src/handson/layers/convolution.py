@@ -121,7 +121,7 @@ class Convolution(Windowed):
         bias_constraint: Any = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**with_activity(kwargs, activity_regularizer))
+        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
         owner = type(self).__name__
         self.filters = positive(owner, "filters", filters)
         self.slide(kernel_size, strides, padding, data_format, dilation_rate)
@@ -169,11 +169,6 @@ def torch_kernel(kernel: Tensor) -> Tensor:
     axes = kernel.dim()
     turned = kernel.permute(axes - 1, axes - 2, *range(axes - 2))
     return turned.unsqueeze(2) if axes == 3 else turned
-
-
-def with_activity(kwargs: dict[str, Any], regularizer: Any) -> dict[str, Any]:
-    """The arguments of every layer, with a penalty on the outputs if there is one."""
-    return kwargs if regularizer is None else kwargs | {"activity_regularizer": regularizer}
 
 
 def _short(values: tuple[int, ...]) -> Any:

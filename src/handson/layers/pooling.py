@@ -10,11 +10,20 @@ from torch import Tensor
 
 from handson.core.registry import register
 from handson.layers.base import Shape
+from handson.layers.policies import LOW
 from handson.layers.spatial import Sliding, Spatial, check_format, chosen, pad_same, same_padding, sides
+
+
+def mean_of_volumes(volumes: Tensor, *arguments: Any, **options: Any) -> Tensor:
+    """Average pooling of volumes; in 16 bits torch has none on a CPU, so there it is computed in 32."""
+    if volumes.device.type != "cpu" or volumes.dtype not in LOW:
+        return F.avg_pool3d(volumes, *arguments, **options)
+    return F.avg_pool3d(volumes.float(), *arguments, **options).to(volumes.dtype)
+
 
 # Of the axes that `Spatial.images` has.
 LARGEST = {1: F.max_pool2d, 2: F.max_pool2d, 3: F.max_pool3d}
-MEANS = {1: F.avg_pool2d, 2: F.avg_pool2d, 3: F.avg_pool3d}
+MEANS = {1: F.avg_pool2d, 2: F.avg_pool2d, 3: mean_of_volumes}
 ADAPTIVE_LARGEST = {1: F.adaptive_max_pool2d, 2: F.adaptive_max_pool2d, 3: F.adaptive_max_pool3d}
 ADAPTIVE_MEANS = {1: F.adaptive_avg_pool2d, 2: F.adaptive_avg_pool2d, 3: F.adaptive_avg_pool3d}
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from handson.core.registry import register
 from handson.layers.base import Shape, positive
-from handson.layers.convolution import FUNCTIONS, Windowed, laid_out, torch_kernel, with_activity
+from handson.layers.convolution import FUNCTIONS, Windowed, laid_out, torch_kernel
 
 
 class _EachChannel(Windowed):
@@ -53,7 +53,7 @@ class Depthwise(_EachChannel):
         bias_constraint: Any = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**with_activity(kwargs, activity_regularizer))
+        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
         self.slide(kernel_size, strides, padding, data_format, dilation_rate)
         self.depth_multiplier = positive(type(self).__name__, "depth_multiplier", depth_multiplier)
         self.depthwise_initializer, self.depthwise_regularizer = depthwise_initializer, depthwise_regularizer
@@ -152,7 +152,7 @@ class Separable(_EachChannel):
         bias_constraint: Any = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**with_activity(kwargs, activity_regularizer))
+        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
         owner = type(self).__name__
         self.filters = positive(owner, "filters", filters)
         self.slide(kernel_size, strides, padding, data_format, dilation_rate)

@@ -10,7 +10,7 @@ from torch import Tensor
 from handson.core.errors import HandsonError
 from handson.core.registry import register
 from handson.layers.base import Shape, positive
-from handson.layers.convolution import Windowed, laid_out, torch_kernel, with_activity
+from handson.layers.convolution import Windowed, laid_out, torch_kernel
 from handson.layers.spatial import NUMBERS, not_negative
 
 # Of the axes that `Spatial.images` has.
@@ -72,7 +72,7 @@ class Transposed(Windowed):
         bias_constraint: Any = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**with_activity(kwargs, activity_regularizer))
+        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
         self.filters = positive(type(self).__name__, "filters", filters)
         self.slide(kernel_size, strides, padding, data_format, dilation_rate)
         self.one_of_both()

@@ -115,7 +115,9 @@ class OwnSteps:
         scalings = self.target_scalings or [None] * len(terms)
         added = self.losses  # type: ignore[attr-defined]
         masked = [isinstance(target, Tensor) and target.is_floating_point() for target in targets]
-        value = Objective(terms, scalings).loss(targets, outputs, weights, masked, sum(added) if added else None, Sums())
+        value = Objective(terms, scalings).loss(
+            targets, outputs, weights, masked, sum(added) if added else None, Sums()
+        )
         if not isinstance(value, Tensor):
             raise HandsonError(
                 "there is no loss: give compile(loss=...), or let a layer add one with add_loss, or define compute_loss."

@@ -159,7 +159,11 @@ def as_ids(data: Any, what: str) -> Data | None:
         return None
     if isinstance(data, MappedRows):
         return data.to(torch.int64)
-    return data.to(torch.int64) if isinstance(data, Tensor) else torch.from_numpy(np.asarray(data).astype(np.int64, copy=False))
+    return (
+        data.to(torch.int64)
+        if isinstance(data, Tensor)
+        else torch.from_numpy(np.asarray(data).astype(np.int64, copy=False))
+    )
 
 
 def as_labels(data: Any, what: str, ignored: int | None = None) -> Data:

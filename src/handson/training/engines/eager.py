@@ -131,10 +131,10 @@ class Eager:
                 layer._added.clear()
         scaled = self.scaled(inputs)
         if self.job.precision != "bfloat16":
-            return self.forward(scaled)
+            return [_readable(output) for output in self.forward(scaled)]
         # Without the cache: it would keep rounded weights from one step to the next inside a user's own autocast.
         with torch.autocast(self.job.device.type, torch.bfloat16, cache_enabled=False):
-            return [activations.like(output, Tensor.float) for output in self.forward(scaled)]
+            return [_readable(output) for output in self.forward(scaled)]
 
     def scaled(self, inputs: Sequence[Tensor]) -> list[Tensor]:
         """Inputs in the user's units as the net takes them."""
@@ -197,7 +197,9 @@ class Eager:
         with arithmetic(job.precision, job.device):
             for batch in zip(*(pieces(leaf, batch_size) for leaf in inputs), strict=True):
                 outputs = self.outputs([arriving(leaf.to(job.device)) for _, leaf in batch])
-                scalings = job.objective.scalings if len(job.objective.scalings) == len(outputs) else [None] * len(outputs)
+                scalings = (
+                    job.objective.scalings if len(job.objective.scalings) == len(outputs) else [None] * len(outputs)
+                )
                 found.append(
                     [
                         (output if scaling is None else scaling.undo(output)).cpu()
@@ -205,6 +207,11 @@ class Eager:
                     ]
                 )
         return [torch.cat(parts) for parts in zip(*found, strict=True)]
+
+
+def _readable(output: Tensor) -> Tensor:
+    """An output in a type that losses and NumPy can do with: 16 bits become float32."""
+    return activations.like(output, Tensor.float) if output.dtype in (torch.bfloat16, torch.float16) else output
 
 
 @torch.no_grad()

@@ -20,7 +20,7 @@ from handson.state.precision import arithmetic
 from handson.state.state import trainable_weights
 from handson.state.sums import Sums
 from handson.training.engines.eager import Eager
-from handson.training.preparation.job import Job, Span
+from handson.training.preparation.job import Span
 
 
 class Own(Eager):
@@ -112,7 +112,11 @@ def _logs(found: Any, step: str) -> dict[str, Any]:
             logs |= _logs(value, step)
             continue
         value = value.detach() if isinstance(value, Tensor) else value
-        if not isinstance(value, (Tensor, float, int, np.generic)) or (isinstance(value, Tensor) and value.numel() != 1):
-            raise HandsonError(f"{step} reports single numbers; {name!r} is {type(value).__name__} {np.shape(value)}.")
+        if not isinstance(value, (Tensor, float, int, np.generic)) or (
+            isinstance(value, Tensor) and value.numel() != 1
+        ):
+            raise HandsonError(
+                f"{step} reports single numbers; {name!r} is {type(value).__name__} {tuple(np.shape(value))}."
+            )
         logs[str(name)] = value.reshape(()) if isinstance(value, Tensor) else float(value)
     return logs

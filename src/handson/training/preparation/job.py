@@ -22,6 +22,9 @@ from handson.state.sums import Sums
 from handson.training.preparation.compiled import Term
 from handson.training.preparation.objective import Objective
 
+# What changes with every step or epoch, and decides nothing in a step.
+PASSING = frozenset({"training", "age", "stop_training"})
+
 
 class Span(NamedTuple):
     """The steps [first, last) of one epoch.
@@ -148,7 +151,7 @@ class Job:
         """What picks the settings of each part of the net that has any, and where it keeps them."""
         parts = [*self.layers, *(term.loss for term in self.terms if term.loss is not None)]
         kept = [
-            (vars(part), [n for n, value in vars(part).items() if isinstance(value, SETTINGS) and n != "training"])
+            (vars(part), [n for n, value in vars(part).items() if isinstance(value, SETTINGS) and n not in PASSING])
             for part in parts
         ]
         return [(itemgetter(*names), held) for held, names in kept if names]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,7 @@ from handson.training.preparation.compiled import Term
 from handson.training.preparation.job import Job
 
 if TYPE_CHECKING:
-    from handson.models import Model
+    from handson.training.preparation.net import Net
 
 # Rows that the net sees before training, to learn the shape and range of its outputs.
 PROBE_ROWS = 8
@@ -69,7 +70,7 @@ def _taken(data: Data, rows: np.ndarray) -> Data:
 
 
 def prepare_rows(
-    model: Model, x: Any, y: Any, sample_weight: Any = None, class_weight: Any = None, missing: str = "mask"
+    model: Net, x: Any, y: Any, sample_weight: Any = None, class_weight: Any = None, missing: str = "mask"
 ) -> Rows:
     """Check inputs and targets against each other and against the net, which is built if it is not yet."""
     notes: list[str] = []
@@ -79,7 +80,7 @@ def prepare_rows(
     return complete(rows, model, y, outputs, sample_weight, class_weight, missing)
 
 
-def looked_at(model: Model, inputs: Sequence[Data]) -> list[Tensor]:
+def looked_at(model: Net, inputs: Sequence[Data]) -> list[Tensor]:
     """The outputs for the first rows, checked; none for a net that has steps of its own, and computes nothing else."""
     if not model.computes and model.own_steps:
         return []
@@ -108,7 +109,7 @@ def _as_given(rows: Rows, y: Any, sample_weight: Any) -> Rows:
 
 
 def complete(
-    rows: Rows, model: Model, y: Any, outputs: Sequence[Tensor], sample_weight: Any = None, class_weight: Any = None,
+    rows: Rows, model: Net, y: Any, outputs: Sequence[Tensor], sample_weight: Any = None, class_weight: Any = None,
     missing: str = "mask",
 ) -> Rows:  # fmt: skip
     """Rows of which the inputs are ready, with targets and weights that fit some outputs of the net."""
@@ -133,7 +134,7 @@ def complete(
     return _drop_missing(rows, model) if missing == "drop" and any(rows.masked) else rows
 
 
-def _target(model: Model, number: int, term: Term, raw: Any, outputs: Tensor, rows: Rows) -> tuple[Data, bool]:
+def _target(model: Net, number: int, term: Term, raw: Any, outputs: Tensor, rows: Rows) -> tuple[Data, bool]:
     """The targets of one output, and whether some are missing; an output without a loss needs none."""
     if term.loss is None and not term.measured():
         return torch.zeros(len(rows), 0), False
@@ -163,7 +164,7 @@ def _weights(targets: Data, sample_weight: Any, class_weight: Any, term: Term, c
     return weights
 
 
-def _drop_missing(rows: Rows, model: Model) -> Rows:
+def _drop_missing(rows: Rows, model: Net) -> Rows:
     complete = np.ones(len(rows), bool)
     for term, targets in zip(model.terms, rows.targets, strict=True):
         if term.loss is not None:
@@ -179,14 +180,14 @@ def _drop_missing(rows: Rows, model: Model) -> Rows:
     return kept
 
 
-def split_rows(model: Model, rows: Rows, fraction: float, seed: int, groups: Any = None) -> tuple[Rows, Rows, str]:
+def split_rows(model: Net, rows: Rows, fraction: float, seed: int, groups: Any = None) -> tuple[Rows, Rows, str]:
     """Split rows as `validation_split` and `groups` ask for; weights stay with those that train."""
     parts = split(len(rows), fraction, seed, classes_of(model, rows), groups)
     alike = replace(rows, weights=[None] * len(rows.weights))
     return rows.take(parts.train), alike.take(parts.validation), parts.description
 
 
-def classes_of(model: Model, rows: Rows) -> np.ndarray | None:
+def classes_of(model: Net, rows: Rows) -> np.ndarray | None:
     """The classes whose proportions a split keeps, one for each row; None where there are no classes."""
     loss, targets = model.loss, rows.targets[0]
     if loss is None:
@@ -207,12 +208,12 @@ def _are_classes(targets: Data) -> bool:
     return all(bool(((piece == 0) | (piece == 1) | torch.isnan(piece)).all()) for _, piece in pieces(targets))
 
 
-def make_job(model: Model, rows: Rows, batches: Any, seed: int, augment: Any) -> Job:
+def make_job(model: Net, rows: Rows, batches: Any, seed: int, augment: Any) -> Job:
     """The job of a compiled net; scalings that need data are measured on these rows the first time.
 
     Parameters
     ----------
-    model : Model
+    model : Net
         The net.
     rows : Rows
         All rows, or those that were read first.
@@ -242,7 +243,7 @@ def make_job(model: Model, rows: Rows, batches: Any, seed: int, augment: Any) ->
     )
 
 
-def scale(model: Model, rows: Rows) -> None:
+def scale(model: Net, rows: Rows) -> None:
     """Measure scalings that are asked for and not known yet."""
     if model.scale_inputs is not None and model.input_scalings is None:
         model.input_scalings = [
@@ -261,7 +262,7 @@ def scale(model: Model, rows: Rows) -> None:
     as_scaled(model, rows)
 
 
-def as_scaled(model: Model, rows: Rows) -> None:
+def as_scaled(model: Net, rows: Rows) -> None:
     """Leave float64 only where the scaling needs it."""
     for leaves, scalings in ((rows.inputs, model.input_scalings), (rows.targets, model.target_scalings)):
         for number, leaf in enumerate(leaves):
@@ -276,7 +277,7 @@ def _each(method: Any, count: int) -> list[Any]:
     return list(method) if several else [method] * count
 
 
-def penalized_layers(model: Model) -> list[Layer]:
+def penalized_layers(model: Net) -> list[Layer]:
     """The layers that have regularizers."""
     return [layer for layer in model.modules() if isinstance(layer, Layer) and layer.weight_regularizers]
 
