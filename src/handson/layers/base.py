@@ -154,7 +154,8 @@ class Layer(Typed, metaclass=Described):
     @staticmethod
     def kept_arguments(arguments: dict[str, Any]) -> dict[str, Any]:
         """What is remembered of the arguments: of a type, the name."""
-        return arguments | {"dtype": policies.name_of(arguments.get("dtype"))}
+        known = "dtype" in arguments
+        return arguments | ({"dtype": policies.name_of(arguments["dtype"])} if known else {})
 
     def compute_output_shape(self, input_shape: Shapes) -> Shapes:
         """The shape of the output for the shape of an input; where a class does not state it, it is found by a run."""

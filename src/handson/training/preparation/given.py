@@ -1,4 +1,4 @@
-"""What users pass as inputs, targets and weights: one array, or a list or dictionary of them, as flat lists of leaves."""
+"""What users pass as inputs, targets and weights, one array or a list or dictionary of them, as lists of leaves."""
 
 from __future__ import annotations
 
@@ -73,8 +73,8 @@ def _parts(model: Net, x: Any) -> tuple[Any, list[Any]]:
             return tree.spec(x), tree.leaves(x)
         if count > 1:
             raise HandsonError(
-                f"the net {model.name!r} takes {count} inputs ({', '.join(model.input_names)}): pass a list of arrays, or "
-                f"a dictionary by these names; got one {type(x).__name__}."
+                f"the net {model.name!r} takes {count} inputs ({', '.join(model.input_names)}): pass a list of arrays, "
+                f"or a dictionary by these names; got one {type(x).__name__}."
             )
         return tree.spec(model.graph.inputs), [_only(x)]
     if isinstance(x, dict) or (_several(x) and not model.is_stack):
@@ -127,8 +127,8 @@ def for_outputs(what: str, values: Any, names: Sequence[str], shared: bool = Fal
     if shared:
         return [values] * count
     raise HandsonError(
-        f"the net has {count} outputs ({listing(names)}), so {what} are a list of {count} or a dictionary by these names; "
-        f"got {type(values).__name__}{f' of {len(values)}' if isinstance(values, (list, tuple)) else ''}."
+        f"the net has {count} outputs ({listing(names)}), so {what} are a list of {count} or a dictionary by these "
+        f"names; got {type(values).__name__}{f' of {len(values)}' if isinstance(values, (list, tuple)) else ''}."
     )
 
 
