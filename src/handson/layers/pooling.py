@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import torch.nn.functional as F
@@ -23,7 +23,7 @@ def mean_of_volumes(volumes: Tensor, *arguments: Any, **options: Any) -> Tensor:
 
 # Of the axes that `Spatial.images` has.
 LARGEST = {1: F.max_pool2d, 2: F.max_pool2d, 3: F.max_pool3d}
-MEANS = {1: F.avg_pool2d, 2: F.avg_pool2d, 3: mean_of_volumes}
+MEANS: dict[int, Callable[..., Tensor]] = {1: F.avg_pool2d, 2: F.avg_pool2d, 3: mean_of_volumes}
 ADAPTIVE_LARGEST = {1: F.adaptive_max_pool2d, 2: F.adaptive_max_pool2d, 3: F.adaptive_max_pool3d}
 ADAPTIVE_MEANS = {1: F.adaptive_avg_pool2d, 2: F.adaptive_avg_pool2d, 3: F.adaptive_avg_pool3d}
 
