@@ -1,4 +1,4 @@
-"""Layers, with Keras's names, arguments, defaults and numbers. Channels are the last axis."""
+"""Layers, with Keras's names, arguments, defaults and numbers. Channels are the last axis, unless `data_format` says otherwise."""
 
 from handson.layers.activation_layers import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
 from handson.layers.base import Layer
