@@ -309,3 +309,21 @@ def test_gradients_are_not_kept_by_metrics(data):
     net = compiled(Collected(), "AUC")
     net.fit(torch.from_numpy(data[0]), data[1], verbose=0)
     assert all(weight.grad is None for weight in net.parameters())
+
+
+def test_what_a_metric_was_given_by_hand_is_no_obstacle(data):
+    class Largest(metrics.Metric):
+        keeps_rows = True
+
+        def statistics(self, y_true, y_pred, sample_weight):
+            return {"outputs": y_pred}
+
+        def finish(self, found):
+            return found["outputs"].max()
+
+    metric = Largest()
+    metric.update_state(*data[::-1][:1], np.full((ROWS, 1), 9.0))
+    net = compiled(metric)
+    found = net.fit(*data, engine="dense", verbose=0).history["largest"]
+    assert found == pytest.approx([net.predict(data[0]).max()])
+    assert metric.result() == 9.0

@@ -171,6 +171,9 @@ class Called(nn.Module):
                 setattr(leaf, MASK, own)
         return output
 
+    def forget_added(self) -> None:
+        """Forget the losses that were added in the latest run."""
+
     # Shapes.
 
     def _infer(self, node: Node) -> Any:
@@ -230,6 +233,8 @@ class Called(nn.Module):
         finally:
             for part, mode in kept:
                 part.training = mode
+                if isinstance(part, Called):
+                    part.forget_added()
 
 
 def _as_ids(leaf: Any) -> Any:

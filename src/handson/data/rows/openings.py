@@ -59,6 +59,8 @@ def is_batches(x: Any) -> bool:
 
 def opening(x: Any, batch_size: int | None, shuffle: bool, seed: int) -> Opening:
     """How a user's data are opened."""
+    if all(hasattr(x, name) for name in ("open", "length", "repeats", "exact")):  # a Dataflow is an Opening
+        return x
     if isinstance(x, Dataset) and not isinstance(x, IterableDataset):
         return _Samples(x, batch_size or 32, shuffle, seed)
     if isinstance(x, IterableDataset):
