@@ -1,4 +1,4 @@
-"""Layers, with Keras's names, arguments, defaults and numbers. Channels are last unless `data_format` says otherwise."""
+"""Layers, with Keras's names, arguments, defaults and numbers. Channels are last, or where `data_format` says."""
 
 from handson.layers.activation_layers import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
 from handson.layers.base import Layer
