@@ -1,7 +1,7 @@
 """What happens when a layer or a net is called: on symbols, on arrays, on tensors.
 
-A layer defines what it computes as `call(inputs, ...)`, as in Keras, or as `forward(x)`, as in PyTorch. Called on symbols
-it becomes a node of a graph; called on arrays or tensors it computes, and builds its weights first if need be.
+A layer defines what it computes as `call(inputs, ...)`, as in Keras, or as `forward(x)`, as in PyTorch. Called on
+symbols it becomes a node of a graph; called on arrays or tensors it computes, and builds its weights first if need be.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from handson.layers.shapes import Shapes, is_shape, map_shapes
 MASK = "_handson_mask"
 # Sizes that stand in for dimensions that vary while a shape is worked out: convolutions and pooling need some room.
 STAND_INS = (41, 47)
+# Whether layers run on zeros, for the sake of shapes: nothing that they remember may change.
+is_on_zeros = symbol.is_trial
 
 
 class Called(nn.Module):
@@ -39,6 +41,10 @@ class Called(nn.Module):
     keeps_shape: ClassVar[bool] = False
     # Whether masks of its inputs hold for its outputs too.
     supports_masking: bool = False
+    # Whether inputs of floats are converted to the type that is computed in: that of inputs, and that of outputs.
+    autocast: bool = True
+    input_type: torch.dtype = torch.float32
+    output_type: torch.dtype = torch.float32
 
     name: str
 
@@ -58,7 +64,7 @@ class Called(nn.Module):
         if len(args) == 1 and not kwargs and type(args[0]) is Tensor and self._ready():
             x = args[0]
             if not hasattr(x, MASK):
-                return super().__call__(x.float() if self.floats_only and not x.is_floating_point() else x)
+                return super().__call__(x if x.dtype is self.input_type else self._typed(x))
         elif symbol.symbolic(args, kwargs):
             return symbol.apply(self, args, kwargs, self._infer)
         return self._called(args, kwargs)
@@ -72,15 +78,16 @@ class Called(nn.Module):
 
     def _called(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Any call on values: arrays become tensors, masks and `training` are passed to who knows them."""
+        mask = tree.map_leaves(self._mask, kwargs.pop("mask", None))
         args, kwargs = tree.map_leaves(self._value, args), tree.map_leaves(self._value, kwargs)
         if not self._ready():
             self._prepare(args, kwargs)
         known = _parameters(self._computed())
+        kwargs |= self._masks_beside(args, kwargs)
+        mask = self._first_mask(args, kwargs) if mask is None else mask
         training = kwargs.pop("training", None)
         if training is not None and "training" in known:
             kwargs["training"] = bool(training)
-        mask = kwargs.pop("mask", None)
-        mask = _masks_of(args[0]) if mask is None and args else mask
         if mask is not None and "mask" in known:
             kwargs["mask"] = mask
         with self._mode(training):
@@ -91,10 +98,26 @@ class Called(nn.Module):
         if isinstance(leaf, (np.ndarray, np.generic)) and leaf.dtype.kind in "biuf":
             device = next((weight.device for weight in self.parameters()), torch.device("cpu"))
             leaf = torch.as_tensor(np.ascontiguousarray(leaf), device=device)
-            leaf = leaf.to(torch.get_default_dtype()) if leaf.dtype == torch.float64 else leaf
-        if self.floats_only and isinstance(leaf, Tensor) and not leaf.is_floating_point():
-            return leaf.to(torch.get_default_dtype())
-        return leaf
+            if leaf.dtype == torch.float64 and not self.autocast:
+                leaf = leaf.to(torch.get_default_dtype())
+        return self._typed(leaf) if isinstance(leaf, Tensor) else leaf
+
+    def _typed(self, leaf: Tensor) -> Tensor:
+        """A tensor in the type that is computed in, with its mask."""
+        wanted = self.autocast and self.input_type.is_floating_point if leaf.is_floating_point() else self.floats_only
+        if not wanted or leaf.dtype == self.input_type or _lowered_by_torch(leaf):
+            return leaf
+        typed = leaf.to(self.input_type)
+        if hasattr(leaf, MASK):
+            setattr(typed, MASK, getattr(leaf, MASK))
+        return typed
+
+    def _mask(self, leaf: Any) -> Any:
+        """A mask as truth values."""
+        if isinstance(leaf, (np.ndarray, np.generic)):
+            device = next((weight.device for weight in self.parameters()), torch.device("cpu"))
+            leaf = torch.as_tensor(np.ascontiguousarray(leaf), device=device)
+        return leaf.to(torch.bool) if isinstance(leaf, Tensor) else leaf
 
     @contextmanager
     def _mode(self, training: Any) -> Iterator[None]:
@@ -117,6 +140,20 @@ class Called(nn.Module):
 
     # Masks.
 
+    def _masks_beside(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        """The masks that arguments bring along, where they are arguments of their own, as `query_mask` of `query`."""
+        names = _masked_arguments(self._computed())
+        given = named_arguments(self._computed(), args, kwargs) if names else {}
+        found = {f"{name}_mask": _masks_of(given.get(name)) for name in names if given.get(f"{name}_mask") is None}
+        return {name: mask for name, mask in found.items() if mask is not None}
+
+    def _first_mask(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The mask of the first argument: the one that is given, or the one that it brings along."""
+        known = _parameters(self._computed())
+        given = named_arguments(self._computed(), args, kwargs)
+        own = given.get(f"{known[0]}_mask") if known else None
+        return own if own is not None else _masks_of(args[0] if args else given.get(known[0]) if known else None)
+
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """The mask of the outputs, for the mask of the inputs; None for none."""
         return mask if self.supports_masking else None
@@ -136,13 +173,31 @@ class Called(nn.Module):
 
     def _infer(self, node: Node) -> Any:
         """The shapes and types that a node of this layer gives."""
-        (first, *_), _ = node.arguments if node.arguments[0] else ((None,), {})
-        self._build_for(shapes_of(first))
-        if self._states_shapes() and isinstance(first, Symbol):
-            found = self.shape_after(first.shape)
-            floating = first.dtype if first.dtype.is_floating_point or not self.floats_only else torch.float32
-            return map_shapes_to_specs(found, floating)
+        args, kwargs = node.arguments
+        shapes = self._shapes_in(args, kwargs)
+        self._build_for(shapes)
+        kinds = {leaf.dtype for leaf in tree.leaves(args[:1]) if isinstance(leaf, (Symbol, Tensor))}
+        if self._states_shapes() and kinds:
+            kind = functools.reduce(torch.promote_types, kinds)
+            return map_shapes_to_specs(self.shape_after(shapes), self._type_after(kind))
         return self.run_on_zeros(node)
+
+    def _type_after(self, kind: torch.dtype) -> torch.dtype:
+        """The type of the outputs for the type of the inputs."""
+        converted = self.autocast and self.output_type.is_floating_point if kind.is_floating_point else self.floats_only
+        return self.output_type if converted else kind
+
+    def _shapes_in(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Shapes:
+        """The shapes that the weights follow from: that of the first argument, or those that `build` names."""
+        wanted = several_shapes(type(self).build)
+        if not wanted:
+            return shapes_of(args[0] if args else kwargs.get(next(iter(_parameters(self._computed())), "")))
+        given = named_arguments(self._computed(), args, kwargs)
+        shapes = {name: shapes_of(given.get(name.removesuffix("_shape"))) for name in wanted}
+        return {name: shape for name, shape in shapes.items() if shape is not None}
+
+    def build(self, input_shape: Any) -> None:
+        """Make the weights for an input shape."""
 
     def _build_for(self, shapes: Shapes) -> None:
         """Make the weights for a symbolic call."""
@@ -165,7 +220,8 @@ class Called(nn.Module):
         except (RuntimeError, ValueError, IndexError, TypeError) as error:
             shapes = ", ".join(str(one.shape) for one in node.inputs)
             raise HandsonError(
-                f"{type(self).__name__} {self.name!r} does not take inputs of shape {shapes}: {str(error).splitlines()[0]}"
+                f"{type(self).__name__} {self.name!r} does not take inputs of shape {shapes}: "
+                f"{str(error).splitlines()[0]}"
             ) from error
         finally:
             for part, mode in kept:
@@ -182,6 +238,11 @@ def shapes_of(values: Any) -> Shapes:
     return tree.map_leaves(lambda leaf: tuple(leaf.shape) if hasattr(leaf, "shape") else None, values)
 
 
+def _lowered_by_torch(leaf: Tensor) -> bool:
+    """Whether torch itself has chosen a lower type for a tensor: inside of `torch.autocast`."""
+    return leaf.dtype in (torch.float16, torch.bfloat16) and torch.is_autocast_enabled(leaf.device.type)
+
+
 def _masks_of(values: Any) -> Any:
     if isinstance(values, Tensor):
         return getattr(values, MASK, None)
@@ -190,5 +251,38 @@ def _masks_of(values: Any) -> Any:
 
 
 @functools.cache
-def _parameters(function: Any) -> frozenset[str]:
-    return frozenset(inspect.signature(function).parameters)
+def _parameters(function: Any) -> tuple[str, ...]:
+    """The names of the arguments of a method, without `self`."""
+    return tuple(inspect.signature(function).parameters)[1:]
+
+
+@functools.cache
+def _masked_arguments(function: Any) -> tuple[str, ...]:
+    """The arguments whose masks are arguments of their own: `query` where there is a `query_mask` too."""
+    known = _parameters(function)
+    return tuple(name for name in known if f"{name}_mask" in known)
+
+
+def named_arguments(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of a call of a method by their names."""
+    return dict(zip(_parameters(function), args, strict=False)) | kwargs
+
+
+@functools.cache
+def several_shapes(function: Any) -> tuple[str, ...]:
+    """The parameters of `build` or of its like where it asks for the shapes of several arguments, as `query_shape`."""
+    known = _parameters(function)
+    return known if len(known) > 1 and all(name.endswith("_shape") for name in known) else ()
+
+
+def with_shapes(method: Any, shapes: Shapes) -> Any:
+    """What a method such as `build` gives for one shape, or for several by name."""
+    return method(**shapes) if several_shapes(method.__func__) else method(shapes)
+
+
+@functools.cache
+def required(function: Any) -> int:
+    """How many arguments a method has to be given, itself not counted."""
+    parameters = list(inspect.signature(function).parameters.values())[1:]
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return sum(one.default is one.empty and one.kind in positional for one in parameters)

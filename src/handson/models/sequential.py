@@ -186,8 +186,7 @@ class Sequential(Model):
 
     # Being built.
 
-    def build(self, input_shape: Sequence[int | None]) -> None:
-        """Make the weights of all layers for inputs of a shape, None for the batch."""
+    def _build_alone(self, input_shape: Shapes) -> None:
         self.seed = fresh_seed() if self.seed is None else self.seed
         self._build_net(batched(tuple(input_shape)))
 

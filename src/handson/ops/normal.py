@@ -93,9 +93,13 @@ def normalize(x: Tensor, axis: Axes = -1, order: int = 2, epsilon: float | None 
     axes = _axes(x, axis)
     least = EPSILON if epsilon is None else epsilon
     if order == 2:
-        squares = x.square().sum(dim=axes, keepdim=True)
-        return x * torch.rsqrt(squares).clamp(max=1 / least)
+        return unit(x, axes, least)
     return x / torch.linalg.vector_norm(x, ord=order, dim=axes, keepdim=True).clamp(min=least)
+
+
+def unit(x: Tensor, axes: Axes, epsilon: float = EPSILON) -> Tensor:
+    """x divided by its length over axes; lengths below epsilon count as epsilon, so that zeros have a gradient too."""
+    return x * torch.rsqrt(x.square().sum(dim=axes, keepdim=True).clamp(min=epsilon**2))
 
 
 @operation

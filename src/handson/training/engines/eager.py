@@ -112,10 +112,10 @@ class Eager:
             for leaf, scaling in zip(inputs, self._input_scalings, strict=True)
         ]
         if self.job.precision != "bfloat16":
-            return self.forward(scaled)
+            return [_readable(output) for output in self.forward(scaled)]
         # Without the cache: it would keep rounded weights from one step to the next inside a user's own autocast.
         with torch.autocast(self.job.device.type, torch.bfloat16, cache_enabled=False):
-            return [activations.like(output, Tensor.float) for output in self.forward(scaled)]
+            return [_readable(output) for output in self.forward(scaled)]
 
     def forward(self, inputs: list[Tensor]) -> list[Tensor]:
         """The net's outputs, as leaves, for scaled inputs."""
@@ -178,6 +178,11 @@ class Eager:
                     ]
                 )
         return [torch.cat(parts) for parts in zip(*found, strict=True)]
+
+
+def _readable(output: Tensor) -> Tensor:
+    """An output in a type that losses and NumPy can do with: 16 bits become float32."""
+    return activations.like(output, Tensor.float) if output.dtype in (torch.bfloat16, torch.float16) else output
 
 
 @torch.no_grad()

@@ -1,0 +1,98 @@
+"""How queries attend to keys: softmax(query key' scale) value, over tensors of shape (..., head, place, feature).
+
+Masks are of bool, True where a query may look, and broadcast to (..., head, place of query, place of key).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from handson.core.errors import HandsonError
+
+# What torch may choose from where flash attention is refused.
+OTHER_KERNELS = [SDPBackend.CUDNN_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
+
+
+def both(one: Tensor | None, other: Tensor | None) -> Tensor | None:
+    """Where both masks are True; None is True everywhere."""
+    return other if one is None else one if other is None else one & other
+
+
+def causal(queries: int, keys: int, device: Any = None) -> Tensor:
+    """The mask that lets a query see the keys up to its own place.
+
+    Examples
+    --------
+    >>> causal(2, 3).int().tolist()
+    [[1, 0, 0], [1, 1, 0]]
+    """
+    return torch.ones(queries, keys, dtype=torch.bool, device=device).tril()
+
+
+def within(window: int, queries: int, keys: int, device: Any = None) -> Tensor:
+    """The mask that lets a query see keys less than so many places away.
+
+    Examples
+    --------
+    >>> within(2, 3, 3).int().tolist()
+    [[1, 1, 0], [1, 1, 1], [0, 1, 1]]
+    """
+    return torch.ones(queries, keys, dtype=torch.bool, device=device).tril(window - 1).triu(1 - window)
+
+
+def penalty(visible: Tensor | None, dtype: torch.dtype) -> Tensor | None:
+    """What is added to scores: a large negative number where a query may not look.
+
+    Not minus infinity: a query that may look nowhere would give NaN; so it looks everywhere alike, as in Keras.
+    """
+    return None if visible is None else torch.where(visible, 0.0, 0.7 * torch.finfo(dtype).min).to(dtype)
+
+
+def shares(scores: Tensor, visible: Tensor | None) -> Tensor:
+    """How much each query looks at each key: the softmax of the scores, over what it may look at."""
+    hidden = penalty(visible, scores.dtype)
+    return torch.softmax(scores if hidden is None else scores + hidden, dim=-1)
+
+
+def attend(
+    query: Tensor, key: Tensor, value: Tensor, visible: Tensor | None, scale: float, is_causal: bool = False,
+    flash: bool | None = None,
+) -> Tensor:  # fmt: skip
+    """Attention by torch's fused kernels. Fewer heads of keys and values than of queries are shared.
+
+    Parameters
+    ----------
+    query, key, value : Tensor
+        Shape (..., head, place, feature).
+    visible : Tensor of bool, optional
+        Where queries may look.
+    scale : float
+        A factor of the scores.
+    is_causal : bool
+        Whether queries see only the keys up to their own place; where there is no other mask, none is made for it.
+    flash : bool, optional
+        True insists on flash attention, False refuses it; None lets torch choose.
+    """
+    if is_causal and visible is not None:
+        visible, is_causal = visible & causal(query.shape[-2], key.shape[-2], query.device), False
+    arguments = query, key, value, penalty(visible, query.dtype), 0.0, is_causal
+    grouped = query.shape[-3] != key.shape[-3]
+    if flash is None:
+        return F.scaled_dot_product_attention(*arguments, scale=scale, enable_gqa=grouped)
+    try:
+        with sdpa_kernel([SDPBackend.FLASH_ATTENTION] if flash else OTHER_KERNELS):
+            return F.scaled_dot_product_attention(*arguments, scale=scale, enable_gqa=grouped)
+    except RuntimeError as error:
+        if not flash:
+            raise
+        masked = ", with a mask" if visible is not None else ""
+        raise HandsonError(
+            f"flash_attention=True: torch has no flash attention for {str(query.dtype).removeprefix('torch.')} on "
+            f"{query.device.type}, {query.shape[-1]} features a head{masked}. Leave flash_attention out: torch then "
+            f"takes the fastest kernel that can."
+        ) from error
