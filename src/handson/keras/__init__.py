@@ -77,7 +77,7 @@ mirror(
     Optimizer="handson.optimizers:Optimizer",
     Regularizer="handson.regularizers:Regularizer",
     Sequential="handson.models:Sequential",
-    Variable="handson.layers:Variable",
+    Variable="handson.keras.variable:Variable",
 )
 
 

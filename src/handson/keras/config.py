@@ -13,8 +13,8 @@ from handson.constraints import EPSILON
 from handson.core.errors import HandsonError
 from handson.graph.conversion import floatx as default_type
 from handson.graph.conversion import type_name
-from handson.keras.dtype_policies import DTypePolicy, get
 from handson.keras.mirror import mirror
+from handson.layers.policies import DTypePolicy, get
 
 mirror(__name__)
 

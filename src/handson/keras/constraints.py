@@ -9,4 +9,10 @@ from handson.keras.mirror import mirror
 if TYPE_CHECKING:
     from handson.constraints import *  # noqa: F403
 
-mirror(__name__, "handson.constraints", maxnorm="handson.constraints:MaxNorm", nonneg="handson.constraints:NonNeg", unitnorm="handson.constraints:UnitNorm")
+mirror(
+    __name__,
+    "handson.constraints",
+    maxnorm="handson.constraints:MaxNorm",
+    nonneg="handson.constraints:NonNeg",
+    unitnorm="handson.constraints:UnitNorm",
+)

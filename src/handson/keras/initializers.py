@@ -9,4 +9,11 @@ from handson.keras.mirror import mirror
 if TYPE_CHECKING:
     from handson.initializers import *  # noqa: F403
 
-mirror(__name__, "handson.initializers", normal="handson.initializers:RandomNormal", one="handson.initializers:Ones", uniform="handson.initializers:RandomUniform", zero="handson.initializers:Zeros")
+mirror(
+    __name__,
+    "handson.initializers",
+    normal="handson.initializers:RandomNormal",
+    one="handson.initializers:Ones",
+    uniform="handson.initializers:RandomUniform",
+    zero="handson.initializers:Zeros",
+)

@@ -22,7 +22,5 @@ _POOLINGS = {
 mirror(
     __name__,
     "handson.layers",
-    **{
-        name: f"handson.layers:{home}" for name, home in (_CONVOLUTIONS | _TRANSPOSED | _SEPARABLE | _POOLINGS).items()
-    },
+    **{name: f"handson.layers:{home}" for name, home in (_CONVOLUTIONS | _TRANSPOSED | _SEPARABLE | _POOLINGS).items()},
 )

@@ -38,6 +38,8 @@ class Face:
 
     def __init__(self, package: str, homes: Sequence[str], names: dict[str, str]) -> None:
         self.package, self.homes, self.names = package, homes, names
+        # Not kept in the module itself, whose functions may use Python's own `max` and `sum`.
+        self.found: dict[str, Any] = {}
         self.place = package.removeprefix(ROOT).removeprefix(".")
 
     def inner(self, name: str) -> str:
@@ -80,11 +82,12 @@ class Face:
         """The module's ``__getattr__``."""
         if name == "__all__":
             return self.all()
-        value = NOTHING if name.startswith("__") else self.find(name)
-        if value is NOTHING:
-            raise AttributeError(self.refusal(name), name=name, obj=sys.modules[self.package])
-        setattr(sys.modules[self.package], name, value)
-        return value
+        if name not in self.found:
+            value = NOTHING if name.startswith("__") else self.find(name)
+            if value is NOTHING:
+                raise AttributeError(self.refusal(name), name=name, obj=sys.modules[self.package])
+            self.found[name] = value
+        return self.found[name]
 
 
 def imported(module: str) -> ModuleType | None:
@@ -138,7 +141,7 @@ def mirror(package: str, *homes: str, **names: str) -> None:
     >>> from handson.keras import losses
     >>> losses.Hubert
     Traceback (most recent call last):
-    AttributeError: handson.keras.losses has no 'Hubert'. Did you mean 'Huber' or 'huber'?
+    AttributeError: handson.keras.losses has no 'Hubert'. Did you mean 'huber'?
     """
     _install(sys.modules[package], Face(package, homes, names))
 
@@ -158,7 +161,7 @@ class Finder(MetaPathFinder, Loader):
         if fullname.removeprefix(f"{ROOT}.") in MODULES:
             return ModuleSpec(fullname, self, is_package=True)
         face = getattr(sys.modules.get(parent), "_face", None)
-        if face is None or name.startswith("__"):
+        if face is None or name in face.names or name.startswith("__"):
             return None
         raise ImportError(face.refusal(name), name=fullname)
 

@@ -41,18 +41,16 @@ SPELLINGS = {
     "optimizers.optimizers": "optimizers",
     "utils.legacy": "saving",
 }
+_DATASETS = (
+    "boston_housing", "california_housing", "cifar10", "cifar100", "fashion_mnist", "imdb", "mnist", "reuters",
+)  # fmt: skip
 _OF_HANDSON = {
     "ops.image": "handson.ops.image",
     "ops.linalg": "handson.ops.linalg",
     "ops.nn": "handson.ops.nn",
     "ops.numpy": "handson.ops",
-    **{
-        f"datasets.{name}": f"handson.datasets.{name}"
-        for name in (
-            "boston_housing", "california_housing", "cifar10", "cifar100", "fashion_mnist", "imdb", "mnist", "reuters",
-        )
-    },  # fmt: skip
     "preprocessing.text": "handson.preprocessing.text",
+    **{f"datasets.{name}": f"handson.datasets.{name}" for name in _DATASETS},
 }
 # Those of which nothing is here; `missing` says why.
 EMPTY = [

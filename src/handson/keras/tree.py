@@ -135,9 +135,8 @@ def map_structure_up_to(shallow_structure: Any, func: Callable[..., Any], *struc
         if not is_nested(structure) or [key for key, _ in _branches(structure)] != keys:
             raise HandsonError(f"a tree has the branches {keys} of the shallow one; got {structure!r}.")
     parts = [dict(_branches(structure)) for structure in structures]
-    branches = [
-        map_structure_up_to(branch, func, *(part[key] for part in parts)) for key, branch in _branches(shallow_structure)
-    ]
+    shallow = _branches(shallow_structure)
+    branches = [map_structure_up_to(branch, func, *(part[key] for part in parts)) for key, branch in shallow]
     return _like(shallow_structure, branches)
 
 

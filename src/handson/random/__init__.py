@@ -1,7 +1,7 @@
 """Random numbers under the names of `keras.random`, each draw a function of a seed.
 
-A number as a seed gives the same values every time, a `SeedGenerator` other ones at each draw, and no seed other ones at
-each draw too, which `handson.set_random_seed` fixes. Inside of a layer, while a net trains, the values of a row are a
+A number as a seed gives the same values every time, a `SeedGenerator` other ones at each draw, and so does no seed at
+all, which `handson.set_random_seed` fixes. Inside of a layer, while a net trains, the values of a row are a
 function of the run's seed, the epoch and the row: a resumed run draws what an uninterrupted one would have drawn.
 
 Examples

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from handson.keras.mirror import mirror
 
 if TYPE_CHECKING:
-    from handson.keras.optimizers import schedules as schedules
     from handson.optimizers import *  # noqa: F403
 
 _CLASSES = ("Adadelta", "Adagrad", "Adam", "Adamax", "Nadam", "RMSprop", "SGD")
