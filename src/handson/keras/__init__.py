@@ -19,6 +19,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from handson.keras.mirror import mirror, serve
+from handson.keras.spellings import teach
 
 if TYPE_CHECKING:
     from handson.initializers import Initializer as Initializer
@@ -61,6 +62,7 @@ _FILES = (
 )  # fmt: skip
 
 serve()
+teach()
 mirror(
     __name__,
     **{name: f"{__name__}.{name}" for name in _FILES},

@@ -9,7 +9,6 @@ from handson.keras.mirror import mirror
 if TYPE_CHECKING:
     from handson.layers import *  # noqa: F403
 
-_CONVOLUTIONS = {f"Convolution{count}D": f"Conv{count}D" for count in (1, 2, 3)}
 _TRANSPOSED = {f"Convolution{count}DTranspose": f"Conv{count}DTranspose" for count in (1, 2, 3)}
 _SEPARABLE = {f"SeparableConvolution{count}D": f"SeparableConv{count}D" for count in (1, 2)}
 _POOLINGS = {
@@ -22,5 +21,11 @@ _POOLINGS = {
 mirror(
     __name__,
     "handson.layers",
-    **{name: f"handson.layers:{home}" for name, home in (_CONVOLUTIONS | _TRANSPOSED | _SEPARABLE | _POOLINGS).items()},
+    Convolution1D="handson.layers:Conv1D",
+    Convolution2D="handson.keras.spellings:Convolution2D",
+    Convolution3D="handson.keras.spellings:Convolution3D",
+    deserialize="handson.keras.saving:deserialize_keras_object",
+    merge="handson.keras.merging:merge",
+    serialize="handson.keras.saving:serialize_keras_object",
+    **{name: f"handson.layers:{home}" for name, home in (_TRANSPOSED | _SEPARABLE | _POOLINGS).items()},
 )

@@ -9,4 +9,4 @@ from handson.keras.mirror import mirror
 if TYPE_CHECKING:
     from handson.models import *  # noqa: F403
 
-mirror(__name__, "handson.models")
+mirror(__name__, "handson.models", save_model="handson.files:save_model")

@@ -52,9 +52,10 @@ def register_keras_serializable(package: str = "Custom", name: str | None = None
     def decorate(target: Any) -> Any:
         short = name or target.__name__
         full = f"{package}>{short}"
-        if inspect.isclass(target) and getattr(target, "kind", None) is None:
+        own = getattr(target, "kind", None)
+        if inspect.isclass(target) and own is None:
             raise HandsonError(f"{target.__name__} is no layer, loss, metric or other noun, so no file can hold one.")
-        kinds = (target.kind,) if inspect.isclass(target) else registry.FUNCTIONS
+        kinds = (str(own),) if inspect.isclass(target) else registry.FUNCTIONS
         for kind in kinds:
             try:
                 registry.register(target, kind=kind, name=short, aliases=(full,))
@@ -216,7 +217,7 @@ def _made(config: Any) -> Any:
         return type(config)(map(_made, config))
     if not isinstance(config, dict):
         return config
-    name, inner = config.get("class_name"), config.get("config")
+    name, inner = config.get("class_name"), config.get("config", {})
     if name is None:
         return {key: _made(value) for key, value in config.items()}
     if name in ("__tensor__", "__numpy__"):

@@ -7,10 +7,12 @@ from typing import Any
 from handson import optimizers
 from handson.core import console, tree
 from handson.core.errors import HandsonError
+from handson.core.older import accepting
 from handson.data.rows.scaling import Scaling
 from handson.layers.shapes import map_shapes
 from handson.losses import Loss
 from handson.metrics import Metric
+from handson.models.older_verbs import OlderVerbs
 from handson.models.own_steps import check_verb
 from handson.models.saved import Saved
 from handson.models.structure import Structure
@@ -20,7 +22,7 @@ from handson.training.preparation.compiled import Compiled, Term
 from handson.training.preparation.objective import Objective
 
 
-class Verbs(Saved, Structure):
+class Verbs(Saved, OlderVerbs, Structure):
     """What a net can be asked to do."""
 
     _compiled: Compiled | None = None
@@ -146,6 +148,7 @@ class Verbs(Saved, Structure):
         """How targets are scaled, as `compile` was told."""
         return None if self._compiled is None else self._compiled.scale_targets
 
+    @accepting(nb_epoch="epochs")
     def fit(
         self,
         x: Any,
