@@ -120,6 +120,8 @@ class Layer(Typed, metaclass=Described):
         super().__init_subclass__(**kwargs)
         if isinstance(vars(cls).get("build"), FunctionType):
             cls.build = guarded(cls.build)  # type: ignore[method-assign]
+        if "compute_mask" in vars(cls) and not cls.__module__.startswith("handson."):
+            cls.makes_masks = True
 
     @property
     def built(self) -> bool:

@@ -41,6 +41,8 @@ class Called(nn.Module):
     keeps_shape: ClassVar[bool] = False
     # Whether masks of its inputs hold for its outputs too.
     supports_masking: bool = False
+    # Whether `compute_mask` makes masks where the inputs have none, and `call` does not attach them itself.
+    makes_masks: bool = False
     # Whether inputs of floats are converted to the type that is computed in: that of inputs, and that of outputs.
     autocast: bool = True
     input_type: torch.dtype = torch.float32
@@ -63,7 +65,7 @@ class Called(nn.Module):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if len(args) == 1 and not kwargs and type(args[0]) is Tensor and self._ready():
             x = args[0]
-            if not hasattr(x, MASK):
+            if not (hasattr(x, MASK) or self.makes_masks):
                 return super().__call__(x if x.dtype is self.input_type else self._typed(x))
         elif symbol.symbolic(args, kwargs):
             return symbol.apply(self, args, kwargs, self._infer)

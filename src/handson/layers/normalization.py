@@ -56,7 +56,7 @@ class BatchNormalization(Layer):
     True
     """
 
-    floats_only, keeps_shape, supports_masking = True, True, True
+    floats_only, keeps_shape, supports_masking, wide = True, True, True, True
 
     def __init__(
         self,
@@ -165,7 +165,7 @@ class LayerNormalization(Layer):
     [[-1.0, 1.0], [-1.0, 1.0]]
     """
 
-    floats_only, keeps_shape, supports_masking = True, True, True
+    floats_only, keeps_shape, supports_masking, wide = True, True, True, True
 
     def __init__(
         self,

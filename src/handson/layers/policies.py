@@ -37,7 +37,7 @@ class DTypePolicy:
     ('bfloat16', 'float32')
     >>> DTypePolicy("float23")
     Traceback (most recent call last):
-    handson.core.errors.HandsonError: unknown dtype 'float23'. Did you mean 'float32'? A layer computes in float32, ...
+    handson.core.errors.HandsonError: unknown dtype 'float23'. Did you mean 'float32' or 'float16'? A layer ...
     """
 
     quantization_mode: ClassVar[None] = None

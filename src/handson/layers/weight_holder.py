@@ -16,7 +16,7 @@ from handson.core.errors import HandsonError, NotBuiltError, listing, shortened
 from handson.data.rows.free_memory import free_memory
 from handson.graph.conversion import TYPES, convert, torch_type
 from handson.graph.variable import State, Variable, Weight
-from handson.layers.blank import blank
+from handson.layers.blank import blank, is_filling
 from handson.layers.calling import Called
 from handson.layers.drawn import Drawn
 from handson.randomness.keys import derive, fresh_seed
@@ -121,7 +121,8 @@ class WeightHolder(Called):
         ...         self.calls.assign_add(1)
         ...         return inputs
         >>> layer = Counter()
-        >>> layer([1.0]), layer([1.0]), layer.calls.numpy()
+        >>> x = torch.ones(1)
+        >>> layer(x), layer(x), layer.calls.numpy()
         (tensor([1.]), tensor([1.]), array(2., dtype=float32))
         """
         if name in TYPES:  # the third argument of Keras
@@ -262,6 +263,9 @@ class WeightHolder(Called):
 
     def draw_again(self, key: int) -> bool:
         """Draw from another key the weights that are still as they were drawn; whether there were any."""
+        if is_filling():
+            self.drawn.key = key
+            return False
         fresh = self.fresh_weights()
         self.drawn.key = key
         with torch.no_grad():

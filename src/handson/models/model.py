@@ -174,7 +174,15 @@ class Model(Verbs):
             self._build_once(shapes)
             if not self._trainable:
                 self.trainable = False
-        self._set_outputs(self.shape_after(shapes))
+        if self.computes or not self.own_steps:
+            self._set_outputs(self.shape_after(shapes))
+
+    @property
+    def computes(self) -> bool:
+        """Whether the net can be called: it has symbols, a module, or a `call` of its own."""
+        kind = type(self)
+        own = kind.call is not Model.call or kind.forward is not Called.forward
+        return own or self.graph is not None or "module" in self._modules
 
     def _build_once(self, shape: Shapes) -> None:
         with building(self):
@@ -285,6 +293,10 @@ class Model(Verbs):
             return leaves[0] if len(leaves) == 1 else list(leaves)
         form = self.graph.inputs if self.graph is not None else map_shapes(lambda shape: 0, self.built_shape)
         return tree.rebuild(tree.spec(form), leaves)
+
+    def arranged_outputs(self, leaves: Sequence[Any]) -> Any:
+        """The leaves of outputs as the tree that the net gives."""
+        return tree.rebuild(tree.spec(map_shapes(lambda shape: 0, self._outputs)), leaves)
 
     @on_trial()
     def probe(self, leaves: Sequence[Tensor]) -> list[Tensor]:

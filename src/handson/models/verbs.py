@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from handson import optimizers
-from handson.core import console, tree
+from handson.core import console, registry, tree
 from handson.core.errors import HandsonError
 from handson.core.older import accepting
 from handson.data.rows.scaling import Scaling
@@ -13,7 +14,7 @@ from handson.layers.shapes import map_shapes
 from handson.losses import Loss
 from handson.metrics import Metric
 from handson.models.older_verbs import OlderVerbs
-from handson.models.own_steps import check_verb
+from handson.models.own_steps import OwnSteps, check_verb
 from handson.models.saved import Saved
 from handson.models.structure import Structure
 from handson.optimizers import Optimizer
@@ -22,7 +23,7 @@ from handson.training.preparation.compiled import Compiled, Term
 from handson.training.preparation.objective import Objective
 
 
-class Verbs(Saved, OlderVerbs, Structure):
+class Verbs(Saved, OlderVerbs, OwnSteps, Structure):
     """What a net can be asked to do."""
 
     _compiled: Compiled | None = None
@@ -107,8 +108,19 @@ class Verbs(Saved, OlderVerbs, Structure):
 
     @property
     def metrics(self) -> list[Metric]:
-        """The compiled metrics of all outputs."""
-        return [metric for term in self.terms for metric, _ in term.measured()] if self.compiled else []
+        """The compiled metrics of all outputs.
+
+        Of a net with steps of its own also its mean loss, and the metrics among its attributes.
+        """
+        compiled = [metric for term in self.terms for metric, _ in term.measured()] if self.compiled else []
+        if not self.own_steps:
+            return compiled
+        loss = [self._loss_tracker] if self.compiled and any(term.loss is not None for term in self.terms) else []
+        return [*loss, *compiled, *(value for value in vars(self).values() if isinstance(value, Metric))]
+
+    @functools.cached_property
+    def _loss_tracker(self) -> Metric:
+        return registry.find("metric", "Mean")(name="loss")
 
     @property
     def compiled(self) -> bool:

@@ -24,7 +24,7 @@ from handson.training.engines import Engine, choose
 from handson.training.measuring import evaluation_batch
 from handson.training.memory import keep_blocks
 from handson.training.preparation.arguments import Arguments
-from handson.training.preparation.prepare import make_job, split_rows
+from handson.training.preparation.prepare import as_scaled, make_job, split_rows
 from handson.training.preparation.readers import Reading, read
 from handson.training.recording.fingerprint import of_run
 from handson.training.recording.record import NoRecord, Record, recording
@@ -82,6 +82,8 @@ def _prepare(
         return reading.batches(arguments.batch_size, model.device, arguments.shuffle, seed)
 
     job = make_job(model, reading.rows, batches, seed, augment)
+    if validation is not None:
+        as_scaled(model, validation.rows)
     record.begin(lambda: _described(model, reading, validation, arguments), seed)
     steps = (arguments.epochs - arguments.initial_epoch) * (job.batches.steps or 1)
     engine = choose(job, arguments.engine, steps)

@@ -97,9 +97,10 @@ def predict(model: Model, x: Any, batch_size: int | None, steps: int | None = No
         size = whole("batch_size", batch_size or FEWEST_EVALUATED, 1)
         inputs = [leaf[: size * whole("steps", steps, 1)] for leaf in inputs]
     called = CallbackList(callbacks, model, _params(model, len(inputs[0]), size))
-    outputs = evaluation.predict(predictor(model, len(inputs)), inputs, size, called)
-    form = map_shapes(lambda shape: 0, model.output_shape)
-    return tree.rebuild(tree.spec(form), [output.numpy() for output in outputs])
+    outputs = [output.numpy() for output in evaluation.predict(predictor(model, len(inputs)), inputs, size, called)]
+    if "predict_step" in model.own_steps:
+        return outputs[0] if len(outputs) == 1 else outputs
+    return model.arranged_outputs(outputs)
 
 
 def predictor(model: Model, inputs: int = 1) -> Engine:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 # Values of float64 that float32 would move by more than this share of their spread.
 MOST_ROUNDING = 1e-3
+# Rows that are looked at for that, spread over all.
+ROWS_LOOKED_AT = 4096
 
 
 def prepare_inputs(model: Model, x: Any, notes: list[str] | None = None) -> list[Data]:
@@ -130,8 +132,9 @@ def rounding(data: Any, what: str, cure: str) -> list[str]:
     if isinstance(data, (Tensor, MappedRows)) and data.dtype not in (torch.float64, torch.int64, torch.int32):
         return []
     values = np.asarray(data)
-    if values.dtype.kind not in "iuf" or values.dtype.itemsize < 8 or values.ndim not in (1, 2) or values.size > 10**7:
+    if values.dtype.kind not in "iuf" or values.dtype.itemsize < 8 or values.ndim not in (1, 2) or not len(values):
         return []
+    values = values[:: -(-len(values) // ROWS_LOOKED_AT)]
     columns = values.reshape(len(values), -1).astype(np.float64)
     with np.errstate(all="ignore"):
         size, spread = np.nanmax(np.abs(columns), 0), np.nanstd(columns, 0)

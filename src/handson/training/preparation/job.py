@@ -77,6 +77,8 @@ class Job:
         The layers that have regularizers.
     precision : str
         What the net computes in: see `handson.state.precision`.
+    target_form : tree of int
+        The form in which the user gives targets: see `handson.core.tree.spec`.
     """
 
     module: nn.Module
@@ -91,6 +93,7 @@ class Job:
     foreign_randomness: bool = False
     penalized: list[Layer] = field(default_factory=list)
     precision: str = "float32"
+    target_form: Any = 0
 
     @property
     def several(self) -> bool:
@@ -152,7 +155,17 @@ class Job:
 
     def report(self, sums: Sums) -> dict[str, float]:
         """What the sums say: the mean losses, and the metrics finished from their means."""
-        return self.objective.report(sums)
+        return sums.means() if self.own else self.objective.report(sums)
+
+    @cached_property
+    def own(self) -> tuple[str, ...]:
+        """The steps that the net defines itself, beside its loss."""
+        return tuple(name for name in getattr(self.module, "own_steps", ()) if name != "compute_loss")
+
+    @property
+    def own_loss(self) -> bool:
+        """Whether the net defines its loss itself."""
+        return "compute_loss" in getattr(self.module, "own_steps", ())
 
 
 def watched(module: nn.Module) -> bool:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from handson.core import tree
 from handson.core.errors import HandsonError
 from handson.data.rows import arrays
 from handson.data.rows.batches import Batches
@@ -40,6 +41,7 @@ class Rows:
     weights: list[Tensor | None]
     masked: list[bool]
     notes: list[str] = field(default_factory=list)
+    target_form: Any = 0
 
     def __len__(self) -> int:
         return len(self.inputs[0])
@@ -52,6 +54,7 @@ class Rows:
             [None if leaf is None else leaf[torch.from_numpy(rows).to(leaf.device)] for leaf in self.weights],
             list(self.masked),
             self.notes,
+            self.target_form,
         )
 
     def batches(self, batch_size: int, device: torch.device, shuffle: bool = False, seed: int = 0) -> Batches:
@@ -71,10 +74,37 @@ def prepare_rows(
     """Check inputs and targets against each other and against the net, which is built if it is not yet."""
     notes: list[str] = []
     inputs = given.prepare_inputs(model, x, notes)
-    outputs = model.probe([arriving(leaf[:PROBE_ROWS]) for leaf in inputs])
-    contract.check_outputs(outputs, model, model.terms)
+    outputs = looked_at(model, inputs)
     rows = Rows(inputs, [], [], [], notes)
     return complete(rows, model, y, outputs, sample_weight, class_weight, missing)
+
+
+def looked_at(model: Model, inputs: Sequence[Data]) -> list[Tensor]:
+    """The outputs for the first rows, checked; none for a net that has steps of its own, and computes nothing else."""
+    if not model.computes and model.own_steps:
+        return []
+    outputs = model.probe([arriving(leaf[:PROBE_ROWS]) for leaf in inputs])
+    terms = model.terms
+    if not any(term.loss is not None for term in terms) and not model.own_steps and not model.losses:
+        raise HandsonError(
+            "compile has no loss: give compile(optimizer, loss=...), or let a layer add one with add_loss, or define "
+            "compute_loss or train_step in a subclass of Model."
+        )
+    contract.check_outputs(outputs, model, terms)
+    return outputs
+
+
+def _as_given(rows: Rows, y: Any, sample_weight: Any) -> Rows:
+    """Rows with targets as the user gave them, for a net that compares them with its outputs itself."""
+    if y is not None:
+        rows.target_form = tree.spec(y)
+        for leaf in tree.leaves(y):
+            ids = arrays.as_ids(leaf, "targets")
+            rows.targets.append(arrays.as_rows(leaf, "targets") if ids is None else ids)
+            arrays.check_rows(rows.inputs[0], {"targets": rows.targets[-1]})
+    if sample_weight is not None:
+        rows.weights.append(arrays.as_tensor(sample_weight, "sample weights").to(torch.float32))
+    return rows
 
 
 def complete(
@@ -83,6 +113,12 @@ def complete(
 ) -> Rows:  # fmt: skip
     """Rows of which the inputs are ready, with targets and weights that fit some outputs of the net."""
     terms, names = model.terms, model.output_names
+    if model.own_steps:
+        if model.scale_targets is not None:
+            raise HandsonError("scale_targets is for the losses of compile; this net has steps or a loss of its own.")
+        if not outputs or any(term.loss is None for term in terms):
+            return _as_given(rows, y, sample_weight)
+        rows.target_form = tree.spec(y)
     if y is None and any(term.loss is not None for term in terms):
         raise HandsonError("training and evaluation need targets: fit(x, y), evaluate(x, y).")
     each_weight = given.for_outputs("sample_weight", sample_weight, names, shared=True)
@@ -202,14 +238,15 @@ def make_job(model: Model, rows: Rows, batches: Any, seed: int, augment: Any) ->
         foreign_randomness=has_foreign_randomness(model) or (augment is not None and is_foreign(augment)),
         penalized=penalized_layers(model),
         precision=model.precision,
+        target_form=rows.target_form,
     )
 
 
 def scale(model: Model, rows: Rows) -> None:
-    """Measure scalings that are asked for and not known yet; float64 stays only where the scaling needs it."""
+    """Measure scalings that are asked for and not known yet."""
     if model.scale_inputs is not None and model.input_scalings is None:
         model.input_scalings = [
-            fit_scaling(method, leaf, "inputs") if leaf.is_floating_point() or leaf.dtype == torch.uint8 else None
+            fit_scaling(method, leaf, "inputs") if leaf.dtype.is_floating_point or leaf.dtype == torch.uint8 else None
             for method, leaf in zip(_each(model.scale_inputs, len(rows.inputs)), rows.inputs, strict=True)
         ]
     if model.scale_targets is not None and model.target_scalings is None:
@@ -221,6 +258,11 @@ def scale(model: Model, rows: Rows) -> None:
             None if method is None or not leaf.numel() else fit_scaling(method, leaf, "targets")
             for method, leaf in zip(methods, rows.targets, strict=True)
         ]
+    as_scaled(model, rows)
+
+
+def as_scaled(model: Model, rows: Rows) -> None:
+    """Leave float64 only where the scaling needs it."""
     for leaves, scalings in ((rows.inputs, model.input_scalings), (rows.targets, model.target_scalings)):
         for number, leaf in enumerate(leaves):
             scaling = scalings[number] if scalings else None

@@ -15,8 +15,8 @@ from handson.data.rows.feed import Batch, arriving
 from handson.data.rows.openings import Opening, opening
 from handson.data.rows.streamed import Ready, Streamed
 from handson.layers.shapes import map_shapes
-from handson.training.preparation import contract, given
-from handson.training.preparation.prepare import PROBE_ROWS, Rows, complete
+from handson.training.preparation import given
+from handson.training.preparation.prepare import Rows, complete, looked_at
 
 if TYPE_CHECKING:
     from handson.models import Model
@@ -62,7 +62,9 @@ class Stream:
             raise HandsonError("the data have no batch: a generator that has ended, or an empty data set.")
         prepare = _Preparation(model, self.class_weight)
         ready = [prepare(raw) for raw in read]
-        return _together(ready), Opened(self, way, prepare, ready, read, rest, age)
+        rows = _together(ready)
+        rows.target_form = prepare.target_form
+        return rows, Opened(self, way, prepare, ready, read, rest, age)
 
 
 @dataclass
@@ -94,24 +96,25 @@ class _Preparation:
     def __init__(self, model: Model, class_weight: Any) -> None:
         self._model, self._class_weight = model, class_weight
         self._outputs: Sequence[Tensor] | None = None
+        self.target_form: Any = 0
 
     def __call__(self, raw: Any) -> Ready:
         x, y, weights = unpacked(raw)
         model = self._model
         inputs = given.prepare_inputs(model, x) if self._outputs is None else given.more_inputs(model, x)
         if self._outputs is None:
-            self._outputs = model.probe([arriving(leaf[:PROBE_ROWS]) for leaf in inputs])
-            contract.check_outputs(self._outputs, model, model.terms)
+            self._outputs = looked_at(model, inputs)
         y = arrays.targets_by_name(y, model.target_names)
         rows = complete(Rows(inputs, [], [], []), model, y, self._expected(y), weights, self._class_weight)
+        self.target_form = rows.target_form
         leaves = [arriving(leaf[:]) for leaf in rows.inputs], [leaf[:] for leaf in rows.targets], rows.weights
         return Ready(Batch(*leaves), rows.masked)
 
     def _expected(self, y: Any) -> Sequence[Tensor]:
         """Outputs of the first rows, sizes that vary from batch to batch taken from the targets."""
         outputs = self._outputs or []
-        shapes = [list(shape) for shape in _flat_shapes(self._model.output_shape)]
-        if not any(None in shape[1:] for shape in shapes):
+        shapes = [list(shape) for shape in _flat_shapes(self._model.output_shape)] if outputs else []
+        if y is None or not any(None in shape[1:] for shape in shapes):
             return outputs
         targets = given.for_outputs("targets", y, self._model.output_names)
         found = []
