@@ -9,6 +9,7 @@ import keras as original
 
 from handson.core.described import parameters_of
 from handson.keras import missing
+from handson.keras.spellings import _ByRows
 
 # Differences that only a file of Keras's own has.
 PRIVATE = ("src", "_tf_keras")
@@ -49,7 +50,7 @@ def state(place):
 
 def parameters(target):
     """The parameters of a class or function by name, whether they can be given by position; None if unknown."""
-    target = getattr(target, "spelled", target)
+    target = target.layer() if isinstance(target, _ByRows) else target
     if isinstance(target, type) and hasattr(target, "kind"):
         return parameters_of(target)
     try:
@@ -65,8 +66,8 @@ def lacking(place, value):
     return set() if wanted is None or have is None else set(wanted) - set(have)
 
 
-def moved(place, value):
-    """The parameters that stand elsewhere by position."""
+def moved(place, value, most):
+    """The parameters among the first of Keras's that stand elsewhere by position."""
     wanted, have = ([each for each, by in (parameters(target) or {}).items() if by.kind is not by.KEYWORD_ONLY]
                     for target in (value, ours(place)))  # fmt: skip
-    return {name for name in wanted if name in have and wanted.index(name) != have.index(name)}
+    return {name for name in wanted[:most] if name in have and wanted.index(name) != have.index(name)}

@@ -357,7 +357,7 @@ def switch(condition: Any, then_expression: Any, else_expression: Any) -> Any:
     [[1.0, 1.0], [0.0, 0.0]]
     """
     values = [each() if callable(each) else each for each in (then_expression, else_expression)]
-    missing = max(len(getattr(each, "shape", ())) for each in values) - len(condition.shape)
+    missing = max(len(ops.shape(each)) for each in values) - len(ops.shape(condition))
     for _ in range(missing):
         condition = ops.expand_dims(condition, -1)
     return ops.where(ops.cast(condition, "bool"), *values)

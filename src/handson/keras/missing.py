@@ -8,7 +8,6 @@ from __future__ import annotations
 _QUANTIZED = "handson does not quantize nets; torch.ao.quantization takes a net as it is, a torch.nn.Module"
 _JAX = "it is for nets of JAX"
 _REMOVED = "Keras has removed it"
-_PRECISION = "handson computes in float32 or, with compile(precision='bfloat16'), in bfloat16"
 _GENERATOR = "use handson.layers.RandomRotation and its kin, or handson.data.Augment"
 _SCOPE = "handson is PyTorch and has no scopes of state"
 _VIEW = "draw with matplotlib"
@@ -53,6 +52,7 @@ NAMES = {
     "dtype_policies.QuantizedFloat8DTypePolicy": _QUANTIZED,
     "layers.AtrousConvolution1D": "use Conv1D(dilation_rate=...)",
     "layers.AtrousConvolution2D": "use Conv2D(dilation_rate=...)",
+    "layers.ContrastLimitedAdaptiveHistogramEqualization": "use scikit-image's equalize_adapthist beforehand",
     "layers.CuDNNGRU": "use GRU, which takes the fast way where there is one",
     "layers.CuDNNLSTM": "use LSTM, which takes the fast way where there is one",
     "layers.Deconvolution2D": "use Conv2DTranspose",
@@ -64,16 +64,16 @@ NAMES = {
     "layers.LocallyConnected1D": _REMOVED + "; write it with ops.extract_patches and einsum",
     "layers.LocallyConnected2D": _REMOVED + "; write it with ops.image.extract_patches and einsum",
     "layers.MaxoutDense": _LEGACY,
+    "layers.MaxNumBoundingBoxes": _BOXES,
     "layers.Merge": "use Add, Concatenate, Multiply and their kin",
+    "layers.ReversibleEmbedding": "use Embedding, and keras.ops.matmul with its transposed embeddings",
     "layers.RandomHeight": _REMOVED + "; use RandomZoom",
     "layers.RandomWidth": _REMOVED + "; use RandomZoom",
     "layers.STFTSpectrogram": "compute spectrograms beforehand with torch.stft",
     "layers.MelSpectrogram": "compute spectrograms beforehand with torchaudio",
     "layers.TFSMLayer": "a SavedModel holds TensorFlow's graph: convert it to ONNX, or build the net of layers",
     "layers.ThresholdedReLU": "use ReLU(threshold=...)",
-    "mixed_precision.LossScaleOptimizer": _PRECISION,
     "models.model_from_yaml": _REMOVED + ", since YAML may hold code; use model_from_json",
-    "optimizers.LossScaleOptimizer": _PRECISION,
     "optimizers.MultiOptimizer": "train the parts of a net one after the other, each with its optimizer",
     "optimizers.OptimizerMap": "it belongs to MultiOptimizer",
     "optimizers.ScheduleFreeAdamW": "its weights in training are not those to evaluate; use AdamW(use_ema=True)",
@@ -95,8 +95,6 @@ NAMES = {
     "regularizers.activity_l2": "it is l2, as the layer's activity_regularizer",
     "saving.KerasFileEditor": "open the file with zipfile and h5py",
     "utils.FeatureSpace": "use the preprocessing layers on columns, or scikit-learn's ColumnTransformer",
-    "utils.audio_dataset_from_directory": "read sounds with torchaudio, and give fit a keras.utils.PyDataset",
-    "utils.model_to_dot": "use plot_model, or summary()",
     "utils.print_summary": "use net.summary()",
     "backend.ctc_decode": "take the argmax of each step and leave out repetitions",
     "backend.ctc_label_dense_to_sparse": "keras.ops.ctc_loss takes dense labels",

@@ -7,6 +7,7 @@ from handson.keras.mirror import mirror
 mirror(
     __name__,
     DTypePolicy="handson.keras.dtype_policies:DTypePolicy",
+    LossScaleOptimizer="handson.optimizers:LossScaleOptimizer",
     Policy="handson.keras.dtype_policies:DTypePolicy",
     dtype_policy="handson.keras.config:dtype_policy",
     global_policy="handson.keras.config:dtype_policy",
