@@ -8,10 +8,12 @@ from typing import Any
 from handson import optimizers
 from handson.core import console, registry, tree
 from handson.core.errors import HandsonError, whole
+from handson.core.older import accepting
 from handson.data.rows.scaling import Scaling
 from handson.layers.shapes import map_shapes
 from handson.losses import Loss
 from handson.metrics import Metric
+from handson.models.older_verbs import OlderVerbs
 from handson.models.own_steps import OwnSteps, check_verb
 from handson.models.saved import Saved
 from handson.models.structure import Structure
@@ -22,7 +24,7 @@ from handson.training.preparation.net import Net
 from handson.training.preparation.objective import Objective
 
 
-class Verbs(Saved, OwnSteps, Structure):
+class Verbs(Saved, OlderVerbs, OwnSteps, Structure):
     """What a net can be asked to do."""
 
     _compiled: Compiled | None = None
@@ -85,7 +87,15 @@ class Verbs(Saved, OwnSteps, Structure):
         given = optimizers.get(optimizer)
         given.claim(self)
         compiled = Compiled(
-            given, loss, loss_weights, metrics, weighted_metrics, scale_inputs, scale_targets, precision, bool(run_eagerly)
+            given,
+            loss,
+            loss_weights,
+            metrics,
+            weighted_metrics,
+            scale_inputs,
+            scale_targets,
+            precision,
+            bool(run_eagerly),
         )
         before = self._compiled
         if before is None or compiled.scalings() != before.scalings():
@@ -177,6 +187,7 @@ class Verbs(Saved, OwnSteps, Structure):
         """How targets are scaled, as `compile` was told."""
         return None if self._compiled is None else self._compiled.scale_targets
 
+    @accepting(nb_epoch="epochs")
     def fit(
         self: Net,
         x: Any,
