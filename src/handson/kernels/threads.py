@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from handson.kernels.library import Kernel, Record, loaded
 from handson.kernels.sharing import on_threads
 
 # For fewer values a second thread costs more than it brings.
@@ -62,6 +63,8 @@ def over_rows(kernel: Any, arrays: tuple[np.ndarray, ...], *constants: Any, work
     >>> y
     array([0., 2., 4., 6.])
     """
+    if isinstance(kernel, Kernel):
+        return share_rows(kernel, arrays, *constants, work=work)
     rows = len(arrays[0])
     most = (arrays[0].size if work is None else work) // WORTH_A_THREAD
     threads = max(1, min(torch.get_num_threads(), rows, most))
@@ -72,6 +75,19 @@ def over_rows(kernel: Any, arrays: tuple[np.ndarray, ...], *constants: Any, work
     parts = min(rows, _PARTS * threads) if threads > 1 else 1
     if failed := on_threads(kernel)(start, threads, parts, arrays, *constants):
         raise MemoryError(f"{kernel.__name__}: {failed} of {parts} parts failed.")
+
+
+def share_rows(kernel: Kernel, record: Record, rows: int, work: int | None) -> None:
+    """Call a kernel of the library with all rows of a record, on as many threads as torch uses."""
+    most = (rows if work is None else work) // WORTH_A_THREAD
+    threads = max(1, min(torch.get_num_threads(), rows, most))
+    parts = min(rows, _PARTS * threads) if threads > 1 else 1
+    share = loaded().handson_share
+    share.restype = ctypes.c_int64
+    numbers = (ctypes.c_int64(number) for number in (rows, threads, parts))
+    start = ctypes.c_void_p(None if _forked else _openmp())
+    if failed := share(start, kernel.function, ctypes.byref(record), *numbers):
+        raise MemoryError(f"{kernel.name}: {failed} of {parts} parts failed.")
 
 
 def _on_pool(kernel: Any, arrays: tuple[np.ndarray, ...], constants: tuple[Any, ...], parts: int) -> None:
