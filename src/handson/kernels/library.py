@@ -1,4 +1,4 @@
-"""The compiled kernels: shared libraries in C, one for each instruction set, loaded when the first of them is asked for.
+"""The compiled kernels: shared libraries in C, one for each instruction set, loaded when the first is asked for.
 
 They were built when the package was (see ``setup.py``), and are called through `ctypes`, which lets other threads of
 Python run meanwhile. ``HANDSON_KERNELS`` chooses another variant than the processor would: ``v4``, ``v3``, ``plain``,
@@ -64,8 +64,8 @@ class _Fields(type(ctypes.Structure)):  # type: ignore[misc]
 class Record(ctypes.Structure, metaclass=_Fields):
     """What a kernel is given: the fields of its struct in C, in their order, all of 8 bytes.
 
-    A class names them by annotations: `Pointer` (an array, a tensor, an address or None), `Int`, `Word` (without sign)
-    and `Real` (double in C).
+    A class names them by annotations: `Pointer` (an array, a tensor, another record, an address or
+    None), `Int`, `Word` (without sign) and `Real` (double in C).
 
     Examples
     --------
@@ -88,6 +88,8 @@ def _address(value: Any) -> Any:
         return value.data_ptr()
     if isinstance(value, np.ndarray):
         return value.__array_interface__["data"][0]
+    if isinstance(value, ctypes.Structure):
+        return ctypes.addressof(value)
     return value.item() if isinstance(value, np.generic) else value
 
 

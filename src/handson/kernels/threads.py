@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import ctypes
 import os
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -27,6 +29,7 @@ WORTH_A_THREAD = 1 << 16
 _PARTS = 4
 _pools: list[ThreadPoolExecutor] = []
 _forked: list[bool] = []
+_alone: list[bool] = []
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_pools.clear)
@@ -79,15 +82,40 @@ def over_rows(kernel: Any, arrays: tuple[np.ndarray, ...], *constants: Any, work
 
 def share_rows(kernel: Kernel, record: Record, rows: int, work: int | None) -> None:
     """Call a kernel of the library with all rows of a record, on as many threads as torch uses."""
-    most = (rows if work is None else work) // WORTH_A_THREAD
-    threads = max(1, min(torch.get_num_threads(), rows, most))
+    start, count = crew()
+    threads = max(1, min(count, rows, (rows if work is None else work) // WORTH_A_THREAD))
     parts = min(rows, _PARTS * threads) if threads > 1 else 1
-    share = loaded().handson_share
-    share.restype = ctypes.c_int64
-    numbers = (ctypes.c_int64(number) for number in (rows, threads, parts))
-    start = ctypes.c_void_p(None if _forked else _openmp())
-    if failed := share(start, kernel.function, ctypes.byref(record), *numbers):
+    if failed := _share()(start, kernel.function, ctypes.addressof(record), rows, threads, parts):
         raise MemoryError(f"{kernel.name}: {failed} of {parts} parts failed.")
+
+
+@cache
+def _share() -> Any:
+    share, whole = loaded().handson_share, ctypes.c_int64
+    share.argtypes, share.restype = [ctypes.c_void_p] * 3 + [whole] * 3, whole
+    return share
+
+
+def crew() -> tuple[int | None, int]:
+    """Where the function is that starts threads of OpenMP, if there is one, and how many threads to use."""
+    return None if _forked else _openmp(), 1 if _alone else torch.get_num_threads()
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """While this lasts, every kernel stays on the thread that calls it: there are enough others at work.
+
+    Examples
+    --------
+    >>> with alone():
+    ...     crew()[1]
+    1
+    """
+    _alone.append(True)
+    try:
+        yield
+    finally:
+        _alone.pop()
 
 
 def _on_pool(kernel: Any, arrays: tuple[np.ndarray, ...], constants: tuple[Any, ...], parts: int) -> None:
@@ -108,7 +136,9 @@ def _on_pool(kernel: Any, arrays: tuple[np.ndarray, ...], constants: tuple[Any, 
 
 @cache
 def _openmp() -> int | None:
-    """Where the function that starts threads is in the GNU OpenMP library that PyTorch brings along."""
-    for path in (Path(torch.__file__).parent / "lib").glob("libgomp*.so*"):
-        return ctypes.cast(ctypes.CDLL(str(path)).GOMP_parallel, ctypes.c_void_p).value
+    """Where ``GOMP_parallel`` is in the OpenMP library that PyTorch brings along: GNU's, or LLVM's, which has it too."""
+    for path in sorted((Path(torch.__file__).parent / "lib").glob("lib*omp*")):
+        entry = getattr(ctypes.CDLL(str(path)), "GOMP_parallel", None)
+        if entry is not None:
+            return ctypes.cast(entry, ctypes.c_void_p).value
     return None

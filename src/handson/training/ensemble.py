@@ -19,7 +19,6 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from threadpoolctl import threadpool_limits
 
 from handson import console
 from handson.callbacks import Callback
@@ -27,6 +26,7 @@ from handson.data import arrays
 from handson.data.batches import Batches
 from handson.errors import HandsonError, TrainingError, nearest, whole
 from handson.processors import processors
+from handson.kernels.threads import alone
 from handson.training.engines import FEWEST_STEPS, DenseProgram
 from handson.training.history import History
 from handson.training.job import Job
@@ -186,7 +186,7 @@ def _obstacle(training: Training) -> str | None:
 def _beside(trainings: list[Training], workers: int, say: Callable[[str], None], tolerant: bool) -> None:
     """Train in threads."""
     stop = threading.Event()
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers, "handson-member") as pool:
+    with alone(), ThreadPoolExecutor(workers, "handson-member") as pool:
         running = {pool.submit(_attempt, training, tolerant, 0, stop): training for training in trainings}
         try:
             for done in as_completed(running):

@@ -4,13 +4,14 @@
    work without sleeping: others beside them would have to share the cores with that waiting); without one, those of a
    pool of our own. Nothing here calls Python. */
 
+#include "threads.h"
 #include "vectors.h"
 
 #if !defined(_WIN32)
 #include <pthread.h>
+#include <unistd.h>
 #endif
 
-typedef int64_t (*row_kernel)(const void *job, int64_t first, int64_t last);
 /* GOMP_parallel(function, data, threads, flags) */
 typedef void (*entry)(void (*function)(void *), void *data, unsigned threads, unsigned flags);
 
@@ -63,9 +64,13 @@ static void *wait_for_work(void *data)
     return NULL;
 }
 
-/* A forked process has lost the threads. */
-static void forget_threads(void)
+/* A forked process has lost the threads, and locks that others of them held. */
+static void look_for_fork(void)
 {
+    static int64_t owner;
+    int64_t before = __atomic_load_n(&owner, __ATOMIC_SEQ_CST), here = getpid();
+    if (before == here || !__atomic_compare_exchange_n(&owner, &before, here, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+        return;
     started = places = at_work = 0;
     pthread_mutex_init(&busy, NULL);
     pthread_mutex_init(&lock, NULL);
@@ -75,9 +80,6 @@ static void forget_threads(void)
 
 static void start_threads(int64_t threads)
 {
-    static bool registered;
-    if (!registered)
-        registered = pthread_atfork(NULL, NULL, forget_threads) == 0;
     while (started < least(threads, MOST_THREADS)) {
         pthread_t thread;
         if (pthread_create(&thread, NULL, wait_for_work, (void *)(intptr_t)round_number))
@@ -89,6 +91,7 @@ static void start_threads(int64_t threads)
 
 static void on_pool(shared_work *work, int64_t threads)
 {
+    look_for_fork();
     if (pthread_mutex_trylock(&busy)) {
         take_parts(work);
         return;
@@ -119,7 +122,6 @@ static void on_pool(shared_work *work, int64_t threads)
 
 #endif
 
-/* Call a kernel with all rows of a job, in parts, on threads; gives how many parts failed. */
 EXPORT int64_t handson_share(void *start, row_kernel kernel, const void *job, int64_t rows, int64_t threads, int64_t parts)
 {
     shared_work work = {kernel, job, rows, parts, 0, 0};

@@ -131,13 +131,13 @@ class DenseProgram(Eager):
 
     def _run(self, spans: Sequence[Span], order: np.ndarray, outputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The steps of the spans on the flat weights: the sums and counts of their losses."""
-        job, program, steps = self.job, self._program, spans[0].last - spans[0].first
+        job, program = self.job, self._program
         if type(job.loss) not in LOSSES:
-            inputs, _, _ = self._arrays(job.batches)
-            return dense_steps.train(program, job, spans[0], inputs, order, outputs, self._loss)
+            return dense_steps.train(program, job, spans[0], self._arrays(job.batches), order, outputs, self._loss)
         keys = program.keys(job.seed, [span.age for span in spans])
-        updates = program_update.updates(job, program.penalized, program.weights.ends, spans)
-        return program.run(self._arrays(job.batches), order, job.batches.batch_size, steps, keys, updates, outputs)
+        update = program_update.updates(job, program.penalized, program.weights, spans)
+        size = job.batches.batch_size
+        return program.run(program.training(self._arrays(job.batches), order, size, keys, update, outputs))
 
     @torch.no_grad()
     def evaluate(self, batches: Batches) -> Sums:
@@ -176,7 +176,7 @@ class DenseProgram(Eager):
 
         if self._scale_targets is not None:
             prediction = self._scale_targets.undo(prediction)
-        targets, steps = batches.targets.index_select(0, rows), -(-len(rows) // batches.batch_size)
+        targets = batches.targets.index_select(0, rows)
         for metric in self.job.metrics:
             if not _is_elementwise(metric):
                 pairs = zip(targets.split(batches.batch_size), prediction.split(batches.batch_size), strict=True)
@@ -186,9 +186,7 @@ class DenseProgram(Eager):
             wanted = metric.fill(targets) if batches.masked else targets
             values = metric.values(wanted, prediction).to(torch.float32).numpy().reshape(len(rows), -1)
             present = metric.present(targets).numpy() if batches.masked else np.ones(values.shape, np.bool_)
-            totals, counts = np.zeros(steps), np.zeros(steps, np.int64)
-            segment_sums(values, present.reshape(values.shape), batches.batch_size, totals, counts)
-            sums.add_steps(metric.name, totals, counts)
+            sums.add_steps(metric.name, *segment_sums(values, present.reshape(values.shape), batches.batch_size))
 
 
 def _is_elementwise(metric: Metric) -> bool:
