@@ -34,7 +34,7 @@ class _Forward(Record):
     depth: Int
     width: Int
     kept: Int
-    held: Int
+    kept_cells: Int
     inputs: Pointer
     gates: Pointer
     cells: Pointer
@@ -86,7 +86,7 @@ class Recurrence(torch.autograd.Function):
         ends = _ends(rows // _ROWS, rows)
         record = _Forward(
             ends=ends, kind=kind, steps=steps, rows=rows, depth=depth, width=width, kept=len(gates),
-            held=len(cells), inputs=inputs, gates=gates, cells=cells, weights=_in_blocks(padded),
+            kept_cells=len(cells), inputs=inputs, gates=gates, cells=cells, weights=_in_blocks(padded),
         )  # fmt: skip
         over_rows(_recur_forward, record, len(ends), work=gates[0].numel() * steps)
         ctx.kind, ctx.sequences, ctx.features = kind, sequences, features

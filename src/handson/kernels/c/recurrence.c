@@ -92,7 +92,7 @@ INLINE void gru_back(
 typedef struct {
     const int64_t *ends; /* the first row of each part, and the row after its last */
     int64_t kind, steps, rows, depth, width;
-    int64_t kept, held; /* steps of gates and of cells; 1 of each where nothing is kept */
+    int64_t kept, kept_cells; /* steps of gates and of cells; 1 of each where nothing is kept */
     float *inputs, *gates, *cells;
     const float *weights; /* (4 * width / LANES, depth, LANES) */
 } forward_record;
@@ -104,8 +104,8 @@ static void go_forward(const forward_record *job, int64_t first, int64_t last)
     for (int64_t t = 0; t < job->steps; t++) {
         float *gates = job->gates + (t % job->kept * job->rows + first) * across;
         float *inputs = job->inputs + (t * job->rows + first) * depth, *state = inputs + job->rows * depth;
-        const float *before = job->cells + (t % job->held * job->rows + first) * width;
-        float *after = job->cells + ((t + 1) % job->held * job->rows + first) * width;
+        const float *before = job->cells + (t % job->kept_cells * job->rows + first) * width;
+        float *after = job->cells + ((t + 1) % job->kept_cells * job->rows + first) * width;
         multiply(&(product){
             .rows = last - first, .depth = depth, .columns = across, .sums = gates, .sums_row = across, .left = inputs,
             .left_row = depth, .left_step = 1, .right = job->weights, .right_row = LANES,
