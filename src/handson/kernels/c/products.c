@@ -8,6 +8,16 @@
 #define HIGHEST (REGISTERS == 32 ? 6 : 3)
 #define WIDEST 4
 
+/* Nothing is read from an address before a vector is there: else all that a step needs is read at first, for which there
+   are not enough registers. */
+#if defined(__x86_64__)
+#define IN_ORDER(vector, address) __asm__ volatile("" : "+v"(vector), "+r"(address))
+#elif defined(__aarch64__)
+#define IN_ORDER(vector, address) __asm__ volatile("" : "+w"(vector), "+r"(address))
+#else
+#define IN_ORDER(vector, address)
+#endif
+
 /* A tile at a row and a column; of the last of its vectors only some values may belong to it. */
 INLINE void tile(const product *p, int64_t row, int64_t column, int height, int width, bool partly, bool gathered)
 {
@@ -32,7 +42,10 @@ INLINE void tile(const product *p, int64_t row, int64_t column, int height, int 
             factors[v] = partly && v == width - 1 ? load_first(place, rest) : load(place);
         }
         UNROLLED for (int i = 0; i < height; i++) {
-            vec value = spread(values[begins[i]]);
+            const float *place = values + begins[i];
+            UNROLLED for (int v = 0; gathered && i && v < width; v++)
+                IN_ORDER(total[i - 1][v], place);
+            vec value = spread(*place);
             UNROLLED for (int v = 0; v < width; v++)
                 total[i][v] += value * factors[v];
         }
