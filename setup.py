@@ -122,7 +122,7 @@ class Kernels(Command):
     """Build the kernels where the sources are."""
 
     description = "build the kernels in a working copy"
-    user_options = []
+    user_options = []  # noqa: RUF012 (what setuptools asks for)
 
     def initialize_options(self):
         pass

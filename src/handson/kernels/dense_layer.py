@@ -1,7 +1,7 @@
 """A dense layer in compiled kernels: what it puts out, and the gradients of its weights and of its inputs.
 
-The kernels are in ``c/dense_layer.c``, and the program calls them there. Large products are dealt to threads, and do not
-depend on how many these are.
+The kernels are in ``c/dense_layer.c``, and the program calls them there. Large products are dealt to threads; what they
+give does not depend on how many these are.
 """
 
 from __future__ import annotations
