@@ -11,8 +11,7 @@ from hypothesis import given, settings
 
 import handson
 from handson.errors import HandsonError
-from handson.kernels import winograd
-from handson.kernels.vectors import LANES
+from handson.kernels import library, winograd
 from handson.layers import (
     GRU,
     LSTM,
@@ -311,7 +310,7 @@ def test_convolutions_with_many_channels_take_fewer_multiplications(rng, monkeyp
     monkeypatch.setattr(winograd, "pays", lambda *sizes: found.append(pays(*sizes)) or found[-1])
     convolutional("blocks", x, y, "wide", epochs=1)
     first_batch = slice(0, 4)  # the first convolution has few inputs
-    assert found[first_batch] == [False, *[LANES == 16] * 3]
+    assert found[first_batch] == [False, *[library.lanes() == 16] * 3]
 
 
 RECURRENT = {

@@ -137,9 +137,7 @@ def _whole(channels: int) -> int:
     return channels + -channels % lanes()
 
 
-def pooled_windows(
-    windows: Windows, kernel: Tensor, drop: Drop | None, lines: Lines
-) -> tuple[Tensor, Tensor, float]:
+def pooled_windows(windows: Windows, kernel: Tensor, drop: Drop | None, lines: Lines) -> tuple[Tensor, Tensor, float]:
     """The convolution, pooled, on all cores: the outputs, the winners, and what gradients are scaled with."""
     channels, points = kernel.shape[-1], len(windows.points)
     wider = np.zeros((points, _whole(channels)), np.float32)

@@ -13,12 +13,17 @@ from collections.abc import Callable
 from functools import cache
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from handson.errors import HandsonError, nearest
+
+if TYPE_CHECKING:
+    from _ctypes import _PyCStructType as _Structures
+else:
+    _Structures = type(ctypes.Structure)
 
 FOLDER, SOURCES = Path(__file__).parent / "lib", Path(__file__).parent / "c"
 # From the fastest on, for each processor what PyTorch says of it: AVX-512 and AVX2.
@@ -30,34 +35,29 @@ class Missing(HandsonError):
     """There are no kernels for this machine."""
 
 
-class Pointer:
-    """Of a field of a `Record`: where an array begins."""
-
-
-class Int:
-    """Of a field of a `Record`: int64_t."""
-
-
-class Word:
-    """Of a field of a `Record`: uint64_t."""
-
-
-class Real:
-    """Of a field of a `Record`: double."""
-
-
 _KINDS: dict[str, Any] = {
     "Pointer": ctypes.c_void_p, "Int": ctypes.c_int64, "Word": ctypes.c_uint64, "Real": ctypes.c_double
 }  # fmt: skip
+# What a field of a `Record` holds: where an array begins, int64_t, uint64_t or double.
+if TYPE_CHECKING:
+    Pointer = Any
+    Int = int
+    Word = int
+    Real = float
+else:
+    Pointer, Int, Word, Real = (type(name, (), {}) for name in _KINDS)
 
 
-class _Fields(type(ctypes.Structure)):  # type: ignore[misc]
+class _Fields(_Structures):
     """Makes the fields of a structure from the annotations of its class."""
 
     def __new__(cls, name: str, bases: tuple[type, ...], space: dict[str, Any]) -> Any:
         named = {field: getattr(kind, "__name__", kind) for field, kind in space.get("__annotations__", {}).items()}
+        if "held" in named:
+            raise TypeError(f"{name}: a field cannot be called 'held'.")
         if named:
             space["_fields_"] = [(field, _KINDS[kind]) for field, kind in named.items()]
+            space["names"] = frozenset(named)
         return super().__new__(cls, name, bases, space)
 
 
@@ -77,7 +77,11 @@ class Record(ctypes.Structure, metaclass=_Fields):
     (0.5, 16)
     """
 
+    names = frozenset[str]()
+
     def __init__(self, **values: Any) -> None:
+        if not values.keys() <= self.names:  # ctypes would take them for attributes
+            raise TypeError(f"{type(self).__name__} has no fields {sorted(values.keys() - self.names)}.")
         # Memory that a field points to must last as long as the record.
         self.held = values
         super().__init__(**{name: _address(value) for name, value in values.items()})

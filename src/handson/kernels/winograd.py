@@ -46,7 +46,7 @@ class _Convolve(Record):
     starts: Pointer
     across: Int
     per_image: Int
-    count: Int
+    number: Int
     at_once: Int
     y: Pointer
     y_height: Int
@@ -66,7 +66,7 @@ class _Sum(Record):
     starts: Pointer
     across: Int
     per_image: Int
-    count: Int
+    number: Int
     at_once: Int
     group: Int
     gradient: Pointer
@@ -104,7 +104,7 @@ class Tiles(NamedTuple):
 
     Attributes
     ----------
-    across, per_image, count : int
+    across, per_image, number : int
         How many there are across an image, in an image, and in all.
     at_once : int
         How many are worked on together.
@@ -112,7 +112,7 @@ class Tiles(NamedTuple):
 
     across: int
     per_image: int
-    count: int
+    number: int
     at_once: int
 
     @staticmethod
@@ -135,7 +135,7 @@ def pays(x: tuple[int, ...], kernel: tuple[int, ...], padding: Padding) -> bool:
     if kernel[:2] != (_SIZE, _SIZE) or lanes() < _FEWEST_LANES:
         return False
     outputs, (inputs, channels) = outputs_of(x, kernel, padding), kernel[2:]
-    count = Tiles.of(outputs, kernel).count
+    count = Tiles.of(outputs, kernel).number
     full = 4 * count <= _MOST_OUTPUTS_MADE * prod(outputs[:3])
     vectors = min(inputs, channels) >= _FEWEST_CHANNELS and inputs % lanes() == channels % lanes() == 0
     return vectors and full and count >= 2 * max(inputs, channels)
@@ -171,7 +171,7 @@ class Winograd:
         """Outputs (n, h', w', channels) of images x (n, h, w, inputs)."""
         y = torch.empty(outputs_of(x.shape, self.shape, self.padding))
         tiles = Tiles.of(y.shape, self.shape)
-        starts = np.arange(0, tiles.count, tiles.at_once)
+        starts = np.arange(0, tiles.number, tiles.at_once)
         record = _Convolve(
             starts=starts, **tiles._asdict(), **_images("y", y), **_images("x", x.detach().contiguous()),
             weights=self.weights, begins=self.begins, **_corner(self.padding),
@@ -188,7 +188,7 @@ def _corner(padding: Padding) -> dict[str, int]:
 def _of_kernel(gradient: Tensor, x: Tensor, shape: torch.Size, padding: Padding) -> tuple[Tensor, Tensor]:
     """The gradients of the kernel and of the bias, summed in groups that follow from the sizes alone."""
     (_, _, inputs, channels), tiles = shape, Tiles.of(gradient.shape, shape)
-    starts, group = groups_of(tiles.count, _PLACES * inputs * channels, _MOST_GROUPS)
+    starts, group = groups_of(tiles.number, _PLACES * inputs * channels, _MOST_GROUPS)
     sums, biases = torch.empty(len(starts), _PLACES, inputs, channels), torch.empty(len(starts), channels)
     record = _Sum(
         starts=starts, **tiles._asdict(), group=group, **_images("gradient", gradient), **_images("x", x), sums=sums,
@@ -215,7 +215,7 @@ class WinogradConvolution(torch.autograd.Function):
         found: list[Tensor | None] = [None] * 3
         if ctx.needs_input_grad[0]:
             last = len(kernel) - 1
-            padding = tuple((last - before, last - after) for before, after in ctx.padding)
+            padding: Any = tuple((last - before, last - after) for before, after in ctx.padding)
             found[0] = Winograd(kernel.flip(0, 1).transpose(2, 3), None, padding)(gradient)
         if any(ctx.needs_input_grad[1:3]):
             found[1:] = _of_kernel(gradient, x.detach().contiguous(), kernel.shape, ctx.padding)
