@@ -87,6 +87,8 @@ def variants():
 def build(folder, more=()):
     """Build the libraries of all variants of the target into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
+    for other in {*folder.glob("kernels-*")} - {folder / f"kernels-{variant}.so" for variant in variants()}:
+        other.unlink()
     command, sources = compiler(), sorted(SOURCES.glob("*.c"))
     # Linked without the libraries of C, which a process of Python has: zig would have to make them first.
     alone = ["-nostdlib"] if find_spec("ziglang") is not None else []
