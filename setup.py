@@ -17,7 +17,7 @@ from hashlib import blake2b
 from importlib.util import find_spec
 from pathlib import Path
 
-from setuptools import Command, setup
+from setuptools import Command, Distribution, setup
 from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_py import build_py
 
@@ -114,7 +114,7 @@ def build(folder, more=()):
         }
         for variant, objects in started.items():
             made, place = Path(scratch, f"{variant}.so"), folder / f"kernels-{variant}.so"
-            run([*command, "-shared", *alone, *more, *(each.result() for each in objects), "-o", made])
+            run([*command, "-shared", "-s", *alone, *more, *(each.result() for each in objects), "-o", made])
             # Into its place at once: a process may have the one before in use.
             shutil.copy(made, place.with_suffix(".new"))
             os.replace(place.with_suffix(".new"), place)
@@ -144,12 +144,15 @@ class BuildWithKernels(build_py):
         build(ROOT / "src" / FOLDER if self.editable_mode else Path(self.build_lib) / FOLDER)
 
 
+class OfPlatform(Distribution):
+    """What is installed is not the same on all machines."""
+
+    def has_ext_modules(self):
+        return True
+
+
 class WheelForPlatform(bdist_wheel):
     """A wheel for one kind of machine and any Python."""
-
-    def finalize_options(self):
-        super().finalize_options()
-        self.root_is_pure = False
 
     def get_tag(self):
         _, _, here = super().get_tag()
@@ -157,5 +160,6 @@ class WheelForPlatform(bdist_wheel):
 
 
 setup(
+    distclass=OfPlatform,
     cmdclass={"build_py": BuildWithKernels, "bdist_wheel": WheelForPlatform, "kernels": Kernels},
 )
