@@ -4,7 +4,20 @@ import numpy as np
 
 from handson.kernels.library import Int, Kernel, Pointer, Record
 
-NAMES = ["exponential", "exponential_less_one", "sigmoid", "tanh", "logarithm", "logarithm_of_one_more", "normal_probability", "two_sigmoids", "sigmoid_and_tanh", "smaller", "equal", "winner"]
+NAMES = [
+    "exponential",
+    "exponential_less_one",
+    "sigmoid",
+    "tanh",
+    "logarithm",
+    "logarithm_of_one_more",
+    "normal_probability",
+    "two_sigmoids",
+    "sigmoid_and_tanh",
+    "smaller",
+    "equal",
+    "winner",
+]
 
 
 class _Elementary(Record):

@@ -74,7 +74,7 @@ _pool, _unpool = Kernel("pool", _Pool), Kernel("unpool", _Unpool)
 
 
 def dropping(drop: Drop | None) -> dict[str, Any]:
-    """The numbers of the samples, the key, the threshold and the scale, as kernels take them; no `Drop` drops nothing."""
+    """What is dropped, as kernels take it; without a `Drop` nothing is."""
     if drop is None:
         return {"rows": None, "key": 0, "threshold": 0, "scale": 1.0}
     return settings_of(drop.key, drop.rows, drop.rate)

@@ -1,8 +1,8 @@
 """Kernels on several cores: the rows of a record are dealt to threads.
 
-The threads are those of PyTorch's own operations where they are OpenMP's, as in its builds for Linux: they wait for work
-without sleeping, and threads beside them would have to share the cores with that waiting. Elsewhere, and in a process
-that was forked, which has lost OpenMP's threads, a pool of the library's own does it (``c/threads.c``).
+The threads are those of PyTorch's own operations where they are OpenMP's, as in its builds for Linux: they wait for
+work without sleeping, and threads beside them would have to share the cores with that waiting. Elsewhere, and in a
+process that was forked, which has lost OpenMP's threads, a pool of the library's own does it (``c/threads.c``).
 """
 
 from __future__ import annotations

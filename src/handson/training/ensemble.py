@@ -19,14 +19,14 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-
 from handson import console
 from handson.callbacks import Callback
 from handson.data import arrays
 from handson.data.batches import Batches
 from handson.errors import HandsonError, TrainingError, nearest, whole
-from handson.processors import processors
+from handson.kernels.library import missing
 from handson.kernels.threads import alone
+from handson.processors import processors
 from handson.training.engines import FEWEST_STEPS, DenseProgram
 from handson.training.history import History
 from handson.training.job import Job
@@ -180,7 +180,7 @@ def _obstacle(training: Training) -> str | None:
     job = Job(net, net.device, net.loss, net.metrics, net.optimizer, Batches(inputs, inputs))
     job.augment, job.penalized = training.settings.get("augment"), penalized_layers(net)
     job.precision = net.precision
-    return DenseProgram.obstacle(job)
+    return DenseProgram.obstacle(job) or ("a machine without kernels" if missing() else None)
 
 
 def _beside(trainings: list[Training], workers: int, say: Callable[[str], None], tolerant: bool) -> None:

@@ -31,8 +31,6 @@ from handson.training.sums import Sums
 
 # Above this a step is mostly matrix products, and above that the inputs are kept as float32 only once.
 MOST_WEIGHTS, MOST_INPUTS = 1 << 20, 1 << 28
-# A shorter training is over before the program is loaded.
-FEWEST_STEPS = 5000
 
 
 class DenseProgram(Eager):
@@ -44,10 +42,7 @@ class DenseProgram(Eager):
         A job for which `obstacle` finds nothing.
     """
 
-    reason = (
-        "engine='dense': the steps of this net run as one program, which is compiled the first time on a machine; "
-        "engine='eager' runs them in PyTorch."
-    )
+    reason = "engine='dense': the steps of this net run as one compiled program; engine='eager' runs them in PyTorch."
 
     def __init__(self, job: Job) -> None:
         from handson.kernels.shuffle import permutation
