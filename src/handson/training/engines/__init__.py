@@ -90,8 +90,8 @@ def choose(job: Job, name: str = "auto", steps: int = 0) -> Engine:
     """The engine for a job: the named one, or the fastest that fits.
 
     The choice follows from the job alone, so that the same training gives the same numbers. On a machine without
-    kernels it is `eager`, which says so. On a GPU it is `eager` too: `graph` has to be named, until it has been measured
-    on one.
+    kernels it is `eager`, which says so. On a GPU it is `eager` too: `graph` has to be named, until it has been
+    measured on one.
 
     Parameters
     ----------
