@@ -162,14 +162,13 @@ def _programs(trainings: Sequence[Training]) -> tuple[list[Training], str]:
     asked = {training.settings.get("engine", "auto") for training in trainings} - {"auto", "dense"}
     if asked:
         return [], f"engine={asked.pop()!r} does not leave Python's lock"
-    found = [(training, _obstacle(training)) for training in trainings]
-    reasons = [why for _, why in found if why is not None]
-    reason = "" if not reasons else f"there is no program for {reasons[0]}, and the steps of PyTorch use all cores"
-    programs = [training for training, why in found if why is None]
     forced = any(training.settings.get("engine") == "dense" for training in trainings)
-    if not forced and programs and sum(training.steps for training in programs) < FEWEST_STEPS:
-        return [], "so few steps are over before a program is loaded (engine='dense' loads it all the same)"
-    return programs, reason
+    found = [(training, _obstacle(training)) for training in trainings]
+    programs = [training for training, why in found if why is None and (forced or training.steps >= FEWEST_STEPS)]
+    reasons = [why for _, why in found if why is not None]
+    if not reasons:
+        return programs, "so few steps are over before a program is loaded (engine='dense' loads it all the same)"
+    return programs, f"there is no program for {reasons[0]}, and the steps of PyTorch use all cores"
 
 
 def _obstacle(training: Training) -> str | None:

@@ -43,8 +43,9 @@ INLINE void tile(const product *p, int64_t row, int64_t column, int height, int 
         }
         UNROLLED for (int i = 0; i < height; i++) {
             const float *place = values + begins[i];
-            UNROLLED for (int v = 0; gathered && i && v < width; v++)
-                IN_ORDER(total[i - 1][v], place);
+            if (gathered && i)
+                UNROLLED for (int v = 0; v < width; v++)
+                    IN_ORDER(total[i - 1][v], place);
             vec value = spread(*place);
             UNROLLED for (int v = 0; v < width; v++)
                 total[i][v] += value * factors[v];
