@@ -13,6 +13,7 @@ import torch
 
 import handson
 from handson import layers
+from handson.faces.simulator.simulation import simulate
 from handson.kernels import library, threads
 from handson.kernels.convolved_pool import ConvolvedPooledRelu, Windows
 from handson.kernels.image_text import find_lines, parse_rows
@@ -115,6 +116,10 @@ def text(s):
     permutation(s.upto(1 << 40), s.upto(40_000, 0))
 
 
+def faces(s):
+    simulate(1, s.upto(1 << 40), size=s.upto(60, 32))
+
+
 def main():
     folder, rounds, seed = sys.argv[1:]
     library.FOLDER = Path(folder)
@@ -122,7 +127,7 @@ def main():
     torch.set_num_threads(2)
     sizes = Sizes(int(seed))
     for _ in range(int(rounds)):
-        for kernels in pools, convolutions, winograd, recurrence, dense, text:
+        for kernels in pools, convolutions, winograd, recurrence, dense, text, faces:
             kernels(sizes)
     print(f"{library.loaded()._name}: nothing found")
 

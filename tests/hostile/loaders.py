@@ -42,7 +42,7 @@ def weights(path, **arguments):
 
 def table(path, compiled=False, **arguments):
     """A table, by the compiled or by the plain way."""
-    tables.WORTH_COMPILING = 0 if compiled else 1 << 60
+    tables.WORTH_A_KERNEL = 0 if compiled else 1 << 60
     data = read(path, **arguments)
     return [list(np.shape(data.inputs)), str(data.inputs.dtype)]
 

@@ -1,8 +1,8 @@
 """A convolution of images with few channels, ReLU, 2x2 max-pooling and dropout in one pass over the images.
 
 The first convolution of a net has few inputs for an output: its result is the largest array of a step, and takes longer
-to write and to read than to compute. Here two of its rows at a time are computed, pooled and forgotten. The way back
-needs the winners of the windows only, for nobody asks for the gradient of the images.
+to write and to read than to compute. Here two of its rows at a time are computed, pooled and forgotten. The backward
+pass needs the winners of the windows only: no gradient of the images is wanted.
 """
 
 from __future__ import annotations

@@ -161,9 +161,9 @@ def available() -> list[str]:
     ]
 
 
-def path_of(variant: str) -> Path:
+def path_of(name: str) -> Path:
     """Where the library of a variant is."""
-    return FOLDER / f"kernels-{variant}.so"
+    return FOLDER / f"kernels-{name}.so"
 
 
 @cache
@@ -175,6 +175,16 @@ def loaded() -> ctypes.CDLL:
     Missing
         If there is none.
     """
+    path = path_of(_chosen())
+    library = ctypes.CDLL(str(path))
+    built, sources = ctypes.c_char_p.in_dll(library, "handson_sources").value, digest()
+    if sources and built != sources.encode():
+        raise Missing(f"the kernels in {FOLDER} were built from other sources than those beside it. {_ADVICE}")
+    return library
+
+
+def _chosen() -> str:
+    """The variant for this machine."""
     wanted = os.environ.get(SETTING, "")
     if wanted and wanted not in VARIANTS:
         raise HandsonError(f"{SETTING}={wanted!r}.{nearest(wanted, list(VARIANTS))} Known: {', '.join(VARIANTS)}.")
@@ -184,11 +194,18 @@ def loaded() -> ctypes.CDLL:
     if not names or (wanted and wanted not in names):
         known = f"{SETTING}={wanted}, but there are" if wanted else "there are"
         raise Missing(f"{known} no such kernels in {FOLDER} for this processor. {_ADVICE}")
-    library = ctypes.CDLL(str(path_of(wanted or names[0])))
-    built, sources = ctypes.c_char_p.in_dll(library, "handson_sources").value, digest()
-    if sources and built != sources.encode():
-        raise Missing(f"the kernels in {FOLDER} were built from other sources than those beside it. {_ADVICE}")
-    return library
+    return wanted or names[0]
+
+
+def variant() -> str:
+    """The variant that is used here; 'none' where there are no kernels.
+
+    Examples
+    --------
+    >>> variant() in VARIANTS
+    True
+    """
+    return "none" if missing() else _chosen()
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Batch normalization, ReLU, 2x2 max-pooling and dropout in two passes over the data, and two on the way back.
+"""Batch normalization, ReLU, 2x2 max-pooling and dropout in two passes over the data, and two in the backward pass.
 
 The plain expression, `dropout(max_pool2d(relu(batch_norm(x)), 2))`, also writes and reads the normalized array and its
 gradient, which are four times as large as what leaves the pooling. Sums are taken image by image, so that the numbers

@@ -1,9 +1,9 @@
-"""A convolution, ReLU, 2x2 max-pooling and dropout, with a way back that knows what the pooling left over.
+"""A convolution, ReLU, 2x2 max-pooling and dropout, with a backward pass that knows what the pooling left over.
 
 Of the gradient of the convolution's output only the winners of the windows are not 0: at most one value of four, and
-none where a window has nothing positive or was dropped. The plain way back fills the others with zeros and multiplies
-them too. Here lists of what is left are made, for each place its channels and for each channel its places, and the
-products go through these.
+none where a window has nothing positive or was dropped. The plain backward pass fills the others with zeros and
+multiplies them too. Here lists of what is left are made, for each place its channels and for each channel its places,
+and the products go through these.
 """
 
 from __future__ import annotations

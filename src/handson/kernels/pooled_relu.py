@@ -1,8 +1,8 @@
 """ReLU, 2x2 max-pooling and dropout in one pass over the data.
 
 The plain expression, `dropout(max_pool2d(relu(x), 2))`, writes an array for each of the three and one of positions, and
-walks through all of them on the way back. Here each value is read once, and what is kept is a byte for each output:
-which of the four won, or 4 where none is positive or the output was dropped. Both give the same numbers.
+walks through all of them in the backward pass. Here each value is read once, and what is kept is a byte for each
+output: which of the four won, or 4 where none is positive or the output was dropped. Both give the same numbers.
 """
 
 from __future__ import annotations

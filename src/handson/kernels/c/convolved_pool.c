@@ -1,8 +1,8 @@
 /* A convolution of images with few channels, ReLU, 2x2 max-pooling and dropout in one pass over the images.
 
    The first convolution of a net has few inputs for an output: its result is the largest array of a step, and takes
-   longer to write and to read than to compute. Here two of its rows at a time are computed, pooled and forgotten. A step of the digits' net,
-   which is normalized, takes 0.77 of the time, of the lecture's net 0.95. */
+   longer to write and to read than to compute. Here two of its rows at a time are computed, pooled and forgotten. A step
+   of the digits' net, which is normalized, takes 0.77 of the time, of the lecture's net 0.95. */
 
 #include "memory.h"
 #include "pooling.h"

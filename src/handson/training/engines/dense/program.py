@@ -207,8 +207,8 @@ def _layers_of(job: Job) -> list[Any]:
 def _places(operations: np.ndarray, size: int) -> np.ndarray:
     """Where the input of each operation lies in the arena, and the last output.
 
-    Activations work in place, but for those whose way back needs their inputs, and for one after another: the first
-    still needs its outputs.
+    Activations work in place, but for those whose backward pass needs their inputs, and for one after another: the
+    first still needs its outputs.
     """
     from handson.kernels import dense_program as kernel
     from handson.kernels.dense_activation import FIRST_OF_INPUTS
