@@ -92,6 +92,7 @@ LOADERS = {
 
 def warm_up(folder):
     """Read a good file of every kind, so that nothing is imported or compiled later."""
+    import threadpoolctl  # noqa: F401  (imported in a fork)
     from PIL import Image
 
     net = small_net()

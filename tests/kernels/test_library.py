@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 import handson
 from handson import HandsonError
@@ -58,6 +59,7 @@ def test_a_library_of_other_sources_is_missing(fresh, monkeypatch):
 
 
 def test_a_folder_without_libraries_is_missing(fresh, tmp_path, monkeypatch):
+    monkeypatch.delenv(library.SETTING, raising=False)
     monkeypatch.setattr(library, "FOLDER", tmp_path)
     assert library.missing().startswith(f"there are no such kernels in {tmp_path}")
     assert (library.variant(), library.lanes()) == ("none", 4)
@@ -68,6 +70,17 @@ def test_a_file_that_is_no_library_is_missing(fresh, tmp_path, monkeypatch):
         (tmp_path / library.path_of(name).name).write_bytes(b"not a library")
     monkeypatch.setattr(library, "FOLDER", tmp_path)
     assert "kernels-" in library.missing()
+
+
+def test_the_variant_is_the_fastest_that_pytorch_would_use():
+    fastest = {"AVX512": "v4", "AVX2": "v3"}.get(torch.backends.cpu.get_cpu_capability(), "plain")
+    assert library.available() == list(library.VARIANTS)[list(library.VARIANTS).index(fastest) : -1]
+
+
+def test_tables_are_read_without_torch():
+    code = "import sys, handson.kernels.image_text, handson.data.reading.tables; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == "False\n", done.stderr
 
 
 def test_a_setting_that_is_misspelt_is_an_error_with_the_nearest(fresh, monkeypatch):

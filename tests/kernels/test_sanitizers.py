@@ -29,6 +29,7 @@ def build(folder, variant, sources):
     """The library of a variant with sanitizers."""
     text = f'-DSOURCES="{library.digest()}"'
     words = ["gcc", *FLAGS, *CHECKS, *MACHINE.get(variant, []), text, *map(str, sources), "-lm"]
+    shutil.copy(library.path_of("plain"), folder)  # it is asked what the processor can do
     subprocess.run([*words, "-o", str(folder / library.path_of(variant).name)], check=True)
 
 

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from handson.core.errors import HandsonError, nearest
 
@@ -26,8 +25,8 @@ else:
     _Structures = type(ctypes.Structure)
 
 FOLDER, SOURCES = Path(__file__).parent / "lib", Path(__file__).parent / "c"
-# From the fastest on, for each processor what PyTorch says of it: AVX-512 and AVX2.
-VARIANTS = {"v4": ("AVX512",), "v3": ("AVX512", "AVX2"), "plain": None, "none": None}
+# From the fastest on: the level of x86-64 that a processor must have.
+VARIANTS = {"v4": 4, "v3": 3, "plain": 1, "none": 1}
 SETTING = "HANDSON_KERNELS"
 
 
@@ -88,11 +87,11 @@ class Record(ctypes.Structure, metaclass=_Fields):
 
 
 def _address(value: Any) -> Any:
-    if isinstance(value, torch.Tensor):
-        return value.data_ptr()
     if isinstance(value, np.ndarray):
         # The interface is faster, except that it describes all fields of a record.
         return value.ctypes.data if value.dtype.names else value.__array_interface__["data"][0]
+    if hasattr(value, "data_ptr"):  # a tensor, without importing torch where there is none
+        return value.data_ptr()
     if isinstance(value, ctypes.Structure):
         return ctypes.addressof(value)
     return value.item() if isinstance(value, np.generic) else value
@@ -155,10 +154,8 @@ def digest(folder: Path = SOURCES) -> str:
 
 def available() -> list[str]:
     """The variants that this machine can run, the fastest first."""
-    capability = torch.backends.cpu.get_cpu_capability()
-    return [
-        name for name, needed in VARIANTS.items() if (needed is None or capability in needed) and path_of(name).exists()
-    ]
+    level = ctypes.CDLL(str(path_of("plain"))).handson_level() if path_of("plain").exists() else 0
+    return [name for name, needed in VARIANTS.items() if needed <= level and path_of(name).exists()]
 
 
 def path_of(name: str) -> Path:

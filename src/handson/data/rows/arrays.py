@@ -67,6 +67,7 @@ def by_name(data: Any, names: Sequence[str] | None, what: str) -> Any:
 
     Examples
     --------
+    >>> import pandas as pd
     >>> list(by_name(pd.DataFrame({"b": [1], "c": [2], "a": [3]}), ["a", "b"], "inputs"))
     ['a', 'b']
     """
