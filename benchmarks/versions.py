@@ -116,7 +116,8 @@ class Process:
         self.process = subprocess.Popen(words, env=os.environ | own, stdin=pipe, stdout=pipe, text=True)
 
     def round(self) -> float:
-        assert self.process.stdin is not None and self.process.stdout is not None
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
         print("go", file=self.process.stdin, flush=True)
         return float(json.loads(self.process.stdout.readline()))
 
@@ -169,7 +170,7 @@ def main() -> None:
         return work(given.work)
     folders = [folder.resolve() for folder in given.folders]
     print(f"{platform.machine()}, {os.cpu_count()} processors, n = {given.rounds}\n")
-    print("| case | before | after | ratio |\n| --- | --- | --- | --- |", flush=True)
+    print("| case | before | after | ratio |\n" + 4 * "| --- " + "|", flush=True)
     with tempfile.TemporaryDirectory() as cache:
         for case in given.cases:
             before, after = warm(folders, case, given.rounds, cache)
