@@ -61,7 +61,7 @@ class Eager:
                     torch.manual_seed(derive(job.seed, "torch", span.age, step) >> 1)
                 gradients = self.gradients(batch, weights, sums)
                 position = span.position(step, job.optimizer.iterations)
-                job.optimizer.apply(names, weights, gradients, position)
+                job.optimizer.step(names, weights, gradients, position)
 
     @property
     def runs_ahead(self) -> bool:
