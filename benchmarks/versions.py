@@ -4,7 +4,8 @@
 
 BEFORE and AFTER are folders that hold the package. Each version works in processes of its own. The figures are medians
 over the rounds with the lowest and the highest, and the median of the ratios of each turn. 'The first start' is that of
-a machine that never ran handson: caches go to an empty folder.
+a machine that never ran handson: caches go to an empty folder. With `--alone` there is one thread and its time on a processor
+counts, to which other processes of the machine do less.
 """
 
 from __future__ import annotations
@@ -100,10 +101,11 @@ def work(case: str) -> None:
     sys.path.insert(0, str(ROOT))
     made = {"dense": lambda: dense(16_000, 10), "growth": lambda: dense(1_000_000, 1)}.get(case)
     run, steps = made() if made else whole(case) if case in WHOLE else fitted(case)
+    clock = time.process_time if os.environ.get("OMP_NUM_THREADS") == "1" else time.perf_counter
     for _ in sys.stdin:
-        started = time.perf_counter()
+        started = clock()
         run()
-        print(json.dumps((time.perf_counter() - started) / steps), file=replies)
+        print(json.dumps((clock() - started) / steps), file=replies)
 
 
 class Process:
@@ -164,11 +166,13 @@ def main() -> None:
     parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES))
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--starts", type=int, default=3, help="0 leaves the starts out")
+    parser.add_argument("--alone", action="store_true", help="one thread, and its time on a processor")
     parser.add_argument("--work", choices=CASES, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.work:
         return work(given.work)
     folders = [folder.resolve() for folder in given.folders]
+    os.environ |= {"OMP_NUM_THREADS": "1"} if given.alone else {}
     print(f"{platform.machine()}, {os.cpu_count()} processors, n = {given.rounds}\n")
     print("| case | before | after | ratio |\n" + 4 * "| --- " + "|", flush=True)
     with tempfile.TemporaryDirectory() as cache:
