@@ -154,7 +154,8 @@ class Called(nn.Module):
         args, kwargs = node.arguments
         shapes = self._shapes_in(args, kwargs)
         self._build_for(shapes)
-        kinds = {leaf.dtype for leaf in tree.leaves(args[:1]) if isinstance(leaf, (Symbol, Tensor))}
+        first = tree.leaves(args[:1] or list(kwargs.values())[:1])
+        kinds = {leaf.dtype for leaf in first if isinstance(leaf, (Symbol, Tensor))}
         if self._states_shapes() and kinds:
             kind = functools.reduce(torch.promote_types, kinds)
             found = self.shape_after(shapes)

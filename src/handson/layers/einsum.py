@@ -42,7 +42,7 @@ class Equation(NamedTuple):
         Equation(inputs='x', kernel='xy', outputs='y', dots='left')
         """
         found = FORM.fullmatch(text.replace(" ", "")) if isinstance(text, str) else None
-        left, inputs, right, kernel, left_again, outputs, right_again = found.groups() if found else (None,) * 7
+        left, inputs, right, kernel, left_again, outputs, right_again = found.groups("") if found else ("",) * 7
         if found is None or left != left_again or right != right_again or (left and right):
             raise HandsonError(
                 f"EinsumDense: an equation is written 'ab,bc->ac', '...ab,bc->...ac' or 'ab...,bc->ac...'; got "

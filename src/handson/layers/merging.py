@@ -160,13 +160,11 @@ class Multiply(Merge):
     """
 
     def merge(self, inputs: list[Tensor], masks: Masks) -> Tensor:
-        wide = [None if mask is None else over(mask, x) for x, mask in zip(inputs, masks, strict=True)]
-        pairs = zip(inputs, wide, strict=True)
-        output = functools.reduce(torch.mul, [x if mask is None else x.masked_fill(~mask, 1) for x, mask in pairs])
-        if any(mask is None for mask in wide):
-            return output
-        anywhere = functools.reduce(torch.logical_or, wide)  # type: ignore[arg-type]
-        return output.masked_fill(~anywhere, 0)
+        pairs = list(zip(inputs, masks, strict=True))
+        there = [over(mask, x) for x, mask in pairs if mask is not None]
+        neutral = (x if mask is None else x.masked_fill(~over(mask, x), 1) for x, mask in pairs)
+        output = functools.reduce(torch.mul, neutral)
+        return output if len(there) < len(inputs) else output.masked_fill(~functools.reduce(torch.logical_or, there), 0)
 
 
 @register
