@@ -12,7 +12,8 @@ from handson import activations
 from handson.core import registry
 from handson.core.errors import HandsonError
 
-NAMES = registry.known("activation")
+# Keras's sparsemax is wrong (see there).
+NAMES = [name for name in registry.known("activation") if name != "sparsemax"]
 EDGES = [0.0, -0.0, 1e-8, -1e-8, 3.0, -3.0, 6.0, -6.0, 20.0, -20.0, 80.0, -80.0]
 
 
@@ -65,6 +66,15 @@ def test_the_input_stays_and_shape_and_type_are_kept(name):
         ("leaky_relu", {"negative_slope": 0.05}),
         ("elu", {"alpha": 0.3}),
         ("gelu", {"approximate": True}),
+        ("relu", {"negative_slope": 0.3}),
+        ("relu", {"max_value": 0.7}),
+        ("relu", {"threshold": 0.4}),
+        ("relu", {"negative_slope": 0.3, "max_value": 0.7, "threshold": 0.4}),
+        ("relu", {"negative_slope": 0.3, "max_value": 6, "threshold": -0.4}),
+        ("celu", {"alpha": 0.3}),
+        ("hard_shrink", {"threshold": 0.9}),
+        ("soft_shrink", {"threshold": 0.9}),
+        ("squareplus", {"b": 1.5}),
         ("softmax", {"axis": 0}),
         ("log_softmax", {"axis": 1}),
     ],
@@ -87,6 +97,26 @@ def test_softmax_gives_probabilities_that_keep_the_order(values):
 
 def test_log_softmax_stays_finite_where_the_logarithm_of_softmax_does_not():
     assert activations.log_softmax(torch.tensor([0.0, 200.0])).tolist() == [-200.0, 0.0]
+
+
+@pytest.mark.parametrize(("name", "arguments"), [("glu", {"axis": 1}), ("glu", {}), ("threshold", (0.3, -2.0))])
+def test_functions_without_a_name_are_those_of_keras(keras, rng, name, arguments):
+    x = torch.tensor(rng.normal(size=(3, 4, 6)), dtype=torch.float32)
+    args, kwargs = (arguments, {}) if isinstance(arguments, tuple) else ((), arguments)
+    expected = getattr(keras.activations, name)(x, *args, **kwargs)
+    np.testing.assert_allclose(getattr(activations, name)(x, *args, **kwargs), expected, rtol=1e-5)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.floats(-20, 20, width=32), min_size=1, max_size=7), st.sampled_from([0, 1]))
+def test_sparsemax_is_the_nearest_point_of_the_simplex(values, axis):
+    x = torch.tensor([values, values[::-1]])
+    x = x.T if axis == 0 else x
+    p = activations.sparsemax(x, axis=axis).movedim(axis, -1)
+    assert torch.allclose(p.sum(-1), torch.ones(2), atol=1e-4)
+    # Where p > 0, x - p is one number, and nowhere else it is larger.
+    level = (x.movedim(axis, -1) - p).masked_fill(p == 0, -torch.inf).amax(-1, keepdim=True)
+    assert torch.allclose(p, (x.movedim(axis, -1) - level).clamp(min=0), atol=1e-4)
 
 
 def test_swish_is_silu():

@@ -203,4 +203,26 @@ def test_what_cannot_be_called_is_an_error():
 
 
 def test_every_registered_initializer_is_tested_here():
-    assert set(registry.known("initializer")) == {*RANDOM, "Orthogonal", "Zeros", "Ones", "Constant"}
+    assert set(registry.known("initializer")) == {*RANDOM, "Orthogonal", "Zeros", "Ones", "Constant", "Identity"}
+
+
+@pytest.mark.parametrize("shape", [(3, 3), (2, 4), (4, 2)])
+def test_an_identity_is_that_of_keras(keras, shape):
+    expected = keras.initializers.Identity(gain=0.5)(shape)
+    np.testing.assert_array_equal(initializers.Identity(0.5)(shape), expected)
+
+
+def test_an_identity_of_another_rank_is_an_error():
+    with pytest.raises(HandsonError, match=r"Identity is for matrices; got the shape \(3,\)"):
+        initializers.Identity()((3,))
+
+
+def test_a_constant_may_be_an_array():
+    assert initializers.Constant([[1.0], [2.0]])((2, 2)).tolist() == [[1, 1], [2, 2]]
+    with pytest.raises(HandsonError, match=r"values of shape \(3,\) do not fill the shape \(2, 2\)"):
+        initializers.Constant([1, 2, 3])((2, 2))
+
+
+@pytest.mark.parametrize("name", ["identity", "IdentityInitializer", "OrthogonalInitializer"])
+def test_other_names_of_keras(name):
+    assert initializers.get(name)((2, 2)).shape == (2, 2)

@@ -8,8 +8,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import handson
 from handson import losses
 from handson.core import registry
+from handson.core.described import parameters_of
 from handson.core.errors import HandsonError
 
 CLASSES = 5
@@ -29,36 +31,70 @@ CASES = {
     "cce_logits_smooth": ("CategoricalCrossentropy", {"from_logits": True, "label_smoothing": 0.1}),
     "sparse": ("SparseCategoricalCrossentropy", {}),
     "sparse_logits": ("SparseCategoricalCrossentropy", {"from_logits": True}),
+    "mape": ("MeanAbsolutePercentageError", {}),
+    "msle": ("MeanSquaredLogarithmicError", {}),
+    "log_cosh": ("LogCosh", {}),
+    "poisson": ("Poisson", {}),
+    "kld": ("KLDivergence", {}),
+    "categorical_hinge": ("CategoricalHinge", {}),
+    "focal": ("BinaryFocalCrossentropy", {}),
+    "focal_logits": (
+        "BinaryFocalCrossentropy",
+        {"from_logits": True, "gamma": 1.5, "apply_class_balancing": True, "alpha": 0.3, "label_smoothing": 0.1},
+    ),
+    "categorical_focal": ("CategoricalFocalCrossentropy", {}),
+    "categorical_focal_logits": (
+        "CategoricalFocalCrossentropy", {"from_logits": True, "alpha": 0.7, "gamma": 1.5, "label_smoothing": 0.1},
+    ),
+    "generalized": ("CategoricalGeneralizedCrossEntropy", {"q": 0.7}),
+}  # fmt: skip
+# Losses whose values do not stand for single elements or samples.
+OTHERS = {
+    "hinge": ("Hinge", {}),
+    "squared_hinge": ("SquaredHinge", {}),
+    "cosine": ("CosineSimilarity", {}),
+    "cosine_first": ("CosineSimilarity", {"axis": 1}),
+    "dice": ("Dice", {}),
+    "dice_of_samples": ("Dice", {"axis": -1}),
+    "tversky": ("Tversky", {"alpha": 0.3, "beta": 0.8}),
+    "tversky_of_samples": ("Tversky", {"axis": -1}),
 }
+ALL = CASES | OTHERS
 all_cases = pytest.mark.parametrize("case", CASES)
 
 
 def make(case):
-    name, arguments = CASES[case]
+    name, arguments = ALL[case]
     return getattr(losses, name)(**arguments)
 
 
 def peer(keras, case):
-    name, arguments = CASES[case]
+    name, arguments = ALL[case]
     return getattr(keras.losses, name)(**arguments)
+
+
+YES_OR_NO = ("BinaryCrossentropy", "BinaryFocalCrossentropy", "Hinge", "SquaredHinge", "Dice", "Tversky")
+OF_LABELS = ("SparseCategoricalCrossentropy", "CategoricalGeneralizedCrossEntropy")
 
 
 def random_pair(case, seed, inner=()):
     """Targets and predictions of a size from the seed; `inner` adds axes between samples and outputs."""
     rng = np.random.default_rng(seed)
-    name, arguments = CASES[case]
+    name, arguments = ALL[case]
     shape = (int(rng.integers(1, 9)), *inner, CLASSES)
     logits = rng.normal(size=shape) * 3
-    if name == "BinaryCrossentropy":
+    if name in YES_OR_NO:
         y_true = rng.integers(0, 2, shape)
         y_pred = logits if arguments.get("from_logits") else 1 / (1 + np.exp(-logits))
-    elif name in ("CategoricalCrossentropy", "SparseCategoricalCrossentropy"):
+    elif name.startswith(("Categorical", "SparseCategorical", "KL")):
         labels = rng.integers(0, CLASSES, shape[:-1])
-        y_true = labels if name.startswith("Sparse") else np.eye(CLASSES)[labels]
+        y_true = labels if name in OF_LABELS else np.eye(CLASSES)[labels]
         y_pred = logits if arguments.get("from_logits") else np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+    elif name in ("Poisson", "MeanSquaredLogarithmicError"):
+        y_true, y_pred = rng.poisson(2.0, size=shape), np.exp(logits / 3)
     else:
         y_true, y_pred = rng.normal(size=shape), logits
-    y_true = y_true.astype("int64" if name.startswith("Sparse") else "float32")
+    y_true = y_true.astype("int64" if name in OF_LABELS else "float32")
     return y_true, y_pred.astype("float32")
 
 
@@ -73,7 +109,94 @@ def test_values_are_those_of_keras(keras, case, seed, inner, weighted):
     np.testing.assert_allclose(make(case)(y_true, y_pred, weight), expected, rtol=2e-5, atol=1e-6)
 
 
-@all_cases
+@pytest.mark.parametrize("case", OTHERS)
+@settings(max_examples=8, deadline=None)
+@given(seed=st.integers(0, 10**6), signs=st.booleans())
+def test_values_of_other_losses_are_those_of_keras(keras, case, seed, signs):
+    y_true, y_pred = random_pair(case, seed)
+    y_true = 2 * y_true - 1 if signs and "hinge" in case else y_true
+    np.testing.assert_allclose(make(case)(y_true, y_pred), peer(keras, case)(y_true, y_pred), rtol=2e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("reduction", ["sum", "mean", "sum_over_batch_size", "none", None])
+@pytest.mark.parametrize("case", ALL)
+def test_reductions_are_those_of_keras(keras, case, reduction):
+    (name, arguments), rng = ALL[case], np.random.default_rng(4)
+    y_true, y_pred = random_pair(case, 4, (3,))
+    weight = rng.uniform(0, 2, len(y_true)).astype("float32")
+    ours = getattr(losses, name)(**arguments, reduction=reduction)(y_true, y_pred)
+    theirs = getattr(keras.losses, name)(**arguments, reduction=reduction)(y_true, y_pred)
+    assert ours.shape == theirs.shape
+    np.testing.assert_allclose(ours, theirs, rtol=2e-5, atol=1e-6)
+    y_true, y_pred = random_pair(case, 4)
+    weight = weight[: len(y_true)]
+    ours = getattr(losses, name)(**arguments, reduction=reduction)(y_true, y_pred, weight)
+    theirs = getattr(keras.losses, name)(**arguments, reduction=reduction)(y_true, y_pred, weight)
+    np.testing.assert_allclose(ours, theirs, rtol=2e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_mean_with_weights_is_that_of_keras(keras, case):
+    (name, arguments), (y_true, y_pred) = CASES[case], random_pair(case, 6)
+    weight = np.random.default_rng(6).uniform(0.5, 2, len(y_true)).astype("float32")
+    reduction = {"reduction": "mean_with_sample_weight"}
+    ours = getattr(losses, name)(**arguments, **reduction)(y_true, y_pred, weight)
+    theirs = getattr(keras.losses, name)(**arguments, **reduction)(y_true, y_pred, weight)
+    np.testing.assert_allclose(ours, theirs, rtol=2e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("case", ALL)
+def test_functions_give_the_values_of_those_of_keras(keras, case):
+    (name, arguments), (y_true, y_pred) = ALL[case], random_pair(case, 5, (2,))
+    name = registry.snake_case(name) if name != "KLDivergence" else "kl_divergence"
+    ours = getattr(losses, name)(torch.tensor(y_true), torch.tensor(y_pred), **arguments)
+    theirs = getattr(keras.losses, name)(torch.tensor(y_true), torch.tensor(y_pred), **arguments)
+    assert ours.shape == theirs.shape
+    np.testing.assert_allclose(ours, theirs, rtol=2e-5, atol=1e-6)
+
+
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 1000), diagonal=st.booleans(), gamma=st.sampled_from([1.0, 80.0]))
+def test_circle_is_that_of_keras(keras, seed, diagonal, gamma):
+    rng = np.random.default_rng(seed)
+    labels, rows = rng.integers(0, 3, 9), rng.normal(size=(9, 4)).astype("float32")
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    arguments = {"gamma": gamma, "margin": 0.3, "remove_diagonal": diagonal}
+    theirs = keras.losses.Circle(**arguments)(labels, rows)
+    np.testing.assert_allclose(losses.Circle(**arguments)(labels, rows), theirs, rtol=1e-4)
+    others, near = torch.tensor(labels[:4]), torch.tensor(rows[:4])
+    given = (torch.tensor(labels[4:]), torch.tensor(rows[4:]), others, near, False)
+    np.testing.assert_allclose(losses.circle(*given), keras.losses.circle(*given), rtol=1e-4)
+
+
+def test_circle_does_not_mask_labels():
+    with pytest.raises(HandsonError, match="circle compares every row with all others"):
+        losses.Circle()([0, np.nan], np.eye(2))
+
+
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 1000))
+def test_ctc_is_that_of_keras(keras, seed):
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(1, 5, (3, 4)) * (np.arange(4) < rng.integers(1, 5, (3, 1)))
+    logits = rng.normal(size=(3, 10, 5)).astype("float32")
+    np.testing.assert_allclose(losses.CTC()(labels, logits), keras.losses.CTC()(labels, logits), rtol=1e-5)
+    values = losses.ctc(torch.tensor(labels), torch.tensor(logits))
+    np.testing.assert_allclose(values, keras.losses.ctc(torch.tensor(labels), torch.tensor(logits)), rtol=1e-5)
+
+
+@pytest.mark.parametrize("ignored", [0, 3, -1, 255])
+@pytest.mark.parametrize("logits", [True, False])
+def test_an_ignored_class_counts_nowhere_as_in_keras(keras, ignored, logits):
+    y_true, y_pred = random_pair("sparse_logits" if logits else "sparse", 8, (6,))
+    y_true[:, ::2] = ignored
+    arguments = {"from_logits": logits, "ignore_class": ignored}
+    ours = losses.SparseCategoricalCrossentropy(**arguments)(y_true, y_pred)
+    theirs = keras.losses.SparseCategoricalCrossentropy(**arguments)(y_true, y_pred)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-5)
+
+
+@pytest.mark.parametrize("case", ALL)
 def test_gradients_are_those_of_keras(keras, case):
     y_true, y_pred = (torch.tensor(array) for array in random_pair(case, 3))
     ours, theirs = y_pred.clone().requires_grad_(), y_pred.clone().requires_grad_()
@@ -109,10 +232,11 @@ def test_probabilities_that_do_not_add_up_to_one_are_normalized_as_in_keras(kera
 @pytest.mark.parametrize("name", registry.known("loss"))
 def test_arguments_and_defaults_are_those_of_keras(keras, name):
     theirs = inspect.signature(getattr(keras.losses, name)).parameters
-    for argument, parameter in inspect.signature(getattr(losses, name).__init__).parameters.items():
-        if argument in ("self", "name"):
-            continue
-        assert parameter.default == theirs[argument].default
+    ours = parameters_of(getattr(losses, name))
+    assert set(ours) == set(theirs)
+    for argument, parameter in ours.items():
+        if argument != "name":
+            assert parameter.default == theirs[argument].default
 
 
 @all_cases
@@ -219,7 +343,8 @@ def test_a_delta_that_is_not_positive_is_an_error(delta):
 @all_cases
 def test_probabilities_are_wanted_unless_from_logits(case):
     name, arguments = CASES[case]
-    assert make(case).probabilities == ("Crossentropy" in name and "from_logits" not in arguments)
+    wanting = "Crossentropy" in name or name in ("KLDivergence", "CategoricalGeneralizedCrossEntropy")
+    assert make(case).probabilities == (wanting and "from_logits" not in arguments)
 
 
 def test_the_name_is_snake_case_unless_given():
@@ -264,8 +389,94 @@ def test_a_loss_without_values_says_what_to_define():
     class Mine(losses.Loss):
         pass
 
-    with pytest.raises(NotImplementedError, match=r"Mine must define values\(y_true, y_pred\)"):
+    with pytest.raises(NotImplementedError, match=r"Mine must define values\(y_true, y_pred\) or call"):
         Mine()([[0.0]], [[1.0]])
+
+
+def test_a_loss_of_keras_spelling_defines_call():
+    class Power(losses.Loss):
+        def __init__(self, power=2.0, **kwargs):
+            super().__init__(**kwargs)
+            self.power = power
+
+        def call(self, y_true, y_pred):
+            return ((y_true - y_pred).abs() ** self.power).mean(-1)
+
+    loss = Power(3.0, name="mine", reduction="sum")
+    assert (loss.name, loss([[0.0, 0.0], [0.0, 0.0]], [[1.0, 1.0], [2.0, 0.0]]).item()) == ("mine", 5.0)
+    assert Power(1.0)([[0.0, 0.0]], [[1.0, 2.0]]).item() == 1.5
+
+
+def test_call_gives_a_value_for_each_sample():
+    assert losses.MeanSquaredError().call(torch.zeros(2, 2), torch.tensor([[1.0, 1.0], [2.0, 0.0]])).tolist() == [1, 2]
+
+
+def test_a_function_may_give_one_value_for_the_batch():
+    def contrastive(y_true, y_pred):
+        return (y_true - y_pred).square().mean() * 3
+
+    loss = losses.get(contrastive)
+    y_true, y_pred = torch.zeros(4, 2), torch.ones(4, 2)
+    assert loss.sums(y_true, y_pred) == (12.0, 4)
+    assert loss(y_true, y_pred, torch.tensor([1.0, 2.0, 0.0, 1.0])).item() == 3.0
+    with pytest.raises(HandsonError, match=r"contrastive gives one value for a whole batch and cannot mask"):
+        loss([[0.0, np.nan]], [[1.0, 1.0]])
+
+
+@pytest.mark.parametrize("case", ["mse", "cce_logits", "hinge"])
+def test_the_function_of_a_loss_stands_for_it(case):
+    name, _ = ALL[case]
+    function = getattr(losses, registry.snake_case(name))
+    assert type(losses.get(function)) is getattr(losses, name)
+    assert losses.serialize(function)["class"] == name
+
+
+def test_serialized_losses_come_back():
+    made = losses.Huber(0.5, reduction="sum", name="mine")
+    again = losses.deserialize(losses.serialize(made))
+    assert (again.delta, again.reduction, again.name) == (0.5, "sum", "mine")
+
+    class Own(losses.Loss):
+        def values(self, y_true, y_pred):
+            return y_pred
+
+    assert isinstance(losses.deserialize({"class": "Own", "config": {}}, {"Own": Own}), Own)
+
+
+def test_reductions_that_are_not_known_or_give_no_number_are_errors():
+    with pytest.raises(HandsonError, match=r"mean_squared_error: reduction is one of .*; got 'average'"):
+        losses.MeanSquaredError("average")
+    with pytest.raises(HandsonError, match=r"reduction='none', a value for each sample; training"):
+        losses.MeanSquaredError("none").sums(torch.zeros(1, 1), torch.zeros(1, 1))
+    with pytest.raises(HandsonError, match=r"float32; got dtype='float16'"):
+        losses.MeanSquaredError(dtype="float16")
+
+
+@pytest.mark.parametrize("name", ["CategoricalCrossentropy", "SparseCategoricalCrossentropy"])
+def test_classes_on_another_axis_are_an_error(name):
+    with pytest.raises(HandsonError, match=rf"{name}: classes lie on the last axis.*got axis=1.*moveaxis"):
+        getattr(losses, name)(axis=1)
+
+
+@pytest.mark.parametrize("loss", [losses.MeanSquaredError("sum"), losses.Hinge(), losses.Dice(axis=-1), losses.Dice()])
+@pytest.mark.parametrize("engine", ["eager", "dense"])
+def test_nets_train_on_every_kind_of_loss_as_keras_does(keras, loss, engine):
+    if engine == "dense" and loss.reduction == "sum":
+        pytest.skip("no program")
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(24, 3)).astype("float32"), rng.integers(0, 2, (24, 2)).astype("float32")
+    kernel = rng.normal(size=(3, 2)).astype("float32")
+    last = "sigmoid" if isinstance(loss, losses.Dice) else None
+    theirs = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, activation=last)])
+    theirs.compile(keras.optimizers.SGD(0.01), getattr(keras.losses, type(loss).__name__)(**loss.get_config()))
+    ours = handson.Sequential([handson.Input((3,)), handson.layers.Dense(2, activation=last)], seed=0)
+    ours.compile(handson.optimizers.SGD(0.01), loss)
+    for net in (ours, theirs):
+        net.set_weights([kernel, np.zeros(2, "float32")])
+    expected = theirs.fit(x, y, batch_size=8, epochs=2, shuffle=False, verbose=0).history["loss"]
+    actual = ours.fit(x, y, batch_size=8, epochs=2, shuffle=False, verbose=0, engine=engine).history["loss"]
+    np.testing.assert_allclose(actual, expected, rtol=1e-4)
+    np.testing.assert_allclose(ours.get_weights()[0], theirs.get_weights()[0], rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("identifier", [3, None, []])

@@ -86,3 +86,38 @@ def test_the_penalty_of_a_layer_is_that_of_its_weights():
     kernel, bias = layer.penalties()
     assert kernel.item() == pytest.approx(0.01 * np.abs(layer.get_weights()[0]).sum(), rel=1e-6)
     assert bias.item() == 2.0
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    factor=FACTORS,
+    mode=st.sampled_from(["rows", "columns"]),
+    shape=st.tuples(st.integers(2, 5), st.integers(2, 5)),
+    seed=st.integers(0, 1000),
+)
+def test_the_orthogonal_penalty_is_that_of_keras(keras, factor, mode, shape, seed):
+    weight = np.random.default_rng(seed).normal(size=shape).astype("float32")
+    ours, theirs = torch.tensor(weight, requires_grad=True), torch.tensor(weight, requires_grad=True)
+    mine = regularizers.OrthogonalRegularizer(factor, mode)(ours)
+    other = keras.regularizers.OrthogonalRegularizer(factor, mode)(theirs)
+    np.testing.assert_allclose(mine.detach(), other.detach(), rtol=1e-4, atol=1e-6)
+    mine.backward()
+    other.backward()
+    np.testing.assert_allclose(ours.grad, theirs.grad, rtol=1e-3, atol=1e-6)
+
+
+def test_the_orthogonal_penalty_wants_a_matrix_and_a_known_mode():
+    with pytest.raises(HandsonError, match=r"for matrices; got a weight of shape \(3,\)"):
+        regularizers.OrthogonalRegularizer()(torch.ones(3))
+    with pytest.raises(HandsonError, match=r"mode is 'rows' or 'columns'; got 'both'"):
+        regularizers.OrthogonalRegularizer(mode="both")
+
+
+@pytest.mark.parametrize("name", ["l1", "l2", "l1_l2", "l1l2", "orthogonal_regularizer"])
+def test_names_of_keras_are_known(name):
+    assert isinstance(regularizers.get(name), regularizers.Regularizer)
+
+
+def test_none_means_the_default_as_in_keras():
+    made = regularizers.l1_l2(l1=None, l2=0.5)
+    assert (made.l1, made.l2, regularizers.l1(None).l1) == (0.0, 0.5, 0.01)

@@ -8,8 +8,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import handson
 from handson import schedules
+from handson.core import registry
 from handson.core.errors import HandsonError
+from handson.optimizers import SGD
 from handson.schedules import Position
 
 # Schedules of Keras, with several arguments.
@@ -26,6 +29,9 @@ CASES = [
     ("CosineDecay", {"decay_steps": 13, "alpha": 0.2, "warmup_target": 0.9, "warmup_steps": 5}),
     ("CosineDecay", {"decay_steps": 13, "warmup_steps": 5}),
     ("CosineDecay", {"decay_steps": 13, "warmup_target": 0.9}),
+    ("CosineDecayRestarts", {"first_decay_steps": 8}),
+    ("CosineDecayRestarts", {"first_decay_steps": 8, "t_mul": 1.0, "m_mul": 0.5}),
+    ("CosineDecayRestarts", {"first_decay_steps": 7, "t_mul": 1.7, "m_mul": 0.8, "alpha": 0.1}),
 ]
 KERAS = [*sorted({name for name, _ in CASES}), "PiecewiseConstantDecay"]
 
@@ -75,7 +81,7 @@ def test_arguments_and_defaults_are_those_of_keras(keras, name):
     ours = inspect.signature(getattr(schedules, name).__init__).parameters
     theirs = inspect.signature(getattr(keras.optimizers.schedules, name).__init__).parameters
     wanted = {key: value.default for key, value in theirs.items() if key != "name"}
-    assert {key: value.default for key, value in ours.items()} == wanted
+    assert {key: value.default for key, value in ours.items() if key != "name"} == wanted
 
 
 @settings(max_examples=40, deadline=None)
@@ -222,3 +228,66 @@ def test_a_schedule_without_at_says_what_to_define():
 
     with pytest.raises(NotImplementedError, match=r"Mine must define at\(position\)"):
         Mine()(3)
+
+
+def test_a_schedule_of_keras_spelling_defines_call():
+    class Halving(schedules.LearningRateSchedule):
+        def __init__(self, start):
+            self.start = start
+
+        def __call__(self, step):
+            return torch.tensor(self.start) * 0.5**step
+
+        def get_config(self):
+            return {"start": self.start}
+
+    halving = Halving(0.5)
+    assert halving.at(Position(iteration=2)) == 0.125
+    assert isinstance(halving.at(Position(iteration=2)), float)
+    weight = torch.zeros(1)
+    optimizer = SGD(halving)
+    for _ in range(3):
+        optimizer.apply([torch.ones(1)], [weight])
+    assert weight.item() == -(0.5 + 0.25 + 0.125)
+
+
+def test_a_schedule_of_keras_spelling_is_saved_by_its_own_get_config(open_names):
+    @registry.register
+    class Ramp(schedules.Schedule):
+        def __init__(self, first, extra=1):
+            self.first = first
+
+        def __call__(self, step):
+            return self.first * step
+
+        def get_config(self):
+            return {"first": self.first}
+
+    again = registry.from_config("optimizer", registry.to_config("optimizer", SGD(Ramp(0.5))))
+    assert again.learning_rate(3) == 1.5
+    assert SGD(Ramp(0.5)).get_config(compact=True)["learning_rate"] == {"Ramp": {"first": 0.5}}
+
+
+def test_a_schedule_without_a_value_says_what_to_define():
+    class Mine(schedules.Schedule):
+        pass
+
+    with pytest.raises(NotImplementedError, match=r"Mine must define at\(position\) or __call__\(step\)"):
+        Mine()(3)
+
+
+def test_periods_that_shrink_come_to_an_end():
+    shrinking = schedules.CosineDecayRestarts(1.0, 8, t_mul=0.5, alpha=0.1)
+    assert shrinking(0) == 1.0
+    assert shrinking(10**6) == pytest.approx(0.1)
+
+
+def test_names_of_keras_lie_under_optimizers():
+    assert handson.optimizers.schedules.CosineDecay is schedules.CosineDecay
+
+
+@pytest.fixture
+def open_names(monkeypatch):
+    """The registry forgets at the end what a test registers."""
+    monkeypatch.setattr(registry, "_entries", {kind: dict(names) for kind, names in registry._entries.items()})
+    monkeypatch.setattr(registry, "_names", dict(registry._names))

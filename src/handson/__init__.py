@@ -26,6 +26,7 @@ from handson.core.version import __version__ as __version__
 if TYPE_CHECKING:
     from handson import activations as activations
     from handson import callbacks as callbacks
+    from handson import constraints as constraints
     from handson import data as data
     from handson import initializers as initializers
     from handson import layers as layers
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
 _MODULES = (
     "activations",
     "callbacks",
+    "constraints",
     "data",
     "faces",
     "initializers",

@@ -82,9 +82,28 @@ def linear(x: Tensor) -> Tensor:
     return x
 
 
-def relu(x: Tensor) -> Tensor:
-    """max(x, 0)."""
-    return torch.relu(x)
+def relu(x: Tensor, negative_slope: float = 0.0, max_value: float | None = None, threshold: float = 0.0) -> Tensor:
+    """max(x, 0); with arguments, x above a threshold up to a largest value, and a slope below.
+
+    Parameters
+    ----------
+    negative_slope : float
+        Values below the threshold become negative_slope * (x - threshold).
+    max_value : float, optional
+        The largest output.
+    threshold : float
+        Values up to it are cut off.
+
+    Examples
+    --------
+    >>> relu(torch.tensor([-1.0, 0.5, 9.0]), negative_slope=0.5, max_value=6.0).tolist()
+    [-0.5, 0.5, 6.0]
+    """
+    if negative_slope == 0.0 and max_value is None and threshold == 0.0:
+        return torch.relu(x)
+    passed = torch.where(x > threshold, x, 0.0)
+    passed = passed if max_value is None else passed.clamp(0.0, max_value)
+    return passed - negative_slope * torch.relu(threshold - x) if negative_slope else passed
 
 
 def leaky_relu(x: Tensor, negative_slope: float = 0.2) -> Tensor:
@@ -169,6 +188,98 @@ def log_softmax(x: Tensor, axis: int = -1) -> Tensor:
     return torch.log_softmax(x, dim=axis)
 
 
+def celu(x: Tensor, alpha: float = 1.0) -> Tensor:
+    """x where positive, alpha (exp(x / alpha) - 1) elsewhere (Barron, 2017)."""
+    return F.celu(x, alpha)
+
+
+def glu(x: Tensor, axis: int = -1) -> Tensor:
+    """The first half of an axis times the sigmoid of the second half (Dauphin et al., 2017).
+
+    Examples
+    --------
+    >>> glu(torch.tensor([4.0, 0.0])).tolist()
+    [2.0]
+    """
+    return F.glu(x, axis)
+
+
+def hard_tanh(x: Tensor) -> Tensor:
+    """min(max(x, -1), 1)."""
+    return F.hardtanh(x)
+
+
+def hard_silu(x: Tensor) -> Tensor:
+    """x times the piecewise linear sigmoid, also called hard swish (Howard et al., 2019)."""
+    return F.hardswish(x)
+
+
+def hard_shrink(x: Tensor, threshold: float = 0.5) -> Tensor:
+    """x, and 0 within the threshold of 0."""
+    return F.hardshrink(x, threshold)
+
+
+def soft_shrink(x: Tensor, threshold: float = 0.5) -> Tensor:
+    """x moved towards 0 by the threshold, and 0 within it."""
+    return F.softshrink(x, threshold)
+
+
+def tanh_shrink(x: Tensor) -> Tensor:
+    """x - tanh(x)."""
+    return F.tanhshrink(x)
+
+
+def threshold(x: Tensor, threshold: float, default_value: float) -> Tensor:
+    """x above the threshold, a default value elsewhere.
+
+    Examples
+    --------
+    >>> threshold(torch.tensor([0.5, 2.0]), 1.0, -7.0).tolist()
+    [-7.0, 2.0]
+    """
+    return F.threshold(x, threshold, default_value)
+
+
+def log_sigmoid(x: Tensor) -> Tensor:
+    """The logarithm of `sigmoid`, computed without loss of precision."""
+    return F.logsigmoid(x)
+
+
+def sparse_sigmoid(x: Tensor) -> Tensor:
+    """(x + 1) / 2 between -1 and 1, 0 below, 1 above."""
+    return (0.5 * (x + 1.0)).clamp(0.0, 1.0)
+
+
+def sparse_plus(x: Tensor) -> Tensor:
+    """The integral of `sparse_sigmoid`: 0 below -1, (x + 1)^2 / 4 up to 1, x above."""
+    return torch.where(x < 1.0, 0.25 * (x + 1.0).clamp(min=0.0).square(), x)
+
+
+def squareplus(x: Tensor, b: float = 4) -> Tensor:
+    """(x + sqrt(x^2 + b)) / 2: a softplus without exponentials (Barron, 2021)."""
+    return 0.5 * (x + torch.sqrt(x.square() + b))
+
+
+def sparsemax(x: Tensor, axis: int = -1) -> Tensor:
+    """The nearest probabilities to x over an axis, of which many are exactly 0 (Martins and Astudillo, 2016).
+
+    Keras 3.15 adds up cumulative sums where the paper adds up values; its outputs do not add up to 1.
+
+    Examples
+    --------
+    >>> sparsemax(torch.tensor([2.0, 1.5, -1.0])).tolist()
+    [0.75, 0.25, 0.0]
+    """
+    x = x.movedim(axis, -1)
+    largest = x.sort(-1, descending=True).values
+    count = torch.arange(1, x.shape[-1] + 1, dtype=x.dtype, device=x.device)
+    inside = 1.0 + count * largest > largest.cumsum(-1)
+    size = inside.sum(-1, keepdim=True)
+    level = (torch.where(inside, largest, 0.0).sum(-1, keepdim=True) - 1.0) / size
+    return (x - level).clamp(min=0.0).movedim(-1, axis)
+
+
+# Not by name: `glu`, which halves an axis, and `threshold`, whose arguments have no defaults.
 for _function, _aliases in {
     linear: (),
     relu: (),
@@ -187,6 +298,17 @@ for _function, _aliases in {
     exponential: (),
     softmax: (),
     log_softmax: (),
+    celu: (),
+    hard_tanh: (),
+    hard_silu: ("hard_swish",),
+    hard_shrink: (),
+    soft_shrink: (),
+    tanh_shrink: (),
+    log_sigmoid: (),
+    sparse_sigmoid: (),
+    sparse_plus: (),
+    squareplus: (),
+    sparsemax: (),
 }.items():
     _register(_function, *_aliases)
 
@@ -205,3 +327,7 @@ def get(identifier: Any) -> Activation:
     if not callable(function):
         raise HandsonError(f"an activation is a name or a function of one tensor; got {identifier!r}.")
     return function
+
+
+swish, hard_swish = silu, hard_silu
+serialize, deserialize = registry.serializers("activation", get)

@@ -21,13 +21,19 @@ class Average(Noun):
 
     Attributes
     ----------
-    targets : {'values', 'labels', 'distribution'}
-        What a target is: values of the outputs' shape; the number of a class; or a probability for each class.
+    targets : {'values', 'labels', 'distribution', 'free'}
+        What a target is: values of the outputs' shape; the number of a class; a probability for each class; or values
+        of a shape of their own.
+    batchwise : bool
+        Whether the value of a sample depends on the others of its batch.
     probabilities : bool
         Whether the predictions must be probabilities.
     """
 
     targets = "values"
+    batchwise = False
+    # A label that counts as missing.
+    ignore_class: int | None = None
     # Whether the sum of the weights divides, as in a metric, and not the number of values, as in a loss.
     divides_by_weights = False
     name: str
@@ -59,6 +65,8 @@ class Average(Noun):
         if present is not None:
             y_true = self.fill(y_true)
         values = self.values(y_true, y_pred)
+        if values.dim() == 0:
+            return self._whole(values, y_pred, sample_weight, present)
         count: Tensor | int = values.numel()
         if present is not None:
             if present.shape != values.shape:
@@ -75,6 +83,24 @@ class Average(Noun):
                 count = (factors if present is None else torch.where(present, factors, 0.0)).sum()
         return values.sum(), count
 
+    def _whole(
+        self, value: Tensor, y_pred: Tensor, sample_weight: Tensor | None, present: Tensor | None
+    ) -> tuple[Tensor, Tensor | int]:
+        """The sum and count of one value for a whole batch: it counts once for each sample."""
+        if present is not None:
+            raise HandsonError(
+                f"{self.name} gives one value for a whole batch and cannot mask missing targets. Return one value per "
+                f"element, or drop rows with missing targets (missing='drop')."
+            )
+        if sample_weight is None:
+            return value * len(y_pred), len(y_pred)
+        weights = sample_weight.sum()
+        return value * weights, weights if self.divides_by_weights else len(y_pred)
+
+    def classes(self, outputs: int) -> int:
+        """How many classes labels can name, for a number of outputs."""
+        return outputs
+
     def present(self, y_true: Tensor) -> Tensor:
         """Which values of `values` have a target."""
         if self.targets == "labels":
@@ -88,8 +114,15 @@ class Average(Noun):
 
     def measure(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> tuple[Tensor, Tensor | int]:
         """`sums` for arrays of any kind, in shapes that belong together; looks for missing targets itself."""
+        y_true, y_pred, sample_weight = self.tensors(y_true, y_pred, sample_weight)
+        return self.sums(y_true, y_pred, sample_weight, masked=not bool(self.present(y_true).all()))
+
+    def tensors(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Arrays of any kind as what `sums` takes."""
         y_pred = torch.as_tensor(y_pred, dtype=torch.float32)
         y_true = align(torch.as_tensor(y_true), y_pred, self)
+        if self.ignore_class is not None:
+            y_true = torch.where(y_true == self.ignore_class, -1, y_true)
         if self.targets == "labels" and y_true.is_floating_point():
             y_true = torch.nan_to_num(y_true, nan=-1.0)
         y_true = y_true.to(torch.int64 if self.targets == "labels" else torch.float32)
@@ -99,7 +132,7 @@ class Average(Noun):
                 raise HandsonError(
                     f"{self.name}: sample_weight has {sample_weight.numel()} entries for {len(y_pred)} samples."
                 )
-        return self.sums(y_true, y_pred, sample_weight, masked=not bool(self.present(y_true).all()))
+        return y_true, y_pred, sample_weight
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Tensor:
         total, count = self.measure(y_true, y_pred, sample_weight)
@@ -127,6 +160,8 @@ def align(y_true: Any, y_pred: Tensor, average: Average) -> Any:
     HandsonError
         When the shapes do not belong together; both are in the message.
     """
+    if average.targets == "free":
+        return y_true
     shape = y_pred.shape[:-1] if average.targets == "labels" else y_pred.shape
     if y_true.shape == shape:
         return y_true

@@ -87,7 +87,13 @@ def _truncated_normal(key: int, shape: tuple[int, ...], deviation: float) -> Ten
 
 @registry.register(aliases=("zero",))
 class Zeros(Initializer):
-    """All zeros."""
+    """All zeros.
+
+    Examples
+    --------
+    >>> Zeros()((2,)).tolist()
+    [0.0, 0.0]
+    """
 
     def draw(self, shape: tuple[int, ...], key: int) -> Tensor:
         return torch.zeros(shape)
@@ -95,7 +101,13 @@ class Zeros(Initializer):
 
 @registry.register(aliases=("one",))
 class Ones(Initializer):
-    """All ones."""
+    """All ones.
+
+    Examples
+    --------
+    >>> Ones()((2,)).tolist()
+    [1.0, 1.0]
+    """
 
     def draw(self, shape: tuple[int, ...], key: int) -> Tensor:
         return torch.ones(shape)
@@ -103,24 +115,72 @@ class Ones(Initializer):
 
 @registry.register
 class Constant(Initializer):
-    """One value everywhere.
+    """One value everywhere, or an array that is repeated along missing axes.
 
     Parameters
     ----------
-    value : float
+    value : float or array
         The value.
+
+    Examples
+    --------
+    >>> Constant(0.5)((2,)).tolist(), Constant([1.0, 2.0])((2, 2)).tolist()
+    ([0.5, 0.5], [[1.0, 2.0], [1.0, 2.0]])
     """
 
-    def __init__(self, value: float = 0.0) -> None:
+    def __init__(self, value: Any = 0.0) -> None:
         self.value = value
 
     def draw(self, shape: tuple[int, ...], key: int) -> Tensor:
-        return torch.full(shape, float(self.value))
+        value = torch.as_tensor(self.value, dtype=torch.float32)
+        try:
+            return value.expand(shape).clone()
+        except RuntimeError:
+            raise HandsonError(
+                f"Constant: values of shape {tuple(value.shape)} do not fill the shape {shape}."
+            ) from None
+
+
+@registry.register(aliases=("IdentityInitializer",))
+class Identity(Initializer):
+    """The identity matrix times a gain; a matrix that is not square has ones on its diagonal.
+
+    Parameters
+    ----------
+    gain : float
+        The factor.
+
+    Examples
+    --------
+    >>> Identity(2.0)((2, 3)).tolist()
+    [[2.0, 0.0, 0.0], [0.0, 2.0, 0.0]]
+    """
+
+    def __init__(self, gain: float = 1.0) -> None:
+        self.gain = gain
+
+    def draw(self, shape: tuple[int, ...], key: int) -> Tensor:
+        if len(shape) != 2:
+            raise HandsonError(f"Identity is for matrices; got the shape {shape}.")
+        return self.gain * torch.eye(*shape)
 
 
 @registry.register(aliases=("uniform",))
 class RandomUniform(_Random):
-    """Uniform on [minval, maxval)."""
+    """Uniform on [minval, maxval).
+
+    Parameters
+    ----------
+    minval, maxval : float
+        The interval.
+    seed : int, optional
+        See `Initializer`.
+
+    Examples
+    --------
+    >>> bool(RandomUniform(2.0, 3.0, seed=0)((5,)).min() >= 2.0)
+    True
+    """
 
     def __init__(self, minval: float = -0.05, maxval: float = 0.05, seed: int | None = None) -> None:
         super().__init__(seed)
@@ -132,7 +192,20 @@ class RandomUniform(_Random):
 
 @registry.register(aliases=("normal",))
 class RandomNormal(_Random):
-    """Normal with a mean and a standard deviation."""
+    """Normal with a mean and a standard deviation.
+
+    Parameters
+    ----------
+    mean, stddev : float
+        Mean and standard deviation.
+    seed : int, optional
+        See `Initializer`.
+
+    Examples
+    --------
+    >>> bool(RandomNormal(5.0, 0.01, seed=0)((5,)).mean().round() == 5.0)
+    True
+    """
 
     def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: int | None = None) -> None:
         super().__init__(seed)
@@ -144,7 +217,20 @@ class RandomNormal(_Random):
 
 @registry.register
 class TruncatedNormal(_Random):
-    """Normal, cut off at two standard deviations from the mean."""
+    """Normal, cut off at two standard deviations from the mean.
+
+    Parameters
+    ----------
+    mean, stddev : float
+        Mean and standard deviation before the cut.
+    seed : int, optional
+        See `Initializer`.
+
+    Examples
+    --------
+    >>> bool(TruncatedNormal(0.0, 1.0, seed=0)((99,)).abs().max() <= 2.0)
+    True
+    """
 
     def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: int | None = None) -> None:
         super().__init__(seed)
@@ -215,47 +301,83 @@ class _NamedScaling(VarianceScaling):
 
 @registry.register
 class GlorotUniform(_NamedScaling):
-    """Uniform with variance 2 / (inputs + outputs) (Glorot and Bengio, 2010), Keras's default for kernels."""
+    """Uniform with variance 2 / (inputs + outputs) (Glorot and Bengio, 2010), Keras's default for kernels.
+
+    Examples
+    --------
+    >>> GlorotUniform(seed=0)((3, 4)).shape
+    torch.Size([3, 4])
+    """
 
     scaling = (1.0, "fan_avg", "uniform")
 
 
 @registry.register
 class GlorotNormal(_NamedScaling):
-    """Truncated normal with variance 2 / (inputs + outputs) (Glorot and Bengio, 2010)."""
+    """Truncated normal with variance 2 / (inputs + outputs) (Glorot and Bengio, 2010).
+
+    Examples
+    --------
+    >>> GlorotNormal(seed=0)((3, 4)).shape
+    torch.Size([3, 4])
+    """
 
     scaling = (1.0, "fan_avg", "truncated_normal")
 
 
 @registry.register
 class HeUniform(_NamedScaling):
-    """Uniform with variance 2 / inputs (He et al., 2015), made for ReLU."""
+    """Uniform with variance 2 / inputs (He et al., 2015), made for ReLU.
+
+    Examples
+    --------
+    >>> HeUniform(seed=0)((3, 4)).shape
+    torch.Size([3, 4])
+    """
 
     scaling = (2.0, "fan_in", "uniform")
 
 
 @registry.register
 class HeNormal(_NamedScaling):
-    """Truncated normal with variance 2 / inputs (He et al., 2015), made for ReLU."""
+    """Truncated normal with variance 2 / inputs (He et al., 2015), made for ReLU.
+
+    Examples
+    --------
+    >>> HeNormal(seed=0)((3, 4)).shape
+    torch.Size([3, 4])
+    """
 
     scaling = (2.0, "fan_in", "truncated_normal")
 
 
 @registry.register
 class LecunUniform(_NamedScaling):
-    """Uniform with variance 1 / inputs (LeCun et al., 1998): the first of the fourth lecture's two."""
+    """Uniform with variance 1 / inputs (LeCun et al., 1998): the first of the fourth lecture's two.
+
+    Examples
+    --------
+    >>> LecunUniform(seed=0)((3, 4)).shape
+    torch.Size([3, 4])
+    """
 
     scaling = (1.0, "fan_in", "uniform")
 
 
 @registry.register
 class LecunNormal(_NamedScaling):
-    """Truncated normal with variance 1 / inputs (LeCun et al., 1998)."""
+    """Truncated normal with variance 1 / inputs (LeCun et al., 1998).
+
+    Examples
+    --------
+    >>> LecunNormal(seed=0)((3, 4)).shape
+    torch.Size([3, 4])
+    """
 
     scaling = (1.0, "fan_in", "truncated_normal")
 
 
-@registry.register
+@registry.register(aliases=("OrthogonalInitializer",))
 class Orthogonal(_Random):
     """A random orthogonal matrix (Saxe et al., 2014); dimensions but the last are taken together.
 
@@ -298,3 +420,28 @@ def get(identifier: Any) -> Initializer:
     if not callable(initializer):
         raise HandsonError(f"an initializer is a name or an Initializer; got {identifier!r}.")
     return initializer
+
+
+def STFT(*args: Any, **kwargs: Any) -> None:
+    """Refused: Keras's initializer of its STFT layer, which handson has not.
+
+    Examples
+    --------
+    >>> STFT()
+    Traceback (most recent call last):
+    handson.core.errors.HandsonError: STFT fills the kernels of Keras's STFTSpectrogram layer, which handson has not...
+    """
+    raise HandsonError(
+        "STFT fills the kernels of Keras's STFTSpectrogram layer, which handson has not. Compute spectrograms with "
+        "torch.stft before training, or in a layer of your own."
+    )
+
+
+serialize, deserialize = registry.serializers("initializer", get)
+# Keras's other names.
+STFTInitializer = stft = STFT
+IdentityInitializer, OrthogonalInitializer = Identity, Orthogonal
+constant, zeros, ones, identity, orthogonal = Constant, Zeros, Ones, Identity, Orthogonal
+random_normal, random_uniform, truncated_normal = RandomNormal, RandomUniform, TruncatedNormal
+variance_scaling, glorot_normal, glorot_uniform = VarianceScaling, GlorotNormal, GlorotUniform
+he_normal, he_uniform, lecun_normal, lecun_uniform = HeNormal, HeUniform, LecunNormal, LecunUniform

@@ -137,7 +137,13 @@ class LossMetric(Metric):
     def __init__(self, loss: Any, name: str | None = None) -> None:
         self.loss = losses.get(loss)
         super().__init__(name or self.loss.name)
-        self.targets = self.loss.targets
+        self.targets, self.batchwise = self.loss.targets, self.loss.batchwise
+
+    def present(self, y_true: Tensor) -> Tensor:
+        return self.loss.present(y_true)
+
+    def classes(self, outputs: int) -> int:
+        return self.loss.classes(outputs)
 
     @property
     def probabilities(self) -> bool:

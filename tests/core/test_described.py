@@ -25,6 +25,7 @@ MADE = [
     schedules.ExponentialDecay(0.1, 10, 0.5, staircase=True), schedules.InverseTimeDecay(0.1, 10, 0.5),
     schedules.PiecewiseConstantDecay([3, 5], [0.1, 0.2, 0.3]), schedules.PolynomialDecay(0.1, 5, cycle=True),
     schedules.CosineDecay(0.1, 5, warmup_target=0.2, warmup_steps=3), schedules.Cosine(0.1),
+    schedules.CosineDecayRestarts(0.1, 5, t_mul=1.5, m_mul=0.5),
 ]  # fmt: skip
 KINDS = ("initializer", "regularizer", "loss", "metric", "optimizer", "schedule")
 

@@ -136,9 +136,11 @@ def test_an_activation_layer_applies_its_function():
 
 def test_an_input_passes_its_inputs_on():
     x = torch.ones(2, 3)
-    assert Input((3,))(x) is x
-    assert Input((None, 3), name="series").given_input_shape == (None, None, 3)
+    assert InputLayer((3,))(x) is x
+    assert Input((None, 3), name="series").shape == (None, None, 3)
     assert Input((3,), name="series").name == "series"
+    assert Input((3,), batch_size=5, dtype="int32").shape == Input(batch_shape=(5, 3)).shape == (5, 3)
+    assert Input((3,), dtype="int32").dtype is torch.int32
 
 
 def test_an_input_needs_a_shape():

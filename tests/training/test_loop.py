@@ -19,6 +19,7 @@ from handson.state.sums import Sums
 from handson.training.engines import choose
 from handson.training.pace import Pace
 from handson.training.preparation.job import Span
+from handson.data.rows.batches import Batches
 from handson.training.preparation.prepare import make_job, prepare_rows
 
 
@@ -50,7 +51,8 @@ class Every(Callback):
 @given(steps=st.integers(1, 50), interval=st.integers(1, 9))
 def test_spans_cover_an_epoch_and_stop_where_a_callback_wants_a_step(steps, interval):
     callbacks = CallbackList([Every(interval)], model=None, params={})
-    spans = list(Pace(callbacks).spans(0, 0, steps, 1, 0))
+    batches = Batches(torch.zeros(steps, 1), torch.zeros(steps, 1), batch_size=1)
+    spans = list(Pace(callbacks).spans(0, 0, batches, 1, 0))
     assert [span.first for span in spans] == [0, *(span.last for span in spans[:-1])]
     assert spans[-1].last == steps
     assert set(range(interval, steps + 1, interval)) <= {span.last for span in spans}
@@ -87,7 +89,7 @@ def test_a_run_can_stop_and_go_on_at_any_step_of_any_epoch():
     engines = []
     for model in (whole, first, second):
         rows = prepare_rows(model, x, y)
-        engines.append(choose(make_job(model, rows, 8, True, 5, None)))
+        engines.append(choose(make_job(model, rows, lambda: rows.batches(8, model.device, True, 5), 5, None)))
     engines[0].train(Span(0, 0, 7, 7, 1, 0), Sums())
     engines[1].train(Span(0, 0, 3, 7, 1, 0), Sums())
     engines[1].state.copy().restore(second, second.optimizer)

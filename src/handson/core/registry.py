@@ -22,6 +22,7 @@ HOMES = {
     "activation": "handson.activations",
     "initializer": "handson.initializers",
     "regularizer": "handson.regularizers",
+    "constraint": "handson.constraints",
     "loss": "handson.losses",
     "metric": "handson.metrics",
     "optimizer": "handson.optimizers",
@@ -59,8 +60,8 @@ def register(
     target : class or function
         What to register. A class says its kind through its base class (a `Layer` is a layer, a `Loss` a loss).
     kind : str, optional
-        'layer', 'activation', 'initializer', 'regularizer', 'loss', 'metric', 'optimizer', 'schedule',
-        'callback' or 'augment'. Needed for plain functions.
+        'layer', 'activation', 'initializer', 'regularizer', 'constraint', 'loss', 'metric', 'optimizer',
+        'schedule', 'callback' or 'augment'. Needed for plain functions.
     name : str, optional
         The name; by default the target's own.
     aliases : tuple of str
@@ -284,8 +285,44 @@ def to_config(kind: str, target: Any, compact: bool = False) -> Any:
     """
     if not hasattr(target, "get_config"):
         return name_of(kind, target)
-    arguments = target.get_config(compact=compact) if compact else target.get_config()
+    # A user's own get_config, written as in Keras, takes no arguments.
+    takes_compact = compact and "compact" in inspect.signature(target.get_config).parameters
+    arguments = target.get_config(compact=True) if takes_compact else target.get_config()
     name = name_of(kind, type(target))
     if compact:
         return {name: arguments} if arguments else name
     return {"class": name, "config": arguments}
+
+
+def serializers(kind: str, get: Callable[[Any], Any]) -> tuple[Callable[[Any], Any], Callable[..., Any]]:
+    """Keras's `serialize` and `deserialize` of one kind of noun; `get` makes the object of a configuration.
+
+    Examples
+    --------
+    >>> from handson import optimizers
+    >>> optimizers.deserialize(optimizers.serialize(optimizers.SGD(0.5))).learning_rate
+    0.5
+    """
+
+    def serialize(noun: Any) -> Any:
+        """The registered name and the arguments of an object, as JSON; of a function, its name."""
+        return to_config(kind, noun)
+
+    def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
+        """The object for what `serialize` gave.
+
+        Parameters
+        ----------
+        config : dict or str
+            A configuration or a name.
+        custom_objects : dict of str to class or function, optional
+            Further names, for this call; ``@handson.register`` makes them known for good.
+        """
+        name = config.get("class") if isinstance(config, dict) else config
+        own = (custom_objects or {}).get(name) if isinstance(name, str) else None
+        if own is None:
+            return get(config)
+        arguments = config.get("config") or {} if isinstance(config, dict) else {}
+        return get(own.from_config(arguments) if hasattr(own, "from_config") else own)
+
+    return serialize, deserialize

@@ -165,15 +165,19 @@ def _check_slots(model: Any, description: Description, shapes: Shapes) -> None:
 
     Weights that were frozen, or are new, have none: their slots start with the next step that changes them.
     """
-    weights, optimizer = dict(model.named_parameters()), model.optimizer if description.compiled else None
-    slots = [] if optimizer is None else [*optimizer.slot_values(), *(["average"] if optimizer.use_ema else [])]
-    known = {f"optimizer/{slot}/{name}": tuple(value.shape) for slot in slots for name, value in weights.items()}
-    for name in sorted(name for name in shapes if name.startswith("optimizer/")):
-        if name not in known:
-            raise HandsonError(f"nothing needs the tensor {shortened(name)}.")
-        _check_shape(name, shapes[name], known[name])
-    for weight in weights:
-        missing = sorted({f"optimizer/{slot}/{weight}" for slot in slots} - shapes.keys())
+    optimizer = model.optimizer if description.compiled else None
+    slots = [] if optimizer is None else optimizer.slot_names()
+    known = {
+        name: {f"optimizer/{slot}/{name}": optimizer.held_shape(slot, name, weight) for slot in slots}  # type: ignore[union-attr]
+        for name, weight in model.named_parameters()
+    }
+    needed = {path: shape for of_weight in known.values() for path, shape in of_weight.items()}
+    for path in sorted(path for path in shapes if path.startswith("optimizer/")):
+        if path not in needed:
+            raise HandsonError(f"nothing needs the tensor {shortened(path)}.")
+        _check_shape(path, shapes[path], needed[path])
+    for of_weight in known.values():
+        missing = sorted(of_weight.keys() - shapes.keys())
         if 0 < len(missing) < len(slots):
             raise HandsonError(f"tensors missing: {_names(missing)}.")
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from handson import initializers, regularizers
+from handson import constraints, initializers, regularizers
 from handson.core import registry, tree
 from handson.core.described import Described, arguments_of, jsonable, parameters_of
 from handson.core.errors import HandsonError, NotBuiltError, shortened
@@ -93,6 +93,7 @@ class Layer(Called, metaclass=Described):
         self.built_shape: Shape | None = None
         self.weight_names: list[str] = []
         self.weight_regularizers: dict[str, Callable[[Tensor], Tensor]] = {}
+        self.weight_constraints: dict[str, Callable[[Tensor], Tensor]] = {}
         self._initializers: dict[str, Any] = {}
         self._trainable = bool(trainable)
         self._added: list[Any] = []
@@ -234,6 +235,8 @@ class Layer(Called, metaclass=Described):
             False for a buffer, which no optimizer changes.
         regularizer : str, Regularizer or function, optional
             A penalty on this weight.
+        constraint : str, Constraint or function, optional
+            What the weight is made to obey after every step of the optimizer.
         """
         self.weight_names.append(name)
         if self.drawn.key is None:
@@ -245,8 +248,21 @@ class Layer(Called, metaclass=Described):
             self.register_buffer(name, value)
         if regularizer is not None:
             self.weight_regularizers[name] = regularizers.get(regularizer)  # type: ignore[assignment]
+        if constraint is not None:
+            self.weight_constraints[name] = constraints.get(constraint)
+            self._constrain()
         self._initializers[name] = initializer
         return getattr(self, name)
+
+    def _constrain(self) -> None:
+        """Let each weight know its constraint, by which the optimizer finds it."""
+        for name, constraint in self.weight_constraints.items():
+            getattr(self, name).constraint = constraint
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """A copy's weights are new tensors, without what the old ones knew."""
+        super().__setstate__(state)
+        self._constrain()
 
     def _draw(self, name: str, shape: tuple[int, ...], initializer: Any, key: int) -> Tensor:
         initializers.get(initializer)  # an unknown name is an error also where a file fills the weight

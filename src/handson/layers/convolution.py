@@ -101,6 +101,8 @@ class Conv2D(Layer):
         What the weights start from.
     kernel_regularizer, bias_regularizer : str or Regularizer, optional
         Penalties added to the loss.
+    kernel_constraint, bias_constraint : str or Constraint, optional
+        What the weights are made to obey after every step, such as 'non_neg' or `MaxNorm(2)`.
     **kwargs
         The arguments of every layer: `name`, `trainable`, `input_shape`.
 
@@ -133,6 +135,8 @@ class Conv2D(Layer):
         bias_initializer: Any = "zeros",
         kernel_regularizer: Any = None,
         bias_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -151,6 +155,7 @@ class Conv2D(Layer):
         self.use_bias = use_bias
         self.kernel_initializer, self.bias_initializer = kernel_initializer, bias_initializer
         self.kernel_regularizer, self.bias_regularizer = kernel_regularizer, bias_regularizer
+        self.kernel_constraint, self.bias_constraint = kernel_constraint, bias_constraint
 
     @property
     def window(self) -> tuple[int, int]:
@@ -169,12 +174,22 @@ class Conv2D(Layer):
         self.output_shape(input_shape)
         shape = (*self.kernel_size, channels // self.groups, self.filters)
         kernel: nn.Parameter = self.add_weight(
-            shape, self.kernel_initializer, "kernel", regularizer=self.kernel_regularizer
+            shape,
+            self.kernel_initializer,
+            "kernel",
+            regularizer=self.kernel_regularizer,
+            constraint=self.kernel_constraint,
         )
         kernel.data = kernel.data.permute(3, 0, 1, 2).contiguous().permute(1, 2, 3, 0)
         self.kernel = kernel
         self.bias = (
-            self.add_weight((self.filters,), self.bias_initializer, "bias", regularizer=self.bias_regularizer)
+            self.add_weight(
+                (self.filters,),
+                self.bias_initializer,
+                "bias",
+                regularizer=self.bias_regularizer,
+                constraint=self.bias_constraint,
+            )
             if self.use_bias
             else None
         )

@@ -120,6 +120,8 @@ class Dense(Layer):
         What the weights start from.
     kernel_regularizer, bias_regularizer : str or Regularizer, optional
         Penalties added to the loss.
+    kernel_constraint, bias_constraint : str or Constraint, optional
+        What the weights are made to obey after every step, such as 'non_neg' or `MaxNorm(2)`.
     **kwargs
         The arguments of every layer: `name`, `trainable`, `input_shape`, `input_dim`.
 
@@ -145,6 +147,8 @@ class Dense(Layer):
         bias_initializer: Any = "zeros",
         kernel_regularizer: Any = None,
         bias_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -153,16 +157,27 @@ class Dense(Layer):
         self.use_bias = use_bias
         self.kernel_initializer, self.bias_initializer = kernel_initializer, bias_initializer
         self.kernel_regularizer, self.bias_regularizer = kernel_regularizer, bias_regularizer
+        self.kernel_constraint, self.bias_constraint = kernel_constraint, bias_constraint
 
     def build(self, input_shape: Shape) -> None:
         features = input_shape[-1]
         if len(input_shape) < 2 or features is None:
             raise HandsonError(f"Dense {self.name!r} needs the number of input features; got the shape {input_shape}.")
         self.kernel = self.add_weight(
-            (features, self.units), self.kernel_initializer, "kernel", regularizer=self.kernel_regularizer
+            (features, self.units),
+            self.kernel_initializer,
+            "kernel",
+            regularizer=self.kernel_regularizer,
+            constraint=self.kernel_constraint,
         )
         self.bias = (
-            self.add_weight((self.units,), self.bias_initializer, "bias", regularizer=self.bias_regularizer)
+            self.add_weight(
+                (self.units,),
+                self.bias_initializer,
+                "bias",
+                regularizer=self.bias_regularizer,
+                constraint=self.bias_constraint,
+            )
             if self.use_bias
             else None
         )

@@ -140,7 +140,7 @@ class Model(Verbs):
         if self.built_shape is None or self._outputs is None:
             self._build_net(shapes)
         else:
-            self._check_shapes(shapes)
+            self.check_shapes(shapes)
         self.place()
         self._tell_paths()
 
@@ -149,7 +149,8 @@ class Model(Verbs):
         if not is_filling():
             self.to(default_device())
 
-    def _check_shapes(self, shapes: Shapes) -> None:
+    def check_shapes(self, shapes: Shapes) -> None:
+        """Raise unless the net takes inputs of these shapes."""
         if compatible(self.built_shape, shapes):
             return
         hint = ""
@@ -190,7 +191,7 @@ class Model(Verbs):
 
     def ensure_built(self, input_shape: Shapes, key: int | None = None) -> None:
         if self.built_shape is not None:
-            self._check_shapes(batched(input_shape))
+            self.check_shapes(batched(input_shape))
             return
         if self.seed_given:
             ownership.claim(self, self.named_children())
@@ -284,7 +285,7 @@ class Model(Verbs):
         self.eval()
         scalings = self.input_scalings or [None] * len(leaves)
         batch = [
-            leaf.to(self.device) if scaling is None else scaling.to(self.device).apply(leaf.to(self.device))
+            _single(leaf).to(self.device) if scaling is None else scaling.to(self.device).apply(leaf.to(self.device))
             for leaf, scaling in zip(leaves, scalings, strict=True)
         ]
         outputs = tree.leaves(self(self.arranged(batch)))
@@ -370,6 +371,11 @@ def _checked_module(module: Any) -> nn.Module:
             f"Sequential([...])."
         )
     return module
+
+
+def _single(leaf: Tensor) -> Tensor:
+    """Values that stay float64 for a scaling that is not measured yet, as the net takes them."""
+    return leaf.float() if leaf.dtype == torch.float64 else leaf
 
 
 def wants_integers(part: Any) -> bool:

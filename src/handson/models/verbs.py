@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from handson import optimizers
 from handson.core import console, tree
 from handson.core.errors import HandsonError
@@ -162,6 +160,8 @@ class Verbs(Saved, Structure):
         class_weight: Any = None,
         sample_weight: Any = None,
         initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
         validation_batch_size: int | None = None,
         validation_freq: int = 1,
         *,
@@ -183,6 +183,8 @@ class Verbs(Saved, Structure):
         x : array, tensor or DataFrame, shape (n, ...)
             Inputs, one row a sample; images are channels-last. Columns of a DataFrame are found by name from then on.
             Several inputs: a list of them in the net's order, or a dictionary by the names of the inputs.
+            Or what gives batches of (x, y) or (x, y, sample_weight): a generator, any iterable, a function that returns
+            one and may ask for `epoch` and `step`, a `DataLoader` or `Dataset` of PyTorch, a `PyDataset`.
         y : array, tensor, Series or DataFrame, shape (n,) or (n, ...)
             Targets; NaN where one is missing. Several outputs: a list or a dictionary.
         batch_size : int, optional
@@ -205,6 +207,9 @@ class Verbs(Saved, Structure):
             alike, those of `validation_data` as its third part says.
         initial_epoch : int
             The epoch to start from, when a training goes on.
+        steps_per_epoch, validation_steps : int, optional
+            Batches in an epoch, and in a validation, of data that come in batches; by default all there are. Of arrays
+            an epoch sees the first so many batches of its order.
         validation_batch_size, validation_freq : int, optional
             Rows at a time, by default more than `batch_size` where rows are small; validate after so many epochs.
         groups : array, shape (n,), optional
@@ -261,8 +266,8 @@ class Verbs(Saved, Structure):
         batch_size: int | None = None,
         verbose: Any = 0,
         sample_weight: Any = None,
+        steps: int | None = None,
         callbacks: Any = None,
-        *,
         return_dict: bool = False,
     ) -> Any:
         """Loss and metrics in evaluation mode: exact means over all rows.
@@ -271,6 +276,8 @@ class Verbs(Saved, Structure):
         ----------
         x, y, batch_size, sample_weight
             As in `fit`; the results do not depend on `batch_size` beyond rounding.
+        steps : int, optional
+            Batches to measure, of data that come in batches.
         verbose, callbacks
             1 and 2 print the results; of callbacks `on_test_...` are called.
 
@@ -280,14 +287,16 @@ class Verbs(Saved, Structure):
             The loss; with metrics a list of the loss and the metrics; with `return_dict` a dictionary by name.
         """
         self.need_compiled("evaluate")
-        from handson.training.fit import evaluate
+        from handson.training.measuring import evaluate
 
-        means = evaluate(self, x, y, batch_size, sample_weight, callbacks)
+        means = evaluate(self, x, y, batch_size, sample_weight, steps, callbacks)
         if verbose in (1, 2):
             console.say("  ".join(f"{name} {value:.5g}" for name, value in means.items()))
         return means if return_dict else list(means.values()) if self.metrics else means["loss"]
 
-    def predict(self, x: Any, batch_size: int | None = None, verbose: Any = 0, callbacks: Any = None) -> np.ndarray:
+    def predict(
+        self, x: Any, batch_size: int | None = None, verbose: Any = 0, steps: int | None = None, callbacks: Any = None
+    ) -> Any:
         """The outputs for some inputs, in the units of the targets.
 
         Parameters
@@ -296,17 +305,20 @@ class Verbs(Saved, Structure):
             Inputs; those columns of a DataFrame that the net was fitted on, in any order.
         batch_size : int, optional
             Rows at a time; the outputs do not depend on it beyond rounding.
+        steps : int, optional
+            Batches to predict.
         verbose, callbacks
             `verbose` is ignored: predictions are not chatty. Of callbacks `on_predict_...` are called.
 
         Returns
         -------
         ndarray of float32, shape (n, ...)
+            With several outputs a list or dictionary of them.
         """
         check_verb(self, "predict")
-        from handson.training.fit import predict
+        from handson.training.measuring import predict
 
-        return predict(self, x, batch_size, callbacks)
+        return predict(self, x, batch_size, steps, callbacks)
 
     def train_on_batch(
         self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None, *, return_dict: bool = False
@@ -316,7 +328,7 @@ class Verbs(Saved, Structure):
         Returns the loss before the step; with metrics a list of the loss and the metrics, or a dictionary.
         """
         self.need_compiled("train_on_batch")
-        from handson.training.fit import train_on_batch
+        from handson.training.measuring import train_on_batch
 
         means = train_on_batch(self, x, y, sample_weight, class_weight)
         return means if return_dict else list(means.values()) if self.metrics else means["loss"]

@@ -52,7 +52,7 @@ def run(
         callbacks.epoch_begin(epoch)
         first, sums = record.enter(epoch, callbacks, history)
         logs = engine.job.report(sums)
-        for span in pace.spans(epoch, first, training.steps, epochs.stop, model.age):
+        for span in pace.spans(epoch, first, training, epochs.stop, model.age):
             engine.train(span, sums, keep=guard.before(span))
             logs = engine.job.report(sums)  # the one place where the host waits for the device
             if not guard.after(span, sums):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from handson.callbacks.calls import CallbackList
+from handson.schedules import UNKNOWN
 from handson.state.history import History
 from handson.state.sums import Sums
 from handson.training.engines import Engine
@@ -15,6 +16,9 @@ from handson.training.preparation.job import Span
 
 if TYPE_CHECKING:
     from handson.models import Model
+
+# The longest span of data of unknown length, whose batches wait for it in memory.
+MOST_UNKNOWN = 64
 
 
 class Pace:
@@ -33,16 +37,20 @@ class Pace:
         self.seconds = 0.1 if callbacks.looks else 1.0
         self.length = 1
 
-    def spans(self, epoch: int, first: int, steps: int, epochs: int, age: int) -> Iterator[Span]:
+    def spans(self, epoch: int, first: int, batches: Any, epochs: int, age: int) -> Iterator[Span]:
         """The spans of an epoch from a step on, one after another."""
-        while first < steps:
-            last = min(first + self.length, steps)
+        while batches.steps is None or first < batches.steps:
+            # Data of unknown length are read as far as the span goes.
+            length = self.length if batches.steps is not None else min(self.length, MOST_UNKNOWN)
+            last = batches.reach(age, first, first + length)
+            if last == first:
+                return
             interval = self.callbacks.step_interval
             if interval:
                 last = min(last, first - first % interval + interval)
                 self.callbacks.step_begin(first)
             started = time.perf_counter()
-            yield Span(epoch, first, last, steps, epochs, age)
+            yield Span(epoch, first, last, UNKNOWN if batches.steps is None else batches.steps, epochs, age)
             self.learn(last - first, time.perf_counter() - started)
             first = last
 
@@ -68,7 +76,7 @@ class Ahead:
     def run(self, epoch: int, end: int) -> int:
         """Run epochs from one on, as many as the pace allows; returns how many."""
         steps = self.engine.job.batches.steps
-        count = min(end - epoch, self.pace.length // steps) if self.allowed else 0
+        count = min(end - epoch, self.pace.length // steps) if self.allowed and steps else 0
         if count < 2 or not self.engine.runs_ahead:
             return 0
         model, started = self.model, time.perf_counter()

@@ -174,6 +174,19 @@ def test_a_missing_label_is_minus_one(data):
     assert as_labels(data, "labels").tolist() == [0, -1, 2]
 
 
+@pytest.mark.parametrize("ignored", [-1, 0, 255])
+@pytest.mark.parametrize("make", [np.array, torch.tensor, pd.Series, lambda labels: [float(label) for label in labels]])
+def test_an_ignored_label_is_a_missing_one(make, ignored):
+    assert as_labels(make([3, ignored, 1]), "labels", ignored).tolist() == [3, -1, 1]
+
+
+def test_ignored_labels_in_bytes_and_under_masks_are_missing():
+    in_bytes = np.array([255, 3, 0], "uint8")
+    assert as_labels(in_bytes, "labels", 255).tolist() == [-1, 3, 0]
+    assert as_labels(in_bytes, "labels", -1).tolist() == [255, 3, 0]
+    assert as_labels(np.ma.array([7, 3, 0], mask=[False, True, False]), "labels", 7).tolist() == [-1, -1, 0]
+
+
 def test_large_labels_are_exact():
     assert as_labels(np.array([2**24 + 1]), "labels").tolist() == [2**24 + 1]
     assert as_labels(np.array([2.0**24 + 1]), "labels").tolist() == [2**24 + 1]

@@ -106,6 +106,13 @@ def test_targets_of_every_kind(rng, on_disk, loss, metrics, make):
     same(trained(on_disk(x), on_disk(y), **given), trained(x, y, **given))
 
 
+def test_a_class_to_ignore_needs_labels_in_memory(rng, on_disk):
+    net = handson.Sequential([Dense(3, input_dim=5)])
+    net.compile("sgd", handson.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=0))
+    with pytest.raises(HandsonError, match=r"ignore_class=0 needs labels in memory: copy them with numpy\.array"):
+        net.fit(rng.normal(size=(52, 5)), on_disk(rng.integers(0, 3, 52)), verbose=0)
+
+
 @pytest.mark.parametrize("part", [np.s_[5:], np.s_[::2], np.s_[::-1], np.s_[:, ::2], np.s_[:, ::-1], np.s_[:, :3]])
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_parts_of_a_mapped_array_are_mapped(rng, on_disk, part, order):

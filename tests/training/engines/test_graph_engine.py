@@ -28,11 +28,9 @@ from handson.layers import (
     Reshape,
     SpatialDropout2D,
 )
-from handson.optimizers import SGD, Adam, Optimizer
+from handson.optimizers import SGD, Adafactor, Adam, Adamax, Ftrl, Lamb, Lion, Muon, Nadam, Optimizer
 from handson.schedules import LinearRamp, OneCycle, Position
 from handson.training.engines.recorded import engine as graph
-from handson.training.engines.recorded import update as recorded_update
-from handson.training.engines.recorded.update import Numbers, numbers
 from handson.training.preparation.job import Job
 
 ON_GPU = torch.cuda.is_available()
@@ -75,6 +73,8 @@ NETS = {
                           Flatten(), LayerNormalization(), Dense(3, kernel_regularizer="l1")],
     "recurrent": lambda: [Reshape((9, 9)), LSTM(4, dropout=0.2, recurrent_dropout=0.3, return_sequences=True),
                           LSTM(3, dropout=0.1), Dense(3)],
+    "constrained": lambda: [Conv2D(3, 3, kernel_constraint="unit_norm", bias_constraint="non_neg"), Flatten(),
+                            Dense(3, kernel_constraint="max_norm")],
     "frozen": lambda: [Conv2D(4, 3, trainable=False), BatchNormalization(trainable=False), Flatten(), Dense(3)],
 }  # fmt: skip
 
@@ -87,7 +87,7 @@ def images(rng, rows=29):
 
 def fitted(engine, data, layers="lecture", optimizer=None, epochs=3, callbacks=(), precision="float32", **arguments):
     net = handson.Sequential(NETS[layers](), seed=1)
-    net.compile(optimizer or SGD(LinearRamp(0.03, 0.001), momentum=0.9), "mse", ["mae", "rmse"], precision=precision)
+    net.compile(optimizer or SGD(LinearRamp(0.03, 0.001), momentum=0.9), "mse", metrics=["mae", "rmse"], precision=precision)
     given = {"batch_size": 8, "verbose": 0, "seed": 5, "engine": engine, "callbacks": list(callbacks), **arguments}
     return net, net.fit(*data, epochs=epochs, **given).history
 
@@ -114,6 +114,30 @@ def test_all_kinds_of_layers_are_those_of_the_reference(rng, layers):
 def test_every_epoch_has_the_augmentation_of_the_reference(rng, augment):
     data = images(rng)
     check_close(*(fitted(engine, data, augment=AUGMENTED[augment]) for engine in ("graph", "eager")))
+
+
+MORE_OF_KERAS = {
+    "Adamax": lambda: Adamax(OneCycle(0.01), use_ema=True),
+    "Nadam": lambda: Nadam(LinearRamp(0.01, 0.001)),
+    "Lamb": lambda: Lamb(0.01, weight_decay=0.1),
+    "Lion": lambda: Lion(LinearRamp(0.001, 0.0001)),
+    "Adafactor": lambda: Adafactor(OneCycle(0.1), clipnorm=1.0),
+    "Ftrl": lambda: Ftrl(LinearRamp(0.05, 0.01), l1_regularization_strength=0.01),
+    "Muon": lambda: Muon(OneCycle(0.01)),
+}
+
+
+@pytest.mark.parametrize("name", MORE_OF_KERAS)
+def test_all_optimizers_are_those_of_the_reference(rng, name):
+    data = images(rng)
+    check_close(*(fitted(engine, data, "lecture", MORE_OF_KERAS[name]()) for engine in ("graph", "eager")))
+
+
+def test_constraints_are_part_of_a_recorded_step(rng):
+    data = images(rng)
+    ours, theirs = (fitted(engine, data, "constrained") for engine in ("graph", "eager"))
+    check_close(ours, theirs)
+    assert (ours[0].get_weights()[1] >= 0).all()
 
 
 def test_rows_in_their_own_order_with_weights(rng):
@@ -253,7 +277,7 @@ def test_what_it_cannot_run_is_refused_with_the_reason(layers, optimizer, augmen
 
 def test_data_elsewhere_is_refused():
     job = Job(handson.Sequential(), torch.device("cpu"))
-    job.batches.inputs = torch.empty(3, device="meta")
+    job.batches.inputs = [torch.empty(3, device="meta")]
     assert graph.Graph.obstacle(job) == "data on the device meta"
 
 
@@ -281,10 +305,10 @@ def test_what_stops_at_the_host_is_named_and_changes_nothing(rng):
 
 def test_the_numbers_of_adam_hold_its_corrections():
     optimizer = Adam(0.5, beta_1=0.9, beta_2=0.99, weight_decay=0.1, use_ema=True)
-    first = numbers(optimizer, Position(iteration=0))
-    later = numbers(optimizer, Position(iteration=9))
-    assert first == pytest.approx((0.5 * 0.01**0.5 / 0.1, 0.0, 0.95, 1.0))
-    assert later == pytest.approx((0.5 * (1 - 0.99**10) ** 0.5 / (1 - 0.9**10), 0.0, 0.95, 0.01))
+    first = optimizer.numbers(Position(iteration=0))
+    later = optimizer.numbers(Position(iteration=9))
+    assert first == pytest.approx({"rate": 0.5, "share": 1.0, "root": 0.1, "bias": 0.1})
+    assert later == pytest.approx({"rate": 0.5, "share": 0.01, "root": (1 - 0.99**10) ** 0.5, "bias": 1 - 0.9**10})
 
 
 @pytest.mark.parametrize("amsgrad", [False, True])
@@ -296,11 +320,11 @@ def test_adam_takes_gradients_however_they_lie_in_memory(amsgrad):
         for step in range(3):
             position, gradient = Position(iteration=step), torch.arange(-5.0, 7.0).view(3, 4).t() * (2 - step)
             if recorded:
-                held = Numbers(*torch.tensor(numbers(optimizer, position)).unbind())
-                recorded_update.apply(optimizer, ["kernel"], [weight], [gradient], held)
+                held = {name: torch.tensor(number) for name, number in optimizer.numbers(position).items()}
+                optimizer.take(["kernel"], [weight], [gradient], held)
                 optimizer.iterations += 1
             else:
-                optimizer.apply(["kernel"], [weight], [gradient], position)
+                optimizer.step(["kernel"], [weight], [gradient], position)
         found.append(weight.numpy())
     np.testing.assert_allclose(found[1], found[0], rtol=1e-5)
 

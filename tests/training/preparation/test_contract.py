@@ -163,6 +163,19 @@ def test_a_net_that_overflows_before_training_is_refused():
         model.fit(X * 1e20, X.sum(1), verbose=0)
 
 
+@pytest.mark.parametrize("arguments", [{}, {"validation_split": 0.25}, {"missing": "drop"}])
+def test_labels_of_an_ignored_class_train_like_missing_ones(arguments):
+    loss = handson.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=255)
+    y = np.arange(12) % 3
+    ignored, missing = np.where(y == 2, 255, y).astype("uint8"), np.where(y == 2, np.nan, y)
+    found = []
+    for labels in (ignored, missing):
+        model = net(3, loss, metrics=["accuracy"])
+        history = model.fit(X, labels, epochs=2, verbose=0, **arguments).history
+        found.append((history, model.evaluate(X, labels)))
+    assert found[0] == found[1]
+
+
 def test_class_weight_needs_classes():
     with pytest.raises(HandsonError, match="class_weight needs one class for each row"):
         net(2, "mse").fit(X, X[:, :2], class_weight={0: 1.0}, verbose=0)

@@ -158,20 +158,23 @@ def as_ids(data: Any, what: str) -> Data | None:
     return data.to(torch.int64) if isinstance(data, Tensor) else torch.from_numpy(np.asarray(data).astype(np.int64, copy=False))
 
 
-def as_labels(data: Any, what: str) -> Data:
-    """Integer labels as int64, with -1 where they are missing (NaN or masked); fractions are an error."""
+def as_labels(data: Any, what: str, ignored: int | None = None) -> Data:
+    """Integer labels as int64, with -1 where they are missing (NaN, masked or ignored); fractions are an error."""
     data = masked_as_missing(data)
     rows = as_rows(data, what) if is_mapped(data) or isinstance(data, MappedRows) else None
     if not isinstance(rows, MappedRows):
-        return _whole(_checked(data, what), what)
+        return _whole(_checked(data, what), what, ignored=ignored)
+    if ignored is not None:
+        raise HandsonError(f"ignore_class={ignored} needs {what} in memory: copy them with numpy.array({what}).")
     for first, piece in pieces(rows):
         _whole(piece, what, first)
     return rows.to(torch.int64)
 
 
-def _whole(values: Tensor, what: str, first: int = 0) -> Tensor:
+def _whole(values: Tensor, what: str, first: int = 0, ignored: int | None = None) -> Tensor:
     """Whole numbers from values of which the first is that of a row."""
-    missing = torch.isnan(values)
+    values = values if values.is_floating_point() else values.to(torch.int64)
+    missing = torch.isnan(values) if ignored is None else torch.isnan(values) | (values == ignored)
     whole = torch.where(missing, -1, values)
     wrong = torch.isinf(values) | (whole != whole.round())
     if bool(wrong.any()):

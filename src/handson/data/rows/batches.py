@@ -37,6 +37,8 @@ class Batches:
         For each output, whether targets may be missing.
     device : torch.device, optional
         Where batches go, if the inputs are not there.
+    limit : int, optional
+        Batches in an epoch, if fewer than the rows make.
     permutation : function of (key, count)
         `handson.randomness.keys.permutation`, or what gives the same in less time.
 
@@ -56,6 +58,7 @@ class Batches:
     masked: Sequence[bool] = ()
     device: torch.device | None = None
     permutation: Callable[[int, int], np.ndarray] = keys.permutation
+    limit: int | None = None
     _order: tuple[int, Tensor] | None = field(default=None, repr=False)
     _feed: Feed | None = field(default=None, repr=False)
 
@@ -72,7 +75,17 @@ class Batches:
     @property
     def steps(self) -> int:
         """Batches in an epoch."""
-        return -(-len(self) // self.batch_size)
+        steps = -(-len(self) // self.batch_size)
+        return steps if self.limit is None else min(steps, self.limit)
+
+    @property
+    def repeats(self) -> bool:
+        """Whether steps can be run once more."""
+        return True
+
+    def reach(self, epoch: int, first: int, last: int) -> int:
+        """The step that a walk from `first` to `last` comes to."""
+        return min(last, self.steps)
 
     @property
     def streams(self) -> bool:

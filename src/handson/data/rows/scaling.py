@@ -36,15 +36,12 @@ class Scaling:
         if bool((self.scale == 0).any()):
             raise HandsonError("scaling: scale must not be zero.")
         self._shift, self._scale = self.shift.float(), self.scale.float()
+        # Whether float32 would round the unscaled values by more than 1e-4 of the scale, as it does Julian dates.
+        self.needs_double = bool((self.shift.abs() * 2.0**-24 > 1e-4 * self.scale.abs()).any())
 
     def to(self, device: torch.device) -> Scaling:
         """This scaling with its numbers on a device."""
         return Scaling(self.shift.to(device), self.scale.to(device))
-
-    @property
-    def needs_double(self) -> bool:
-        """Whether float32 would round the unscaled values by more than 1e-4 of the scale, as it does Julian dates."""
-        return bool((self.shift.abs() * 2.0**-24 > 1e-4 * self.scale.abs()).any())
 
     def apply(self, x: Tensor) -> Tensor:
         """Scaled values, as float32; worked out in float64 for values of that type, and for whole numbers."""

@@ -64,7 +64,7 @@ class Eager:
                     torch.manual_seed(derive(job.seed, "torch", span.age, step) >> 1)
                 gradients = self.gradients(batch, weights, sums)
                 position = span.position(step, job.optimizer.iterations)
-                job.optimizer.apply(names, weights, gradients, position)
+                job.optimizer.step(names, weights, gradients, position)
 
     @property
     def runs_ahead(self) -> bool:
@@ -87,7 +87,8 @@ class Eager:
         masked = job.batches.masked
         outputs = self.outputs(inputs)
         value = job.objective.loss(targets, outputs, sample_weights, masked, self.added(), sums)
-        job.objective.measure(targets, [output.detach() for output in outputs], sample_weights, masked, sums)
+        detached = [activations.like(output, Tensor.detach) for output in outputs]
+        job.objective.measure(targets, detached, sample_weights, masked, sums)
         gradients = torch.autograd.grad(value, weights, allow_unused=True) if weights else ()
         return [
             gradient if gradient is not None else torch.zeros_like(weight)
@@ -114,7 +115,7 @@ class Eager:
             return self.forward(scaled)
         # Without the cache: it would keep rounded weights from one step to the next inside a user's own autocast.
         with torch.autocast(self.job.device.type, torch.bfloat16, cache_enabled=False):
-            return [activations.as_float(output) for output in self.forward(scaled)]
+            return [activations.like(output, Tensor.float) for output in self.forward(scaled)]
 
     def forward(self, inputs: list[Tensor]) -> list[Tensor]:
         """The net's outputs, as leaves, for scaled inputs."""

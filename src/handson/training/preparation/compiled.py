@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from handson import losses
 from handson import metrics as metrics_of
 from handson.core import registry, tree
@@ -67,6 +69,7 @@ class Compiled:
         # A user's list that changes afterwards changes nothing.
         for name in ("metrics", "weighted_metrics", "loss_weights"):
             set_once(self, name, tree.map_leaves(lambda leaf: leaf, getattr(self, name)))
+        _check_weights(self.loss_weights)
         if isinstance(self.loss, Loss):
             for entry in (*_entries(self.metrics), *_entries(self.weighted_metrics)):
                 metrics_of.get(entry, self.loss)  # unknown names are an error now, not in fit
@@ -87,7 +90,7 @@ class Compiled:
             plain, with_weights = _listed(measured[number]), _listed(weighted[number])
             found = tuple(metrics_of.several([*plain, *with_weights], loss, width))
             path = name if len(names) > 1 else ""
-            weight = 1.0 if weights[number] is None else _weight(weights[number])
+            weight = 1.0 if weights[number] is None else float(weights[number])
             terms.append(Term(path, loss, weight, found[: len(plain)], found[len(plain) :]))
         _check_names(terms)
         return terms
@@ -154,11 +157,13 @@ def _for_outputs(what: str, given: Any, names: Sequence[str], lists: bool = Fals
     return list(given)
 
 
-def _weight(value: Any) -> float:
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        raise HandsonError(f"compile(loss_weights=...) holds numbers; got {value!r}.") from None
+def _check_weights(given: Any) -> None:
+    for value in _entries(given):
+        if isinstance(value, str) or not np.isscalar(value):
+            raise HandsonError(
+                f"compile(loss_weights=...), its third argument, holds numbers, as in Keras; got {value!r}. Metrics are "
+                f"named: compile(optimizer, loss, metrics=[...])."
+            )
 
 
 def _listed(given: Any) -> list[Any]:

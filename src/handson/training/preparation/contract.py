@@ -51,8 +51,8 @@ def prepare_targets(
     """
     shaped = outputs[:1].expand(len(y), *outputs.shape[1:]) if outputs.dim() > 1 else outputs[:1].expand(len(y))
     if loss.targets == "labels":
-        labels = align(as_labels(y, "labels"), shaped, loss)
-        return labels, _check_labels(labels, outputs.shape[-1], loss)
+        labels = align(as_labels(y, "labels", loss.ignore_class), shaped, loss)
+        return labels, _check_labels(labels, loss.classes(outputs.shape[-1]), loss)
     values = as_rows(y, "targets", double)
     values = values if values.dtype == torch.float64 else values.to(torch.float32)
     targets = align(values, shaped, loss)
@@ -175,7 +175,12 @@ def check_metrics(metrics: Sequence[Metric], loss: Average, targets: Data, outpu
     """Raise when a metric cannot be computed from these targets, or means nothing for them."""
     for metric in metrics:
         if (metric.targets == "labels") != (loss.targets == "labels"):
-            kinds = {"labels": "integer labels", "distribution": "one-hot targets", "values": "values"}
+            kinds = {
+                "labels": "integer labels",
+                "distribution": "one-hot targets",
+                "values": "values",
+                "free": "sequences",
+            }
             raise HandsonError(
                 f"the metric {metric.name!r} wants {kinds[metric.targets]}, but the loss {loss.name!r} wants "
                 f"{kinds[loss.targets]}. 'accuracy' picks the metric that belongs to the loss."

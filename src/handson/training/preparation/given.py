@@ -13,6 +13,7 @@ from handson.core import tree
 from handson.core.errors import HandsonError, listing, nearest
 from handson.data.rows import arrays
 from handson.data.rows.mapped import Data, MappedRows
+from handson.layers.shapes import batched
 
 if TYPE_CHECKING:
     from handson.models import Model
@@ -23,6 +24,20 @@ MOST_ROUNDING = 1e-3
 
 def prepare_inputs(model: Model, x: Any, notes: list[str] | None = None) -> list[Data]:
     """The inputs as leaves, checked; the net is built for them if it is not yet. What was noticed goes to the notes."""
+    form, leaves = checked_inputs(model, x, notes)
+    model.ready_for(tree.rebuild(form, [tuple(leaf.shape) for leaf in leaves]))
+    return leaves
+
+
+def more_inputs(model: Model, x: Any) -> list[Data]:
+    """The inputs of a further batch for a net that is built, as leaves, checked; the net is not touched."""
+    form, leaves = checked_inputs(model, x)
+    model.check_shapes(batched(tree.rebuild(form, [tuple(leaf.shape) for leaf in leaves])))
+    return leaves
+
+
+def checked_inputs(model: Model, x: Any, notes: list[str] | None = None) -> tuple[Any, list[Data]]:
+    """The form of the inputs, and their leaves, checked."""
     form, parts = _parts(model, x)
     if len(parts) == 1:
         parts = [arrays.by_name(parts[0], model.input_columns, "inputs")]
@@ -41,9 +56,7 @@ def prepare_inputs(model: Model, x: Any, notes: list[str] | None = None) -> list
         leaves.append(leaf)
     for leaf in leaves[1:]:
         arrays.check_rows(leaves[0], {"another input": leaf})
-    shapes = [tuple(leaf.shape) for leaf in leaves]
-    model.ready_for(tree.rebuild(form, shapes))
-    return leaves
+    return form, leaves
 
 
 def _parts(model: Model, x: Any) -> tuple[Any, list[Any]]:

@@ -72,11 +72,19 @@ def prepare_rows(
     notes: list[str] = []
     inputs = given.prepare_inputs(model, x, notes)
     outputs = model.probe([arriving(leaf[:PROBE_ROWS]) for leaf in inputs])
+    contract.check_outputs(outputs, model, model.terms)
+    rows = Rows(inputs, [], [], [], notes)
+    return complete(rows, model, y, outputs, sample_weight, class_weight, missing)
+
+
+def complete(
+    rows: Rows, model: Model, y: Any, outputs: Sequence[Tensor], sample_weight: Any = None, class_weight: Any = None,
+    missing: str = "mask",
+) -> Rows:  # fmt: skip
+    """Rows of which the inputs are ready, with targets and weights that fit some outputs of the net."""
     terms, names = model.terms, model.output_names
     if y is None and any(term.loss is not None for term in terms):
         raise HandsonError("training and evaluation need targets: fit(x, y), evaluate(x, y).")
-    contract.check_outputs(outputs, model, terms)
-    rows = Rows(inputs, [], [], [], notes)
     each_weight = given.for_outputs("sample_weight", sample_weight, names, shared=True)
     by_class = given.for_outputs("class_weight", class_weight, names, shared=len(names) == 1)
     for number, (term, raw) in enumerate(zip(terms, given.for_outputs("targets", y, names), strict=True)):
@@ -84,7 +92,7 @@ def prepare_rows(
         rows.targets.append(target)
         rows.masked.append(masked)
         weights = _weights(target, each_weight[number], by_class[number], term, outputs[number].shape[-1])
-        arrays.check_rows(inputs[0], {"sample_weight": weights})
+        arrays.check_rows(rows.inputs[0], {"sample_weight": weights})
         rows.weights.append(weights)
     return _drop_missing(rows, model) if missing == "drop" and any(rows.masked) else rows
 
@@ -163,8 +171,22 @@ def _are_classes(targets: Data) -> bool:
     return all(bool(((piece == 0) | (piece == 1) | torch.isnan(piece)).all()) for _, piece in pieces(targets))
 
 
-def make_job(model: Model, rows: Rows, batch_size: int, shuffle: bool, seed: int, augment: Any) -> Job:
-    """The job of a compiled net; scalings that need data are measured on these rows the first time."""
+def make_job(model: Model, rows: Rows, batches: Any, seed: int, augment: Any) -> Job:
+    """The job of a compiled net; scalings that need data are measured on these rows the first time.
+
+    Parameters
+    ----------
+    model : Model
+        The net.
+    rows : Rows
+        All rows, or those that were read first.
+    batches : function without arguments
+        Gives the batches of the rows, once they are scaled.
+    seed : int
+        The seed of the training.
+    augment : function, optional
+        Changes each batch.
+    """
     scale(model, rows)
     model.optimizer.keep_slots_of(dict(model.named_parameters()))
     return Job(
@@ -172,7 +194,7 @@ def make_job(model: Model, rows: Rows, batch_size: int, shuffle: bool, seed: int
         terms=model.terms,
         optimizer=model.optimizer,
         device=model.device,
-        batches=rows.batches(batch_size, model.device, shuffle, seed),
+        batches=batches(),
         augment=augment,
         input_scalings=model.input_scalings or [None] * len(rows.inputs),
         target_scalings=model.target_scalings or [None] * len(rows.targets),

@@ -16,7 +16,7 @@ from handson.training.recording.code_prints import of_code
 if TYPE_CHECKING:
     from handson.models import Model
     from handson.optimizers import Optimizer
-    from handson.training.preparation.prepare import Rows
+    from handson.training.preparation.readers import Reading
 
 # Larger arrays are hashed at places spread over them.
 WHOLE_BYTES, PIECES = 1 << 30, 1024
@@ -42,10 +42,14 @@ def of_tensor(tensor: Data) -> str:
     return digest.hexdigest()
 
 
-def of_rows(rows: Rows | None) -> dict[str, Any] | None:
-    """A description of prepared rows."""
-    if rows is None:
+def of_reading(reading: Reading | None) -> dict[str, Any] | None:
+    """A description of what is read: of rows their content, of data that come in batches what a batch looks like."""
+    if reading is None:
         return None
+    rows = reading.rows
+    if reading.opened is not None:
+        leaves = [leaf for part in (rows.inputs, rows.targets) for leaf in part]
+        return {"batches of": [f"{list(leaf.shape[1:])} {leaf.dtype}" for leaf in leaves]}
     return {
         "rows": len(rows),
         "inputs": _of_leaves(rows.inputs),
@@ -62,8 +66,8 @@ def _of_leaves(leaves: Sequence[Any]) -> Any:
 
 def of_run(
     model: Model,
-    training: Rows,
-    validation: Rows | None,
+    training: Reading,
+    validation: Reading | None,
     settings: dict[str, Any],
     augment: Any = None,
     callbacks: Iterable[Any] = (),
@@ -73,7 +77,7 @@ def of_run(
         "net": describe_net(model),
         "compile": describe_compile(model),
         "fit": settings,
-        "data": {"training": of_rows(training), "validation": of_rows(validation)},
+        "data": {"training": of_reading(training), "validation": of_reading(validation)},
         **of_code(model, augment, callbacks),
     }
 

@@ -20,6 +20,7 @@ from handson.averages import Function
 from handson.data.rows.batches import Batches
 from handson.kernels.denormals import flushed
 from handson.layers import Activation, BatchNormalization, Dense, Dropout, Flatten, InputLayer
+from handson.losses.base import MEANS
 from handson.metrics import LossMetric, Metric
 from handson.state.state import trainable_weights
 from handson.state.sums import Sums
@@ -201,7 +202,7 @@ class DenseProgram(Eager):
 def _is_elementwise(metric: Metric) -> bool:
     """Whether a metric gives every sample a value that does not depend on the others: handson's own do."""
     own = metric.loss if isinstance(metric, LossMetric) else metric
-    return type(own).__module__.startswith("handson.") and not isinstance(own, Function)
+    return type(own).__module__.startswith("handson.") and not isinstance(own, Function) and not own.batchwise
 
 
 def _obstacle_in_net(job: Job) -> str | None:
@@ -257,6 +258,8 @@ def _obstacle_in_training(job: Job) -> str | None:
         return "an output without a loss of weight 1"
     if any(scaling is not None and scaling.needs_double for scaling in job.target_scalings):
         return "targets that float32 would round"
+    if job.loss.reduction not in MEANS:
+        return f"the loss's reduction={job.loss.reduction!r}"
     for kind, average in (("loss", job.loss), *(("metric", metric) for metric in job.metrics)):
         looks_at = outside(average)
         if looks_at is not None:

@@ -120,7 +120,7 @@ class FlatWeights:
         }
 
     def _slots(self) -> list[str]:
-        return [*self._optimizer.slot_values(), *(["average"] if self._optimizer.use_ema else [])]
+        return self._optimizer.slot_names()
 
     def _list(self) -> list[Tensor | None]:
         of_slots = [self._optimizer.slots.get(slot, {}) for slot in self._slots()]

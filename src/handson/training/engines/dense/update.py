@@ -27,6 +27,11 @@ def obstacle(job: Job) -> str | None:
     """
     if type(job.optimizer) not in (SGD, RMSprop, Adam, AdamW, Adagrad, Adadelta):
         return f"the optimizer {type(job.optimizer).__name__}"
+    if job.optimizer.eager_only():
+        return job.optimizer.eager_only()
+    for name, weight in job.module.named_parameters():
+        if getattr(weight, "constraint", None) is not None:
+            return f"the constraint of {name}"
     for layer in job.penalized:
         for name, regularizer in layer.weight_regularizers.items():
             if type(regularizer) not in (L1L2, L1, L2):

@@ -108,9 +108,7 @@ class Graph(Eager):
     def _run(self, span: Span, size: int, sums: Sums) -> None:
         optimizer, steps = self.job.optimizer, range(span.first, span.last)
         done = optimizer.iterations - span.first
-        self._tables.fill(
-            span.first, [recorded_update.numbers(optimizer, span.position(step, done + step)) for step in steps]
-        )
+        self._tables.fill(span.first, [optimizer.numbers(span.position(step, done + step)) for step in steps])
         step = self._step_of(size)
         for _ in steps:
             step()
@@ -142,7 +140,7 @@ class Graph(Eager):
         tables = self._tables
         self._stream.rows = tables.rows(size)
         gradients = self.gradients(self.job.batches.take(self._stream.rows), self._weights, report)
-        recorded_update.apply(self.job.optimizer, self._names, self._weights, gradients, tables.current())
+        self.job.optimizer.take(self._names, self._weights, gradients, tables.current())
         tables.write(report)
         self._entries[size] = report.entries
 
@@ -226,7 +224,8 @@ def _tensors(job: Job) -> list[Tensor]:
 def _fixed(job: Job, names: list[str]) -> list[Any]:
     """Everything that a recorded step holds for good: where its tensors are, and the settings of its parts."""
     optimizer = [value for value in recorded_update.settings(job.optimizer).values() if isinstance(value, SETTINGS)]
-    return [names, [tensor.data_ptr() for tensor in _tensors(job)], job.settings(), optimizer]
+    constraints = [getattr(weight, "constraint", None) for weight in job.module.parameters()]
+    return [names, [tensor.data_ptr() for tensor in _tensors(job)], job.settings(), optimizer, constraints]
 
 
 def _foreign(module: nn.Module) -> str:

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from handson.schedules import Position
 from handson.state.sums import Number
-from handson.training.engines.recorded.update import Numbers
 from handson.training.preparation.job import Job
 
 # The host fills the tables for at most so many steps at once; between them the device waits for it.
@@ -69,7 +69,9 @@ class StepTables:
         self.order = torch.arange(len(batches), device=device)
         self.place = torch.zeros(2, dtype=torch.int64, device=device)
         self._advance = torch.tensor([1, batches.batch_size], device=device)
-        self.numbers = torch.zeros(CAPACITY, len(Numbers._fields), dtype=torch.float32, device=device)
+        # Which numbers there are does not depend on the position.
+        self._names = list(job.optimizer.numbers(Position(steps_per_epoch=1, epochs=1)))
+        self.numbers = torch.zeros(CAPACITY, len(self._names), dtype=torch.float32, device=device)
         self.reports = torch.zeros(CAPACITY, 2 * (1 + len(job.terms[0].measured())), dtype=torch.float64, device=device)
         self._epoch: int | None = None
 
@@ -81,9 +83,10 @@ class StepTables:
             self.order.copy_(self._batches.order(epoch))
             self._epoch = epoch
 
-    def fill(self, first: int, numbers: list[Numbers]) -> None:
+    def fill(self, first: int, numbers: list[dict[str, float]]) -> None:
         """Make ready for steps: the number of the first of them in the epoch, and the numbers of all."""
-        self.numbers[: len(numbers)].copy_(torch.tensor(numbers, dtype=torch.float32))
+        rows = [[of_step[name] for name in self._names] for of_step in numbers]
+        self.numbers[: len(numbers)].copy_(torch.tensor(rows, dtype=torch.float32))
         self.place.copy_(torch.tensor([0, first * self._batches.batch_size]))
 
     def read(self, steps: int, entries: list[Entry]) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
@@ -99,9 +102,10 @@ class StepTables:
         """The rows of the step at hand."""
         return self.order.index_select(0, torch.arange(size, device=self.order.device) + self.place[1])
 
-    def current(self) -> Numbers:
+    def current(self) -> dict[str, Tensor]:
         """The numbers of the step at hand."""
-        return Numbers(*self.numbers.index_select(0, self.place[:1])[0].unbind())
+        held = self.numbers.index_select(0, self.place[:1])[0].unbind()
+        return dict(zip(self._names, held, strict=True))
 
     def write(self, report: Report) -> None:
         """Keep what the step reports, and go on to the next."""
