@@ -19,7 +19,7 @@ from handson.core.errors import HandsonError, NotBuiltError, shortened
 from handson.data.rows.free_memory import free_memory
 from handson.graph import Node, Symbol, nodes_of
 from handson.layers.blank import blank, is_filling
-from handson.layers.calling import Called, several_shapes, with_shapes
+from handson.layers.calling import Called, arguments_for, with_shapes
 from handson.layers.drawn import Drawn
 from handson.layers.shapes import Shape, Shapes, batched, compatible, given_shape, map_shapes
 from handson.randomness.keys import derive, fresh_seed
@@ -146,11 +146,6 @@ class Layer(Called, metaclass=Described):
         key : int, optional
             The key of the initial weights; by default that of the net which the layer is in, or else a fresh one.
         """
-        wanted = several_shapes(type(self).build)
-        if wanted and not isinstance(input_shape, dict):
-            raise HandsonError(
-                f"{type(self).__name__} {self.name!r} is built from {' and '.join(wanted)}: call it on several inputs."
-            )
         shape = batched(input_shape)
         if self.built_shape is None:
             if key is not None:
@@ -176,9 +171,7 @@ class Layer(Called, metaclass=Described):
         self.track()
         unbuilt = [part for part in self.modules() if isinstance(part, Layer) and part.built_shape is None]
         if unbuilt:  # they see their shapes when this layer runs
-            symbols = map_shapes(Symbol, shape)
-            several = {name.removesuffix("_shape"): symbols[name] for name in several_shapes(type(self).build)}
-            self.run_on_zeros(Node(self, () if several else (symbols,), several))
+            self.run_on_zeros(Node(self, *arguments_for(self.build, map_shapes(Symbol, shape))))
 
     def track(self) -> None:
         """Take in the layers in lists and dictionaries among the attributes; all parts draw from this layer's key."""

@@ -247,4 +247,17 @@ def several_shapes(function: Any) -> tuple[str, ...]:
 
 def with_shapes(method: Any, shapes: Shapes) -> Any:
     """What a method such as `build` gives for one shape, or for several by name."""
-    return method(**shapes) if several_shapes(method.__func__) else method(shapes)
+    wanted = several_shapes(method.__func__)
+    if wanted and not isinstance(shapes, dict):
+        owner = method.__self__
+        raise HandsonError(
+            f"{type(owner).__name__} {owner.name!r} is called on several inputs: it needs {' and '.join(wanted)}; got "
+            f"{shapes}."
+        )
+    return method(**shapes) if wanted else method(shapes)
+
+
+def arguments_for(build: Any, symbols: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments of a call with symbols for the shapes that `build` got."""
+    wanted = several_shapes(build.__func__)
+    return ((), {name.removesuffix("_shape"): symbols[name] for name in symbols}) if wanted else ((symbols,), {})

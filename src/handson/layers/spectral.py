@@ -32,8 +32,8 @@ class SpectralNormalization(Layer):
 
     Notes
     -----
-    The divided kernel takes the place of the kernel. Unlike in Keras, the layer may be called several times in one
-    step, as on real and on generated images, and a frozen layer keeps its kernel.
+    The divided kernel takes the place of the kernel. The layer may be called several times in one step, as on real and
+    on generated images. Unlike in Keras, a frozen layer keeps its kernel.
 
     Examples
     --------
