@@ -16,11 +16,11 @@ from handson import constraints, initializers, regularizers
 from handson.core import registry, tree
 from handson.core.described import Described, arguments_of, jsonable, parameters_of
 from handson.core.errors import HandsonError, NotBuiltError, shortened
-from handson.data.rows.free_memory import free_memory
 from handson.graph import Node, Symbol, nodes_of
 from handson.layers.blank import blank, is_filling
 from handson.layers.calling import Called, arguments_for, with_shapes
 from handson.layers.drawn import Drawn
+from handson.layers.memory import check_memory
 from handson.layers.shapes import Shape, Shapes, batched, compatible, given_shape, map_shapes
 from handson.randomness.keys import derive, fresh_seed
 
@@ -31,8 +31,6 @@ SETTINGS = (bool, int, float, str, tuple, FunctionType)
 _serials = itertools.count()
 # More units or filters than fit into any memory with one weight each.
 MOST = (1 << 31) - 1
-# Weights of fewer bytes fit into any memory.
-LARGE = 1 << 30
 
 
 class Layer(Called, metaclass=Described):
@@ -134,7 +132,8 @@ class Layer(Called, metaclass=Described):
         if self.keeps_shape:
             return input_shape
         symbols = map_shapes(Symbol, input_shape)
-        return tree.map_leaves(lambda spec: spec.shape, self.run_on_zeros(Node(self, (symbols,), {})))
+        node = Node(self, *arguments_for(self, symbols))
+        return tree.map_leaves(lambda spec: spec.shape, self.run_on_zeros(node))
 
     def ensure_built(self, input_shape: Shapes, key: int | None = None) -> None:
         """Build the layer unless that has happened; check the shape if it has.
@@ -171,7 +170,7 @@ class Layer(Called, metaclass=Described):
         self.track()
         unbuilt = [part for part in self.modules() if isinstance(part, Layer) and part.built_shape is None]
         if unbuilt:  # they see their shapes when this layer runs
-            self.run_on_zeros(Node(self, *arguments_for(self.build, map_shapes(Symbol, shape))))
+            self.run_on_zeros(Node(self, *arguments_for(self, map_shapes(Symbol, shape))))
 
     def track(self) -> None:
         """Take in the layers in lists and dictionaries among the attributes; all parts draw from this layer's key."""
@@ -468,16 +467,6 @@ def check_name(name: str) -> str:
             f"128 characters; got {name!r}."
         )
     return name
-
-
-def check_memory(layer: str, name: str, shape: Sequence[int]) -> None:
-    """Raise when a weight does not fit into the memory that is free."""
-    size = 4 * math.prod(shape)
-    if size > LARGE and size > (free_memory() or math.inf):
-        raise HandsonError(
-            f"layer {layer!r}: {name} has shape {tuple(shape)} and takes {size:,} bytes, more than the memory that is "
-            f"free. Give the layer fewer units or filters, or the net smaller inputs."
-        )
 
 
 def positive(owner: str, argument: str, value: Any) -> int:

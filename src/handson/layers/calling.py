@@ -165,15 +165,24 @@ class Called(nn.Module):
 
     def _shapes_in(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Shapes:
         """The shapes that the weights follow from: that of the first argument, or those that `build` names."""
-        wanted = several_shapes(type(self).build)
+        wanted = self.several_shapes()
         if not wanted:
             return shapes_of(args[0] if args else kwargs.get(next(iter(_parameters(self._computed())), "")))
         given = named_arguments(self._computed(), args, kwargs)
         shapes = {name: shapes_of(given.get(name.removesuffix("_shape"))) for name in wanted}
         return {name: shape for name, shape in shapes.items() if shape is not None}
 
+    def several_shapes(self) -> tuple[str, ...]:
+        """The arguments whose shapes are asked for by name, as `query_shape`; none where that of the first will do."""
+        kind = type(self)
+        return several_shapes(kind.build) or several_shapes(kind.compute_output_shape)
+
     def build(self, input_shape: Any) -> None:
         """Make the weights for an input shape."""
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The shape of the outputs for the shape of the inputs."""
+        return self.shape_after(input_shape)
 
     def _build_for(self, shapes: Shapes) -> None:
         """Make the weights for a symbolic call."""
@@ -257,7 +266,8 @@ def with_shapes(method: Any, shapes: Shapes) -> Any:
     return method(**shapes) if wanted else method(shapes)
 
 
-def arguments_for(build: Any, symbols: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """The arguments of a call with symbols for the shapes that `build` got."""
-    wanted = several_shapes(build.__func__)
-    return ((), {name.removesuffix("_shape"): symbols[name] for name in symbols}) if wanted else ((symbols,), {})
+def arguments_for(layer: Called, symbols: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments of a call of a layer, with symbols for the shapes that it is built from."""
+    if layer.several_shapes():
+        return (), {name.removesuffix("_shape"): symbol for name, symbol in symbols.items()}
+    return (symbols,), {}

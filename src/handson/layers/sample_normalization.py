@@ -177,6 +177,8 @@ class GroupNormalization(Normalizing):
 
     def call(self, inputs: Tensor) -> Tensor:
         x = inputs.movedim(self.axis, 1)
+        if not x.requires_grad:  # torch 2.13 crashes in the backward pass of channels-last inputs without a gradient
+            x = x.contiguous()
         return F.group_norm(x, self._count, self.gamma, self.beta, self.epsilon).movedim(1, self.axis)
 
 

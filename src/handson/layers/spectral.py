@@ -88,6 +88,10 @@ class SpectralNormalization(Layer):
     def compute_output_shape(self, input_shape: Shapes) -> Shapes:
         return self.layer.shape_after(input_shape)
 
+    def get_config(self, compact: bool = False) -> dict[str, Any]:
+        """The arguments that make this layer again, as JSON; the layer inside as it is now."""
+        return super().get_config(compact) | {"layer": registry.to_config("layer", self.layer, compact)}
+
     def call(self, inputs: Any) -> Any:
         if not (self.training and self._trainable):
             return self.layer(inputs)
