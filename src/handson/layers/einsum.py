@@ -103,7 +103,7 @@ class Equation(NamedTuple):
         sizes = dict(zip(self.inputs, sides, strict=True))
         sizes |= {letter: size for letter, size in zip(self.outputs, outputs[start:], strict=False) if size is not None}
         for letter in self.kernel:
-            if sizes[letter] is None:
+            if sizes.get(letter) is None:
                 raise HandsonError(
                     f"EinsumDense: the size of {letter!r} in the kernel is not known for inputs of shape {shape}; give "
                     f"it in output_shape, or inputs of known size."

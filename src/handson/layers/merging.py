@@ -49,12 +49,9 @@ class Merge(Layer):
 
     def compute_output_shape(self, input_shape: Shapes) -> Shape:
         shapes = self._listed(input_shape)
-        rows = {shape[0] for shape in shapes} - {None}
-        if len(rows) > 1:
-            raise HandsonError(f"{self._title} takes inputs with the same number of rows; got {self._said(shapes)}.")
         most = max(map(len, shapes))
-        padded = [(1,) * (most - len(shape)) + shape[1:] for shape in shapes]
-        return (rows.pop() if rows else None, *(self._side(sides, shapes) for sides in zip(*padded, strict=True)))
+        padded = [(*shape[:1], *(1,) * (most - len(shape)), *shape[1:]) for shape in shapes]
+        return tuple(self._side(sides, shapes) for sides in zip(*padded, strict=True))
 
     def _side(self, sides: tuple[int | None, ...], shapes: list[Shape]) -> int | None:
         """The size that sizes are broadcast to."""

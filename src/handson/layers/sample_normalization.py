@@ -179,7 +179,10 @@ class GroupNormalization(Normalizing):
         x = inputs.movedim(self.axis, 1)
         if not x.requires_grad:  # torch 2.13 crashes in the backward pass of channels-last inputs without a gradient
             x = x.contiguous()
-        return F.group_norm(x, self._count, self.gamma, self.beta, self.epsilon).movedim(1, self.axis)
+        gamma = self.gamma
+        if gamma is None and self.beta is not None:  # which torch has no backward pass for
+            gamma = torch.ones_like(self.beta)
+        return F.group_norm(x, self._count, gamma, self.beta, self.epsilon).movedim(1, self.axis)
 
 
 @register
