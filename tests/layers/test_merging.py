@@ -180,7 +180,11 @@ def test_a_layer_takes_inputs_of_other_sizes_the_next_time():
         (layers.Add(name="sum"), (None, 3), r"Add 'sum' takes a list of several inputs, as in layer\(\[a, b\]\); got"),
         (layers.Subtract(name="less"), [(None, 3)] * 3, r"Subtract 'less' takes a list of 2 inputs; got 3\."),
         (layers.Add(name="sum"), [(None, 3), (None, 4)], r"the same or broadcast; got \(None, 3\), \(None, 4\)\."),
-        (layers.Concatenate(name="join"), [(None, 3), (None, 3, 4)], r"'join' takes inputs with the same number of axes"),
+        (
+            layers.Concatenate(name="join"),
+            [(None, 3), (None, 3, 4)],
+            r"'join' takes inputs with the same number of axes",
+        ),
         (layers.Concatenate(3, name="join"), [(None, 3), (None, 3)], r"axis=3 among them; got \(None, 3\)"),
         (layers.Concatenate(1, name="join"), [(None, 3, 4), (None, 2, 5)], r"of the same shape but for axis 1; got"),
         (layers.Dot(1, name="dot"), [(None, 3), (None, 4)], r"must have the same size; got 3 and 4\."),

@@ -5,6 +5,7 @@ Masks are of bool, True where a query may look, and broadcast to (..., head, pla
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import torch
@@ -84,15 +85,16 @@ def attend(
     grouped = query.shape[-3] != key.shape[-3]
     if flash is None:
         return F.scaled_dot_product_attention(*arguments, scale=scale, enable_gqa=grouped)
-    try:
-        with sdpa_kernel([SDPBackend.FLASH_ATTENTION] if flash else OTHER_KERNELS):
+    if not flash:
+        with sdpa_kernel(OTHER_KERNELS):
             return F.scaled_dot_product_attention(*arguments, scale=scale, enable_gqa=grouped)
-    except RuntimeError as error:
-        if not flash:
-            raise
-        masked = ", with a mask" if visible is not None else ""
-        raise HandsonError(
-            f"flash_attention=True: torch has no flash attention for {str(query.dtype).removeprefix('torch.')} on "
-            f"{query.device.type}, {query.shape[-1]} features a head{masked}. Leave flash_attention out: torch then "
-            f"takes the fastest kernel that can."
-        ) from error
+    with warnings.catch_warnings(record=True) as reasons, sdpa_kernel(SDPBackend.FLASH_ATTENTION):
+        warnings.simplefilter("always")
+        try:
+            return F.scaled_dot_product_attention(*arguments, scale=scale, enable_gqa=grouped)
+        except RuntimeError as error:
+            said = str(reasons[-1].message).partition(" (Triggered")[0] if reasons else str(error)
+            raise HandsonError(
+                f"flash_attention=True: torch has no flash attention for this: {said.rstrip('.')}. Leave flash_attention "
+                f"out: torch then takes the fastest kernel that can."
+            ) from error
