@@ -193,7 +193,7 @@ def _given(data: Any) -> Iterable[Any]:
     """The batches: data that are one array, a table or nested lists of numbers are one batch."""
     if _is_array(data) or hasattr(data, "to_numpy"):
         return [data]
-    if hasattr(data, "__len__") and hasattr(data, "__getitem__") and not isinstance(data, (list, tuple, dict)):
+    if hasattr(data, "__len__") and hasattr(data, "__getitem__") and not isinstance(data, (list, tuple, dict, str)):
         return (data[position] for position in range(len(data)))
     if not isinstance(data, Iterable) or isinstance(data, (str, dict)):
         raise HandsonError(f"adapt takes an array, a tensor or an iterable of batches; got {type(data).__name__}.")
