@@ -355,3 +355,26 @@ def test_one_input_is_an_error_that_names_the_missing_one():
         MultiHeadAttention(2, 3)(x, x, attention_mask=torch.ones(3))
     with pytest.raises(HandsonError, match="a mask has an axis for the rows and for each of the 1 axes"):
         MultiHeadAttention(2, 3)(x, x, value_mask=torch.ones(2, 3, 4))
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_other_precisions_give_the_same_within_their_rounding(dtype):
+    layer, x, mask = MultiHeadAttention(2, 3), numbers((3, 5, 6)), seen((3, 5))
+    expected = layer(x, x, value_mask=mask)
+    found = layer.to(dtype)(x.to(dtype), x.to(dtype), value_mask=mask)
+    assert found.dtype == dtype
+    torch.testing.assert_close(found.float(), expected, rtol=0.05, atol=0.05)
+    if dtype == torch.float64:
+        close(found.float(), expected)
+
+
+def test_a_transformer_block_trains_in_bfloat16():
+    x = Input((5, 8))
+    h = handson.layers.add([x, MultiHeadAttention(2, 4)(x, x, use_causal_mask=True)])
+    h = handson.layers.RMSNormalization()(handson.layers.LayerNormalization()(h))
+    h = handson.layers.GroupNormalization(2)(handson.layers.Attention()([h, h]))
+    net = handson.Model(x, handson.layers.EinsumDense("abc,cd->ad", 3, bias_axes="d")(h))
+    net.compile("adam", "mse", precision="bfloat16")
+    rows = np.random.default_rng(0).normal(size=(32, 5, 8)).astype("float32")
+    history = net.fit(rows, rows[:, 0, :3], epochs=5, verbose=0, seed=0)
+    assert history.history["loss"][-1] < history.history["loss"][0]

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from handson.core.errors import HandsonError
+from handson.ops.normal import hiding
 
 # What torch may choose from where flash attention is refused.
 OTHER_KERNELS = [SDPBackend.CUDNN_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
@@ -46,18 +47,9 @@ def within(window: int, queries: int, keys: int, device: Any = None) -> Tensor:
     return torch.ones(queries, keys, dtype=torch.bool, device=device).tril(window - 1).triu(1 - window)
 
 
-def penalty(visible: Tensor | None, dtype: torch.dtype) -> Tensor | None:
-    """What is added to scores: a large negative number where a query may not look.
-
-    Not minus infinity: a query that may look nowhere would give NaN; so it looks everywhere alike, as in Keras.
-    """
-    return None if visible is None else torch.where(visible, 0.0, 0.7 * torch.finfo(dtype).min).to(dtype)
-
-
 def shares(scores: Tensor, visible: Tensor | None) -> Tensor:
     """How much each query looks at each key: the softmax of the scores, over what it may look at."""
-    hidden = penalty(visible, scores.dtype)
-    return torch.softmax(scores if hidden is None else scores + hidden, dim=-1)
+    return torch.softmax(scores if visible is None else scores + hiding(visible, scores.dtype), dim=-1)
 
 
 def attend(
@@ -81,7 +73,8 @@ def attend(
     """
     if is_causal and visible is not None:
         visible, is_causal = visible & causal(query.shape[-2], key.shape[-2], query.device), False
-    arguments = query, key, value, penalty(visible, query.dtype), 0.0, is_causal
+    hidden = None if visible is None else hiding(visible, query.dtype)
+    arguments = query, key, value, hidden, 0.0, is_causal
     grouped = query.shape[-3] != key.shape[-3]
     if flash is None:
         return F.scaled_dot_product_attention(*arguments, scale=scale, enable_gqa=grouped)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from handson import activations, initializers
@@ -223,7 +224,7 @@ class EinsumDense(Layer):
                 regularizer=self.bias_regularizer, constraint=self.bias_constraint,
             )  # fmt: skip
         self._inner = self._equation.inner()
-        self._outer = shape[self._inner :]
+        self._outer, self._size = shape[self._inner :], math.prod(shape[: self._inner])
         if self.bias is not None and tuple(self.bias.shape) != self._outer:
             self._inner = 0
 
@@ -245,7 +246,9 @@ class EinsumDense(Layer):
         if not self._inner:
             outputs = torch.einsum(self.equation.replace(" ", ""), inputs, self.kernel)
             return self.activation(outputs if self.bias is None else outputs + self.bias)
-        rows, size = inputs.shape[: -self._inner], math.prod(self.kernel.shape[: self._inner])
-        x, kernel = inputs.reshape(math.prod(rows), size), self.kernel.reshape(size, -1)
-        outputs = x @ kernel if self.bias is None else torch.addmm(self.bias.reshape(-1), x, kernel)
-        return self.activation(outputs.view(*rows, *self._outer))
+        x = inputs if self._inner == 1 else inputs.flatten(-self._inner)
+        bias = None if self.bias is None else self.bias.flatten()
+        outputs = F.linear(x, self.kernel.reshape(self._size, -1).t(), bias)
+        if len(self._outer) != 1:
+            outputs = outputs.view(*x.shape[:-1], *self._outer)
+        return self.activation(outputs)

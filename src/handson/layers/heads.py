@@ -203,7 +203,7 @@ class _Places:
         self.query, self.steps = ([shape[axis] for axis in axes] for shape in (query, value))
         self.counts = math.prod(self.query), math.prod(self.steps)  # type: ignore[arg-type]
         # (rows, ..., head, feature) to (rows, rest, head, attended, feature)
-        self.order = [*self.rest, rank - 1, *axes, rank]
+        self.order = (*self.rest, rank - 1, *axes, rank)
 
     def flat(self, x: Tensor) -> Tensor:
         """Projected inputs as (..., head, place, feature)."""
@@ -213,7 +213,7 @@ class _Places:
     def back(self, x: Tensor) -> Tensor:
         """The outputs of the heads with the axes of the query."""
         x = x if len(self.axes) == 1 else x.unflatten(-2, self.query)
-        return x.permute([self.order.index(axis) for axis in range(len(self.order))])
+        return x.permute(*map(self.order.index, range(len(self.order))))
 
     def spread(self, scores: Tensor) -> Tensor:
         """Scores with the axes of the query and of the steps."""

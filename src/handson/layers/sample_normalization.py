@@ -224,7 +224,7 @@ class RMSNormalization(Layer):
 
     def call(self, inputs: Tensor) -> Tensor:
         if self._trailing:
-            return F.rms_norm(inputs, self.scale.shape, self.scale, self.epsilon)
+            return F.rms_norm(inputs, self.scale.shape, self.scale.to(inputs.dtype), self.epsilon)
         squares = inputs.square().mean(dim=self._axes, keepdim=True)
         return inputs * torch.rsqrt(squares + self.epsilon) * self.scale.view(self._broadcast)
 
