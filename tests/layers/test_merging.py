@@ -116,7 +116,8 @@ def test_dot_is_a_sum_of_products_over_one_axis_of_each(data, normalize):
     second[b - 1] = first[a - 1]
     x, y = numbers((3, *first)).double(), numbers((3, *second), 1).double()
     axes = tuple(data.draw(st.sampled_from([axis, axis - x.dim()])) for axis, x in ((a, x), (b, y)))
-    layer = layers.Dot(axes if a != b or axes[0] != axes[1] or data.draw(st.booleans()) else axes[0], normalize)
+    axes = axes if a != b or axes[0] != axes[1] or data.draw(st.booleans()) else axes[0]
+    layer = layers.Dot(axes, normalize, dtype="float64")
     output = layer([x, y])
     if normalize:
         x, y = x / x.norm(dim=a, keepdim=True), y / y.norm(dim=b, keepdim=True)

@@ -348,7 +348,9 @@ def test_inputs_that_do_not_fit_are_an_error(layer, shapes, message):
 
 
 def test_one_input_is_an_error_that_names_the_missing_one():
-    with pytest.raises(HandsonError, match="is called on several inputs: it needs query_shape and value_shape"):
+    with pytest.raises(
+        HandsonError, match="is built from query_shape and value_shape and key_shape: call it on several inputs"
+    ):
         handson.Sequential([Input((4, 6)), MultiHeadAttention(2, 3), GlobalAveragePooling2D()])
     x = numbers((2, 3, 4))
     with pytest.raises(HandsonError, match=r"attention_mask has the shape \(n, places, steps\)"):

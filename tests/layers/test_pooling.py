@@ -72,7 +72,7 @@ def test_pooling_is_that_of_keras(keras, kind, geometry):
 @kinds
 @pytest.mark.parametrize("padding", ["valid", "same"])
 def test_gradients_are_the_slopes_of_the_outputs(kind, padding):
-    layer = kind(2, (2, 1), padding)
+    layer = kind(2, (2, 1), padding, dtype="float64")
     x = torch.tensor(numbers((1, 5, 4, 2)), dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(layer, (x,))
 

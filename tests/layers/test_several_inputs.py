@@ -102,5 +102,5 @@ def test_other_shapes_are_an_error_that_shows_them():
     layer(Input((3,)), Input((5,)))
     with pytest.raises(HandsonError, match="'right_shape': .None, 5.* and cannot take .*'right_shape': .None, 6"):
         layer(Input((3,)), Input((6,)))
-    with pytest.raises(HandsonError, match="is called on several inputs: it needs left_shape and right_shape; got"):
+    with pytest.raises(HandsonError, match="is built from left_shape and right_shape: call it on several inputs"):
         Bilinear().ensure_built((None, 3))

@@ -91,5 +91,5 @@ def test_a_net_trains_with_kernels_of_length_one():
 def test_layers_without_a_kernel_are_an_error():
     with pytest.raises(HandsonError, match="'spectral_normalization': Reshape has neither a kernel nor embeddings"):
         SpectralNormalization(Reshape((2,)))(torch.ones(1, 2))
-    with pytest.raises(HandsonError, match=r"SpectralNormalization takes a layer, such as Dense\(4\); got "):
+    with pytest.raises(HandsonError, match="SpectralNormalization takes a layer, such as "):
         SpectralNormalization(torch.relu)

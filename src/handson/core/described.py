@@ -26,7 +26,7 @@ def parameters_of(target: Any) -> dict[str, inspect.Parameter]:
     --------
     >>> from handson.layers import Flatten
     >>> list(parameters_of(Flatten))
-    ['data_format', 'name', 'trainable', 'input_shape', 'input_dim', 'dtype']
+    ['data_format', 'name', 'trainable', 'input_shape', 'input_dim', 'dtype', 'activity_regularizer', ...]
     """
     bases = inspect.getmro(target) if inspect.isclass(target) else (target,)
     accepted: dict[str, inspect.Parameter] = {}

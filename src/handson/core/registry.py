@@ -31,6 +31,7 @@ HOMES = {
     "augment": "handson.data.augment",
     "model": "handson.models",
     "op": "handson.ops",
+    "function": "handson.layers",
 }
 
 _entries: dict[str, dict[str, Any]] = {kind: {} for kind in HOMES}
@@ -61,7 +62,7 @@ def register(
         What to register. A class says its kind through its base class (a `Layer` is a layer, a `Loss` a loss).
     kind : str, optional
         'layer', 'activation', 'initializer', 'regularizer', 'constraint', 'loss', 'metric', 'optimizer',
-        'schedule', 'callback' or 'augment'. Needed for plain functions.
+        'schedule', 'callback', 'augment' or 'function' (for `Lambda`). Needed for plain functions.
     name : str, optional
         The name; by default the target's own.
     aliases : tuple of str

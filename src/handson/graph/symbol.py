@@ -9,7 +9,9 @@ from __future__ import annotations
 import itertools
 import math
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import torch
@@ -26,6 +28,7 @@ TRIED_SIZES = (83, 89)
 MOST_TRIED = 1 << 28
 
 _numbers = itertools.count()
+_trial: ContextVar[bool] = ContextVar("handson_trial", default=False)
 _nodes_of: weakref.WeakKeyDictionary[Any, list[weakref.ref[Node]]] = weakref.WeakKeyDictionary()
 
 
@@ -197,6 +200,22 @@ def stand_in(shape: Sequence[int | None], dtype: torch.dtype, size: int, device:
     return torch.zeros(sizes, dtype=dtype, device=device)
 
 
+@contextmanager
+def on_trial() -> Iterator[None]:
+    """While this lasts, what runs is tried out, for shapes or types: variables keep their values, no loss is added."""
+    token = _trial.set(True)
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        _trial.reset(token)
+
+
+def is_trial() -> bool:
+    """Whether what runs is tried out: nothing that is kept may change."""
+    return _trial.get()
+
+
 def run_on_shapes(node: Node, device: str = "meta", sizes: tuple[int, int] = TRIED_SIZES) -> Any:
     """The tree of `Spec` of what a node's function gives, from two runs with other sizes for unknown dimensions."""
     args, kwargs = node.arguments
@@ -208,7 +227,7 @@ def run_on_shapes(node: Node, device: str = "meta", sizes: tuple[int, int] = TRI
             # Constants have to be where the rest is.
             return leaf.to(device) if isinstance(leaf, Tensor) and leaf.dim() else leaf
 
-        with torch.no_grad():
+        with on_trial():
             return node.function(*tree.map_leaves(filled, args), **tree.map_leaves(filled, kwargs))
 
     return merged(run(sizes[0]), run(sizes[1]), node.function)

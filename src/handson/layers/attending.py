@@ -88,6 +88,6 @@ def attend(
         except RuntimeError as error:
             said = str(reasons[-1].message).partition(" (Triggered")[0] if reasons else str(error)
             raise HandsonError(
-                f"flash_attention=True: torch has no flash attention for this: {said.rstrip('.')}. Leave flash_attention "
-                f"out: torch then takes the fastest kernel that can."
+                f"flash_attention=True: torch has no flash attention for this: {said.rstrip('.')}. Leave "
+                f"flash_attention out: torch then takes the fastest kernel that can."
             ) from error

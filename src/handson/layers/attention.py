@@ -144,7 +144,7 @@ class Attention(_Attention):
     Notes
     -----
     Without dropout and where the weights are not asked for, torch's fused attention computes it. In Keras the mask of
-    the query does not travel on, and the mask of the key counts for nothing.
+    the key counts for nothing.
 
     Examples
     --------

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from types import FunctionType
 from typing import Any
 
@@ -12,19 +11,26 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from handson import constraints, initializers, regularizers
+from handson import regularizers
 from handson.core import registry, tree
 from handson.core.described import Described, arguments_of, jsonable, parameters_of
-from handson.core.errors import HandsonError, NotBuiltError, shortened
+from handson.core.errors import HandsonError, shortened
 from handson.graph import Node, Symbol, nodes_of
-from handson.layers.blank import blank, is_filling
-from handson.layers.calling import Called, arguments_for, with_shapes
+from handson.graph.symbol import is_trial
+from handson.layers import policies
+from handson.layers.added import Added
+from handson.layers.blank import is_filling
+from handson.layers.building import building, guarded, is_building
+from handson.layers.calling import required, several_shapes, with_shapes
 from handson.layers.drawn import Drawn
-from handson.layers.memory import check_memory
 from handson.layers.shapes import Shape, Shapes, batched, compatible, given_shape, map_shapes
+from handson.layers.typed import Typed
+from handson.layers.weight_holder import assign, named_tensors
 from handson.randomness.keys import derive, fresh_seed
 
-__all__ = ["SETTINGS", "Layer", "Shape", "assign", "check_name", "compatible", "fraction", "pair", "positive"]
+__all__ = [
+    "SETTINGS", "Layer", "Shape", "assign", "check_name", "compatible", "fraction", "named_tensors", "pair", "positive",
+]  # fmt: skip
 
 # Types of the settings of a layer that may be assigned after it was made.
 SETTINGS = (bool, int, float, str, tuple, FunctionType)
@@ -33,7 +39,7 @@ _serials = itertools.count()
 MOST = (1 << 31) - 1
 
 
-class Layer(Called, metaclass=Described):
+class Layer(Typed, metaclass=Described):
     """The base of all layers: a `torch.nn.Module` that builds its weights when it sees its first input shape.
 
     A layer of your own defines `build(input_shape)`, which makes weights with `add_weight`, and `call(inputs)`; it may
@@ -52,8 +58,15 @@ class Layer(Called, metaclass=Described):
         The shape of one sample, for the first layer of a net.
     input_dim : int, optional
         The number of features of one sample: short for ``input_shape=(input_dim,)``.
-    dtype : str, optional
-        Only 'float32'.
+    dtype : str or DTypePolicy, optional
+        What the layer computes in and keeps its weights in: 'float32' by default, 'float64', 'float16', 'bfloat16';
+        'mixed_float16' and 'mixed_bfloat16' compute in 16 bits with weights in float32. Inputs of floats are converted.
+    activity_regularizer : str, Regularizer or function, optional
+        A penalty on the outputs, divided by the number of rows of the batch, that is added to the loss.
+    autocast : bool
+        False leaves inputs in the type that they have.
+    batch_input_shape, batch_shape : tuple of int or None, optional
+        As `input_shape`, with the number of rows in front.
 
     Examples
     --------
@@ -77,34 +90,71 @@ class Layer(Called, metaclass=Described):
         trainable: bool = True,
         input_shape: Sequence[int | None] | None = None,
         input_dim: int | None = None,
-        dtype: str | None = None,
+        dtype: Any = None,
+        activity_regularizer: Any = None,
+        autocast: bool = True,
+        batch_input_shape: Sequence[int | None] | None = None,
+        batch_shape: Sequence[int | None] | None = None,
     ) -> None:
         super().__init__()
-        if dtype not in (None, "float32", torch.float32):
-            raise HandsonError(f"layers compute in float32; got dtype={dtype!r}.")
         self._made: dict[str, Any] = {}
         self.given_name = name
         self.stem = registry.snake_case(type(self).__name__)
         self.name = check_name(name) if name is not None else self.stem
         self.named = name is not None
-        self.given_input_shape = given_shape(input_shape, input_dim)
+        batched_shape = batch_input_shape if batch_shape is None else batch_shape
+        self.given_input_shape = given_shape(input_shape, input_dim, batched_shape)
+        self.given_batch_size = None if batched_shape is None else batched_shape[0]
         self.built_shape: Shape | None = None
-        self.weight_names: list[str] = []
-        self.weight_regularizers: dict[str, Callable[[Tensor], Tensor]] = {}
-        self.weight_constraints: dict[str, Callable[[Tensor], Tensor]] = {}
-        self._initializers: dict[str, Any] = {}
+        self._hold_no_weights()
         self._trainable = bool(trainable)
-        self._added: list[Any] = []
+        self._added, self._adds, self._penalizes = Added(), False, False
+        self.activity_regularizer = activity_regularizer
+        self._lowered: dict[str, Any] = {}
+        self._follow(policies.get(dtype))
+        if not autocast:
+            self.autocast = False
         self.serial = next(_serials)
-        self.drawn = Drawn()
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if isinstance(vars(cls).get("build"), FunctionType):
+            cls.build = guarded(cls.build)  # type: ignore[method-assign]
+        if "compute_mask" in vars(cls) and not cls.__module__.startswith("handson."):
+            cls.makes_masks = True
 
     @property
     def built(self) -> bool:
         """Whether the weights exist."""
         return self.built_shape is not None
 
+    @built.setter
+    def built(self, value: bool) -> None:
+        """`build` may say that it is done, as in Keras; what counts is that it was called."""
+        if not value and self.built:
+            raise HandsonError(f"layer {self.name!r} is built, and its weights stay: make another layer.")
+
+    @guarded
     def build(self, input_shape: Shape) -> None:
-        """Make the weights for an input shape; layers without weights need not define it."""
+        """Make the weights for an input shape, None for the batch; layers without weights need not define it."""
+
+    def _build_alone(self, input_shape: Shapes) -> None:
+        """What a call of `build` from outside does."""
+        self.ensure_built(input_shape)
+
+    def get_build_config(self) -> dict[str, Any] | None:
+        """What `build_from_config` needs to make the same weights; None before the layer is built."""
+        return {"input_shape": self.built_shape} if self.built else None
+
+    def build_from_config(self, config: dict[str, Any] | None) -> None:
+        """Build the layer as another one was, whose `get_build_config` this is."""
+        if config:
+            self.ensure_built(map_shapes(tuple, config.get("input_shape", config.get("shapes_dict"))))
+
+    @staticmethod
+    def kept_arguments(arguments: dict[str, Any]) -> dict[str, Any]:
+        """What is remembered of the arguments: of a type, the name."""
+        return arguments | {"dtype": policies.name_of(arguments.get("dtype"))}
 
     def compute_output_shape(self, input_shape: Shapes) -> Shapes:
         """The shape of the output for the shape of an input; where a class does not state it, it is found by a run."""
@@ -131,9 +181,14 @@ class Layer(Called, metaclass=Described):
             return map_shapes(tuple, with_shapes(stated, input_shape))
         if self.keeps_shape:
             return input_shape
-        symbols = map_shapes(Symbol, input_shape)
-        node = Node(self, *arguments_for(self, symbols))
-        return tree.map_leaves(lambda spec: spec.shape, self.run_on_zeros(node))
+        return tree.map_leaves(lambda spec: spec.shape, self.run_on_zeros(self._called_on(input_shape)))
+
+    def _called_on(self, shapes: Shapes) -> Node:
+        """A call on symbols of the shapes that the layer is built from."""
+        symbols = map_shapes(Symbol, shapes)
+        if not several_shapes(type(self).build):
+            return Node(self, (symbols,), {})
+        return Node(self, (), {name.removesuffix("_shape"): symbol for name, symbol in symbols.items()})
 
     def ensure_built(self, input_shape: Shapes, key: int | None = None) -> None:
         """Build the layer unless that has happened; check the shape if it has.
@@ -145,12 +200,17 @@ class Layer(Called, metaclass=Described):
         key : int, optional
             The key of the initial weights; by default that of the net which the layer is in, or else a fresh one.
         """
+        wanted = several_shapes(type(self).build)
+        if wanted and not isinstance(input_shape, dict):
+            raise HandsonError(
+                f"{type(self).__name__} {self.name!r} is built from {' and '.join(wanted)}: call it on several inputs."
+            )
         shape = batched(input_shape)
         if self.built_shape is None:
             if key is not None:
-                self.drawn.key = key
+                self.draw_for(Drawn(key=key))
             elif self.drawn.key is None:
-                self.drawn.key = derive(fresh_seed(), self.name)
+                self.drawn = Drawn(key=derive(fresh_seed(), self.name), unclaimed=is_building())
             self._build_once(shape)
             if not self._trainable:  # what is frozen already stays so in a layer that is not
                 self.trainable = False
@@ -164,13 +224,14 @@ class Layer(Called, metaclass=Described):
         return not self.weight_names or compatible(self.built_shape, shape)
 
     def _build_once(self, shape: Shapes) -> None:
-        with_shapes(self.build, shape)
+        with building(self):
+            with_shapes(self.build, shape)
         self.built_shape = shape
-        self.drawn.mark({name: getattr(self, name) for name in self._initializers})
         self.track()
         unbuilt = [part for part in self.modules() if isinstance(part, Layer) and part.built_shape is None]
-        if unbuilt:  # they see their shapes when this layer runs
-            self.run_on_zeros(Node(self, *arguments_for(self, map_shapes(Symbol, shape))))
+        several = several_shapes(type(self).build)
+        if unbuilt and required(self._computed()) <= max(1, len(several)):  # they see their shapes when this layer runs
+            self.run_on_zeros(self._called_on(shape))
 
     def track(self) -> None:
         """Take in the layers in lists and dictionaries among the attributes; all parts draw from this layer's key."""
@@ -185,8 +246,9 @@ class Layer(Called, metaclass=Described):
         if self.drawn.key is None:
             return
         for path, part in self.named_modules():
-            if isinstance(part, Layer) and part.drawn.key is None:
-                part.drawn = self.drawn.part(path)
+            unclaimed = isinstance(part, Layer) and part.drawn.unclaimed and not self.drawn.unclaimed
+            if unclaimed or (isinstance(part, Layer) and part.drawn.key is None):
+                part.draw_for(self.drawn.part(path))
 
     def _build_for(self, shapes: Shapes) -> None:
         if self.built_shape is None and self.drawn.key is None:  # until a net between symbols takes it in
@@ -204,105 +266,6 @@ class Layer(Called, metaclass=Described):
             if first is not None:
                 self.to(first.device)
 
-    def add_weight(
-        self,
-        shape: Sequence[int],
-        initializer: Any = "glorot_uniform",
-        name: str = "weight",
-        trainable: bool = True,
-        regularizer: Any = None,
-        constraint: Any = None,
-    ) -> Any:
-        """Make a weight, register it under its name, and return it.
-
-        Parameters
-        ----------
-        shape : tuple of int
-            The shape, in Keras's layout.
-        initializer : str, Initializer or function
-            What it starts from.
-        name : str
-            The attribute and the name in files.
-        trainable : bool
-            False for a buffer, which no optimizer changes.
-        regularizer : str, Regularizer or function, optional
-            A penalty on this weight.
-        constraint : str, Constraint or function, optional
-            What the weight is made to obey after every step of the optimizer.
-        """
-        self.weight_names.append(name)
-        if self.drawn.key is None:
-            raise NotBuiltError(f"layer {self.name!r}: add_weight is called in build(), which ensure_built calls.")
-        value = self._draw(name, tuple(shape), initializer, self.drawn.key)
-        if trainable:
-            setattr(self, name, nn.Parameter(value))
-        else:
-            self.register_buffer(name, value)
-        if regularizer is not None:
-            self.weight_regularizers[name] = regularizers.get(regularizer)  # type: ignore[assignment]
-        if constraint is not None:
-            self.weight_constraints[name] = constraints.get(constraint)
-            self._constrain()
-        self._initializers[name] = initializer
-        return getattr(self, name)
-
-    def _constrain(self) -> None:
-        """Let each weight know its constraint, by which the optimizer finds it."""
-        for name, constraint in self.weight_constraints.items():
-            getattr(self, name).constraint = constraint
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """A copy's weights are new tensors, without what the old ones knew."""
-        super().__setstate__(state)
-        self._constrain()
-
-    def _draw(self, name: str, shape: tuple[int, ...], initializer: Any, key: int) -> Tensor:
-        initializers.get(initializer)  # an unknown name is an error also where a file fills the weight
-        zeros = blank(name, shape)
-        check_memory(self.name, name, shape)
-        if zeros is not None:
-            return zeros
-        value = initializers.call(initializer, shape, derive(key, name))
-        value = torch.as_tensor(value, dtype=torch.float32)
-        if tuple(value.shape) != shape:
-            raise HandsonError(
-                f"layer {self.name!r}: the initializer of {name} must give the shape {shape}; got {tuple(value.shape)}."
-            )
-        return value
-
-    def fresh_weights(self) -> list[str]:
-        """The names of the weights that are still as this layer drew them, in place and value."""
-        return [name for name in self._initializers if self._is_fresh(name, getattr(self, name))]
-
-    def _is_fresh(self, name: str, weight: Tensor) -> bool:
-        if not self.drawn.unwritten(name, weight) or self.drawn.key is None:
-            return False
-        initializer = self._initializers[name]
-        if not isinstance(initializers.get(initializer), initializers.Initializer):
-            return True  # a plain function need not give the same numbers again
-        # Writing to `weight.data` or to a NumPy view of the weight leaves no other trace.
-        before = self._draw(name, tuple(weight.shape), initializer, self.drawn.key)
-        return torch.equal(weight.detach(), before.to(weight))
-
-    def draw_again(self, key: int) -> bool:
-        """Draw from another key the weights that are still as they were drawn; whether there were any."""
-        fresh = self.fresh_weights()
-        self.drawn.key = key
-        with torch.no_grad():
-            for name in fresh:
-                weight = getattr(self, name)
-                weight.copy_(self._draw(name, tuple(weight.shape), self._initializers[name], key))
-        self.drawn.settle()  # what was not drawn from this key is the user's
-        self.drawn.mark({name: getattr(self, name) for name in fresh})
-        return bool(fresh)
-
-    def _apply(self, fn: Any, recurse: bool = True) -> Any:
-        """Moving a layer to another device or type leaves its weights as they were drawn."""
-        names = [name for name in self._initializers if self.drawn.unwritten(name, getattr(self, name))]
-        moved = super()._apply(fn, recurse)
-        self.drawn.mark({name: getattr(self, name) for name in names})
-        return moved
-
     # What a net asks of its parts; a net inside of a net answers the same.
 
     def build_in(self, shape: Shape, device: torch.device) -> None:
@@ -310,63 +273,6 @@ class Layer(Called, metaclass=Described):
         self.ensure_built(shape)
         if not is_filling():
             self.to(device)
-
-    @property
-    def trainable(self) -> bool:
-        """Whether the optimizer changes the weights; can be set at any time, no recompiling needed."""
-        return self._trainable
-
-    @trainable.setter
-    def trainable(self, value: bool) -> None:
-        for part in self.modules():
-            if isinstance(part, Layer):
-                part._trainable = bool(value)
-        for parameter in self.parameters():
-            parameter.requires_grad_(bool(value))
-
-    @property
-    def weights(self) -> list[Tensor]:
-        """The weights in Keras's order and layouts: its own, trainable ones first, then those of its parts."""
-        own = sorted(map(self.__getattr__, self.weight_names), key=lambda value: not isinstance(value, nn.Parameter))
-        parts = [part.weights if isinstance(part, Layer) else named_tensors(part) for part in self.children()]
-        return list({id(weight): weight for weights in (own, *parts) for weight in weights}.values())
-
-    @property
-    def trainable_weights(self) -> list[Tensor]:
-        """The weights that training changes."""
-        return [weight for weight in self.weights if weight.requires_grad]
-
-    @property
-    def non_trainable_weights(self) -> list[Tensor]:
-        """The weights that training leaves as they are, or changes by other rules."""
-        return [weight for weight in self.weights if not weight.requires_grad]
-
-    variables, trainable_variables = weights, trainable_weights
-
-    def get_weights(self) -> list[np.ndarray]:
-        """Copies of the weights as NumPy arrays, in Keras's order and layouts."""
-        return [weight.detach().cpu().numpy().copy() for weight in self.weights]
-
-    def set_weights(self, weights: Sequence[np.ndarray]) -> None:
-        """Set the weights from arrays in the order and layouts of `get_weights`.
-
-        Raises
-        ------
-        HandsonError
-            When the number of arrays or a shape is not that of the layer; nothing is changed then.
-        """
-        assign(self.name, self.weights, weights)
-
-    def count_params(self) -> int:
-        """The number of values in all weights."""
-        if not self.built:
-            raise NotBuiltError(f"layer {self.name!r} is not built yet: its input shape is not known.")
-        return sum(math.prod(weight.shape) for weight in self.weights)
-
-    def penalties(self) -> Iterator[Tensor]:
-        """The scalar penalties of the layer's regularizers."""
-        for name, regularizer in self.weight_regularizers.items():
-            yield regularizer(getattr(self, name))
 
     def get_config(self, compact: bool = False) -> dict[str, Any]:
         """The arguments that make this layer again, as JSON; with the name it has now."""
@@ -429,33 +335,36 @@ class Layer(Called, metaclass=Described):
     # Losses of its own.
 
     def add_loss(self, loss: Any) -> None:
-        """Add a scalar to the loss of the batch; it is called in `call`."""
-        self._added.append(loss)
+        """Add a scalar, or a list of them, to the loss of the batch; it is called in `call`."""
+        if not is_trial():
+            self._track_added()
+            self._added += tree.leaves(loss)
+
+    def _track_added(self) -> None:
+        if not self._adds:
+            self._adds = True
+            self.register_forward_pre_hook(self._added.enter)
+
+    @property
+    def activity_regularizer(self) -> Any:
+        """The penalty on the outputs, None for none."""
+        return self._activity_regularizer
+
+    @activity_regularizer.setter
+    def activity_regularizer(self, regularizer: Any) -> None:
+        self._activity_regularizer = regularizers.get(regularizer)
+        if self._activity_regularizer is not None and not self._penalizes:
+            self._penalizes = True
+            self._track_added()
+            self.register_forward_hook(self._added.penalize)
+        if "_arguments" in vars(self) and "activity_regularizer" in self._arguments:
+            self._arguments["activity_regularizer"] = self._activity_regularizer
 
     @property
     def losses(self) -> list[Tensor]:
         """What the layer and its parts add to the loss: regularizers, and what the last call added."""
         parts = [part for part in self.modules() if isinstance(part, Layer)]
         return [value for part in parts for value in (*part.penalties(), *part._added)]
-
-
-def named_tensors(module: nn.Module) -> list[Tensor]:
-    """The weights of a module of PyTorch, in its own order."""
-    return [value for value in module.state_dict(keep_vars=True).values() if isinstance(value, Tensor)]
-
-
-def assign(owner: str, weights: Sequence[Tensor], values: Sequence[np.ndarray]) -> None:
-    """Copy arrays into weights, after every shape has been checked."""
-    if len(values) != len(weights):
-        raise HandsonError(f"{owner!r} has {len(weights)} weights; got {len(values)} arrays.")
-    for position, (weight, value) in enumerate(zip(weights, values, strict=True)):
-        if tuple(weight.shape) != np.shape(value):
-            raise HandsonError(
-                f"weight {position} of {owner!r} has shape {tuple(weight.shape)}; got an array of {np.shape(value)}."
-            )
-    with torch.no_grad():
-        for weight, value in zip(weights, values, strict=True):
-            weight.copy_(torch.as_tensor(np.asarray(value)))
 
 
 def check_name(name: str) -> str:

@@ -1,7 +1,7 @@
 """What happens when a layer or a net is called: on symbols, on arrays, on tensors.
 
-A layer defines what it computes as `call(inputs, ...)`, as in Keras, or as `forward(x)`, as in PyTorch. Called on symbols
-it becomes a node of a graph; called on arrays or tensors it computes, and builds its weights first if need be.
+A layer defines what it computes as `call(inputs, ...)`, as in Keras, or as `forward(x)`, as in PyTorch. Called on
+symbols it becomes a node of a graph; called on arrays or tensors it computes, and builds its weights first if need be.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from handson.layers.shapes import Shapes, is_shape, map_shapes
 MASK = "_handson_mask"
 # Sizes that stand in for dimensions that vary while a shape is worked out: convolutions and pooling need some room.
 STAND_INS = (41, 47)
+# Whether layers run on zeros, for the sake of shapes: nothing that they remember may change.
+is_on_zeros = symbol.is_trial
 
 
 class Called(nn.Module):
@@ -39,6 +41,12 @@ class Called(nn.Module):
     keeps_shape: ClassVar[bool] = False
     # Whether masks of its inputs hold for its outputs too.
     supports_masking: bool = False
+    # Whether `compute_mask` makes masks where the inputs have none, and `call` does not attach them itself.
+    makes_masks: bool = False
+    # Whether inputs of floats are converted to the type that is computed in: that of inputs, and that of outputs.
+    autocast: bool = True
+    input_type: torch.dtype = torch.float32
+    output_type: torch.dtype = torch.float32
 
     name: str
 
@@ -57,8 +65,8 @@ class Called(nn.Module):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if len(args) == 1 and not kwargs and type(args[0]) is Tensor and self._ready():
             x = args[0]
-            if not hasattr(x, MASK):
-                return super().__call__(x.float() if self.floats_only and not x.is_floating_point() else x)
+            if not (hasattr(x, MASK) or self.makes_masks):
+                return super().__call__(x if x.dtype is self.input_type else self._typed(x))
         elif symbol.symbolic(args, kwargs):
             return symbol.apply(self, args, kwargs, self._infer)
         return self._called(args, kwargs)
@@ -72,16 +80,16 @@ class Called(nn.Module):
 
     def _called(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Any call on values: arrays become tensors, masks and `training` are passed to who knows them."""
+        mask = tree.map_leaves(self._mask, kwargs.pop("mask", None))
         args, kwargs = tree.map_leaves(self._value, args), tree.map_leaves(self._value, kwargs)
         if not self._ready():
             self._prepare(args, kwargs)
         known = _parameters(self._computed())
         kwargs |= self._masks_beside(args, kwargs)
+        mask = self._first_mask(args, kwargs) if mask is None else mask
         training = kwargs.pop("training", None)
         if training is not None and "training" in known:
             kwargs["training"] = bool(training)
-        mask = kwargs.pop("mask", None)
-        mask = self._first_mask(args, kwargs) if mask is None else mask
         if mask is not None and "mask" in known:
             kwargs["mask"] = mask
         with self._mode(training):
@@ -92,10 +100,26 @@ class Called(nn.Module):
         if isinstance(leaf, (np.ndarray, np.generic)) and leaf.dtype.kind in "biuf":
             device = next((weight.device for weight in self.parameters()), torch.device("cpu"))
             leaf = torch.as_tensor(np.ascontiguousarray(leaf), device=device)
-            leaf = leaf.to(torch.get_default_dtype()) if leaf.dtype == torch.float64 else leaf
-        if self.floats_only and isinstance(leaf, Tensor) and not leaf.is_floating_point():
-            return leaf.to(torch.get_default_dtype())
-        return leaf
+            if leaf.dtype == torch.float64 and not self.autocast:
+                leaf = leaf.to(torch.get_default_dtype())
+        return self._typed(leaf) if isinstance(leaf, Tensor) else leaf
+
+    def _typed(self, leaf: Tensor) -> Tensor:
+        """A tensor in the type that is computed in, with its mask."""
+        wanted = self.autocast and self.input_type.is_floating_point if leaf.is_floating_point() else self.floats_only
+        if not wanted or leaf.dtype == self.input_type or _lowered_by_torch(leaf):
+            return leaf
+        typed = leaf.to(self.input_type)
+        if hasattr(leaf, MASK):
+            setattr(typed, MASK, getattr(leaf, MASK))
+        return typed
+
+    def _mask(self, leaf: Any) -> Any:
+        """A mask as truth values."""
+        if isinstance(leaf, (np.ndarray, np.generic)):
+            device = next((weight.device for weight in self.parameters()), torch.device("cpu"))
+            leaf = torch.as_tensor(np.ascontiguousarray(leaf), device=device)
+        return leaf.to(torch.bool) if isinstance(leaf, Tensor) else leaf
 
     @contextmanager
     def _mode(self, training: Any) -> Iterator[None]:
@@ -158,31 +182,25 @@ class Called(nn.Module):
         kinds = {leaf.dtype for leaf in first if isinstance(leaf, (Symbol, Tensor))}
         if self._states_shapes() and kinds:
             kind = functools.reduce(torch.promote_types, kinds)
-            found = self.shape_after(shapes)
-            kind = torch.float32 if self.floats_only and not kind.is_floating_point else kind
-            return map_shapes_to_specs(found, kind)
+            return map_shapes_to_specs(self.shape_after(shapes), self._type_after(kind))
         return self.run_on_zeros(node)
+
+    def _type_after(self, kind: torch.dtype) -> torch.dtype:
+        """The type of the outputs for the type of the inputs."""
+        converted = self.autocast and self.output_type.is_floating_point if kind.is_floating_point else self.floats_only
+        return self.output_type if converted else kind
 
     def _shapes_in(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Shapes:
         """The shapes that the weights follow from: that of the first argument, or those that `build` names."""
-        wanted = self.several_shapes()
+        wanted = several_shapes(type(self).build)
         if not wanted:
             return shapes_of(args[0] if args else kwargs.get(next(iter(_parameters(self._computed())), "")))
         given = named_arguments(self._computed(), args, kwargs)
         shapes = {name: shapes_of(given.get(name.removesuffix("_shape"))) for name in wanted}
         return {name: shape for name, shape in shapes.items() if shape is not None}
 
-    def several_shapes(self) -> tuple[str, ...]:
-        """The arguments whose shapes are asked for by name, as `query_shape`; none where that of the first will do."""
-        kind = type(self)
-        return several_shapes(kind.build) or several_shapes(kind.compute_output_shape)
-
     def build(self, input_shape: Any) -> None:
         """Make the weights for an input shape."""
-
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        """The shape of the outputs for the shape of the inputs."""
-        return self.shape_after(input_shape)
 
     def _build_for(self, shapes: Shapes) -> None:
         """Make the weights for a symbolic call."""
@@ -205,7 +223,8 @@ class Called(nn.Module):
         except (RuntimeError, ValueError, IndexError, TypeError) as error:
             shapes = ", ".join(str(one.shape) for one in node.inputs)
             raise HandsonError(
-                f"{type(self).__name__} {self.name!r} does not take inputs of shape {shapes}: {str(error).splitlines()[0]}"
+                f"{type(self).__name__} {self.name!r} does not take inputs of shape {shapes}: "
+                f"{str(error).splitlines()[0]}"
             ) from error
         finally:
             for part, mode in kept:
@@ -220,6 +239,11 @@ def map_shapes_to_specs(shapes: Shapes, dtype: torch.dtype) -> Any:
 def shapes_of(values: Any) -> Shapes:
     """The shapes of a tree of tensors or symbols."""
     return tree.map_leaves(lambda leaf: tuple(leaf.shape) if hasattr(leaf, "shape") else None, values)
+
+
+def _lowered_by_torch(leaf: Tensor) -> bool:
+    """Whether torch itself has chosen a lower type for a tensor: inside of `torch.autocast`."""
+    return leaf.dtype in (torch.float16, torch.bfloat16) and torch.is_autocast_enabled(leaf.device.type)
 
 
 def _masks_of(values: Any) -> Any:
@@ -256,18 +280,12 @@ def several_shapes(function: Any) -> tuple[str, ...]:
 
 def with_shapes(method: Any, shapes: Shapes) -> Any:
     """What a method such as `build` gives for one shape, or for several by name."""
-    wanted = several_shapes(method.__func__)
-    if wanted and not isinstance(shapes, dict):
-        owner = method.__self__
-        raise HandsonError(
-            f"{type(owner).__name__} {owner.name!r} is called on several inputs: it needs {' and '.join(wanted)}; got "
-            f"{shapes}."
-        )
-    return method(**shapes) if wanted else method(shapes)
+    return method(**shapes) if several_shapes(method.__func__) else method(shapes)
 
 
-def arguments_for(layer: Called, symbols: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """The arguments of a call of a layer, with symbols for the shapes that it is built from."""
-    if layer.several_shapes():
-        return (), {name.removesuffix("_shape"): symbol for name, symbol in symbols.items()}
-    return (symbols,), {}
+@functools.cache
+def required(function: Any) -> int:
+    """How many arguments a method has to be given, itself not counted."""
+    parameters = list(inspect.signature(function).parameters.values())[1:]
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return sum(one.default is one.empty and one.kind in positional for one in parameters)

@@ -61,6 +61,15 @@ class Drawn:
         marked, version = self._marks.get(name, (None, -1))
         return marked is weight and version == weight._version
 
+    def rename(self, old: str, new: str) -> None:
+        """A weight has another name."""
+        if old in self._marks:
+            self._marks[new] = self._marks.pop(old)
+
+    def follow(self, other: Drawn) -> None:
+        """The owner of another mark is the one that may draw the weights anew."""
+        self._owner, self.unclaimed = other._owner, other.unclaimed
+
     def settle(self) -> None:
         """Forget the marks: the weights are the user's from now on."""
         self._marks.clear()

@@ -184,7 +184,7 @@ class EinsumDense(Layer):
     torch.Size([5, 3, 2, 4])
     """
 
-    floats_only = supports_masking = True
+    floats_only = True
 
     def __init__(
         self,

@@ -70,18 +70,20 @@ class Normalization(Layer):
             if (self.input_variance < 0).any():
                 raise HandsonError(f"Normalization: a variance is not negative; got {variance!r}.")
 
-    @classmethod
-    def kept_arguments(cls, arguments: dict[str, Any]) -> dict[str, Any]:
+    @staticmethod
+    def kept_arguments(arguments: dict[str, Any]) -> dict[str, Any]:
         """Tensors are kept as lists, which files can hold."""
-        return {key: value.tolist() if isinstance(value, Tensor) else value for key, value in arguments.items()}
+        kept = Layer.kept_arguments(arguments)
+        return {key: value.tolist() if isinstance(value, Tensor) else value for key, value in kept.items()}
 
     def build(self, input_shape: Shape) -> None:
         sizes = self._sizes(input_shape)
         if self.input_mean is None:
             self.adapt_mean = self.add_weight(sizes, "zeros", "adapt_mean", trainable=False)
             self.adapt_variance = self.add_weight(sizes, "ones", "adapt_variance", trainable=False)
-            self.weight_names.append("count")  # Keras has it for files of old
-            self.register_buffer("count", torch.zeros((), dtype=torch.int32))
+            self.adapt_mean.name, self.adapt_variance.name = "mean", "variance"
+            # Keras has it for files of old.
+            self.count = self.add_weight((), "zeros", "count", trainable=False, dtype="int32")
             return
         for name, value in (("adapt_mean", self.input_mean), ("adapt_variance", self.input_variance)):
             try:

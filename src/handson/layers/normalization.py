@@ -22,7 +22,7 @@ EPSILON = 1e-7
 class Normalizing(Layer):
     """The base of normalizations that scale and shift what they normalized by `gamma` and `beta`."""
 
-    floats_only, keeps_shape, supports_masking = True, True, True
+    floats_only, keeps_shape, supports_masking, wide = True, True, True, True
 
     # What the constructor of a class sets; see `BatchNormalization`.
     epsilon: float

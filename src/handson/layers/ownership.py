@@ -51,7 +51,7 @@ def claim(net: Any, parts: Parts) -> None:
     for place in places(parts):
         key = derive(net.seed or 0, "weights", place.path)
         if not place.layer.built:
-            place.layer.drawn = Drawn(net, key)
+            place.layer.draw_for(Drawn(net, key))
         elif place.layer.drawn.unclaimed:
             place.layer.draw_again(key)
             place.layer.drawn.give_to(net)

@@ -198,13 +198,17 @@ class RMSNormalization(Layer):
     **kwargs
         The arguments of every layer.
 
+    Notes
+    -----
+    Unlike in Keras, masks travel on.
+
     Examples
     --------
     >>> RMSNormalization(epsilon=0)(torch.tensor([[3.0, 4.0]])).square().mean().item()
     1.0
     """
 
-    floats_only, keeps_shape, supports_masking = True, True, True
+    floats_only, keeps_shape, supports_masking, wide = True, True, True, True
 
     def __init__(self, axis: Any = -1, epsilon: float = 1e-6, **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -60,8 +60,16 @@ def compatible(expected: Shapes, got: Shapes) -> bool:
     return all(compatible(a, b) for a, b in pairs)
 
 
-def given_shape(input_shape: Sequence[int | None] | None, input_dim: int | None) -> Shape | None:
+def given_shape(
+    input_shape: Sequence[int | None] | None, input_dim: int | None, batch_shape: Sequence[int | None] | None = None
+) -> Shape | None:
     """The shape of a batch from the arguments of a first layer."""
+    if batch_shape is not None:
+        if input_shape is not None or input_dim is not None:
+            raise HandsonError("give input_shape or batch_input_shape, not both.")
+        if isinstance(batch_shape, int) or not batch_shape:
+            raise HandsonError(f"batch_input_shape is a tuple, such as (None, 3); got {batch_shape!r}.")
+        input_shape = tuple(batch_shape)[1:]
     if input_dim is not None:
         if input_shape is not None:
             raise HandsonError("give input_shape or input_dim, not both.")

@@ -9,16 +9,17 @@ from torch import Tensor
 from torch.func import functional_call
 
 from handson import initializers
-from handson.core import registry
+from handson.core.described import jsonable
 from handson.core.errors import HandsonError
 from handson.core.registry import register
-from handson.layers.base import Layer, positive
+from handson.layers.base import positive
 from handson.layers.shapes import Shapes
+from handson.layers.wrappers import Wrapper
 from handson.ops.normal import unit
 
 
 @register
-class SpectralNormalization(Layer):
+class SpectralNormalization(Wrapper):
     """Divides the kernel of a layer by its largest singular value, at each call in training. Miyato et al. (2018).
 
     Parameters
@@ -46,10 +47,7 @@ class SpectralNormalization(Layer):
     supports_masking = True
 
     def __init__(self, layer: Any, power_iterations: int = 1, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.layer = registry.resolve("layer", layer)
-        if not isinstance(self.layer, Layer):
-            raise HandsonError(f"SpectralNormalization takes a layer, such as Dense(4); got {layer!r}.")
+        super().__init__(layer, **kwargs)
         self.power_iterations = positive("SpectralNormalization", "power_iterations", power_iterations)
 
     @property
@@ -58,8 +56,7 @@ class SpectralNormalization(Layer):
         return self.layer.takes_integers
 
     def build(self, input_shape: Shapes) -> None:
-        self.track()
-        self.layer.ensure_built(input_shape)
+        super().build(input_shape)
         if self._kernel_name is None:
             raise HandsonError(
                 f"SpectralNormalization {self.name!r}: {type(self.layer).__name__} has neither a kernel nor embeddings."
@@ -90,7 +87,7 @@ class SpectralNormalization(Layer):
 
     def get_config(self, compact: bool = False) -> dict[str, Any]:
         """The arguments that make this layer again, as JSON; the layer inside as it is now."""
-        return super().get_config(compact) | {"layer": registry.to_config("layer", self.layer, compact)}
+        return super().get_config(compact) | {"layer": jsonable(self.layer, compact)}
 
     def call(self, inputs: Any) -> Any:
         if not (self.training and self._trainable):

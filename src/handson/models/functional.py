@@ -15,7 +15,7 @@ from handson.graph import Node, Symbol
 from handson.graph.conversion import torch_type, type_name
 from handson.graph.graph import MOST_NODES
 from handson.layers.core import InputLayer
-from handson.models.sequential import kind_of
+from handson.models.naming import kind_of
 
 # Larger constants are weights, and belong into a layer.
 MOST_CONSTANTS = 10_000
@@ -186,7 +186,9 @@ def _decoded(value: Any, symbols: list[Symbol]) -> Any:
     if not isinstance(value, dict):
         if value is None or isinstance(value, (bool, int, float, str)):
             return value
-        raise HandsonError(f"an argument is a number, a text or an object that names its kind; got {shortened(value, 40)}.")
+        raise HandsonError(
+            f"an argument is a number, a text or an object that names its kind; got {shortened(value, 40)}."
+        )
     if len(value) != 1:
         raise HandsonError(f"an argument that is an object names its kind alone; got {listing(value)}.")
     ((kind, content),) = value.items()

@@ -12,8 +12,11 @@ from handson.core import registry, tree
 from handson.core.errors import HandsonError, nearest
 from handson.data.rows.scaling import Scaling
 from handson.graph import Graph, Node
+from handson.graph.symbol import on_trial
 from handson.layers import ownership
+from handson.layers.added import one_run
 from handson.layers.blank import is_filling
+from handson.layers.building import building
 from handson.layers.calling import Called, shapes_of
 from handson.layers.drawn import Drawn
 from handson.layers.shapes import Shapes, batched, compatible, map_shapes
@@ -61,6 +64,7 @@ class Model(Verbs):
 
     kind = "model"
     supports_masking = True
+    autocast = False  # its layers convert what they get
 
     def __init__(
         self,
@@ -91,7 +95,8 @@ class Model(Verbs):
     @staticmethod
     def kept_arguments(arguments: dict[str, Any]) -> dict[str, Any]:
         """What the net remembers of its arguments: symbols and modules are in the graph, and stay there."""
-        return arguments | {name: None for name in ("inputs", "outputs", "module") if name in arguments}
+        dropped = {name: None for name in ("inputs", "outputs", "module") if name in arguments}
+        return Verbs.kept_arguments(arguments) | dropped
 
     def _take_graph(self, inputs: Any, outputs: Any) -> None:
         """Become the net between some symbols."""
@@ -121,8 +126,7 @@ class Model(Verbs):
 
     # Getting ready.
 
-    def build(self, input_shape: Shapes) -> None:
-        """Make the weights for inputs of a shape, None for the batch."""
+    def _build_alone(self, input_shape: Shapes) -> None:
         self.ready_for(batched(input_shape))
 
     def ready_for(self, shapes: Shapes) -> None:
@@ -164,19 +168,26 @@ class Model(Verbs):
         """Make the weights, from the net's seed, and learn the shapes of the outputs."""
         self.track()
         ownership.claim(self, self.named_children())
-        if self.drawn.key is None:
-            self.drawn = Drawn(self, derive(self.seed or 0, "weights"))
+        if self.drawn.key is None or self.drawn.unclaimed:
+            self.draw_for(Drawn(self, derive(self.seed or 0, "weights")))
         if self.built_shape is None:
             self._build_once(shapes)
             if not self._trainable:
                 self.trainable = False
-        self._set_outputs(self.shape_after(shapes))
+        if self.computes or not self.own_steps:
+            self._set_outputs(self.shape_after(shapes))
+
+    @property
+    def computes(self) -> bool:
+        """Whether the net can be called: it has symbols, a module, or a `call` of its own."""
+        kind = type(self)
+        own = kind.call is not Model.call or kind.forward is not Called.forward
+        return own or self.graph is not None or "module" in self._modules
 
     def _build_once(self, shape: Shapes) -> None:
-        if type(self).build is not Model.build:
+        with building(self):
             self.build(shape)
         self.built_shape = shape
-        self.drawn.mark({name: getattr(self, name) for name in self._initializers})
         self.track()
 
     def build_in(self, shape: Shapes, device: torch.device) -> None:
@@ -225,6 +236,10 @@ class Model(Verbs):
         return self.run_on_zeros(node)
 
     # Computing.
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        with one_run():
+            return super().__call__(*args, **kwargs)
 
     def call(self, inputs: Any) -> Any:
         """The outputs for the inputs."""
@@ -279,7 +294,11 @@ class Model(Verbs):
         form = self.graph.inputs if self.graph is not None else map_shapes(lambda shape: 0, self.built_shape)
         return tree.rebuild(tree.spec(form), leaves)
 
-    @torch.no_grad()
+    def arranged_outputs(self, leaves: Sequence[Any]) -> Any:
+        """The leaves of outputs as the tree that the net gives."""
+        return tree.rebuild(tree.spec(map_shapes(lambda shape: 0, self._outputs)), leaves)
+
+    @on_trial()
     def probe(self, leaves: Sequence[Tensor]) -> list[Tensor]:
         """The outputs, as leaves, for a few rows in evaluation mode, as the net gives them (scaled)."""
         self.eval()
@@ -302,6 +321,10 @@ class Model(Verbs):
             not entry.dtype.is_floating_point or any(wants_integers(user) for user in self.graph.users(entry))
             for entry in self.graph.entries
         ]
+
+    def takers(self, number: int) -> list[Any]:
+        """The layers that an input goes into."""
+        return [] if self.graph is None else self.graph.users(self.graph.entries[number])
 
     def keeps_double(self, which: str, number: int) -> bool:
         """Whether an input or a target stays float64 on the way to its scaling, which subtracts a large shift."""

@@ -205,7 +205,9 @@ class Structure(Layer):
             yield from self._module_rows(depth)
             return
         chain, after = self.graph.chain(), shape
-        for name, part in self._modules.items():
+        names = {id(part): name for name, part in self._modules.items()}
+        parts = self._modules.values() if chain is not None else self.graph.functions()
+        for part in parts:
             if isinstance(part, InputLayer) and chain is not None:
                 continue
             before = after
@@ -213,10 +215,13 @@ class Structure(Layer):
                 after = part.shape_after(before)
             else:
                 before, after = self._shapes_at(part)
-            kind = type(getattr(part, "module", part)).__name__
+            is_layer = isinstance(part, nn.Module)
+            name = names.get(id(part)) or getattr(part, "__name__", "function")
+            kind = type(getattr(part, "module", part)).__name__ if is_layer else "operation"
             links = "" if chain is not None else ", ".join(self._links(part))
             trains = bool(getattr(part, "trainable", True))
-            yield Row("  " * depth + name, kind, str(after), _parameters(part), links), depth, trains
+            count = _parameters(part) if is_layer else 0
+            yield Row("  " * depth + name, kind, str(after), count, links), depth, trains
             if isinstance(part, Structure):
                 yield from part._rows(before, depth + 1)
 
@@ -225,8 +230,7 @@ class Structure(Layer):
         graph = self._need_graph()
         node = next(node for node in (*graph.starts, *graph.nodes) if node.function is part)
         args = node.arguments[0]
-        shape = (lambda symbol: symbol.shape)
-        return tree.map_leaves(shape, args[0]) if args else None, tree.map_leaves(shape, node.outputs)
+        return _shapes(args[0]) if args else None, _shapes(node.outputs)
 
     def _links(self, part: Any) -> list[str]:
         """The names of what goes into a part."""
@@ -253,6 +257,10 @@ def flattened(layers: list[Any]) -> list[Any] | None:
             return None
         found += inner
     return found
+
+
+def _shapes(values: Any) -> Shapes:
+    return tree.map_leaves(lambda leaf: getattr(leaf, "shape", None), values)
 
 
 def _parameters(module: nn.Module) -> int:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from handson import optimizers
-from handson.core import console, tree
+from handson.core import console, registry, tree
 from handson.core.errors import HandsonError
 from handson.data.rows.scaling import Scaling
 from handson.layers.shapes import map_shapes
 from handson.losses import Loss
 from handson.metrics import Metric
-from handson.models.own_steps import check_verb
+from handson.models.own_steps import OwnSteps, check_verb
 from handson.models.saved import Saved
 from handson.models.structure import Structure
 from handson.optimizers import Optimizer
@@ -20,7 +21,7 @@ from handson.training.preparation.compiled import Compiled, Term
 from handson.training.preparation.objective import Objective
 
 
-class Verbs(Saved, Structure):
+class Verbs(Saved, OwnSteps, Structure):
     """What a net can be asked to do."""
 
     _compiled: Compiled | None = None
@@ -105,8 +106,19 @@ class Verbs(Saved, Structure):
 
     @property
     def metrics(self) -> list[Metric]:
-        """The compiled metrics of all outputs."""
-        return [metric for term in self.terms for metric, _ in term.measured()] if self.compiled else []
+        """The compiled metrics of all outputs.
+
+        Of a net with steps of its own also its mean loss, and the metrics among its attributes.
+        """
+        compiled = [metric for term in self.terms for metric, _ in term.measured()] if self.compiled else []
+        if not self.own_steps:
+            return compiled
+        loss = [self._loss_tracker] if self.compiled and any(term.loss is not None for term in self.terms) else []
+        return [*loss, *compiled, *(value for value in vars(self).values() if isinstance(value, Metric))]
+
+    @functools.cached_property
+    def _loss_tracker(self) -> Metric:
+        return registry.find("metric", "Mean")(name="loss")
 
     @property
     def compiled(self) -> bool:

@@ -109,3 +109,27 @@ def active(stream: Stream) -> Iterator[Stream]:
         yield stream
     finally:
         _active.reset(token)
+
+
+@contextmanager
+def in_steps(first: int, last: int, count: int) -> Iterator[None]:
+    """While this lasts, each row of the batch is several rows, one for each step from `first` to `last` of its `count`.
+
+    Examples
+    --------
+    >>> with active(Stream(0, 0)) as stream:
+    ...     stream.rows = torch.tensor([5, 7])
+    ...     with in_steps(0, 2, 2):
+    ...         print(stream.rows.tolist())
+    [10, 11, 14, 15]
+    """
+    found = current()
+    if found is None:
+        yield
+        return
+    kept = found.rows
+    found.rows = (kept[:, None] * count + torch.arange(first, last, device=kept.device)).flatten()
+    try:
+        yield
+    finally:
+        found.rows = kept

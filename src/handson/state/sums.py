@@ -35,6 +35,13 @@ class Sums:
         """Add one batch's sum and count to a name."""
         self._pending.append((name, total, count))
 
+    def put(self, name: str, value: Number) -> None:
+        """Let a value stand under a name, in place of what stood there."""
+        self._pending = [entry for entry in self._pending if entry[0] != name]
+        self.totals.pop(name, None)
+        self.counts.pop(name, None)
+        self.add(name, value, 1)
+
     def add_steps(self, name: str, totals: np.ndarray, counts: np.ndarray) -> None:
         """Add the sums and counts of several batches, as one after another."""
         self.read()

@@ -24,13 +24,13 @@ from handson.training.engines import Engine, choose
 from handson.training.measuring import evaluation_batch
 from handson.training.memory import keep_blocks
 from handson.training.preparation.arguments import Arguments
-from handson.training.preparation.prepare import make_job, split_rows
+from handson.training.preparation.prepare import as_scaled, make_job, split_rows
 from handson.training.preparation.readers import Reading, read
 from handson.training.recording.fingerprint import of_run
 from handson.training.recording.record import NoRecord, Record, recording
 
 if TYPE_CHECKING:
-    from handson.models import Model
+    from handson.training.preparation.net import Net
 
 # Nets may train in threads; getting ready changes what belongs to the process, such as the filters of warnings.
 _preparing = threading.Lock()
@@ -38,12 +38,13 @@ _preparing = threading.Lock()
 _told = {""}
 
 
-def fit(model: Model, x: Any, y: Any, arguments: Arguments) -> History:
+def fit(model: Net, x: Any, y: Any, arguments: Arguments) -> History:
     """Train a net: see `Model.fit`."""
     history = History()
     model.optimizer.claim(model)
     with _preparing:
-        reading = read(model, x, _in_order(model, y), arguments)
+        y = _in_order(model, y)
+        reading = read(model, x, y, arguments)
         _remember_columns(model, x)
     for noticed in reading.rows.notes:
         arguments.tell(noticed)
@@ -53,19 +54,19 @@ def fit(model: Model, x: Any, y: Any, arguments: Arguments) -> History:
         return _run(model, engine, arguments, history, validation, record)
 
 
-def _remember_columns(model: Model, x: Any) -> None:
+def _remember_columns(model: Net, x: Any) -> None:
     """Know the columns of a DataFrame of inputs by name from now on; only of one that could be used."""
     model.input_columns = model.input_columns or arrays.input_names(x)
 
 
-def _in_order(model: Model, y: Any) -> Any:
+def _in_order(model: Net, y: Any) -> Any:
     """The targets, their columns in the order that the net knows."""
     known, given = model.target_names, arrays.columns_of(y)
     return arrays.by_name(y, known, "targets") if known and given and sorted(known) == sorted(given) else y
 
 
 def _prepare(
-    model: Model,
+    model: Net,
     reading: Reading,
     columns: list[str] | None,
     arguments: Arguments,
@@ -82,6 +83,8 @@ def _prepare(
         return reading.batches(arguments.batch_size, model.device, arguments.shuffle, seed)
 
     job = make_job(model, reading.rows, batches, seed, augment)
+    if validation is not None:
+        as_scaled(model, validation.rows)
     record.begin(lambda: _described(model, reading, validation, arguments), seed)
     steps = (arguments.epochs - arguments.initial_epoch) * (job.batches.steps or 1)
     engine = choose(job, arguments.engine, steps)
@@ -98,12 +101,12 @@ def _prepare(
     return engine, validation
 
 
-def _described(model: Model, reading: Reading, validation: Reading | None, arguments: Arguments) -> dict[str, Any]:
+def _described(model: Net, reading: Reading, validation: Reading | None, arguments: Arguments) -> dict[str, Any]:
     return of_run(model, reading, validation, arguments.describe(), arguments.augment, arguments.callbacks)
 
 
 def _run(
-    model: Model,
+    model: Net,
     engine: Engine,
     arguments: Arguments,
     history: History,
@@ -148,7 +151,7 @@ def _run(
                 batches.close()
 
 
-def _run_seed(model: Model, seed: int | None) -> int:
+def _run_seed(model: Net, seed: int | None) -> int:
     """The seed of a run; a given one also draws again the weights that nothing has touched since."""
     if seed is None:
         return model.seed if model.seed is not None else fresh_seed()
@@ -158,9 +161,7 @@ def _run_seed(model: Model, seed: int | None) -> int:
     return seed
 
 
-def _validation(
-    model: Model, reading: Reading, arguments: Arguments, history: History
-) -> tuple[Reading, Reading | None]:
+def _validation(model: Net, reading: Reading, arguments: Arguments, history: History) -> tuple[Reading, Reading | None]:
     """The data to train and to validate on."""
     data = arguments.validation_data
     if data is not None:
@@ -183,7 +184,7 @@ def _validation(
     return Reading(training, limit=reading.limit), Reading(validation)
 
 
-def _validation_data(model: Model, data: Any, arguments: Arguments) -> Reading:
+def _validation_data(model: Net, data: Any, arguments: Arguments) -> Reading:
     if is_batches(data):
         return read(model, data, None, arguments.of_validation())
     if not isinstance(data, (tuple, list)) or len(data) not in (1, 2, 3):
@@ -192,13 +193,13 @@ def _validation_data(model: Model, data: Any, arguments: Arguments) -> Reading:
     return read(model, x, arrays.targets_by_name(y, model.target_names), arguments.of_validation(weights))
 
 
-def _measured(model: Model, validation: bool, evaluate_training: bool) -> list[str]:
+def _measured(model: Net, validation: bool, evaluate_training: bool) -> list[str]:
     names = model.quantities()
     prefixes = ["", *(["val_"] if validation else []), *(["train_"] if evaluate_training else [])]
     return [prefix + name for prefix in prefixes for name in names]
 
 
-def _augmentation(augment: Any, model: Model, reading: Reading) -> Any:
+def _augmentation(augment: Any, model: Net, reading: Reading) -> Any:
     """The augmentation for these rows; a plain function of (inputs, targets) is taken as it is."""
     if augment is None or (callable(augment) and not hasattr(augment, "bind")):
         return augment
@@ -222,7 +223,7 @@ def _augmentation(augment: Any, model: Model, reading: Reading) -> Any:
     return bound
 
 
-def _keep_memory(model: Model, arguments: Arguments) -> None:
+def _keep_memory(model: Net, arguments: Arguments) -> None:
     note = keep_blocks() if model.device.type == "cpu" else None
     if note:
         arguments.tell(note)

@@ -94,10 +94,13 @@ class Guard:
 
     def locate(self, span: Span) -> Found:
         """Repeat the last steps since the copy on the reference engine, up to the first tensor that is not finite."""
-        job, reference = self.engine.job, Eager(self.engine.job)
+        job = self.engine.job
+        reference = self.engine if job.own else Eager(job)
         self.engine.go_back()
         if not job.batches.repeats:
-            what = f"one of the steps {self._span.first + 1} to {span.last}; a generator cannot be read again to find it"
+            what = (
+                f"one of the steps {self._span.first + 1} to {span.last}; a generator cannot be read again to find it"
+            )
             return Found(span.epoch, span.last - 1, "the net", what)
         before = self.engine.state.copy()
         steps = self._narrow(span)

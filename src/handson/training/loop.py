@@ -19,11 +19,11 @@ from handson.training.pace import Ahead, Pace
 from handson.training.recording.record import NoRecord, Record
 
 if TYPE_CHECKING:
-    from handson.models import Model
+    from handson.training.preparation.net import Net
 
 
 def run(
-    model: Model,
+    model: Net,
     engine: Engine,
     callbacks: CallbackList,
     history: History,

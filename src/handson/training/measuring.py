@@ -29,7 +29,7 @@ from handson.training.preparation.readers import Reading, read_to_measure
 from handson.training.preparation.streams import inputs_of_batches
 
 if TYPE_CHECKING:
-    from handson.models import Model
+    from handson.training.preparation.net import Net
 
 # Evaluation and prediction take as many rows at a time as have so many values, within bounds: Keras's 32 are slow for
 # small rows, and thousands of large ones need too much memory.
@@ -49,7 +49,7 @@ def evaluation_batch(inputs: Sequence[Data], least: int = FEWEST_EVALUATED) -> i
 
 
 def evaluate(
-    model: Model, x: Any, y: Any, batch_size: int | None, sample_weight: Any, steps: int | None, callbacks: Any = None
+    model: Net, x: Any, y: Any, batch_size: int | None, sample_weight: Any, steps: int | None, callbacks: Any = None
 ) -> dict[str, float]:
     """Loss and metrics of some rows in evaluation mode: see `Model.evaluate`."""
     callbacks = as_list(callbacks)
@@ -70,19 +70,17 @@ def _size(batch_size: int | None, inputs: Sequence[Data], callbacks: list[Callba
     return whole("batch_size", batch_size, 1)
 
 
-def _params(model: Model, rows: int, size: int) -> dict[str, Any]:
+def _params(model: Net, rows: int, size: int) -> dict[str, Any]:
     """What callbacks are told about an evaluation or a prediction."""
     names = model.quantities() if model.compiled else []
     return {"verbose": 0, "epochs": 1, "steps": -(-rows // size), "batch_size": size, "metrics": names}
 
 
-def predict(model: Model, x: Any, batch_size: int | None, steps: int | None = None, callbacks: Any = None) -> Any:
+def predict(model: Net, x: Any, batch_size: int | None, steps: int | None = None, callbacks: Any = None) -> Any:
     """Outputs in the units of the targets: see `Model.predict`."""
     callbacks = as_list(callbacks)
     if is_batches(x):
-        parts = [
-            predict(model, part, None, None, callbacks) for part in inputs_of_batches(x, steps, batch_size)
-        ]
+        parts = [predict(model, part, None, None, callbacks) for part in inputs_of_batches(x, steps, batch_size)]
         if not parts:
             raise HandsonError("the data have no batch to predict.")
         leaves = [np.concatenate(each) for each in zip(*map(tree.leaves, parts), strict=True)]
@@ -97,12 +95,13 @@ def predict(model: Model, x: Any, batch_size: int | None, steps: int | None = No
         size = whole("batch_size", batch_size or FEWEST_EVALUATED, 1)
         inputs = [leaf[: size * whole("steps", steps, 1)] for leaf in inputs]
     called = CallbackList(callbacks, model, _params(model, len(inputs[0]), size))
-    outputs = evaluation.predict(predictor(model, len(inputs)), inputs, size, called)
-    form = map_shapes(lambda shape: 0, model.output_shape)
-    return tree.rebuild(tree.spec(form), [output.numpy() for output in outputs])
+    outputs = [output.numpy() for output in evaluation.predict(predictor(model, len(inputs)), inputs, size, called)]
+    if "predict_step" in model.own_steps:
+        return outputs[0] if len(outputs) == 1 else outputs
+    return model.arranged_outputs(outputs)
 
 
-def predictor(model: Model, inputs: int = 1) -> Engine:
+def predictor(model: Net, inputs: int = 1) -> Engine:
     """An engine that predicts; a net that was never compiled can predict too."""
     outputs = len(model.output_names)
     job = Job(
@@ -115,7 +114,7 @@ def predictor(model: Model, inputs: int = 1) -> Engine:
     return choose(job)
 
 
-def train_on_batch(model: Model, x: Any, y: Any, sample_weight: Any, class_weight: Any) -> dict[str, float]:
+def train_on_batch(model: Net, x: Any, y: Any, sample_weight: Any, class_weight: Any) -> dict[str, float]:
     """One step on one batch: see `Model.train_on_batch`."""
     model.optimizer.claim(model)
     known, given = model.target_names, arrays.columns_of(y)

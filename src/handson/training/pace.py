@@ -15,7 +15,7 @@ from handson.training.guard import Guard, check_counted
 from handson.training.preparation.job import Span
 
 if TYPE_CHECKING:
-    from handson.models import Model
+    from handson.training.preparation.net import Net
 
 # The longest span of data of unknown length, whose batches wait for it in memory.
 MOST_UNKNOWN = 64
@@ -67,7 +67,7 @@ class Ahead:
     """
 
     def __init__(
-        self, model: Model, engine: Engine, callbacks: CallbackList, history: History, guard: Guard, pace: Pace
+        self, model: Net, engine: Engine, callbacks: CallbackList, history: History, guard: Guard, pace: Pace
     ) -> None:
         self.model, self.engine, self.callbacks, self.history = model, engine, callbacks, history
         self.guard, self.pace = guard, pace

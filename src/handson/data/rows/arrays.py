@@ -132,10 +132,14 @@ def as_rows(data: Any, what: str, double: bool = False) -> Data:
     data = masked_as_missing(data)
     if is_mapped(data) and data.size * 4 > LEAST_BYTES:
         array = _as_numpy(data, what)
-        return MappedRows(array, what) if is_mapped(array) else as_tensor(array, what)
+        if is_mapped(array):
+            rows = MappedRows(array, what)
+            wide = array.itemsize == 8 or (array.dtype.kind in "iu" and array.itemsize == 4)
+            return rows.to(torch.float64) if double and wide else rows
     if double:
         exact = _checked(data, what)
-        return exact.to(torch.float64) if exact.dtype in (torch.float64, torch.int64, torch.int32) else as_tensor(data, what)
+        wide = exact.dtype in (torch.float64, torch.int64, torch.int32)
+        return exact.to(torch.float64) if wide else as_tensor(data, what)
     return as_tensor(data, what)
 
 
@@ -155,7 +159,11 @@ def as_ids(data: Any, what: str) -> Data | None:
         return None
     if isinstance(data, MappedRows):
         return data.to(torch.int64)
-    return data.to(torch.int64) if isinstance(data, Tensor) else torch.from_numpy(np.asarray(data).astype(np.int64, copy=False))
+    return (
+        data.to(torch.int64)
+        if isinstance(data, Tensor)
+        else torch.from_numpy(np.asarray(data).astype(np.int64, copy=False))
+    )
 
 
 def as_labels(data: Any, what: str, ignored: int | None = None) -> Data:

@@ -150,7 +150,9 @@ class _Samples:
     def __init__(self, x: Any, batch_size: int, shuffle: bool, seed: int) -> None:
         self._x, self._size, self._shuffle, self._seed = x, batch_size, shuffle, seed
         if _length(x) is None:
-            raise HandsonError(f"{type(x).__name__} has no length: a data set of PyTorch needs __len__ and __getitem__.")
+            raise HandsonError(
+                f"{type(x).__name__} has no length: a data set of PyTorch needs __len__ and __getitem__."
+            )
         self.length = -(-len(x) // batch_size)
 
     def open(self, epoch: int, first: int) -> Iterator[Any]:

@@ -20,6 +20,7 @@ from handson.state.sums import Sums
 from handson.training.engines.blocks import FEWEST_BLOCK_STEPS, Blocks
 from handson.training.engines.dense.engine import FEWEST_STEPS, DenseProgram
 from handson.training.engines.eager import Eager
+from handson.training.engines.own import Own
 from handson.training.engines.recorded.engine import Graph
 from handson.training.preparation.job import Job, Span
 
@@ -111,6 +112,10 @@ def choose(job: Job, name: str = "auto", steps: int = 0) -> Engine:
         raise HandsonError(
             f"unknown engine {name!r}.{nearest(name, ['auto', *ENGINES])} Known: {', '.join(['auto', *ENGINES])}."
         )
+    if job.own:
+        if name not in ("auto", "eager"):
+            raise HandsonError(f"the engine {name!r} cannot run this training: the net defines {job.own[0]} itself.")
+        return Own(job)
     if name == "auto":
         if steps >= FEWEST_STEPS and DenseProgram.obstacle(job) is None:
             return DenseProgram(job)

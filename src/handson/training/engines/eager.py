@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from handson import activations
 from handson.core import tree
+from handson.core.errors import HandsonError
 from handson.data.rows.batches import Batches
 from handson.data.rows.feed import Batch, arriving
 from handson.data.rows.mapped import Data, pieces
@@ -86,7 +88,10 @@ class Eager:
             inputs, targets = [first, *inputs[1:]], [second, *targets[1:]]
         masked = job.batches.masked
         outputs = self.outputs(inputs)
-        value = job.objective.loss(targets, outputs, sample_weights, masked, self.added(), sums)
+        if job.own_loss:
+            value = self.own_loss(Batch(inputs, targets, sample_weights), outputs, sums)
+        else:
+            value = job.objective.loss(targets, outputs, sample_weights, masked, self.added(), sums)
         detached = [activations.like(output, Tensor.detach) for output in outputs]
         job.objective.measure(targets, detached, sample_weights, masked, sums)
         gradients = torch.autograd.grad(value, weights, allow_unused=True) if weights else ()
@@ -94,6 +99,23 @@ class Eager:
             gradient if gradient is not None else torch.zeros_like(weight)
             for gradient, weight in zip(gradients, weights, strict=True)
         ]
+
+    def own_loss(self, batch: Batch, outputs: list[Tensor], sums: Sums, training: bool = True) -> Tensor:
+        """The loss that the net defines itself, of inputs and targets in the form in which the user gave them."""
+        model: Any = self.job.module
+        weights = [leaf for leaf in batch.weights if leaf is not None]
+        value = model.compute_loss(
+            x=model.arranged(batch.inputs),
+            y=tree.rebuild(self.job.target_form, batch.targets) if batch.targets else None,
+            y_pred=model.arranged_outputs(outputs),
+            sample_weight=None if not weights else weights[0] if len(weights) == 1 else weights,
+            training=training,
+        )
+        if not isinstance(value, Tensor) or value.numel() != 1:
+            raise HandsonError(f"{type(model).__name__}.compute_loss returns one number, as a tensor; got {value!r}.")
+        value, rows = value.reshape(()), len(batch.inputs[0])
+        sums.add("loss", value.detach() * rows, rows)
+        return value
 
     def added(self) -> Any:
         """What the net adds to the losses: penalties of regularizers, and `add_loss`; None for nothing."""
@@ -107,15 +129,17 @@ class Eager:
         for layer in self.job.layers:
             if layer._added:
                 layer._added.clear()
-        scaled = [
-            leaf if scaling is None else scaling.apply(leaf)
-            for leaf, scaling in zip(inputs, self._input_scalings, strict=True)
-        ]
+        scaled = self.scaled(inputs)
         if self.job.precision != "bfloat16":
-            return self.forward(scaled)
+            return [_readable(output) for output in self.forward(scaled)]
         # Without the cache: it would keep rounded weights from one step to the next inside a user's own autocast.
         with torch.autocast(self.job.device.type, torch.bfloat16, cache_enabled=False):
-            return [activations.like(output, Tensor.float) for output in self.forward(scaled)]
+            return [_readable(output) for output in self.forward(scaled)]
+
+    def scaled(self, inputs: Sequence[Tensor]) -> list[Tensor]:
+        """Inputs in the user's units as the net takes them."""
+        pairs = zip(inputs, self._input_scalings, strict=True)
+        return [leaf if scaling is None else scaling.apply(leaf) for leaf, scaling in pairs]
 
     def forward(self, inputs: list[Tensor]) -> list[Tensor]:
         """The net's outputs, as leaves, for scaled inputs."""
@@ -157,7 +181,10 @@ class Eager:
         with arithmetic(job.precision, job.device):
             for _, (inputs, targets, sample_weights) in batches.walk(None, 0, batches.steps):
                 outputs = self.outputs(inputs)
-                job.objective.loss(targets, outputs, sample_weights, batches.masked, self.added(), sums)
+                if job.own_loss:
+                    self.own_loss(Batch(inputs, targets, sample_weights), outputs, sums, training=False)
+                else:
+                    job.objective.loss(targets, outputs, sample_weights, batches.masked, self.added(), sums)
                 job.objective.measure(targets, outputs, sample_weights, batches.masked, sums)
         sums.read()
         return sums
@@ -170,7 +197,9 @@ class Eager:
         with arithmetic(job.precision, job.device):
             for batch in zip(*(pieces(leaf, batch_size) for leaf in inputs), strict=True):
                 outputs = self.outputs([arriving(leaf.to(job.device)) for _, leaf in batch])
-                scalings = job.objective.scalings if len(job.objective.scalings) == len(outputs) else [None] * len(outputs)
+                scalings = (
+                    job.objective.scalings if len(job.objective.scalings) == len(outputs) else [None] * len(outputs)
+                )
                 found.append(
                     [
                         (output if scaling is None else scaling.undo(output)).cpu()
@@ -178,6 +207,11 @@ class Eager:
                     ]
                 )
         return [torch.cat(parts) for parts in zip(*found, strict=True)]
+
+
+def _readable(output: Tensor) -> Tensor:
+    """An output in a type that losses and NumPy can do with: 16 bits become float32."""
+    return activations.like(output, Tensor.float) if output.dtype in (torch.bfloat16, torch.float16) else output
 
 
 @torch.no_grad()

@@ -70,9 +70,8 @@ class Compiled:
         for name in ("metrics", "weighted_metrics", "loss_weights"):
             set_once(self, name, tree.map_leaves(lambda leaf: leaf, getattr(self, name)))
         _check_weights(self.loss_weights)
-        if isinstance(self.loss, Loss):
-            for entry in (*_entries(self.metrics), *_entries(self.weighted_metrics)):
-                metrics_of.get(entry, self.loss)  # unknown names are an error now, not in fit
+        if isinstance(self.loss, Loss):  # unknown names are an error now, not in fit
+            metrics_of.several([*_entries(self.metrics), *_entries(self.weighted_metrics)], self.loss)
 
     def scalings(self) -> tuple[Any, Any]:
         """How inputs and targets are scaled."""
@@ -139,7 +138,9 @@ def _for_outputs(what: str, given: Any, names: Sequence[str], lists: bool = Fals
                     f"compile({what}=...) names the output {name!r}, which the net has not.{nearest(str(name), names)} Its "
                     f"outputs: {listing(names)}."
                 )
-        return [given.get(name, next(iter(given.values())) if len(names) == len(given) == 1 else None) for name in names]
+        return [
+            given.get(name, next(iter(given.values())) if len(names) == len(given) == 1 else None) for name in names
+        ]
     if given is None:
         return [None] * len(names)
     several = isinstance(given, (list, tuple))

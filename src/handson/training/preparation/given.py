@@ -16,27 +16,29 @@ from handson.data.rows.mapped import Data, MappedRows
 from handson.layers.shapes import batched
 
 if TYPE_CHECKING:
-    from handson.models import Model
+    from handson.training.preparation.net import Net
 
 # Values of float64 that float32 would move by more than this share of their spread.
 MOST_ROUNDING = 1e-3
+# Rows that are looked at for that, spread over all.
+ROWS_LOOKED_AT = 4096
 
 
-def prepare_inputs(model: Model, x: Any, notes: list[str] | None = None) -> list[Data]:
+def prepare_inputs(model: Net, x: Any, notes: list[str] | None = None) -> list[Data]:
     """The inputs as leaves, checked; the net is built for them if it is not yet. What was noticed goes to the notes."""
     form, leaves = checked_inputs(model, x, notes)
     model.ready_for(tree.rebuild(form, [tuple(leaf.shape) for leaf in leaves]))
     return leaves
 
 
-def more_inputs(model: Model, x: Any) -> list[Data]:
+def more_inputs(model: Net, x: Any) -> list[Data]:
     """The inputs of a further batch for a net that is built, as leaves, checked; the net is not touched."""
     form, leaves = checked_inputs(model, x)
     model.check_shapes(batched(tree.rebuild(form, [tuple(leaf.shape) for leaf in leaves])))
     return leaves
 
 
-def checked_inputs(model: Model, x: Any, notes: list[str] | None = None) -> tuple[Any, list[Data]]:
+def checked_inputs(model: Net, x: Any, notes: list[str] | None = None) -> tuple[Any, list[Data]]:
     """The form of the inputs, and their leaves, checked."""
     form, parts = _parts(model, x)
     if len(parts) == 1:
@@ -51,6 +53,9 @@ def checked_inputs(model: Model, x: Any, notes: list[str] | None = None) -> tupl
         if len(leaf) == 0:
             raise HandsonError(f"there are no rows: {what} are empty.")
         arrays.check_finite(leaf, what, arrays.columns_of(part))
+        for taker in model.takers(number) if integers[number] else ():
+            if hasattr(taker, "check_ids"):
+                taker.check_ids(leaf[:])
         if notes is not None and not double and not integers[number]:
             notes += rounding(part, what, "scale_inputs")
         leaves.append(leaf)
@@ -59,7 +64,7 @@ def checked_inputs(model: Model, x: Any, notes: list[str] | None = None) -> tupl
     return form, leaves
 
 
-def _parts(model: Model, x: Any) -> tuple[Any, list[Any]]:
+def _parts(model: Net, x: Any) -> tuple[Any, list[Any]]:
     """The form of the inputs as the net takes them, and the arrays."""
     if model.graph is not None:
         count = len(model.graph.entries)
@@ -79,7 +84,9 @@ def _parts(model: Model, x: Any) -> tuple[Any, list[Any]]:
 
 def _several(x: Any) -> bool:
     """Whether this is a list of arrays, and not an array written as a list."""
-    return isinstance(x, (list, tuple)) and len(x) > 0 and all(hasattr(one, "shape") and len(one.shape) > 0 for one in x)
+    return (
+        isinstance(x, (list, tuple)) and len(x) > 0 and all(hasattr(one, "shape") and len(one.shape) > 0 for one in x)
+    )
 
 
 def _only(x: Any) -> Any:
@@ -130,8 +137,9 @@ def rounding(data: Any, what: str, cure: str) -> list[str]:
     if isinstance(data, (Tensor, MappedRows)) and data.dtype not in (torch.float64, torch.int64, torch.int32):
         return []
     values = np.asarray(data)
-    if values.dtype.kind not in "iuf" or values.dtype.itemsize < 8 or values.ndim not in (1, 2) or values.size > 10**7:
+    if values.dtype.kind not in "iuf" or values.dtype.itemsize < 8 or values.ndim not in (1, 2) or not len(values):
         return []
+    values = values[:: -(-len(values) // ROWS_LOOKED_AT)]
     columns = values.reshape(len(values), -1).astype(np.float64)
     with np.errstate(all="ignore"):
         size, spread = np.nanmax(np.abs(columns), 0), np.nanstd(columns, 0)

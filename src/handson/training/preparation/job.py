@@ -22,6 +22,9 @@ from handson.state.sums import Sums
 from handson.training.preparation.compiled import Term
 from handson.training.preparation.objective import Objective
 
+# What changes with every step or epoch, and decides nothing in a step.
+PASSING = frozenset({"training", "age", "stop_training"})
+
 
 class Span(NamedTuple):
     """The steps [first, last) of one epoch.
@@ -77,6 +80,8 @@ class Job:
         The layers that have regularizers.
     precision : str
         What the net computes in: see `handson.state.precision`.
+    target_form : tree of int
+        The form in which the user gives targets: see `handson.core.tree.spec`.
     """
 
     module: nn.Module
@@ -91,6 +96,7 @@ class Job:
     foreign_randomness: bool = False
     penalized: list[Layer] = field(default_factory=list)
     precision: str = "float32"
+    target_form: Any = 0
 
     @property
     def several(self) -> bool:
@@ -145,14 +151,24 @@ class Job:
         """What picks the settings of each part of the net that has any, and where it keeps them."""
         parts = [*self.layers, *(term.loss for term in self.terms if term.loss is not None)]
         kept = [
-            (vars(part), [n for n, value in vars(part).items() if isinstance(value, SETTINGS) and n != "training"])
+            (vars(part), [n for n, value in vars(part).items() if isinstance(value, SETTINGS) and n not in PASSING])
             for part in parts
         ]
         return [(itemgetter(*names), held) for held, names in kept if names]
 
     def report(self, sums: Sums) -> dict[str, float]:
         """What the sums say: the mean losses, and the metrics finished from their means."""
-        return self.objective.report(sums)
+        return sums.means() if self.own else self.objective.report(sums)
+
+    @cached_property
+    def own(self) -> tuple[str, ...]:
+        """The steps that the net defines itself, beside its loss."""
+        return tuple(name for name in getattr(self.module, "own_steps", ()) if name != "compute_loss")
+
+    @property
+    def own_loss(self) -> bool:
+        """Whether the net defines its loss itself."""
+        return "compute_loss" in getattr(self.module, "own_steps", ())
 
 
 def watched(module: nn.Module) -> bool:

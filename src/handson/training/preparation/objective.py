@@ -83,10 +83,12 @@ class Objective:
         """What the sums say: the loss, those of the outputs, and the metrics finished from their means."""
         means = sums.means()
         found: dict[str, float] = {}
-        if self.single is not None and self.single.loss is not None:
+        if "loss" in means or (self.single is not None and self.single.loss is not None):
             found["loss"] = means.get("loss", float("nan"))
         else:
-            parts = [(term.weight, means[key]) for term in self.terms if term.loss and (key := f"{term.path}_loss") in means]
+            parts = [
+                (term.weight, means[key]) for term in self.terms if term.loss and (key := f"{term.path}_loss") in means
+            ]
             found["loss"] = sum(weight * mean for weight, mean in parts) + means.get(ADDED, 0.0)
             found |= {key: means[key] for term in self.terms if term.path and (key := f"{term.path}_loss") in means}
         for term in self.terms:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from handson.core import tree
 from handson.core.errors import HandsonError
 from handson.data.rows import arrays
 from handson.data.rows.batches import Batches
@@ -25,7 +27,7 @@ from handson.training.preparation.compiled import Term
 from handson.training.preparation.job import Job
 
 if TYPE_CHECKING:
-    from handson.models import Model
+    from handson.training.preparation.net import Net
 
 # Rows that the net sees before training, to learn the shape and range of its outputs.
 PROBE_ROWS = 8
@@ -40,6 +42,7 @@ class Rows:
     weights: list[Tensor | None]
     masked: list[bool]
     notes: list[str] = field(default_factory=list)
+    target_form: Any = 0
 
     def __len__(self) -> int:
         return len(self.inputs[0])
@@ -52,6 +55,7 @@ class Rows:
             [None if leaf is None else leaf[torch.from_numpy(rows).to(leaf.device)] for leaf in self.weights],
             list(self.masked),
             self.notes,
+            self.target_form,
         )
 
     def batches(self, batch_size: int, device: torch.device, shuffle: bool = False, seed: int = 0) -> Batches:
@@ -66,23 +70,56 @@ def _taken(data: Data, rows: np.ndarray) -> Data:
 
 
 def prepare_rows(
-    model: Model, x: Any, y: Any, sample_weight: Any = None, class_weight: Any = None, missing: str = "mask"
+    model: Net, x: Any, y: Any, sample_weight: Any = None, class_weight: Any = None, missing: str = "mask"
 ) -> Rows:
     """Check inputs and targets against each other and against the net, which is built if it is not yet."""
     notes: list[str] = []
     inputs = given.prepare_inputs(model, x, notes)
-    outputs = model.probe([arriving(leaf[:PROBE_ROWS]) for leaf in inputs])
-    contract.check_outputs(outputs, model, model.terms)
+    outputs = looked_at(model, inputs)
     rows = Rows(inputs, [], [], [], notes)
     return complete(rows, model, y, outputs, sample_weight, class_weight, missing)
 
 
+def looked_at(model: Net, inputs: Sequence[Data]) -> list[Tensor]:
+    """The outputs for the first rows, checked; none for a net that has steps of its own, and computes nothing else."""
+    if not model.computes and model.own_steps:
+        return []
+    outputs = model.probe([arriving(leaf[:PROBE_ROWS]) for leaf in inputs])
+    terms = model.terms
+    if not any(term.loss is not None for term in terms) and not model.own_steps and not model.losses:
+        raise HandsonError(
+            "compile has no loss: give compile(optimizer, loss=...), or let a layer add one with add_loss, or define "
+            "compute_loss or train_step in a subclass of Model."
+        )
+    contract.check_outputs(outputs, model, terms)
+    return outputs
+
+
+def _as_given(rows: Rows, y: Any, sample_weight: Any) -> Rows:
+    """Rows with targets as the user gave them, for a net that compares them with its outputs itself."""
+    if y is not None:
+        rows.target_form = tree.spec(y)
+        for leaf in tree.leaves(y):
+            ids = arrays.as_ids(leaf, "targets")
+            rows.targets.append(arrays.as_rows(leaf, "targets") if ids is None else ids)
+            arrays.check_rows(rows.inputs[0], {"targets": rows.targets[-1]})
+    if sample_weight is not None:
+        rows.weights.append(arrays.as_tensor(sample_weight, "sample weights").to(torch.float32))
+    return rows
+
+
 def complete(
-    rows: Rows, model: Model, y: Any, outputs: Sequence[Tensor], sample_weight: Any = None, class_weight: Any = None,
+    rows: Rows, model: Net, y: Any, outputs: Sequence[Tensor], sample_weight: Any = None, class_weight: Any = None,
     missing: str = "mask",
 ) -> Rows:  # fmt: skip
     """Rows of which the inputs are ready, with targets and weights that fit some outputs of the net."""
     terms, names = model.terms, model.output_names
+    if model.own_steps:
+        if model.scale_targets is not None:
+            raise HandsonError("scale_targets is for the losses of compile; this net has steps or a loss of its own.")
+        if not outputs or any(term.loss is None for term in terms):
+            return _as_given(rows, y, sample_weight)
+        rows.target_form = tree.spec(y)
     if y is None and any(term.loss is not None for term in terms):
         raise HandsonError("training and evaluation need targets: fit(x, y), evaluate(x, y).")
     each_weight = given.for_outputs("sample_weight", sample_weight, names, shared=True)
@@ -97,7 +134,7 @@ def complete(
     return _drop_missing(rows, model) if missing == "drop" and any(rows.masked) else rows
 
 
-def _target(model: Model, number: int, term: Term, raw: Any, outputs: Tensor, rows: Rows) -> tuple[Data, bool]:
+def _target(model: Net, number: int, term: Term, raw: Any, outputs: Tensor, rows: Rows) -> tuple[Data, bool]:
     """The targets of one output, and whether some are missing; an output without a loss needs none."""
     if term.loss is None and not term.measured():
         return torch.zeros(len(rows), 0), False
@@ -127,7 +164,7 @@ def _weights(targets: Data, sample_weight: Any, class_weight: Any, term: Term, c
     return weights
 
 
-def _drop_missing(rows: Rows, model: Model) -> Rows:
+def _drop_missing(rows: Rows, model: Net) -> Rows:
     complete = np.ones(len(rows), bool)
     for term, targets in zip(model.terms, rows.targets, strict=True):
         if term.loss is not None:
@@ -143,14 +180,14 @@ def _drop_missing(rows: Rows, model: Model) -> Rows:
     return kept
 
 
-def split_rows(model: Model, rows: Rows, fraction: float, seed: int, groups: Any = None) -> tuple[Rows, Rows, str]:
+def split_rows(model: Net, rows: Rows, fraction: float, seed: int, groups: Any = None) -> tuple[Rows, Rows, str]:
     """Split rows as `validation_split` and `groups` ask for; weights stay with those that train."""
     parts = split(len(rows), fraction, seed, classes_of(model, rows), groups)
     alike = replace(rows, weights=[None] * len(rows.weights))
     return rows.take(parts.train), alike.take(parts.validation), parts.description
 
 
-def classes_of(model: Model, rows: Rows) -> np.ndarray | None:
+def classes_of(model: Net, rows: Rows) -> np.ndarray | None:
     """The classes whose proportions a split keeps, one for each row; None where there are no classes."""
     loss, targets = model.loss, rows.targets[0]
     if loss is None:
@@ -171,12 +208,12 @@ def _are_classes(targets: Data) -> bool:
     return all(bool(((piece == 0) | (piece == 1) | torch.isnan(piece)).all()) for _, piece in pieces(targets))
 
 
-def make_job(model: Model, rows: Rows, batches: Any, seed: int, augment: Any) -> Job:
+def make_job(model: Net, rows: Rows, batches: Any, seed: int, augment: Any) -> Job:
     """The job of a compiled net; scalings that need data are measured on these rows the first time.
 
     Parameters
     ----------
-    model : Model
+    model : Net
         The net.
     rows : Rows
         All rows, or those that were read first.
@@ -202,14 +239,15 @@ def make_job(model: Model, rows: Rows, batches: Any, seed: int, augment: Any) ->
         foreign_randomness=has_foreign_randomness(model) or (augment is not None and is_foreign(augment)),
         penalized=penalized_layers(model),
         precision=model.precision,
+        target_form=rows.target_form,
     )
 
 
-def scale(model: Model, rows: Rows) -> None:
-    """Measure scalings that are asked for and not known yet; float64 stays only where the scaling needs it."""
+def scale(model: Net, rows: Rows) -> None:
+    """Measure scalings that are asked for and not known yet."""
     if model.scale_inputs is not None and model.input_scalings is None:
         model.input_scalings = [
-            fit_scaling(method, leaf, "inputs") if leaf.is_floating_point() or leaf.dtype == torch.uint8 else None
+            fit_scaling(method, leaf, "inputs") if leaf.dtype.is_floating_point or leaf.dtype == torch.uint8 else None
             for method, leaf in zip(_each(model.scale_inputs, len(rows.inputs)), rows.inputs, strict=True)
         ]
     if model.scale_targets is not None and model.target_scalings is None:
@@ -221,6 +259,11 @@ def scale(model: Model, rows: Rows) -> None:
             None if method is None or not leaf.numel() else fit_scaling(method, leaf, "targets")
             for method, leaf in zip(methods, rows.targets, strict=True)
         ]
+    as_scaled(model, rows)
+
+
+def as_scaled(model: Net, rows: Rows) -> None:
+    """Leave float64 only where the scaling needs it."""
     for leaves, scalings in ((rows.inputs, model.input_scalings), (rows.targets, model.target_scalings)):
         for number, leaf in enumerate(leaves):
             scaling = scalings[number] if scalings else None
@@ -234,7 +277,7 @@ def _each(method: Any, count: int) -> list[Any]:
     return list(method) if several else [method] * count
 
 
-def penalized_layers(model: Model) -> list[Layer]:
+def penalized_layers(model: Net) -> list[Layer]:
     """The layers that have regularizers."""
     return [layer for layer in model.modules() if isinstance(layer, Layer) and layer.weight_regularizers]
 

@@ -14,7 +14,7 @@ from handson.training.preparation.prepare import Rows, prepare_rows
 from handson.training.preparation.streams import Opened, Stream
 
 if TYPE_CHECKING:
-    from handson.models import Model
+    from handson.training.preparation.net import Net
 
 
 @dataclass
@@ -49,23 +49,23 @@ class Reading:
         return found
 
 
-def read(model: Model, x: Any, y: Any, arguments: Arguments) -> Reading:
+def read(model: Net, x: Any, y: Any, arguments: Arguments) -> Reading:
     """The data of a training."""
     if not is_batches(x):
         rows = prepare_rows(model, x, y, arguments.sample_weight, arguments.class_weight, arguments.missing)
         return Reading(rows, limit=arguments.steps_per_epoch)
     _refuse(x, {"y": y, "sample_weight": arguments.sample_weight, "groups": arguments.groups})
     if arguments.missing == "drop":
-        raise HandsonError("missing='drop' leaves rows of arrays out; these data come in batches: leave them out there.")
-    stream = Stream(
-        x, arguments.steps_per_epoch, arguments.batch_size, arguments.shuffle, arguments.class_weight
-    )
+        raise HandsonError(
+            "missing='drop' leaves rows of arrays out; these data come in batches: leave them out there."
+        )
+    stream = Stream(x, arguments.steps_per_epoch, arguments.batch_size, arguments.shuffle, arguments.class_weight)
     rows, opened = stream.open(model, arguments.seed or 0, model.age)
     return Reading(rows, opened)
 
 
 def read_to_measure(
-    model: Model, x: Any, y: Any, sample_weight: Any, batch_size: int | None, steps: int | None
+    model: Net, x: Any, y: Any, sample_weight: Any, batch_size: int | None, steps: int | None
 ) -> Reading:
     """The data of an evaluation."""
     if not is_batches(x):

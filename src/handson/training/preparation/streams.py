@@ -15,11 +15,11 @@ from handson.data.rows.feed import Batch, arriving
 from handson.data.rows.openings import Opening, opening
 from handson.data.rows.streamed import Ready, Streamed
 from handson.layers.shapes import map_shapes
-from handson.training.preparation import contract, given
-from handson.training.preparation.prepare import PROBE_ROWS, Rows, complete
+from handson.training.preparation import given
+from handson.training.preparation.prepare import Rows, complete, looked_at
 
 if TYPE_CHECKING:
-    from handson.models import Model
+    from handson.training.preparation.net import Net
 
 # Batches that scalings are measured on.
 MEASURED_BATCHES = 32
@@ -53,7 +53,7 @@ class Stream:
         if self.steps is not None:
             self.steps = whole("steps_per_epoch", self.steps, 1)
 
-    def open(self, model: Model, seed: int, age: int = 0) -> tuple[Rows, Opened]:
+    def open(self, model: Net, seed: int, age: int = 0) -> tuple[Rows, Opened]:
         """Read what comes first, and build the net for it: the rows that were read, and the rest."""
         way = opening(self.data, self.batch_size, self.shuffle, seed)
         rest = iter(way.open(age, 0))
@@ -62,7 +62,9 @@ class Stream:
             raise HandsonError("the data have no batch: a generator that has ended, or an empty data set.")
         prepare = _Preparation(model, self.class_weight)
         ready = [prepare(raw) for raw in read]
-        return _together(ready), Opened(self, way, prepare, ready, read, rest, age)
+        rows = _together(ready)
+        rows.target_form = prepare.target_form
+        return rows, Opened(self, way, prepare, ready, read, rest, age)
 
 
 @dataclass
@@ -91,27 +93,28 @@ class Opened:
 class _Preparation:
     """Makes batches ready; the first also builds the net, and says what its outputs look like."""
 
-    def __init__(self, model: Model, class_weight: Any) -> None:
+    def __init__(self, model: Net, class_weight: Any) -> None:
         self._model, self._class_weight = model, class_weight
         self._outputs: Sequence[Tensor] | None = None
+        self.target_form: Any = 0
 
     def __call__(self, raw: Any) -> Ready:
         x, y, weights = unpacked(raw)
         model = self._model
         inputs = given.prepare_inputs(model, x) if self._outputs is None else given.more_inputs(model, x)
         if self._outputs is None:
-            self._outputs = model.probe([arriving(leaf[:PROBE_ROWS]) for leaf in inputs])
-            contract.check_outputs(self._outputs, model, model.terms)
+            self._outputs = looked_at(model, inputs)
         y = arrays.targets_by_name(y, model.target_names)
         rows = complete(Rows(inputs, [], [], []), model, y, self._expected(y), weights, self._class_weight)
+        self.target_form = rows.target_form
         leaves = [arriving(leaf[:]) for leaf in rows.inputs], [leaf[:] for leaf in rows.targets], rows.weights
         return Ready(Batch(*leaves), rows.masked)
 
     def _expected(self, y: Any) -> Sequence[Tensor]:
         """Outputs of the first rows, sizes that vary from batch to batch taken from the targets."""
         outputs = self._outputs or []
-        shapes = [list(shape) for shape in _flat_shapes(self._model.output_shape)]
-        if not any(None in shape[1:] for shape in shapes):
+        shapes = [list(shape) for shape in _flat_shapes(self._model.output_shape)] if outputs else []
+        if y is None or not any(None in shape[1:] for shape in shapes):
             return outputs
         targets = given.for_outputs("targets", y, self._model.output_names)
         found = []
@@ -155,7 +158,7 @@ def _first(rest: Iterator[Any], count: int) -> Iterator[Any]:
             return
 
 
-def _measures(model: Model) -> bool:
+def _measures(model: Net) -> bool:
     """Whether scalings are to be measured."""
     inputs = model.compiled and model.scale_inputs is not None and model.input_scalings is None
     return inputs or (model.compiled and model.scale_targets is not None and model.target_scalings is None)
@@ -163,6 +166,7 @@ def _measures(model: Model) -> bool:
 
 def _together(ready: list[Ready]) -> Rows:
     """The rows of some batches."""
+
     def joined(part: int) -> list[Any]:
         leaves = zip(*(one.batch[part] for one in ready), strict=True)
         return [None if leaf[0] is None else torch.cat(leaf) if len(leaf) > 1 else leaf[0] for leaf in leaves]
@@ -183,5 +187,3 @@ def inputs_of_batches(data: Any, steps: int | None, batch_size: int | None) -> I
             return
     if steps is not None and count < steps:
         raise HandsonError(f"the data ended after {count} batches; expected {steps}.")
-
-

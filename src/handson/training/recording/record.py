@@ -30,8 +30,8 @@ from handson.training.recording.interruption import Interruption, Stopped, locke
 from handson.training.recording.keeper import EPOCH_SHARE, Keeper, not_finite
 
 if TYPE_CHECKING:
-    from handson.models import Model
     from handson.training.engines import Engine
+    from handson.training.preparation.net import Net
 
 CHECKPOINTS, RECORD, STARTS = "checkpoints", "run.json", "starts.jsonl"
 RESUME = ("auto", "never", "force")
@@ -89,13 +89,13 @@ class Record:
         although something changed.
     seconds : float
         How often a checkpoint is written.
-    model : Model
+    model : Net
         The net.
     tell : function of str
         Prints a line, unless the training is silent.
     """
 
-    def __init__(self, folder: Path, resume: str, seconds: float, model: Model, tell: Callable[[str], None]) -> None:
+    def __init__(self, folder: Path, resume: str, seconds: float, model: Net, tell: Callable[[str], None]) -> None:
         self.folder, self.resume, self.model, self.tell = folder, resume, model, tell
         self.keeper = Keeper(folder / CHECKPOINTS, seconds, console.say)
         self.interruption = Interruption()
@@ -319,7 +319,7 @@ class Record:
 
 @contextmanager
 def recording(
-    run: Any, resume: Any, seconds: float, model: Model, tell: Callable[[str], None]
+    run: Any, resume: Any, seconds: float, model: Net, tell: Callable[[str], None]
 ) -> Iterator[Record | NoRecord]:
     """The record of `fit(run=...)`; the folder is held while this lasts."""
     if run is None:

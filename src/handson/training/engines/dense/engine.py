@@ -206,6 +206,8 @@ def _is_elementwise(metric: Metric) -> bool:
 
 
 def _obstacle_in_net(job: Job) -> str | None:
+    if job.own_loss:
+        return "a loss that the net defines itself"
     if job.several:
         return "a net with several inputs or outputs"
     chain = getattr(job.module, "chain", None)
