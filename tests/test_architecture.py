@@ -40,6 +40,8 @@ FLOORS = [
     ["layers"],
     ["files"],
     ["callbacks", "plots"],
+    ["utils"],
+    ["datasets"],
     ["training.preparation"],
     ["training.engines"],
     ["training.recording"],

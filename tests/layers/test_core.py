@@ -353,3 +353,8 @@ def test_penalties_belong_to_the_weights_that_have_them():
 def test_a_layer_of_ones_own_works_in_a_net():
     net = handson.Sequential([Scale(input_dim=3), Dense(1)], seed=0)
     assert net.count_params() == 3 + 3 + 1 + 4
+
+
+def test_an_input_of_texts_is_refused_with_the_way_out():
+    with pytest.raises(handson.HandsonError, match="Apply TextVectorization"):
+        handson.Input((1,), dtype="string")

@@ -92,6 +92,7 @@ class Case:
 
 IMAGE = (6, 7, 4)
 QUERY_VALUE = ("query", "value")
+COLOURS = (6, 7, 3)
 CASES = [
     Case("InputLayer", (4,), {"shape": (4,)}, peer="Identity"),
     Case("Dense", (40,), {"units": 30}),
@@ -245,6 +246,37 @@ CASES = [
     Case("Masking", (5, 2), {"mask_value": 0.5}),
     Case("Embedding", (5,), {"input_dim": 9, "output_dim": 4}, ids=8),
     Case("Embedding", (5, 2), {"input_dim": 9, "output_dim": 4, "mask_zero": True}, ids=8),
+    Case("Discretization", (5,), {"bin_boundaries": [-0.5, 0.0, 1.0], "output_mode": "one_hot"}, random=True),
+    Case("AutoContrast", IMAGE, {"value_range": (-4, 4)}),
+    Case("Equalization", COLOURS, {"value_range": (-4, 4)}, peer=None),
+    Case("RandomFlip", IMAGE, {"mode": "horizontal"}, random=True),
+    Case("RandomRotation", IMAGE, {"factor": 0.2, "seed": 3}, random=True),
+    Case("RandomZoom", IMAGE, {"height_factor": 0.2, "fill_mode": "constant"}, random=True),
+    Case("RandomTranslation", IMAGE, {"height_factor": 0.2, "width_factor": (0.1, 0.3)}, random=True),
+    Case("RandomShear", IMAGE, {"x_factor": 0.2, "y_factor": 0.1}, random=True),
+    Case("RandomCrop", IMAGE, {"height": 5, "width": 6}, peer=None, random=True),
+    Case("RandomPerspective", IMAGE, {"scale": 0.4}, random=True),
+    Case("RandomElasticTransform", IMAGE, {"scale": 0.5}, random=True),
+    Case("RandomBrightness", IMAGE, {"factor": 0.2, "value_range": (0, 1)}, random=True),
+    Case("RandomContrast", IMAGE, {"factor": 0.2}, random=True),
+    Case("RandomHue", COLOURS, {"factor": 0.2}, random=True),
+    Case("RandomSaturation", COLOURS, {"factor": 0.4}, random=True),
+    Case("RandomColorJitter", COLOURS, {"brightness_factor": 0.2, "contrast_factor": 0.2}, random=True),
+    Case("RandomGrayscale", COLOURS, {"factor": 0.4}, random=True),
+    Case("RandomColorDegeneration", COLOURS, {"factor": 0.4}, random=True),
+    Case("RandomInvert", IMAGE, {"factor": 0.4}, random=True),
+    Case("RandomPosterization", IMAGE, {"factor": 4}, random=True),
+    Case("RandomSharpness", IMAGE, {"factor": 0.4}, random=True),
+    Case("Solarization", IMAGE, {"threshold_factor": 0.4}, random=True),
+    Case("RandomErasing", IMAGE, {"scale": (0.1, 0.3)}, random=True),
+    Case("RandomGaussianBlur", IMAGE, {"kernel_size": 3}, random=True),
+    Case("MixUp", IMAGE, {"alpha": 0.4}, random=True),
+    Case("CutMix", IMAGE, {"factor": 0.4}, random=True),
+    Case("RandAugment", COLOURS, {"num_ops": 1}, random=True),
+    Case("AugMix", COLOURS, {"num_chains": 2}, random=True),
+    Case("CategoryEncoding", (5,), {"num_tokens": 8}, ids=8, random=True),
+    Case("Hashing", (5,), {"num_bins": 4, "output_mode": "one_hot"}, ids=8, peer=None),
+    Case("IntegerLookup", (5,), {"vocabulary": [3, 1, 5], "output_mode": "multi_hot"}, ids=8, peer=None),
 ]
 every_case = pytest.mark.parametrize("case", CASES, ids=str)
 compared = pytest.mark.parametrize("case", [case for case in CASES if case.peer is not None], ids=str)
@@ -253,8 +285,11 @@ not_random = pytest.mark.parametrize(
 )
 weighted = pytest.mark.parametrize("case", [case for case in CASES if case.trains and case.built().weights], ids=str)
 KNOWN = set(registry.known("layer"))
-# Layers that are called with more than one input, or hold what no other does: they have tests of their own.
-ELSEWHERE = {"TorchModuleWrapper", "SimpleRNNCell", "LSTMCell", "GRUCell", "StackedRNNCells"}
+# Layers that are called with more than one input, with texts, or hold what no other does: they have tests of their own.
+ELSEWHERE = {
+    "TorchModuleWrapper", "SimpleRNNCell", "LSTMCell", "GRUCell", "StackedRNNCells", "HashedCrossing", "Pipeline",
+    "StringLookup", "TextVectorization",
+}  # fmt: skip
 
 
 # Layers that keep masks which Keras loses.

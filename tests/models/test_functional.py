@@ -299,8 +299,12 @@ def test_a_net_of_several_inputs_is_cross_validated_and_in_ensembles():
     np.testing.assert_allclose(mean["age"], np.mean(members, 0), atol=1e-6)
 
 
-def test_images_of_a_nested_net_are_flattened_in_the_graph():
-    x = Input((4, 4, 1))
-    net = Model(x, Dense(2)(Flatten()(x)))
-    with pytest.raises(HandsonError, match=r"Images need a channel axis: pass x\[..., None\]"):
-        net.predict(np.ones((3, 4, 4)))
+def test_a_last_axis_of_one_may_be_left_out_or_put_in_as_in_keras():
+    x, column = Input((4, 4, 1)), Input((3,))
+    net = Model(x, Dense(2)(Flatten()(x)), seed=0)
+    grey = np.random.default_rng(0).normal(size=(3, 4, 4))
+    np.testing.assert_array_equal(net.predict(grey), net.predict(grey[..., None]))
+    flat = Model(column, Dense(2)(column), seed=0)
+    np.testing.assert_array_equal(flat.predict(grey[0, :, :3, None]), flat.predict(grey[0, :, :3]))
+    with pytest.raises(HandsonError, match=r"takes inputs of shape \(None, 4, 4, 1\); got \(None, 4, 4, 2\)"):
+        net.predict(np.ones((3, 4, 4, 2)))

@@ -16,7 +16,6 @@ from handson.core import registry, tree
 from handson.core.described import Described, arguments_of, jsonable, parameters_of
 from handson.core.errors import HandsonError, shortened
 from handson.graph import Node, Symbol, nodes_of
-from handson.graph.symbol import is_trial
 from handson.layers import policies
 from handson.layers.added import Added
 from handson.layers.blank import is_filling
@@ -154,7 +153,7 @@ class Layer(Typed, metaclass=Described):
     @staticmethod
     def kept_arguments(arguments: dict[str, Any]) -> dict[str, Any]:
         """What is remembered of the arguments: of a type, the name."""
-        return arguments | {"dtype": policies.name_of(arguments.get("dtype"))}
+        return arguments | ({"dtype": policies.name_of(arguments["dtype"])} if "dtype" in arguments else {})
 
     def compute_output_shape(self, input_shape: Shapes) -> Shapes:
         """The shape of the output for the shape of an input; where a class does not state it, it is found by a run."""
@@ -336,9 +335,11 @@ class Layer(Typed, metaclass=Described):
 
     def add_loss(self, loss: Any) -> None:
         """Add a scalar, or a list of them, to the loss of the batch; it is called in `call`."""
-        if not is_trial():
-            self._track_added()
-            self._added += tree.leaves(loss)
+        self._track_added()
+        self._added += tree.leaves(loss)
+
+    def forget_added(self) -> None:
+        self._added.clear()
 
     def _track_added(self) -> None:
         if not self._adds:

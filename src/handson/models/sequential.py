@@ -80,11 +80,6 @@ class Sequential(Model):
         """The layers, in order, without the input."""
         return [layer for layer in self._stack if not isinstance(layer, InputLayer)]
 
-    @property
-    def built(self) -> bool:
-        """Whether the weights exist."""
-        return self.built_shape is not None
-
     def integer_inputs(self, count: int) -> list[bool]:
         """Of the input, whether whole numbers are given to the net as they are: they are ids."""
         return [wants_integers(self.layers[0])] if self.layers else [False]

@@ -18,6 +18,7 @@ from handson.models.structure import Structure
 from handson.optimizers import Optimizer
 from handson.state.history import History
 from handson.training.preparation.compiled import Compiled, Term
+from handson.training.preparation.net import Net
 from handson.training.preparation.objective import Objective
 
 
@@ -159,7 +160,7 @@ class Verbs(Saved, OwnSteps, Structure):
         return None if self._compiled is None else self._compiled.scale_targets
 
     def fit(
-        self,
+        self: Net,
         x: Any,
         y: Any = None,
         batch_size: int | None = None,
@@ -272,7 +273,7 @@ class Verbs(Saved, OwnSteps, Structure):
         return fit(self, x, y, Arguments(**names))
 
     def evaluate(
-        self,
+        self: Net,
         x: Any,
         y: Any = None,
         batch_size: int | None = None,
@@ -307,7 +308,12 @@ class Verbs(Saved, OwnSteps, Structure):
         return means if return_dict else list(means.values()) if self.metrics else means["loss"]
 
     def predict(
-        self, x: Any, batch_size: int | None = None, verbose: Any = 0, steps: int | None = None, callbacks: Any = None
+        self: Net,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: Any = 0,
+        steps: int | None = None,
+        callbacks: Any = None,
     ) -> Any:
         """The outputs for some inputs, in the units of the targets.
 
@@ -333,7 +339,13 @@ class Verbs(Saved, OwnSteps, Structure):
         return predict(self, x, batch_size, steps, callbacks)
 
     def train_on_batch(
-        self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None, *, return_dict: bool = False
+        self: Net,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        class_weight: Any = None,
+        *,
+        return_dict: bool = False,
     ) -> Any:
         """One step on one batch.
 

@@ -28,6 +28,7 @@ from handson.training.preparation.prepare import as_scaled, make_job, split_rows
 from handson.training.preparation.readers import Reading, read
 from handson.training.recording.fingerprint import of_run
 from handson.training.recording.record import NoRecord, Record, recording
+from handson.training.session import Session
 
 if TYPE_CHECKING:
     from handson.training.preparation.net import Net
@@ -131,15 +132,12 @@ def _run(
         if arguments.validation_batch_size is None and not callbacks.define(*TEST_BATCHES):
             size = evaluation_batch(validation.rows.inputs, arguments.batch_size)
         held_out = evaluation.Evaluation(engine, validation.batches(size, model.device), callbacks)
-    epochs = range(arguments.initial_epoch, arguments.epochs)
-    if epochs:
+    session = Session(model, engine, callbacks, history, record, arguments, held_out)
+    if session.epochs:
         settle(model)
     try:
         with torch.random.fork_rng() if job.foreign_randomness else nullcontext():
-            loop.run(
-                model, engine, callbacks, history, epochs, held_out, arguments.validation_freq,
-                arguments.evaluate_training, arguments.on_nan, arguments.tell, record,
-            )  # fmt: skip
+            loop.run(session)
         waited = job.batches.waiting(record.seconds) if isinstance(job.batches, Streamed) else None
         if waited is not None:
             arguments.tell(waited)
@@ -208,14 +206,14 @@ def _augmentation(augment: Any, model: Net, reading: Reading) -> Any:
     rows = reading.rows
     if reading.opened is not None:
         raise HandsonError(
-            "an Augment looks at all rows before it changes any, and these data come in batches. Give augment a function "
-            "of (inputs, targets), or augment what the batches hold."
+            "an Augment looks at all rows before it changes any, and these data come in batches. Give augment a "
+            "function of (inputs, targets), or augment what the batches hold."
         )
     if len(rows.inputs) > 1 or len(rows.targets) > 1:
         raise HandsonError(
-            "an Augment changes the images and the keypoints of a net with one input and one output; this net has more. "
-            "Give augment a function of (inputs, targets), which changes the first of each, or put layers that augment "
-            "into the net."
+            "an Augment changes the images and the keypoints of a net with one input and one output; this net has "
+            "more. Give augment a function of (inputs, targets), which changes the first of each, or put layers that "
+            "augment into the net."
         )
     columns = 0 if model.loss is None or model.loss.targets == "labels" else rows.targets[0].shape[-1]
     bound = augment.bind(rows.inputs[0], columns, model.target_names, rows.targets[0] if columns else None)

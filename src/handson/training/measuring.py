@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing, nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,12 +24,10 @@ from handson.training import evaluation
 from handson.training.engines import Engine, choose
 from handson.training.preparation.given import prepare_inputs
 from handson.training.preparation.job import Job, Span
+from handson.training.preparation.net import Net, module_of
 from handson.training.preparation.prepare import make_job, prepare_rows
 from handson.training.preparation.readers import Reading, read_to_measure
 from handson.training.preparation.streams import inputs_of_batches
-
-if TYPE_CHECKING:
-    from handson.training.preparation.net import Net
 
 # Evaluation and prediction take as many rows at a time as have so many values, within bounds: Keras's 32 are slow for
 # small rows, and thousands of large ones need too much memory.
@@ -105,7 +103,7 @@ def predictor(model: Net, inputs: int = 1) -> Engine:
     """An engine that predicts; a net that was never compiled can predict too."""
     outputs = len(model.output_names)
     job = Job(
-        model,
+        module_of(model),
         model.device,
         input_scalings=model.input_scalings or [None] * inputs,
         target_scalings=model.target_scalings or [None] * outputs,

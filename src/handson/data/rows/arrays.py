@@ -15,6 +15,12 @@ from handson.core.errors import HandsonError, listing, nearest
 from handson.data.rows.mapped import LEAST_BYTES, Data, MappedRows, is_mapped, pieces
 from handson.data.rows.masked import masked_as_missing
 
+# Types of NumPy that torch does little with, and those that hold their values.
+KNOWN_TO_TORCH = {
+    np.dtype(kind): np.dtype(known)
+    for kind, known in (("u2", "i4"), ("u4", "i8"), ("u8", "f8"), ("f2", "f4"), (np.longdouble, "f8"))
+}
+
 
 def columns_of(data: Any) -> list[str] | None:
     """The column names of a DataFrame or Series, or None."""
@@ -251,8 +257,8 @@ def _numbers(array: np.ndarray, data: Any, what: str) -> np.ndarray:
 def _from_numpy(array: np.ndarray) -> Tensor:
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
-    if array.dtype in (np.uint16, np.uint32, np.uint64, np.float16, np.longdouble):
-        array = array.astype(np.float32)
+    if array.dtype in KNOWN_TO_TORCH:
+        array = array.astype(KNOWN_TO_TORCH[array.dtype])
     if any(stride < 0 for stride in array.strides):
         array = array.copy()
     with warnings.catch_warnings():

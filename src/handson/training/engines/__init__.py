@@ -71,11 +71,11 @@ class Engine(Protocol):
     def finish(self) -> None:
         """After the last epoch: the averaged weights, if there are any, become the net's."""
 
-    def evaluate(self, batches: Batches) -> Sums:
-        """Loss and metrics in evaluation mode."""
+    def evaluate(self, batches: Batches, sums: Sums | None = None) -> Sums:
+        """Loss and metrics in evaluation mode, added to sums if there are some already."""
 
-    def predict(self, inputs: Data, batch_size: int) -> Tensor:
-        """Outputs in the targets' own units."""
+    def predict(self, inputs: Sequence[Data], batch_size: int) -> list[Tensor]:
+        """Outputs, as leaves, in the targets' own units."""
 
 
 ENGINES: dict[str, type[Engine]] = {"eager": Eager, "blocks": Blocks, "dense": DenseProgram, "graph": Graph}

@@ -135,8 +135,8 @@ def _for_outputs(what: str, given: Any, names: Sequence[str], lists: bool = Fals
         for name in given:
             if name not in names and len(names) > 1:
                 raise HandsonError(
-                    f"compile({what}=...) names the output {name!r}, which the net has not.{nearest(str(name), names)} Its "
-                    f"outputs: {listing(names)}."
+                    f"compile({what}=...) names the output {name!r}, which the net has not.{nearest(str(name), names)} "
+                    f"Its outputs: {listing(names)}."
                 )
         return [
             given.get(name, next(iter(given.values())) if len(names) == len(given) == 1 else None) for name in names
@@ -152,8 +152,8 @@ def _for_outputs(what: str, given: Any, names: Sequence[str], lists: bool = Fals
         return [given] * len(names)
     if len(given) != len(names):
         raise HandsonError(
-            f"compile({what}=...) has {len(given)} entries for {len(names)} outputs: {listing(names)}. Give one for each, or "
-            f"a dictionary by the names of outputs."
+            f"compile({what}=...) has {len(given)} entries for {len(names)} outputs: {listing(names)}. Give one for "
+            f"each, or a dictionary by the names of outputs."
         )
     return list(given)
 
@@ -162,8 +162,8 @@ def _check_weights(given: Any) -> None:
     for value in _entries(given):
         if isinstance(value, str) or not np.isscalar(value):
             raise HandsonError(
-                f"compile(loss_weights=...), its third argument, holds numbers, as in Keras; got {value!r}. Metrics are "
-                f"named: compile(optimizer, loss, metrics=[...])."
+                f"compile(loss_weights=...), its third argument, holds numbers, as in Keras; got {value!r}. Metrics "
+                f"are named: compile(optimizer, loss, metrics=[...])."
             )
 
 
@@ -178,7 +178,7 @@ def _check_names(terms: Sequence[Term]) -> None:
         for metric, _ in term.measured():
             if term.key(metric.name) in taken:
                 raise HandsonError(
-                    f"two quantities are called {term.key(metric.name)!r}, and the history has one place for each name. Give "
-                    f"the metric another one: {type(metric).__name__}(name=...)."
+                    f"two quantities are called {term.key(metric.name)!r}, and the history has one place for each "
+                    f"name. Give the metric another one: {type(metric).__name__}(name=...)."
                 )
             taken.add(term.key(metric.name))

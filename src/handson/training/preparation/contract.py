@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from handson import activations
 from handson.averages import Average, align
@@ -19,7 +19,8 @@ from handson.core.errors import HandsonError
 from handson.data.rows.arrays import as_labels, as_rows
 from handson.data.rows.mapped import Data, pieces
 from handson.losses import BinaryCrossentropy, Loss
-from handson.metrics import BinaryAccuracy, Metric
+from handson.metrics import Metric
+from handson.state.state import ModuleLike
 from handson.training.preparation.compiled import Term
 
 # Rounding may push a probability this far outside of [0, 1], or the sum of several from 1.
@@ -120,7 +121,7 @@ def _check_probabilities(targets: Data, loss: Average, low: float, high: float) 
                 )
 
 
-def check_outputs(outputs: Sequence[Tensor], module: nn.Module, terms: Sequence[Term]) -> None:
+def check_outputs(outputs: Sequence[Tensor], module: ModuleLike, terms: Sequence[Term]) -> None:
     """Raise when the outputs of the net are not what the losses want: logits into a loss of probabilities, say."""
     if len(outputs) != len(terms):
         raise HandsonError(f"the net gives {len(outputs)} outputs, and was built with {len(terms)}.")
@@ -154,7 +155,7 @@ def _check_output(outputs: Tensor, last: Any, loss: Loss) -> None:
             )
 
 
-def final_activation(module: nn.Module, number: int = 0) -> Any:
+def final_activation(module: ModuleLike, number: int = 0) -> Any:
     """The activation that one of the net's outputs comes from, or None when that is not known."""
     graph = getattr(module, "graph", None)
     if graph is None:
@@ -174,6 +175,8 @@ def final_activation(module: nn.Module, number: int = 0) -> Any:
 def check_metrics(metrics: Sequence[Metric], loss: Average, targets: Data, outputs: Tensor) -> None:
     """Raise when a metric cannot be computed from these targets, or means nothing for them."""
     for metric in metrics:
+        if metric.keeps_state or metric.targets == "free":
+            continue  # it is given the targets as they are
         if (metric.targets == "labels") != (loss.targets == "labels"):
             kinds = {
                 "labels": "integer labels",
@@ -192,7 +195,7 @@ def check_metrics(metrics: Sequence[Metric], loss: Average, targets: Data, outpu
                 f"the metric {metric.name!r} wants targets of shape {tuple(expected)} a sample; the loss {loss.name!r} "
                 f"has {tuple(shape)}."
             )
-        if isinstance(metric, BinaryAccuracy):
+        if metric.yes_or_no:
             _check_yes_or_no(metric, targets)
 
 

@@ -1,4 +1,4 @@
-"""What users pass as inputs, targets and weights: one array, or a list or dictionary of them, as flat lists of leaves."""
+"""What users pass as inputs, targets and weights, one array or a list or dictionary of them, as lists of leaves."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from handson.core import tree
 from handson.core.errors import HandsonError, listing, nearest
 from handson.data.rows import arrays
 from handson.data.rows.mapped import Data, MappedRows
-from handson.layers.shapes import batched
+from handson.layers.shapes import batched, flat_shapes
 
 if TYPE_CHECKING:
     from handson.training.preparation.net import Net
@@ -45,6 +45,7 @@ def checked_inputs(model: Net, x: Any, notes: list[str] | None = None) -> tuple[
         parts = [arrays.by_name(parts[0], model.input_columns, "inputs")]
     integers = model.integer_inputs(len(parts))
     leaves: list[Data] = []
+    shapes = flat_shapes(model.input_shape) if model.input_shape is not None else [None] * len(parts)
     for number, part in enumerate(parts):
         what = "inputs" if len(parts) == 1 else f"the input {number}"
         leaf = arrays.as_ids(part, what) if integers[number] else None
@@ -58,10 +59,19 @@ def checked_inputs(model: Net, x: Any, notes: list[str] | None = None) -> tuple[
                 taker.check_ids(leaf[:])
         if notes is not None and not double and not integers[number]:
             notes += rounding(part, what, "scale_inputs")
-        leaves.append(leaf)
+        leaves.append(_ranked(leaf, shapes[number]))
     for leaf in leaves[1:]:
         arrays.check_rows(leaves[0], {"another input": leaf})
     return form, leaves
+
+
+def _ranked(leaf: Data, shape: Any) -> Data:
+    """An input with or without a last axis of one entry, as the net takes it: grey images, and single columns."""
+    if shape is None or isinstance(leaf, MappedRows):
+        return leaf
+    if leaf.dim() == len(shape) - 1 and shape[-1] == 1:
+        return leaf[..., None]
+    return leaf[..., 0] if leaf.dim() == len(shape) + 1 and leaf.shape[-1] == 1 else leaf
 
 
 def _parts(model: Net, x: Any) -> tuple[Any, list[Any]]:
@@ -73,8 +83,8 @@ def _parts(model: Net, x: Any) -> tuple[Any, list[Any]]:
             return tree.spec(x), tree.leaves(x)
         if count > 1:
             raise HandsonError(
-                f"the net {model.name!r} takes {count} inputs ({', '.join(model.input_names)}): pass a list of arrays, or "
-                f"a dictionary by these names; got one {type(x).__name__}."
+                f"the net {model.name!r} takes {count} inputs ({', '.join(model.input_names)}): pass a list of arrays, "
+                f"or a dictionary by these names; got one {type(x).__name__}."
             )
         return tree.spec(model.graph.inputs), [_only(x)]
     if isinstance(x, dict) or (_several(x) and not model.is_stack):
@@ -127,8 +137,8 @@ def for_outputs(what: str, values: Any, names: Sequence[str], shared: bool = Fal
     if shared:
         return [values] * count
     raise HandsonError(
-        f"the net has {count} outputs ({listing(names)}), so {what} are a list of {count} or a dictionary by these names; "
-        f"got {type(values).__name__}{f' of {len(values)}' if isinstance(values, (list, tuple)) else ''}."
+        f"the net has {count} outputs ({listing(names)}), so {what} are a list of {count} or a dictionary by these "
+        f"names; got {type(values).__name__}{f' of {len(values)}' if isinstance(values, (list, tuple)) else ''}."
     )
 
 

@@ -88,7 +88,7 @@ class Job:
     device: torch.device
     terms: Sequence[Term] = field(default_factory=lambda: [Term("", MeanSquaredError())])
     optimizer: Optimizer = field(default_factory=SGD)
-    batches: Batches = field(default_factory=lambda: Batches(torch.empty(0), torch.empty(0)))
+    batches: Batches = field(default_factory=lambda: Batches([torch.empty(0)], [torch.empty(0)]))
     augment: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None = None
     input_scalings: Sequence[Scaling | None] = (None,)
     target_scalings: Sequence[Scaling | None] = (None,)

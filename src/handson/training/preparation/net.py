@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Any, Protocol, cast
 
 from torch import Tensor, nn
 
+from handson.callbacks.base import TrainedModel
+from handson.state.state import ModuleLike
 
-class Net(Protocol):
+
+class Net(ModuleLike, TrainedModel, Protocol):
     """A net as trainings, evaluations and predictions see it; `handson.models.Model` is one."""
 
     name: str
     age: int
-    stop_training: bool
     seed: Any
     seed_given: Any
     history: Any
@@ -27,13 +29,9 @@ class Net(Protocol):
     @property
     def compiled(self) -> bool: ...
     @property
-    def optimizer(self) -> Any: ...
-    @property
     def terms(self) -> Any: ...
     @property
     def loss(self) -> Any: ...
-    @property
-    def metrics(self) -> Any: ...
     @property
     def precision(self) -> str: ...
     @property
@@ -41,6 +39,7 @@ class Net(Protocol):
     @property
     def scale_targets(self) -> Any: ...
     def quantities(self) -> list[str]: ...
+    def need_compiled(self, verb: str) -> Any: ...
 
     # What the net is made of.
 
@@ -59,12 +58,11 @@ class Net(Protocol):
     @property
     def output_names(self) -> list[str]: ...
     @property
+    def input_shape(self) -> Any: ...
+    @property
     def output_shape(self) -> Any: ...
     @property
     def losses(self) -> list[Tensor]: ...
-
-    def modules(self) -> Iterator[nn.Module]: ...
-    def named_parameters(self) -> Iterator[tuple[str, nn.Parameter]]: ...
 
     # How it takes data and gives outputs.
 
@@ -77,3 +75,8 @@ class Net(Protocol):
     def probe(self, leaves: Sequence[Tensor]) -> list[Tensor]: ...
     def arranged_outputs(self, leaves: Sequence[Any]) -> Any: ...
     def redraw(self, seed: int) -> None: ...
+
+
+def module_of(model: Net) -> nn.Module:
+    """The net as the `torch.nn.Module` that it is: a protocol cannot say that it inherits from a class."""
+    return cast("nn.Module", model)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from handson.core import tree
 from handson.core.errors import HandsonError
@@ -21,13 +21,12 @@ from handson.data.rows.scaling import fit_scaling
 from handson.data.rows.split import split
 from handson.layers.base import Layer
 from handson.losses import BinaryCrossentropy
+from handson.state.state import ModuleLike
 from handson.training.preparation import contract, given
 from handson.training.preparation.class_weights import class_weights
 from handson.training.preparation.compiled import Term
 from handson.training.preparation.job import Job
-
-if TYPE_CHECKING:
-    from handson.training.preparation.net import Net
+from handson.training.preparation.net import Net, module_of
 
 # Rows that the net sees before training, to learn the shape and range of its outputs.
 PROBE_ROWS = 8
@@ -35,7 +34,7 @@ PROBE_ROWS = 8
 
 @dataclass
 class Rows:
-    """Inputs, targets and weights of some rows, as leaves, checked and ready for a net; `notes` say what was noticed."""
+    """Inputs, targets and weights of some rows, as leaves, checked and ready for a net; `notes`: what was noticed."""
 
     inputs: list[Data]
     targets: list[Data]
@@ -227,7 +226,7 @@ def make_job(model: Net, rows: Rows, batches: Any, seed: int, augment: Any) -> J
     scale(model, rows)
     model.optimizer.keep_slots_of(dict(model.named_parameters()))
     return Job(
-        module=model,
+        module=module_of(model),
         terms=model.terms,
         optimizer=model.optimizer,
         device=model.device,
@@ -282,7 +281,7 @@ def penalized_layers(model: Net) -> list[Layer]:
     return [layer for layer in model.modules() if isinstance(layer, Layer) and layer.weight_regularizers]
 
 
-def has_foreign_randomness(module: nn.Module) -> bool:
+def has_foreign_randomness(module: ModuleLike) -> bool:
     """Whether a net holds modules that are not handson's and may draw from torch's own generator."""
     return any(is_foreign(layer) for layer in module.modules())
 

@@ -42,8 +42,8 @@ class Reading:
         found = self.rows.batches(size, device, shuffle, seed)
         if self.limit is not None and self.limit > found.steps:
             raise HandsonError(
-                f"steps_per_epoch={self.limit}, and the rows make {found.steps} batches of {size}: an epoch sees each row "
-                f"once at most. Train more epochs, or leave steps_per_epoch out."
+                f"steps_per_epoch={self.limit}, and the rows make {found.steps} batches of {size}: an epoch sees each "
+                f"row once at most. Train more epochs, or leave steps_per_epoch out."
             )
         found.limit = self.limit
         return found
@@ -83,6 +83,6 @@ def _refuse(x: Any, given: dict[str, Any]) -> None:
     for name, value in given.items():
         if value is not None:
             raise HandsonError(
-                f"the data are a {type(x).__name__}, which gives batches of (x, y) or (x, y, sample_weight): {name} belongs "
-                f"into the batches, not beside them."
+                f"the data are a {type(x).__name__}, which gives batches of (x, y) or (x, y, sample_weight): {name} "
+                f"belongs into the batches, not beside them."
             )

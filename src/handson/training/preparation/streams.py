@@ -14,7 +14,7 @@ from handson.data.rows import arrays
 from handson.data.rows.feed import Batch, arriving
 from handson.data.rows.openings import Opening, opening
 from handson.data.rows.streamed import Ready, Streamed
-from handson.layers.shapes import map_shapes
+from handson.layers.shapes import flat_shapes
 from handson.training.preparation import given
 from handson.training.preparation.prepare import Rows, complete, looked_at
 
@@ -113,7 +113,7 @@ class _Preparation:
     def _expected(self, y: Any) -> Sequence[Tensor]:
         """Outputs of the first rows, sizes that vary from batch to batch taken from the targets."""
         outputs = self._outputs or []
-        shapes = [list(shape) for shape in _flat_shapes(self._model.output_shape)] if outputs else []
+        shapes = [list(shape) for shape in flat_shapes(self._model.output_shape)] if outputs else []
         if y is None or not any(None in shape[1:] for shape in shapes):
             return outputs
         targets = given.for_outputs("targets", y, self._model.output_names)
@@ -126,12 +126,6 @@ class _Preparation:
             ]
             found.append(output.new_zeros(len(output), *sizes))
         return found
-
-
-def _flat_shapes(shapes: Any) -> list[Any]:
-    found: list[Any] = []
-    map_shapes(found.append, shapes)
-    return found
 
 
 def unpacked(raw: Any) -> tuple[Any, Any, Any]:

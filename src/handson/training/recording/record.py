@@ -201,11 +201,14 @@ class Record:
 
     def enter(self, epoch: int, callbacks: CallbackList, history: History) -> tuple[int, Sums]:
         """The first step of an epoch and the sums so far; of the epoch that was interrupted, where it was."""
-        position = None if self._snapshot is None else self._snapshot.values["position"]
+        snapshot = self._snapshot
+        position = None if snapshot is None else snapshot.values["position"]
         if position is not None and position["step"]:
             self._restore(callbacks, history)  # once more: the epoch had begun before it was interrupted
         self._snapshot = None
-        return (0, Sums()) if position is None else (position["step"], Sums.from_state(position["sums"]))
+        if snapshot is None or position is None:
+            return 0, Sums()
+        return position["step"], Sums.from_state(position["sums"], snapshot.tensors)
 
     def _restore(self, callbacks: CallbackList, history: History) -> None:
         """Put the newest checkpoint into net, optimizer, callbacks and history."""
@@ -236,7 +239,7 @@ class Record:
     ) -> Snapshot:
         """Everything, at a position; a copy, unless it is written before the training goes on."""
         state = engine.state
-        tensors = state.tensors | hidden_tensors(self.model) | callbacks.tensors()
+        tensors = state.tensors | hidden_tensors(self.model) | callbacks.tensors() | sums.tensors()
         tensors = checkpoint.copy_tensors(tensors) if copy else tensors
         position = {
             "epoch": epoch,

@@ -142,14 +142,14 @@ class DenseProgram(Eager):
         return program.run(self._arrays(job.batches), order, job.batches.batch_size, steps, keys, updates, outputs)
 
     @torch.no_grad()
-    def evaluate(self, batches: Batches) -> Sums:
+    def evaluate(self, batches: Batches, sums: Sums | None = None) -> Sums:
         if not self._measures(batches):
-            return super().evaluate(batches)
+            return super().evaluate(batches, sums)
         job, program = self.job, self._program
         program.gather()
         with flushed():
             total, count, outputs = program.measure(self._arrays(batches), job.batches.batch_size)
-        sums = Sums()
+        sums = Sums() if sums is None else sums
         sums.add("loss", total + float(self.added() or 0.0) * count, count)
         if job.metrics:
             self._add_metrics(sums, torch.arange(len(batches)), torch.from_numpy(outputs), batches)
@@ -189,7 +189,7 @@ class DenseProgram(Eager):
             if not _is_elementwise(metric):
                 pairs = zip(targets.split(batches.batch_size), prediction.split(batches.batch_size), strict=True)
                 for y_true, y_pred in pairs:
-                    sums.add(metric.name, *metric.sums(y_true, y_pred, None, masked))
+                    sums.measure(metric.name, metric, y_true, y_pred, None, masked)
                 continue
             wanted = metric.fill(targets) if masked else targets
             values = metric.values(wanted, prediction).to(torch.float32).numpy().reshape(len(rows), -1)
@@ -202,6 +202,8 @@ class DenseProgram(Eager):
 def _is_elementwise(metric: Metric) -> bool:
     """Whether a metric gives every sample a value that does not depend on the others: handson's own do."""
     own = metric.loss if isinstance(metric, LossMetric) else metric
+    if not metric.is_mean:
+        return False
     return type(own).__module__.startswith("handson.") and not isinstance(own, Function) and not own.batchwise
 
 
@@ -219,17 +221,21 @@ def _obstacle_in_net(job: Job) -> str | None:
     watched = job.watched()
     if watched:
         return f"a net that somebody looks into: {getattr(watched[0], 'name', 'a part of it')} has a hook"
-    layers = [layer for layer in layers if type(layer) is not InputLayer]
+    return _obstacle_in_layers(job, [layer for layer in layers if type(layer) is not InputLayer])
+
+
+def _obstacle_in_layers(job: Job, layers: list[Any]) -> str | None:
+    model: Any = job.module
     for position, layer in enumerate(layers):
         if not _has_program(layer, position == 0):
             return f"the layer {layer.name}"
-    if not isinstance(layers[0], Flatten) and len(job.module.input_shape) != 2:
-        return f"inputs of shape {job.module.input_shape}"
+    if not isinstance(layers[0], Flatten) and len(model.input_shape) != 2:
+        return f"inputs of shape {model.input_shape}"
     if not any(isinstance(layer, Dense) for layer in layers):
         return "a net without Dense layers"
-    if not trainable_weights(job.module):
+    if not trainable_weights(model):
         return "a net without weights to train"
-    if job.module.count_params() > MOST_WEIGHTS or job.batches.inputs[0].numel() > MOST_INPUTS:
+    if model.count_params() > MOST_WEIGHTS or job.batches.inputs[0].numel() > MOST_INPUTS:
         return "a net or data of this size"
     return None
 
