@@ -190,3 +190,26 @@ def test_inputs_that_do_not_fit_are_an_error():
         Normalization(mean=1.0, variance=1.0).adapt(np.ones((2, 2)))
     with pytest.raises(HandsonError, match=r"axis=\(2,\) does not fit inputs \(None, 3\)"):
         Normalization(axis=2).ensure_built((None, 3))
+
+
+def test_weights_go_to_keras_and_back_by_file(keras, tmp_path):
+    x = numbers((20, 3)).astype("float32")
+
+    def net(of, kind):
+        inputs = of.Input((3,))
+        return kind(inputs, of.Normalization(name="norm")(inputs))
+
+    ours, theirs = net(handson.layers, handson.Model), net(keras.layers, keras.Model)
+    theirs.layers[-1].adapt(x)
+    theirs.save_weights(tmp_path / "theirs.weights.h5")
+    ours.load_weights(tmp_path / "theirs.weights.h5")
+    np.testing.assert_allclose(ours.predict(x), theirs(x), rtol=1e-5, atol=1e-6)
+    ours.layers[-1].adapt(2 * x)
+    ours.save_weights(tmp_path / "ours.weights.h5")
+    theirs.load_weights(tmp_path / "ours.weights.h5")
+    theirs.layers[-1].finalize_state()
+    np.testing.assert_allclose(ours.predict(x), theirs(x), rtol=1e-5, atol=1e-6)
+
+
+def test_a_number_is_taken_as_one_value():
+    assert Normalization(None, 1.0, 4.0)(np.float32(3.0)).shape == ()

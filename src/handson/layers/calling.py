@@ -99,7 +99,7 @@ class Called(nn.Module):
     def _value(self, leaf: Any) -> Any:
         if isinstance(leaf, (np.ndarray, np.generic)) and leaf.dtype.kind in "biuf":
             device = next((weight.device for weight in self.parameters()), torch.device("cpu"))
-            leaf = torch.as_tensor(np.ascontiguousarray(leaf), device=device)
+            leaf = torch.as_tensor(np.asarray(leaf, order="C"), device=device)
             if leaf.dtype == torch.float64 and not self.autocast:
                 leaf = leaf.to(torch.get_default_dtype())
         return self._typed(leaf) if isinstance(leaf, Tensor) else leaf
@@ -118,7 +118,7 @@ class Called(nn.Module):
         """A mask as truth values."""
         if isinstance(leaf, (np.ndarray, np.generic)):
             device = next((weight.device for weight in self.parameters()), torch.device("cpu"))
-            leaf = torch.as_tensor(np.ascontiguousarray(leaf), device=device)
+            leaf = torch.as_tensor(np.asarray(leaf, order="C"), device=device)
         return leaf.to(torch.bool) if isinstance(leaf, Tensor) else leaf
 
     @contextmanager
