@@ -164,16 +164,6 @@ def test_dense_needs_the_number_of_features(shape):
         Dense(3).ensure_built(shape)
 
 
-@pytest.mark.parametrize("make", [lambda **k: Conv2D(1, 1, **k)])
-def test_channels_first_is_an_error_that_says_how_to_move_them(make):
-    with pytest.raises(HandsonError) as error:
-        make(data_format="channels_first")
-    text = str(error.value)
-    assert "images are channels-last (n, height, width, channels)" in text
-    assert "data_format='channels_first'" in text
-    assert "numpy.moveaxis(x, 1, -1)" in text
-
-
 def test_a_misspelt_argument_gets_its_nearest():
     with pytest.raises(TypeError, match=r"Dense has no argument 'activaton'\. Did you mean 'activation'\?"):
         Dense(3, activaton="relu")

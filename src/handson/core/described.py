@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from handson.core import registry
+from handson.core import older, registry
 from handson.core.errors import HandsonError, nearest
 
 
@@ -83,6 +83,8 @@ class Described(type):
     """The metaclass of every noun: checks the arguments of a constructor and keeps them for `get_config`."""
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        if older.classes:
+            kwargs = older.translated(cls, kwargs, parameters_of(cls))
         given = bind(cls, args, kwargs)
         instance = super().__call__(**given)
         accepted: dict[str, inspect.Parameter] = parameters_of(cls)

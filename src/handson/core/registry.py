@@ -9,7 +9,8 @@ from __future__ import annotations
 import importlib
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from handson.core.errors import HandsonError, listing, nearest
@@ -112,6 +113,50 @@ def _check_free(kind: str, name: str, target: Any) -> None:
 
 def _origin(target: Any) -> tuple[Any, Any]:
     return getattr(target, "__module__", None), getattr(target, "__qualname__", id(target))
+
+
+# What a function may be.
+FUNCTIONS = ("activation", "constraint", "initializer", "loss", "metric", "regularizer")
+
+
+def claim(name: str, target: Any) -> None:
+    """Let a name mean a class or function, whatever it meant before: a function under all kinds that take one."""
+    own = getattr(target, "kind", None) if inspect.isclass(target) else None
+    for kind in (own,) if own in _entries else FUNCTIONS:
+        importlib.import_module(HOMES[kind])
+        _entries[kind][name] = target
+        _names.setdefault((kind, target), name)
+
+
+@contextmanager
+def scoped(objects: dict[str, Any]) -> Iterator[None]:
+    """Let names mean classes and functions inside of a block.
+
+    Examples
+    --------
+    >>> with scoped({"halved": lambda x: x / 2}):
+    ...     is_known("activation", "halved")
+    True
+    >>> is_known("activation", "halved")
+    False
+    """
+    before, names_before = {kind: dict(entries) for kind, entries in _entries.items()}, dict(_names)
+    try:
+        for name, target in objects.items():
+            claim(name, target)
+        yield
+    finally:
+        _restore(_names, names_before, objects)
+        for kind, entries in before.items():
+            _restore(_entries[kind], entries, objects)
+
+
+def _restore(entries: dict[Any, Any], before: dict[Any, Any], objects: dict[str, Any]) -> None:
+    """Undo what was claimed; what was registered in the block stays."""
+    for key, value in list(entries.items()):
+        if key in objects or (isinstance(key, tuple) and value in objects):
+            del entries[key]
+    entries.update({key: value for key, value in before.items() if key not in entries})
 
 
 def known(kind: str) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Sequence
 from types import FunctionType
 from typing import Any
@@ -369,12 +370,11 @@ class Layer(Typed, metaclass=Described):
 
 
 def check_name(name: str) -> str:
-    """The name, if it can be one: letters, digits, '_' and '-', at most 128 of them, not starting with a digit."""
-    allowed = isinstance(name, str) and 0 < len(name) <= 128 and name.isascii()
-    if not allowed or not (name[0].isalpha() or name[0] == "_") or not name.replace("-", "_").isidentifier():
+    """The name, if it can be one: letters, digits, '_' and '-', at most 128 of them, not starting with '-'."""
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,127}", name):
         raise HandsonError(
-            f"a layer's name is made of letters, digits, '_' and '-', starts with a letter or '_' and has at most "
-            f"128 characters; got {name!r}."
+            f"a layer's name is made of letters, digits, '_' and '-', does not start with '-' and has at most 128 "
+            f"characters; got {name!r}."
         )
     return name
 

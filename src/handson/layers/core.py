@@ -352,12 +352,3 @@ class Rescaling(Layer):
 
     def forward(self, x: Tensor) -> Tensor:
         return x * self._scale + self._offset
-
-
-def check_data_format(owner: str, data_format: str | None) -> None:
-    """Raise unless images are channels-last."""
-    if data_format not in (None, "channels_last"):
-        raise HandsonError(
-            f"{owner}: images are channels-last (n, height, width, channels) in handson; got "
-            f"data_format={data_format!r}. Move the channels of an array with numpy.moveaxis(x, 1, -1)."
-        )

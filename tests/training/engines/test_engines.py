@@ -264,6 +264,9 @@ def convolutional(engine, x, y, stack, epochs=2):
                          Conv2D(32, 2, padding="same", activation="relu"), MaxPooling2D()],
         "strided": lambda: [Conv2D(4, 3, strides=2, activation="relu"), MaxPooling2D(), Dropout(0.2)],
         "first": lambda: [Activation("relu"), MaxPooling2D(), Conv2D(3, 2, activation="relu"), MaxPooling2D((2, 2))],
+        "channels first": lambda: [Conv2D(6, 3, padding="same", activation="relu", data_format="channels_first"),
+                                   MaxPooling2D(data_format="channels_first"), Conv2D(3, 2, activation="relu"),
+                                   MaxPooling2D()],
     }[stack]()  # fmt: skip
     net = handson.Sequential([*layers, Flatten(), Dense(1)], seed=2)
     net.compile("adam", "mse", metrics=["mae"])
@@ -290,6 +293,7 @@ def test_pooling_without_its_convolution_gives_the_bits_of_the_reference(rng, st
             for how in ("", ", dropped", ", bare", ", frozen", ", same")
             for many in (1, 2, 9)
         ),
+        ("channels first", 9),
     ],
 )
 @pytest.mark.parametrize("size", [(13, 14), (14, 13), (15, 15)])

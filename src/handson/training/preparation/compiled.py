@@ -61,6 +61,7 @@ class Compiled:
     scale_inputs: Any
     scale_targets: Any
     precision: str
+    run_eagerly: bool = False
 
     def __post_init__(self) -> None:
         check_precision(self.precision)
