@@ -147,7 +147,8 @@ def _operation(described: Any) -> Any:
     if not isinstance(described, dict):
         return None
     module, kind = described.get("module"), described.get("class_name")
-    if not is_keras(module) or not isinstance(kind, str) or "op" not in kinds_in(module, ()):
+    older = "module" not in described and _is_older_operation(described)
+    if not isinstance(kind, str) or not (older or (is_keras(module) and "op" in kinds_in(module, ()))):
         return None
     name = op_name(kind)
     if name is None:
@@ -155,6 +156,20 @@ def _operation(described: Any) -> Any:
     config = described.get("config")
     given = {key: keras_reading.revived(value) for key, value in config.items()} if isinstance(config, dict) else {}
     return _Operation(registry.find("op", name), {key: value for key, value in given.items() if key != "name"})
+
+
+def _is_older_operation(described: dict[str, Any]) -> bool:
+    """Whether a description that says no module, as in HDF5 files, is of an operation: layers take one input.
+
+    'Add' is both; as a layer it takes a list.
+    """
+    kind, nodes = described.get("class_name"), described.get("inbound_nodes")
+    name = op_name(kind) if isinstance(kind, str) else None
+    if name is None or not isinstance(nodes, list) or not nodes or not isinstance(nodes[0], dict):
+        return False
+    args = nodes[0].get("args")
+    several = isinstance(args, list) and len(args) > 1
+    return several or not registry.is_known("layer", str(kind))
 
 
 class _Operation:
