@@ -237,10 +237,10 @@ def test_a_file_that_is_not_there_is_named_with_the_nearest(trained):
         handson.load(path.with_name("nte.handson"))
 
 
-@pytest.mark.parametrize("suffix", [".h5", ".safetensors"])
+@pytest.mark.parametrize("suffix", [".weights.h5", ".safetensors"])
 def test_files_of_weights_are_no_models(trained, tmp_path, suffix):
     path = tmp_path / f"w{suffix}"
-    with pytest.raises(HandsonError, match=r"w.* a whole model is saved as 'w.handson'; weights with save_weights"):
+    with pytest.raises(HandsonError, match=r"w.*that is a name of weights. net.save_weights\("):
         trained[0].save(path)
     trained[0].save_weights(path)
     with pytest.raises(HandsonError, match=r"holds weights only. Build the net, then net.load_weights"):
@@ -256,7 +256,6 @@ def test_formats_that_run_code_are_refused(trained, tmp_path, suffix):
     assert not (tmp_path / f"net{suffix}").exists()
 
 
-@pytest.mark.parametrize(("name", "reason"), [("net.keras", "Keras's own format"), ("net", "its ending says no form")])
-def test_other_formats_are_refused_with_advice(trained, tmp_path, name, reason):
-    with pytest.raises(HandsonError, match=f"{reason}.*'.handson' for a whole model, '.h5'"):
-        trained[0].save(tmp_path / name)
+def test_other_formats_are_refused_with_advice(trained, tmp_path):
+    with pytest.raises(HandsonError, match="its ending says no form.*'.handson' for a whole model, or Keras's '.keras'"):
+        trained[0].save(tmp_path / "net")

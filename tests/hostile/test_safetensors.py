@@ -64,7 +64,7 @@ def test_other_formats_are_refused_by_what_they_hold(refused, tmp_path, make, na
     assert not (tmp_path / "canary").exists()
 
 
-@pytest.mark.parametrize("suffix", [".pt", ".pth", ".pkl", ".joblib", ".keras", ".zip", ".tar.gz", ".npz", ".onnx", ""])
+@pytest.mark.parametrize("suffix", [".pt", ".pth", ".pkl", ".joblib", ".zip", ".tar.gz", ".npz", ".onnx", ""])
 @pytest.mark.parametrize("loader", ["model", "weights"])
 def test_other_endings_are_refused_with_the_way_out(refused, tmp_path, loader, suffix):
     a_pickle(tmp_path / f"bad{suffix}", tmp_path / "canary")

@@ -74,7 +74,8 @@ def _below(part: Any, place: str, seen: set[int], names: dict[int, str]) -> Iter
 def _own(part: Any, seen: set[int], names: dict[int, str]) -> list[Held]:
     """The weights that a part holds itself, those that train first."""
     if isinstance(part, Layer):
-        weights = [part._own(name) for name in part.weight_names]
+        held = (part._own(name) for name in part.weight_names)
+        weights = [weight for weight in held if weight is not None]  # those of a module of PyTorch are in a part
         weights.sort(key=lambda weight: not isinstance(weight, nn.Parameter))
     else:
         weights = named_tensors(part)
