@@ -113,7 +113,7 @@ class Variable(_Base):
         return f"<{type(self).__name__} {self.name!r}, shape={tuple(self.shape)}, {type_name(self.dtype)}, {values}>"
 
 
-class Weight(Variable, nn.Parameter):
+class Weight(Variable, nn.Parameter):  # type: ignore[misc]
     """A variable that optimizers change: a `torch.nn.Parameter`.
 
     Examples
@@ -124,7 +124,7 @@ class Weight(Variable, nn.Parameter):
     """
 
 
-class State(Variable, Tensor):
+class State(Variable, Tensor):  # type: ignore[misc]
     """A variable that no optimizer changes: a buffer of a `torch.nn.Module`.
 
     Examples

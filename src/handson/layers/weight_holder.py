@@ -320,8 +320,8 @@ class WeightHolder(Called):
     @property
     def weights(self) -> list[Tensor]:
         """The weights in Keras's order and layouts: its own, trainable ones first, then those of its parts."""
-        own = sorted(map(self.__getattr__, self.weight_names), key=lambda value: not isinstance(value, nn.Parameter))
-        parts = [part.weights if isinstance(part, WeightHolder) else named_tensors(part) for part in self.children()]
+        own: list[Any] = sorted(map(self.__getattr__, self.weight_names), key=lambda value: not isinstance(value, nn.Parameter))
+        parts: list[Any] = [part.weights if isinstance(part, WeightHolder) else named_tensors(part) for part in self.children()]
         return list({id(weight): weight for weights in (own, *parts) for weight in weights}.values())
 
     @property
