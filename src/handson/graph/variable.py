@@ -108,7 +108,7 @@ class Variable(_Base):
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
         return _remade, (type(self), self.detach(), self.requires_grad, self.name)
 
-    def __repr__(self, *, tensor_contents: Any = None) -> str:
+    def __repr__(self, *, tensor_contents: Any = None) -> str:  # as torch declares it
         values = np.array2string(self.numpy(), threshold=6, separator=", ")
         return f"<{type(self).__name__} {self.name!r}, shape={tuple(self.shape)}, {type_name(self.dtype)}, {values}>"
 

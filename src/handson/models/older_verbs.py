@@ -30,6 +30,7 @@ class OlderVerbs:
             As in Keras 2: epochs, verbose, callbacks, validation_data, validation_steps, validation_freq,
             class_weight, max_queue_size, workers, use_multiprocessing, shuffle, initial_epoch.
         """
+        names: tuple[str, ...]
         names = ("epochs", "verbose", "callbacks", "validation_data", "validation_steps", "validation_freq")
         names += ("class_weight", "max_queue_size", "workers", "use_multiprocessing", "shuffle", "initial_epoch")
         given = _given("fit_generator", names, args, kwargs)
