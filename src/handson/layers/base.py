@@ -110,7 +110,7 @@ class Layer(Typed, metaclass=Described):
         self._trainable = bool(trainable)
         self._added, self._adds, self._penalizes = Added(), False, False
         self.activity_regularizer = activity_regularizer
-        self._lowered: dict[str, Any] = {}
+        self._lowered: list[Any] = []
         self._follow(policies.get(dtype))
         if not autocast:
             self.autocast = False
