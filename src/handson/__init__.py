@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from handson import callbacks as callbacks
     from handson import constraints as constraints
     from handson import data as data
+    from handson import datasets as datasets
     from handson import initializers as initializers
     from handson import layers as layers
     from handson import losses as losses
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from handson import optimizers as optimizers
     from handson import regularizers as regularizers
     from handson import schedules as schedules
+    from handson import utils as utils
     from handson.core.errors import HandsonError as HandsonError
     from handson.core.errors import TrainingError as TrainingError
     from handson.core.registry import register as register
@@ -56,6 +58,7 @@ _MODULES = (
     "callbacks",
     "constraints",
     "data",
+    "datasets",
     "faces",
     "initializers",
     "layers",
@@ -67,6 +70,7 @@ _MODULES = (
     "plots",
     "regularizers",
     "schedules",
+    "utils",
 )
 _HOMES = {name: f"handson.{name}" for name in _MODULES} | {
     "HandsonError": "handson.core.errors:HandsonError",

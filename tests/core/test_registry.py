@@ -11,7 +11,10 @@ from handson.core import registry
 from handson.core.errors import HandsonError
 
 # Names that Keras has no class or function for.
-OWN = {"Cosine", "LinearRamp", "OneCycle", "StepDecay", "LossMetric", "SpatialSoftArgmax2D"}
+OWN = {"Cosine", "LinearRamp", "OneCycle", "StepDecay", "LossMetric", "SpatialSoftArgmax2D"} | {
+    "AveragePrecision", "Bias", "CRPS", "Coverage", "ExpectedCalibrationError", "MedianAbsoluteError", "NMAD",
+    "OutlierRate", "SpearmanCorrelation",
+}  # fmt: skip
 KERAS_MODULES = {
     "layer": "layers", "activation": "activations", "initializer": "initializers", "regularizer": "regularizers",
     "loss": "losses", "metric": "metrics", "optimizer": "optimizers", "schedule": "optimizers.schedules",

@@ -44,6 +44,8 @@ def assert_same(ours, theirs, x, atol=3e-5, masks=True, **arguments):
     for one, two in zip(found, expected, strict=True):
         np.testing.assert_allclose(one.detach(), two.detach(), atol=atol, rtol=1e-4)
     for one, two in zip(slopes, keras_slopes, strict=True):
+        if one is None and two is None:  # nothing of it goes into the outputs, as of ids
+            continue
         np.testing.assert_allclose(one, two, atol=10 * atol, rtol=1e-3)
     if masks:
         assert [repr(mask_of(one)) for one in found] == [repr(mask_of(one)) for one in expected]

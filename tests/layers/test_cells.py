@@ -23,7 +23,6 @@ def numbers(shape, seed=0):
     return np.random.default_rng(seed).normal(size=shape).astype("float32")
 
 
-@handson.register
 class Leaky(handson.layers.Layer):
     """A cell of one's own, as programs for Keras write it."""
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from handson.core.errors import HandsonError
 from handson.layers import Conv2D
-from handson.layers.convolution import same_padding, window_output
+from handson.layers.spatial import same_padding, window_output
 
 NUMBERS = st.integers(1, 4)
 PAIRS = st.tuples(NUMBERS, NUMBERS)

@@ -164,16 +164,6 @@ def test_dense_needs_the_number_of_features(shape):
         Dense(3).ensure_built(shape)
 
 
-@pytest.mark.parametrize("make", [lambda **k: Conv2D(1, 1, **k)])
-def test_channels_first_is_an_error_that_says_how_to_move_them(make):
-    with pytest.raises(HandsonError) as error:
-        make(data_format="channels_first")
-    text = str(error.value)
-    assert "images are channels-last (n, height, width, channels)" in text
-    assert "data_format='channels_first'" in text
-    assert "numpy.moveaxis(x, 1, -1)" in text
-
-
 def test_a_misspelt_argument_gets_its_nearest():
     with pytest.raises(TypeError, match=r"Dense has no argument 'activaton'\. Did you mean 'activation'\?"):
         Dense(3, activaton="relu")
@@ -353,3 +343,8 @@ def test_penalties_belong_to_the_weights_that_have_them():
 def test_a_layer_of_ones_own_works_in_a_net():
     net = handson.Sequential([Scale(input_dim=3), Dense(1)], seed=0)
     assert net.count_params() == 3 + 3 + 1 + 4
+
+
+def test_an_input_of_texts_is_refused_with_the_way_out():
+    with pytest.raises(handson.HandsonError, match="Apply TextVectorization"):
+        handson.Input((1,), dtype="string")

@@ -10,6 +10,8 @@ from keras_peers import assert_same, filled, mask_of
 import handson
 from handson import layers
 from handson.core.errors import HandsonError
+from handson.layers.calling import MASK
+from handson.state.hidden import hidden_tensors
 
 KINDS = ["SimpleRNN", "LSTM", "GRU"]
 STATES = {"SimpleRNN": 1, "LSTM": 2, "GRU": 1}
@@ -89,6 +91,8 @@ def test_a_mask_of_zeros_and_ones_and_one_with_a_last_axis_are_masks(kind):
     layer, x, mask = getattr(layers, kind)(3), numbers((2, 4, 2)), np.array([[1, 1, 0, 0], [1, 0, 1, 1]])
     assert torch.equal(layer(x, mask=mask), layer(x, mask=mask.astype(bool)))
     assert torch.equal(layer(x, mask=mask[..., None]), layer(x, mask=mask.astype(bool)))
+    layer = getattr(layers, kind)(3, return_sequences=True)
+    assert getattr(layer(x, mask=mask), MASK).dtype == torch.bool
 
 
 @every_kind
@@ -163,6 +167,7 @@ def test_states_are_kept_and_reset_and_belong_to_no_file(kind):
     assert not torch.allclose(first, second)
     assert torch.equal(layer.states[0], second)
     assert not any("state_" in name for name in layer.state_dict())
+    assert torch.equal(hidden_tensors(layer)["hidden/state_0"], second)  # which a checkpoint holds
     assert len(layer.get_weights()) == 3
     layer.reset_states()
     assert torch.equal(layer(x), first)
@@ -183,6 +188,22 @@ def test_a_stateful_layer_between_symbols_needs_the_batch_size():
     layer(layers.Input((4, 2), batch_size=5))
     assert [tuple(state.shape) for state in layer.states] == [(5, 3), (5, 3)]
     assert float(sum(state.abs().sum() for state in layer.states)) == 0.0
+
+
+def test_running_on_zeros_for_the_sake_of_shapes_leaves_no_states():
+    class Around(layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.inside = layers.LSTM(3, stateful=True)
+
+        def call(self, inputs):
+            return self.inside(inputs)
+
+    layer = Around()
+    assert layer(layers.Input((4, 2))).shape == (None, 3)
+    assert layer.inside.states is None
+    layer(numbers((5, 4, 2)))
+    assert len(layer.inside.states[0]) == 5
 
 
 def test_the_gradient_does_not_go_into_the_batch_before():
@@ -229,6 +250,14 @@ def test_arguments_that_mean_nothing_are_errors(kind, arguments, message):
 def test_what_only_older_programs_name_is_refused(kind):
     with pytest.raises(TypeError, match="has no argument 'time_major'"):
         getattr(layers, kind)(3, time_major=True)
+
+
+@every_kind
+def test_the_cell_has_the_weights(kind):
+    layer = getattr(layers, kind)(3)
+    layer(numbers((2, 4, 2)))
+    assert layer.cell.kernel is layer.kernel
+    assert (layer.cell.units, layer.cell.state_size) == (3, [3, 3] if kind == "LSTM" else 3)
 
 
 @every_kind

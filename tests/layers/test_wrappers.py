@@ -79,6 +79,12 @@ def test_words_of_sentences_are_masked_inside(keras):
     torch.testing.assert_close(outputs[0, 1], sentences.layer(embedded[0, 1:, :1])[0])
 
 
+def test_the_mask_that_a_layer_inside_makes_goes_before_that_of_the_steps():
+    ids = np.array([[[1, 2, 0], [3, 0, 0]]])
+    outputs = TimeDistributed(layers.Embedding(5, 3, mask_zero=True))(ids, mask=np.array([[True, False]]))
+    assert np.array_equal(mask_of(outputs), ids != 0)
+
+
 def test_several_inputs_and_outputs_are_folded_together():
     first, second = layers.Input((2,)), layers.Input((3,))
     net = handson.Model([first, second], [Dense(4)(first), Dense(5)(second)])
@@ -132,7 +138,7 @@ def test_steps_of_unknown_number_are_taken():
 @pytest.mark.parametrize("wrapper", [TimeDistributed, Bidirectional])
 def test_what_is_no_layer_is_an_error(wrapper):
     with pytest.raises(HandsonError, match=f"{wrapper.__name__} takes a layer, such as"):
-        wrapper("lstm")
+        wrapper(3)
     with pytest.raises(HandsonError, match=rf"takes a layer, not its class: write {wrapper.__name__}\(LSTM"):
         wrapper(LSTM)
 

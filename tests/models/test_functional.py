@@ -73,7 +73,9 @@ SEEDS = range(24)
 @pytest.mark.parametrize("seed", SEEDS)
 def test_outputs_losses_and_ten_steps_are_those_of_keras(seed):
     ours, theirs, x, y = pair(seed)
-    assert [layer.name for layer in ours.layers] == [layer.name for layer in theirs.layers if layer.name in weightful(ours)]
+    assert [layer.name for layer in ours.layers] == [
+        layer.name for layer in theirs.layers if layer.name in weightful(ours)
+    ]
     for a, b in zip(leaves(ours.predict(x)), leaves(theirs.predict(x, verbose=0)), strict=True):
         np.testing.assert_allclose(a, b, atol=2e-5)
     many = len(leaves(y)) > 1
@@ -127,7 +129,16 @@ def test_a_run_that_was_stopped_goes_on_bit_for_bit(seed, tmp_path):
         net.seed, net.seed_given = 4, True
         x, y = (pair(seed)[n] for n in (2, 3))
         net.compile("adam", "mse")
-        net.fit(x, y, epochs=4, batch_size=7, verbose=0, run=run, callbacks=callback and [callback], resume="force" if run else "auto")
+        net.fit(
+            x,
+            y,
+            epochs=4,
+            batch_size=7,
+            verbose=0,
+            run=run,
+            callbacks=callback and [callback],
+            resume="force" if run else "auto",
+        )
         return net.get_weights()
 
     plain = trained()
@@ -288,8 +299,12 @@ def test_a_net_of_several_inputs_is_cross_validated_and_in_ensembles():
     np.testing.assert_allclose(mean["age"], np.mean(members, 0), atol=1e-6)
 
 
-def test_images_of_a_nested_net_are_flattened_in_the_graph():
-    x = Input((4, 4, 1))
-    net = Model(x, Dense(2)(Flatten()(x)))
-    with pytest.raises(HandsonError, match=r"Images need a channel axis: pass x\[..., None\]"):
-        net.predict(np.ones((3, 4, 4)))
+def test_a_last_axis_of_one_may_be_left_out_or_put_in_as_in_keras():
+    x, column = Input((4, 4, 1)), Input((3,))
+    net = Model(x, Dense(2)(Flatten()(x)), seed=0)
+    grey = np.random.default_rng(0).normal(size=(3, 4, 4))
+    np.testing.assert_array_equal(net.predict(grey), net.predict(grey[..., None]))
+    flat = Model(column, Dense(2)(column), seed=0)
+    np.testing.assert_array_equal(flat.predict(grey[0, :, :3, None]), flat.predict(grey[0, :, :3]))
+    with pytest.raises(HandsonError, match=r"takes inputs of shape \(None, 4, 4, 1\); got \(None, 4, 4, 2\)"):
+        net.predict(np.ones((3, 4, 4, 2)))

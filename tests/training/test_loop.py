@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from handson import Sequential
 from handson.callbacks import Callback, CallbackList
 from handson.core.errors import HandsonError
+from handson.data.rows.batches import Batches
 from handson.layers import BatchNormalization, Dense, Dropout
 from handson.optimizers import Adam
 from handson.state.history import History
@@ -19,7 +20,6 @@ from handson.state.sums import Sums
 from handson.training.engines import choose
 from handson.training.pace import Pace
 from handson.training.preparation.job import Span
-from handson.data.rows.batches import Batches
 from handson.training.preparation.prepare import make_job, prepare_rows
 
 
@@ -89,7 +89,8 @@ def test_a_run_can_stop_and_go_on_at_any_step_of_any_epoch():
     engines = []
     for model in (whole, first, second):
         rows = prepare_rows(model, x, y)
-        engines.append(choose(make_job(model, rows, lambda: rows.batches(8, model.device, True, 5), 5, None)))
+        batches = rows.batches(8, model.device, True, 5)
+        engines.append(choose(make_job(model, rows, lambda kept=batches: kept, 5, None)))
     engines[0].train(Span(0, 0, 7, 7, 1, 0), Sums())
     engines[1].train(Span(0, 0, 3, 7, 1, 0), Sums())
     engines[1].state.copy().restore(second, second.optimizer)

@@ -251,7 +251,9 @@ def test_a_stopped_run_goes_on_bit_for_bit(kind, tmp_path):
     plain = net()
     plain.fit(make(), epochs=3, verbose=0, **arguments)
     with pytest.raises(KeyboardInterrupt):
-        net().fit(make(), epochs=3, verbose=0, run=tmp_path / "run", callbacks=[Stop(3)], checkpoint_seconds=0, **arguments)
+        net().fit(
+            make(), epochs=3, verbose=0, run=tmp_path / "run", callbacks=[Stop(3)], checkpoint_seconds=0, **arguments
+        )
     again = net()
     again.fit(make(), epochs=3, verbose=0, run=tmp_path / "run", callbacks=[Go(3)], resume="force", **arguments)
     same(again, plain)

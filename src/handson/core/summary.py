@@ -48,7 +48,7 @@ def table(rows: Sequence[Row], trainable: int, frozen: int, line_length: int | N
     ________________________________________
     """
     linked = any(row.links for row in rows)
-    cells = [("Layer (type)", "Output Shape", "Param #", "Connected to")]
+    cells: list[tuple[str, ...]] = [("Layer (type)", "Output Shape", "Param #", "Connected to")]
     cells += [(f"{row.name} ({row.kind})", row.shape, f"{row.parameters}", row.links) for row in rows]
     cells = cells if linked else [entry[:3] for entry in cells]
     shares = LINKED_ENDS if linked else COLUMN_ENDS

@@ -111,7 +111,9 @@ class Specialists:
         if output not in ("trained", "new"):
             raise HandsonError(f"Specialists: output is 'trained' or 'new'; got {output!r}.")
         if not isinstance(model, Sequential):
-            raise HandsonError(f"Specialists are made of a Sequential that ends in a Dense; got a {type(model).__name__}.")
+            raise HandsonError(
+                f"Specialists are made of a Sequential that ends in a Dense; got a {type(model).__name__}."
+            )
         if not model.output_shape:
             raise HandsonError("Specialists: the net is not built yet; train it on all target columns first.")
         outputs = model.output_shape[-1] or 0

@@ -16,6 +16,8 @@ from handson.data.rows.scaling import Scaling
 from handson.files import strict_json
 from handson.layers.blank import blank_weights
 from handson.layers.shapes import is_shape, map_shapes
+from handson.losses import FunctionLoss
+from handson.metrics import FunctionMetric
 from handson.state.state import TrainingState
 
 # Files of these schemas are read; the last one is written.
@@ -164,8 +166,9 @@ def _metric(entry: Any) -> Any:
 
 
 def _to_config(kind: str, noun: Any) -> Any:
-    function = getattr(noun, "function", None)
-    return registry.name_of(kind, function) if function else registry.to_config(kind, noun)
+    if isinstance(noun, (FunctionLoss, FunctionMetric)):
+        return registry.name_of(kind, noun.function)
+    return registry.to_config(kind, noun)
 
 
 def _configs(scalings: Any) -> list[dict[str, Any] | None] | None:
@@ -232,7 +235,9 @@ def _scalings(configs: list[dict[str, Any] | None], shapes: Any, which: str) -> 
     columns = tree.leaves(map_shapes(lambda shape: shape[-1], shapes))
     if len(configs) != len(columns):
         raise HandsonError(f"there are {len(configs)} scalings for {len(columns)} {which}s.")
-    return [config and _scaling(config, size, which) for config, size in zip(configs, columns, strict=True)]
+    return [
+        None if config is None else _scaling(config, size, which) for config, size in zip(configs, columns, strict=True)
+    ]
 
 
 def _freeze(model: Any, frozen: list[str] | None) -> None:

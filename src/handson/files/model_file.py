@@ -128,7 +128,7 @@ def read(path: Path) -> Any:
 def _rebuild(metadata: dict[str, str], shapes: Shapes, path: Path) -> tuple[Any, Description]:
     if metadata.get("format") != FORMAT:
         raise HandsonError(f"{path} is not a model file of handson: it holds tensors and no description of a net.")
-    if metadata.get("schema") not in map(str, SCHEMAS):
+    if metadata.get("schema") not in [str(schema) for schema in SCHEMAS]:
         raise HandsonError(
             f"{path} has schema {metadata.get('schema')!r}; this version of handson reads {SCHEMAS[0]} to {SCHEMA}. "
             f"Update handson."

@@ -77,9 +77,7 @@ class Graph:
                 if symbol.node is not None:
                     depths[symbol.node.number] = max(depths.get(symbol.node.number, 0), depth + 1)
         functions = {id(node.function): node.function for node in (*order, *self.starts)}
-        return sorted(
-            functions.values(), key=lambda each: (-of_function[id(each)], met.get(id(each), -1))
-        )
+        return sorted(functions.values(), key=lambda each: (-of_function[id(each)], met.get(id(each), -1)))
 
     def _before(self, node: Node) -> list[Symbol]:
         """What goes into a node, if that is part of the graph: what lies before an input is not."""

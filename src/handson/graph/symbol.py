@@ -202,7 +202,7 @@ def stand_in(shape: Sequence[int | None], dtype: torch.dtype, size: int, device:
 
 @contextmanager
 def on_trial() -> Iterator[None]:
-    """While this lasts, what runs is tried out, for shapes or types: variables keep their values, no loss is added."""
+    """While this lasts, what runs is tried out, for shapes or types: variables keep their values."""
     token = _trial.set(True)
     try:
         with torch.no_grad():

@@ -97,9 +97,7 @@ class Variable(_Base):
 
     def numpy(self, *, force: bool = False) -> np.ndarray:
         """A copy of the values, which later steps do not change; bfloat16, which NumPy has not, as float32."""
-        values = self.detach()
-        values = values.float() if values.dtype == torch.bfloat16 else values
-        return values.cpu().numpy().copy()
+        return as_array(self)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         if id(self) not in memo:
@@ -141,6 +139,19 @@ class State(Variable, Tensor):
 
     def __new__(cls, data: Tensor, requires_grad: bool = False) -> State:
         return Tensor._make_subclass(cls, data.detach(), requires_grad)
+
+
+def as_array(tensor: Tensor) -> np.ndarray:
+    """A copy of the values of a tensor; bfloat16, which NumPy has not, as float32.
+
+    Examples
+    --------
+    >>> as_array(torch.ones(2, dtype=torch.bfloat16))
+    array([1., 1.], dtype=float32)
+    """
+    values = tensor.detach()
+    values = values.float() if values.dtype == torch.bfloat16 else values
+    return values.cpu().numpy().copy()
 
 
 def _remade(kind: Any, values: Tensor, requires_grad: bool, name: str) -> Any:

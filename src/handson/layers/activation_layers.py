@@ -190,7 +190,7 @@ class PReLU(_Elementwise):
             raise HandsonError(
                 f"PReLU {self.name!r}: shared_axes are axes of samples, from 1 to {rank - 1}; got {self._shared!r}."
             )
-        sizes = [1 if axis in self._shared else input_shape[axis] for axis in range(1, rank)]
+        sizes: list[Any] = [1 if axis in self._shared else input_shape[axis] for axis in range(1, rank)]
         if None in sizes:
             raise HandsonError(
                 f"PReLU {self.name!r} needs known sizes of the axes that it has slopes for; got inputs of shape "

@@ -14,7 +14,6 @@ from typing import Any
 from torch import Tensor
 
 from handson.core import tree
-from handson.graph.symbol import is_trial
 
 _run: ContextVar[object | None] = ContextVar("handson_run", default=None)
 
@@ -57,7 +56,7 @@ class Added(list[Any]):
 
     def penalize(self, layer: Any, args: Any, output: Any) -> None:
         """The layer gives an output: its penalty, divided by the number of rows, is added."""
-        if is_trial() or layer.activity_regularizer is None:
+        if layer.activity_regularizer is None:
             return
         for leaf in tree.leaves(output):
             if isinstance(leaf, Tensor):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Sequence
 from types import FunctionType
 from typing import Any
@@ -16,7 +17,6 @@ from handson.core import registry, tree
 from handson.core.described import Described, arguments_of, jsonable, parameters_of
 from handson.core.errors import HandsonError, shortened
 from handson.graph import Node, Symbol, nodes_of
-from handson.graph.symbol import is_trial
 from handson.layers import policies
 from handson.layers.added import Added
 from handson.layers.blank import is_filling
@@ -154,7 +154,7 @@ class Layer(Typed, metaclass=Described):
     @staticmethod
     def kept_arguments(arguments: dict[str, Any]) -> dict[str, Any]:
         """What is remembered of the arguments: of a type, the name."""
-        return arguments | {"dtype": policies.name_of(arguments.get("dtype"))}
+        return arguments | ({"dtype": policies.name_of(arguments["dtype"])} if "dtype" in arguments else {})
 
     def compute_output_shape(self, input_shape: Shapes) -> Shapes:
         """The shape of the output for the shape of an input; where a class does not state it, it is found by a run."""
@@ -333,9 +333,11 @@ class Layer(Typed, metaclass=Described):
 
     def add_loss(self, loss: Any) -> None:
         """Add a scalar, or a list of them, to the loss of the batch; it is called in `call`."""
-        if not is_trial():
-            self._track_added()
-            self._added += tree.leaves(loss)
+        self._track_added()
+        self._added += tree.leaves(loss)
+
+    def forget_added(self) -> None:
+        self._added.clear()
 
     def _track_added(self) -> None:
         if not self._adds:
@@ -365,12 +367,11 @@ class Layer(Typed, metaclass=Described):
 
 
 def check_name(name: str) -> str:
-    """The name, if it can be one: letters, digits, '_' and '-', at most 128 of them, not starting with a digit."""
-    allowed = isinstance(name, str) and 0 < len(name) <= 128 and name.isascii()
-    if not allowed or not (name[0].isalpha() or name[0] == "_") or not name.replace("-", "_").isidentifier():
+    """The name, if it can be one: letters, digits, '_' and '-', at most 128 of them, not starting with '-'."""
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,127}", name):
         raise HandsonError(
-            f"a layer's name is made of letters, digits, '_' and '-', starts with a letter or '_' and has at most "
-            f"128 characters; got {name!r}."
+            f"a layer's name is made of letters, digits, '_' and '-', does not start with '-' and has at most 128 "
+            f"characters; got {name!r}."
         )
     return name
 

@@ -106,17 +106,17 @@ class Bidirectional(Layer):
     @property
     def return_sequences(self) -> bool:
         """Whether the outputs of every step are given."""
-        return self.forward_layer.return_sequences  # type: ignore[no-any-return]
+        return self.forward_layer.return_sequences
 
     @property
     def return_state(self) -> bool:
         """Whether the states are given too."""
-        return self.forward_layer.return_state  # type: ignore[no-any-return]
+        return self.forward_layer.return_state
 
     @property
     def stateful(self) -> bool:
         """Whether both layers keep their states for the next batch."""
-        return self.forward_layer.stateful  # type: ignore[no-any-return]
+        return self.forward_layer.stateful
 
     def build(self, input_shape: Shape) -> None:
         self.track()

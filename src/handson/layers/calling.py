@@ -171,6 +171,9 @@ class Called(nn.Module):
                 setattr(leaf, MASK, own)
         return output
 
+    def forget_added(self) -> None:
+        """Forget the losses that were added in the latest run."""
+
     # Shapes.
 
     def _infer(self, node: Node) -> Any:
@@ -217,6 +220,8 @@ class Called(nn.Module):
         device = next((weight.device.type for weight in self.parameters()), "cpu")
         kept = [(part, part.training) for part in self.modules()]
         self.eval()
+        if self.takes_integers:
+            node = Node(self, *tree.map_leaves(_as_ids, node.arguments))
         try:
             return symbol.run_on_shapes(node, device, STAND_INS)
         except (RuntimeError, ValueError, IndexError, TypeError) as error:
@@ -228,6 +233,13 @@ class Called(nn.Module):
         finally:
             for part, mode in kept:
                 part.training = mode
+                if isinstance(part, Called):
+                    part.forget_added()
+
+
+def _as_ids(leaf: Any) -> Any:
+    floating = isinstance(leaf, Symbol) and leaf.dtype.is_floating_point
+    return Symbol(leaf.shape, torch.int64) if floating else leaf
 
 
 def map_shapes_to_specs(shapes: Shapes, dtype: torch.dtype) -> Any:

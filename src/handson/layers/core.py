@@ -68,6 +68,12 @@ class InputLayer(Layer):
         super().__init__(name=name, input_shape=shape)
         if shape is None:
             raise HandsonError("Input needs the shape of one sample, such as Input((28, 28, 1)).")
+        if dtype in ("string", str):
+            raise HandsonError(
+                "an Input of texts is not possible: a net of PyTorch takes numbers. Apply TextVectorization, StringLookup "
+                "or Hashing to the data first, and begin the net with an Input for what they give, such as "
+                "Input((None,), dtype='int64')."
+            )
         self.entry_type = torch_type(dtype or "float32")
         self.batch_size = None if batch_size is None else positive("Input", "batch_size", batch_size)
 
@@ -346,12 +352,3 @@ class Rescaling(Layer):
 
     def forward(self, x: Tensor) -> Tensor:
         return x * self._scale + self._offset
-
-
-def check_data_format(owner: str, data_format: str | None) -> None:
-    """Raise unless images are channels-last."""
-    if data_format not in (None, "channels_last"):
-        raise HandsonError(
-            f"{owner}: images are channels-last (n, height, width, channels) in handson; got "
-            f"data_format={data_format!r}. Move the channels of an array with numpy.moveaxis(x, 1, -1)."
-        )

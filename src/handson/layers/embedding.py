@@ -134,6 +134,13 @@ class Embedding(Layer):
             f"larger input_dim: the largest id, and one more."
         )
 
+    def check_ids(self, ids: Any) -> None:
+        """Raise unless all ids of an array or tensor are in the range: for data, before the first step."""
+        known = torch.as_tensor(ids)
+        whole = known if known.dtype in (torch.int64, torch.int32) else self._whole(known)
+        if whole.numel() and not (int(whole.min()) >= 0 and int(whole.max()) < self.input_dim):
+            raise self._outside(whole)
+
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """Which ids are not 0, with `mask_zero`."""
         return ops.not_equal(inputs, 0) if self.mask_zero else None

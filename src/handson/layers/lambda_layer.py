@@ -81,7 +81,7 @@ class Lambda(Layer):
             return self.shape_after(input_shape)
         if callable(self._shape):
             return self._shape(input_shape)
-        first = input_shape if is_shape(input_shape) else next(iter(_shapes(input_shape)), (None,))
+        first = next(iter(_shapes(input_shape)), (None,))
         return map_shapes(lambda shape: (first[0], *shape), self._shape)
 
     def get_config(self, compact: bool = False) -> dict[str, Any]:
@@ -128,6 +128,6 @@ def _asked_for(function: Any) -> list[str]:
 
 
 def _shapes(shapes: Shapes) -> list[Any]:
-    collected: list[Any] = []
-    map_shapes(lambda shape: collected.append(shape) or (), shapes)
-    return collected
+    if is_shape(shapes):
+        return [shapes]
+    return [shape for branch in (shapes.values() if isinstance(shapes, dict) else shapes) for shape in _shapes(branch)]

@@ -14,7 +14,7 @@ from handson.layers.foreign import TorchModuleWrapper
 
 
 def as_layer(given: Any, owner: str) -> Layer:
-    """A layer or net, also from its configuration; a module of PyTorch is wrapped.
+    """A layer or net, also from its name or configuration; a module of PyTorch is wrapped.
 
     Raises
     ------
@@ -26,10 +26,10 @@ def as_layer(given: Any, owner: str) -> Layer:
     >>> as_layer({"class": "Flatten", "config": {"name": "flat"}}, "Wrapper").name
     'flat'
     """
-    if isinstance(given, dict):
-        name = given.get("class")
-        kind = "model" if isinstance(name, str) and not registry.is_known("layer", name) else "layer"
-        return registry.from_config(kind, given)  # type: ignore[no-any-return]
+    if isinstance(given, (dict, str)):
+        name = given.get("class", next(iter(given), None)) if isinstance(given, dict) else given
+        is_net = isinstance(name, str) and registry.is_known("model", name) and not registry.is_known("layer", name)
+        return registry.resolve("model" if is_net else "layer", given)
     if isinstance(given, type) and issubclass(given, nn.Module):
         raise HandsonError(f"{owner} takes a layer, not its class: write {owner}({given.__name__}(...)).")
     if isinstance(given, Layer):

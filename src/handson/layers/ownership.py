@@ -14,6 +14,7 @@ from torch import nn
 from handson.layers.base import Layer
 from handson.layers.drawn import Drawn
 from handson.randomness.keys import derive
+from handson.state.state import ModuleLike
 
 Parts = Iterable[tuple[str, nn.Module]]
 
@@ -70,7 +71,7 @@ def redraw(net: Any, seed: int) -> bool:
     return found
 
 
-def settle(net: nn.Module) -> None:
+def settle(net: ModuleLike) -> None:
     """Nothing in a net is drawn again: it has trained, and what did not change has taken part too."""
     for part in net.modules():
         if isinstance(part, Layer):

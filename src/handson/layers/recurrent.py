@@ -42,6 +42,11 @@ class _Sequences(Units, Recurrent):
         self.expect_rank(input_shape, 3, "(batch, steps, features)")
         self.make_units(input_shape[-1], input_shape)
 
+    @property
+    def cell(self) -> Any:
+        """What computes a step: the layer itself, which has the weights."""
+        return self
+
     def step_shapes(self, step_shape: Shape) -> tuple[Shape, list[Any]]:
         shape = (step_shape[0], self.units)
         return shape, [shape] * self.tensors
@@ -81,7 +86,7 @@ class _Sequences(Units, Recurrent):
         from handson.kernels.recurrence import Recurrence
 
         if hasattr(x, MASK):
-            return self(x)  # type: ignore[no-any-return]
+            return self(x)
         outputs: Tensor = Recurrence.apply(self._entering(x), self.stacked(), self.gates, self.return_sequences)
         return outputs
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from handson.core import tree
 from handson.core.errors import HandsonError
 from handson.core.registry import register
-from handson.layers import cells
+from handson.layers import stacked_cells as cells
 from handson.layers.base import Layer, Shape
 from handson.layers.calling import is_on_zeros
 from handson.layers.recurrent_weights import Weighted
@@ -112,7 +112,7 @@ class Recurrent(Layer):
         if kept is None:
             return self.zero_states(x)
         # A copy: they are written to before the backward pass reads them.
-        return tree.map_leaves(torch.clone, kept)  # type: ignore[no-any-return]
+        return tree.map_leaves(torch.clone, kept)
 
     def _given(self, x: Tensor, given: Any) -> list[Any]:
         """Initial states as they were passed, checked."""
@@ -127,7 +127,7 @@ class Recurrent(Layer):
                 f"{got}."
             )
         moved = [state.to(zero.device, zero.dtype) for state, zero in zip(flat, zeros, strict=True)]
-        return tree.rebuild(tree.spec(expected), moved)  # type: ignore[no-any-return]
+        return tree.rebuild(tree.spec(expected), moved)
 
     @property
     def states(self) -> list[Any] | None:
@@ -135,7 +135,7 @@ class Recurrent(Layer):
         if self._form is None:
             return None
         count = len(tree.leaves(self._form))
-        return tree.rebuild(self._form, [getattr(self, f"state_{place}") for place in range(count)])  # type: ignore[no-any-return]
+        return tree.rebuild(self._form, [getattr(self, f"state_{place}") for place in range(count)])
 
     @torch.no_grad()
     def _keep(self, states: list[Any]) -> None:

@@ -36,6 +36,19 @@ def map_shapes(function: Callable[[Any], Any], shapes: Shapes) -> Any:
     return [map_shapes(function, branch) for branch in shapes]
 
 
+def flat_shapes(shapes: Shapes) -> list[Shape]:
+    """The shapes in a tree of them, in order.
+
+    Examples
+    --------
+    >>> flat_shapes({"a": (None, 3), "b": [(None, 2)]})
+    [(None, 3), (None, 2)]
+    """
+    found: list[Shape] = []
+    map_shapes(found.append, shapes)
+    return found
+
+
 def batched(shapes: Shapes) -> Shapes:
     """The shapes with None in place of the number of rows."""
     return map_shapes(lambda shape: (None, *shape[1:]), shapes)

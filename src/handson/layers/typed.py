@@ -27,7 +27,7 @@ class Typed(WeightHolder):
         if policy.mixed and not (before is not None and before.mixed):
             policies.watch(self)
         if "_arguments" in vars(self):
-            self._arguments["dtype"] = policy.name
+            vars(self)["_arguments"]["dtype"] = policy.name
 
     @property
     def dtype_policy(self) -> DTypePolicy:

@@ -15,7 +15,7 @@ from handson import constraints, initializers, regularizers
 from handson.core.errors import HandsonError, NotBuiltError, listing, shortened
 from handson.data.rows.free_memory import free_memory
 from handson.graph.conversion import TYPES, convert, torch_type
-from handson.graph.variable import State, Variable, Weight
+from handson.graph.variable import State, Variable, Weight, as_array
 from handson.layers.blank import blank, is_filling
 from handson.layers.calling import Called
 from handson.layers.drawn import Drawn
@@ -203,10 +203,12 @@ class WeightHolder(Called):
 
     def _rename(self, old: str, new: str) -> None:
         vars(self).pop(new, None)
-        named = [self._parameters, self._buffers, self.weight_regularizers, self.weight_constraints, self._starts]
+        named: list[dict[str, Any]] = [
+            self._parameters, self._buffers, self.weight_regularizers, self.weight_constraints, self._starts,
+        ]  # fmt: skip
         for held in named:
             if old in held:
-                held[new] = held.pop(old)  # type: ignore[index, attr-defined]
+                held[new] = held.pop(old)
         self.weight_names[self.weight_names.index(old)] = new
         self._uncast = {new if one == old else one for one in self._uncast}
         self._unnamed.discard(old)
@@ -248,6 +250,7 @@ class WeightHolder(Called):
         return [name for name in self._starts if self._is_fresh(name, self._own(name))]
 
     def _own(self, name: str) -> Any:
+        """The weight of a name, as it is registered."""
         weight = self._parameters.get(name)
         return self._buffers.get(name) if weight is None else weight
 
@@ -291,7 +294,7 @@ class WeightHolder(Called):
         states = {name: state for name, state in self._buffers.items() if isinstance(state, State)}
         moved = super()._apply(fn, recurse)
         for name, state in states.items():
-            self._buffers[name] = _in_place(state, self._buffers[name])
+            self._buffers[name] = _in_place(state, self._own(name))
         self.drawn.mark({name: self._own(name) for name in unwritten})
         self._follow_type(fn)
         return moved
@@ -348,7 +351,7 @@ class WeightHolder(Called):
 
     def get_weights(self) -> list[np.ndarray]:
         """Copies of the weights as NumPy arrays, in Keras's order and layouts; bfloat16 as float32."""
-        return [Variable.numpy(weight) for weight in self.weights]
+        return [as_array(weight) for weight in self.weights]
 
     def set_weights(self, weights: Sequence[Any]) -> None:
         """Set the weights from arrays in the order and layouts of `get_weights`.

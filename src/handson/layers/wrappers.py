@@ -20,7 +20,6 @@ from handson.layers.shapes import Shapes, map_shapes
 from handson.randomness import stream
 
 
-@register
 class Wrapper(Layer):
     """The base of layers around a layer, which is their attribute `layer`; it has all the weights.
 

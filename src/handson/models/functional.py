@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,12 @@ from handson.graph import Node, Symbol
 from handson.graph.conversion import torch_type, type_name
 from handson.graph.graph import MOST_NODES
 from handson.layers.core import InputLayer
-from handson.models.sequential import kind_of
+from handson.models.naming import kind_of
 
 # Larger constants are weights, and belong into a layer.
 MOST_CONSTANTS = 10_000
+# What is made of entries, by the name of its kind in the description.
+MADE: dict[str, Callable[[list[Any]], Any]] = {"tuple": tuple, "list": list, "slice": lambda sides: slice(*sides)}
 
 
 def describe_graph(model: Any, compact: bool = False) -> dict[str, Any]:
@@ -52,8 +55,8 @@ def describe_graph(model: Any, compact: bool = False) -> dict[str, Any]:
 def _described(name: str, part: Any, compact: bool) -> Any:
     if not hasattr(part, "kind"):
         raise HandsonError(
-            f"the net applies a {type(part).__name__} of PyTorch, which a file cannot describe: files hold no code. Write "
-            f"it as a handson.layers.Layer and register it with @handson.register, or save the weights alone."
+            f"the net applies a {type(part).__name__} of PyTorch, which a file cannot describe: files hold no code. "
+            f"Write it as a handson.layers.Layer and register it with @handson.register, or save the weights alone."
         )
     described = registry.to_config(part.kind, part, compact)
     if not compact:
@@ -88,8 +91,8 @@ def _name_of(function: Any) -> str:
     except HandsonError:
         name = getattr(function, "__name__", repr(function))
         raise HandsonError(
-            f"the net applies the function {name} to symbols, which a file cannot name: files hold no code. Use the one of "
-            f"handson.ops, or a layer, or register your own with @handson.register(kind='op')."
+            f"the net applies the function {name} to symbols, which a file cannot name: files hold no code. Use the "
+            f"one of handson.ops, or a layer, or register your own with @handson.register(kind='op')."
         ) from None
 
 
@@ -97,18 +100,23 @@ def _encoded(value: Any, places: dict[int, int], where: str) -> Any:
     """An argument as JSON; what is no plain number or text is a dictionary of one entry that names its kind."""
     if isinstance(value, Symbol):
         return {"symbol": places[id(value)]}
-    if value is None or isinstance(value, (bool, int, str)):
-        return value
     if isinstance(value, np.generic):
         return _encoded(value.item(), places, where)
-    if isinstance(value, float):
-        return value if math.isfinite(value) else {"float": repr(value)}
     if isinstance(value, (tuple, list)):
         return {type(value).__name__: [_encoded(entry, places, where) for entry in value]}
     if isinstance(value, dict):
         return {"dict": {str(key): _encoded(entry, places, where) for key, entry in value.items()}}
     if isinstance(value, slice):
         return {"slice": [_encoded(side, places, where) for side in (value.start, value.stop, value.step)]}
+    return _encoded_leaf(value, where)
+
+
+def _encoded_leaf(value: Any, where: str) -> Any:
+    """An argument that holds no others, as JSON."""
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else {"float": repr(value)}
     if value is Ellipsis:
         return {"ellipsis": True}
     if isinstance(value, torch.dtype):
@@ -186,7 +194,9 @@ def _decoded(value: Any, symbols: list[Symbol]) -> Any:
     if not isinstance(value, dict):
         if value is None or isinstance(value, (bool, int, float, str)):
             return value
-        raise HandsonError(f"an argument is a number, a text or an object that names its kind; got {shortened(value, 40)}.")
+        raise HandsonError(
+            f"an argument is a number, a text or an object that names its kind; got {shortened(value, 40)}."
+        )
     if len(value) != 1:
         raise HandsonError(f"an argument that is an object names its kind alone; got {listing(value)}.")
     ((kind, content),) = value.items()
@@ -194,9 +204,9 @@ def _decoded(value: Any, symbols: list[Symbol]) -> Any:
         if type(content) is not int or not 0 <= content < len(symbols):
             raise HandsonError(f"there is no symbol {shortened(content, 40)} at this place.")
         return symbols[content]
-    if kind in ("tuple", "list", "slice"):
+    if kind in MADE:
         entries = [_decoded(entry, symbols) for entry in _listed(content)]
-        return {"tuple": tuple, "list": list, "slice": lambda sides: slice(*sides)}[kind](entries)
+        return MADE[kind](entries)
     if kind == "dict" and isinstance(content, dict):
         return {key: _decoded(entry, symbols) for key, entry in content.items()}
     if kind == "constant" and isinstance(content, dict):

@@ -322,6 +322,10 @@ class Model(Verbs):
             for entry in self.graph.entries
         ]
 
+    def takers(self, number: int) -> list[Any]:
+        """The layers that an input goes into."""
+        return [] if self.graph is None else self.graph.users(self.graph.entries[number])
+
     def keeps_double(self, which: str, number: int) -> bool:
         """Whether an input or a target stays float64 on the way to its scaling, which subtracts a large shift."""
         measured = self.input_scalings if which == "input" else self.target_scalings

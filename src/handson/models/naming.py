@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import nn
 
+from handson.core import registry
 from handson.core.errors import HandsonError
 from handson.core.registry import snake_case
 from handson.layers.base import check_name
@@ -67,3 +68,10 @@ def distinct(names: list[str]) -> list[str]:
     for name in names:
         found.append(free_name(name, found))
     return found
+
+
+def kind_of(described: Any) -> str:
+    """What a description in a list of layers is of: a layer, or a net."""
+    name = described.get("class") if isinstance(described, dict) else None
+    is_net = isinstance(name, str) and registry.is_known("model", name) and not registry.is_known("layer", name)
+    return "model" if is_net else "layer"

@@ -13,6 +13,7 @@ from handson.core import tree
 from handson.core.errors import HandsonError
 from handson.core.forked import check_threads
 from handson.metrics import Metric
+from handson.metrics.reported import parts
 from handson.state.sums import Sums
 from handson.training.preparation.objective import Objective
 
@@ -32,7 +33,6 @@ class OwnSteps:
     optimizer: Any
     terms: Any
     target_scalings: Any
-    compiled: bool
 
     @property
     def own_steps(self) -> tuple[str, ...]:
@@ -115,10 +115,13 @@ class OwnSteps:
         scalings = self.target_scalings or [None] * len(terms)
         added = self.losses  # type: ignore[attr-defined]
         masked = [isinstance(target, Tensor) and target.is_floating_point() for target in targets]
-        value = Objective(terms, scalings).loss(targets, outputs, weights, masked, sum(added) if added else None, Sums())
+        value = Objective(terms, scalings).loss(
+            targets, outputs, weights, masked, sum(added) if added else None, Sums()
+        )
         if not isinstance(value, Tensor):
             raise HandsonError(
-                "there is no loss: give compile(loss=...), or let a layer add one with add_loss, or define compute_loss."
+                "there is no loss: give compile(loss=...), or let a layer add one with add_loss, or define "
+                "compute_loss."
             )
         return value
 
@@ -134,8 +137,7 @@ class OwnSteps:
         """What each metric says of the batches so far."""
         found: dict[str, Any] = {}
         for metric in self.all_metrics():
-            result = metric.result()
-            found |= result if isinstance(result, dict) else {metric.name: result}
+            found |= parts(metric, metric.name, metric.result())
         return found
 
     def reset_metrics(self) -> None:
@@ -148,7 +150,7 @@ class OwnSteps:
         return list(dict.fromkeys(self.metrics))  # type: ignore[attr-defined]
 
     def _track_loss(self, loss: Tensor) -> None:
-        tracker = next((metric for metric in self.all_metrics() if metric.name == "loss"), None)
+        tracker: Any = next((metric for metric in self.all_metrics() if metric.name == "loss"), None)
         if tracker is not None:
             tracker.update_state(loss.detach())
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from handson.core import registry
@@ -18,9 +17,9 @@ from handson.layers.calling import Called, shapes_of
 from handson.layers.core import InputLayer
 from handson.layers.foreign import TorchModuleWrapper
 from handson.layers.shapes import Shapes, batched
+from handson.models import naming
 from handson.models.model import Model, wants_integers
 from handson.models.structure import flattened
-from handson.models.naming import free_name
 from handson.randomness.keys import fresh_seed
 
 # Deeper nets are no stack of layers that anybody writes, and a file must not take minutes to build.
@@ -81,14 +80,13 @@ class Sequential(Model):
         """The layers, in order, without the input."""
         return [layer for layer in self._stack if not isinstance(layer, InputLayer)]
 
-    @property
-    def built(self) -> bool:
-        """Whether the weights exist."""
-        return self.built_shape is not None
-
     def integer_inputs(self, count: int) -> list[bool]:
         """Of the input, whether whole numbers are given to the net as they are: they are ids."""
         return [wants_integers(self.layers[0])] if self.layers else [False]
+
+    def takers(self, number: int) -> list[Any]:
+        """The layer that the input goes into."""
+        return self.layers[:1]
 
     @property
     def is_stack(self) -> bool:
@@ -168,7 +166,7 @@ class Sequential(Model):
     def _name_for(self, layer: Any) -> str:
         """The name of a layer in this net: its own, or another where an automatic name is taken."""
         if not layer.named or (layer.given_name is None and layer.name in self._modules):
-            return free_name(layer.stem, self._modules)
+            return naming.free_name(layer.stem, self._modules)
         if layer.name in self._modules:
             raise HandsonError(f"the name {layer.name!r} is taken by another layer of this net.")
         return check_name(layer.name)
@@ -280,14 +278,9 @@ class Sequential(Model):
         unknown = config.keys() - {"name", "layers"}
         if unknown or not isinstance(config.get("layers"), list):
             raise HandsonError(f"a Sequential is described by 'name' and a list of 'layers'; got {listing(config)}.")
-        return cls((registry.from_config(kind_of(layer), layer) for layer in config["layers"]), name=config.get("name"))
-
-
-def kind_of(described: Any) -> str:
-    """What a description in a list of layers is of: a layer, or a net."""
-    name = described.get("class") if isinstance(described, dict) else None
-    is_net = isinstance(name, str) and registry.is_known("model", name) and not registry.is_known("layer", name)
-    return "model" if is_net else "layer"
+        return cls(
+            (registry.from_config(naming.kind_of(layer), layer) for layer in config["layers"]), name=config.get("name")
+        )
 
 
 def _count(net: nn.Module) -> int:

@@ -23,6 +23,7 @@ from handson.state.state import named_weights
 class Structure(Layer):
     """The base of nets: what they say of their parts."""
 
+    module: nn.Module  # of a net that is one of PyTorch
     _graph: Graph | None
     _outputs: Shapes
 
@@ -105,7 +106,7 @@ class Structure(Layer):
         return self.built_shape
 
     @property
-    def output_shape(self) -> Shapes:  # type: ignore[override]
+    def output_shape(self) -> Shapes:
         """The shape of the outputs, None for the batch; None before it is known."""
         return self._outputs
 
@@ -165,8 +166,8 @@ class Structure(Layer):
     def _need_built(self) -> None:
         if not self.built:
             raise NotBuiltError(
-                f"the net {self.name!r} is not built yet: it is when it sees its first data, in fit or predict, or with "
-                f"build(input_shape)."
+                f"the net {self.name!r} is not built yet: it is when it sees its first data, in fit or predict, or "
+                f"with build(input_shape)."
             )
 
     def summary(
@@ -206,7 +207,7 @@ class Structure(Layer):
             return
         chain, after = self.graph.chain(), shape
         names = {id(part): name for name, part in self._modules.items()}
-        parts = self._modules.values() if chain is not None else self.graph.functions()
+        parts: Iterable[Any] = self._modules.values() if chain is not None else self.graph.functions()
         for part in parts:
             if isinstance(part, InputLayer) and chain is not None:
                 continue
@@ -216,7 +217,7 @@ class Structure(Layer):
             else:
                 before, after = self._shapes_at(part)
             is_layer = isinstance(part, nn.Module)
-            name = names.get(id(part)) or getattr(part, "__name__", "function")
+            name = str(names.get(id(part)) or getattr(part, "__name__", "function"))
             kind = type(getattr(part, "module", part)).__name__ if is_layer else "operation"
             links = "" if chain is not None else ", ".join(self._links(part))
             trains = bool(getattr(part, "trainable", True))

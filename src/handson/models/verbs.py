@@ -7,7 +7,7 @@ from typing import Any
 
 from handson import optimizers
 from handson.core import console, registry, tree
-from handson.core.errors import HandsonError
+from handson.core.errors import HandsonError, whole
 from handson.core.older import accepting
 from handson.data.rows.scaling import Scaling
 from handson.layers.shapes import map_shapes
@@ -20,6 +20,7 @@ from handson.models.structure import Structure
 from handson.optimizers import Optimizer
 from handson.state.history import History
 from handson.training.preparation.compiled import Compiled, Term
+from handson.training.preparation.net import Net
 from handson.training.preparation.objective import Objective
 
 
@@ -38,6 +39,10 @@ class Verbs(Saved, OlderVerbs, OwnSteps, Structure):
         loss_weights: Any = None,
         metrics: Any = None,
         weighted_metrics: Any = None,
+        run_eagerly: bool = False,
+        steps_per_execution: int = 1,
+        jit_compile: Any = "auto",
+        auto_scale_loss: bool = True,
         *,
         scale_inputs: Any = None,
         scale_targets: Any = None,
@@ -59,6 +64,12 @@ class Verbs(Saved, OlderVerbs, OwnSteps, Structure):
             their order, or by the name of each output.
         weighted_metrics : like `metrics`, optional
             Metrics in which the sample weights count.
+        run_eagerly : bool
+            True: every training runs on the engine 'eager', step by step in PyTorch, where a debugger can stop.
+        steps_per_execution, jit_compile, auto_scale_loss
+            For code of Keras that names them; no number depends on them here. How many steps run in one go, and what
+            is compiled, follows from the net and the machine (`fit(engine=...)` decides otherwise), and losses need no
+            scaling: weights and their gradients are never float16.
         scale_inputs, scale_targets : {'standard', 'minmax'}, dict or Scaling, optional
             How inputs and targets are scaled; measured on the first training rows, saved with the net, and undone in
             predictions and metrics. ``{'shift': 48, 'scale': 48}`` gives numbers.
@@ -70,10 +81,21 @@ class Verbs(Saved, OlderVerbs, OwnSteps, Structure):
         HandsonError
             For an unknown name; the message lists the nearest. For an optimizer that has trained another net.
         """
+        whole("steps_per_execution", steps_per_execution, 1)
+        if jit_compile not in ("auto", True, False):
+            raise HandsonError(f"jit_compile is 'auto', True or False; got {jit_compile!r}.")
         given = optimizers.get(optimizer)
         given.claim(self)
         compiled = Compiled(
-            given, loss, loss_weights, metrics, weighted_metrics, scale_inputs, scale_targets, precision
+            given,
+            loss,
+            loss_weights,
+            metrics,
+            weighted_metrics,
+            scale_inputs,
+            scale_targets,
+            precision,
+            bool(run_eagerly),
         )
         before = self._compiled
         if before is None or compiled.scalings() != before.scalings():
@@ -151,6 +173,11 @@ class Verbs(Saved, OlderVerbs, OwnSteps, Structure):
         return "float32" if self._compiled is None else self._compiled.precision
 
     @property
+    def run_eagerly(self) -> bool:
+        """Whether every training runs step by step in PyTorch."""
+        return self._compiled is not None and self._compiled.run_eagerly
+
+    @property
     def scale_inputs(self) -> Any:
         """How inputs are scaled, as `compile` was told."""
         return None if self._compiled is None else self._compiled.scale_inputs
@@ -162,7 +189,7 @@ class Verbs(Saved, OlderVerbs, OwnSteps, Structure):
 
     @accepting(nb_epoch="epochs")
     def fit(
-        self,
+        self: Net,
         x: Any,
         y: Any = None,
         batch_size: int | None = None,
@@ -272,10 +299,11 @@ class Verbs(Saved, OlderVerbs, OwnSteps, Structure):
         from handson.training.preparation.arguments import Arguments
 
         names = {name: value for name, value in locals().items() if name in Arguments.__dataclass_fields__}
+        names |= {"engine": "eager"} if self.run_eagerly and engine == "auto" else {}
         return fit(self, x, y, Arguments(**names))
 
     def evaluate(
-        self,
+        self: Net,
         x: Any,
         y: Any = None,
         batch_size: int | None = None,
@@ -310,7 +338,12 @@ class Verbs(Saved, OlderVerbs, OwnSteps, Structure):
         return means if return_dict else list(means.values()) if self.metrics else means["loss"]
 
     def predict(
-        self, x: Any, batch_size: int | None = None, verbose: Any = 0, steps: int | None = None, callbacks: Any = None
+        self: Net,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: Any = 0,
+        steps: int | None = None,
+        callbacks: Any = None,
     ) -> Any:
         """The outputs for some inputs, in the units of the targets.
 
@@ -336,7 +369,13 @@ class Verbs(Saved, OlderVerbs, OwnSteps, Structure):
         return predict(self, x, batch_size, steps, callbacks)
 
     def train_on_batch(
-        self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None, *, return_dict: bool = False
+        self: Net,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        class_weight: Any = None,
+        *,
+        return_dict: bool = False,
     ) -> Any:
         """One step on one batch.
 

@@ -24,6 +24,7 @@ from handson.schedules.decays import (
 from handson.schedules.spans import Cosine, LinearRamp, OneCycle, StepDecay
 
 __all__ = [
+    "UNKNOWN",
     "Cosine", "CosineDecay", "CosineDecayRestarts", "ExponentialDecay", "InverseTimeDecay", "LearningRateSchedule",
     "LinearRamp", "OneCycle", "PiecewiseConstantDecay", "PolynomialDecay", "Position", "Schedule", "StepDecay",
     "deserialize", "get", "serialize",

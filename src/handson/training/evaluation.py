@@ -43,7 +43,7 @@ class Evaluation:
 
     def _part(self, first: int, last: int) -> Batches:
         whole = self.batches
-        parts = {
+        parts: dict[str, Any] = {
             name: [None if leaf is None else rows_of(leaf, first, last) for leaf in getattr(whole, name)]
             for name in ("inputs", "targets", "weights")
         }
@@ -65,9 +65,7 @@ class Evaluation:
         logs: dict[str, float] = {}
         for number, part in enumerate(self._parts):
             self.callbacks.call("on_test_batch_begin", number, {})
-            sums = self.engine.evaluate(part)
-            for name, value in sums.totals.items():
-                total.add(name, value, sums.counts[name])
+            self.engine.evaluate(part, total)
             logs = self.engine.job.report(total)
             self.callbacks.call("on_test_batch_end", number, dict(logs))
         return logs

@@ -28,9 +28,10 @@ from handson.training.preparation.prepare import as_scaled, make_job, split_rows
 from handson.training.preparation.readers import Reading, read
 from handson.training.recording.fingerprint import of_run
 from handson.training.recording.record import NoRecord, Record, recording
+from handson.training.session import Session
 
 if TYPE_CHECKING:
-    from handson.models import Model
+    from handson.training.preparation.net import Net
 
 # Nets may train in threads; getting ready changes what belongs to the process, such as the filters of warnings.
 _preparing = threading.Lock()
@@ -38,12 +39,13 @@ _preparing = threading.Lock()
 _told = {""}
 
 
-def fit(model: Model, x: Any, y: Any, arguments: Arguments) -> History:
+def fit(model: Net, x: Any, y: Any, arguments: Arguments) -> History:
     """Train a net: see `Model.fit`."""
     history = History()
     model.optimizer.claim(model)
     with _preparing:
-        reading = read(model, x, _in_order(model, y), arguments)
+        y = _in_order(model, y)
+        reading = read(model, x, y, arguments)
         _remember_columns(model, x)
     for noticed in reading.rows.notes:
         arguments.tell(noticed)
@@ -53,19 +55,19 @@ def fit(model: Model, x: Any, y: Any, arguments: Arguments) -> History:
         return _run(model, engine, arguments, history, validation, record)
 
 
-def _remember_columns(model: Model, x: Any) -> None:
+def _remember_columns(model: Net, x: Any) -> None:
     """Know the columns of a DataFrame of inputs by name from now on; only of one that could be used."""
     model.input_columns = model.input_columns or arrays.input_names(x)
 
 
-def _in_order(model: Model, y: Any) -> Any:
+def _in_order(model: Net, y: Any) -> Any:
     """The targets, their columns in the order that the net knows."""
     known, given = model.target_names, arrays.columns_of(y)
     return arrays.by_name(y, known, "targets") if known and given and sorted(known) == sorted(given) else y
 
 
 def _prepare(
-    model: Model,
+    model: Net,
     reading: Reading,
     columns: list[str] | None,
     arguments: Arguments,
@@ -100,12 +102,12 @@ def _prepare(
     return engine, validation
 
 
-def _described(model: Model, reading: Reading, validation: Reading | None, arguments: Arguments) -> dict[str, Any]:
+def _described(model: Net, reading: Reading, validation: Reading | None, arguments: Arguments) -> dict[str, Any]:
     return of_run(model, reading, validation, arguments.describe(), arguments.augment, arguments.callbacks)
 
 
 def _run(
-    model: Model,
+    model: Net,
     engine: Engine,
     arguments: Arguments,
     history: History,
@@ -130,15 +132,12 @@ def _run(
         if arguments.validation_batch_size is None and not callbacks.define(*TEST_BATCHES):
             size = evaluation_batch(validation.rows.inputs, arguments.batch_size)
         held_out = evaluation.Evaluation(engine, validation.batches(size, model.device), callbacks)
-    epochs = range(arguments.initial_epoch, arguments.epochs)
-    if epochs:
+    session = Session(model, engine, callbacks, history, record, arguments, held_out)
+    if session.epochs:
         settle(model)
     try:
         with torch.random.fork_rng() if job.foreign_randomness else nullcontext():
-            loop.run(
-                model, engine, callbacks, history, epochs, held_out, arguments.validation_freq,
-                arguments.evaluate_training, arguments.on_nan, arguments.tell, record,
-            )  # fmt: skip
+            loop.run(session)
         waited = job.batches.waiting(record.seconds) if isinstance(job.batches, Streamed) else None
         if waited is not None:
             arguments.tell(waited)
@@ -150,7 +149,7 @@ def _run(
                 batches.close()
 
 
-def _run_seed(model: Model, seed: int | None) -> int:
+def _run_seed(model: Net, seed: int | None) -> int:
     """The seed of a run; a given one also draws again the weights that nothing has touched since."""
     if seed is None:
         return model.seed if model.seed is not None else fresh_seed()
@@ -160,9 +159,7 @@ def _run_seed(model: Model, seed: int | None) -> int:
     return seed
 
 
-def _validation(
-    model: Model, reading: Reading, arguments: Arguments, history: History
-) -> tuple[Reading, Reading | None]:
+def _validation(model: Net, reading: Reading, arguments: Arguments, history: History) -> tuple[Reading, Reading | None]:
     """The data to train and to validate on."""
     data = arguments.validation_data
     if data is not None:
@@ -185,7 +182,7 @@ def _validation(
     return Reading(training, limit=reading.limit), Reading(validation)
 
 
-def _validation_data(model: Model, data: Any, arguments: Arguments) -> Reading:
+def _validation_data(model: Net, data: Any, arguments: Arguments) -> Reading:
     if is_batches(data):
         return read(model, data, None, arguments.of_validation())
     if not isinstance(data, (tuple, list)) or len(data) not in (1, 2, 3):
@@ -194,13 +191,13 @@ def _validation_data(model: Model, data: Any, arguments: Arguments) -> Reading:
     return read(model, x, arrays.targets_by_name(y, model.target_names), arguments.of_validation(weights))
 
 
-def _measured(model: Model, validation: bool, evaluate_training: bool) -> list[str]:
+def _measured(model: Net, validation: bool, evaluate_training: bool) -> list[str]:
     names = model.quantities()
     prefixes = ["", *(["val_"] if validation else []), *(["train_"] if evaluate_training else [])]
     return [prefix + name for prefix in prefixes for name in names]
 
 
-def _augmentation(augment: Any, model: Model, reading: Reading) -> Any:
+def _augmentation(augment: Any, model: Net, reading: Reading) -> Any:
     """The augmentation for these rows; a plain function of (inputs, targets) is taken as it is."""
     if augment is None or (callable(augment) and not hasattr(augment, "bind")):
         return augment
@@ -209,14 +206,14 @@ def _augmentation(augment: Any, model: Model, reading: Reading) -> Any:
     rows = reading.rows
     if reading.opened is not None:
         raise HandsonError(
-            "an Augment looks at all rows before it changes any, and these data come in batches. Give augment a function "
-            "of (inputs, targets), or augment what the batches hold."
+            "an Augment looks at all rows before it changes any, and these data come in batches. Give augment a "
+            "function of (inputs, targets), or augment what the batches hold."
         )
     if len(rows.inputs) > 1 or len(rows.targets) > 1:
         raise HandsonError(
-            "an Augment changes the images and the keypoints of a net with one input and one output; this net has more. "
-            "Give augment a function of (inputs, targets), which changes the first of each, or put layers that augment "
-            "into the net."
+            "an Augment changes the images and the keypoints of a net with one input and one output; this net has "
+            "more. Give augment a function of (inputs, targets), which changes the first of each, or put layers that "
+            "augment into the net."
         )
     columns = 0 if model.loss is None or model.loss.targets == "labels" else rows.targets[0].shape[-1]
     bound = augment.bind(rows.inputs[0], columns, model.target_names, rows.targets[0] if columns else None)
@@ -224,7 +221,7 @@ def _augmentation(augment: Any, model: Model, reading: Reading) -> Any:
     return bound
 
 
-def _keep_memory(model: Model, arguments: Arguments) -> None:
+def _keep_memory(model: Net, arguments: Arguments) -> None:
     note = keep_blocks() if model.device.type == "cpu" else None
     if note:
         arguments.tell(note)

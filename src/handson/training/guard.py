@@ -98,7 +98,9 @@ class Guard:
         reference = self.engine if job.own else Eager(job)
         self.engine.go_back()
         if not job.batches.repeats:
-            what = f"one of the steps {self._span.first + 1} to {span.last}; a generator cannot be read again to find it"
+            what = (
+                f"one of the steps {self._span.first + 1} to {span.last}; a generator cannot be read again to find it"
+            )
             return Found(span.epoch, span.last - 1, "the net", what)
         before = self.engine.state.copy()
         steps = self._narrow(span)

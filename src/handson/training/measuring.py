@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing, nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,12 +24,10 @@ from handson.training import evaluation
 from handson.training.engines import Engine, choose
 from handson.training.preparation.given import prepare_inputs
 from handson.training.preparation.job import Job, Span
+from handson.training.preparation.net import Net, module_of
 from handson.training.preparation.prepare import make_job, prepare_rows
 from handson.training.preparation.readers import Reading, read_to_measure
 from handson.training.preparation.streams import inputs_of_batches
-
-if TYPE_CHECKING:
-    from handson.models import Model
 
 # Evaluation and prediction take as many rows at a time as have so many values, within bounds: Keras's 32 are slow for
 # small rows, and thousands of large ones need too much memory.
@@ -49,7 +47,7 @@ def evaluation_batch(inputs: Sequence[Data], least: int = FEWEST_EVALUATED) -> i
 
 
 def evaluate(
-    model: Model, x: Any, y: Any, batch_size: int | None, sample_weight: Any, steps: int | None, callbacks: Any = None
+    model: Net, x: Any, y: Any, batch_size: int | None, sample_weight: Any, steps: int | None, callbacks: Any = None
 ) -> dict[str, float]:
     """Loss and metrics of some rows in evaluation mode: see `Model.evaluate`."""
     callbacks = as_list(callbacks)
@@ -70,19 +68,17 @@ def _size(batch_size: int | None, inputs: Sequence[Data], callbacks: list[Callba
     return whole("batch_size", batch_size, 1)
 
 
-def _params(model: Model, rows: int, size: int) -> dict[str, Any]:
+def _params(model: Net, rows: int, size: int) -> dict[str, Any]:
     """What callbacks are told about an evaluation or a prediction."""
     names = model.quantities() if model.compiled else []
     return {"verbose": 0, "epochs": 1, "steps": -(-rows // size), "batch_size": size, "metrics": names}
 
 
-def predict(model: Model, x: Any, batch_size: int | None, steps: int | None = None, callbacks: Any = None) -> Any:
+def predict(model: Net, x: Any, batch_size: int | None, steps: int | None = None, callbacks: Any = None) -> Any:
     """Outputs in the units of the targets: see `Model.predict`."""
     callbacks = as_list(callbacks)
     if is_batches(x):
-        parts = [
-            predict(model, part, None, None, callbacks) for part in inputs_of_batches(x, steps, batch_size)
-        ]
+        parts = [predict(model, part, None, None, callbacks) for part in inputs_of_batches(x, steps, batch_size)]
         if not parts:
             raise HandsonError("the data have no batch to predict.")
         leaves = [np.concatenate(each) for each in zip(*map(tree.leaves, parts), strict=True)]
@@ -103,11 +99,11 @@ def predict(model: Model, x: Any, batch_size: int | None, steps: int | None = No
     return model.arranged_outputs(outputs)
 
 
-def predictor(model: Model, inputs: int = 1) -> Engine:
+def predictor(model: Net, inputs: int = 1) -> Engine:
     """An engine that predicts; a net that was never compiled can predict too."""
     outputs = len(model.output_names)
     job = Job(
-        model,
+        module_of(model),
         model.device,
         input_scalings=model.input_scalings or [None] * inputs,
         target_scalings=model.target_scalings or [None] * outputs,
@@ -116,7 +112,7 @@ def predictor(model: Model, inputs: int = 1) -> Engine:
     return choose(job)
 
 
-def train_on_batch(model: Model, x: Any, y: Any, sample_weight: Any, class_weight: Any) -> dict[str, float]:
+def train_on_batch(model: Net, x: Any, y: Any, sample_weight: Any, class_weight: Any) -> dict[str, float]:
     """One step on one batch: see `Model.train_on_batch`."""
     model.optimizer.claim(model)
     known, given = model.target_names, arrays.columns_of(y)

@@ -1,5 +1,9 @@
 """Every engine gives the numbers of the reference, and exactly its own again."""
 
+import os
+import subprocess
+import sys
+
 import changes
 import interrupted
 import numpy as np
@@ -11,8 +15,7 @@ from hypothesis import given, settings
 
 import handson
 from handson.core.errors import HandsonError
-from handson.kernels import winograd
-from handson.kernels.vectors import LANES
+from handson.kernels import library, winograd
 from handson.layers import (
     GRU,
     LSTM,
@@ -22,6 +25,7 @@ from handson.layers import (
     Dense,
     Dropout,
     Flatten,
+    LayerNormalization,
     MaxPooling2D,
     Reshape,
 )
@@ -261,9 +265,12 @@ def convolutional(engine, x, y, stack, epochs=2):
         "alone": lambda: [Activation("relu"), MaxPooling2D(), Dropout(0.3)],
         "wide": lambda: [Conv2D(32, 3, activation="relu"), Conv2D(32, 3, padding="same", activation="tanh"),
                          Conv2D(32, 3, padding="same", use_bias=False), *normalized()[1:],
-                         Conv2D(32, 2, padding="same", activation="relu"), MaxPooling2D()],
+                         Conv2D(32, 3, padding="same", activation="relu"), MaxPooling2D()],
         "strided": lambda: [Conv2D(4, 3, strides=2, activation="relu"), MaxPooling2D(), Dropout(0.2)],
         "first": lambda: [Activation("relu"), MaxPooling2D(), Conv2D(3, 2, activation="relu"), MaxPooling2D((2, 2))],
+        "channels first": lambda: [Conv2D(6, 3, padding="same", activation="relu", data_format="channels_first"),
+                                   MaxPooling2D(data_format="channels_first"), Conv2D(3, 2, activation="relu"),
+                                   MaxPooling2D()],
     }[stack]()  # fmt: skip
     net = handson.Sequential([*layers, Flatten(), Dense(1)], seed=2)
     net.compile("adam", "mse", metrics=["mae"])
@@ -290,6 +297,7 @@ def test_pooling_without_its_convolution_gives_the_bits_of_the_reference(rng, st
             for how in ("", ", dropped", ", bare", ", frozen", ", same")
             for many in (1, 2, 9)
         ),
+        ("channels first", 9),
     ],
 )
 @pytest.mark.parametrize("size", [(13, 14), (14, 13), (15, 15)])
@@ -311,7 +319,7 @@ def test_convolutions_with_many_channels_take_fewer_multiplications(rng, monkeyp
     monkeypatch.setattr(winograd, "pays", lambda *sizes: found.append(pays(*sizes)) or found[-1])
     convolutional("blocks", x, y, "wide", epochs=1)
     first_batch = slice(0, 4)  # the first convolution has few inputs
-    assert found[first_batch] == [False, *[LANES == 16] * 3]
+    assert found[first_batch] == [False, *[library.lanes() == 16] * 3]
 
 
 RECURRENT = {
@@ -405,7 +413,6 @@ def test_every_engine_goes_on_exactly_where_it_was_stopped(tmp_path, engine, pla
 
 def test_the_choice_follows_from_the_net_and_the_length_of_its_training(monkeypatch, capsys):
     monkeypatch.setattr(engines, "FEWEST_STEPS", 12)
-    monkeypatch.setattr(engines, "FEWEST_BLOCK_STEPS", 12)
     x, y = np.ones((24, 8, 8, 1), np.float32), np.ones(24, np.float32)
 
     def chosen(layers, epochs):
@@ -425,3 +432,39 @@ def test_the_choice_follows_from_the_net_and_the_length_of_its_training(monkeypa
     recurrent = [Reshape((8, 8)), LSTM(2), Dense(1)]
     assert chosen(recurrent, 3) == ("Eager", 0)
     assert chosen(recurrent, 4) == ("Blocks", 2)
+
+
+def test_without_kernels_eager_runs_everything_and_says_so_once(monkeypatch, capsys):
+    monkeypatch.setattr(engines, "missing", lambda: "there are none.")
+    monkeypatch.setattr(fit, "_told", {""})
+    x, y = np.ones((24, 8, 8, 1), np.float32), np.ones(24, np.float32)
+    for layers in [Flatten(), Dense(1)], [Conv2D(2, 3, activation="relu"), MaxPooling2D(), Flatten(), Dense(1)]:
+        net = handson.Sequential(layers, seed=0)
+        net.compile("sgd", "mse")
+        net.fit(x, y, batch_size=2, epochs=2, verbose=2)
+    assert capsys.readouterr().out.count("engine='eager', which takes several times as long") == 1
+    net = handson.Sequential([Reshape((64,)), LayerNormalization(), Dense(1)], seed=0)
+    net.compile("sgd", "mse")
+    monkeypatch.setattr(fit, "_told", {""})
+    net.fit(x, y, batch_size=2, epochs=2, verbose=2)  # no kernels would have run it
+    assert "engine=" not in capsys.readouterr().out
+    net = handson.Sequential([Flatten(), Dense(1)], seed=0)
+    net.compile("sgd", "mse")
+    with pytest.raises(HandsonError, match="the engine 'dense' cannot run here: there are none"):
+        net.fit(x, y, engine="dense", verbose=0)
+
+
+WITHOUT = """
+import numpy as np, handson
+from handson.layers import Conv2D, Dense, Dropout, Flatten, MaxPooling2D
+x, y = np.ones((24, 160, 160, 1), np.float32), np.ones(24, np.float32)
+net = handson.Sequential([Dropout(0.5), Conv2D(16, 3, activation="relu"), MaxPooling2D(), Flatten(), Dense(1)], seed=0)
+net.compile("sgd", "mse")
+net.fit(x, y, batch_size=12, epochs=6, verbose=2)
+"""
+
+
+def test_the_setting_none_does_without_kernels():
+    environment = {**os.environ, "HANDSON_KERNELS": "none"}
+    done = subprocess.run([sys.executable, "-c", WITHOUT], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.count("HANDSON_KERNELS=none") == 1

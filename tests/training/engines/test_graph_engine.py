@@ -87,7 +87,9 @@ def images(rng, rows=29):
 
 def fitted(engine, data, layers="lecture", optimizer=None, epochs=3, callbacks=(), precision="float32", **arguments):
     net = handson.Sequential(NETS[layers](), seed=1)
-    net.compile(optimizer or SGD(LinearRamp(0.03, 0.001), momentum=0.9), "mse", metrics=["mae", "rmse"], precision=precision)
+    net.compile(
+        optimizer or SGD(LinearRamp(0.03, 0.001), momentum=0.9), "mse", metrics=["mae", "rmse"], precision=precision
+    )
     given = {"batch_size": 8, "verbose": 0, "seed": 5, "engine": engine, "callbacks": list(callbacks), **arguments}
     return net, net.fit(*data, epochs=epochs, **given).history
 

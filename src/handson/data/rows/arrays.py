@@ -7,13 +7,18 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 
 from handson.core.errors import HandsonError, listing, nearest
 from handson.data.rows.mapped import LEAST_BYTES, Data, MappedRows, is_mapped, pieces
 from handson.data.rows.masked import masked_as_missing
+
+# Types of NumPy that torch does little with, and those that hold their values.
+KNOWN_TO_TORCH = {
+    np.dtype(kind): np.dtype(known)
+    for kind, known in (("u2", "i4"), ("u4", "i8"), ("u8", "f8"), ("f2", "f4"), (np.longdouble, "f8"))
+}
 
 
 def columns_of(data: Any) -> list[str] | None:
@@ -68,6 +73,7 @@ def by_name(data: Any, names: Sequence[str] | None, what: str) -> Any:
 
     Examples
     --------
+    >>> import pandas as pd
     >>> list(by_name(pd.DataFrame({"b": [1], "c": [2], "a": [3]}), ["a", "b"], "inputs"))
     ['a', 'b']
     """
@@ -159,7 +165,11 @@ def as_ids(data: Any, what: str) -> Data | None:
         return None
     if isinstance(data, MappedRows):
         return data.to(torch.int64)
-    return data.to(torch.int64) if isinstance(data, Tensor) else torch.from_numpy(np.asarray(data).astype(np.int64, copy=False))
+    return (
+        data.to(torch.int64)
+        if isinstance(data, Tensor)
+        else torch.from_numpy(np.asarray(data).astype(np.int64, copy=False))
+    )
 
 
 def as_labels(data: Any, what: str, ignored: int | None = None) -> Data:
@@ -227,6 +237,8 @@ def _as_numpy(data: Any, what: str) -> np.ndarray:
 def _numbers(array: np.ndarray, data: Any, what: str) -> np.ndarray:
     """Objects and text as float64, or an error that points at the first value that is no number."""
     if array.dtype.kind == "O":
+        import pandas as pd  # it takes a quarter of a second to load
+
         array = np.where(pd.isna(array), np.nan, array)
     try:
         return array.astype(np.float64)
@@ -247,8 +259,8 @@ def _numbers(array: np.ndarray, data: Any, what: str) -> np.ndarray:
 def _from_numpy(array: np.ndarray) -> Tensor:
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
-    if array.dtype in (np.uint16, np.uint32, np.uint64, np.float16, np.longdouble):
-        array = array.astype(np.float32)
+    if array.dtype in KNOWN_TO_TORCH:
+        array = array.astype(KNOWN_TO_TORCH[array.dtype])
     if any(stride < 0 for stride in array.strides):
         array = array.copy()
     with warnings.catch_warnings():

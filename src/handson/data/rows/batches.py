@@ -65,9 +65,10 @@ class Batches:
     def __post_init__(self) -> None:
         self.inputs, self.targets = _listed(self.inputs), _listed(self.targets)
         several = len(self.targets)
-        self.weights = list(self.weights) if isinstance(self.weights, (list, tuple)) else [self.weights]
-        self.weights = self.weights or [None] * several
-        self.masked = [self.masked] * several if isinstance(self.masked, bool) else list(self.masked) or [False] * several
+        self.weights = _listed(self.weights) or [None] * several
+        self.masked = (
+            [self.masked] * several if isinstance(self.masked, bool) else list(self.masked) or [False] * several
+        )
 
     def __len__(self) -> int:
         return len(self.inputs[0])

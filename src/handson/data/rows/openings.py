@@ -31,9 +31,12 @@ class Opening(Protocol):
         Whether an epoch opened at a batch gives what it gave before, without reading what lies before it.
     """
 
-    length: int | None
-    repeats: bool
-    exact: bool
+    @property
+    def length(self) -> int | None: ...
+    @property
+    def repeats(self) -> bool: ...
+    @property
+    def exact(self) -> bool: ...
 
     def open(self, epoch: int, first: int) -> Iterator[Any]:
         """The batches of an epoch, from one on."""
@@ -56,6 +59,8 @@ def is_batches(x: Any) -> bool:
 
 def opening(x: Any, batch_size: int | None, shuffle: bool, seed: int) -> Opening:
     """How a user's data are opened."""
+    if all(hasattr(x, name) for name in ("open", "length", "repeats", "exact")):  # a Dataflow is an Opening
+        return x
     if isinstance(x, Dataset) and not isinstance(x, IterableDataset):
         return _Samples(x, batch_size or 32, shuffle, seed)
     if isinstance(x, IterableDataset):
@@ -109,10 +114,10 @@ class _Function:
 
     def __init__(self, function: Callable[..., Any]) -> None:
         try:
-            asked = inspect.signature(function).parameters
+            names = set(inspect.signature(function).parameters)
         except (TypeError, ValueError):
-            asked = {}
-        self._function, self._asked = function, set(asked) & {"epoch", "step"}
+            names = set()
+        self._function, self._asked = function, names & {"epoch", "step"}
         self.exact = "step" in self._asked
 
     def open(self, epoch: int, first: int) -> Iterator[Any]:
@@ -150,7 +155,9 @@ class _Samples:
     def __init__(self, x: Any, batch_size: int, shuffle: bool, seed: int) -> None:
         self._x, self._size, self._shuffle, self._seed = x, batch_size, shuffle, seed
         if _length(x) is None:
-            raise HandsonError(f"{type(x).__name__} has no length: a data set of PyTorch needs __len__ and __getitem__.")
+            raise HandsonError(
+                f"{type(x).__name__} has no length: a data set of PyTorch needs __len__ and __getitem__."
+            )
         self.length = -(-len(x) // batch_size)
 
     def open(self, epoch: int, first: int) -> Iterator[Any]:

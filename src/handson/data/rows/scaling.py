@@ -13,7 +13,7 @@ from handson.data.rows.mapped import Data, pieces
 
 METHODS = ("standard", "minmax")
 # A column whose spread is smaller than this share of its size is constant up to rounding.
-CONSTANT = 2e-7
+CONSTANT, CONSTANT_DOUBLE = 2e-7, 1e-14
 
 
 class Scaling:
@@ -105,7 +105,8 @@ def fit_scaling(method: Any, values: Data, what: str) -> Scaling:
             f"{nearest(str(method), METHODS)}"
         )
     shift, scale = _measured(values, method, what)
-    constant = scale <= CONSTANT * np.maximum(np.abs(shift), 1e-30)
+    share = CONSTANT_DOUBLE if values.dtype == torch.float64 else CONSTANT
+    constant = scale <= share * np.maximum(np.abs(shift), 1e-30)
     return Scaling(shift, np.where(constant, 1.0, scale))
 
 

@@ -69,7 +69,8 @@ class Streamed:
         age: int,
     ) -> None:
         self.opening, self._prepare, self.device, self._age = opening, prepare, device, age
-        self.inputs, self.targets, self.weights = map(list, first.batch)
+        self.inputs, self.targets = list(first.batch.inputs), list(first.batch.targets)
+        self.weights = list(first.batch.weights)
         self.batch_size, self.masked = len(self.inputs[0]), first.masked
         self.steps = steps if steps is not None else opening.length
         self.permutation: Any = None
@@ -193,24 +194,27 @@ class Streamed:
             self.waited += time.perf_counter() - started
         if ready is None:
             return None
-        return Ready(
-            Batch(*([None if leaf is None else leaf.to(self.device) for leaf in part] for part in ready.batch)),
-            ready.masked,
+        inputs, targets, weights = ready.batch
+        batch = Batch(
+            [leaf.to(self.device) for leaf in inputs],
+            [leaf.to(self.device) for leaf in targets],
+            [None if leaf is None else leaf.to(self.device) for leaf in weights],
         )
+        return Ready(batch, ready.masked)
 
     def _ended(self, step: int, epoch: int | None) -> HandsonError:
         if step == 0 and not self.repeats:
             which = "" if epoch is None else f" before epoch {epoch - self._age + 1}"
             return HandsonError(
-                f"the generator has ended{which}: it is read once. Pass a function that returns one, which is called for "
-                f"every epoch, or say how many batches an epoch has: steps_per_epoch=... (validation_steps=...)."
+                f"the generator has ended{which}: it is read once. Pass a function that returns one, which is called "
+                f"for every epoch, or say how many batches an epoch has: steps_per_epoch=... (validation_steps=...)."
             )
         if step == 0:
             return HandsonError("the data have no batch.")
         expected = f"; expected {self.steps}" if self.steps else ""
         return HandsonError(
-            f"the data ended after {step} batches{expected}. Give a smaller steps_per_epoch (validation_steps), or data "
-            f"that go on."
+            f"the data ended after {step} batches{expected}. Give a smaller steps_per_epoch (validation_steps), or "
+            f"data that go on."
         )
 
     def waiting(self, seconds: float) -> str | None:
@@ -218,8 +222,8 @@ class Streamed:
         if self.waited < WAITED_SECONDS or self.waited < WAITED_SHARE * seconds:
             return None
         return (
-            f"the training waited {100 * self.waited / max(seconds, 1e-9):.0f} % of its time for data. Read them faster: "
-            f"a torch.utils.data.DataLoader with num_workers, a PyDataset with workers, or arrays in memory."
+            f"the training waited {100 * self.waited / max(seconds, 1e-9):.0f} % of its time for data. Read them "
+            f"faster: a torch.utils.data.DataLoader with num_workers, a PyDataset with workers, or arrays in memory."
         )
 
     def _stop(self) -> None:

@@ -2,8 +2,8 @@
 
 In convolutional nets batch normalization, ReLU, max-pooling and dropout are one kernel: a large part of a step moves
 data between them. The first convolution, whose images have few channels, is done by the same kernel. Of the others,
-where nothing is normalized, the way back leaves out what the pooling makes 0, which is more than three quarters; and
-windows of 2x2 or 3x3 take fewer multiplications, where there are many channels. An LSTM or a GRU goes through all its
+where nothing is normalized, the backward pass leaves out what the pooling makes 0, which is more than three quarters;
+and windows of 3x3 take fewer multiplications, where there are many channels. An LSTM or a GRU goes through all its
 steps in one kernel. What the kernels compute does not depend on the number of threads.
 """
 
@@ -24,9 +24,6 @@ from handson.training.preparation.job import Job, watched
 
 if TYPE_CHECKING:
     from handson.kernels.pooled_relu import Drop
-
-# A shorter training is over before the kernel is loaded.
-FEWEST_BLOCK_STEPS = 20
 
 Step = Callable[[Tensor], Tensor]
 
@@ -97,9 +94,15 @@ def _layers(job: Job) -> list[Any]:
 
 def _fused(layer: Any, after: Any) -> bool:
     """Whether a layer ends in a ReLU that goes straight into 2x2 max-pooling."""
-    relu = type(layer) in (Conv2D, Activation) and layer.activation is activations.relu
-    plain = type(after) is MaxPooling2D and after.pool_size == after.strides == (2, 2) and after.padding == "valid"
+    relu = (type(layer) is Activation or _convolves(layer)) and layer.activation is activations.relu
+    halved = type(after) is MaxPooling2D and after.pool_size == after.strides == (2, 2)
+    plain = halved and after.padding == "valid" and after.last
     return relu and plain and not (watched(layer) or watched(after))
+
+
+def _convolves(layer: Any) -> bool:
+    """Whether a layer is a convolution of channels-last images, which the kernels take."""
+    return type(layer) is Conv2D and layer.last
 
 
 def _recurs(layer: Any) -> bool:
@@ -132,7 +135,7 @@ def _steps(job: Job) -> Iterator[Step]:
 
 def _alone(layer: Any) -> Step:
     """A layer that belongs to no block."""
-    if type(layer) is Conv2D and not watched(layer):
+    if _convolves(layer) and not watched(layer):
         return lambda x: layer.activation(_convolve(layer, x))
     step: Step = layer.compiled if _recurs(layer) else layer
     return step
@@ -140,13 +143,13 @@ def _alone(layer: Any) -> Step:
 
 def _block(layers: list[Any]) -> tuple[int, _Block | None]:
     """The block that some layers begin with, and how many of them it takes; without a block it is one."""
-    first = 1 if type(layers[0]) is Conv2D and layers[0].activation is activations.linear else 0
+    first = 1 if _convolves(layers[0]) and layers[0].activation is activations.linear else 0
     relu = first + (1 if len(layers) > first + 1 and _normalizes(*layers[first : first + 2]) else 0)
     if len(layers) < relu + 2 or not _fused(*layers[relu : relu + 2]):
         return 1, None
-    if first and (watched(layers[0]) or type(layers[relu]) is Conv2D):
+    if first and (watched(layers[0]) or _convolves(layers[relu])):
         return 1, None
-    convolution = layers[0] if first else layers[relu] if type(layers[relu]) is Conv2D else None
+    convolution = layers[0] if first else layers[relu] if _convolves(layers[relu]) else None
     normalization = layers[first] if relu > first else None
     drops = len(layers) > relu + 2 and _drops(layers[relu + 2])
     return relu + 2 + drops, _Block(convolution, normalization, layers[relu + 2] if drops else None)
@@ -179,7 +182,7 @@ class _Block:
         return _moved(normalization, *NormalizedPooledRelu.apply(x, gamma, beta, epsilon, drop))
 
     def _pooled(self, layer: Conv2D, x: Tensor, drop: Drop | None) -> Tensor:
-        """The whole block, with a way back that goes through the winners only."""
+        """The whole block, with a backward pass that goes through the winners only."""
         from handson.kernels.pooled_convolution import PooledConvolution
 
         weights, padding = (layer.kernel, layer.bias), layer.padding_of(x)

@@ -16,12 +16,14 @@ from handson.data.rows.batches import Batches
 from handson.data.rows.feed import Batch, arriving
 from handson.data.rows.mapped import Data, pieces
 from handson.layers.base import Layer
+from handson.layers.calling import MASK
 from handson.randomness.keys import derive
 from handson.randomness.stream import Stream, active
 from handson.state.precision import arithmetic
 from handson.state.state import TrainingState, named_weights, trainable_weights
 from handson.state.sums import Sums
 from handson.training.preparation.job import Job, Span
+from handson.training.preparation.objective import seen
 
 
 class Eager:
@@ -88,6 +90,8 @@ class Eager:
             inputs, targets = [first, *inputs[1:]], [second, *targets[1:]]
         masked = job.batches.masked
         outputs = self.outputs(inputs)
+        if any(hasattr(output, MASK) for output in outputs) and targets:
+            targets, masked = seen(targets, outputs, masked)
         if job.own_loss:
             value = self.own_loss(Batch(inputs, targets, sample_weights), outputs, sums)
         else:
@@ -144,8 +148,8 @@ class Eager:
     def forward(self, inputs: list[Tensor]) -> list[Tensor]:
         """The net's outputs, as leaves, for scaled inputs."""
         module = self.job.module
-        given = module.arranged(inputs) if isinstance(module, Layer) and hasattr(module, "arranged") else inputs[0]
-        output = module(given)
+        arranged = getattr(module, "arranged", None) if isinstance(module, Layer) else None
+        output = module(inputs[0] if arranged is None else arranged(inputs))
         return [output] if isinstance(output, Tensor) else tree.leaves(output)
 
     @contextmanager
@@ -175,17 +179,19 @@ class Eager:
         return {name: averages[name] for name in trainable_weights(self.job.module) if name in averages}
 
     @torch.no_grad()
-    def evaluate(self, batches: Batches) -> Sums:
-        job, sums = self.job, Sums()
+    def evaluate(self, batches: Batches, sums: Sums | None = None) -> Sums:
+        job, sums = self.job, Sums() if sums is None else sums
         job.module.eval()
         with arithmetic(job.precision, job.device):
             for _, (inputs, targets, sample_weights) in batches.walk(None, 0, batches.steps):
-                outputs = self.outputs(inputs)
+                outputs, masked = self.outputs(inputs), batches.masked
+                if any(hasattr(output, MASK) for output in outputs) and targets:
+                    targets, masked = seen(targets, outputs, masked)
                 if job.own_loss:
                     self.own_loss(Batch(inputs, targets, sample_weights), outputs, sums, training=False)
                 else:
-                    job.objective.loss(targets, outputs, sample_weights, batches.masked, self.added(), sums)
-                job.objective.measure(targets, outputs, sample_weights, batches.masked, sums)
+                    job.objective.loss(targets, outputs, sample_weights, masked, self.added(), sums)
+                job.objective.measure(targets, outputs, sample_weights, masked, sums)
         sums.read()
         return sums
 
@@ -197,7 +203,9 @@ class Eager:
         with arithmetic(job.precision, job.device):
             for batch in zip(*(pieces(leaf, batch_size) for leaf in inputs), strict=True):
                 outputs = self.outputs([arriving(leaf.to(job.device)) for _, leaf in batch])
-                scalings = job.objective.scalings if len(job.objective.scalings) == len(outputs) else [None] * len(outputs)
+                scalings = (
+                    job.objective.scalings if len(job.objective.scalings) == len(outputs) else [None] * len(outputs)
+                )
                 found.append(
                     [
                         (output if scaling is None else scaling.undo(output)).cpu()

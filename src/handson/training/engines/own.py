@@ -20,7 +20,7 @@ from handson.state.precision import arithmetic
 from handson.state.state import trainable_weights
 from handson.state.sums import Sums
 from handson.training.engines.eager import Eager
-from handson.training.preparation.job import Job, Span
+from handson.training.preparation.job import Span
 
 
 class Own(Eager):
@@ -72,12 +72,15 @@ class Own(Eager):
         return (x, y, given[0] if len(given) == 1 else given) if given else (x, y)
 
     @torch.no_grad()
-    def evaluate(self, batches: Batches) -> Sums:
+    def evaluate(self, batches: Batches, sums: Sums | None = None) -> Sums:
         if not {"test_step", "train_step"} & set(self.job.own):
-            return super().evaluate(batches)
-        job, model, sums, logs = self.job, self._model, Sums(), {}
+            return super().evaluate(batches, sums)
+        sums = Sums() if sums is None else sums
+        job, model = self.job, self._model
+        logs: dict[str, Any] = {}
         model.eval()
-        model.reset_metrics()
+        if not sums.state():
+            model.reset_metrics()
         with arithmetic(job.precision, job.device):
             for _, batch in batches.walk(None, 0, batches.steps):
                 logs = _logs(model.test_step(self._data(batch)), "test_step")
@@ -106,13 +109,17 @@ def _logs(found: Any, step: str) -> dict[str, Any]:
         raise HandsonError(
             f"{step} returns a dictionary of what is reported, such as {{'loss': loss}}; got {type(found).__name__}."
         )
-    logs = {}
+    logs: dict[str, Any] = {}
     for name, value in found.items():
         if isinstance(value, dict):
             logs |= _logs(value, step)
             continue
         value = value.detach() if isinstance(value, Tensor) else value
-        if not isinstance(value, (Tensor, float, int, np.generic)) or (isinstance(value, Tensor) and value.numel() != 1):
-            raise HandsonError(f"{step} reports single numbers; {name!r} is {type(value).__name__} {tuple(np.shape(value))}.")
+        if not isinstance(value, (Tensor, float, int, np.generic)) or (
+            isinstance(value, Tensor) and value.numel() != 1
+        ):
+            raise HandsonError(
+                f"{step} reports single numbers; {name!r} is {type(value).__name__} {tuple(np.shape(value))}."
+            )
         logs[str(name)] = value.reshape(()) if isinstance(value, Tensor) else float(value)
     return logs

@@ -61,6 +61,7 @@ class Compiled:
     scale_inputs: Any
     scale_targets: Any
     precision: str
+    run_eagerly: bool = False
 
     def __post_init__(self) -> None:
         check_precision(self.precision)
@@ -70,9 +71,8 @@ class Compiled:
         for name in ("metrics", "weighted_metrics", "loss_weights"):
             set_once(self, name, tree.map_leaves(lambda leaf: leaf, getattr(self, name)))
         _check_weights(self.loss_weights)
-        if isinstance(self.loss, Loss):
-            for entry in (*_entries(self.metrics), *_entries(self.weighted_metrics)):
-                metrics_of.get(entry, self.loss)  # unknown names are an error now, not in fit
+        if isinstance(self.loss, Loss):  # unknown names are an error now, not in fit
+            metrics_of.several([*_entries(self.metrics), *_entries(self.weighted_metrics)], self.loss)
 
     def scalings(self) -> tuple[Any, Any]:
         """How inputs and targets are scaled."""
@@ -136,10 +136,12 @@ def _for_outputs(what: str, given: Any, names: Sequence[str], lists: bool = Fals
         for name in given:
             if name not in names and len(names) > 1:
                 raise HandsonError(
-                    f"compile({what}=...) names the output {name!r}, which the net has not.{nearest(str(name), names)} Its "
-                    f"outputs: {listing(names)}."
+                    f"compile({what}=...) names the output {name!r}, which the net has not.{nearest(str(name), names)} "
+                    f"Its outputs: {listing(names)}."
                 )
-        return [given.get(name, next(iter(given.values())) if len(names) == len(given) == 1 else None) for name in names]
+        return [
+            given.get(name, next(iter(given.values())) if len(names) == len(given) == 1 else None) for name in names
+        ]
     if given is None:
         return [None] * len(names)
     several = isinstance(given, (list, tuple))
@@ -151,8 +153,8 @@ def _for_outputs(what: str, given: Any, names: Sequence[str], lists: bool = Fals
         return [given] * len(names)
     if len(given) != len(names):
         raise HandsonError(
-            f"compile({what}=...) has {len(given)} entries for {len(names)} outputs: {listing(names)}. Give one for each, or "
-            f"a dictionary by the names of outputs."
+            f"compile({what}=...) has {len(given)} entries for {len(names)} outputs: {listing(names)}. Give one for "
+            f"each, or a dictionary by the names of outputs."
         )
     return list(given)
 
@@ -161,8 +163,8 @@ def _check_weights(given: Any) -> None:
     for value in _entries(given):
         if isinstance(value, str) or not np.isscalar(value):
             raise HandsonError(
-                f"compile(loss_weights=...), its third argument, holds numbers, as in Keras; got {value!r}. Metrics are "
-                f"named: compile(optimizer, loss, metrics=[...])."
+                f"compile(loss_weights=...), its third argument, holds numbers, as in Keras; got {value!r}. Metrics "
+                f"are named: compile(optimizer, loss, metrics=[...])."
             )
 
 
@@ -177,7 +179,7 @@ def _check_names(terms: Sequence[Term]) -> None:
         for metric, _ in term.measured():
             if term.key(metric.name) in taken:
                 raise HandsonError(
-                    f"two quantities are called {term.key(metric.name)!r}, and the history has one place for each name. Give "
-                    f"the metric another one: {type(metric).__name__}(name=...)."
+                    f"two quantities are called {term.key(metric.name)!r}, and the history has one place for each "
+                    f"name. Give the metric another one: {type(metric).__name__}(name=...)."
                 )
             taken.add(term.key(metric.name))

@@ -1,4 +1,4 @@
-"""What users pass as inputs, targets and weights: one array, or a list or dictionary of them, as flat lists of leaves."""
+"""What users pass as inputs, targets and weights, one array or a list or dictionary of them, as lists of leaves."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from handson.core import tree
 from handson.core.errors import HandsonError, listing, nearest
 from handson.data.rows import arrays
 from handson.data.rows.mapped import Data, MappedRows
-from handson.layers.shapes import batched
+from handson.layers.shapes import batched, flat_shapes
 
 if TYPE_CHECKING:
-    from handson.models import Model
+    from handson.training.preparation.net import Net
 
 # Values of float64 that float32 would move by more than this share of their spread.
 MOST_ROUNDING = 1e-3
@@ -24,27 +24,28 @@ MOST_ROUNDING = 1e-3
 ROWS_LOOKED_AT = 4096
 
 
-def prepare_inputs(model: Model, x: Any, notes: list[str] | None = None) -> list[Data]:
+def prepare_inputs(model: Net, x: Any, notes: list[str] | None = None) -> list[Data]:
     """The inputs as leaves, checked; the net is built for them if it is not yet. What was noticed goes to the notes."""
     form, leaves = checked_inputs(model, x, notes)
     model.ready_for(tree.rebuild(form, [tuple(leaf.shape) for leaf in leaves]))
     return leaves
 
 
-def more_inputs(model: Model, x: Any) -> list[Data]:
+def more_inputs(model: Net, x: Any) -> list[Data]:
     """The inputs of a further batch for a net that is built, as leaves, checked; the net is not touched."""
     form, leaves = checked_inputs(model, x)
     model.check_shapes(batched(tree.rebuild(form, [tuple(leaf.shape) for leaf in leaves])))
     return leaves
 
 
-def checked_inputs(model: Model, x: Any, notes: list[str] | None = None) -> tuple[Any, list[Data]]:
+def checked_inputs(model: Net, x: Any, notes: list[str] | None = None) -> tuple[Any, list[Data]]:
     """The form of the inputs, and their leaves, checked."""
     form, parts = _parts(model, x)
     if len(parts) == 1:
         parts = [arrays.by_name(parts[0], model.input_columns, "inputs")]
     integers = model.integer_inputs(len(parts))
     leaves: list[Data] = []
+    shapes = flat_shapes(model.input_shape) if model.input_shape is not None else [None] * len(parts)
     for number, part in enumerate(parts):
         what = "inputs" if len(parts) == 1 else f"the input {number}"
         leaf = arrays.as_ids(part, what) if integers[number] else None
@@ -53,15 +54,27 @@ def checked_inputs(model: Model, x: Any, notes: list[str] | None = None) -> tupl
         if len(leaf) == 0:
             raise HandsonError(f"there are no rows: {what} are empty.")
         arrays.check_finite(leaf, what, arrays.columns_of(part))
+        for taker in model.takers(number) if integers[number] else ():
+            if hasattr(taker, "check_ids"):
+                taker.check_ids(leaf[:])
         if notes is not None and not double and not integers[number]:
             notes += rounding(part, what, "scale_inputs")
-        leaves.append(leaf)
+        leaves.append(_ranked(leaf, shapes[number]))
     for leaf in leaves[1:]:
         arrays.check_rows(leaves[0], {"another input": leaf})
     return form, leaves
 
 
-def _parts(model: Model, x: Any) -> tuple[Any, list[Any]]:
+def _ranked(leaf: Data, shape: Any) -> Data:
+    """An input with or without a last axis of one entry, as the net takes it: grey images, and single columns."""
+    if shape is None or isinstance(leaf, MappedRows):
+        return leaf
+    if leaf.dim() == len(shape) - 1 and shape[-1] == 1:
+        return leaf[..., None]
+    return leaf[..., 0] if leaf.dim() == len(shape) + 1 and leaf.shape[-1] == 1 else leaf
+
+
+def _parts(model: Net, x: Any) -> tuple[Any, list[Any]]:
     """The form of the inputs as the net takes them, and the arrays."""
     if model.graph is not None:
         count = len(model.graph.entries)
@@ -70,8 +83,8 @@ def _parts(model: Model, x: Any) -> tuple[Any, list[Any]]:
             return tree.spec(x), tree.leaves(x)
         if count > 1:
             raise HandsonError(
-                f"the net {model.name!r} takes {count} inputs ({', '.join(model.input_names)}): pass a list of arrays, or "
-                f"a dictionary by these names; got one {type(x).__name__}."
+                f"the net {model.name!r} takes {count} inputs ({', '.join(model.input_names)}): pass a list of arrays, "
+                f"or a dictionary by these names; got one {type(x).__name__}."
             )
         return tree.spec(model.graph.inputs), [_only(x)]
     if isinstance(x, dict) or (_several(x) and not model.is_stack):
@@ -81,7 +94,9 @@ def _parts(model: Model, x: Any) -> tuple[Any, list[Any]]:
 
 def _several(x: Any) -> bool:
     """Whether this is a list of arrays, and not an array written as a list."""
-    return isinstance(x, (list, tuple)) and len(x) > 0 and all(hasattr(one, "shape") and len(one.shape) > 0 for one in x)
+    return (
+        isinstance(x, (list, tuple)) and len(x) > 0 and all(hasattr(one, "shape") and len(one.shape) > 0 for one in x)
+    )
 
 
 def _only(x: Any) -> Any:
@@ -122,8 +137,8 @@ def for_outputs(what: str, values: Any, names: Sequence[str], shared: bool = Fal
     if shared:
         return [values] * count
     raise HandsonError(
-        f"the net has {count} outputs ({listing(names)}), so {what} are a list of {count} or a dictionary by these names; "
-        f"got {type(values).__name__}{f' of {len(values)}' if isinstance(values, (list, tuple)) else ''}."
+        f"the net has {count} outputs ({listing(names)}), so {what} are a list of {count} or a dictionary by these "
+        f"names; got {type(values).__name__}{f' of {len(values)}' if isinstance(values, (list, tuple)) else ''}."
     )
 
 

@@ -22,6 +22,9 @@ from handson.state.sums import Sums
 from handson.training.preparation.compiled import Term
 from handson.training.preparation.objective import Objective
 
+# What changes with every step or epoch, and decides nothing in a step.
+PASSING = frozenset({"training", "age", "stop_training"})
+
 
 class Span(NamedTuple):
     """The steps [first, last) of one epoch.
@@ -85,7 +88,7 @@ class Job:
     device: torch.device
     terms: Sequence[Term] = field(default_factory=lambda: [Term("", MeanSquaredError())])
     optimizer: Optimizer = field(default_factory=SGD)
-    batches: Batches = field(default_factory=lambda: Batches(torch.empty(0), torch.empty(0)))
+    batches: Batches = field(default_factory=lambda: Batches([torch.empty(0)], [torch.empty(0)]))
     augment: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None = None
     input_scalings: Sequence[Scaling | None] = (None,)
     target_scalings: Sequence[Scaling | None] = (None,)
@@ -148,7 +151,7 @@ class Job:
         """What picks the settings of each part of the net that has any, and where it keeps them."""
         parts = [*self.layers, *(term.loss for term in self.terms if term.loss is not None)]
         kept = [
-            (vars(part), [n for n, value in vars(part).items() if isinstance(value, SETTINGS) and n != "training"])
+            (vars(part), [n for n, value in vars(part).items() if isinstance(value, SETTINGS) and n not in PASSING])
             for part in parts
         ]
         return [(itemgetter(*names), held) for held, names in kept if names]

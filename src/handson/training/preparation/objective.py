@@ -7,11 +7,32 @@ from typing import Any
 
 from torch import Tensor
 
+from handson.layers.calling import MASK
+from handson.metrics.reported import result_names
 from handson.state.sums import Number, Sums
 from handson.training.preparation.compiled import Term
 
 # What the net adds to the losses of its outputs: penalties of regularizers, and `add_loss`.
 ADDED = "added"
+
+
+def seen(
+    targets: Sequence[Tensor], outputs: Sequence[Tensor], masked: Sequence[bool]
+) -> tuple[list[Tensor], list[bool]]:
+    """Targets without those of steps that a mask hides, and whether any are missing now: as in Keras.
+
+    Outputs carry masks from `Masking` or `Embedding(mask_zero=True)` through the layers that pass them on.
+    """
+    pairs = [_seen(target, output, flag) for target, output, flag in zip(targets, outputs, masked, strict=True)]
+    return [target for target, _ in pairs], [flag for _, flag in pairs]
+
+
+def _seen(target: Tensor, output: Tensor, masked: bool) -> tuple[Tensor, bool]:
+    mask = getattr(output, MASK, None)
+    if mask is None or mask.dim() > target.dim() or mask.shape != target.shape[: mask.dim()]:
+        return target, masked
+    mask = mask.reshape(*mask.shape, *(1,) * (target.dim() - mask.dim()))
+    return target.masked_fill(~mask, float("nan") if target.is_floating_point() else -1), True
 
 
 class Objective:
@@ -77,7 +98,7 @@ class Objective:
                 output = self.scalings[number].undo(output)
             for metric, weighted in measured:
                 factors = weights[number] if weighted else None
-                sums.add(term.key(metric.name), *metric.sums(targets[number], output, factors, masked[number]))
+                sums.measure(term.key(metric.name), metric, targets[number], output, factors, masked[number])
 
     def report(self, sums: Sums) -> dict[str, float]:
         """What the sums say: the loss, those of the outputs, and the metrics finished from their means."""
@@ -86,15 +107,18 @@ class Objective:
         if "loss" in means or (self.single is not None and self.single.loss is not None):
             found["loss"] = means.get("loss", float("nan"))
         else:
-            parts = [(term.weight, means[key]) for term in self.terms if term.loss and (key := f"{term.path}_loss") in means]
+            parts = [
+                (term.weight, means[key]) for term in self.terms if term.loss and (key := f"{term.path}_loss") in means
+            ]
             found["loss"] = sum(weight * mean for weight, mean in parts) + means.get(ADDED, 0.0)
             found |= {key: means[key] for term in self.terms if term.path and (key := f"{term.path}_loss") in means}
         for term in self.terms:
-            keys = [(metric, term.key(metric.name)) for metric, _ in term.measured()]
-            found |= {key: metric.finish(means[key]) for metric, key in keys if key in means}
+            for metric, _ in term.measured():
+                found |= sums.results(term.key(metric.name), metric)
         return found
 
     def names(self) -> list[str]:
         """The quantities that are reported."""
         own = [f"{term.path}_loss" for term in self.terms if term.path and term.loss is not None]
-        return ["loss", *own, *(term.key(metric.name) for term in self.terms for metric, _ in term.measured())]
+        measured = [(term, metric) for term in self.terms for metric, _ in term.measured()]
+        return ["loss", *own, *(term.key(name) for term, metric in measured for name in result_names(metric))]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from handson.core import tree
 from handson.core.errors import HandsonError
@@ -20,13 +21,12 @@ from handson.data.rows.scaling import fit_scaling
 from handson.data.rows.split import split
 from handson.layers.base import Layer
 from handson.losses import BinaryCrossentropy
+from handson.state.state import ModuleLike
 from handson.training.preparation import contract, given
 from handson.training.preparation.class_weights import class_weights
 from handson.training.preparation.compiled import Term
 from handson.training.preparation.job import Job
-
-if TYPE_CHECKING:
-    from handson.models import Model
+from handson.training.preparation.net import Net, module_of
 
 # Rows that the net sees before training, to learn the shape and range of its outputs.
 PROBE_ROWS = 8
@@ -34,7 +34,7 @@ PROBE_ROWS = 8
 
 @dataclass
 class Rows:
-    """Inputs, targets and weights of some rows, as leaves, checked and ready for a net; `notes` say what was noticed."""
+    """Inputs, targets and weights of some rows, as leaves, checked and ready for a net; `notes`: what was noticed."""
 
     inputs: list[Data]
     targets: list[Data]
@@ -69,7 +69,7 @@ def _taken(data: Data, rows: np.ndarray) -> Data:
 
 
 def prepare_rows(
-    model: Model, x: Any, y: Any, sample_weight: Any = None, class_weight: Any = None, missing: str = "mask"
+    model: Net, x: Any, y: Any, sample_weight: Any = None, class_weight: Any = None, missing: str = "mask"
 ) -> Rows:
     """Check inputs and targets against each other and against the net, which is built if it is not yet."""
     notes: list[str] = []
@@ -79,7 +79,7 @@ def prepare_rows(
     return complete(rows, model, y, outputs, sample_weight, class_weight, missing)
 
 
-def looked_at(model: Model, inputs: Sequence[Data]) -> list[Tensor]:
+def looked_at(model: Net, inputs: Sequence[Data]) -> list[Tensor]:
     """The outputs for the first rows, checked; none for a net that has steps of its own, and computes nothing else."""
     if not model.computes and model.own_steps:
         return []
@@ -108,7 +108,7 @@ def _as_given(rows: Rows, y: Any, sample_weight: Any) -> Rows:
 
 
 def complete(
-    rows: Rows, model: Model, y: Any, outputs: Sequence[Tensor], sample_weight: Any = None, class_weight: Any = None,
+    rows: Rows, model: Net, y: Any, outputs: Sequence[Tensor], sample_weight: Any = None, class_weight: Any = None,
     missing: str = "mask",
 ) -> Rows:  # fmt: skip
     """Rows of which the inputs are ready, with targets and weights that fit some outputs of the net."""
@@ -133,7 +133,7 @@ def complete(
     return _drop_missing(rows, model) if missing == "drop" and any(rows.masked) else rows
 
 
-def _target(model: Model, number: int, term: Term, raw: Any, outputs: Tensor, rows: Rows) -> tuple[Data, bool]:
+def _target(model: Net, number: int, term: Term, raw: Any, outputs: Tensor, rows: Rows) -> tuple[Data, bool]:
     """The targets of one output, and whether some are missing; an output without a loss needs none."""
     if term.loss is None and not term.measured():
         return torch.zeros(len(rows), 0), False
@@ -147,7 +147,9 @@ def _target(model: Model, number: int, term: Term, raw: Any, outputs: Tensor, ro
     target, masked = contract.prepare_targets(raw, average, outputs, arrays.columns_of(raw), double)
     if not double:
         rows.notes += given.rounding(raw, "targets", "scale_targets")
-    contract.check_metrics([metric for metric, _ in term.measured()], average, target, outputs)
+    metrics = [metric for metric, _ in term.measured()]
+    contract.check_metrics(metrics, average, target, outputs)
+    rows.notes += contract.broadcast_metrics(metrics, average, target, outputs)
     return target, masked
 
 
@@ -163,7 +165,7 @@ def _weights(targets: Data, sample_weight: Any, class_weight: Any, term: Term, c
     return weights
 
 
-def _drop_missing(rows: Rows, model: Model) -> Rows:
+def _drop_missing(rows: Rows, model: Net) -> Rows:
     complete = np.ones(len(rows), bool)
     for term, targets in zip(model.terms, rows.targets, strict=True):
         if term.loss is not None:
@@ -179,14 +181,14 @@ def _drop_missing(rows: Rows, model: Model) -> Rows:
     return kept
 
 
-def split_rows(model: Model, rows: Rows, fraction: float, seed: int, groups: Any = None) -> tuple[Rows, Rows, str]:
+def split_rows(model: Net, rows: Rows, fraction: float, seed: int, groups: Any = None) -> tuple[Rows, Rows, str]:
     """Split rows as `validation_split` and `groups` ask for; weights stay with those that train."""
     parts = split(len(rows), fraction, seed, classes_of(model, rows), groups)
     alike = replace(rows, weights=[None] * len(rows.weights))
     return rows.take(parts.train), alike.take(parts.validation), parts.description
 
 
-def classes_of(model: Model, rows: Rows) -> np.ndarray | None:
+def classes_of(model: Net, rows: Rows) -> np.ndarray | None:
     """The classes whose proportions a split keeps, one for each row; None where there are no classes."""
     loss, targets = model.loss, rows.targets[0]
     if loss is None:
@@ -207,12 +209,12 @@ def _are_classes(targets: Data) -> bool:
     return all(bool(((piece == 0) | (piece == 1) | torch.isnan(piece)).all()) for _, piece in pieces(targets))
 
 
-def make_job(model: Model, rows: Rows, batches: Any, seed: int, augment: Any) -> Job:
+def make_job(model: Net, rows: Rows, batches: Any, seed: int, augment: Any) -> Job:
     """The job of a compiled net; scalings that need data are measured on these rows the first time.
 
     Parameters
     ----------
-    model : Model
+    model : Net
         The net.
     rows : Rows
         All rows, or those that were read first.
@@ -226,7 +228,7 @@ def make_job(model: Model, rows: Rows, batches: Any, seed: int, augment: Any) ->
     scale(model, rows)
     model.optimizer.keep_slots_of(dict(model.named_parameters()))
     return Job(
-        module=model,
+        module=module_of(model),
         terms=model.terms,
         optimizer=model.optimizer,
         device=model.device,
@@ -242,7 +244,7 @@ def make_job(model: Model, rows: Rows, batches: Any, seed: int, augment: Any) ->
     )
 
 
-def scale(model: Model, rows: Rows) -> None:
+def scale(model: Net, rows: Rows) -> None:
     """Measure scalings that are asked for and not known yet."""
     if model.scale_inputs is not None and model.input_scalings is None:
         model.input_scalings = [
@@ -261,7 +263,7 @@ def scale(model: Model, rows: Rows) -> None:
     as_scaled(model, rows)
 
 
-def as_scaled(model: Model, rows: Rows) -> None:
+def as_scaled(model: Net, rows: Rows) -> None:
     """Leave float64 only where the scaling needs it."""
     for leaves, scalings in ((rows.inputs, model.input_scalings), (rows.targets, model.target_scalings)):
         for number, leaf in enumerate(leaves):
@@ -276,12 +278,12 @@ def _each(method: Any, count: int) -> list[Any]:
     return list(method) if several else [method] * count
 
 
-def penalized_layers(model: Model) -> list[Layer]:
+def penalized_layers(model: Net) -> list[Layer]:
     """The layers that have regularizers."""
     return [layer for layer in model.modules() if isinstance(layer, Layer) and layer.weight_regularizers]
 
 
-def has_foreign_randomness(module: nn.Module) -> bool:
+def has_foreign_randomness(module: ModuleLike) -> bool:
     """Whether a net holds modules that are not handson's and may draw from torch's own generator."""
     return any(is_foreign(layer) for layer in module.modules())
 

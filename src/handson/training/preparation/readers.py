@@ -14,7 +14,7 @@ from handson.training.preparation.prepare import Rows, prepare_rows
 from handson.training.preparation.streams import Opened, Stream
 
 if TYPE_CHECKING:
-    from handson.models import Model
+    from handson.training.preparation.net import Net
 
 
 @dataclass
@@ -42,30 +42,30 @@ class Reading:
         found = self.rows.batches(size, device, shuffle, seed)
         if self.limit is not None and self.limit > found.steps:
             raise HandsonError(
-                f"steps_per_epoch={self.limit}, and the rows make {found.steps} batches of {size}: an epoch sees each row "
-                f"once at most. Train more epochs, or leave steps_per_epoch out."
+                f"steps_per_epoch={self.limit}, and the rows make {found.steps} batches of {size}: an epoch sees each "
+                f"row once at most. Train more epochs, or leave steps_per_epoch out."
             )
         found.limit = self.limit
         return found
 
 
-def read(model: Model, x: Any, y: Any, arguments: Arguments) -> Reading:
+def read(model: Net, x: Any, y: Any, arguments: Arguments) -> Reading:
     """The data of a training."""
     if not is_batches(x):
         rows = prepare_rows(model, x, y, arguments.sample_weight, arguments.class_weight, arguments.missing)
         return Reading(rows, limit=arguments.steps_per_epoch)
     _refuse(x, {"y": y, "sample_weight": arguments.sample_weight, "groups": arguments.groups})
     if arguments.missing == "drop":
-        raise HandsonError("missing='drop' leaves rows of arrays out; these data come in batches: leave them out there.")
-    stream = Stream(
-        x, arguments.steps_per_epoch, arguments.batch_size, arguments.shuffle, arguments.class_weight
-    )
+        raise HandsonError(
+            "missing='drop' leaves rows of arrays out; these data come in batches: leave them out there."
+        )
+    stream = Stream(x, arguments.steps_per_epoch, arguments.batch_size, arguments.shuffle, arguments.class_weight)
     rows, opened = stream.open(model, arguments.seed or 0, model.age)
     return Reading(rows, opened)
 
 
 def read_to_measure(
-    model: Model, x: Any, y: Any, sample_weight: Any, batch_size: int | None, steps: int | None
+    model: Net, x: Any, y: Any, sample_weight: Any, batch_size: int | None, steps: int | None
 ) -> Reading:
     """The data of an evaluation."""
     if not is_batches(x):
@@ -83,6 +83,6 @@ def _refuse(x: Any, given: dict[str, Any]) -> None:
     for name, value in given.items():
         if value is not None:
             raise HandsonError(
-                f"the data are a {type(x).__name__}, which gives batches of (x, y) or (x, y, sample_weight): {name} belongs "
-                f"into the batches, not beside them."
+                f"the data are a {type(x).__name__}, which gives batches of (x, y) or (x, y, sample_weight): {name} "
+                f"belongs into the batches, not beside them."
             )

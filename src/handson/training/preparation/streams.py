@@ -14,12 +14,12 @@ from handson.data.rows import arrays
 from handson.data.rows.feed import Batch, arriving
 from handson.data.rows.openings import Opening, opening
 from handson.data.rows.streamed import Ready, Streamed
-from handson.layers.shapes import map_shapes
+from handson.layers.shapes import flat_shapes
 from handson.training.preparation import given
 from handson.training.preparation.prepare import Rows, complete, looked_at
 
 if TYPE_CHECKING:
-    from handson.models import Model
+    from handson.training.preparation.net import Net
 
 # Batches that scalings are measured on.
 MEASURED_BATCHES = 32
@@ -53,7 +53,7 @@ class Stream:
         if self.steps is not None:
             self.steps = whole("steps_per_epoch", self.steps, 1)
 
-    def open(self, model: Model, seed: int, age: int = 0) -> tuple[Rows, Opened]:
+    def open(self, model: Net, seed: int, age: int = 0) -> tuple[Rows, Opened]:
         """Read what comes first, and build the net for it: the rows that were read, and the rest."""
         way = opening(self.data, self.batch_size, self.shuffle, seed)
         rest = iter(way.open(age, 0))
@@ -93,7 +93,7 @@ class Opened:
 class _Preparation:
     """Makes batches ready; the first also builds the net, and says what its outputs look like."""
 
-    def __init__(self, model: Model, class_weight: Any) -> None:
+    def __init__(self, model: Net, class_weight: Any) -> None:
         self._model, self._class_weight = model, class_weight
         self._outputs: Sequence[Tensor] | None = None
         self.target_form: Any = 0
@@ -113,7 +113,7 @@ class _Preparation:
     def _expected(self, y: Any) -> Sequence[Tensor]:
         """Outputs of the first rows, sizes that vary from batch to batch taken from the targets."""
         outputs = self._outputs or []
-        shapes = [list(shape) for shape in _flat_shapes(self._model.output_shape)] if outputs else []
+        shapes = [list(shape) for shape in flat_shapes(self._model.output_shape)] if outputs else []
         if y is None or not any(None in shape[1:] for shape in shapes):
             return outputs
         targets = given.for_outputs("targets", y, self._model.output_names)
@@ -126,12 +126,6 @@ class _Preparation:
             ]
             found.append(output.new_zeros(len(output), *sizes))
         return found
-
-
-def _flat_shapes(shapes: Any) -> list[Any]:
-    found: list[Any] = []
-    map_shapes(found.append, shapes)
-    return found
 
 
 def unpacked(raw: Any) -> tuple[Any, Any, Any]:
@@ -158,7 +152,7 @@ def _first(rest: Iterator[Any], count: int) -> Iterator[Any]:
             return
 
 
-def _measures(model: Model) -> bool:
+def _measures(model: Net) -> bool:
     """Whether scalings are to be measured."""
     inputs = model.compiled and model.scale_inputs is not None and model.input_scalings is None
     return inputs or (model.compiled and model.scale_targets is not None and model.target_scalings is None)
@@ -166,6 +160,7 @@ def _measures(model: Model) -> bool:
 
 def _together(ready: list[Ready]) -> Rows:
     """The rows of some batches."""
+
     def joined(part: int) -> list[Any]:
         leaves = zip(*(one.batch[part] for one in ready), strict=True)
         return [None if leaf[0] is None else torch.cat(leaf) if len(leaf) > 1 else leaf[0] for leaf in leaves]
@@ -186,5 +181,3 @@ def inputs_of_batches(data: Any, steps: int | None, batch_size: int | None) -> I
             return
     if steps is not None and count < steps:
         raise HandsonError(f"the data ended after {count} batches; expected {steps}.")
-
-

@@ -14,8 +14,8 @@ from handson.data.rows.scaling import Scaling
 from handson.training.recording.code_prints import of_code
 
 if TYPE_CHECKING:
-    from handson.models import Model
     from handson.optimizers import Optimizer
+    from handson.training.preparation.net import Net
     from handson.training.preparation.readers import Reading
 
 # Larger arrays are hashed at places spread over them.
@@ -65,7 +65,7 @@ def _of_leaves(leaves: Sequence[Any]) -> Any:
 
 
 def of_run(
-    model: Model,
+    model: Net,
     training: Reading,
     validation: Reading | None,
     settings: dict[str, Any],
@@ -82,7 +82,7 @@ def of_run(
     }
 
 
-def describe_net(model: Model) -> Any:
+def describe_net(model: Net) -> Any:
     """The net as JSON: its configuration, or the printed form of modules that have none."""
     try:
         return registry.to_config("model", model)
@@ -90,7 +90,7 @@ def describe_net(model: Model) -> Any:
         return repr(model)
 
 
-def describe_compile(model: Model) -> dict[str, Any]:
+def describe_compile(model: Net) -> dict[str, Any]:
     """What `compile` was given, as JSON; without a precision at its default, which older records do not name."""
     described = {
         "optimizer": _describe_optimizer(model.optimizer),

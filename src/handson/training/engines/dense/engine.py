@@ -33,8 +33,6 @@ from handson.training.preparation.job import Job, Span
 
 # Above this a step is mostly matrix products, and above that the inputs are kept as float32 only once.
 MOST_WEIGHTS, MOST_INPUTS = 1 << 20, 1 << 28
-# A shorter training is over before the program is loaded.
-FEWEST_STEPS = 5000
 
 
 class DenseProgram(Eager):
@@ -46,10 +44,7 @@ class DenseProgram(Eager):
         A job for which `obstacle` finds nothing.
     """
 
-    reason = (
-        "engine='dense': the steps of this net run as one program, which is compiled the first time on a machine; "
-        "engine='eager' runs them in PyTorch."
-    )
+    reason = "engine='dense': the steps of this net run as one compiled program; engine='eager' runs them in PyTorch."
 
     def __init__(self, job: Job) -> None:
         from handson.kernels.shuffle import permutation
@@ -133,23 +128,23 @@ class DenseProgram(Eager):
 
     def _run(self, spans: Sequence[Span], order: np.ndarray, outputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The steps of the spans on the flat weights: the sums and counts of their losses."""
-        job, program, steps = self.job, self._program, spans[0].last - spans[0].first
+        job, program = self.job, self._program
         if type(job.loss) not in LOSSES:
-            inputs, _, _ = self._arrays(job.batches)
-            return dense_steps.train(program, job, spans[0], inputs, order, outputs, self._loss)
+            return dense_steps.train(program, job, spans[0], self._arrays(job.batches), order, outputs, self._loss)
         keys = program.keys(job.seed, [span.age for span in spans])
-        updates = program_update.updates(job, program.penalized, program.weights.ends, spans)
-        return program.run(self._arrays(job.batches), order, job.batches.batch_size, steps, keys, updates, outputs)
+        update = program_update.updates(job, program.penalized, program.weights, spans)
+        size = job.batches.batch_size
+        return program.run(program.training(self._arrays(job.batches), order, size, keys, update, outputs))
 
     @torch.no_grad()
-    def evaluate(self, batches: Batches) -> Sums:
+    def evaluate(self, batches: Batches, sums: Sums | None = None) -> Sums:
         if not self._measures(batches):
-            return super().evaluate(batches)
+            return super().evaluate(batches, sums)
         job, program = self.job, self._program
         program.gather()
         with flushed():
             total, count, outputs = program.measure(self._arrays(batches), job.batches.batch_size)
-        sums = Sums()
+        sums = Sums() if sums is None else sums
         sums.add("loss", total + float(self.added() or 0.0) * count, count)
         if job.metrics:
             self._add_metrics(sums, torch.arange(len(batches)), torch.from_numpy(outputs), batches)
@@ -184,24 +179,24 @@ class DenseProgram(Eager):
         if self._scale_targets is not None:
             prediction = self._scale_targets.undo(prediction)
         masked = batches.masked[0]
-        targets, steps = batches.targets[0].index_select(0, rows), -(-len(rows) // batches.batch_size)
+        targets = batches.targets[0].index_select(0, rows)
         for metric in self.job.metrics:
             if not _is_elementwise(metric):
                 pairs = zip(targets.split(batches.batch_size), prediction.split(batches.batch_size), strict=True)
                 for y_true, y_pred in pairs:
-                    sums.add(metric.name, *metric.sums(y_true, y_pred, None, masked))
+                    sums.measure(metric.name, metric, y_true, y_pred, None, masked)
                 continue
             wanted = metric.fill(targets) if masked else targets
             values = metric.values(wanted, prediction).to(torch.float32).numpy().reshape(len(rows), -1)
             present = metric.present(targets).numpy() if masked else np.ones(values.shape, np.bool_)
-            totals, counts = np.zeros(steps), np.zeros(steps, np.int64)
-            segment_sums(values, present.reshape(values.shape), batches.batch_size, totals, counts)
-            sums.add_steps(metric.name, totals, counts)
+            sums.add_steps(metric.name, *segment_sums(values, present.reshape(values.shape), batches.batch_size))
 
 
 def _is_elementwise(metric: Metric) -> bool:
     """Whether a metric gives every sample a value that does not depend on the others: handson's own do."""
     own = metric.loss if isinstance(metric, LossMetric) else metric
+    if not metric.is_mean:
+        return False
     return type(own).__module__.startswith("handson.") and not isinstance(own, Function) and not own.batchwise
 
 
@@ -219,17 +214,21 @@ def _obstacle_in_net(job: Job) -> str | None:
     watched = job.watched()
     if watched:
         return f"a net that somebody looks into: {getattr(watched[0], 'name', 'a part of it')} has a hook"
-    layers = [layer for layer in layers if type(layer) is not InputLayer]
+    return _obstacle_in_layers(job, [layer for layer in layers if type(layer) is not InputLayer])
+
+
+def _obstacle_in_layers(job: Job, layers: list[Any]) -> str | None:
+    model: Any = job.module
     for position, layer in enumerate(layers):
         if not _has_program(layer, position == 0):
             return f"the layer {layer.name}"
-    if not isinstance(layers[0], Flatten) and len(job.module.input_shape) != 2:
-        return f"inputs of shape {job.module.input_shape}"
+    if not isinstance(layers[0], Flatten) and len(model.input_shape) != 2:
+        return f"inputs of shape {model.input_shape}"
     if not any(isinstance(layer, Dense) for layer in layers):
         return "a net without Dense layers"
-    if not trainable_weights(job.module):
+    if not trainable_weights(model):
         return "a net without weights to train"
-    if job.module.count_params() > MOST_WEIGHTS or job.batches.inputs[0].numel() > MOST_INPUTS:
+    if model.count_params() > MOST_WEIGHTS or job.batches.inputs[0].numel() > MOST_INPUTS:
         return "a net or data of this size"
     return None
 

@@ -77,6 +77,9 @@ class Graph(Eager):
             return "a net without weights to train"
         if job.foreign_randomness:
             return f"{_foreign(job.module)}, which is not handson's and may draw random numbers of its own"
+        for metric, _ in job.terms[0].measured():
+            if not metric.is_mean:
+                return f"the metric {metric.name}, which is no mean"
         return recorded_update.obstacle(job.optimizer)
 
     def train(self, span: Span, sums: Sums, keep: bool = False) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from handson.metrics import Metric
 from handson.schedules import Position
 from handson.state.sums import Number
 from handson.training.preparation.job import Job
@@ -41,6 +42,12 @@ class Report:
         self.values += [number.detach().double() for number in (total, count) if isinstance(number, Tensor)]
         fixed = (None if isinstance(number, Tensor) else float(number) for number in (total, count))
         self.entries.append(Entry(name, tuple(fixed)))
+
+    def measure(
+        self, name: str, metric: Metric, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None, masked: bool
+    ) -> None:
+        """Add a batch to a metric, which is a mean: others are refused."""
+        self.add(name, *metric.sums(y_true, y_pred, sample_weight, masked))
 
 
 class StepTables:
