@@ -56,10 +56,10 @@ def test_nodes_are_changed_on_the_way_down_and_up_as_in_keras(keras, theirs, giv
     def short(node):
         return tuple(map(str, node)) if isinstance(node, list) and len(node) < 2 else None
 
+    none = keras.tree.MAP_TO_NONE
     for top_down in (True, False):
         assert tree.traverse(short, given_tree, top_down) == theirs.traverse(short, given_tree, top_down)
         ours = tree.traverse(lambda node: tree.MAP_TO_NONE if node == "" else None, given_tree, top_down)
-        none = keras.tree.MAP_TO_NONE
         assert ours == theirs.traverse(lambda node: none if node == "" else None, given_tree, top_down)
 
 
