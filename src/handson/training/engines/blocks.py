@@ -112,9 +112,8 @@ def _recurs(layer: Any) -> bool:
 
 def _normalizes(layer: Any, after: Any) -> bool:
     """Whether a layer is a batch normalization that the kernel can do on its way, before an activation."""
-    return (
-        type(layer) is BatchNormalization and type(after) is Activation and layer.axis in (-1, 3) and not watched(layer)
-    )
+    plain = type(layer) is BatchNormalization and layer.axis in (-1, 3) and not layer.renorm
+    return plain and type(after) is Activation and not watched(layer)
 
 
 def _drops(layer: Any) -> bool:

@@ -241,7 +241,7 @@ def _has_program(layer: Any, first: bool) -> bool:
     if type(layer) is Dropout:
         return layer.noise_shape is None and layer.rate < 1
     if type(layer) is BatchNormalization:
-        return layer._trainable and layer.axis in (-1, 1)
+        return layer._trainable and layer.axis in (-1, 1) and not layer.renorm
     return type(layer) is InputLayer or (first and type(layer) is Flatten)
 
 
