@@ -145,3 +145,19 @@ def test_numbers_of_a_row_do_not_depend_on_its_batch():
         net.compile("sgd", "mse")
         trained(1, size, net=net)
     assert torch.equal(torch.cat(seen[4][-3:]), torch.cat(seen[6][-2:]))
+
+
+def test_draws_within_a_step_differ():
+    pairs = []
+
+    class Twice(Noise):
+        def call(self, inputs, training=None):
+            if training:
+                pairs.append([random.uniform(tuple(inputs.shape), seed=self.seed_generator) for _ in range(2)])
+            return inputs
+
+    net = handson.Sequential([Twice(input_dim=3), Dense(1)], seed=0)
+    net.compile("sgd", "mse")
+    trained(1, 4, net=net)
+    assert pairs
+    assert not any(torch.equal(first, second) for first, second in pairs)
