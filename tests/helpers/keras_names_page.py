@@ -15,8 +15,8 @@ from handson.keras import missing
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "keras_names.md"
 HEAD = """# The names of Keras
 
-Every public name of Keras {version}, by module: {here} are here, under `handson.keras`, {refused} are not, each with what to
-use in its place. What differs though it is here stands in [keras.md](keras.md).
+Every public name of Keras {version}, by module: {here} are here, under `handson.keras`, {refused} are not, each
+with what to use in its place. What differs though it is here stands in [keras.md](keras.md).
 
 A test walks Keras's own tree and finds each name on this page, which `python tests/helpers/keras_names_page.py` writes.
 """
