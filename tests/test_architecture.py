@@ -48,9 +48,9 @@ FLOORS = [
     ["training.recording"],
     ["training"],
     ["models"],
-    ["keras"],
     ["ensembles"],
     ["workflow"],
+    ["keras"],
     ["cli", "faces"],
     ["", "__main__", "model"],
 ]

@@ -70,8 +70,8 @@ class InputLayer(Layer):
             raise HandsonError("Input needs the shape of one sample, such as Input((28, 28, 1)).")
         if dtype in ("string", str):
             raise HandsonError(
-                "an Input of texts is not possible: a net of PyTorch takes numbers. Apply TextVectorization, StringLookup "
-                "or Hashing to the data first, and begin the net with an Input for what they give, such as "
+                "an Input of texts is not possible: a net of PyTorch takes numbers. Apply TextVectorization, "
+                "StringLookup or Hashing to the data first, and begin the net with an Input for what they give: "
                 "Input((None,), dtype='int64')."
             )
         self.entry_type = torch_type(dtype or "float32")

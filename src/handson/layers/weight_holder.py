@@ -321,8 +321,10 @@ class WeightHolder(Called):
     def weights(self) -> list[Tensor]:
         """The weights in Keras's order and layouts: its own, trainable ones first, then those of its parts."""
         own = sorted(map(self.__getattr__, self.weight_names), key=lambda value: not isinstance(value, nn.Parameter))
-        parts = [part.weights if isinstance(part, WeightHolder) else named_tensors(part) for part in self.children()]
-        return list({id(weight): weight for weights in (own, *parts) for weight in weights}.values())
+        found: list[Any] = [*own]
+        for part in self.children():
+            found += part.weights if isinstance(part, WeightHolder) else named_tensors(part)
+        return list({id(weight): weight for weight in found}.values())
 
     @property
     def trainable_weights(self) -> list[Tensor]:

@@ -77,6 +77,10 @@ class Structure(Layer):
         """Whether the weights exist."""
         return self.built_shape is not None or "module" in self._modules
 
+    @built.setter
+    def built(self, value: bool) -> None:
+        """`build` may say that it is done, as in Keras; what counts is that it was called."""
+
     @property
     def device(self) -> torch.device:
         """Where the net computes."""

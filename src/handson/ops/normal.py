@@ -99,7 +99,7 @@ def normalize(x: Tensor, axis: Axes = -1, order: int = 2, epsilon: float | None 
 
 def unit(x: Tensor, axes: Axes, epsilon: float = EPSILON) -> Tensor:
     """x divided by its length over axes; lengths below epsilon count as epsilon, so that zeros have a gradient too."""
-    return x * torch.rsqrt(x.square().sum(dim=_axes(x, axes), keepdim=True).clamp(min=epsilon**2))
+    return x * torch.rsqrt(torch.sum(x.square(), _axes(x, axes), keepdim=True).clamp(min=epsilon**2))
 
 
 @operation
