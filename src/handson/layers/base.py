@@ -6,7 +6,7 @@ import itertools
 import re
 from collections.abc import Sequence
 from types import FunctionType
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -82,6 +82,8 @@ class Layer(Typed, metaclass=Described):
     """
 
     kind = "layer"
+    # What a net calls a layer without a name, where that is not the class in snake case.
+    automatic_name: ClassVar[str | None] = None
     _arguments: dict[str, Any]
 
     def __init__(
@@ -99,7 +101,7 @@ class Layer(Typed, metaclass=Described):
         super().__init__()
         self._made: dict[str, Any] = {}
         self.given_name = name
-        self.stem = registry.snake_case(type(self).__name__)
+        self.stem = self.automatic_name or registry.snake_case(type(self).__name__)
         self.name = check_name(name) if name is not None else self.stem
         self.named = name is not None
         batched_shape = batch_input_shape if batch_shape is None else batch_shape
