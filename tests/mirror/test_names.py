@@ -13,7 +13,6 @@ from handson.keras import missing, modules
 
 # Names that handson is to have and has not yet.
 AWAITED = {
-    "callbacks.BackupAndRestore", "callbacks.RemoteMonitor", "callbacks.SwapEMAWeights", "callbacks.TensorBoard",
     "models.clone_model", "models.model_from_json",
 }  # fmt: skip
 # Older names that programs still use.
