@@ -126,7 +126,7 @@ class TensorBoard(Callback):
         self._step = 0
 
     @property
-    def step_interval(self) -> int | None:  # type: ignore[override]
+    def step_interval(self) -> int | None:
         """After how many steps it wants to look."""
         return {"epoch": None, "batch": 1}.get(self.update_freq, self.update_freq)
 
