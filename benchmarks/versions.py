@@ -4,8 +4,8 @@
 
 BEFORE and AFTER are folders that hold the package. Each version works in processes of its own. The figures are medians
 over the rounds with the lowest and the highest, and the median of the ratios of each turn. 'The first start' is that of
-a machine that never ran handson: caches go to an empty folder. With `--alone` there is one thread and its time on a processor
-counts, to which other processes of the machine do less.
+a machine that never ran handson: caches go to an empty folder. With `--alone` there is one thread and its time on a
+processor counts, to which other processes of the machine do less.
 """
 
 from __future__ import annotations

@@ -70,7 +70,7 @@ def test_piecewise_constant_values_are_those_of_keras(keras, boundaries):
     warmup=st.integers(0, 10),
 )
 def test_cosine_decay_with_any_arguments_is_that_of_keras(keras, rate, steps, alpha, target, warmup):
-    ours = schedules.CosineDecay(rate, steps, alpha, target, warmup)
+    ours = schedules.CosineDecay(rate, steps, alpha, warmup_target=target, warmup_steps=warmup)
     theirs = keras.optimizers.schedules.CosineDecay(rate, steps, alpha, warmup_target=target, warmup_steps=warmup)
     for step in (0, 1, warmup, warmup + 1, steps, steps + warmup, 100):
         assert ours(step) == pytest.approx(float(theirs(step)), rel=1e-4, abs=1e-7)

@@ -28,15 +28,19 @@ if TYPE_CHECKING:
     from handson import callbacks as callbacks
     from handson import constraints as constraints
     from handson import data as data
+    from handson import datasets as datasets
     from handson import initializers as initializers
+    from handson import keras as keras
     from handson import layers as layers
     from handson import losses as losses
     from handson import metrics as metrics
     from handson import models as models
     from handson import ops as ops
     from handson import optimizers as optimizers
+    from handson import random as random
     from handson import regularizers as regularizers
     from handson import schedules as schedules
+    from handson import utils as utils
     from handson.core.errors import HandsonError as HandsonError
     from handson.core.errors import TrainingError as TrainingError
     from handson.core.registry import register as register
@@ -56,8 +60,10 @@ _MODULES = (
     "callbacks",
     "constraints",
     "data",
+    "datasets",
     "faces",
     "initializers",
+    "keras",
     "layers",
     "losses",
     "metrics",
@@ -65,8 +71,10 @@ _MODULES = (
     "ops",
     "optimizers",
     "plots",
+    "random",
     "regularizers",
     "schedules",
+    "utils",
 )
 _HOMES = {name: f"handson.{name}" for name in _MODULES} | {
     "HandsonError": "handson.core.errors:HandsonError",

@@ -132,7 +132,7 @@ class Constant(Initializer):
         self.value = value
 
     def draw(self, shape: tuple[int, ...], key: int) -> Tensor:
-        value = torch.as_tensor(self.value, dtype=torch.float32)
+        value = torch.as_tensor(self.value, dtype=torch.float64)
         try:
             return value.expand(shape).clone()
         except RuntimeError:
@@ -402,10 +402,10 @@ class Orthogonal(_Random):
         return self.gain * (q.T if rows < columns else q).reshape(shape).float()
 
 
-def call(identifier: Any, shape: Shape, key: int) -> Tensor:
+def call(identifier: Any, shape: Shape, key: int, dtype: torch.dtype | None = None) -> Tensor:
     """The numbers of an initializer for a shape; a plain function gets the shape only."""
     draw = get(identifier)
-    return draw(shape, key=key) if isinstance(draw, Initializer) else draw(shape)
+    return draw(shape, dtype, key=key) if isinstance(draw, Initializer) else draw(shape)
 
 
 def get(identifier: Any) -> Initializer:

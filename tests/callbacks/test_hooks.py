@@ -180,9 +180,12 @@ def test_lambda_callback_refuses_what_is_no_function():
                        ("predict_step", "predict"), ("train_step", "train_on_batch")],
 )  # fmt: skip
 @pytest.mark.parametrize("base", [Sequential, Model])
-def test_steps_of_a_subclass_are_refused_and_not_ignored(step, verb, base):
-    def own(self, data):
-        raise AssertionError
+def test_steps_of_a_subclass_are_called(step, verb, base):
+    class Called(Exception):
+        pass
+
+    def own(self, *args, **kwargs):
+        raise Called
 
     import torch
 
@@ -190,5 +193,5 @@ def test_steps_of_a_subclass_are_refused_and_not_ignored(step, verb, base):
     model = type("Mine", (base,), {step: own})(made)
     model.compile("sgd", "mse")
     x, y = data()
-    with pytest.raises(HandsonError, match=f"Mine defines {step}, which {verb} does not call yet"):
+    with pytest.raises(Called):
         getattr(model, verb)(*((x,) if verb == "predict" else (x, y)))

@@ -17,7 +17,10 @@ MADE = [
     initializers.TruncatedNormal(stddev=0.5), initializers.VarianceScaling(2.0, "fan_out", "normal", seed=2**63),
     initializers.Orthogonal(2.0), regularizers.L1(0.1), regularizers.L2(0.1), regularizers.L1L2(0.1, 0.2),
     losses.Huber(2.0), losses.BinaryCrossentropy(True, 0.1, name="own"), losses.CategoricalCrossentropy(),
-    losses.SparseCategoricalCrossentropy(from_logits=True), metrics.BinaryAccuracy(0.3),
+    losses.SparseCategoricalCrossentropy(from_logits=True), metrics.BinaryAccuracy(threshold=0.3),
+    metrics.IoU(3, [0, 2], ignore_class=1), metrics.MeanIoU(3), metrics.OneHotIoU(3, [1]), metrics.OneHotMeanIoU(3),
+    metrics.PrecisionAtRecall(0.5), metrics.RecallAtPrecision(0.5, None), metrics.SensitivityAtSpecificity(0.5, 9),
+    metrics.SpecificityAtSensitivity(0.5, class_id=2),
     metrics.LossMetric(losses.Huber(2.0)), metrics.LossMetric("mae", name="m"), optimizers.SGD(0.5, 0.9, True),
     optimizers.SGD(schedules.OneCycle(0.1), momentum=schedules.LinearRamp(0.5, 0.9)),
     optimizers.AdamW(weight_decay=0.1, clipnorm=1.0), optimizers.RMSprop(centered=True, use_ema=True),
@@ -137,6 +140,7 @@ def test_objects_of_every_class_with_needed_arguments_are_among_the_made_ones():
         if isinstance(registry.find(kind, name), type)
         and any(value.default is value.empty for value in parameters_of(registry.find(kind, name)).values())
     }
+    needed.discard("MeanMetricWrapper")  # which needs a function of the user
     assert needed <= {named(made) for made in MADE}
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from handson.core.errors import HandsonError
 from handson.layers import Conv2D
-from handson.layers.convolution import same_padding, window_output
+from handson.layers.spatial import same_padding, window_output
 
 NUMBERS = st.integers(1, 4)
 PAIRS = st.tuples(NUMBERS, NUMBERS)
@@ -116,7 +116,7 @@ def test_the_kernel_lies_in_memory_as_torch_wants_it(change):
     if change == "set_weights":
         layer.set_weights([np.ones((3, 3, 4, 8), "float32"), np.ones(8, "float32")])
     if change == "redraw":
-        layer.redraw(5)
+        layer.draw_again(5)
     assert layer.kernel.permute(3, 2, 0, 1).is_contiguous(memory_format=torch.channels_last)
 
 

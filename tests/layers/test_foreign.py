@@ -100,7 +100,7 @@ def test_initial_weights_are_the_modules_own():
     before = module.weight.detach().clone()
     layer = TorchModuleWrapper(module)
     layer.ensure_built((None, 3), 5)
-    layer.redraw(6)
+    layer.draw_again(6)
     assert torch.equal(module.weight, before)
 
 

@@ -33,7 +33,7 @@ def net(outputs=2, seed=0):
 def test_columns_are_found_by_name_in_any_order(x, y, tmp_path):
     model = net()
     model.fit(x, y, epochs=2, verbose=0)
-    assert model.input_names == ["a", "b", "c"]
+    assert model.input_columns == ["a", "b", "c"]
     expected = model.predict(x.to_numpy())
     model.save(tmp_path / "a.handson")
     for known in (model, handson.load(tmp_path / "a.handson")):
@@ -74,7 +74,7 @@ def test_arrays_and_counted_columns_count_as_they_lie(x, y):
     for first in (x.to_numpy(), pd.DataFrame(x.to_numpy())):
         model = net()
         model.fit(first, y.to_numpy(), epochs=1, verbose=0)
-        assert model.input_names is None
+        assert model.input_columns is None
         np.testing.assert_array_equal(model.predict(x), model.predict(x.to_numpy()))
 
 
@@ -94,8 +94,8 @@ def test_names_that_are_there_twice_and_saved_indices_are_refused(x, y):
 def test_a_net_with_other_names_than_inputs_is_not_saved(x, y, tmp_path):
     model = net()
     model.fit(x, y, epochs=1, verbose=0)
-    model.input_names = ["a", "b"]
-    with pytest.raises(HandsonError, match="cannot be saved.*input_names: expected 3 different names; got 2"):
+    model.input_columns = ["a", "b"]
+    with pytest.raises(HandsonError, match="cannot be saved.*input_columns: expected 3 different names; got 2"):
         model.save(tmp_path / "a.handson")
 
 
@@ -106,4 +106,4 @@ def test_the_columns_of_a_training_that_was_refused_are_not_remembered():
     with pytest.raises(HandsonError, match="inputs hold nan"):
         net.fit(x, y, verbose=0)
     net.fit(x[["a"]], y, verbose=0)
-    assert net.input_names == ["a"]
+    assert net.input_columns == ["a"]

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from handson import Sequential
 from handson.callbacks import Callback, CallbackList
 from handson.core.errors import HandsonError
+from handson.data.rows.batches import Batches
 from handson.layers import BatchNormalization, Dense, Dropout
 from handson.optimizers import Adam
 from handson.state.history import History
@@ -50,7 +51,8 @@ class Every(Callback):
 @given(steps=st.integers(1, 50), interval=st.integers(1, 9))
 def test_spans_cover_an_epoch_and_stop_where_a_callback_wants_a_step(steps, interval):
     callbacks = CallbackList([Every(interval)], model=None, params={})
-    spans = list(Pace(callbacks).spans(0, 0, steps, 1, 0))
+    batches = Batches(torch.zeros(steps, 1), torch.zeros(steps, 1), batch_size=1)
+    spans = list(Pace(callbacks).spans(0, 0, batches, 1, 0))
     assert [span.first for span in spans] == [0, *(span.last for span in spans[:-1])]
     assert spans[-1].last == steps
     assert set(range(interval, steps + 1, interval)) <= {span.last for span in spans}
@@ -87,7 +89,8 @@ def test_a_run_can_stop_and_go_on_at_any_step_of_any_epoch():
     engines = []
     for model in (whole, first, second):
         rows = prepare_rows(model, x, y)
-        engines.append(choose(make_job(model, rows, 8, True, 5, None)))
+        batches = rows.batches(8, model.device, True, 5)
+        engines.append(choose(make_job(model, rows, lambda kept=batches: kept, 5, None)))
     engines[0].train(Span(0, 0, 7, 7, 1, 0), Sums())
     engines[1].train(Span(0, 0, 3, 7, 1, 0), Sums())
     engines[1].state.copy().restore(second, second.optimizer)

@@ -175,7 +175,11 @@ def code_net():
         name="both",
     )  # fmt: skip
     net.compile(
-        Adam(1e-2), Huber(0.5), ["rmse", "mae"], scale_inputs={"shift": 0, "scale": 255}, scale_targets="standard"
+        Adam(1e-2),
+        Huber(0.5),
+        metrics=["rmse", "mae"],
+        scale_inputs={"shift": 0, "scale": 255},
+        scale_targets="standard",
     )
     return net
 

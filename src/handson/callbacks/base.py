@@ -11,6 +11,7 @@ from handson.core import console
 from handson.core.described import Noun
 from handson.core.errors import HandsonError, listing, nearest
 from handson.metrics import Metric
+from handson.metrics.reported import direction_of
 from handson.optimizers import Optimizer
 
 Logs = dict[str, float]
@@ -19,8 +20,11 @@ Logs = dict[str, float]
 class TrainedModel(Protocol):
     """What callbacks need of a model; a `handson.Model` has it and much more."""
 
-    optimizer: Optimizer
     stop_training: bool
+
+    @property
+    def optimizer(self) -> Optimizer:
+        """The optimizer that the net was compiled with."""
 
     @property
     def metrics(self) -> list[Metric]:
@@ -199,10 +203,13 @@ class Monitoring(Callback):
 
     def _natural_sign(self) -> float:
         name = self.watched.removeprefix("val_").removeprefix("train_")
-        for metric in self.model.metrics:
-            if metric.name == name:
-                return 1.0 if metric.direction == "max" else -1.0
-        return -1.0
+        direction = direction_of(self.model.metrics, name)
+        if direction is None:
+            raise HandsonError(
+                f"{type(self).__name__}: the best {name!r} is neither the smallest nor the largest. Give mode='min' or "
+                f"mode='max', or monitor something else."
+            )
+        return 1.0 if direction == "max" else -1.0
 
     def improved(self, value: float, reference: float | None) -> bool:
         """Whether a value is better than a reference by more than min_delta; NaN is never better."""

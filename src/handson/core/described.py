@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from handson.core import registry
+from handson.core import older, registry
 from handson.core.errors import HandsonError, nearest
 
 
@@ -26,7 +26,7 @@ def parameters_of(target: Any) -> dict[str, inspect.Parameter]:
     --------
     >>> from handson.layers import Flatten
     >>> list(parameters_of(Flatten))
-    ['data_format', 'name', 'trainable', 'input_shape', 'input_dim', 'dtype']
+    ['data_format', 'name', 'trainable', 'input_shape', 'input_dim', 'dtype', 'activity_regularizer', ...]
     """
     bases = inspect.getmro(target) if inspect.isclass(target) else (target,)
     accepted: dict[str, inspect.Parameter] = {}
@@ -43,6 +43,12 @@ def parameters_of(target: Any) -> dict[str, inspect.Parameter]:
     return accepted
 
 
+@functools.cache
+def _own_parameters(target: Any) -> set[str]:
+    """The named arguments of the first constructor among the bases of a class, or of a function."""
+    return set(inspect.signature(target.__init__ if inspect.isclass(target) else target).parameters)
+
+
 def bind(target: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
     """The given arguments of a call, by name.
 
@@ -54,7 +60,7 @@ def bind(target: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, An
     accepted = parameters_of(target)
     name = getattr(target, "__name__", str(target))
     for keyword in kwargs:
-        if keyword not in accepted:
+        if keyword not in accepted and not getattr(target, "takes_more", False):
             raise TypeError(
                 f"{name} has no argument {keyword!r}.{nearest(keyword, accepted)} It takes: {', '.join(accepted)}."
             )
@@ -67,7 +73,8 @@ def bind(target: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, An
         raise TypeError(f"{name} got {sorted(repeated)[0]!r} twice: by position and by name.")
     given |= kwargs
     for key, parameter in accepted.items():
-        if key not in given and parameter.default is parameter.empty:
+        # What a base needs, a subclass may give to it.
+        if key not in given and parameter.default is parameter.empty and key in _own_parameters(target):
             raise TypeError(f"{name} needs the argument {key!r}.")
     return given
 
@@ -76,11 +83,15 @@ class Described(type):
     """The metaclass of every noun: checks the arguments of a constructor and keeps them for `get_config`."""
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        if older.classes:
+            kwargs = older.translated(cls, kwargs, parameters_of(cls))
         given = bind(cls, args, kwargs)
         instance = super().__call__(**given)
         accepted: dict[str, inspect.Parameter] = parameters_of(cls)
-        defaults = {key: parameter.default for key, parameter in accepted.items()}
-        instance.__dict__["_arguments"] = defaults | given
+        arguments = {key: given.get(key, each.default) for key, each in accepted.items()} | given
+        arguments = {key: value for key, value in arguments.items() if value is not inspect.Parameter.empty}
+        kept = getattr(cls, "kept_arguments", None)
+        instance.__dict__["_arguments"] = arguments if kept is None else kept(arguments)
         if "_made" in instance.__dict__:  # it wants to know which of its settings are assigned later
             instance.__dict__["_made"] = {key: vars(instance)[key] for key in accepted if key in vars(instance)}
         return instance
@@ -122,7 +133,7 @@ def arguments_of(instance: Any, compact: bool = False) -> dict[str, Any]:
     return {
         key: jsonable(value, compact, f"{type(instance).__name__}({key}=...)")
         for key, value in instance._arguments.items()
-        if not (compact and _is_default(value, accepted[key].default))
+        if not (compact and key in accepted and _is_default(value, accepted[key].default))
     }
 
 

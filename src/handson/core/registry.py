@@ -9,7 +9,8 @@ from __future__ import annotations
 import importlib
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from handson.core.errors import HandsonError, listing, nearest
@@ -31,6 +32,7 @@ HOMES = {
     "augment": "handson.data.augment",
     "model": "handson.models",
     "op": "handson.ops",
+    "function": "handson.layers",
 }
 
 _entries: dict[str, dict[str, Any]] = {kind: {} for kind in HOMES}
@@ -61,7 +63,7 @@ def register(
         What to register. A class says its kind through its base class (a `Layer` is a layer, a `Loss` a loss).
     kind : str, optional
         'layer', 'activation', 'initializer', 'regularizer', 'constraint', 'loss', 'metric', 'optimizer',
-        'schedule', 'callback' or 'augment'. Needed for plain functions.
+        'schedule', 'callback', 'augment' or 'function' (for `Lambda`). Needed for plain functions.
     name : str, optional
         The name; by default the target's own.
     aliases : tuple of str
@@ -111,6 +113,50 @@ def _check_free(kind: str, name: str, target: Any) -> None:
 
 def _origin(target: Any) -> tuple[Any, Any]:
     return getattr(target, "__module__", None), getattr(target, "__qualname__", id(target))
+
+
+# What a function may be.
+FUNCTIONS = ("activation", "constraint", "initializer", "loss", "metric", "regularizer")
+
+
+def claim(name: str, target: Any) -> None:
+    """Let a name mean a class or function, whatever it meant before: a function under all kinds that take one."""
+    own = getattr(target, "kind", None) if inspect.isclass(target) else None
+    for kind in (own,) if own in _entries else FUNCTIONS:
+        importlib.import_module(HOMES[kind])
+        _entries[kind][name] = target
+        _names.setdefault((kind, target), name)
+
+
+@contextmanager
+def scoped(objects: dict[str, Any]) -> Iterator[None]:
+    """Let names mean classes and functions inside of a block.
+
+    Examples
+    --------
+    >>> with scoped({"halved": lambda x: x / 2}):
+    ...     is_known("activation", "halved")
+    True
+    >>> is_known("activation", "halved")
+    False
+    """
+    before, names_before = {kind: dict(entries) for kind, entries in _entries.items()}, dict(_names)
+    try:
+        for name, target in objects.items():
+            claim(name, target)
+        yield
+    finally:
+        _restore(_names, names_before, objects)
+        for kind, entries in before.items():
+            _restore(_entries[kind], entries, objects)
+
+
+def _restore(entries: dict[Any, Any], before: dict[Any, Any], objects: dict[str, Any]) -> None:
+    """Undo what was claimed; what was registered in the block stays."""
+    for key, value in list(entries.items()):
+        if key in objects or (isinstance(key, tuple) and value in objects):
+            del entries[key]
+    entries.update({key: value for key, value in before.items() if key not in entries})
 
 
 def known(kind: str) -> list[str]:
@@ -228,6 +274,21 @@ def from_config(kind: str, config: dict[str, Any]) -> Any:
         return target
     builder: Callable[..., Any] = getattr(target, "from_config", lambda arguments: target(**arguments))
     return builder(arguments)
+
+
+def is_configuration(value: Any) -> bool:
+    """Whether a dictionary describes one object, and not one for each output of a net.
+
+    Examples
+    --------
+    >>> is_configuration({"class": "Dense", "config": {"units": 3}}), is_configuration({"age": "mse", "mass": "mae"})
+    (True, False)
+    """
+    if not isinstance(value, dict):
+        return False
+    if set(value) <= {"class", "config"} and isinstance(value.get("class"), str):
+        return True
+    return len(value) == 1 and all(isinstance(entry, dict) for entry in value.values())
 
 
 def name_of(kind: str, target: Any) -> str:

@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 # The columns of Keras 2's table: where they end, as shares of the line.
 LINE_LENGTH, COLUMN_ENDS = 65, (0.45, 0.85, 1.0)
+# Those of a net that is no stack, which also say what goes into a layer.
+LINKED_LENGTH, LINKED_ENDS = 98, (0.33, 0.55, 0.67, 1.0)
 
 
 class Row(NamedTuple):
@@ -17,6 +19,7 @@ class Row(NamedTuple):
     kind: str
     shape: str
     parameters: int
+    links: str = ""
 
 
 def table(rows: Sequence[Row], trainable: int, frozen: int, line_length: int | None = None) -> str:
@@ -44,24 +47,27 @@ def table(rows: Sequence[Row], trainable: int, frozen: int, line_length: int | N
     Non-trainable params: 0
     ________________________________________
     """
-    cells = [("Layer (type)", "Output Shape", "Param #")]
-    cells += [(f"{row.name} ({row.kind})", row.shape, f"{row.parameters}") for row in rows]
-    length = line_length or _needed(cells)
-    ends = [int(length * share) for share in COLUMN_ENDS]
+    linked = any(row.links for row in rows)
+    cells: list[tuple[str, ...]] = [("Layer (type)", "Output Shape", "Param #", "Connected to")]
+    cells += [(f"{row.name} ({row.kind})", row.shape, f"{row.parameters}", row.links) for row in rows]
+    cells = cells if linked else [entry[:3] for entry in cells]
+    shares = LINKED_ENDS if linked else COLUMN_ENDS
+    length = line_length or max(LINKED_LENGTH if linked else LINE_LENGTH, _needed(cells, shares))
+    ends = [int(length * share) for share in shares]
     lines = [_line(entry, ends) for entry in cells]
     body = f"\n{'_' * length}\n".join(lines[1:])
     totals = f"Total params: {trainable + frozen:,}\nTrainable params: {trainable:,}\nNon-trainable params: {frozen:,}"
     return f"{'_' * length}\n{lines[0]}\n{'=' * length}\n{body}\n{'=' * length}\n{totals}\n{'_' * length}"
 
 
-def _needed(cells: Sequence[tuple[str, str, str]]) -> int:
-    widths = [max(len(row[column]) for row in cells) + 1 for column in range(3)]
-    starts = (0.0, *COLUMN_ENDS[:-1])
-    shares = [end - start for start, end in zip(starts, COLUMN_ENDS, strict=True)]
-    return max(LINE_LENGTH, *(math.ceil(width / share) for width, share in zip(widths, shares, strict=True)))
+def _needed(cells: Sequence[tuple[str, ...]], column_ends: Sequence[float]) -> int:
+    widths = [max(len(row[column]) for row in cells) + 1 for column in range(len(column_ends))]
+    starts = (0.0, *column_ends[:-1])
+    shares = [end - start for start, end in zip(starts, column_ends, strict=True)]
+    return max(math.ceil(width / share) for width, share in zip(widths, shares, strict=True))
 
 
-def _line(entry: tuple[str, str, str], ends: Sequence[int]) -> str:
+def _line(entry: tuple[str, ...], ends: Sequence[int]) -> str:
     line = ""
     for cell, end in zip(entry, ends, strict=True):
         line = f"{line}{cell}"

@@ -84,7 +84,7 @@ def _call(build: Callable[..., Any], seed: int, settings: dict[str, Any]) -> Any
 def _copy(net: Model) -> Model:
     if not net.compiled:
         raise HandsonError("the net is not compiled: call net.compile(optimizer='adam', loss=...) first.")
-    if type(net).get_config is Model.get_config:
+    if net.graph is None and type(net).get_config is Model.get_config and "module" in net._modules:
         raise HandsonError(
             f"this net cannot be copied with another seed: nothing describes the {type(net.module).__name__} of "
             f"PyTorch in it. Give a function that builds and compiles it."
@@ -96,9 +96,8 @@ def _copy(net: Model) -> Model:
         raise HandsonError(
             f"this net cannot be copied with another seed: {error} Or give a function that builds and compiles it."
         ) from None
-    shape = getattr(net, "input_shape", None)
-    if shape is not None:
-        made.build(shape)
+    if net.input_shape is not None:
+        made.ready_for(net.input_shape)
         weights = dict(net.named_parameters())
         for name, weight in made.named_parameters():
             weight.requires_grad_(weights[name].requires_grad if name in weights else True)

@@ -11,13 +11,14 @@ import numpy as np
 import pandas as pd
 import torch
 
+from handson.core import tree
 from handson.data.rows.arrays import as_rows
 from handson.data.rows.folds import given_folds, make_folds
 from handson.data.rows.mapped import MappedRows, is_mapped
 from handson.data.rows.masked import masked_as_missing
 from handson.data.rows.split import Split
 from handson.ensembles.building import build_net
-from handson.ensembles.ensemble import Ensemble, inputs_of
+from handson.ensembles.ensemble import Ensemble, inputs_of, rows_in
 from handson.ensembles.together import Training, check_arguments, train_together
 from handson.models import Model
 from handson.randomness.keys import check_seed, fresh_seed
@@ -134,9 +135,9 @@ def cross_validate(
     first = build_net(build, seed)
     rows = prepare_rows(first, inputs, y, weights)
     if isinstance(folds, Iterable) and not isinstance(folds, str):
-        parts = given_folds(folds, len(inputs))
+        parts = given_folds(folds, len(rows))
     else:
-        parts = make_folds(len(inputs), folds, seed, classes_of(first, rows), groups, shuffle_folds)
+        parts = make_folds(len(rows), folds, seed, classes_of(first, rows), groups, shuffle_folds)
     nets = [first, *(build_net(build, seed) for _ in parts[1:])]
     every = {"x": inputs, "y": y, "sample_weight": weights}
     inner = {"groups": groups} if fit_arguments.get("validation_split") else {}
@@ -151,20 +152,23 @@ def cross_validate(
     return CrossValidation(scores, predictions, parts, ensemble, seed)
 
 
-def _measure(nets: list[Model], parts: list[Split], every: dict[str, Any]) -> tuple[pd.DataFrame, np.ndarray]:
+def _measure(nets: list[Model], parts: list[Split], every: dict[str, Any]) -> tuple[pd.DataFrame, Any]:
     """Loss and metrics of each fold, and the predictions for the rows held out."""
-    scores, total, times = [], np.zeros(0), np.zeros(len(every["x"]))
+    scores, times, form = [], np.zeros(rows_in(every["x"])), None
+    totals: list[np.ndarray] = []
     for net, part in zip(nets, parts, strict=True):
         held_out = taken(every, part.validation)
         scores.append(net.evaluate(**held_out, return_dict=True))
         predicted = net.predict(held_out["x"])
-        total = total if total.size else np.zeros((len(times), *predicted.shape[1:]))
-        np.add.at(total, part.validation, predicted)
+        form, leaves = tree.spec(predicted), tree.leaves(predicted)
+        totals = totals or [np.zeros((len(times), *leaf.shape[1:])) for leaf in leaves]
+        for total, leaf in zip(totals, leaves, strict=True):
+            np.add.at(total, part.validation, leaf)
         np.add.at(times, part.validation, 1)
     index = pd.RangeIndex(1, len(parts) + 1, name="fold")
     with np.errstate(invalid="ignore"):
-        mean = total / times.reshape(-1, *[1] * (total.ndim - 1))
-    return pd.DataFrame(scores, index=index), mean.astype(np.float32)
+        means = [total / times.reshape(-1, *[1] * (total.ndim - 1)) for total in totals]
+    return pd.DataFrame(scores, index=index), tree.rebuild(form, [mean.astype(np.float32) for mean in means])
 
 
 def taken(every: dict[str, Any], rows: np.ndarray) -> dict[str, Any]:
@@ -179,6 +183,8 @@ def taken(every: dict[str, Any], rows: np.ndarray) -> dict[str, Any]:
 
 
 def _rows(data: Any, rows: np.ndarray) -> Any:
+    if isinstance(data, dict) or (isinstance(data, (list, tuple)) and all(hasattr(one, "shape") for one in data)):
+        return tree.map_leaves(lambda leaf: _rows(leaf, rows), data)
     if hasattr(data, "iloc"):
         return data.iloc[rows]
     if isinstance(data, torch.Tensor):

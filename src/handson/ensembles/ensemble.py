@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from pydantic import BaseModel, Field
 
+from handson.core import tree
 from handson.core.errors import HandsonError, whole
 from handson.data.rows import arrays
 from handson.ensembles.building import build_net
@@ -20,7 +21,7 @@ from handson.models import Model
 from handson.randomness.keys import check_seed, fresh_seed
 from handson.state.history import History
 from handson.state.sums import Sums
-from handson.training.preparation.job import Job
+from handson.training.preparation.objective import Objective
 from handson.training.preparation.prepare import prepare_rows
 
 INDEX = "ensemble.json"
@@ -159,12 +160,15 @@ class Ensemble:
 
         Returns
         -------
-        ndarray of float32, shape (n, ...), or two of them
+        ndarray of float32, shape (n, ...), or two of them; a list or dictionary for a net with several outputs
         """
         inputs = inputs_of(x)
-        each = np.stack([net.predict(inputs, batch_size) for net in self.members])
-        mean = each.mean(0, dtype=np.float64).astype(np.float32)
-        return (mean, each.std(0, dtype=np.float64).astype(np.float32)) if spread else mean
+        each = [net.predict(inputs, batch_size) for net in self.members]
+        form, leaves = tree.spec(each[0]), [np.stack(of_one) for of_one in zip(*map(tree.leaves, each), strict=True)]
+        mean = tree.rebuild(form, [leaf.mean(0, dtype=np.float64).astype(leaf.dtype) for leaf in leaves])
+        if not spread:
+            return mean
+        return mean, tree.rebuild(form, [leaf.std(0, dtype=np.float64).astype(leaf.dtype) for leaf in leaves])
 
     def evaluate(
         self,
@@ -186,17 +190,17 @@ class Ensemble:
         """
         net, inputs = self.members[0], inputs_of(x)
         rows = prepare_rows(net, inputs, arrays.targets_by_name(y, net.target_names), sample_weight)
-        prediction = torch.from_numpy(self.predict(inputs, batch_size))
-        scale = net.target_scaling.apply if net.target_scaling is not None else lambda values: values
-        sums = Sums()
-        for first in range(0, len(prediction), PIECE):
+        predictions = list(map(torch.from_numpy, tree.leaves(self.predict(inputs, batch_size))))
+        scalings = net.target_scalings or [None] * len(predictions)
+        objective, sums = Objective(net.terms, scalings), Sums()
+        for first in range(0, len(rows), PIECE):
             piece = slice(first, first + PIECE)
-            outputs, targets = prediction[piece], rows.targets[piece].cpu()
-            weights = None if rows.weights is None else rows.weights[piece].cpu()
-            sums.add("loss", *net.loss.sums(scale(targets), scale(outputs), weights, rows.masked))
-            for metric in net.metrics:
-                sums.add(metric.name, *metric.sums(targets, outputs, None, rows.masked))
-        means = Job(net, net.device, metrics=net.metrics).report(sums)
+            outputs, targets = [leaf[piece] for leaf in predictions], [leaf[piece].cpu() for leaf in rows.targets]
+            weights = [None if leaf is None else leaf[piece].cpu() for leaf in rows.weights]
+            scaled = [leaf if one is None else one.apply(leaf) for leaf, one in zip(outputs, scalings, strict=True)]
+            objective.loss(targets, scaled, weights, rows.masked, None, sums)
+            objective.measure(targets, scaled, weights, rows.masked, sums)
+        means = objective.report(sums)
         return means if return_dict else list(means.values()) if net.metrics else means["loss"]
 
     def save(self, folder: str | os.PathLike[str]) -> None:
@@ -278,7 +282,14 @@ def deep_ensemble(
 
 def inputs_of(x: Any) -> Any:
     """Inputs that all members share, converted once; a DataFrame keeps its column names for errors."""
+    if isinstance(x, dict) or (isinstance(x, (list, tuple)) and all(hasattr(one, "shape") for one in x)):
+        return tree.map_leaves(inputs_of, x)
     return x if arrays.columns_of(x) is not None else arrays.as_rows(x, "inputs")
+
+
+def rows_in(x: Any) -> int:
+    """How many rows some inputs have."""
+    return len(tree.leaves(x)[0])
 
 
 def _what(net: Any) -> str:

@@ -110,6 +110,10 @@ class Specialists:
     ) -> None:
         if output not in ("trained", "new"):
             raise HandsonError(f"Specialists: output is 'trained' or 'new'; got {output!r}.")
+        if not isinstance(model, Sequential):
+            raise HandsonError(
+                f"Specialists are made of a Sequential that ends in a Dense; got a {type(model).__name__}."
+            )
         if not model.output_shape:
             raise HandsonError("Specialists: the net is not built yet; train it on all target columns first.")
         outputs = model.output_shape[-1] or 0
@@ -246,7 +250,7 @@ class Specialists:
             # A configuration, so that every specialist gets an optimizer of its own.
             compiled["optimizer"] = registry.to_config("optimizer", optimizers.get(optimizer))
         if not any(metric.name in ("rmse", "root_mean_squared_error") for metric in self.model.metrics):
-            compiled["metrics"] = [*compiled["metrics"], "rmse"]
+            compiled["metrics"] = [*(compiled["metrics"] or []), "rmse"]
         net.compile(**compiled)
         net.input_scaling = self.model.input_scaling
         scaling = self.model.target_scaling
@@ -255,7 +259,7 @@ class Specialists:
             net.target_scaling = Scaling(*parts)
 
     def _inputs(self, x: Any) -> np.ndarray:
-        return arrays.as_tensor(arrays.by_name(x, self.model.input_names, "inputs"), "inputs").numpy()
+        return arrays.as_tensor(arrays.by_name(x, self.model.input_columns, "inputs"), "inputs").numpy()
 
     def _need_fitted(self) -> None:
         if not self.models:
@@ -269,7 +273,7 @@ class Specialists:
         ndarray of float32, shape (n, all columns)
         """
         self._need_fitted()
-        x = arrays.by_name(x, self.model.input_names, "inputs")
+        x = arrays.by_name(x, self.model.input_columns, "inputs")
         together = self.model.predict(x, batch_size)
         for name, net in self.models.items():
             together[:, [self.columns.index(column) for column in self.groups[name]]] = net.predict(x, batch_size)

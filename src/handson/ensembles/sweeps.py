@@ -15,6 +15,7 @@ from handson.core.errors import HandsonError, listing, nearest
 from handson.ensembles.building import build_net, parameters_of
 from handson.ensembles.ensemble import Ensemble, inputs_of
 from handson.ensembles.together import Training, check_arguments, train_together
+from handson.metrics.reported import direction_of
 from handson.models import Model
 from handson.randomness.keys import check_seed, fresh_seed
 from handson.state.history import History
@@ -231,4 +232,4 @@ def _measured(training: Training) -> dict[str, float]:
 def _rises(trainings: Sequence[Training], monitor: str) -> bool:
     """Whether more of a quantity is better."""
     name = monitor.removeprefix("val_").removeprefix("train_")
-    return any(metric.name == name and metric.direction == "max" for metric in trainings[0].net.metrics)
+    return direction_of(trainings[0].net.metrics, name) == "max"

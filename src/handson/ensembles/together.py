@@ -20,15 +20,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from handson.callbacks import Callback
-from handson.core import console
+from handson.core import console, tree
 from handson.core.errors import HandsonError, TrainingError, nearest, whole
 from handson.core.processors import processors
-from handson.data.rows import arrays
 from handson.data.rows.batches import Batches
 from handson.kernels.library import missing
 from handson.kernels.threads import alone
 from handson.state.history import History
 from handson.training.engines import FEWEST_STEPS, DenseProgram
+from handson.training.preparation.given import prepare_inputs
 from handson.training.preparation.job import Job
 from handson.training.preparation.prepare import penalized_layers
 
@@ -80,7 +80,7 @@ class Training:
         """How many steps it has at most."""
         size = whole("batch_size", self.settings.get("batch_size") or 32, 1)
         epochs = whole("epochs", self.settings.get("epochs", 1), 0) - self.settings.get("initial_epoch", 0)
-        return epochs * -(-len(self.inputs) // size)
+        return epochs * -(-len(tree.leaves(self.inputs)[0]) // size)
 
     def run(self, verbose: Any, stop: threading.Event | None = None) -> None:
         """Train; an event that is set ends the training after the epoch."""
@@ -174,12 +174,12 @@ def _programs(trainings: Sequence[Training]) -> tuple[list[Training], str]:
 def _obstacle(training: Training) -> str | None:
     """Why a net does not train as a compiled program, None if it does."""
     net = training.net
-    inputs = arrays.as_rows(arrays.by_name(training.inputs, net.input_names, "inputs"), "inputs")
-    arrays.check_rows(inputs, {})
-    net.ensure_built(inputs)
-    job = Job(net, net.device, net.loss, net.metrics, net.optimizer, Batches(inputs, inputs))
-    job.augment, job.penalized = training.settings.get("augment"), penalized_layers(net)
-    job.precision = net.precision
+    inputs = prepare_inputs(net, training.inputs)
+    job = Job(
+        net, net.device, net.terms, net.optimizer, Batches(inputs, [inputs[0]] * len(net.terms)),
+        input_scalings=[None] * len(inputs), target_scalings=[None] * len(net.terms),
+        augment=training.settings.get("augment"), penalized=penalized_layers(net), precision=net.precision,
+    )  # fmt: skip
     return DenseProgram.obstacle(job) or ("a machine without kernels" if missing() else None)
 
 

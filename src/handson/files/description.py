@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError, field_validator
 
-from handson.core import registry
+from handson.core import registry, tree
 from handson.core.described import jsonable
 from handson.core.errors import HandsonError, shortened
 from handson.core.version import __version__
 from handson.data.rows.scaling import Scaling
 from handson.files import strict_json
 from handson.layers.blank import blank_weights
+from handson.layers.shapes import is_shape, map_shapes
+from handson.losses import FunctionLoss
+from handson.metrics import FunctionMetric
 from handson.state.state import TrainingState
 
-SCHEMA = 1
+# Files of these schemas are read; the last one is written.
+SCHEMAS = (1, 2)
+SCHEMA = SCHEMAS[-1]
 # Nets of thousands of layers are described in less.
 MOST_CHARACTERS = 1 << 20
 
@@ -26,14 +32,16 @@ class _Part(BaseModel):
 
 
 class _Scalings(_Part):
-    inputs: dict[str, Any] | None
-    targets: dict[str, Any] | None
+    inputs: list[dict[str, Any] | None] | None
+    targets: list[dict[str, Any] | None] | None
 
 
 class _Compiled(_Part):
     optimizer: dict[str, Any]
     loss: Any
-    metrics: list[Any]
+    loss_weights: Any = None
+    metrics: Any = None
+    weighted_metrics: Any = None
     scale_inputs: Any
     scale_targets: Any
     precision: Literal["float32", "tf32", "bfloat16"] = "float32"
@@ -55,13 +63,13 @@ class Description(_Part):
     ----------
     net : dict
         The class of the net and its configuration.
-    input_shape : list of int or None
-        What it was built for.
+    input_shape : list of int or None, or a list or dictionary of such lists
+        What it was built for: the shape of each input.
     seed : int or None
         What its random numbers come from.
     age : int
         How often it was fitted.
-    input_names, target_names : list of str or None
+    input_columns, target_names : list of str or None
         The columns that it was fitted on, and those that it predicts.
     scaling, compiled, state : dict
         The scalings as measured, the arguments of `compile`, and where the optimizer stands.
@@ -72,15 +80,35 @@ class Description(_Part):
     schema_: int = Field(alias="schema")
     handson: str
     net: dict[str, Any]
-    input_shape: list[PositiveInt | None] = Field(min_length=2)
+    input_shape: Any
     seed: NonNegativeInt | None
     age: NonNegativeInt
-    input_names: list[str] | None = None
+    input_columns: list[str] | None = None
     target_names: list[str] | None
     scaling: _Scalings
     compiled: _Compiled | None
     state: _State | None
     frozen: list[str] | None = None
+
+    @field_validator("input_shape")
+    @classmethod
+    def _shapes(cls, value: Any) -> Any:
+        return _checked_shapes(value)
+
+
+def _checked_shapes(value: Any) -> Any:
+    """A shape, or a tree of shapes, each of at least two sizes."""
+    branches = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    if branches and all(isinstance(branch, (list, dict)) for branch in branches):
+        for branch in branches:
+            _checked_shapes(branch)
+    elif not isinstance(value, list) or len(value) < 2 or not all(_is_size(size) for size in value):
+        raise ValueError("a shape is a list of at least two sizes, each a positive whole number or null")
+    return value
+
+
+def _is_size(size: Any) -> bool:
+    return size is None or (type(size) is int and size > 0)
 
 
 def describe(model: Any, state: TrainingState | None) -> str:
@@ -89,14 +117,14 @@ def describe(model: Any, state: TrainingState | None) -> str:
         "schema": SCHEMA,
         "handson": __version__,
         "net": registry.to_config("model", model),
-        "input_shape": list(model.input_shape),
+        "input_shape": map_shapes(list, model.input_shape),
         "seed": model.seed,
         "age": model.age,
-        "input_names": model.input_names,
+        "input_columns": model.input_columns,
         "target_names": model.target_names,
         "scaling": {
-            "inputs": model.input_scaling and model.input_scaling.get_config(),
-            "targets": model.target_scaling and model.target_scaling.get_config(),
+            "inputs": _configs(model.input_scalings),
+            "targets": _configs(model.target_scalings),
         },
         "compiled": describe_compiled(model),
         "state": state.values if state else None,
@@ -109,22 +137,42 @@ def describe_compiled(model: Any) -> dict[str, Any] | None:
     """The arguments of `compile`, as JSON."""
     if not model.compiled:
         return None
+    given = model.need_compiled("describing it")
     return {
-        "optimizer": registry.to_config("optimizer", model.optimizer),
-        "loss": _to_config("loss", model.loss),
-        "metrics": [
-            entry if isinstance(entry, str) else _to_config("metric", metric)
-            for entry, metric in zip(model.metric_identifiers, model.metrics, strict=True)
-        ],
-        "scale_inputs": _method(model.scale_inputs),
-        "scale_targets": _method(model.scale_targets),
-        "precision": model.precision,
+        "optimizer": registry.to_config("optimizer", given.optimizer),
+        "loss": map_nouns(lambda loss: _to_config("loss", loss), given.loss),
+        "loss_weights": given.loss_weights,
+        "metrics": map_nouns(_metric, given.metrics),
+        "weighted_metrics": map_nouns(_metric, given.weighted_metrics),
+        "scale_inputs": _method(given.scale_inputs),
+        "scale_targets": _method(given.scale_targets),
+        "precision": given.precision,
     }
 
 
+def map_nouns(function: Callable[[Any], Any], given: Any) -> Any:
+    """A list or dictionary of nouns, each described; a noun that is a dictionary is a description already."""
+    if given is None:
+        return None
+    if isinstance(given, dict) and not registry.is_configuration(given):
+        return {name: map_nouns(function, entry) for name, entry in given.items()}
+    if isinstance(given, (list, tuple)):
+        return [map_nouns(function, entry) for entry in given]
+    return function(given)
+
+
+def _metric(entry: Any) -> Any:
+    return entry if isinstance(entry, (str, dict)) else _to_config("metric", entry)
+
+
 def _to_config(kind: str, noun: Any) -> Any:
-    function = getattr(noun, "function", None)
-    return registry.name_of(kind, function) if function else registry.to_config(kind, noun)
+    if isinstance(noun, (FunctionLoss, FunctionMetric)):
+        return registry.name_of(kind, noun.function)
+    return registry.to_config(kind, noun)
+
+
+def _configs(scalings: Any) -> list[dict[str, Any] | None] | None:
+    return scalings and [scaling and scaling.get_config() for scaling in scalings]
 
 
 def _method(method: Any) -> Any:
@@ -139,16 +187,32 @@ def parse(text: str) -> Description:
     if not isinstance(value, dict):
         raise HandsonError(f"it is an object of JSON; got {type(value).__name__}.")
     try:
-        description = Description(**value)
+        description = Description(**_as_last_schema(value))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise HandsonError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}.") from None
-    names = description.input_names
-    if names is not None and (len(names) != description.input_shape[-1] or len(set(names)) < len(names)):
-        raise HandsonError(f"input_names: expected {description.input_shape[-1]} different names; got {len(names)}.")
+    names, shape = description.input_columns, description.input_shape
+    if names is not None and (not is_shape(shape) or len(names) != shape[-1] or len(set(names)) < len(names)):
+        expected = shape[-1] if is_shape(shape) else "no"
+        raise HandsonError(f"input_columns: expected {expected} different names; got {len(names)}.")
     if (description.compiled is None) != (description.state is None):
         raise HandsonError("compiled and state: a net has both or none of them.")
     return description
+
+
+def _as_last_schema(value: dict[str, Any]) -> dict[str, Any]:
+    """A description in the words of the last schema: the first had one input and one output."""
+    if value.get("schema") != 1:
+        return value
+    value = dict(value)
+    if "input_names" in value:
+        value["input_columns"] = value.pop("input_names")
+    scaling = value.get("scaling")
+    if isinstance(scaling, dict):
+        value["scaling"] = {which: config and [config] for which, config in scaling.items()}
+    if not is_shape(value.get("input_shape")):
+        raise HandsonError("input_shape: a file of schema 1 has one input, and so one shape.")
+    return value
 
 
 def rebuild(description: Description, values: int) -> Any:
@@ -156,16 +220,24 @@ def rebuild(description: Description, values: int) -> Any:
     with blank_weights(values):
         model = registry.from_config("model", description.net)
         model.seed, model.age, model.target_names = description.seed, description.age, description.target_names
-        model.input_names = description.input_names
-        model.build(description.input_shape)
+        model.input_columns = description.input_columns
+        model.ready_for(map_shapes(tuple, description.input_shape))
     _freeze(model, description.frozen)
     if description.compiled is not None:
         model.compile(**description.compiled.model_dump())
-    for which in ("input", "target"):
-        config = getattr(description.scaling, f"{which}s")
-        columns = (model.input_shape if which == "input" else model.output_shape)[-1]
-        setattr(model, f"{which}_scaling", _scaling(config, columns, which) if config else None)
+    for which, shapes in (("input", model.input_shape), ("target", model.output_shape)):
+        configs = getattr(description.scaling, f"{which}s")
+        setattr(model, f"{which}_scalings", configs and _scalings(configs, shapes, which))
     return model
+
+
+def _scalings(configs: list[dict[str, Any] | None], shapes: Any, which: str) -> list[Scaling | None]:
+    columns = tree.leaves(map_shapes(lambda shape: shape[-1], shapes))
+    if len(configs) != len(columns):
+        raise HandsonError(f"there are {len(configs)} scalings for {len(columns)} {which}s.")
+    return [
+        None if config is None else _scaling(config, size, which) for config, size in zip(configs, columns, strict=True)
+    ]
 
 
 def _freeze(model: Any, frozen: list[str] | None) -> None:

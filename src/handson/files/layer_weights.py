@@ -47,7 +47,7 @@ class LayerWeights(NamedTuple):
 
 def of_model(model: Any) -> list[LayerWeights]:
     """The layers of a net that have weights; the tensors are the live ones."""
-    if not hasattr(model, "input_shape"):
+    if model.graph is None and "module" in model._modules:
         return _of_module(model)
     model.count_params()  # raises when the net is not built
     return [layer for layer in _of_net(model, "", "") if layer.values]
@@ -58,7 +58,7 @@ def _of_net(net: Any, path: str, place: str) -> Iterator[LayerWeights]:
     named = [(name, layer) for name, layer in net.named_children() if layer in net.layers]
     groups = _group_names(type(layer).__name__ for _, layer in named)
     for (name, layer), group in zip(named, groups, strict=True):
-        if hasattr(layer, "input_shape"):
+        if hasattr(layer, "graph"):
             yield from _of_net(layer, f"{path}{name}.", f"{place}{group}/layers/")
         else:
             yield LayerWeights(f"{path}{name}", f"{place}{group}", _of_layer(layer))

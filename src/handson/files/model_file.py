@@ -18,7 +18,7 @@ from torch import Tensor
 
 from handson.core.errors import HandsonError, NotBuiltError, shortened
 from handson.files import tensor_file
-from handson.files.description import SCHEMA, Description, describe, parse, rebuild
+from handson.files.description import SCHEMA, SCHEMAS, Description, describe, parse, rebuild
 from handson.layers.base import SETTINGS
 from handson.state.state import TrainingState, named_weights
 
@@ -81,7 +81,8 @@ def _check_settings(model: Any, twin: Any) -> None:
     """Raise if a layer was given a setting after it was made that does not come from its arguments."""
     twins = dict(twin.named_modules())
     for path, layer in model.named_modules():
-        for name in getattr(layer, "_arguments", {}).keys() - {"name", "trainable"}:
+        taken = {"name", "trainable", *(("seed",) if hasattr(layer, "seed_given") else ())}
+        for name in getattr(layer, "_arguments", {}).keys() - taken:
             now, then = vars(layer).get(name), vars(twins.get(path, layer)).get(name)
             if isinstance(now, SETTINGS) and isinstance(then, SETTINGS) and now != then:
                 raise HandsonError(f"{path}.{name} is {_said(now)}, and would come back as {_said(then)}.")
@@ -127,9 +128,10 @@ def read(path: Path) -> Any:
 def _rebuild(metadata: dict[str, str], shapes: Shapes, path: Path) -> tuple[Any, Description]:
     if metadata.get("format") != FORMAT:
         raise HandsonError(f"{path} is not a model file of handson: it holds tensors and no description of a net.")
-    if metadata.get("schema") != str(SCHEMA):
+    if metadata.get("schema") not in [str(schema) for schema in SCHEMAS]:
         raise HandsonError(
-            f"{path} has schema {metadata.get('schema')!r}; this version of handson reads {SCHEMA}. Update handson."
+            f"{path} has schema {metadata.get('schema')!r}; this version of handson reads {SCHEMAS[0]} to {SCHEMA}. "
+            f"Update handson."
         )
     try:
         description = parse(metadata.get("model", ""))

@@ -28,8 +28,6 @@ class Graph:
     ----------
     nodes : list of Node
         Every node once, each after those that it needs; a shared layer stands in several of them.
-    depths : dict of int to int
-        How far each node is from the outputs, by its number.
 
     Raises
     ------
@@ -50,7 +48,6 @@ class Graph:
             raise HandsonError("an input is given twice: each input of a net is a symbol of its own.")
         self.nodes = _collect(self.entries, self.exits)
         self.starts = [entry.node for entry in self.entries if entry.node is not None and not entry.node.inputs]
-        self.depths = _depths([*self.starts, *self.nodes])
         self._steps = list(_compiled(self.nodes, self.entries, self.exits))
         self._places = _places(self.nodes, self.entries)
 
@@ -65,18 +62,28 @@ class Graph:
         return [values[self._places[id(symbol)]] for symbol in self.exits]
 
     def functions(self) -> list[Any]:
-        """Every layer, net and operation once, from the inputs to the outputs, in the order of Keras's `layers`.
+        """Every layer, net and operation once, in the order of Keras's `layers`: those far from the outputs first.
 
-        Those farther from the outputs come first, and of those at the same distance the one that was applied first.
+        Of those at the same distance the one comes first that is met first on the way from the outputs. A shared one is
+        as far as its farthest application, and what goes into it is farther.
         """
-        first: dict[int, tuple[int, int, Any]] = {}
-        for node in (*self.starts, *self.nodes):
-            depth = self.depths[node.number]
-            known = first.get(id(node.function))
-            if known is None or depth > known[0]:
-                first[id(node.function)] = (depth, node.number if known is None else known[1], node.function)
-        ordered = sorted(first.values(), key=lambda entry: (-entry[0], entry[1]))
-        return [function for _, _, function in ordered]
+        order, met = _traversed(self.entries, self.exits)
+        depths: dict[int, int] = {}
+        of_function: dict[int, int] = {id(node.function): 0 for node in self.starts}
+        for node in reversed(order):
+            depth = max(depths.get(node.number, 0), of_function.get(id(node.function), 0))
+            depths[node.number] = of_function[id(node.function)] = depth
+            for symbol in self._before(node):
+                if symbol.node is not None:
+                    depths[symbol.node.number] = max(depths.get(symbol.node.number, 0), depth + 1)
+        functions = {id(node.function): node.function for node in (*order, *self.starts)}
+        return sorted(functions.values(), key=lambda each: (-of_function[id(each)], met.get(id(each), -1)))
+
+    def _before(self, node: Node) -> list[Symbol]:
+        """What goes into a node, if that is part of the graph: what lies before an input is not."""
+        ends = {id(entry) for entry in self.entries}
+        outputs = tree.leaves(node.outputs)
+        return [] if any(id(symbol) in ends for symbol in outputs) else node.inputs
 
     def chain(self) -> list[nn.Module] | None:
         """The layers, if this is a plain stack of them: one input, one output, each layer after the one before."""
@@ -193,13 +200,29 @@ def _collect(entries: list[Symbol], exits: list[Symbol]) -> list[Node]:
     return [found[number] for number in sorted(found)]
 
 
-def _depths(nodes: list[Node]) -> dict[int, int]:
-    depths = {node.number: 0 for node in nodes}
-    for node in reversed(nodes):
-        for symbol in node.inputs:
-            if symbol.node is not None and symbol.node.number in depths:
-                depths[symbol.node.number] = max(depths[symbol.node.number], depths[node.number] + 1)
-    return depths
+def _traversed(entries: list[Symbol], exits: list[Symbol]) -> tuple[list[Node], dict[int, int]]:
+    """The nodes, each after what goes into it, and the place at which each function was met, depth first."""
+    ends, met = {id(entry) for entry in entries}, dict[int, int]()
+    order, seen = [], set[int]()
+    for exit in exits:
+        waiting: list[tuple[Symbol, Iterator[Symbol] | None]] = [(exit, None)]
+        while waiting:
+            symbol, rest = waiting.pop()
+            node = symbol.node
+            if node is None:
+                continue
+            if rest is None:
+                if node.number in seen:
+                    continue
+                seen.add(node.number)
+                met.setdefault(id(node.function), len(met))
+                rest = iter(() if id(symbol) in ends else node.inputs)
+            following = next(rest, None)
+            if following is None:
+                order.append(node)
+            else:
+                waiting += [(symbol, rest), (following, None)]
+    return order, met
 
 
 def _places(nodes: list[Node], entries: list[Symbol]) -> dict[int, int]:

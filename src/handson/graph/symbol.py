@@ -7,8 +7,11 @@ So a net is written as an expression, and `Graph` collects the nodes behind its 
 from __future__ import annotations
 
 import itertools
+import math
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import torch
@@ -21,7 +24,11 @@ Shape = tuple[int | None, ...]
 # Sizes that stand in for unknown dimensions, twice, to see which dimensions of a result follow from them.
 TRIED_SIZES = (83, 89)
 
+# Larger tensors than these are not made to see what shapes a layer gives.
+MOST_TRIED = 1 << 28
+
 _numbers = itertools.count()
+_trial: ContextVar[bool] = ContextVar("handson_trial", default=False)
 _nodes_of: weakref.WeakKeyDictionary[Any, list[weakref.ref[Node]]] = weakref.WeakKeyDictionary()
 
 
@@ -164,6 +171,13 @@ def remember(node: Node) -> None:
         _nodes_of.setdefault(node.function, []).append(weakref.ref(node))
 
 
+def forget(outputs: Any) -> None:
+    """Let `nodes_of` no longer know the node that gives some symbols: it is not part of a net any more."""
+    for symbol in tree.leaves(outputs):
+        known = _nodes_of.get(symbol.node.function, [])
+        known[:] = [reference for reference in known if reference() is not symbol.node]
+
+
 class Spec:
     """The shape and type of a tensor; a leaf of a tree."""
 
@@ -181,7 +195,25 @@ def nodes_of(function: Any) -> list[Node]:
 def stand_in(shape: Sequence[int | None], dtype: torch.dtype, size: int, device: str = "meta") -> Tensor:
     """A tensor for a shape, unknown dimensions taken as `size`."""
     sizes = [size if side is None else side for side in shape]
+    if device != "meta" and math.prod(sizes) > MOST_TRIED:
+        raise HandsonError(f"a batch of shape {tuple(shape)} is too large to try: it has {math.prod(sizes):,} values.")
     return torch.zeros(sizes, dtype=dtype, device=device)
+
+
+@contextmanager
+def on_trial() -> Iterator[None]:
+    """While this lasts, what runs is tried out, for shapes or types: variables keep their values."""
+    token = _trial.set(True)
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        _trial.reset(token)
+
+
+def is_trial() -> bool:
+    """Whether what runs is tried out: nothing that is kept may change."""
+    return _trial.get()
 
 
 def run_on_shapes(node: Node, device: str = "meta", sizes: tuple[int, int] = TRIED_SIZES) -> Any:
@@ -195,7 +227,7 @@ def run_on_shapes(node: Node, device: str = "meta", sizes: tuple[int, int] = TRI
             # Constants have to be where the rest is.
             return leaf.to(device) if isinstance(leaf, Tensor) and leaf.dim() else leaf
 
-        with torch.no_grad():
+        with on_trial():
             return node.function(*tree.map_leaves(filled, args), **tree.map_leaves(filled, kwargs))
 
     return merged(run(sizes[0]), run(sizes[1]), node.function)

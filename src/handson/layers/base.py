@@ -2,38 +2,51 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Sequence
+import itertools
+import re
+from collections.abc import Sequence
 from types import FunctionType
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from handson import constraints, initializers, regularizers
-from handson.core import registry
+from handson import regularizers
+from handson.core import registry, tree
 from handson.core.described import Described, arguments_of, jsonable, parameters_of
-from handson.core.errors import HandsonError, NotBuiltError, shortened
-from handson.data.rows.free_memory import free_memory
-from handson.layers.blank import blank, is_filling
+from handson.core.errors import HandsonError, shortened
+from handson.graph import Node, Symbol, nodes_of
+from handson.layers import policies
+from handson.layers.added import Added
+from handson.layers.blank import is_filling
+from handson.layers.building import building, guarded, is_building
+from handson.layers.calling import required, several_shapes, with_shapes
 from handson.layers.drawn import Drawn
+from handson.layers.shapes import Shape, Shapes, batched, compatible, given_shape, map_shapes
+from handson.layers.typed import Typed
+from handson.layers.weight_holder import assign, named_tensors
 from handson.randomness.keys import derive, fresh_seed
 
-Shape = tuple[int | None, ...]
+__all__ = [
+    "SETTINGS", "Layer", "Shape", "assign", "check_name", "compatible", "fraction", "named_tensors", "pair", "positive",
+]  # fmt: skip
+
 # Types of the settings of a layer that may be assigned after it was made.
 SETTINGS = (bool, int, float, str, tuple, FunctionType)
+_serials = itertools.count()
 # More units or filters than fit into any memory with one weight each.
 MOST = (1 << 31) - 1
-# Weights of fewer bytes fit into any memory.
-LARGE = 1 << 30
 
 
-class Layer(nn.Module, metaclass=Described):
+class Layer(Typed, metaclass=Described):
     """The base of all layers: a `torch.nn.Module` that builds its weights when it sees its first input shape.
 
-    A layer of your own defines `build(input_shape)`, which makes weights with `add_weight`, `output_shape(input_shape)`
-    and `forward(x)`. Shapes are tuples with None for the batch; images are channels-last.
+    A layer of your own defines `build(input_shape)`, which makes weights with `add_weight`, and `call(inputs)`; it may
+    ask for `training` and `mask`, hold other layers, and state its `compute_output_shape(input_shape)`, which else is
+    found by running it. `forward` and `output_shape` are other names of `call` and `compute_output_shape`. Shapes are
+    tuples with None for the batch; images are channels-last. A layer that is called as `layer(query, value)` may define
+    `build(query_shape, value_shape)`, and get the mask of an argument as another, `query_mask`.
 
     Parameters
     ----------
@@ -45,8 +58,15 @@ class Layer(nn.Module, metaclass=Described):
         The shape of one sample, for the first layer of a net.
     input_dim : int, optional
         The number of features of one sample: short for ``input_shape=(input_dim,)``.
-    dtype : str, optional
-        Only 'float32'.
+    dtype : str or DTypePolicy, optional
+        What the layer computes in and keeps its weights in: 'float32' by default, 'float64', 'float16', 'bfloat16';
+        'mixed_float16' and 'mixed_bfloat16' compute in 16 bits with weights in float32. Inputs of floats are converted.
+    activity_regularizer : str, Regularizer or function, optional
+        A penalty on the outputs, divided by the number of rows of the batch, that is added to the loss.
+    autocast : bool
+        False leaves inputs in the type that they have.
+    batch_input_shape, batch_shape : tuple of int or None, optional
+        As `input_shape`, with the number of rows in front.
 
     Examples
     --------
@@ -55,13 +75,15 @@ class Layer(nn.Module, metaclass=Described):
     ... class Scale(Layer):
     ...     def build(self, input_shape):
     ...         self.factor = self.add_weight((input_shape[-1],), "ones", name="factor")
-    ...     def forward(self, x):
-    ...         return x * self.factor
+    ...     def call(self, inputs):
+    ...         return inputs * self.factor
     >>> handson.Sequential([Scale(input_dim=3)]).count_params()
     3
     """
 
     kind = "layer"
+    # What a net calls a layer without a name, where that is not the class in snake case.
+    automatic_name: ClassVar[str | None] = None
     _arguments: dict[str, Any]
 
     def __init__(
@@ -70,161 +92,181 @@ class Layer(nn.Module, metaclass=Described):
         trainable: bool = True,
         input_shape: Sequence[int | None] | None = None,
         input_dim: int | None = None,
-        dtype: str | None = None,
+        dtype: Any = None,
+        activity_regularizer: Any = None,
+        autocast: bool = True,
+        batch_input_shape: Sequence[int | None] | None = None,
+        batch_shape: Sequence[int | None] | None = None,
     ) -> None:
         super().__init__()
-        if dtype not in (None, "float32", torch.float32):
-            raise HandsonError(f"layers compute in float32; got dtype={dtype!r}.")
         self._made: dict[str, Any] = {}
         self.given_name = name
-        self.stem = registry.snake_case(type(self).__name__)
+        self.stem = self.automatic_name or registry.snake_case(type(self).__name__)
         self.name = check_name(name) if name is not None else self.stem
         self.named = name is not None
-        self.given_input_shape = _given_shape(input_shape, input_dim)
+        batched_shape = batch_input_shape if batch_shape is None else batch_shape
+        self.given_input_shape = given_shape(input_shape, input_dim, batched_shape)
+        self.given_batch_size = None if batched_shape is None else batched_shape[0]
         self.built_shape: Shape | None = None
-        self.weight_names: list[str] = []
-        self.weight_regularizers: dict[str, Callable[[Tensor], Tensor]] = {}
-        self.weight_constraints: dict[str, Callable[[Tensor], Tensor]] = {}
-        self._initializers: dict[str, Any] = {}
+        self._hold_no_weights()
         self._trainable = bool(trainable)
-        self.drawn = Drawn()
+        self._added, self._adds, self._penalizes = Added(), False, False
+        self.activity_regularizer = activity_regularizer
+        self._lowered: list[Any] = []
+        self._follow(policies.get(dtype))
+        if not autocast:
+            self.autocast = False
+        self.serial = next(_serials)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if isinstance(vars(cls).get("build"), FunctionType):
+            cls.build = guarded(cls.build)  # type: ignore[method-assign]
+        if "compute_mask" in vars(cls) and not cls.__module__.startswith("handson."):
+            cls.makes_masks = True
 
     @property
     def built(self) -> bool:
         """Whether the weights exist."""
         return self.built_shape is not None
 
+    @built.setter
+    def built(self, value: bool) -> None:
+        """`build` may say that it is done, as in Keras; what counts is that it was called."""
+        if not value and self.built:
+            raise HandsonError(f"layer {self.name!r} is built, and its weights stay: make another layer.")
+
+    @guarded
     def build(self, input_shape: Shape) -> None:
-        """Make the weights for an input shape; layers without weights need not define it."""
+        """Make the weights for an input shape, None for the batch; layers without weights need not define it."""
 
-    def output_shape(self, input_shape: Shape) -> Shape:
-        """The shape of the output for the shape of an input; by default the same."""
-        return input_shape
+    def _build_alone(self, input_shape: Shapes) -> None:
+        """What a call of `build` from outside does."""
+        self.ensure_built(input_shape)
 
-    def ensure_built(self, input_shape: Sequence[int | None], key: int | None = None) -> None:
+    def get_build_config(self) -> dict[str, Any] | None:
+        """What `build_from_config` needs to make the same weights; None before the layer is built."""
+        return {"input_shape": self.built_shape} if self.built else None
+
+    def build_from_config(self, config: dict[str, Any] | None) -> None:
+        """Build the layer as another one was, whose `get_build_config` this is."""
+        if config:
+            self.ensure_built(map_shapes(tuple, config.get("input_shape", config.get("shapes_dict"))))
+
+    @staticmethod
+    def kept_arguments(arguments: dict[str, Any]) -> dict[str, Any]:
+        """What is remembered of the arguments: of a type, the name."""
+        return arguments | ({"dtype": policies.name_of(arguments["dtype"])} if "dtype" in arguments else {})
+
+    def compute_output_shape(self, input_shape: Shapes) -> Shapes:
+        """The shape of the output for the shape of an input; where a class does not state it, it is found by a run."""
+        return self.shape_after(input_shape)
+
+    def output_shape(self, input_shape: Shapes) -> Shapes:
+        """The shape of the output for the shape of an input."""
+        return self.shape_after(input_shape)
+
+    def _states_shapes(self) -> bool:
+        return self.keeps_shape or self._stated() is not None
+
+    def _stated(self) -> Any:
+        """The method that states the shape of the outputs, None if there is none."""
+        kind = type(self)
+        if kind.compute_output_shape is not Layer.compute_output_shape:
+            return self.compute_output_shape
+        return self.output_shape if kind.output_shape is not Layer.output_shape else None
+
+    def shape_after(self, input_shape: Shapes) -> Shapes:
+        """The shape of the outputs for the shape of the inputs."""
+        stated = self._stated()
+        if stated is not None:
+            return map_shapes(tuple, with_shapes(stated, input_shape))
+        if self.keeps_shape:
+            return input_shape
+        return tree.map_leaves(lambda spec: spec.shape, self.run_on_zeros(self._called_on(input_shape)))
+
+    def _called_on(self, shapes: Shapes) -> Node:
+        """A call on symbols of the shapes that the layer is built from."""
+        symbols = map_shapes(Symbol, shapes)
+        if not several_shapes(type(self).build):
+            return Node(self, (symbols,), {})
+        return Node(self, (), {name.removesuffix("_shape"): symbol for name, symbol in symbols.items()})
+
+    def ensure_built(self, input_shape: Shapes, key: int | None = None) -> None:
         """Build the layer unless that has happened; check the shape if it has.
 
         Parameters
         ----------
-        input_shape : tuple of int or None
+        input_shape : tuple of int or None, or a list or dictionary of them
             The shape of a batch, None for dimensions that vary.
         key : int, optional
             The key of the initial weights; by default that of the net which the layer is in, or else a fresh one.
         """
-        shape = (None, *tuple(input_shape)[1:])
+        wanted = several_shapes(type(self).build)
+        if wanted and not isinstance(input_shape, dict):
+            raise HandsonError(
+                f"{type(self).__name__} {self.name!r} is built from {' and '.join(wanted)}: call it on several inputs."
+            )
+        shape = batched(input_shape)
         if self.built_shape is None:
             if key is not None:
-                self.drawn.key = key
+                self.draw_for(Drawn(key=key))
             elif self.drawn.key is None:
-                self.drawn.key = derive(fresh_seed(), self.name)
-            self.build(shape)
-            self.built_shape = shape
-            self.drawn.mark({name: getattr(self, name) for name in self._initializers})
+                self.drawn = Drawn(key=derive(fresh_seed(), self.name), unclaimed=is_building())
+            self._build_once(shape)
             if not self._trainable:  # what is frozen already stays so in a layer that is not
                 self.trainable = False
-        elif self.weight_names and not compatible(self.built_shape, shape):
+        elif not self._takes(shape):
             raise HandsonError(
                 f"layer {self.name!r} was built for inputs of shape {self.built_shape} and cannot take {shape}."
             )
 
-    def add_weight(
-        self,
-        shape: Sequence[int],
-        initializer: Any = "glorot_uniform",
-        name: str = "weight",
-        trainable: bool = True,
-        regularizer: Any = None,
-        constraint: Any = None,
-    ) -> Any:
-        """Make a weight, register it under its name, and return it.
+    def _takes(self, shape: Shapes) -> bool:
+        """Whether the weights fit inputs of a shape."""
+        return not self.weight_names or compatible(self.built_shape, shape)
 
-        Parameters
-        ----------
-        shape : tuple of int
-            The shape, in Keras's layout.
-        initializer : str, Initializer or function
-            What it starts from.
-        name : str
-            The attribute and the name in files.
-        trainable : bool
-            False for a buffer, which no optimizer changes.
-        regularizer : str, Regularizer or function, optional
-            A penalty on this weight.
-        constraint : str, Constraint or function, optional
-            What the weight is made to obey after every step of the optimizer.
-        """
-        self.weight_names.append(name)
-        if self.drawn.key is None:
-            raise NotBuiltError(f"layer {self.name!r}: add_weight is called in build(), which ensure_built calls.")
-        value = self._draw(name, tuple(shape), initializer, self.drawn.key)
-        if trainable:
-            setattr(self, name, nn.Parameter(value))
-        else:
-            self.register_buffer(name, value)
-        if regularizer is not None:
-            self.weight_regularizers[name] = regularizers.get(regularizer)  # type: ignore[assignment]
-        if constraint is not None:
-            self.weight_constraints[name] = constraints.get(constraint)
-            self._constrain()
-        self._initializers[name] = initializer
-        return getattr(self, name)
+    def _build_once(self, shape: Shapes) -> None:
+        with building(self):
+            with_shapes(self.build, shape)
+        self.built_shape = shape
+        self.track()
+        unbuilt = [part for part in self.modules() if isinstance(part, Layer) and part.built_shape is None]
+        several = several_shapes(type(self).build)
+        if unbuilt and required(self._computed()) <= max(1, len(several)):  # they see their shapes when this layer runs
+            self.run_on_zeros(self._called_on(shape))
 
-    def _constrain(self) -> None:
-        """Let each weight know its constraint, by which the optimizer finds it."""
-        for name, constraint in self.weight_constraints.items():
-            getattr(self, name).constraint = constraint
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """A copy's weights are new tensors, without what the old ones knew."""
-        super().__setstate__(state)
-        self._constrain()
-
-    def _draw(self, name: str, shape: tuple[int, ...], initializer: Any, key: int) -> Tensor:
-        initializers.get(initializer)  # an unknown name is an error also where a file fills the weight
-        zeros = blank(name, shape)
-        check_memory(self.name, name, shape)
-        if zeros is not None:
-            return zeros
-        value = initializers.call(initializer, shape, derive(key, name))
-        value = torch.as_tensor(value, dtype=torch.float32)
-        if tuple(value.shape) != shape:
-            raise HandsonError(
-                f"layer {self.name!r}: the initializer of {name} must give the shape {shape}; got {tuple(value.shape)}."
+    def track(self) -> None:
+        """Take in the layers in lists and dictionaries among the attributes; all parts draw from this layer's key."""
+        for name, value in list(vars(self).items()):
+            branches = (
+                value.items() if isinstance(value, dict) else enumerate(value) if type(value) in (list, tuple) else ()
             )
-        return value
+            for key, part in branches if not name.startswith("_") else ():
+                held = isinstance(part, nn.Module) and not any(part is one for one in self._modules.values())
+                if held and part is not self:
+                    self.add_module(f"{name}_{key}", part)
+        if self.drawn.key is None:
+            return
+        for path, part in self.named_modules():
+            unclaimed = isinstance(part, Layer) and part.drawn.unclaimed and not self.drawn.unclaimed
+            if unclaimed or (isinstance(part, Layer) and part.drawn.key is None):
+                part.draw_for(self.drawn.part(path))
 
-    def fresh_weights(self) -> list[str]:
-        """The names of the weights that are still as this layer drew them, in place and value."""
-        return [name for name in self._initializers if self._is_fresh(name, getattr(self, name))]
+    def _build_for(self, shapes: Shapes) -> None:
+        if self.built_shape is None and self.drawn.key is None:  # until a net between symbols takes it in
+            self.drawn = Drawn(key=derive(fresh_seed(), self.name), unclaimed=True)
+        self.ensure_built(shapes)
 
-    def _is_fresh(self, name: str, weight: Tensor) -> bool:
-        if not self.drawn.unwritten(name, weight) or self.drawn.key is None:
-            return False
-        initializer = self._initializers[name]
-        if not isinstance(initializers.get(initializer), initializers.Initializer):
-            return True  # a plain function need not give the same numbers again
-        # Writing to `weight.data` or to a NumPy view of the weight leaves no other trace.
-        before = self._draw(name, tuple(weight.shape), initializer, self.drawn.key)
-        return torch.equal(weight.detach(), before.to(weight))
+    def _ready(self) -> bool:
+        return self.built_shape is not None
 
-    def redraw(self, key: int) -> bool:
-        """Draw from another key the weights that are still as they were drawn; whether there were any."""
-        fresh = self.fresh_weights()
-        self.drawn.key = key
-        with torch.no_grad():
-            for name in fresh:
-                weight = getattr(self, name)
-                weight.copy_(self._draw(name, tuple(weight.shape), self._initializers[name], key))
-        self.drawn.settle()  # what was not drawn from this key is the user's
-        self.drawn.mark({name: getattr(self, name) for name in fresh})
-        return bool(fresh)
-
-    def _apply(self, fn: Any, recurse: bool = True) -> Any:
-        """Moving a layer to another device or type leaves its weights as they were drawn."""
-        names = [name for name in self._initializers if self.drawn.unwritten(name, getattr(self, name))]
-        moved = super()._apply(fn, recurse)
-        self.drawn.mark({name: getattr(self, name) for name in names})
-        return moved
+    def _prepare(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        shapes = self._shapes_in(args, kwargs)
+        if shapes is not None:
+            self.ensure_built(shapes)
+            first = next((leaf for leaf in tree.leaves((args, kwargs)) if isinstance(leaf, Tensor)), None)
+            if first is not None:
+                self.to(first.device)
 
     # What a net asks of its parts; a net inside of a net answers the same.
 
@@ -233,54 +275,6 @@ class Layer(nn.Module, metaclass=Described):
         self.ensure_built(shape)
         if not is_filling():
             self.to(device)
-
-    def shape_after(self, input_shape: Shape) -> Shape:
-        """The shape of the outputs for the shape of the inputs."""
-        return self.output_shape(input_shape)
-
-    @property
-    def trainable(self) -> bool:
-        """Whether the optimizer changes the weights; can be set at any time, no recompiling needed."""
-        return self._trainable
-
-    @trainable.setter
-    def trainable(self, value: bool) -> None:
-        for part in self.modules():
-            if isinstance(part, Layer):
-                part._trainable = bool(value)
-        for parameter in self.parameters():
-            parameter.requires_grad_(bool(value))
-
-    @property
-    def weights(self) -> list[Tensor]:
-        """The weights in Keras's order and layouts: trainable ones first."""
-        tensors = [getattr(self, name) for name in self.weight_names]
-        return sorted(tensors, key=lambda tensor: not isinstance(tensor, nn.Parameter))
-
-    def get_weights(self) -> list[np.ndarray]:
-        """Copies of the weights as NumPy arrays, in Keras's order and layouts."""
-        return [weight.detach().cpu().numpy().copy() for weight in self.weights]
-
-    def set_weights(self, weights: Sequence[np.ndarray]) -> None:
-        """Set the weights from arrays in the order and layouts of `get_weights`.
-
-        Raises
-        ------
-        HandsonError
-            When the number of arrays or a shape is not that of the layer; nothing is changed then.
-        """
-        assign(self.name, self.weights, weights)
-
-    def count_params(self) -> int:
-        """The number of values in all weights."""
-        if not self.built:
-            raise NotBuiltError(f"layer {self.name!r} is not built yet: its input shape is not known.")
-        return sum(math.prod(weight.shape) for weight in self.weights)
-
-    def penalties(self) -> Iterator[Tensor]:
-        """The scalar penalties of the layer's regularizers."""
-        for name, regularizer in self.weight_regularizers.items():
-            yield regularizer(getattr(self, name))
 
     def get_config(self, compact: bool = False) -> dict[str, Any]:
         """The arguments that make this layer again, as JSON; with the name it has now."""
@@ -319,70 +313,72 @@ class Layer(nn.Module, metaclass=Described):
         defaults = {key: parameter.default for key, parameter in parameters_of(type(self)).items()}
         return ", ".join(f"{key}={value!r}" for key, value in config.items() if value is not defaults[key])
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if self.built_shape is None and args:
-            self.ensure_built(args[0].shape)
-            self.to(args[0].device)
-        return super().__call__(*args, **kwargs)
+    # In a graph.
 
+    @property
+    def input(self) -> Any:
+        """What the layer was applied to in a graph: a symbol, or a tree of them."""
+        return self._only_node("input").arguments[0][0]
 
-def assign(owner: str, weights: Sequence[Tensor], values: Sequence[np.ndarray]) -> None:
-    """Copy arrays into weights, after every shape has been checked."""
-    if len(values) != len(weights):
-        raise HandsonError(f"{owner!r} has {len(weights)} weights; got {len(values)} arrays.")
-    for position, (weight, value) in enumerate(zip(weights, values, strict=True)):
-        if tuple(weight.shape) != np.shape(value):
+    @property
+    def output(self) -> Any:
+        """What the layer gives in a graph: a symbol, or a tree of them."""
+        return self._only_node("output").outputs
+
+    def _only_node(self, what: str) -> Node:
+        nodes = nodes_of(self)
+        if len(nodes) != 1:
+            times = "has not been applied to a symbol yet" if not nodes else f"was applied {len(nodes)} times"
             raise HandsonError(
-                f"weight {position} of {owner!r} has shape {tuple(weight.shape)}; got an array of {np.shape(value)}."
+                f"layer {self.name!r} {times}, so it has no single {what}. Keep what the call returns: y = layer(x)."
             )
-    with torch.no_grad():
-        for weight, value in zip(weights, values, strict=True):
-            weight.copy_(torch.as_tensor(np.asarray(value)))
+        return nodes[0]
 
+    # Losses of its own.
 
-def compatible(expected: Sequence[int | None], got: Sequence[int | None]) -> bool:
-    """Whether a shape fits one with None for dimensions that vary."""
-    return len(expected) == len(got) and all(
-        a is None or b is None or a == b for a, b in zip(expected, got, strict=True)
-    )
+    def add_loss(self, loss: Any) -> None:
+        """Add a scalar, or a list of them, to the loss of the batch; it is called in `call`."""
+        self._track_added()
+        self._added += tree.leaves(loss)
+
+    def forget_added(self) -> None:
+        self._added.clear()
+
+    def _track_added(self) -> None:
+        if not self._adds:
+            self._adds = True
+            self.register_forward_pre_hook(self._added.enter)
+
+    @property
+    def activity_regularizer(self) -> Any:
+        """The penalty on the outputs, None for none."""
+        return self._activity_regularizer
+
+    @activity_regularizer.setter
+    def activity_regularizer(self, regularizer: Any) -> None:
+        self._activity_regularizer = regularizers.get(regularizer)
+        if self._activity_regularizer is not None and not self._penalizes:
+            self._penalizes = True
+            self._track_added()
+            self.register_forward_hook(self._added.penalize)
+        if "_arguments" in vars(self) and "activity_regularizer" in self._arguments:
+            self._arguments["activity_regularizer"] = self._activity_regularizer
+
+    @property
+    def losses(self) -> list[Tensor]:
+        """What the layer and its parts add to the loss: regularizers, and what the last call added."""
+        parts = [part for part in self.modules() if isinstance(part, Layer)]
+        return [value for part in parts for value in (*part.penalties(), *part._added)]
 
 
 def check_name(name: str) -> str:
-    """The name, if it can be one: letters, digits, '_' and '-', at most 128 of them, not starting with a digit."""
-    allowed = isinstance(name, str) and 0 < len(name) <= 128 and name.isascii()
-    if not allowed or not (name[0].isalpha() or name[0] == "_") or not name.replace("-", "_").isidentifier():
+    """The name, if it can be one: letters, digits, '_' and '-', at most 128 of them, not starting with '-'."""
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,127}", name):
         raise HandsonError(
-            f"a layer's name is made of letters, digits, '_' and '-', starts with a letter or '_' and has at most "
-            f"128 characters; got {name!r}."
+            f"a layer's name is made of letters, digits, '_' and '-', does not start with '-' and has at most 128 "
+            f"characters; got {name!r}."
         )
     return name
-
-
-def _given_shape(input_shape: Sequence[int | None] | None, input_dim: int | None) -> Shape | None:
-    if input_dim is not None:
-        if input_shape is not None:
-            raise HandsonError("give input_shape or input_dim, not both.")
-        input_shape = (input_dim,)
-    if input_shape is None:
-        return None
-    if isinstance(input_shape, int):
-        raise HandsonError(f"input_shape is a tuple, such as ({input_shape},); got {input_shape}.")
-    for size in input_shape:
-        if size is not None and (not isinstance(size, (int, np.integer)) or isinstance(size, bool) or size < 1):
-            raise HandsonError(
-                f"the sizes of input_shape are positive whole numbers or None; got {tuple(input_shape)}."
-            )
-    return (None, *(None if size is None else int(size) for size in input_shape))
-
-
-def check_memory(layer: str, name: str, shape: Sequence[int]) -> None:
-    """Raise when a weight does not fit into the memory that is free."""
-    size = 4 * math.prod(shape)
-    if size > LARGE and size > (free_memory() or math.inf):
-        raise HandsonError(
-            f"layer {layer!r}: {name} has shape {tuple(shape)} and takes {size:,} bytes, more than the memory that is "
-            f"free. Give the layer fewer units or filters, or the net smaller inputs."
-        )
 
 
 def positive(owner: str, argument: str, value: Any) -> int:

@@ -1,12 +1,12 @@
-"""Convolutions over channels-last images.
+"""Convolutions over sequences, images and volumes.
 
-Torch sees the same memory as (n, channels, height, width) in its channels_last format; nothing is copied. The kernel
-has Keras's shape (height, width, inputs, outputs) and the memory order that torch's channels_last kernels want.
+The kernel has Keras's shape (window..., inputs, outputs) and the memory order that torch's channels_last kernels want.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -14,68 +14,204 @@ from torch import Tensor, nn
 from handson import activations
 from handson.core.errors import HandsonError
 from handson.core.registry import register
-from handson.layers.base import Layer, Shape, pair, positive
-from handson.layers.core import check_data_format
+from handson.layers.base import Shape, positive
+from handson.layers.spatial import Sliding, check_format, chosen, pad_same, same_padding, sides
 
-IMAGES = "(batch, height, width, channels)"
-
-
-def channels_first(x: Tensor) -> Tensor:
-    """A view of channels-last images (n, h, w, c) as torch's (n, c, h, w)."""
-    return x.permute(0, 3, 1, 2)
+# Of the axes that `Spatial.images` has.
+FUNCTIONS = {1: F.conv2d, 2: F.conv2d, 3: F.conv3d}
 
 
-def channels_last(x: Tensor) -> Tensor:
-    """A view of torch's images (n, c, h, w) as channels-last (n, h, w, c)."""
-    return x.permute(0, 2, 3, 1)
+def laid_out(weight: nn.Parameter, order: Sequence[int]) -> Any:
+    """The same weight, with its axes in another order in memory."""
+    back = [order.index(axis) for axis in range(len(order))]
+    weight.data = weight.data.permute(*order).contiguous().permute(*back)
+    return weight
 
 
-def check_padding(owner: str, padding: Any) -> str:
-    """'valid' or 'same', in any case."""
-    if not isinstance(padding, str) or padding.lower() not in ("valid", "same"):
-        raise HandsonError(f"{owner}: padding is 'valid' or 'same'; got {padding!r}.")
-    return padding.lower()
+class Windowed(Sliding):
+    """The base of layers with a kernel that slides: the arguments that all of them have, and their bias."""
+
+    floats_only = True
+    paddings: ClassVar[tuple[str, ...]] = ("valid", "same")
+
+    def slide(self, kernel_size: Any, strides: Any, padding: Any, data_format: Any, dilation_rate: Any) -> None:
+        """Check how the window slides, and keep it."""
+        owner = type(self).__name__
+        self.data_format = check_format(owner, data_format)
+        self.kernel_size = sides(owner, "kernel_size", kernel_size, self.rank)
+        self.strides = sides(owner, "strides", strides, self.rank)
+        self.padding = chosen(owner, "padding", padding, self.paddings)
+        self.dilation_rate = sides(owner, "dilation_rate", dilation_rate, self.rank)
+
+    def finish(self, activation: Any, use_bias: bool, initializer: Any, regularizer: Any, constraint: Any) -> None:
+        """Keep what happens to the outputs."""
+        self.activation = activations.get(activation)
+        self.use_bias, self.bias_initializer = use_bias, initializer
+        self.bias_regularizer, self.bias_constraint = regularizer, constraint
+
+    def one_of_both(self) -> None:
+        """Raise when the window jumps and has gaps."""
+        if max(self.strides) > 1 and max(self.dilation_rate) > 1:
+            raise HandsonError(
+                f"{type(self).__name__}: strides={_short(self.strides)} and "
+                f"dilation_rate={_short(self.dilation_rate)} cannot both exceed 1."
+            )
+
+    @property
+    def window(self) -> tuple[int, ...]:
+        """The size that one output sees, dilation included."""
+        return tuple((size - 1) * apart + 1 for size, apart in zip(self.kernel_size, self.dilation_rate, strict=True))
+
+    def known_channels(self, input_shape: Shape) -> int:
+        """The channels of a shape, or an error where they are not known."""
+        channels = self.parts(input_shape)[2]
+        if channels is None:
+            raise HandsonError(
+                f"{type(self).__name__} {self.name!r} needs a known number of channels; got the shape {input_shape}."
+            )
+        return channels
+
+    def weigh(self, name: str, shape: Sequence[int], role: str) -> Any:
+        """Make a weight with the initializer, the regularizer and the constraint of a role."""
+        initializer, regularizer, constraint = (
+            getattr(self, f"{role}_{what}") for what in ("initializer", "regularizer", "constraint")
+        )
+        return self.add_weight(shape, initializer, name, regularizer=regularizer, constraint=constraint)
+
+    def make_bias(self, size: int) -> None:
+        """Make the bias, None without one."""
+        self.bias = self.weigh("bias", (size,), "bias") if self.use_bias else None
+
+    def padded(self, images: Tensor) -> tuple[Tensor, tuple[int, ...]]:
+        """Images, and the symmetric padding that is still to be applied."""
+        if self.padding == "valid":
+            return images, self.lifted((0,) * self.rank, 0)
+        if self.padding == "causal":
+            return F.pad(images, (self.window[0] - 1, 0)), (0, 0)
+        return pad_same(images, self.lifted(self.window), self.lifted(self.strides))
+
+    def convolve(self, x: Tensor) -> Tensor:
+        """The outputs before the activation."""
+        raise NotImplementedError
+
+    def call(self, inputs: Tensor) -> Tensor:
+        return self.activation(self.convolve(inputs))
 
 
-def window_output(size: int | None, window: int, stride: int, padding: str) -> int | None:
-    """How many windows fit along one axis: Keras's rule for 'valid' and 'same'.
+class Convolution(Windowed):
+    """The base of the convolutions, for any number of axes."""
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: Any,
+        strides: Any = 1,
+        padding: str = "valid",
+        data_format: str | None = None,
+        dilation_rate: Any = 1,
+        groups: int = 1,
+        activation: Any = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
+        owner = type(self).__name__
+        self.filters = positive(owner, "filters", filters)
+        self.slide(kernel_size, strides, padding, data_format, dilation_rate)
+        self.groups = positive(owner, "groups", groups)
+        if self.filters % self.groups:
+            raise HandsonError(f"{owner}: filters={filters} is not a multiple of groups={groups}.")
+        self.one_of_both()
+        self.kernel_initializer, self.kernel_regularizer = kernel_initializer, kernel_regularizer
+        self.kernel_constraint = kernel_constraint
+        self.finish(activation, use_bias, bias_initializer, bias_regularizer, bias_constraint)
+
+    def build(self, input_shape: Shape) -> None:
+        channels = self.parts(input_shape)[2]
+        if channels is None or channels % self.groups:
+            raise HandsonError(
+                f"{type(self).__name__} {self.name!r} needs a known number of channels, a multiple of "
+                f"groups={self.groups}; got the shape {input_shape}."
+            )
+        self.compute_output_shape(input_shape)
+        kernel = self.weigh("kernel", (*self.kernel_size, channels // self.groups, self.filters), "kernel")
+        self.kernel = laid_out(kernel, (self.rank + 1, *range(self.rank + 1)))
+        self.make_bias(self.filters)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        batch, sizes, _ = self.parts(input_shape)
+        return self.joined(batch, self.outputs(sizes, self.window), self.filters)
+
+    def padding_of(self, x: Tensor) -> tuple[tuple[int, int], ...]:
+        """The zeros before and after each axis of inputs."""
+        if self.padding == "valid":
+            return ((0, 0),) * self.rank
+        if self.padding == "causal":
+            return ((self.window[0] - 1, 0),)
+        return tuple(map(same_padding, self.sizes_of(x), self.window, self.strides))
+
+    def convolve(self, x: Tensor) -> Tensor:
+        images, padding = self.padded(self.images(x))
+        strides, dilation = self.lifted(self.strides), self.lifted(self.dilation_rate)
+        kernel = torch_kernel(self.kernel)
+        return self.restored(FUNCTIONS[self.rank](images, kernel, self.bias, strides, padding, dilation, self.groups))
+
+
+def torch_kernel(kernel: Tensor) -> Tensor:
+    """A kernel of shape (window..., a, b) as torch's (b, a, window...), with at least two axes for the window."""
+    axes = kernel.dim()
+    turned = kernel.permute(axes - 1, axes - 2, *range(axes - 2))
+    return turned.unsqueeze(2) if axes == 3 else turned
+
+
+def _short(values: tuple[int, ...]) -> Any:
+    """One number where all are the same."""
+    return values[0] if len(set(values)) == 1 else values
+
+
+@register(aliases=("Convolution1D",))
+class Conv1D(Convolution):
+    """A convolution along the steps of sequences (n, steps, channels).
+
+    Parameters
+    ----------
+    filters : int
+        The number of output channels.
+    kernel_size : int
+        How many steps the window has.
+    strides : int
+        Step of the window.
+    padding : {'valid', 'same', 'causal'}
+        'causal' puts all zeros before the first step, so that no output sees a later step than its own.
+    data_format, dilation_rate, groups, activation, use_bias, kernel_initializer, bias_initializer, \
+kernel_regularizer, bias_regularizer, activity_regularizer, kernel_constraint, bias_constraint, **kwargs
+        As of `Conv2D`.
+
+    Notes
+    -----
+    The kernel has the shape (window, input channels / groups, filters).
 
     Examples
     --------
-    >>> window_output(5, 3, 2, "same"), window_output(5, 3, 2, "valid")
-    (3, 2)
+    >>> import torch
+    >>> Conv1D(8, 3, padding="causal", dilation_rate=2)(torch.zeros(4, 100, 1)).shape
+    torch.Size([4, 100, 8])
     """
-    if size is None:
-        return None
-    return -(-size // stride) if padding == "same" else (size - window) // stride + 1
+
+    rank = 1
+    paddings = ("valid", "same", "causal")
 
 
-def same_padding(size: int, window: int, stride: int) -> tuple[int, int]:
-    """Rows of padding before and after, for 'same': the odd one goes after, as in TensorFlow.
-
-    Examples
-    --------
-    >>> same_padding(5, 2, 1), same_padding(6, 3, 2), same_padding(5, 3, 2)
-    ((0, 1), (0, 1), (1, 1))
-    """
-    total = max((-(-size // stride) - 1) * stride + window - size, 0)
-    return total // 2, total - total // 2
-
-
-def pad_same(
-    x: Tensor, window: tuple[int, int], strides: tuple[int, int], value: float = 0.0
-) -> tuple[Tensor, tuple[int, int]]:
-    """Channels-first images and the symmetric padding still to apply; asymmetric padding is applied here."""
-    top, bottom = same_padding(x.shape[2], window[0], strides[0])
-    left, right = same_padding(x.shape[3], window[1], strides[1])
-    if (top, left) == (bottom, right):
-        return x, (top, left)
-    return F.pad(x, (left, right, top, bottom), value=value), (0, 0)
-
-
-@register
-class Conv2D(Layer):
-    """A two-dimensional convolution of channels-last images.
+@register(aliases=("Convolution2D",))
+class Conv2D(Convolution):
+    """A two-dimensional convolution of images (n, height, width, channels).
 
     Parameters
     ----------
@@ -87,10 +223,10 @@ class Conv2D(Layer):
         Step of the window.
     padding : {'valid', 'same'}
         'valid': only windows inside the image. 'same': zeros around it, so that with stride 1 the size stays.
-    data_format : {'channels_last'}, optional
-        The only format.
+    data_format : {'channels_last', 'channels_first'}, optional
+        Where the channels are; 'channels_last' by default, which is faster.
     dilation_rate : int or (int, int)
-        Spacing of the window's points.
+        Spacing of the window's points; only with strides of 1.
     groups : int
         The number of groups that the channels are divided into, each with its own filters.
     activation : str or function, optional
@@ -101,6 +237,8 @@ class Conv2D(Layer):
         What the weights start from.
     kernel_regularizer, bias_regularizer : str or Regularizer, optional
         Penalties added to the loss.
+    activity_regularizer : str or Regularizer, optional
+        A penalty on the outputs.
     kernel_constraint, bias_constraint : str or Constraint, optional
         What the weights are made to obey after every step, such as 'non_neg' or `MaxNorm(2)`.
     **kwargs
@@ -118,111 +256,38 @@ class Conv2D(Layer):
     torch.Size([4, 14, 14, 8])
     """
 
-    def __init__(
-        self,
-        filters: int,
-        kernel_size: Any,
-        strides: Any = (1, 1),
-        padding: str = "valid",
-        data_format: str | None = None,
-        dilation_rate: Any = (1, 1),
-        groups: int = 1,
-        activation: Any = None,
-        use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        bias_initializer: Any = "zeros",
-        kernel_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        bias_constraint: Any = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        check_data_format("Conv2D", data_format)
-        self.filters = positive("Conv2D", "filters", filters)
-        self.kernel_size = pair("Conv2D", "kernel_size", kernel_size)
-        self.strides = pair("Conv2D", "strides", strides)
-        self.padding = check_padding("Conv2D", padding)
-        self.dilation_rate = pair("Conv2D", "dilation_rate", dilation_rate)
-        self.groups = positive("Conv2D", "groups", groups)
-        if self.filters % self.groups:
-            raise HandsonError(f"Conv2D: filters={filters} is not a multiple of groups={groups}.")
-        if max(self.strides) > 1 and max(self.dilation_rate) > 1:
-            raise HandsonError(f"Conv2D: strides={strides} and dilation_rate={dilation_rate} cannot both exceed 1.")
-        self.activation = activations.get(activation)
-        self.use_bias = use_bias
-        self.kernel_initializer, self.bias_initializer = kernel_initializer, bias_initializer
-        self.kernel_regularizer, self.bias_regularizer = kernel_regularizer, bias_regularizer
-        self.kernel_constraint, self.bias_constraint = kernel_constraint, bias_constraint
-
-    @property
-    def window(self) -> tuple[int, int]:
-        """Height and width that one output sees, dilation included."""
-        (height, width), (down, across) = self.kernel_size, self.dilation_rate
-        return (height - 1) * down + 1, (width - 1) * across + 1
-
-    def build(self, input_shape: Shape) -> None:
-        self.expect_rank(input_shape, 4, IMAGES)
-        channels = input_shape[-1]
-        if channels is None or channels % self.groups:
-            raise HandsonError(
-                f"Conv2D {self.name!r} needs a known number of channels, a multiple of groups={self.groups}; got "
-                f"the shape {input_shape}."
-            )
-        self.output_shape(input_shape)
-        shape = (*self.kernel_size, channels // self.groups, self.filters)
-        kernel: nn.Parameter = self.add_weight(
-            shape,
-            self.kernel_initializer,
-            "kernel",
-            regularizer=self.kernel_regularizer,
-            constraint=self.kernel_constraint,
-        )
-        kernel.data = kernel.data.permute(3, 0, 1, 2).contiguous().permute(1, 2, 3, 0)
-        self.kernel = kernel
-        self.bias = (
-            self.add_weight(
-                (self.filters,),
-                self.bias_initializer,
-                "bias",
-                regularizer=self.bias_regularizer,
-                constraint=self.bias_constraint,
-            )
-            if self.use_bias
-            else None
-        )
-
-    def output_shape(self, input_shape: Shape) -> Shape:
-        batch, *sizes, _ = input_shape
-        return (batch, *window_sizes(self, sizes, self.window), self.filters)
+    rank = 2
+    kernel_size: tuple[int, int]
 
     def padding_of(self, x: Tensor) -> tuple[tuple[int, int], tuple[int, int]]:
         """The rows of zeros above and below images, and the columns left and right of them."""
-        if self.padding == "valid":
-            return (0, 0), (0, 0)
-        down, across = map(same_padding, x.shape[1:3], self.window, self.strides)
+        down, across = super().padding_of(x)
         return down, across
 
-    def convolve(self, x: Tensor) -> Tensor:
-        """The outputs before the activation."""
-        images, padding = channels_first(x), (0, 0)
-        if self.padding == "same":
-            images, padding = pad_same(images, self.window, self.strides)
-        kernel = self.kernel.permute(3, 2, 0, 1)
-        return channels_last(
-            F.conv2d(images, kernel, self.bias, self.strides, padding, self.dilation_rate, self.groups)
-        )
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.activation(self.convolve(x))
+@register(aliases=("Convolution3D",))
+class Conv3D(Convolution):
+    """A convolution of volumes (n, depth, height, width, channels).
 
+    Parameters
+    ----------
+    filters : int
+        The number of output channels.
+    kernel_size : int or (int, int, int)
+        Depth, height and width of the window.
+    strides, padding, data_format, dilation_rate, groups, activation, use_bias, kernel_initializer, bias_initializer, \
+kernel_regularizer, bias_regularizer, activity_regularizer, kernel_constraint, bias_constraint, **kwargs
+        As of `Conv2D`, with three axes.
 
-def window_sizes(layer: Any, sizes: list[int | None], window: tuple[int, int]) -> list[int | None]:
-    """Output height and width of a layer that slides a window, or an error when the window does not fit."""
-    outputs = [window_output(*along, layer.padding) for along in zip(sizes, window, layer.strides, strict=True)]
-    if any(size is not None and size < 1 for size in outputs):
-        raise HandsonError(
-            f"{type(layer).__name__} {layer.name!r}: a window of {window[0]}x{window[1]} does not fit into an image of "
-            f"{sizes[0]}x{sizes[1]}. Use padding='same', a smaller window, or fewer pooling layers before it."
-        )
-    return outputs
+    Notes
+    -----
+    The kernel has the shape (depth, height, width, input channels / groups, filters).
+
+    Examples
+    --------
+    >>> import torch
+    >>> Conv3D(8, (1, 3, 3))(torch.zeros(2, 5, 9, 9, 1)).shape
+    torch.Size([2, 5, 7, 7, 8])
+    """
+
+    rank = 3

@@ -1,57 +1,169 @@
-"""Core layers: inputs, dense layers, activations, and changes of shape."""
+"""Core layers: inputs, dense layers, and layers that pass on what they get."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from handson import activations
 from handson.core.errors import HandsonError
 from handson.core.registry import register
+from handson.graph import Node, Symbol
+from handson.graph.conversion import torch_type, type_name
+from handson.graph.symbol import remember
 from handson.layers.base import Layer, Shape, positive
+from handson.regularizers import L1L2
 
 
 @register
 class InputLayer(Layer):
-    """States the shape of a net's inputs; passes them on unchanged. `Input` makes one.
-
-    Examples
-    --------
-    >>> Input((28, 28, 1)).given_input_shape
-    (None, 28, 28, 1)
-    """
-
-    def __init__(self, shape: Sequence[int | None] | None = None, name: str | None = None) -> None:
-        super().__init__(name=name, input_shape=shape)
-        if shape is None:
-            raise HandsonError("Input needs the shape of one sample, such as Input((28, 28, 1)).")
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x
-
-
-def Input(shape: Sequence[int | None], name: str | None = None) -> InputLayer:
-    """The shape of one sample, as the first entry of a `Sequential`.
+    """States the shape and the type of an input of a net; passes it on unchanged. `Input` makes one.
 
     Parameters
     ----------
     shape : tuple of int or None
-        Without the batch; None for a dimension that varies.
+        Of one sample, without the batch.
+    batch_size : int, optional
+        The number of rows, if it is always the same.
+    dtype : str, optional
+        The type of its values; 'float32' by default.
+    sparse, ragged, input_tensor, optional
+        Keras's; only None and False.
+    batch_shape : tuple of int or None, optional
+        `batch_size` and `shape` in one.
     name : str, optional
         The name of the input.
+    input_shape, batch_input_shape : tuple of int or None, optional
+        What Keras 2 called `shape` and `batch_shape`.
 
     Examples
     --------
-    >>> from handson import Sequential
-    >>> Sequential([Input((3,)), Dense(4)]).count_params()
-    16
+    >>> InputLayer((28, 28, 1)).given_input_shape
+    (None, 28, 28, 1)
     """
-    return InputLayer(shape, name=name)
+
+    keeps_shape = supports_masking = True
+    autocast = False
+
+    def __init__(
+        self,
+        shape: Sequence[int | None] | None = None,
+        batch_size: int | None = None,
+        dtype: Any = None,
+        sparse: bool | None = None,
+        ragged: bool | None = None,
+        batch_shape: Sequence[int | None] | None = None,
+        input_tensor: Any = None,
+        optional: bool = False,
+        name: str | None = None,
+        input_shape: Sequence[int | None] | None = None,
+        batch_input_shape: Sequence[int | None] | None = None,
+    ) -> None:
+        refuse_other_tensors(sparse=sparse, ragged=ragged, tensor=input_tensor, optional=optional)
+        shape = input_shape if shape is None else shape
+        batch_size, shape = apart(shape, batch_size, batch_input_shape if batch_shape is None else batch_shape)
+        super().__init__(name=name, input_shape=shape)
+        if shape is None:
+            raise HandsonError("Input needs the shape of one sample, such as Input((28, 28, 1)).")
+        if dtype in ("string", str):
+            raise HandsonError(
+                "an Input of texts is not possible: a net of PyTorch takes numbers. Apply TextVectorization, "
+                "StringLookup or Hashing to the data first, and begin the net with an Input for what they give: "
+                "Input((None,), dtype='int64')."
+            )
+        self.entry_type = torch_type(dtype or "float32")
+        self.batch_size = None if batch_size is None else positive("Input", "batch_size", batch_size)
+
+    @property
+    def dtype(self) -> str:
+        """The type of the values."""
+        return type_name(self.entry_type)
+
+    @staticmethod
+    def kept_arguments(arguments: dict[str, Any]) -> dict[str, Any]:
+        """What is remembered: shape and number of rows by their present names."""
+        shape = arguments.get("input_shape") if arguments.get("shape") is None else arguments.get("shape")
+        whole = arguments.get("batch_shape") or arguments.get("batch_input_shape")
+        rows, shape = apart(shape, arguments.get("batch_size"), whole)
+        dtype = arguments.get("dtype")
+        dtype = None if dtype is None else type_name(torch_type(dtype))
+        return {"shape": shape, "batch_size": rows, "dtype": dtype, "name": arguments.get("name")}
+
+    def symbol(self) -> Symbol:
+        """The symbol of this input."""
+        shape = (self.batch_size, *(self.given_input_shape or (None,))[1:])
+        node = Node(self, (), {})
+        node.outputs = Symbol(shape, self.entry_type, node, name=self.name)
+        remember(node)
+        self.built_shape = self.given_input_shape
+        return node.outputs
+
+    def call(self, inputs: Any) -> Any:
+        return inputs
+
+
+def Input(
+    shape: Sequence[int | None] | None = None,
+    batch_size: int | None = None,
+    dtype: Any = None,
+    sparse: bool | None = None,
+    ragged: bool | None = None,
+    batch_shape: Sequence[int | None] | None = None,
+    name: str | None = None,
+    tensor: Any = None,
+    optional: bool = False,
+) -> Symbol:
+    """An input of a net: a symbol that layers are called on, or the first entry of a `Sequential`.
+
+    Parameters
+    ----------
+    shape : tuple of int or None
+        Of one sample, without the batch; None for a dimension that varies.
+    batch_size : int, optional
+        The number of rows, if it is always the same.
+    dtype : str, optional
+        The type of the values; 'float32' by default.
+    batch_shape : tuple of int or None, optional
+        `batch_size` and `shape` in one.
+    name : str, optional
+        The name of the input, by which data in a dictionary find it.
+    sparse, ragged, tensor, optional
+        Keras's; only None and False.
+
+    Examples
+    --------
+    >>> from handson import Model, Sequential
+    >>> x = Input((3,))
+    >>> Model(x, Dense(4)(x)).count_params(), Sequential([Input((3,)), Dense(4)]).count_params()
+    (16, 16)
+    """
+    layer = InputLayer(
+        shape, batch_size, dtype, sparse=sparse, ragged=ragged, batch_shape=batch_shape, input_tensor=tensor,
+        optional=optional, name=name,
+    )  # fmt: skip
+    return layer.symbol()
+
+
+def apart(shape: Any, batch_size: Any, batch_shape: Any) -> tuple[Any, Any]:
+    """The number of rows, and the shape of one sample."""
+    if batch_shape is None:
+        return batch_size, shape
+    if shape is not None or batch_size is not None:
+        raise HandsonError("Input takes shape and batch_size, or batch_shape, not both.")
+    return batch_shape[0], tuple(batch_shape[1:])
+
+
+def refuse_other_tensors(**given: Any) -> None:
+    """Raise where an input is to be of a kind that there is not."""
+    for name, value in given.items():
+        if value is not None and value is not False:
+            raise HandsonError(
+                f"Input has no {name}={value!r}: inputs are dense tensors, and all are given. Make sparse or ragged "
+                f"data dense first: pad sequences, and mask what was padded."
+            )
 
 
 @register
@@ -70,6 +182,8 @@ class Dense(Layer):
         What the weights start from.
     kernel_regularizer, bias_regularizer : str or Regularizer, optional
         Penalties added to the loss.
+    activity_regularizer : str or Regularizer, optional
+        A penalty on the outputs, divided by the number of rows.
     kernel_constraint, bias_constraint : str or Constraint, optional
         What the weights are made to obey after every step, such as 'non_neg' or `MaxNorm(2)`.
     **kwargs
@@ -86,6 +200,8 @@ class Dense(Layer):
     torch.Size([5, 2])
     """
 
+    floats_only, supports_masking = True, True
+
     def __init__(
         self,
         units: int,
@@ -95,11 +211,12 @@ class Dense(Layer):
         bias_initializer: Any = "zeros",
         kernel_regularizer: Any = None,
         bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
         kernel_constraint: Any = None,
         bias_constraint: Any = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
         self.units = positive("Dense", "units", units)
         self.activation = activations.get(activation)
         self.use_bias = use_bias
@@ -134,103 +251,71 @@ class Dense(Layer):
         return (*input_shape[:-1], self.units)
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.bias is None:
-            return self.activation(torch.matmul(x, self.kernel))
+        weights = self._parameters  # torch looks attributes up last of all, which takes a tenth of a small layer's time
+        kernel, bias = weights.get("kernel"), weights.get("bias")
+        if kernel is None or (bias is None and self.use_bias):  # a parametrization of torch took their place
+            kernel, bias = self.kernel, self.bias
+        if bias is None:
+            return self.activation(torch.matmul(x, kernel))
         if x.dim() == 2:
-            return self.activation(torch.addmm(self.bias, x, self.kernel))
-        return self.activation(torch.matmul(x, self.kernel) + self.bias)
+            return self.activation(torch.addmm(bias, x, kernel))
+        return self.activation(torch.matmul(x, kernel) + bias)
 
 
 @register
-class Activation(Layer):
-    """Applies an activation function.
+class Identity(Layer):
+    """Passes on what it gets, as a placeholder.
 
     Parameters
     ----------
-    activation : str or function
-        Its name, or a function from a tensor to one of the same shape.
+    **kwargs
+        The arguments of every layer.
 
     Examples
     --------
-    >>> Activation("relu")(torch.tensor([[-1.0, 2.0]])).tolist()
-    [[0.0, 2.0]]
+    >>> Identity()(torch.tensor([1, 2])).tolist()
+    [1, 2]
     """
 
-    def __init__(self, activation: Any, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.activation = activations.get(activation)
+    keeps_shape, supports_masking = True, True
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.activation(x)
+    def call(self, inputs: Any) -> Any:
+        return inputs
 
 
 @register
-class Flatten(Layer):
-    """Makes one vector of each sample: (n, a, b, c) becomes (n, a * b * c), channels last.
+class ActivityRegularization(Layer):
+    """Passes on what it gets, and adds a penalty on it to the loss.
+
+    The penalty is ``l1 * sum(abs(x)) + l2 * sum(x ** 2)``, divided by the number of rows of the batch.
 
     Parameters
     ----------
-    data_format : {'channels_last'}, optional
-        The only format; there for code that names it.
+    l1, l2 : float
+        The factors.
+    **kwargs
+        The arguments of every layer.
 
     Examples
     --------
-    >>> Flatten()(torch.zeros(2, 3, 4)).shape
-    torch.Size([2, 12])
+    >>> layer = ActivityRegularization(l1=0.5)
+    >>> y = layer(torch.tensor([[1.0, -2.0], [3.0, 0.0]]))
+    >>> layer.losses
+    [tensor(1.5000)]
     """
 
-    def __init__(self, data_format: str | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        check_data_format(type(self).__name__, data_format)
+    keeps_shape, supports_masking = True, True
 
-    def output_shape(self, input_shape: Shape) -> Shape:
-        return (input_shape[0], _product(input_shape[1:]))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x.flatten(1) if x.dim() > 1 else x[:, None]
-
-
-@register
-class Reshape(Layer):
-    """Gives each sample another shape.
-
-    Parameters
-    ----------
-    target_shape : tuple of int
-        Without the batch; one entry may be -1.
-
-    Examples
-    --------
-    >>> Reshape((2, -1))(torch.zeros(5, 6)).shape
-    torch.Size([5, 2, 3])
-    """
-
-    def __init__(self, target_shape: Sequence[int], **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        is_list = isinstance(target_shape, (tuple, list))
-        if not is_list or not all(isinstance(size, (int, np.integer)) for size in target_shape):
-            raise HandsonError(f"target_shape is a tuple of whole numbers, such as (4, -1); got {target_shape!r}.")
-        self.target_shape = tuple(int(size) for size in target_shape)
-        if sum(size == -1 for size in self.target_shape) > 1 or any(
-            size == 0 or size < -1 for size in self.target_shape
-        ):
-            raise HandsonError(f"target_shape has positive sizes and at most one -1; got {self.target_shape}.")
-
-    def output_shape(self, input_shape: Shape) -> Shape:
-        count = _product(input_shape[1:])
-        if count is None:
-            return (input_shape[0], *(None if size == -1 else size for size in self.target_shape))
-        given = math.prod(size for size in self.target_shape if size != -1)
-        fits = count % given == 0 if -1 in self.target_shape else count == given
-        if not fits:
+    def __init__(self, l1: float = 0.0, l2: float = 0.0, **kwargs: Any) -> None:
+        super().__init__(**kwargs | {"activity_regularizer": L1L2(l1=l1, l2=l2)})
+        if kwargs.get("activity_regularizer") is not None:
             raise HandsonError(
-                f"Reshape {self.name!r} cannot make {self.target_shape} of {input_shape[1:]}: {count} values a sample."
+                "ActivityRegularization takes l1 and l2; an activity_regularizer belongs to other layers."
             )
-        return (input_shape[0], *(count // given if size == -1 else size for size in self.target_shape))
+        self.l1, self.l2 = l1, l2
 
-    def forward(self, x: Tensor) -> Tensor:
-        # With every size worked out: where there are no rows, torch cannot infer one.
-        return x.reshape([len(x), *(size or 0 for size in self.output_shape(tuple(x.shape))[1:])])
+    def call(self, inputs: Any) -> Any:
+        return inputs
 
 
 @register
@@ -249,6 +334,8 @@ class Rescaling(Layer):
     >>> Rescaling(1 / 255)(torch.tensor([[51.0]])).item()
     0.2...
     """
+
+    floats_only, keeps_shape, supports_masking = True, True, True
 
     def __init__(self, scale: Any, offset: Any = 0.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -269,17 +356,3 @@ class Rescaling(Layer):
 
     def forward(self, x: Tensor) -> Tensor:
         return x * self._scale + self._offset
-
-
-def check_data_format(owner: str, data_format: str | None) -> None:
-    """Raise unless images are channels-last."""
-    if data_format not in (None, "channels_last"):
-        raise HandsonError(
-            f"{owner}: images are channels-last (n, height, width, channels) in handson; got "
-            f"data_format={data_format!r}. Move the channels of an array with numpy.moveaxis(x, 1, -1)."
-        )
-
-
-def _product(sizes: Sequence[int | None]) -> int | None:
-    known = [size for size in sizes if size is not None]
-    return math.prod(known) if len(known) == len(sizes) else None

@@ -7,6 +7,8 @@ from typing import Any
 
 from torch import Tensor
 
+from handson.randomness.keys import derive
+
 
 class Drawn:
     """The mark that a layer keeps of the weights it drew.
@@ -20,6 +22,8 @@ class Drawn:
         The net that the weights are drawn for.
     key : int, optional
         The key that they are drawn from.
+    unclaimed : bool
+        Whether they are drawn because the layer is applied to a symbol, for a net that is still to come.
 
     Examples
     --------
@@ -30,9 +34,9 @@ class Drawn:
     (True, True, False)
     """
 
-    def __init__(self, owner: Any = None, key: int | None = None) -> None:
+    def __init__(self, owner: Any = None, key: int | None = None, unclaimed: bool = False) -> None:
         self._owner = None if owner is None else weakref.ref(owner)
-        self.key = key
+        self.key, self.unclaimed = key, unclaimed
         self._marks: dict[str, tuple[Tensor, int]] = {}
 
     def is_for(self, owner: Any) -> bool:
@@ -41,7 +45,12 @@ class Drawn:
 
     def give_to(self, owner: Any) -> None:
         """Another net is the one that may draw the weights anew."""
-        self._owner = weakref.ref(owner)
+        self._owner, self.unclaimed = weakref.ref(owner), False
+
+    def part(self, path: str) -> Drawn:
+        """The mark of a layer that is a part of the one with this mark."""
+        key = None if self.key is None else derive(self.key, path)
+        return Drawn(None if self._owner is None else self._owner(), key, self.unclaimed)
 
     def mark(self, weights: dict[str, Tensor]) -> None:
         """Remember weights as they are now."""
@@ -51,6 +60,15 @@ class Drawn:
         """Whether a weight is the tensor that was drawn, and nothing has written to it since."""
         marked, version = self._marks.get(name, (None, -1))
         return marked is weight and version == weight._version
+
+    def rename(self, old: str, new: str) -> None:
+        """A weight has another name."""
+        if old in self._marks:
+            self._marks[new] = self._marks.pop(old)
+
+    def follow(self, other: Drawn) -> None:
+        """The owner of another mark is the one that may draw the weights anew."""
+        self._owner, self.unclaimed = other._owner, other.unclaimed
 
     def settle(self) -> None:
         """Forget the marks: the weights are the user's from now on."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from handson.core.errors import HandsonError
+from handson.core.errors import HandsonError, listing
 from handson.core.registry import register
 from handson.layers.base import Layer, Shape, fraction
 from handson.randomness import stream, words
@@ -17,9 +18,11 @@ from handson.randomness.keys import check_seed
 
 # From so many values on, on a CPU, a compiled kernel is loaded; it drops the same ones.
 WORTH_A_KERNEL = 1 << 18
+FORMATS = (None, "channels_last", "channels_first")
 
 
 class _Dropout(Layer):
+    floats_only, keeps_shape, supports_masking = True, True, True
     noise_shape: tuple[int | None, ...] | None = None
 
     def __init__(self, rate: float, seed: int | None = None, **kwargs: Any) -> None:
@@ -27,16 +30,6 @@ class _Dropout(Layer):
         self.rate = fraction(type(self).__name__, "rate", rate)
         self.seed = None if seed is None else check_seed(seed)
         self.path = self.name
-
-    def mask_shape(self, shape: Sequence[int]) -> tuple[int, ...]:
-        """The shape of the mask for an input: sizes of 1 share one decision."""
-        given = self.noise_shape or (None,) * len(shape)
-        if len(given) != len(shape):
-            raise HandsonError(
-                f"{type(self).__name__} {self.name!r}: noise_shape={given} has another number of axes than inputs of "
-                f"shape {tuple(shape)}."
-            )
-        return tuple(actual if size is None else size for size, actual in zip(given, shape, strict=True))
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or self.rate == 0.0:
@@ -50,7 +43,7 @@ class _Dropout(Layer):
                 from handson.kernels.keyed_dropout import KeyedDropout
 
                 return KeyedDropout.apply(x, key, active.rows, self.rate)
-        return x * dropout_mask(self, self.mask_shape(x.shape), x)
+        return x * dropout_mask(self, shape_of_noise(self, x.shape), x)
 
 
 def _fits_kernel(x: Tensor) -> bool:
@@ -94,12 +87,34 @@ class Dropout(_Dropout):
         self, rate: float, noise_shape: Sequence[int | None] | None = None, seed: int | None = None, **kwargs: Any
     ) -> None:
         super().__init__(rate, seed, **kwargs)
-        self.noise_shape = None if noise_shape is None else tuple(noise_shape)
+        self.noise_shape = checked_noise_shape(type(self).__name__, noise_shape)
+
+
+class _SpatialDropout(_Dropout):
+    """The base of what drops whole channels."""
+
+    rank: ClassVar[int] = 3
+    places: ClassVar[str] = "steps"
+
+    def _share(self, data_format: str | None) -> None:
+        """Share one decision along all axes but that of the channels."""
+        if data_format not in FORMATS:
+            raise HandsonError(f"{type(self).__name__}: data_format is one of {listing(FORMATS)}; got {data_format!r}.")
+        self.data_format, shared = data_format, (1,) * (self.rank - 2)
+        self.noise_shape = (None, None, *shared) if data_format == "channels_first" else (None, *shared, None)
+
+    def build(self, input_shape: Shape) -> None:
+        first = self.data_format == "channels_first"
+        self.expect_rank(
+            input_shape,
+            self.rank,
+            f"(batch, channels, {self.places})" if first else f"(batch, {self.places}, channels)",
+        )
 
 
 @register
-class SpatialDropout2D(_Dropout):
-    """Drops whole channels of images, (n, h, w, c). Tompson et al. (2015).
+class SpatialDropout1D(_SpatialDropout):
+    """Drops whole channels of sequences, (n, steps, channels). Tompson et al. (2015).
 
     Parameters
     ----------
@@ -112,15 +127,114 @@ class SpatialDropout2D(_Dropout):
 
     Examples
     --------
+    >>> y = SpatialDropout1D(0.5).train()(torch.ones(2, 3, 8))
+    >>> bool((y.amin(1) == y.amax(1)).all())
+    True
+    """
+
+    def __init__(
+        self, rate: float, seed: int | None = None, name: str | None = None, dtype: Any = None, **kwargs: Any
+    ) -> None:
+        super().__init__(rate, seed, name=name, dtype=dtype, **kwargs)
+        self._share(None)
+
+
+@register
+class SpatialDropout2D(_SpatialDropout):
+    """Drops whole channels of images, (n, h, w, c). Tompson et al. (2015).
+
+    Parameters
+    ----------
+    rate : float
+        The share of channels that is dropped.
+    data_format : {'channels_last', 'channels_first'}, optional
+        Where the channels are.
+    seed : int, optional
+        A seed of its own, in place of the run's.
+    **kwargs
+        The arguments of every layer.
+
+    Examples
+    --------
     >>> y = SpatialDropout2D(0.5).train()(torch.ones(2, 3, 3, 8))
     >>> bool((y.amin((1, 2)) == y.amax((1, 2))).all())
     True
     """
 
-    noise_shape = (None, 1, 1, None)
+    rank, places = 4, "height, width"
 
-    def build(self, input_shape: Shape) -> None:
-        self.expect_rank(input_shape, 4, "(batch, height, width, channels)")
+    def __init__(
+        self,
+        rate: float,
+        data_format: str | None = None,
+        seed: int | None = None,
+        name: str | None = None,
+        dtype: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(rate, seed, name=name, dtype=dtype, **kwargs)
+        self._share(data_format)
+
+
+@register
+class SpatialDropout3D(_SpatialDropout):
+    """Drops whole channels of volumes, (n, depth, h, w, c). Tompson et al. (2015).
+
+    Parameters
+    ----------
+    rate : float
+        The share of channels that is dropped.
+    data_format : {'channels_last', 'channels_first'}, optional
+        Where the channels are.
+    seed : int, optional
+        A seed of its own, in place of the run's.
+    **kwargs
+        The arguments of every layer.
+
+    Examples
+    --------
+    >>> y = SpatialDropout3D(0.5).train()(torch.ones(2, 3, 3, 3, 8))
+    >>> bool((y.amin((1, 2, 3)) == y.amax((1, 2, 3))).all())
+    True
+    """
+
+    rank, places = 5, "depth, height, width"
+
+    def __init__(
+        self,
+        rate: float,
+        data_format: str | None = None,
+        seed: int | None = None,
+        name: str | None = None,
+        dtype: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(rate, seed, name=name, dtype=dtype, **kwargs)
+        self._share(data_format)
+
+
+def checked_noise_shape(owner: str, noise_shape: Any) -> tuple[int | None, ...] | None:
+    """A noise shape as a tuple: sizes, and None for those of the input."""
+    if noise_shape is None:
+        return None
+    sizes = tuple(noise_shape) if isinstance(noise_shape, (tuple, list)) else ()
+    if not sizes or not all(size is None or (isinstance(size, (int, np.integer)) and size > 0) for size in sizes):
+        raise HandsonError(
+            f"{owner}: noise_shape is a tuple of sizes, with None for those of the input, as (None, 1, None); got "
+            f"{noise_shape!r}."
+        )
+    return sizes
+
+
+def shape_of_noise(layer: Any, shape: Sequence[int]) -> tuple[int, ...]:
+    """The shape of a layer's random decisions for an input: sizes of 1 share one decision."""
+    given = layer.noise_shape or (None,) * len(shape)
+    if len(given) != len(shape):
+        raise HandsonError(
+            f"{type(layer).__name__} {layer.name!r}: noise_shape={given} has another number of axes than inputs of "
+            f"shape {tuple(shape)}."
+        )
+    return tuple(actual if size is None else size for size, actual in zip(given, shape, strict=True))
 
 
 def mask_key(layer: Any, active: stream.Stream, purpose: str = "") -> words.Key:
@@ -138,11 +252,32 @@ def dropout_mask(
     share = layer.rate if share is None else share
     if share == 1.0:
         return like.new_zeros(shape)
+    return kept(layer, shape, like, share, purpose).to(like.dtype).mul_(1.0 / (1.0 - share))
+
+
+def kept(layer: Any, shape: tuple[int, ...], like: Tensor, share: float, purpose: str = "") -> Tensor:
+    """Which values of a shape are kept, where a share of them is dropped."""
     active = stream.current()
     if active is None:
-        kept = torch.rand(shape, device=like.device) >= share
-    else:
-        key = mask_key(layer, active, purpose)
-        rows = active.rows if shape[0] == len(active.rows) else torch.arange(shape[0], device=like.device)
-        kept = words.keep(key, rows, math.prod(shape[1:]), share).view(shape)
-    return kept.to(like.dtype).mul_(1.0 / (1.0 - share))
+        return torch.rand(shape, device=like.device) >= share
+    return words.keep(mask_key(layer, active, purpose), rows_of(active, shape, like), _rest(shape), share).view(shape)
+
+
+def normal_noise(layer: Any, like: Tensor) -> Tensor:
+    """Standard normal numbers, one for each value of `like`."""
+    active = stream.current()
+    if active is None:
+        return torch.randn_like(like)
+    shape = tuple(like.shape)
+    numbers = words.normal(mask_key(layer, active), rows_of(active, shape, like), _rest(shape))
+    return numbers.view(shape).to(like.dtype)
+
+
+def rows_of(active: stream.Stream, shape: tuple[int, ...], like: Tensor) -> Tensor:
+    """The ids of the samples; where the first axis is not that of the samples, positions."""
+    same = bool(shape) and shape[0] == len(active.rows)
+    return active.rows if same else torch.arange(shape[0] if shape else 1, device=like.device)
+
+
+def _rest(shape: tuple[int, ...]) -> int:
+    return math.prod(shape[1:])

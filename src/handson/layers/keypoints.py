@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from handson.core.registry import register
-from handson.layers.base import Layer, Shape
-from handson.layers.convolution import IMAGES
+from handson.layers.base import Shape
+from handson.layers.spatial import Spatial
 
 
 @register
-class SpatialSoftArgmax2D(Layer):
+class SpatialSoftArgmax2D(Spatial):
     """Where each map is highest, softly: (n, height, width, maps) becomes (n, 2 * maps).
 
     A softmax over the positions of each map gives a probability for every position; the output is the expected x and y
@@ -39,19 +39,18 @@ class SpatialSoftArgmax2D(Layer):
     [[-0.75, 0.75]]
     """
 
+    rank = 2
+
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
 
-    def build(self, input_shape: Shape) -> None:
-        self.expect_rank(input_shape, 4, IMAGES)
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        batch, _, maps = self.parts(input_shape)
+        return (batch, None if maps is None else 2 * maps)
 
-    def output_shape(self, input_shape: Shape) -> Shape:
-        maps = input_shape[-1]
-        return (input_shape[0], None if maps is None else 2 * maps)
-
-    def forward(self, x: Tensor) -> Tensor:
-        probability = torch.softmax(x.flatten(1, 2), 1)
-        places = _places(x.shape[1], x.shape[2], str(x.device))
+    def call(self, inputs: Tensor) -> Tensor:
+        probability = torch.softmax(inputs.flatten(1, 2), 1)
+        places = _places(inputs.shape[1], inputs.shape[2], str(inputs.device))
         return torch.matmul(probability.transpose(1, 2), places).flatten(1)
 
 

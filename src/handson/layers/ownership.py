@@ -14,6 +14,7 @@ from torch import nn
 from handson.layers.base import Layer
 from handson.layers.drawn import Drawn
 from handson.randomness.keys import derive
+from handson.state.state import ModuleLike
 
 Parts = Iterable[tuple[str, nn.Module]]
 
@@ -45,15 +46,19 @@ def places(parts: Parts, prefix: str = "", holders: tuple[nn.Module, ...] = ()) 
 def claim(net: Any, parts: Parts) -> None:
     """Say that a net draws the weights of parts that are not built yet, and of the nets inside it.
 
-    What an inner net has drawn already, and nobody has touched, follows the seed of the outer net where it has one.
+    What was drawn for symbols, before there was a net, is drawn again from the net's seed. What an inner net has drawn
+    already, and nobody has touched, follows the seed of the outer net where it has one.
     """
     for place in places(parts):
         key = derive(net.seed or 0, "weights", place.path)
         if not place.layer.built:
-            place.layer.drawn = Drawn(net, key)
+            place.layer.draw_for(Drawn(net, key))
+        elif place.layer.drawn.unclaimed:
+            place.layer.draw_again(key)
+            place.layer.drawn.give_to(net)
         elif place.drawn_within():
             if net.seed_given:
-                place.layer.redraw(key)
+                place.layer.draw_again(key)
             place.layer.drawn.give_to(net)
 
 
@@ -62,11 +67,11 @@ def redraw(net: Any, seed: int) -> bool:
     found = False
     for place in places(net.named_children()):
         if place.layer.drawn.is_for(net) or place.drawn_within():
-            found |= place.layer.redraw(derive(seed, "weights", place.path))
+            found |= place.layer.draw_again(derive(seed, "weights", place.path))
     return found
 
 
-def settle(net: nn.Module) -> None:
+def settle(net: ModuleLike) -> None:
     """Nothing in a net is drawn again: it has trained, and what did not change has taken part too."""
     for part in net.modules():
         if isinstance(part, Layer):

@@ -3,6 +3,9 @@
 The usual case (tanh and sigmoid, no recurrent dropout) runs in torch's fused kernels, or in those of
 `handson.kernels.recurrence` where an engine asks for them; everything else, and the tests' reference, is the plain
 loop over the steps.
+
+The fused kernels know no masks. The present steps of each row are moved to the front, and the outputs back to where
+they belong; what comes after the last present step is not looked at.
 """
 
 from __future__ import annotations
@@ -13,127 +16,97 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from handson import activations, initializers
+from handson import activations
 from handson.core.errors import HandsonError
 from handson.core.registry import register
-from handson.layers.base import Layer, Shape, fraction, positive
-from handson.layers.dropout import dropout_mask
-from handson.randomness.keys import check_seed, derive
+from handson.layers.base import Shape
+from handson.layers.calling import MASK
+from handson.layers.cells import GRUUnits, LSTMUnits, SimpleUnits, States, Units
+from handson.layers.rnn import Recurrent
+from handson.layers.steps import Present, scan
+
+# Added to what goes into a sigmoid, it gives exactly one; subtracted, exactly zero.
+SATURATED = 1e4
 
 
-class _ForgetBias(initializers.Initializer):
-    """A bias of four gates whose second, the forget gate's, starts at one (Jozefowicz et al., 2015)."""
+class _Sequences(Units, Recurrent):
+    """Units over sequences."""
 
-    def __init__(self, initializer: Any) -> None:
-        self.initializer = initializer
-
-    def draw(self, shape: tuple[int, ...], key: int) -> Tensor:
-        units = shape[0] // 4
-        first = initializers.call(self.initializer, (units,), derive(key, 0))
-        last = initializers.call(self.initializer, (2 * units,), derive(key, 1))
-        return torch.cat([first, torch.ones(units), last])
-
-
-class _Recurrent(Layer):
-    gates: int
-
-    def __init__(
-        self,
-        units: int,
-        activation: Any = "tanh",
-        recurrent_activation: Any = "sigmoid",
-        use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        recurrent_initializer: Any = "orthogonal",
-        bias_initializer: Any = "zeros",
-        kernel_regularizer: Any = None,
-        recurrent_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        dropout: float = 0.0,
-        recurrent_dropout: float = 0.0,
-        seed: int | None = None,
-        return_sequences: bool = False,
-        go_backwards: bool = False,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        owner = type(self).__name__
-        self.units = positive(owner, "units", units)
-        self.activation = activations.get(activation)
-        self.recurrent_activation = activations.get(recurrent_activation)
-        self.use_bias = use_bias
-        self.kernel_initializer, self.recurrent_initializer = kernel_initializer, recurrent_initializer
-        self.bias_initializer = bias_initializer
-        self.kernel_regularizer, self.recurrent_regularizer = kernel_regularizer, recurrent_regularizer
-        self.bias_regularizer = bias_regularizer
-        self.dropout = fraction(owner, "dropout", dropout)
-        self.recurrent_dropout = fraction(owner, "recurrent_dropout", recurrent_dropout)
-        self.seed = None if seed is None else check_seed(seed)
-        self.return_sequences, self.go_backwards = return_sequences, go_backwards
-        self.path = self.name
-
-    def bias_shape(self) -> tuple[int, ...]:
-        return (self.gates * self.units,)
+    def __init__(self, units: int, *, use_cudnn: bool | str = "auto", **kwargs: Any) -> None:
+        super().__init__(units, **kwargs)
+        if use_cudnn not in ("auto", True, False):
+            raise HandsonError(f"{type(self).__name__}: use_cudnn is 'auto', True or False; got {use_cudnn!r}.")
+        self.use_cudnn = use_cudnn
 
     def build(self, input_shape: Shape) -> None:
         self.expect_rank(input_shape, 3, "(batch, steps, features)")
-        features, width = input_shape[-1], self.gates * self.units
-        if features is None:
-            raise HandsonError(f"{type(self).__name__} {self.name!r} needs the number of features: {input_shape}.")
-        self.kernel = self.add_weight(
-            (features, width), self.kernel_initializer, "kernel", regularizer=self.kernel_regularizer
-        )
-        self.recurrent_kernel = self.add_weight(
-            (self.units, width), self.recurrent_initializer, "recurrent_kernel", regularizer=self.recurrent_regularizer
-        )
-        self.bias = None
-        if self.use_bias:
-            self.bias = self.add_weight(
-                self.bias_shape(), self.bias_initializer, "bias", regularizer=self.bias_regularizer
-            )
+        self.make_units(input_shape[-1], input_shape)
 
-    def output_shape(self, input_shape: Shape) -> Shape:
-        batch, steps, _ = input_shape
-        return (batch, steps, self.units) if self.return_sequences else (batch, self.units)
+    @property
+    def cell(self) -> Any:
+        """What computes a step: the layer itself, which has the weights."""
+        return self
+
+    def step_shapes(self, step_shape: Shape) -> tuple[Shape, list[Any]]:
+        shape = (step_shape[0], self.units)
+        return shape, [shape] * self.tensors
+
+    @property
+    def usual(self) -> bool:
+        """Whether torch has a fused kernel for this arithmetic."""
+        raise NotImplementedError(type(self).__name__)
+
+    @property
+    def fuses(self) -> bool:
+        """Whether torch's fused kernel computes this layer now."""
+        found = self.usual and self.use_cudnn is not False and not (self.training and self.recurrent_dropout > 0)
+        if self.use_cudnn is True and not found:
+            raise HandsonError(
+                f"{type(self).__name__} {self.name!r}: use_cudnn=True, but there is no fused kernel for these "
+                f"activations or for recurrent dropout. Take use_cudnn='auto'."
+            )
+        return found
 
     @property
     def fusable(self) -> bool:
-        """Whether fused kernels compute this layer."""
-        plain = self.activation is activations.tanh and self.recurrent_activation is activations.sigmoid
-        return plain and not (self.training and self.recurrent_dropout > 0)
+        """Whether the kernels of `handson.kernels.recurrence` compute this layer."""
+        return self.fuses and not (self.stateful or self.return_state)
 
-    def forward(self, x: Tensor) -> Tensor:
-        x = self._entering(x)
-        outputs = self.fused(x) if self.fusable else self.loop(x)
-        return outputs if self.return_sequences else outputs[:, -1]
+    def over(self, x: Tensor, states: States, mask: Tensor | None) -> tuple[Tensor, States]:
+        if not self.fuses:
+            return self.loop(x, states, mask)
+        if mask is None:
+            return self.fused(x, states)
+        present = Present.of(mask)
+        outputs, following = self.fused(present.first(x), states, present.absent)
+        return present.back(outputs), [present.last(outputs, states[0]), *following[1:]]
 
     def compiled(self, x: Tensor) -> Tensor:
-        """What `forward` gives, from `handson.kernels.recurrence`: float32 on a CPU, for layers that are `fusable`."""
+        """What a call gives, from `handson.kernels.recurrence`: float32 on a CPU, for layers that are `fusable`."""
         from handson.kernels.recurrence import Recurrence
 
+        if hasattr(x, MASK):
+            return self(x)
         outputs: Tensor = Recurrence.apply(self._entering(x), self.stacked(), self.gates, self.return_sequences)
         return outputs
 
     def _entering(self, x: Tensor) -> Tensor:
         """The inputs in the order in which they are read, dropped while training."""
-        if self.go_backwards:
-            x = x.flip(1)
-        if self.training and self.dropout > 0:
-            x = x * dropout_mask(self, (len(x), 1, x.shape[2]), x, "/input", self.dropout)
-        return x
+        return self.dropped(super()._entering(x), (len(x), 1, x.shape[2]))
 
-    def recurrent_masks(self, like: Tensor) -> list[Tensor] | None:
-        """One dropout mask of the state for each gate, or None."""
-        if not (self.training and self.recurrent_dropout > 0):
-            return None
-        shape = (len(like), self.units)
-        return [dropout_mask(self, shape, like, f"/state_{gate}", self.recurrent_dropout) for gate in range(self.gates)]
+    def fused(self, x: Tensor, states: States | None = None, absent: Tensor | None = None) -> tuple[Tensor, States]:
+        """The outputs of all steps, and the states after them, from a fused kernel of torch.
 
-    def fused(self, x: Tensor) -> Tensor:
+        Where steps are absent, at the end of their rows, all states but the first stay as they are.
+        """
         raise NotImplementedError(type(self).__name__)
 
-    def loop(self, x: Tensor) -> Tensor:
-        raise NotImplementedError(type(self).__name__)
+    def loop(self, x: Tensor, states: States | None = None, mask: Tensor | None = None) -> tuple[Tensor, States]:
+        """What `fused` gives, step by step; of outputs only the last where nobody wants all."""
+        masks = self.recurrent_masks(x)
+        states = self.zero_states(x) if states is None else states
+        last = not self.return_sequences
+        return scan(lambda step, before: self.advance(step, before, masks), self.project(x), states, mask, last)
 
     def stacked(self) -> Tensor:
         """All weights under each other, (units + features, 4 units), with a row more for a bias.
@@ -143,8 +116,50 @@ class _Recurrent(Layer):
         raise NotImplementedError(type(self).__name__)
 
 
+def _first(x: Tensor, states: States | None, units: int) -> Tensor:
+    """The first of the states as a fused kernel takes it."""
+    return x.new_zeros(1, len(x), units) if states is None else states[0][None]
+
+
 @register
-class LSTM(_Recurrent):
+class SimpleRNN(SimpleUnits, _Sequences):
+    """Units whose outputs are fed back (Elman, 1990): activation(inputs @ kernel + bias + state @ recurrent_kernel).
+
+    Parameters
+    ----------
+    units : int
+        The size of the state and of the output.
+    activation : str or function
+        Of the outputs.
+    **kwargs
+        The arguments of `LSTM`, without `recurrent_activation` and `unit_forget_bias`.
+
+    Examples
+    --------
+    >>> SimpleRNN(4)(torch.zeros(2, 7, 3)).shape
+    torch.Size([2, 4])
+    """
+
+    @property
+    def usual(self) -> bool:
+        return self.activation in (activations.tanh, activations.relu)
+
+    @property
+    def fusable(self) -> bool:
+        return False
+
+    def fused(self, x: Tensor, states: States | None = None, absent: Tensor | None = None) -> tuple[Tensor, States]:
+        function = torch.rnn_tanh if self.activation is activations.tanh else torch.rnn_relu
+        weights = [self.kernel.t(), self.recurrent_kernel.t()]
+        if self.bias is not None:
+            weights += [self.bias, torch.zeros_like(self.bias)]
+        first = _first(x, states, self.units)
+        outputs, last = function(x, first, weights, self.bias is not None, 1, 0.0, self.training, False, True)
+        return outputs, [last[0]]
+
+
+@register
+class LSTM(LSTMUnits, _Sequences):
     """Long short-term memory (Hochreiter and Schmidhuber, 1997).
 
     Parameters
@@ -161,14 +176,26 @@ class LSTM(_Recurrent):
         Start the forget gate's bias at one.
     kernel_regularizer, recurrent_regularizer, bias_regularizer : str or Regularizer, optional
         Penalties added to the loss.
+    kernel_constraint, recurrent_constraint, bias_constraint : str or Constraint, optional
+        What the weights are made to obey.
     dropout, recurrent_dropout : float
         Shares of the inputs and of the state that are dropped while training, the same at every step.
     seed : int, optional
         A seed of its own for the dropout.
     return_sequences : bool
         Give the output of every step, (n, steps, units), and not only of the last, (n, units).
+    return_state : bool
+        Give the states after the last step too: output, state, cell.
     go_backwards : bool
-        Read the sequence from its end.
+        Read the sequence from its end; the outputs are in the order in which it is read.
+    stateful : bool
+        Start each batch from the states after the batch before (see `RNN`).
+    unroll, implementation
+        There for code of Keras that names them; they make no difference for the numbers, and none here.
+    use_cudnn : {'auto', True, False}
+        Whether a fused kernel is used, on any device: where there is one, always, or never.
+    zero_output_for_mask : bool
+        Whether the output of a masked step is zeros, and not that of the step before.
     **kwargs
         The arguments of every layer.
 
@@ -177,55 +204,46 @@ class LSTM(_Recurrent):
     Gates are in the order input, forget, cell, output: kernel (features, 4 units), recurrent_kernel (units, 4 units),
     bias (4 units).
 
+    Called as ``layer(x, initial_state=[state, cell], mask=...)``. A masked step leaves the states as they are; masks of
+    any kind run in the fused kernel too.
+
     Examples
     --------
     >>> LSTM(4)(torch.zeros(2, 7, 3)).shape
     torch.Size([2, 4])
+    >>> output, state, cell = LSTM(4, return_sequences=True, return_state=True)(torch.zeros(2, 7, 3))
+    >>> output.shape, cell.shape
+    (torch.Size([2, 7, 4]), torch.Size([2, 4]))
     """
 
-    gates = 4
+    @property
+    def usual(self) -> bool:
+        return self.activation is activations.tanh and self.recurrent_activation is activations.sigmoid
 
-    def __init__(self, units: int, *, unit_forget_bias: bool = True, **kwargs: Any) -> None:
-        super().__init__(units, **kwargs)
-        self.unit_forget_bias = unit_forget_bias
-        if unit_forget_bias:
-            self.bias_initializer = _ForgetBias(self.bias_initializer)
-
-    def fused(self, x: Tensor) -> Tensor:
-        weights = [self.kernel.t(), self.recurrent_kernel.t()]
+    def fused(self, x: Tensor, states: States | None = None, absent: Tensor | None = None) -> tuple[Tensor, States]:
+        kernel = self.kernel
+        if absent is not None and (self.return_state or self.stateful):
+            x, kernel = torch.cat([x, absent[..., None].to(x.dtype)], -1), torch.cat([kernel, self._keeping(x)])
+        weights = [kernel.t(), self.recurrent_kernel.t()]
         if self.bias is not None:
             weights += [self.bias, torch.zeros_like(self.bias)]
-        zeros = x.new_zeros(1, len(x), self.units)
-        return torch.lstm(x, (zeros, zeros), weights, self.bias is not None, 1, 0.0, self.training, False, True)[0]
+        first = _first(x, states, self.units)
+        start = (first, first) if states is None else (first, states[1][None])
+        outputs, state, cell = torch.lstm(x, start, weights, self.bias is not None, 1, 0.0, self.training, False, True)
+        return outputs, [state[0], cell[0]]
 
-    def loop(self, x: Tensor) -> Tensor:
-        projected = torch.matmul(x, self.kernel)
-        if self.bias is not None:
-            projected = projected + self.bias
-        state, cell = x.new_zeros(len(x), self.units), x.new_zeros(len(x), self.units)
-        masks, outputs = self.recurrent_masks(x), []
-        for step in projected.unbind(1):
-            entry, forget, candidate, exit_ = (step + self._recur(state, masks)).chunk(4, 1)
-            cell = self.recurrent_activation(forget) * cell + self.recurrent_activation(entry) * self.activation(
-                candidate
-            )
-            state = self.recurrent_activation(exit_) * self.activation(cell)
-            outputs.append(state)
-        return torch.stack(outputs, 1)
+    def _keeping(self, like: Tensor) -> Tensor:
+        """The row of the kernel, for absent steps, that closes the input gate and opens the forget gate."""
+        factors = torch.tensor([-SATURATED, SATURATED, 0.0, 0.0], dtype=like.dtype, device=like.device)
+        return factors.repeat_interleave(self.units)[None]
 
     def stacked(self) -> Tensor:
         bias = [] if self.bias is None else [self.bias[None]]
         return torch.cat([self.recurrent_kernel, self.kernel, *bias])
 
-    def _recur(self, state: Tensor, masks: list[Tensor] | None) -> Tensor:
-        if masks is None:
-            return torch.matmul(state, self.recurrent_kernel)
-        kernels = self.recurrent_kernel.chunk(4, 1)
-        return torch.cat([torch.matmul(state * m, k) for m, k in zip(masks, kernels, strict=True)], 1)
-
 
 @register
-class GRU(_Recurrent):
+class GRU(GRUUnits, _Sequences):
     """Gated recurrent unit (Cho et al., 2014).
 
     Parameters
@@ -248,43 +266,23 @@ class GRU(_Recurrent):
     torch.Size([2, 7, 4])
     """
 
-    gates = 3
-
-    def __init__(self, units: int, *, reset_after: bool = True, **kwargs: Any) -> None:
-        super().__init__(units, **kwargs)
-        self.reset_after = reset_after
-
     @property
-    def fusable(self) -> bool:
-        return self.reset_after and super().fusable
-
-    def bias_shape(self) -> tuple[int, ...]:
-        return (2, 3 * self.units) if self.reset_after else (3 * self.units,)
+    def usual(self) -> bool:
+        plain = self.activation is activations.tanh and self.recurrent_activation is activations.sigmoid
+        return plain and self.reset_after
 
     def _torch_order(self, weight: Tensor) -> Tensor:
         """Keras's gates (update, reset, candidate) in torch's order (reset, update, candidate), outputs first."""
         update, reset, candidate = weight.chunk(3, -1)
         return torch.cat((reset, update, candidate), -1)
 
-    def fused(self, x: Tensor) -> Tensor:
+    def fused(self, x: Tensor, states: States | None = None, absent: Tensor | None = None) -> tuple[Tensor, States]:
         weights = [self._torch_order(self.kernel).t(), self._torch_order(self.recurrent_kernel).t()]
         if self.bias is not None:
             weights += list(self._torch_order(self.bias))
-        zeros = x.new_zeros(1, len(x), self.units)
-        return torch.gru(x, zeros, weights, self.bias is not None, 1, 0.0, self.training, False, True)[0]
-
-    def loop(self, x: Tensor) -> Tensor:
-        recurrent_bias = None
-        projected = torch.matmul(x, self.kernel)
-        if self.bias is not None:
-            projected = projected + (self.bias[0] if self.reset_after else self.bias)
-            recurrent_bias = self.bias[1].chunk(3, 0) if self.reset_after else None
-        masks, outputs = self.recurrent_masks(x), []
-        state = x.new_zeros(len(x), self.units)
-        for step in projected.unbind(1):
-            state = self._step(step.chunk(3, 1), state, masks, recurrent_bias)
-            outputs.append(state)
-        return torch.stack(outputs, 1)
+        first = _first(x, states, self.units)
+        outputs, last = torch.gru(x, first, weights, self.bias is not None, 1, 0.0, self.training, False, True)
+        return outputs, [last[0]]
 
     def stacked(self) -> Tensor:
         """The candidate's columns are there twice, for the state, which is reset, and for the inputs, which are not."""
@@ -295,20 +293,3 @@ class GRU(_Recurrent):
             outer, inner = self.bias
             rows.append(torch.cat([outer[:both] + inner[:both], inner[both:], outer[both:]])[None])
         return torch.cat(rows)
-
-    def _step(
-        self,
-        inputs: tuple[Tensor, ...],
-        state: Tensor,
-        masks: list[Tensor] | None,
-        bias: tuple[Tensor, ...] | None,
-    ) -> Tensor:
-        def recur(gate: int, vector: Tensor) -> Tensor:
-            masked = vector if masks is None else vector * masks[gate]
-            product = torch.matmul(masked, self.recurrent_kernel.chunk(3, 1)[gate])
-            return product if bias is None else product + bias[gate]
-
-        update = self.recurrent_activation(inputs[0] + recur(0, state))
-        reset = self.recurrent_activation(inputs[1] + recur(1, state))
-        inner = reset * recur(2, state) if self.reset_after else recur(2, reset * state)
-        return update * state + (1 - update) * self.activation(inputs[2] + inner)

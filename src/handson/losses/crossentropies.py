@@ -123,9 +123,14 @@ class SparseCategoricalCrossentropy(Standard):
     targets = "labels"
 
     def __init__(
-        self, from_logits: bool = False, ignore_class: int | None = None, axis: int = -1, **kwargs: Any
+        self,
+        from_logits: bool = False,
+        ignore_class: int | None = None,
+        reduction: str | None = "sum_over_batch_size",
+        axis: int = -1,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(reduction=reduction, **kwargs)
         self.from_logits, self.ignore_class = from_logits, ignore_class
         self.axis = check_last("SparseCategoricalCrossentropy", axis)
 

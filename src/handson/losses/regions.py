@@ -37,8 +37,16 @@ class Tversky(Standard):
 
     batchwise = True
 
-    def __init__(self, alpha: float = 0.5, beta: float = 0.5, axis: Any = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(
+        self,
+        alpha: float = 0.5,
+        beta: float = 0.5,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = None,
+        axis: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(reduction=reduction, name=name, **kwargs)
         self.alpha, self.beta, self.axis = alpha, beta, axis
 
     def values(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
@@ -67,8 +75,14 @@ class Dice(Standard):
 
     batchwise = True
 
-    def __init__(self, axis: Any = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(
+        self,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = None,
+        axis: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(reduction=reduction, name=name, **kwargs)
         self.axis = axis
 
     def values(self, y_true: Tensor, y_pred: Tensor) -> Tensor:

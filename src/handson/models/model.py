@@ -1,141 +1,218 @@
-"""`Model`: any `torch.nn.Module`, with the verbs that Keras users know. Each verb delegates."""
+"""`Model`: a net of layers, of symbols, or any `torch.nn.Module`, with the verbs that Keras users know."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from handson import losses, optimizers
-from handson import metrics as metrics_of
-from handson.core import console, registry
+from handson.core import registry, tree
 from handson.core.errors import HandsonError, nearest
-from handson.core.summary import Row, table
-from handson.data.rows.mapped import Data
 from handson.data.rows.scaling import Scaling
+from handson.graph import Graph, Node
+from handson.graph.symbol import on_trial
 from handson.layers import ownership
-from handson.layers.base import Layer, Shape, assign
+from handson.layers.added import enter_run, leave_run
+from handson.layers.blank import is_filling
+from handson.layers.building import building
+from handson.layers.calling import Called, shapes_of
+from handson.layers.drawn import Drawn
+from handson.layers.shapes import Shapes, batched, compatible, map_shapes
+from handson.models import naming
 from handson.models.device import default_device
-from handson.models.own_steps import check_verb
-from handson.models.saved import Saved
-from handson.optimizers import Optimizer
-from handson.randomness.keys import check_seed, fresh_seed
+from handson.models.structure import flattened
+from handson.models.verbs import Verbs
+from handson.randomness.keys import check_seed, derive, fresh_seed
 from handson.state.history import History
-from handson.state.precision import check_precision
-from handson.state.state import named_weights
 
 
-class Model(Saved, nn.Module):
-    """A net that can be compiled, fitted, evaluated and saved; it is itself a `torch.nn.Module`.
+@registry.register
+class Model(Verbs):
+    """A net that can be compiled, fitted, evaluated and saved; it is itself a `torch.nn.Module`, and a layer.
+
+    There are three ways to make one: from the symbols that its layers give, ``Model(inputs, outputs)``; as a subclass
+    whose `call(self, inputs)` says what is computed; and from any module of PyTorch, ``Model(module)``.
 
     Parameters
     ----------
-    module : torch.nn.Module
-        Any module that maps one tensor to one tensor. It is given the inputs exactly as you pass them.
+    inputs : Symbol, list or dict of Symbol, or torch.nn.Module
+        What `Input(...)` returned; or a module of PyTorch, which is the net.
+    outputs : Symbol, or a list or dict of them
+        What the last layers returned.
     name : str, optional
         A name.
     seed : int, optional
         The seed of initial weights, shuffling, dropout and augmentation. None: a fresh one, kept in `seed`.
+    trainable : bool
+        False freezes all weights.
 
     Examples
     --------
-    >>> net = Model(nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 1)))
+    >>> import numpy as np
+    >>> from handson.layers import Dense, Input
+    >>> x = Input((3,))
+    >>> net = Model(x, Dense(1)(Dense(8, activation="relu")(x)))
     >>> net.compile("adam", "mse")
     >>> history = net.fit(np.ones((64, 3)), np.ones(64), epochs=2, verbose=0)
     >>> net.predict(np.ones((5, 3))).shape
     (5, 1)
+    >>> Model(nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 1))).predict(np.ones((5, 3))).shape
+    (5, 1)
     """
 
     kind = "model"
+    supports_masking = True
+    autocast = False  # its layers convert what they get
 
-    def __init__(self, module: nn.Module | None = None, name: str | None = None, seed: int | None = None) -> None:
-        super().__init__()
-        if module is not None:
-            if not isinstance(module, nn.Module):
-                raise HandsonError(
-                    f"Model takes a torch.nn.Module; got {module!r}. A list of layers: Sequential([...])."
-                )
-            self.module = module
-        self.given_name, self.named = name, name is not None
-        self.stem = registry.snake_case(type(self).__name__)
-        self.name = name or self.stem
+    def __init__(
+        self,
+        inputs: Any = None,
+        outputs: Any = None,
+        name: str | None = None,
+        seed: int | None = None,
+        trainable: bool = True,
+        *,
+        module: nn.Module | None = None,
+    ) -> None:
+        super().__init__(name=name, trainable=trainable)
         self.seed = None if seed is None else check_seed(seed)
-        self.age, self.stop_training, self.compiled = 0, False, False
-        self.history: History | None = None
-        self.optimizer: Optimizer
-        self.loss: losses.Loss
-        self.scale_inputs = self.scale_targets = None
-        self.precision = "float32"
-        self.input_scaling: Scaling | None = None
-        self.target_scaling: Scaling | None = None
-        self.input_names: list[str] | None = None  # known from `fit` on, as are those of the targets
-        self.target_names: list[str] | None = None
-        self.metric_identifiers: list[Any] = []
-        self._metrics: list[metrics_of.Metric] | None = None
         self.seed_given = seed is not None
-        self._output_shape: Shape | None = None
+        self.age, self.stop_training = 0, False
+        self.history: History | None = None
+        self.input_scalings: list[Scaling | None] | None = None
+        self.target_scalings: list[Scaling | None] | None = None
+        self.input_columns: list[str] | None = None  # of DataFrames; known from `fit` on, as are those of the targets
+        self.target_names: list[str] | None = None
+        self._graph: Graph | None = None
+        self._outputs: Shapes = None
+        if outputs is not None:
+            self._take_graph(inputs, outputs)
+        elif inputs is not None or module is not None:
+            self.module = _checked_module(inputs if module is None else module)
 
-    # What the net is made of.
+    @staticmethod
+    def kept_arguments(arguments: dict[str, Any]) -> dict[str, Any]:
+        """What the net remembers of its arguments: symbols and modules are in the graph, and stay there."""
+        dropped = {name: None for name in ("inputs", "outputs", "module") if name in arguments}
+        return Verbs.kept_arguments(arguments) | dropped
 
-    @property
-    def layers(self) -> list[nn.Module]:
-        """The layers, in order; of a wrapped module, its children."""
-        return list(self.module.children()) or [self.module]
-
-    @property
-    def built(self) -> bool:
-        """Whether the weights exist."""
-        return True
-
-    @property
-    def device(self) -> torch.device:
-        """Where the net computes."""
-        return next((weight.device for weight in self.parameters()), default_device())
-
-    @property
-    def trainable(self) -> bool:
-        """Whether training changes any weight; set it to freeze or thaw all layers, at any time."""
-        layers = any(part.trainable for part in self.modules() if isinstance(part, Layer))
-        return layers or any(weight.requires_grad for weight in self.parameters())
-
-    @trainable.setter
-    def trainable(self, value: bool) -> None:
-        for part in self.modules():
-            if isinstance(part, Layer):
-                part.trainable = value
-        self.requires_grad_(bool(value))
-
-    @property
-    def output_shape(self) -> Shape | None:
-        """The shape of the outputs, None for the batch; None before it is known."""
-        return self._output_shape
-
-    @property
-    def metrics(self) -> list[metrics_of.Metric]:
-        """The compiled metrics."""
-        if self._metrics is None:
-            outputs = self.output_shape[-1] if self.output_shape else None
-            self._metrics = metrics_of.several(self.metric_identifiers, self.loss, outputs)
-        return self._metrics
-
-    def ensure_built(self, inputs: Data) -> None:
-        """Bring the net to its device and learn the shape of its outputs."""
+    def _take_graph(self, inputs: Any, outputs: Any) -> None:
+        """Become the net between some symbols."""
+        self._graph = graph = Graph(inputs, outputs)
+        parts = [function for function in graph.functions() if isinstance(function, nn.Module)]
+        for given_name, part in naming.named(parts):
+            self._modules[given_name] = part
+        naming.name_parts(self._modules)
+        self.built_shape = tree.map_leaves(lambda symbol: symbol.shape, inputs)
+        self._outputs = tree.map_leaves(lambda symbol: symbol.shape, outputs)
         self.seed = fresh_seed() if self.seed is None else self.seed
+        ownership.claim(self, self.named_children())
+        if not self._trainable:
+            self.trainable = False
+        self._tell_paths()
+
+    def chain(self) -> list[nn.Module] | None:
+        """The layers, those of stacks in the net too, if the net is a plain stack of them; engines read it."""
+        own = type(self).call is not Model.call or type(self).forward is not Called.forward
+        found = None if self.graph is None or own else self.graph.chain()
+        return found and flattened(found)
+
+    @property
+    def is_stack(self) -> bool:
+        """Whether the net takes one input whatever form it has."""
+        return False
+
+    # Getting ready.
+
+    def _build_alone(self, input_shape: Shapes) -> None:
+        self.ready_for(batched(input_shape))
+
+    def ready_for(self, shapes: Shapes) -> None:
+        """Build the net for inputs of these shapes, or check that it can take them; bring it to its device.
+
+        Raises
+        ------
+        HandsonError
+            When the net takes inputs of other shapes.
+        """
+        self.seed = fresh_seed() if self.seed is None else self.seed
+        shapes = batched(shapes)
+        if not is_filling():
+            self.to(default_device())
+        if self.built_shape is None or self._outputs is None:
+            self._build_net(shapes)
+        else:
+            self.check_shapes(shapes)
         self.place()
-        if self._output_shape is None:
-            ownership.claim(self, self.named_children())
-            self._set_output_shape((None, *self.probe(inputs[:2]).shape[1:]))
         self._tell_paths()
 
     def place(self) -> None:
         """Bring the net to the device that it computes on."""
-        self.to(default_device())
+        if not is_filling():
+            self.to(default_device())
 
-    def _set_output_shape(self, shape: Shape) -> None:
-        self._output_shape, self._metrics = shape, None
+    def check_shapes(self, shapes: Shapes) -> None:
+        """Raise unless the net takes inputs of these shapes."""
+        if compatible(self.built_shape, shapes):
+            return
+        hint = ""
+        if isinstance(shapes, tuple) and compatible(self.built_shape, (*shapes, 1)):
+            hint = " Images need a channel axis: pass x[..., None]."
+        raise HandsonError(
+            f"the net takes inputs of shape {self.built_shape}; got {shapes}, where None is the number of rows.{hint}"
+        )
+
+    def _build_net(self, shapes: Shapes) -> None:
+        """Make the weights, from the net's seed, and learn the shapes of the outputs."""
+        self.track()
+        ownership.claim(self, self.named_children())
+        if self.drawn.key is None or self.drawn.unclaimed:
+            self.draw_for(Drawn(self, derive(self.seed or 0, "weights")))
+        if self.built_shape is None:
+            self._build_once(shapes)
+            if not self._trainable:
+                self.trainable = False
+        if self.computes or not self.own_steps:
+            self._set_outputs(self.shape_after(shapes))
+
+    @property
+    def computes(self) -> bool:
+        """Whether the net can be called: it has symbols, a module, or a `call` of its own."""
+        kind = type(self)
+        own = kind.call is not Model.call or kind.forward is not Called.forward
+        return own or self.graph is not None or "module" in self._modules
+
+    def _build_once(self, shape: Shapes) -> None:
+        with building(self):
+            self.build(shape)
+        self.built_shape = shape
+        self.track()
+
+    def build_in(self, shape: Shapes, device: torch.device) -> None:
+        """Be built as a part of another net: from that net's seed, unless this one was given its own."""
+        if self.built_shape is not None and not compatible(self.built_shape, shape):
+            raise HandsonError(
+                f"the net {self.name!r} was built for inputs of shape {self.built_shape} and cannot take {shape}."
+            )
+        self.ensure_built(shape)
+        if not is_filling():
+            self.to(device)
+
+    def ensure_built(self, input_shape: Shapes, key: int | None = None) -> None:
+        if self.built_shape is not None:
+            self.check_shapes(batched(input_shape))
+            return
+        if self.seed_given:
+            ownership.claim(self, self.named_children())
+        self.track()
+        self._build_once(batched(input_shape))
+        self._set_outputs(self.shape_after(batched(input_shape)))
+
+    def _set_outputs(self, shapes: Shapes) -> None:
+        self._outputs = shapes
+        self.forget_terms()
         self._tell_paths()
 
     def _tell_paths(self) -> None:
@@ -144,305 +221,139 @@ class Model(Saved, nn.Module):
             if hasattr(layer, "path"):
                 layer.path = path
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.module(x)
+    def _stated(self) -> Any:
+        return None
 
-    @torch.no_grad()
-    def probe(self, inputs: Tensor) -> Tensor:
-        """The outputs for a few rows in evaluation mode, as the net gives them (scaled)."""
-        self.eval()
-        batch = inputs.to(self.device, torch.float32)
-        output = self(batch if self.input_scaling is None else self.input_scaling.to(self.device).apply(batch))
-        if not isinstance(output, Tensor):
-            raise HandsonError(f"the net must give one tensor; it gives {type(output).__name__}.")
-        return output.cpu()
+    def compute_output_shape(self, input_shape: Shapes) -> Shapes:
+        """The shape of the outputs for the shape of the inputs."""
+        return self.shape_after(input_shape)
 
-    def get_layer(self, name: str | None = None, index: int | None = None) -> Any:
-        """A layer by its name or position.
+    def _infer(self, node: Node) -> Any:
+        (first, *_), _ = node.arguments
+        self._build_for(shapes_of(first))
+        if self.graph is not None and shapes_of(first) == self.built_shape:
+            return self.graph.outputs  # which have shapes and types
+        return self.run_on_zeros(node)
+
+    # Computing.
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        run = enter_run()
+        try:
+            return super().__call__(*args, **kwargs)
+        finally:
+            leave_run(run)
+
+    def call(self, inputs: Any) -> Any:
+        """The outputs for the inputs."""
+        if self.graph is not None:
+            outputs = self.graph.run(self._leaves(inputs))
+            return tree.rebuild(tree.spec(self.graph.outputs), outputs)
+        if "module" in self._modules:
+            return self.module(inputs)
+        return super().call(inputs)
+
+    def _leaves(self, inputs: Any) -> list[Tensor]:
+        """The inputs in the order of the graph's, each of the type that what takes it wants."""
+        graph = self._need_graph()
+        found = []
+        for symbol, leaf in zip(graph.entries, self.flat_inputs(inputs), strict=True):
+            wanted = symbol.dtype.is_floating_point and not leaf.is_floating_point()
+            integers = wanted and any(wants_integers(user) for user in graph.users(symbol))
+            found.append(leaf.to(symbol.dtype) if wanted and not integers else leaf)
+        return found
+
+    def flat_inputs(self, inputs: Any) -> list[Any]:
+        """The leaves of some inputs, in the net's order.
 
         Raises
         ------
         HandsonError
-            When there is no such layer; the message names the nearest.
+            When there are others than the net takes.
         """
-        if (name is None) == (index is None):
-            raise HandsonError("get_layer takes a name or an index, one of the two.")
-        if index is not None:
-            if not -len(self.layers) <= index < len(self.layers):
-                raise HandsonError(f"there is no layer {index}: the net has {len(self.layers)}.")
-            return self.layers[index]
-        named = dict(self._named_layers())
-        for layer in [*named.values()]:  # a layer may have another name of its own
-            named.setdefault(getattr(layer, "name", None) or "", layer)
-        named.pop("", None)
-        if name not in named:
-            raise HandsonError(f"no layer is called {name!r}.{nearest(str(name), named)} Layers: {', '.join(named)}.")
-        return named[name]
+        if self.graph is None:
+            return tree.leaves(inputs)
+        form, names = self.graph.inputs, [entry.name for entry in self.graph.entries]
+        if isinstance(inputs, dict):
+            keys = list(form) if isinstance(form, dict) else names
+            missing = [key for key in keys if key not in inputs]
+            if missing:
+                raise HandsonError(
+                    f"the net {self.name!r} takes the inputs {', '.join(keys)}; {', '.join(missing)} missing."
+                    f"{nearest(missing[0], [str(key) for key in inputs])}"
+                )
+            return [leaf for key in keys for leaf in tree.leaves(inputs[key])]
+        leaves = tree.leaves(inputs)
+        if len(leaves) != len(names):
+            raise HandsonError(
+                f"the net {self.name!r} takes {len(names)} inputs ({', '.join(names)}); got {len(leaves)}."
+            )
+        return leaves
 
-    def _named_layers(self) -> Iterable[tuple[str, nn.Module]]:
-        return self.module.named_children()
+    def arranged(self, leaves: Sequence[Any]) -> Any:
+        """Leaves as the tree that the net is called with."""
+        if self.built_shape is None:
+            return leaves[0] if len(leaves) == 1 else list(leaves)
+        form = self.graph.inputs if self.graph is not None else map_shapes(lambda shape: 0, self.built_shape)
+        return tree.rebuild(tree.spec(form), leaves)
 
-    @property
-    def weights(self) -> list[Tensor]:
-        """All weights, layer by layer, in Keras's order and layouts."""
-        return list(named_weights(self).values())
+    def arranged_outputs(self, leaves: Sequence[Any]) -> Any:
+        """The leaves of outputs as the tree that the net gives."""
+        return tree.rebuild(tree.spec(map_shapes(lambda shape: 0, self._outputs)), leaves)
 
-    def get_weights(self) -> list[np.ndarray]:
-        """Copies of all weights as NumPy arrays, in Keras's order and layouts."""
-        return [weight.detach().cpu().numpy().copy() for weight in self.weights]
+    @on_trial()
+    def probe(self, leaves: Sequence[Tensor]) -> list[Tensor]:
+        """The outputs, as leaves, for a few rows in evaluation mode, as the net gives them (scaled)."""
+        self.eval()
+        scalings = self.input_scalings or [None] * len(leaves)
+        batch = [
+            _single(leaf).to(self.device) if scaling is None else scaling.to(self.device).apply(leaf.to(self.device))
+            for leaf, scaling in zip(leaves, scalings, strict=True)
+        ]
+        outputs = tree.leaves(self(self.arranged(batch)))
+        for output in outputs:
+            if not isinstance(output, Tensor):
+                raise HandsonError(f"the net must give tensors; it gives {type(output).__name__}.")
+        return [output.cpu() for output in outputs]
 
-    def set_weights(self, weights: Sequence[np.ndarray]) -> None:
-        """Set all weights from arrays in the order of `get_weights`; nothing is changed if a shape does not fit."""
-        assign(self.name, self.weights, weights)
-
-    def count_params(self) -> int:
-        """The number of values in all weights."""
-        return sum(weight.numel() for weight in self.weights)
-
-    def summary(self, line_length: int | None = None, print_fn: Callable[[str], Any] | None = None) -> None:
-        """Print the layers with their output shapes and numbers of parameters.
-
-        Parameters
-        ----------
-        line_length : int, optional
-            The width of the table; by default 65, or as wide as names need.
-        print_fn : function, optional
-            Called with the text, in place of `print`.
-        """
-        trainable = sum(weight.numel() for weight in self.parameters() if weight.requires_grad)
-        (print_fn or print)(table(self._summary_rows(), trainable, self.count_params() - trainable, line_length))
-
-    def _summary_rows(self) -> list[Row]:
+    def integer_inputs(self, count: int) -> list[bool]:
+        """Of each input, whether whole numbers are given to the net as they are: they are ids."""
+        if self.graph is None:
+            return [wants_integers(self)] * count
         return [
-            Row(name or self.name, type(leaf).__name__, "", sum(w.numel() for w in named_weights(leaf).values()))
-            for name, leaf in self.module.named_modules()
-            if not list(leaf.children())
+            not entry.dtype.is_floating_point or any(wants_integers(user) for user in self.graph.users(entry))
+            for entry in self.graph.entries
         ]
 
-    # The verbs.
+    def takers(self, number: int) -> list[Any]:
+        """The layers that an input goes into."""
+        return [] if self.graph is None else self.graph.users(self.graph.entries[number])
 
-    def compile(
-        self,
-        optimizer: Any = "rmsprop",
-        loss: Any = None,
-        metrics: Any = None,
-        *,
-        scale_inputs: Any = None,
-        scale_targets: Any = None,
-        precision: str = "float32",
-    ) -> None:
-        """Say how the net is trained.
+    def keeps_double(self, which: str, number: int) -> bool:
+        """Whether an input or a target stays float64 on the way to its scaling, which subtracts a large shift."""
+        measured = self.input_scalings if which == "input" else self.target_scalings
+        if measured is not None:
+            scaling = measured[number]
+            return scaling is not None and scaling.needs_double
+        return self.compiled and (self.scale_inputs if which == "input" else self.scale_targets) is not None
 
-        Parameters
-        ----------
-        optimizer : str or Optimizer
-            A name such as 'adam', or an object of `handson.optimizers`.
-        loss : str, Loss or function
-            What is minimized.
-        metrics : list of str, Metric or function, optional
-            What else is measured, in the units of the targets.
-        scale_inputs, scale_targets : {'standard', 'minmax'}, dict or Scaling, optional
-            How inputs and targets are scaled; measured on the first training rows, saved with the net, and undone in
-            predictions and metrics. ``{'shift': 48, 'scale': 48}`` gives numbers.
-        precision : {'float32', 'tf32', 'bfloat16'}
-            What the layers compute in: see docs/performance.md. Weights, losses and predictions stay float32.
+    @property
+    def input_scaling(self) -> Scaling | None:
+        """How the first input is scaled."""
+        return self.input_scalings[0] if self.input_scalings else None
 
-        Raises
-        ------
-        HandsonError
-            For an unknown name; the message lists the nearest. For an optimizer that has trained another net.
-        """
-        if loss is None:
-            raise HandsonError("compile needs a loss, such as loss='mse'.")
-        self.precision = check_precision(precision)
-        self.loss = losses.get(loss)
-        chosen = optimizers.get(optimizer)
-        chosen.claim(self)
-        self.optimizer = chosen
-        given = [] if metrics is None else list(metrics) if isinstance(metrics, (list, tuple)) else [metrics]
-        self.metric_identifiers, self._metrics = given, None
-        metrics_of.several(given, self.loss)  # unknown names are an error now, not in fit
-        self.compiled = True
-        if (scale_inputs, scale_targets) != (self.scale_inputs, self.scale_targets):
-            self.scale_inputs, self.scale_targets = scale_inputs, scale_targets
-            self.input_scaling = self.target_scaling = None
+    @input_scaling.setter
+    def input_scaling(self, scaling: Scaling | None) -> None:
+        self.input_scalings = None if scaling is None else [scaling, *(self.input_scalings or [None])[1:]]
 
-    def _need_compiled(self, verb: str) -> None:
-        check_verb(self, verb)
-        if not self.compiled:
-            raise HandsonError(f"{verb} needs a compiled net: call compile(optimizer='adam', loss=...) first.")
+    @property
+    def target_scaling(self) -> Scaling | None:
+        """How the targets of the first output are scaled."""
+        return self.target_scalings[0] if self.target_scalings else None
 
-    def fit(
-        self,
-        x: Any,
-        y: Any = None,
-        batch_size: int | None = None,
-        epochs: int = 1,
-        verbose: Any = "auto",
-        callbacks: Any = None,
-        validation_split: float = 0.0,
-        validation_data: Any = None,
-        shuffle: bool = True,
-        class_weight: Any = None,
-        sample_weight: Any = None,
-        initial_epoch: int = 0,
-        validation_batch_size: int | None = None,
-        validation_freq: int = 1,
-        *,
-        groups: Any = None,
-        augment: Any = None,
-        seed: int | None = None,
-        missing: str = "mask",
-        engine: str = "auto",
-        evaluate_training: bool = False,
-        terminate_on_nan: bool = True,
-        run: Any = None,
-        resume: str = "auto",
-        checkpoint_seconds: float = 300.0,
-    ) -> History:
-        """Train the net.
-
-        Parameters
-        ----------
-        x : array, tensor or DataFrame, shape (n, ...)
-            Inputs, one row a sample; images are channels-last. Columns of a DataFrame are found by name from then on.
-        y : array, tensor, Series or DataFrame, shape (n,) or (n, ...)
-            Targets; NaN where one is missing.
-        batch_size : int, optional
-            Rows in a step; 32 by default.
-        epochs : int
-            The epoch to train to: ``epochs - initial_epoch`` passes over the rows.
-        verbose : {'auto', 0, 1, 2}
-            0: silent. 1: a line for each epoch and a moving bar. 2: a line for each epoch. 'auto': 1 on a terminal.
-        callbacks : list of Callback, optional
-            See `handson.callbacks`.
-        validation_split : float
-            The share of rows to validate on. Unlike in Keras, rows are shuffled first, classes keep their proportions,
-            and groups are not divided.
-        validation_data : (x, y) or (x, y, sample_weight), optional
-            Rows to validate on.
-        shuffle : bool
-            Whether every epoch has an order of its own.
-        class_weight, sample_weight : dict or sequence, array of shape (n,), optional
-            A weight for each class, for each row. They apply to rows that train: rows of `validation_split` count
-            alike, those of `validation_data` as its third part says.
-        initial_epoch : int
-            The epoch to start from, when a training goes on.
-        validation_batch_size, validation_freq : int, optional
-            Rows at a time, by default more than `batch_size` where rows are small; validate after so many epochs.
-        groups : array, shape (n,), optional
-            Rows of one group (a person, an object) stay together in `validation_split`.
-        augment : Augment or function, optional
-            Changes each training batch: see `handson.data.Augment`.
-        seed : int, optional
-            The seed of everything random in this training; weights that are still as the net drew them are drawn again
-            from it, unless the net was given a seed itself. What was trained, set or loaded stays. None: the net's own
-            seed.
-        missing : {'mask', 'drop'}
-            'mask': missing targets count nowhere. 'drop': rows that miss a target are left out.
-        engine : str
-            How steps are executed: 'auto', or the name of an engine.
-        evaluate_training : bool
-            Also measure the training rows after every epoch, as 'train_loss' and so on: the loss during the epoch, with
-            dropout and changing weights, is not comparable to 'val_loss'.
-        terminate_on_nan : bool
-            Raise `TrainingError` at a loss that is NaN or infinite, naming the layer and step where it began.
-        run : str or path, optional
-            A folder that the training is recorded in. The same call with the same folder goes on where it was stopped,
-            however that happened, with the same numbers, bit for bit.
-        resume : {'auto', 'never', 'force'}
-            'auto': go on if the folder holds a run, and refuse if net, arguments or data have changed. 'never': refuse
-            a folder that holds a run. 'force': go on although something has changed.
-        checkpoint_seconds : float
-            How often the state is saved into the folder, at most.
-
-        Returns
-        -------
-        History
-            Losses and metrics by epoch; also kept as `history`.
-
-        Raises
-        ------
-        HandsonError
-            When data, net and loss do not belong together; before the first step.
-        TrainingError
-            When the loss is not a number any more.
-        SystemExit
-            With status 75, after SIGTERM, SIGUSR1 or Ctrl-C have stopped a recorded training and it was saved.
-        """
-        self._need_compiled("fit")
-        from handson.training.fit import fit
-        from handson.training.preparation.arguments import Arguments
-
-        names = {name: value for name, value in locals().items() if name in Arguments.__dataclass_fields__}
-        return fit(self, x, y, Arguments(**names))
-
-    def evaluate(
-        self,
-        x: Any,
-        y: Any = None,
-        batch_size: int | None = None,
-        verbose: Any = 0,
-        sample_weight: Any = None,
-        callbacks: Any = None,
-        *,
-        return_dict: bool = False,
-    ) -> Any:
-        """Loss and metrics in evaluation mode: exact means over all rows.
-
-        Parameters
-        ----------
-        x, y, batch_size, sample_weight
-            As in `fit`; the results do not depend on `batch_size` beyond rounding.
-        verbose, callbacks
-            1 and 2 print the results; of callbacks `on_test_...` are called.
-
-        Returns
-        -------
-        float, list of float or dict
-            The loss; with metrics a list of the loss and the metrics; with `return_dict` a dictionary by name.
-        """
-        self._need_compiled("evaluate")
-        from handson.training.fit import evaluate
-
-        means = evaluate(self, x, y, batch_size, sample_weight, callbacks)
-        if verbose in (1, 2):
-            console.say("  ".join(f"{name} {value:.5g}" for name, value in means.items()))
-        return means if return_dict else list(means.values()) if self.metrics else means["loss"]
-
-    def predict(self, x: Any, batch_size: int | None = None, verbose: Any = 0, callbacks: Any = None) -> np.ndarray:
-        """The outputs for some inputs, in the units of the targets.
-
-        Parameters
-        ----------
-        x : array, tensor or DataFrame, shape (n, ...)
-            Inputs; those columns of a DataFrame that the net was fitted on, in any order.
-        batch_size : int, optional
-            Rows at a time; the outputs do not depend on it beyond rounding.
-        verbose, callbacks
-            `verbose` is ignored: predictions are not chatty. Of callbacks `on_predict_...` are called.
-
-        Returns
-        -------
-        ndarray of float32, shape (n, ...)
-        """
-        check_verb(self, "predict")
-        from handson.training.fit import predict
-
-        return predict(self, x, batch_size, callbacks)
-
-    def train_on_batch(
-        self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None, *, return_dict: bool = False
-    ) -> Any:
-        """One step on one batch.
-
-        Returns the loss before the step; with metrics a list of the loss and the metrics, or a dictionary.
-        """
-        self._need_compiled("train_on_batch")
-        from handson.training.fit import train_on_batch
-
-        means = train_on_batch(self, x, y, sample_weight, class_weight)
-        return means if return_dict else list(means.values()) if self.metrics else means["loss"]
+    @target_scaling.setter
+    def target_scaling(self, scaling: Scaling | None) -> None:
+        self.target_scalings = None if scaling is None else [scaling, *(self.target_scalings or [None])[1:]]
 
     def redraw(self, seed: int) -> None:
         """Draw the initial weights again, from another seed: those that are still as they were drawn for this net.
@@ -453,7 +364,13 @@ class Model(Saved, nn.Module):
             self.seed = seed
 
     def get_config(self, compact: bool = False) -> dict[str, Any]:
-        """The net as JSON, which there is not for a module of PyTorch."""
+        """The net as JSON: its layers, and how they are connected; not for a module of PyTorch."""
+        if self.graph is not None:
+            from handson.models.functional import describe_graph
+
+            return {"name": self.name} | describe_graph(self, compact)
+        if type(self) is not Model:
+            return super().get_config(compact)
         module = type(self._modules.get("module", self)).__name__
         raise HandsonError(
             f"the net {self.name!r} is a {module} of PyTorch, which a file cannot describe: files hold no code. Save "
@@ -461,3 +378,35 @@ class Model(Saved, nn.Module):
             f"of layers: a handson.layers.Layer of your own is known to files once you register it with "
             f"@handson.register."
         )
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        """A net from what `get_config` gave."""
+        if "nodes" in config:
+            from handson.models.functional import build_graph
+
+            inputs, outputs = build_graph(config)
+            return cls(inputs, outputs, name=config.get("name"))
+        return cls(**config)
+
+
+def _checked_module(module: Any) -> nn.Module:
+    if not isinstance(module, nn.Module):
+        raise HandsonError(
+            f"Model takes symbols, Model(inputs, outputs), or a torch.nn.Module; got {module!r}. A list of layers: "
+            f"Sequential([...])."
+        )
+    return module
+
+
+def _single(leaf: Tensor) -> Tensor:
+    """Values that stay float64 for a scaling that is not measured yet, as the net takes them."""
+    return leaf.float() if leaf.dtype == torch.float64 else leaf
+
+
+def wants_integers(part: Any) -> bool:
+    """Whether a layer, or one inside it, takes whole numbers as ids."""
+    modules = part.modules() if isinstance(part, nn.Module) else ()
+    return any(
+        getattr(one, "takes_integers", False) or isinstance(one, (nn.Embedding, nn.EmbeddingBag)) for one in modules
+    )

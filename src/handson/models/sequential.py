@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from handson.core import registry
 from handson.core.errors import HandsonError, NotBuiltError, listing
-from handson.core.summary import Row
-from handson.data.rows.mapped import Data
+from handson.graph import Graph, Symbol
+from handson.graph.symbol import forget
 from handson.layers import ownership
-from handson.layers.base import Layer, Shape, check_name, compatible
-from handson.layers.blank import is_filling
+from handson.layers.base import Layer, check_name
+from handson.layers.calling import Called, shapes_of
+from handson.layers.core import InputLayer
 from handson.layers.foreign import TorchModuleWrapper
-from handson.models.model import Model
+from handson.layers.shapes import Shapes, batched
+from handson.models import naming
+from handson.models.model import Model, wants_integers
+from handson.models.structure import flattened
 from handson.randomness.keys import fresh_seed
 
 # Deeper nets are no stack of layers that anybody writes, and a file must not take minutes to build.
@@ -35,11 +38,13 @@ class Sequential(Model):
         A name.
     seed : int, optional
         The seed of initial weights, shuffling, dropout and augmentation. None: a fresh one.
+    trainable : bool
+        False freezes all weights.
 
     Notes
     -----
     The net is built when the shape of its inputs is known: from `input_shape` or `input_dim` of the first layer, from
-    an `Input`, or from the first data.
+    an `Input`, or from the first data. From then on it is a graph, and `layer.output` is a symbol.
 
     Examples
     --------
@@ -49,13 +54,22 @@ class Sequential(Model):
     (['dense', 'dense_1'], 21)
     """
 
-    def __init__(self, layers: Iterable[Any] | None = None, name: str | None = None, seed: int | None = None) -> None:
+    def __init__(
+        self,
+        layers: Iterable[Any] | None = None,
+        name: str | None = None,
+        seed: int | None = None,
+        trainable: bool = True,
+    ) -> None:
         super().__init__(name=name, seed=seed)
-        self.input_shape: Shape | None = None
+        # The input, and what each layer gives, once the net is built.
+        self._symbols: list[Any] = []
         if isinstance(layers, nn.Module):
             raise HandsonError("Sequential takes a list of layers; a whole module: Model(module).")
         for layer in layers or []:
             self.add(layer)
+        if not trainable:
+            self.trainable = False
 
     @property
     def _stack(self) -> Iterable[Any]:
@@ -64,147 +78,173 @@ class Sequential(Model):
     @property
     def layers(self) -> list[Any]:
         """The layers, in order, without the input."""
-        return [layer for layer in self._stack if type(layer).__name__ != "InputLayer"]
+        return [layer for layer in self._stack if not isinstance(layer, InputLayer)]
+
+    def integer_inputs(self, count: int) -> list[bool]:
+        """Of the input, whether whole numbers are given to the net as they are: they are ids."""
+        return [wants_integers(self.layers[0])] if self.layers else [False]
+
+    def takers(self, number: int) -> list[Any]:
+        """The layer that the input goes into."""
+        return self.layers[:1]
 
     @property
-    def built(self) -> bool:
-        """Whether the weights exist."""
-        return self._output_shape is not None
+    def is_stack(self) -> bool:
+        """A stack takes one input."""
+        return True
 
-    def add(self, layer: Any) -> None:
+    @property
+    def graph(self) -> Graph | None:
+        """The graph of the layers; None before the net is built."""
+        if self._graph is None and self._traced:
+            self._graph = Graph(self._traced[0], self._traced[-1])
+        return self._graph
+
+    @property
+    def _traced(self) -> list[Any]:
+        """The symbols, which copies and pickles of a net do not hold; none before it is built."""
+        if not self._symbols and self.built_shape is not None:
+            self._trace(self.built_shape)
+        return self._symbols
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_symbols": [], "_graph": None}
+
+    def chain(self) -> list[nn.Module] | None:
+        """The layers, those of stacks in the net too, if the net is a plain stack of them; engines read it."""
+        if type(self).call is not Sequential.call or type(self).forward is not Called.forward:
+            return None
+        return flattened(self.layers)
+
+    def add(self, layer: Any, rebuild: bool = True) -> None:
         """Put a layer on top.
+
+        Parameters
+        ----------
+        layer : Layer, torch.nn.Module or Input
+            The layer.
+        rebuild : bool
+            There for code of Keras that names it: a net whose input shape is known is always built.
 
         Raises
         ------
         HandsonError
             When the layer is in the net already, its name is taken, or the shape below does not fit it.
         """
+        layer = self._as_layer(layer)
+        name = self._name_for(layer)
+        if self._traced:
+            self._build_parts([(name, layer)])
+        self._modules[name] = layer
+        if not layer.named:
+            layer.name, layer.named = name, True
+        shape = layer.built_shape if isinstance(layer, Model) else layer.given_input_shape
+        if self.built_shape is None and len(self._modules) == 1 and shape is not None:
+            self.build(shape)
+
+    def _as_layer(self, layer: Any) -> Any:
+        """What may be put on top, as a layer."""
         if isinstance(layer, type) and issubclass(layer, nn.Module):
             raise HandsonError(f"add takes a layer, not its class: write {layer.__name__}(...).")
-        if not isinstance(layer, (Layer, Sequential)):
+        if isinstance(layer, Symbol):
+            if layer.node is None or not isinstance(layer.node.function, InputLayer) or self._modules:
+                raise HandsonError(
+                    f"a Sequential is a list of layers, of which only the first may be an Input(...); got the output "
+                    f"of a layer, {layer!r}. A net between symbols: Model(inputs, outputs)."
+                )
+            layer = layer.node.function
+        if not isinstance(layer, Layer):
             layer = TorchModuleWrapper(layer)
         if any(part is self for part in layer.modules()):
             raise HandsonError(f"the net {self.name!r} cannot be a layer of itself.")
         if any(layer is other for other in self._stack):
             raise HandsonError(f"the layer {layer.name!r} is in this net already: make another one of its kind.")
-        if self._count() + (layer._count() if isinstance(layer, Sequential) else 1) > MOST_LAYERS:
+        if _count(self) + _count(layer) > MOST_LAYERS:
             raise HandsonError(f"a Sequential has at most {MOST_LAYERS:,} layers, those of nets in it included.")
-        name, below = self._name_for(layer), self._output_shape
-        if below is not None:
-            self._build_parts([(name, layer)], below)
-        self._modules[name] = layer
-        if not layer.named:
-            layer.name, layer.named = name, True
-        if below is not None:
-            self._set_output_shape(layer.shape_after(below))
-        elif len(self._modules) == 1 and layer.given_input_shape is not None:
-            self.build(layer.given_input_shape)
-
-    def _count(self) -> int:
-        """How many layers there are, those of nets in it included."""
-        return sum(part._count() if isinstance(part, Sequential) else 1 for part in self._stack)
+        return layer
 
     def _name_for(self, layer: Any) -> str:
         """The name of a layer in this net: its own, or another where an automatic name is taken."""
         if not layer.named or (layer.given_name is None and layer.name in self._modules):
-            return self._free_name(layer.stem)
+            return naming.free_name(layer.stem, self._modules)
         if layer.name in self._modules:
             raise HandsonError(f"the name {layer.name!r} is taken by another layer of this net.")
         return check_name(layer.name)
 
-    def pop(self) -> Any:
+    def pop(self, rebuild: bool = True) -> Any:
         """Take the last layer off, and return it."""
         if not self.layers:
             raise HandsonError("there is no layer to take off.")
         top = self.layers[-1]
         self._modules.pop(next(name for name, layer in self._modules.items() if layer is top))
-        if self.input_shape is not None:
-            self._set_output_shape(self._shapes()[-1])
+        if self._traced:
+            forget(self._symbols.pop())
+            self._set_outputs(shapes_of(self._symbols[-1]))
         return top
 
-    def _free_name(self, stem: str) -> str:
-        """As in Keras: the first layer of a kind has its name alone, the second '_1'; counted for each net."""
-        names = (f"{stem}_{number}" if number else stem for number in range(len(self._modules) + 1))
-        return next(name for name in names if name not in self._modules)
+    # Being built.
 
-    def build(self, input_shape: Sequence[int | None]) -> None:
-        """Make the weights of all layers for inputs of a shape, None for the batch."""
+    def _build_alone(self, input_shape: Shapes) -> None:
+        self.seed = fresh_seed() if self.seed is None else self.seed
+        self._build_net(batched(tuple(input_shape)))
+
+    def _build_once(self, shape: Shapes) -> None:
         if not self._modules:
-            raise HandsonError("the net has no layers: add some before it is built.")
-        self.input_shape = (None, *tuple(input_shape)[1:])
-        self._set_output_shape(self._build_parts(list(self._modules.items()), self.input_shape))
+            raise HandsonError(f"the net {self.name!r} has no layers: add some before it is built.")
+        self._trace(shape)
+        self.built_shape = shape
 
-    def _build_parts(self, parts: list[tuple[str, Any]], shape: Shape) -> Shape:
-        """Build some layers, one after another, from the net's seed; the shape of what comes out of the last."""
+    def _trace(self, shape: Shapes) -> None:
+        """Apply the layers to a symbol, which builds those that are not built."""
+        first = next(iter(self._stack))
+        entry = first.symbol() if isinstance(first, InputLayer) else Symbol(shape, name=f"{self.name}_input")
+        self._graph, self._symbols = None, [entry]
+        parts = [(name, part) for name, part in self._modules.items() if not isinstance(part, InputLayer)]
+        self._apply_each(parts)
+
+    def _build_parts(self, parts: list[tuple[str, Any]]) -> None:
+        """Build some layers on top of what there is, from the net's seed."""
         self.seed = fresh_seed() if self.seed is None else self.seed
         ownership.claim(self, parts)
-        return self._build_each(parts, shape, self.device)
+        self._apply_each(parts)
 
-    @staticmethod
-    def _build_each(parts: list[tuple[str, Any]], shape: Shape, device: torch.device) -> Shape:
+    def _apply_each(self, parts: list[tuple[str, Any]]) -> None:
+        device, symbols = self.device, list(self._symbols)
         for _, part in parts:
-            part.build_in(shape, device)
-            shape = part.shape_after(shape)
-        return shape
+            part.build_in(shapes_of(symbols[-1]), device)
+            symbols.append(part(symbols[-1]))
+        self._symbols = symbols
+        self._set_outputs(shapes_of(symbols[-1]))
 
-    # What a net asks of its parts.
+    def _set_outputs(self, shapes: Shapes) -> None:
+        self._graph = None
+        super()._set_outputs(shapes)
 
-    @property
-    def given_input_shape(self) -> Shape | None:
-        """The shape of the inputs, where it is known."""
-        return self.input_shape
+    def _build_net(self, shapes: Shapes) -> None:
+        ownership.claim(self, self.named_children())
+        self._build_once(shapes)
 
-    def build_in(self, shape: Shape, device: torch.device) -> None:
-        """Be built as a part of another net: from that net's seed, unless this one was given its own."""
-        if self.input_shape is None:
-            if not self._modules:
-                raise HandsonError(f"the net {self.name!r} has no layers: add some before it is built.")
-            if self.seed_given:
-                ownership.claim(self, self._named_layers())
-            self._set_output_shape(self._build_each(list(self._modules.items()), shape, device))
-            self.input_shape = shape
-        elif not compatible(self.input_shape, shape):
-            raise HandsonError(
-                f"the net {self.name!r} was built for inputs of shape {self.input_shape} and cannot take {shape}."
-            )
-        if not is_filling():
-            self.to(device)
+    def ready_for(self, shapes: Shapes) -> None:
+        """Build the net for inputs of these shapes, or check that it can take them; bring it to its device."""
+        if self._symbols and any(isinstance(part, Model) for part in self._stack):  # which may have changed
+            for symbol in self._symbols[1:]:
+                forget(symbol)
+            self._trace(self.built_shape)
+        super().ready_for(shapes)
 
-    def shape_after(self, input_shape: Shape) -> Shape:
+    def shape_after(self, input_shape: Shapes) -> Shapes:
         """The shape of the outputs for the shape of the inputs."""
         for part in self._stack:
             input_shape = part.shape_after(input_shape)
         return input_shape
 
-    def ensure_built(self, inputs: Data) -> None:
-        """Build the net for inputs of this shape, or check that it can take them; bring it to its device."""
-        if self.input_shape is None:
-            self.build(tuple(inputs.shape))
-        elif not compatible(self.input_shape, (None, *inputs.shape[1:])):
-            hint = ""
-            if compatible(self.input_shape, (None, *inputs.shape[1:], 1)):
-                hint = " Images need a channel axis: pass x[..., None]."
-            raise HandsonError(
-                f"the net takes inputs of shape {self.input_shape}; got {(None, *inputs.shape[1:])}, where None is "
-                f"the number of rows.{hint}"
-            )
-        if any(isinstance(part, Sequential) for part in self._stack):  # which may have changed
-            self._set_output_shape(self._shapes()[-1])
-        self.place()
-        self._tell_paths()
-
-    def forward(self, x: Tensor) -> Tensor:
+    def call(self, inputs: Any) -> Any:
+        """The outputs for the inputs."""
         for layer in self._stack:
-            x = layer(x)
-        return x
+            inputs = layer(inputs)
+        return inputs
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if self._output_shape is None and args:
-            self.ensure_built(args[0])
-        return super().__call__(*args, **kwargs)
-
-    def _named_layers(self) -> Iterable[tuple[str, Any]]:
-        return self._modules.items()
+    # What it says of itself.
 
     def _need_built(self) -> None:
         if not self.built:
@@ -216,30 +256,7 @@ class Sequential(Model):
     def weights(self) -> list[Tensor]:
         """All weights, layer by layer, in Keras's order and layouts."""
         self._need_built()
-        return [weight for layer in self.layers for weight in layer.weights]
-
-    def _shapes(self) -> list[Shape]:
-        shapes = [self.input_shape or ()]
-        for layer in self._stack:
-            shapes.append(layer.shape_after(shapes[-1]))
-        return shapes
-
-    def _summary_rows(self) -> list[Row]:
-        self._need_built()
-        return self._rows(self.input_shape or (), "")
-
-    def _rows(self, shape: Shape, indent: str) -> list[Row]:
-        """A row for each layer; those of a net among them follow its own, indented."""
-        rows = []
-        for name, layer in self._named_layers():
-            after = layer.shape_after(shape)
-            if type(layer).__name__ != "InputLayer":
-                kind = type(getattr(layer, "module", layer)).__name__
-                rows.append(Row(f"{indent}{name}", kind, str(after), layer.count_params()))
-            if isinstance(layer, Sequential):
-                rows += layer._rows(shape, f"{indent}  ")
-            shape = after
-        return rows
+        return super().weights
 
     def get_config(self, compact: bool = False) -> dict[str, Any]:
         """The layers as JSON."""
@@ -262,12 +279,10 @@ class Sequential(Model):
         if unknown or not isinstance(config.get("layers"), list):
             raise HandsonError(f"a Sequential is described by 'name' and a list of 'layers'; got {listing(config)}.")
         return cls(
-            (registry.from_config(_kind_of(layer), layer) for layer in config["layers"]), name=config.get("name")
+            (registry.from_config(naming.kind_of(layer), layer) for layer in config["layers"]), name=config.get("name")
         )
 
 
-def _kind_of(described: Any) -> str:
-    """What a description in a list of layers is of: a layer, or a net."""
-    name = described.get("class") if isinstance(described, dict) else None
-    is_net = isinstance(name, str) and registry.is_known("model", name) and not registry.is_known("layer", name)
-    return "model" if is_net else "layer"
+def _count(net: nn.Module) -> int:
+    """How many layers there are in a net or a layer, those of nets in it included."""
+    return sum(isinstance(part, Layer) for part in net.modules())

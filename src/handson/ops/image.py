@@ -199,7 +199,7 @@ def extract_patches(
     return out[0] if single else out
 
 
-def _within(index: Tensor, size: int, mode: str) -> Tensor:
+def within(index: Tensor, size: int, mode: str) -> Tensor:
     """Where an index outside of an axis is taken to be."""
     if mode == "wrap":
         return index % size
@@ -212,7 +212,7 @@ def _within(index: Tensor, size: int, mode: str) -> Tensor:
     return index.clamp(0, size - 1)
 
 
-def _neighbours(at: Tensor, order: int) -> Iterator[tuple[Tensor, Any]]:
+def neighbours(at: Tensor, order: int) -> Iterator[tuple[Tensor, Any]]:
     """The indices around a place, with their weights."""
     if order == 0:
         yield at.round().long() if at.is_floating_point() else at.long(), 1
@@ -233,11 +233,11 @@ def map_coordinates(
         raise ValueError(f"order is 0 (nearest) or 1 (linear); got {order!r}")
     if len(coordinates) != inputs.dim():
         raise ValueError("coordinates have one row for each axis of the inputs")
-    around = [list(_neighbours(at, order)) for at in coordinates]
+    around = [list(neighbours(at, order)) for at in coordinates]
     total: Any = 0
     for corner in itertools.product(*around):
         places = [index for index, _ in corner]
-        values = inputs[tuple(_within(i, side, mode) for i, side in zip(places, inputs.shape, strict=True))]
+        values = inputs[tuple(within(i, side, mode) for i, side in zip(places, inputs.shape, strict=True))]
         if mode == "constant":
             known = [(i >= 0) & (i < side) for i, side in zip(places, inputs.shape, strict=True)]
             values = torch.where(functools.reduce(operator.and_, known), values, convert(fill_value, inputs.dtype))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,17 +23,29 @@ class Stream:
         The seed of the run.
     epoch : int
         The epoch, from 0.
-
-    Attributes
-    ----------
-    rows : Tensor of int, shape (n,)
-        The ids of the samples in the batch at hand.
     """
 
     def __init__(self, seed: int, epoch: int) -> None:
         self.seed, self.epoch = seed, epoch
-        self.rows: Tensor
+        self._rows: Tensor
         self._keys: dict[tuple[str, int | None], Key] = {}
+        self._draws: dict[Any, int] = {}
+
+    @property
+    def rows(self) -> Tensor:
+        """The ids of the samples in the batch at hand; setting them begins a step."""
+        return self._rows
+
+    @rows.setter
+    def rows(self, rows: Tensor) -> None:
+        self._rows = rows
+        self._draws.clear()
+
+    def number(self, source: Any) -> int:
+        """How often a source of random numbers has been asked in this step, before now."""
+        before = self._draws.get(source, 0)
+        self._draws[source] = before + 1
+        return before
 
     def key(self, purpose: str, seed: int | None = None) -> Key:
         """The key of one purpose, such as the name of a dropout layer, in this epoch.
@@ -109,3 +122,27 @@ def active(stream: Stream) -> Iterator[Stream]:
         yield stream
     finally:
         _active.reset(token)
+
+
+@contextmanager
+def in_steps(first: int, last: int, count: int) -> Iterator[None]:
+    """While this lasts, each row of the batch is several rows, one for each step from `first` to `last` of its `count`.
+
+    Examples
+    --------
+    >>> with active(Stream(0, 0)) as stream:
+    ...     stream.rows = torch.tensor([5, 7])
+    ...     with in_steps(0, 2, 2):
+    ...         print(stream.rows.tolist())
+    [10, 11, 14, 15]
+    """
+    found = current()
+    if found is None:
+        yield
+        return
+    kept = found.rows
+    found.rows = (kept[:, None] * count + torch.arange(first, last, device=kept.device)).flatten()
+    try:
+        yield
+    finally:
+        found.rows = kept

@@ -12,7 +12,7 @@ import numpy as np
 
 from handson.core import registry
 from handson.core.errors import HandsonError, listing
-from handson.schedules.base import LearningRateSchedule, Position, Schedule
+from handson.schedules.base import UNKNOWN, LearningRateSchedule, Position, Schedule
 from handson.schedules.decays import (
     CosineDecay,
     CosineDecayRestarts,
@@ -24,6 +24,7 @@ from handson.schedules.decays import (
 from handson.schedules.spans import Cosine, LinearRamp, OneCycle, StepDecay
 
 __all__ = [
+    "UNKNOWN",
     "Cosine", "CosineDecay", "CosineDecayRestarts", "ExponentialDecay", "InverseTimeDecay", "LearningRateSchedule",
     "LinearRamp", "OneCycle", "PiecewiseConstantDecay", "PolynomialDecay", "Position", "Schedule", "StepDecay",
     "deserialize", "get", "serialize",

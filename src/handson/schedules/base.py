@@ -8,6 +8,9 @@ from typing import Any, NamedTuple
 from handson.core.described import Noun
 from handson.core.errors import HandsonError
 
+# Steps in an epoch whose length only its end will show.
+UNKNOWN = -1
+
 
 class Position(NamedTuple):
     """Where a training stands.
@@ -28,10 +31,19 @@ class Position(NamedTuple):
     steps_per_epoch: int = 0
     epochs: int = 0
 
+    def known_steps(self) -> int:
+        """The steps of an epoch; an error where nobody knows them yet."""
+        if self.steps_per_epoch == UNKNOWN:
+            raise HandsonError(
+                "this schedule spans a whole training, and nobody knows how many batches the data give: say it, "
+                "fit(..., steps_per_epoch=100)."
+            )
+        return self.steps_per_epoch
+
     @property
     def progress(self) -> float:
         """The share of the steps of this `fit` that are done, from 0 at the first to 1 at the last."""
-        last = self.steps_per_epoch * self.epochs - 1
+        last = self.known_steps() * self.epochs - 1
         if last < 0:
             raise HandsonError("this schedule spans a whole training and has no value outside of fit().")
         return min(1.0, (self.epoch * self.steps_per_epoch + self.step) / last) if last else 0.0

@@ -199,9 +199,9 @@ class CosineDecay(Schedule):
         initial_learning_rate: float,
         decay_steps: int,
         alpha: float = 0.0,
+        name: str | None = None,
         warmup_target: float | None = None,
         warmup_steps: int = 0,
-        name: str | None = None,
     ) -> None:
         _check_steps(self, decay_steps)
         self.initial_learning_rate, self.decay_steps, self.alpha = initial_learning_rate, decay_steps, alpha

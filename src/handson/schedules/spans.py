@@ -69,7 +69,7 @@ class OneCycle(Schedule):
         self.start_factor, self.final_factor = float(start_factor), float(final_factor)
 
     def at(self, position: Position) -> float:
-        steps = position.steps_per_epoch * position.epochs
+        steps = position.known_steps() * position.epochs
         done = position.progress * (steps - 1)
         peak = max(self.warmup * steps - 1.0, 0.0)
         if done < peak:

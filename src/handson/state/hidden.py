@@ -8,11 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from handson.state.state import ModuleLike
+
 PREFIX = "hidden/"
 GENERATORS = (torch.Generator, random.Random, np.random.Generator, np.random.RandomState)
 
 
-def hidden_tensors(module: nn.Module) -> dict[str, Tensor]:
+def hidden_tensors(module: ModuleLike) -> dict[str, Tensor]:
     """The buffers of a net that its `state_dict` leaves out (`persistent=False`), by name.
 
     Examples
@@ -27,14 +29,14 @@ def hidden_tensors(module: nn.Module) -> dict[str, Tensor]:
 
 
 @torch.no_grad()
-def restore_hidden(module: nn.Module, tensors: dict[str, Tensor]) -> None:
+def restore_hidden(module: ModuleLike, tensors: dict[str, Tensor]) -> None:
     """Put back what `hidden_tensors` gave."""
     for name, buffer in hidden_tensors(module).items():
         if name in tensors:
             buffer.copy_(tensors[name])
 
 
-def unsaved_parts(module: nn.Module) -> list[str]:
+def unsaved_parts(module: ModuleLike) -> list[str]:
     """A line for each part of a net that a checkpoint does not hold."""
     lines = []
     for name, layer in module.named_modules():

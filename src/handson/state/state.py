@@ -6,6 +6,7 @@ The tensors are the live ones, not copies.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from operator import is_
 from typing import Any, Protocol
@@ -23,6 +24,22 @@ class HasWeights(Protocol):
         """Parameters and buffers by name."""
 
 
+class ModuleLike(HasWeights, Protocol):
+    """What is read of a `torch.nn.Module`; protocols of nets, which cannot inherit from that class, extend it."""
+
+    def modules(self) -> Iterator[nn.Module]:
+        """The module and all of its parts."""
+
+    def named_modules(self) -> Iterator[tuple[str, nn.Module]]:
+        """These by name."""
+
+    def named_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
+        """The parameters by name."""
+
+    def named_buffers(self) -> Iterator[tuple[str, Tensor]]:
+        """The buffers by name."""
+
+
 def named_weights(module: HasWeights) -> dict[str, Tensor]:
     """All weights of a net by name: parameters, and the buffers that belong into files.
 
@@ -34,7 +51,7 @@ def named_weights(module: HasWeights) -> dict[str, Tensor]:
     return {name: value for name, value in module.state_dict(keep_vars=True).items() if isinstance(value, Tensor)}
 
 
-def trainable_weights(module: nn.Module) -> dict[str, Tensor]:
+def trainable_weights(module: ModuleLike) -> dict[str, Tensor]:
     """The weights that the optimizer changes, by name; a weight shared by two layers appears once."""
     return {name: weight for name, weight in module.named_parameters() if weight.requires_grad}
 
@@ -84,7 +101,7 @@ class TrainingState:
         return TrainingState(held, dict(self.values), originals)
 
     @torch.no_grad()
-    def restore(self, module: nn.Module, optimizer: Optimizer | None) -> None:
+    def restore(self, module: HasWeights, optimizer: Optimizer | None) -> None:
         """Put this state back into a net and, if it has one, its optimizer."""
         weights = named_weights(module)
         for path, tensor in self.tensors.items():

@@ -9,6 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from handson.metrics import Metric
+from handson.metrics.accumulators import Accumulator, of
+from handson.metrics.reported import entries
+
+# Before the names of tensors in a checkpoint.
+PREFIX = "sums"
 Number = Tensor | float | int
 
 
@@ -16,7 +22,8 @@ class Sums:
     """(total, count) pairs under names; the mean of an epoch is total / count, exact whatever the batches were.
 
     Adding costs nothing on the device: scalars are collected, and read in one go by `read`. They are then added one
-    after another in double precision, so that the result does not depend on how often somebody looked.
+    after another in double precision, so that the result does not depend on how often somebody looked. Metrics that are
+    no means are held as what they need (see `handson.metrics.accumulators`).
 
     Examples
     --------
@@ -29,11 +36,65 @@ class Sums:
     def __init__(self) -> None:
         self.totals: dict[str, float] = {}
         self.counts: dict[str, float] = {}
+        self.held: dict[str, Accumulator] = {}
         self._pending: list[tuple[str, Number, Number]] = []
+        # Of an epoch that was interrupted: what was held, until the metrics ask for it.
+        self._restored: Mapping[str, Tensor] | None = None
 
     def add(self, name: str, total: Number, count: Number) -> None:
         """Add one batch's sum and count to a name."""
         self._pending.append((name, total, count))
+
+    def measure(
+        self, name: str, metric: Metric, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None, masked: bool
+    ) -> None:
+        """Add a batch to a metric; `masked` says whether targets may be missing."""
+        if metric.is_mean:
+            self.add(name, *metric.sums(y_true, y_pred, sample_weight, masked))
+        else:
+            self._of(name, metric).update(y_true, y_pred, sample_weight, masked)
+
+    def _of(self, name: str, metric: Metric) -> Accumulator:
+        """What a metric that is no mean has seen."""
+        if name not in self.held:
+            self.held[name] = of(metric)
+            if self._restored is not None:
+                start = f"{PREFIX}/{name}/"
+                self.held[name].load(
+                    {key.removeprefix(start): each for key, each in self._restored.items() if key.startswith(start)}
+                )
+        return self.held[name]
+
+    def results(self, name: str, metric: Metric) -> dict[str, float]:
+        """What a metric says of the batches so far, by its names in the history; nothing before the first batch."""
+        if metric.is_mean:
+            self.read()
+            if name not in self.totals:
+                return {}
+            total, count = self.totals[name], self.counts[name]
+            return entries(metric, name, metric.finish(total / count) if count else metric.of_nothing)
+        known = name in self.held or self._restored is not None
+        return entries(metric, name, self._of(name, metric).result()) if known else {}
+
+    def merge(self, other: Sums) -> None:
+        """Add what another worker has seen."""
+        self.read()
+        other.read()
+        for name, total in other.totals.items():
+            self.add(name, total, other.counts[name])
+        self.read()
+        for name, held in other.held.items():
+            if name in self.held:
+                self.held[name].merge(held)
+            else:
+                self.held[name] = held
+
+    def put(self, name: str, value: Number) -> None:
+        """Let a value stand under a name, in place of what stood there."""
+        self._pending = [entry for entry in self._pending if entry[0] != name]
+        self.totals.pop(name, None)
+        self.counts.pop(name, None)
+        self.add(name, value, 1)
 
     def add_steps(self, name: str, totals: np.ndarray, counts: np.ndarray) -> None:
         """Add the sums and counts of several batches, as one after another."""
@@ -74,10 +135,20 @@ class Sums:
         self.read()
         return {name: [self.totals[name], self.counts[name]] for name in self.totals}
 
+    def tensors(self) -> dict[str, Tensor]:
+        """What metrics that are no means hold, by name, for a checkpoint."""
+        return {
+            f"{PREFIX}/{name}/{part}": tensor
+            for name, held in self.held.items()
+            for part, tensor in held.tensors().items()
+        }
+
     @classmethod
-    def from_state(cls, state: Mapping[str, list[float]]) -> Sums:
-        """The sums that `state` described."""
+    def from_state(cls, state: Mapping[str, list[float]], tensors: Mapping[str, Tensor] | None = None) -> Sums:
+        """The sums that `state` and `tensors` described; of a checkpoint all tensors may be given."""
         sums = cls()
+        if state and tensors is not None:
+            sums._restored = {name: each for name, each in tensors.items() if name.startswith(f"{PREFIX}/")}
         sums.totals = {name: pair[0] for name, pair in state.items()}
         sums.counts = {name: pair[1] for name, pair in state.items()}
         return sums

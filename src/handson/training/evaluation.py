@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -42,9 +43,11 @@ class Evaluation:
 
     def _part(self, first: int, last: int) -> Batches:
         whole = self.batches
-        weights = None if whole.weights is None else whole.weights[first:last]
-        inputs, targets = rows_of(whole.inputs, first, last), rows_of(whole.targets, first, last)
-        return replace(whole, inputs=inputs, targets=targets, weights=weights, _order=None, _feed=None)
+        parts: dict[str, Any] = {
+            name: [None if leaf is None else rows_of(leaf, first, last) for leaf in getattr(whole, name)]
+            for name in ("inputs", "targets", "weights")
+        }
+        return replace(whole, **parts, _order=None, _feed=None)
 
     def __call__(self) -> dict[str, float]:
         """The loss and the metrics."""
@@ -62,9 +65,7 @@ class Evaluation:
         logs: dict[str, float] = {}
         for number, part in enumerate(self._parts):
             self.callbacks.call("on_test_batch_begin", number, {})
-            sums = self.engine.evaluate(part)
-            for name, value in sums.totals.items():
-                total.add(name, value, sums.counts[name])
+            self.engine.evaluate(part, total)
             logs = self.engine.job.report(total)
             self.callbacks.call("on_test_batch_end", number, dict(logs))
         return logs
@@ -75,18 +76,20 @@ class Evaluation:
             batches.close()
 
 
-def predict(engine: Engine, inputs: Data, size: int, callbacks: CallbackList) -> Tensor:
-    """The outputs for some inputs, with the callbacks around them."""
+def predict(engine: Engine, inputs: Sequence[Data], size: int, callbacks: CallbackList) -> list[Tensor]:
+    """The outputs, as leaves, for some inputs, with the callbacks around them."""
     callbacks.call("on_predict_begin", {})
     if not callbacks.define(*PREDICT_BATCHES):
         outputs = engine.predict(inputs, size)
     else:
         parts = []
-        for number, first in enumerate(range(0, len(inputs), size)):
+        for number, first in enumerate(range(0, len(inputs[0]), size)):
             callbacks.call("on_predict_batch_begin", number, {})
-            parts.append(engine.predict(rows_of(inputs, first, min(first + size, len(inputs))), size))
-            callbacks.call("on_predict_batch_end", number, {"outputs": parts[-1].numpy()})
-        outputs = torch.cat(parts)
+            last = min(first + size, len(inputs[0]))
+            parts.append(engine.predict([rows_of(leaf, first, last) for leaf in inputs], size))
+            found = [leaf.numpy() for leaf in parts[-1]]
+            callbacks.call("on_predict_batch_end", number, {"outputs": found[0] if len(found) == 1 else found})
+        outputs = [torch.cat(leaves) for leaves in zip(*parts, strict=True)]
     callbacks.call("on_predict_end", {})
     return outputs
 

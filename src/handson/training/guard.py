@@ -94,8 +94,14 @@ class Guard:
 
     def locate(self, span: Span) -> Found:
         """Repeat the last steps since the copy on the reference engine, up to the first tensor that is not finite."""
-        job, reference = self.engine.job, Eager(self.engine.job)
+        job = self.engine.job
+        reference = self.engine if job.own else Eager(job)
         self.engine.go_back()
+        if not job.batches.repeats:
+            what = (
+                f"one of the steps {self._span.first + 1} to {span.last}; a generator cannot be read again to find it"
+            )
+            return Found(span.epoch, span.last - 1, "the net", what)
         before = self.engine.state.copy()
         steps = self._narrow(span)
         found = Found(span.epoch, steps[-1], "the loss", "its sum over the epoch")
@@ -134,7 +140,7 @@ def check_counted(sums: Sums, epoch: int, what: str) -> None:
         When every target was missing.
     """
     sums.read()
-    if sums.counts.get("loss") == 0:
+    if any(count == 0 for name, count in sums.counts.items() if name == "loss" or name.endswith("_loss")):
         raise TrainingError(
             f"epoch {epoch + 1} had not a single {what} target: all are missing (NaN or masked) or left the image in "
             f"augmentation. Look at the targets of these rows, and at the ranges and units of the augmentation."

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import Any
 
 from handson.callbacks.calls import CallbackList
-from handson.state.history import History
+from handson.schedules import UNKNOWN
 from handson.state.sums import Sums
-from handson.training.engines import Engine
 from handson.training.guard import Guard, check_counted
 from handson.training.preparation.job import Span
+from handson.training.session import Session
 
-if TYPE_CHECKING:
-    from handson.models import Model
+# The longest span of data of unknown length, whose batches wait for it in memory.
+MOST_UNKNOWN = 64
 
 
 class Pace:
@@ -33,16 +33,20 @@ class Pace:
         self.seconds = 0.1 if callbacks.looks else 1.0
         self.length = 1
 
-    def spans(self, epoch: int, first: int, steps: int, epochs: int, age: int) -> Iterator[Span]:
+    def spans(self, epoch: int, first: int, batches: Any, epochs: int, age: int) -> Iterator[Span]:
         """The spans of an epoch from a step on, one after another."""
-        while first < steps:
-            last = min(first + self.length, steps)
+        while batches.steps is None or first < batches.steps:
+            # Data of unknown length are read as far as the span goes.
+            length = self.length if batches.steps is not None else min(self.length, MOST_UNKNOWN)
+            last = batches.reach(age, first, first + length)
+            if last == first:
+                return
             interval = self.callbacks.step_interval
             if interval:
                 last = min(last, first - first % interval + interval)
                 self.callbacks.step_begin(first)
             started = time.perf_counter()
-            yield Span(epoch, first, last, steps, epochs, age)
+            yield Span(epoch, first, last, UNKNOWN if batches.steps is None else batches.steps, epochs, age)
             self.learn(last - first, time.perf_counter() - started)
             first = last
 
@@ -58,32 +62,30 @@ class Ahead:
     everything back, and the epochs run again one by one, so that the first of them is found.
     """
 
-    def __init__(
-        self, model: Model, engine: Engine, callbacks: CallbackList, history: History, guard: Guard, pace: Pace
-    ) -> None:
-        self.model, self.engine, self.callbacks, self.history = model, engine, callbacks, history
-        self.guard, self.pace = guard, pace
-        self.allowed = not callbacks.sees_epochs and not callbacks.step_interval
+    def __init__(self, session: Session, guard: Guard, pace: Pace) -> None:
+        self.session, self.guard, self.pace = session, guard, pace
+        self.allowed = not session.looks_between()
 
     def run(self, epoch: int, end: int) -> int:
         """Run epochs from one on, as many as the pace allows; returns how many."""
-        steps = self.engine.job.batches.steps
-        count = min(end - epoch, self.pace.length // steps) if self.allowed else 0
-        if count < 2 or not self.engine.runs_ahead:
+        session, engine = self.session, self.session.engine
+        steps = engine.job.batches.steps
+        count = min(end - epoch, self.pace.length // steps) if self.allowed and steps else 0
+        if count < 2 or not engine.runs_ahead:
             return 0
-        model, started = self.model, time.perf_counter()
+        model, started = session.model, time.perf_counter()
         spans = [Span(epoch + k, 0, steps, steps, end, model.age + k) for k in range(count)]
         found = [Sums() for _ in spans]
         careful = self.guard.on_nan != "ignore"
-        self.engine.train_epochs(spans, found, keep=careful)
+        engine.train_epochs(spans, found, keep=careful)
         if careful and not all(sums.finite() for sums in found):
-            self.engine.go_back()
+            engine.go_back()
             self.allowed = False
             return 0
         self.pace.learn(steps * count, time.perf_counter() - started)
         for span, sums in zip(spans, found, strict=True):
             check_counted(sums, span.epoch, "training")
-            self.history.append(span.epoch, self.engine.job.report(sums))
+            session.history.append(span.epoch, engine.job.report(sums))
         model.age += count
-        self.callbacks.look(steps, self.engine.job.report(found[-1]))
+        session.callbacks.look(steps, engine.job.report(found[-1]))
         return count

@@ -154,7 +154,7 @@ class Run:
         if not (self.folder / "data.json").is_file():
             self._write_columns(data)
         net = self.experiment.build()
-        net.input_names = data.input_names if data.inputs.ndim == 2 and data.input_names else None
+        net.input_columns = data.input_names if data.inputs.ndim == 2 and data.input_names else None
         settings = self.experiment.fit.model_dump()
         history = net.fit(
             training.inputs,

@@ -65,7 +65,7 @@ def test_epochs_and_seeds_have_orders_of_their_own():
 @given(rows=ROWS, data=st.data())
 def test_take_gives_inputs_targets_and_weights_of_its_rows(rows, data):
     wanted = data.draw(st.lists(st.integers(0, rows - 1), min_size=1, max_size=8))
-    inputs, targets, weights = make(rows, 4).take(torch.tensor(wanted))
+    (inputs,), (targets,), (weights,) = make(rows, 4).take(torch.tensor(wanted))
     assert inputs.tolist() == [[row, -row] for row in wanted]
     assert targets.tolist() == [[row * 10] for row in wanted]
     assert weights.tolist() == [row + 0.5 for row in wanted]
@@ -73,11 +73,11 @@ def test_take_gives_inputs_targets_and_weights_of_its_rows(rows, data):
 
 def test_take_gives_copies():
     batches = make(5, 2)
-    for part in batches.take(torch.arange(5)):
+    for (part,) in batches.take(torch.arange(5)):
         part += 100
-    assert batches.inputs[0].tolist() == [0, 0]
-    assert batches.targets[0].tolist() == [0]
-    assert batches.weights[0].item() == 0.5
+    assert batches.inputs[0][0].tolist() == [0, 0]
+    assert batches.targets[0][0].tolist() == [0]
+    assert batches.weights[0][0].item() == 0.5
 
 
 @settings(max_examples=20, deadline=None)
@@ -86,29 +86,40 @@ def test_slices_are_the_batches_in_the_order_of_the_data(rows, size):
     batches = make(rows, size, shuffle=True)
     parts = [batches.slice(step) for step in range(batches.steps)]
     for place, whole in enumerate((batches.inputs, batches.targets, batches.weights)):
-        assert torch.equal(torch.cat([part[place] for part in parts]), whole)
+        assert torch.equal(torch.cat([part[place][0] for part in parts]), whole[0])
 
 
 def test_a_slice_is_a_view():
     batches = make(5, 2)
-    inputs, targets, weights = batches.slice(1)
-    assert inputs.data_ptr() == batches.inputs[2:].data_ptr()
-    assert targets.data_ptr() == batches.targets[2:].data_ptr()
-    assert weights.data_ptr() == batches.weights[2:].data_ptr()
+    (inputs,), (targets,), (weights,) = batches.slice(1)
+    assert inputs.data_ptr() == batches.inputs[0][2:].data_ptr()
+    assert targets.data_ptr() == batches.targets[0][2:].data_ptr()
+    assert weights.data_ptr() == batches.weights[0][2:].data_ptr()
+
+
+def test_several_inputs_targets_and_weights_go_together():
+    first, second = torch.arange(6.0)[:, None], torch.arange(12).reshape(6, 2)
+    batches = Batches([first, second], [first * 2, first * 3], [None, torch.ones(6)], 4, masked=[True, False])
+    inputs, targets, weights = batches.take(torch.tensor([5, 2]))
+    assert [leaf.tolist() for leaf in inputs] == [[[5.0], [2.0]], [[10, 11], [4, 5]]]
+    assert [leaf.tolist() for leaf in targets] == [[[10.0], [4.0]], [[15.0], [6.0]]]
+    assert weights[0] is None
+    assert weights[1].tolist() == [1.0, 1.0]
+    assert inputs[1].dtype == torch.int64
 
 
 def test_bytes_become_float32_batch_by_batch():
     batches = make(5, 2, dtype=torch.uint8)
-    assert batches.take(torch.tensor([3]))[0].dtype == torch.float32
-    assert batches.slice(0)[0].dtype == torch.float32
-    assert batches.inputs.dtype == torch.uint8
+    assert batches.take(torch.tensor([3])).inputs[0].dtype == torch.float32
+    assert batches.slice(0).inputs[0].dtype == torch.float32
+    assert batches.inputs[0].dtype == torch.uint8
 
 
 def test_weights_may_be_left_out():
     batches = make(5, 2, weights=False)
-    assert batches.take(torch.tensor([0]))[2] is None
-    assert batches.slice(0)[2] is None
-    assert batches.to(torch.device("cpu")).weights is None
+    assert batches.take(torch.tensor([0])).weights == [None]
+    assert batches.slice(0).weights == [None]
+    assert batches.to(torch.device("cpu")).weights == [None]
 
 
 @pytest.mark.parametrize("weights", [True, False])
@@ -116,7 +127,7 @@ def test_batches_on_a_device_are_the_same_batches(weights):
     batches = make(7, 3, True, 5, weights)
     batches.order(4)
     moved = batches.to(torch.device("meta"))
-    assert {moved.inputs.device.type, moved.targets.device.type, moved.order(4).device.type} == {"meta"}
+    assert {moved.inputs[0].device.type, moved.targets[0].device.type, moved.order(4).device.type} == {"meta"}
     same = batches.to(torch.device("cpu"))
     assert (same.batch_size, same.shuffle, same.seed) == (3, True, 5)
     assert torch.equal(same.order(4), batches.order(4))

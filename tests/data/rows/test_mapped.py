@@ -167,10 +167,10 @@ def test_data_that_do_not_fit_onto_a_device_are_sent_there(rng):
     with closing(batches):
         for epoch in (0, None):
             found = list(batches.walk(epoch, 2, 7))
-            assert [(len(rows), *inputs.shape) for rows, (inputs, _, _) in found] == [(8, 8, 3)] * 4 + [(2, 2, 3)]
-            parts = [part for rows, contents in found for part in (rows, *contents)]
+            assert [(len(rows), *inputs.shape) for rows, ((inputs,), _, _) in found] == [(8, 8, 3)] * 4 + [(2, 2, 3)]
+            parts = [part for rows, contents in found for part in (rows, *(leaf for (leaf,) in contents))]
             assert {part.device.type for part in parts} == {"meta"}
-            assert found[0][1][0].dtype == torch.float32
+            assert found[0][1].inputs[0].dtype == torch.float32
     assert not reading_threads()
     assert Batches(torch.ones(50, 3), torch.ones(50, 1)).note is None
 

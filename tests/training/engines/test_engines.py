@@ -233,6 +233,8 @@ def test_a_loss_that_is_not_a_number_is_found_in_its_layer(rng):
         ([Dense(1, input_dim=3)], {"loss": counted}, {}, "the loss counted, which looks at CALLS"),
         ([Dense(1, input_dim=3)], {"metrics": [counted]}, {}, "the metric counted, which looks at CALLS"),
         ([Dense(1, input_dim=3, activation="mish")], {}, {}, "the layer dense"),
+        ([Dense(1, input_dim=3, dtype="float64")], {}, {}, "the layer dense, which computes in float64"),
+        ([Dense(1, input_dim=3, activity_regularizer="l2")], {}, {}, "the activity_regularizer of dense"),
         ([Dense(1, input_dim=3)], {}, {"augment": lambda x, y: (x, y)}, "augmentation"),
     ],
 )
@@ -268,6 +270,9 @@ def convolutional(engine, x, y, stack, epochs=2):
                          Conv2D(32, 3, padding="same", activation="relu"), MaxPooling2D()],
         "strided": lambda: [Conv2D(4, 3, strides=2, activation="relu"), MaxPooling2D(), Dropout(0.2)],
         "first": lambda: [Activation("relu"), MaxPooling2D(), Conv2D(3, 2, activation="relu"), MaxPooling2D((2, 2))],
+        "channels first": lambda: [Conv2D(6, 3, padding="same", activation="relu", data_format="channels_first"),
+                                   MaxPooling2D(data_format="channels_first"), Conv2D(3, 2, activation="relu"),
+                                   MaxPooling2D()],
     }[stack]()  # fmt: skip
     net = handson.Sequential([*layers, Flatten(), Dense(1)], seed=2)
     net.compile("adam", "mse", metrics=["mae"])
@@ -294,6 +299,7 @@ def test_pooling_without_its_convolution_gives_the_bits_of_the_reference(rng, st
             for how in ("", ", dropped", ", bare", ", frozen", ", same")
             for many in (1, 2, 9)
         ),
+        ("channels first", 9),
     ],
 )
 @pytest.mark.parametrize("size", [(13, 14), (14, 13), (15, 15)])
@@ -370,6 +376,14 @@ def test_other_recurrent_layers_are_not_compiled(layer):
     net.compile("sgd", "mse")
     with pytest.raises(HandsonError, match="no program for a net .* without LSTM or GRU of the usual kind"):
         net.fit(np.ones((4, 5, 2)), np.ones(4), verbose=0, engine="blocks")
+
+
+def test_layers_of_another_type_are_not_compiled():
+    net = handson.Sequential([LSTM(3, dtype="float64"), Dense(1)])
+    net.compile("sgd", "mse")
+    with pytest.raises(HandsonError, match="no program for the layer lstm, which computes in float64"):
+        net.fit(np.ones((4, 5, 2)), np.ones(4), verbose=0, engine="blocks")
+    assert net.fit(np.ones((4, 5, 2)), np.ones(4), batch_size=1, epochs=30, verbose=0).history["loss"]
 
 
 def test_a_recurrent_layer_that_somebody_looks_at_is_left_to_itself(rng):

@@ -87,7 +87,9 @@ def images(rng, rows=29):
 
 def fitted(engine, data, layers="lecture", optimizer=None, epochs=3, callbacks=(), precision="float32", **arguments):
     net = handson.Sequential(NETS[layers](), seed=1)
-    net.compile(optimizer or SGD(LinearRamp(0.03, 0.001), momentum=0.9), "mse", ["mae", "rmse"], precision=precision)
+    net.compile(
+        optimizer or SGD(LinearRamp(0.03, 0.001), momentum=0.9), "mse", metrics=["mae", "rmse"], precision=precision
+    )
     given = {"batch_size": 8, "verbose": 0, "seed": 5, "engine": engine, "callbacks": list(callbacks), **arguments}
     return net, net.fit(*data, epochs=epochs, **given).history
 
@@ -277,7 +279,7 @@ def test_what_it_cannot_run_is_refused_with_the_reason(layers, optimizer, augmen
 
 def test_data_elsewhere_is_refused():
     job = Job(handson.Sequential(), torch.device("cpu"))
-    job.batches.inputs = torch.empty(3, device="meta")
+    job.batches.inputs = [torch.empty(3, device="meta")]
     assert graph.Graph.obstacle(job) == "data on the device meta"
 
 

@@ -21,7 +21,7 @@ from interrupted import (
 )
 from torch import nn
 
-from handson import Model, Sequential, layers
+from handson import Model, Sequential, layers, metrics
 from handson.callbacks import (
     Callback,
     CSVLogger,
@@ -211,6 +211,24 @@ def test_an_early_end_is_remembered(tmp_path):
     assert (len(history.epoch), made[0].stopped_epoch) == (2, 1)
     _, made, history = train(tmp_path / "run", callbacks=make, epochs=9)
     assert (len(history.epoch), made[0].stopped_epoch) == (2, 1)
+
+
+class Largest(metrics.Metric):
+    def __init__(self, name="largest"):
+        super().__init__(name=name)
+        self.largest = self.add_variable((), "zeros", name="largest")
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        self.largest.assign(torch.maximum(self.largest, y_pred.abs().max()))
+
+    def result(self):
+        return self.largest
+
+
+@pytest.mark.parametrize("crash", [False, True])
+def test_metrics_that_are_no_means_go_on_with_what_they_have_seen(tmp_path, crash):
+    measure = {"metrics": ["r2_score", metrics.NMAD(relative=False), Largest()]}
+    check_equal(tmp_path, [(0, 3), (1, 1), (1, 2)], crash=crash, compile=measure)
 
 
 @pytest.mark.parametrize("plan", [[(1, 1)], [(2, 3)]])

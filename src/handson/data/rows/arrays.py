@@ -14,6 +14,12 @@ from handson.core.errors import HandsonError, listing, nearest
 from handson.data.rows.mapped import LEAST_BYTES, Data, MappedRows, is_mapped, pieces
 from handson.data.rows.masked import masked_as_missing
 
+# Types of NumPy that torch does little with, and those that hold their values.
+KNOWN_TO_TORCH = {
+    np.dtype(kind): np.dtype(known)
+    for kind, known in (("u2", "i4"), ("u4", "i8"), ("u8", "f8"), ("f2", "f4"), (np.longdouble, "f8"))
+}
+
 
 def columns_of(data: Any) -> list[str] | None:
     """The column names of a DataFrame or Series, or None."""
@@ -125,15 +131,45 @@ def as_tensor(data: Any, what: str) -> Tensor:
     return tensor.to(torch.float32, memory_format=torch.contiguous_format)
 
 
-def as_rows(data: Any, what: str) -> Data:
-    """Like `as_tensor`, but large memory-mapped arrays stay in their files."""
+def as_rows(data: Any, what: str, double: bool = False) -> Data:
+    """Like `as_tensor`, but large memory-mapped arrays stay in their files; `double` keeps all digits, as float64."""
     if isinstance(data, MappedRows):
         return data
     data = masked_as_missing(data)
     if is_mapped(data) and data.size * 4 > LEAST_BYTES:
         array = _as_numpy(data, what)
-        return MappedRows(array, what) if is_mapped(array) else as_tensor(array, what)
+        if is_mapped(array):
+            rows = MappedRows(array, what)
+            wide = array.itemsize == 8 or (array.dtype.kind in "iu" and array.itemsize == 4)
+            return rows.to(torch.float64) if double and wide else rows
+    if double:
+        exact = _checked(data, what)
+        wide = exact.dtype in (torch.float64, torch.int64, torch.int32)
+        return exact.to(torch.float64) if wide else as_tensor(data, what)
     return as_tensor(data, what)
+
+
+def as_ids(data: Any, what: str) -> Data | None:
+    """Whole numbers as int64; None for data of another type.
+
+    Examples
+    --------
+    >>> as_ids(np.array([[16777217]]), "inputs"), as_ids(np.array([0.5]), "inputs")
+    (tensor([[16777217]]), None)
+    """
+    kind = getattr(data, "dtype", None)
+    whole = not kind.is_floating_point and not kind.is_complex if isinstance(kind, torch.dtype) else None
+    if whole is None and not isinstance(data, MappedRows):
+        whole = np.asarray(data).dtype.kind in "iub"
+    if not whole:
+        return None
+    if isinstance(data, MappedRows):
+        return data.to(torch.int64)
+    return (
+        data.to(torch.int64)
+        if isinstance(data, Tensor)
+        else torch.from_numpy(np.asarray(data).astype(np.int64, copy=False))
+    )
 
 
 def as_labels(data: Any, what: str, ignored: int | None = None) -> Data:
@@ -223,8 +259,8 @@ def _numbers(array: np.ndarray, data: Any, what: str) -> np.ndarray:
 def _from_numpy(array: np.ndarray) -> Tensor:
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
-    if array.dtype in (np.uint16, np.uint32, np.uint64, np.float16, np.longdouble):
-        array = array.astype(np.float32)
+    if array.dtype in KNOWN_TO_TORCH:
+        array = array.astype(KNOWN_TO_TORCH[array.dtype])
     if any(stride < 0 for stride in array.strides):
         array = array.copy()
     with warnings.catch_warnings():

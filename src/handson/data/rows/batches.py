@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from handson.data.rows.feed import Contents, Feed, fits
+from handson.data.rows.feed import Batch, Feed, arriving, fits
 from handson.data.rows.mapped import Data, MappedRows
 from handson.randomness import keys
 
@@ -21,22 +21,24 @@ class Batches:
 
     Parameters
     ----------
-    inputs : Tensor or MappedRows, shape (n, ...)
-        One row for each sample.
-    targets : Tensor or MappedRows, shape (n, ...)
-        As the loss wants them: see `handson.training.preparation.contract`.
-    weights : Tensor, shape (n,), optional
-        A weight for each sample.
+    inputs : list of Tensor or MappedRows, shape (n, ...)
+        One row for each sample, in each of the net's inputs; one alone is a list of one.
+    targets : list of Tensor or MappedRows, shape (n, ...)
+        For each output, as its loss wants them: see `handson.training.preparation.contract`.
+    weights : list of Tensor or None, shape (n,), optional
+        For each output, a weight for each sample.
     batch_size : int
         Rows in a batch; the last batch of an epoch may have fewer.
     shuffle : bool
         Whether each epoch has an order of its own.
     seed : int
         The seed of these orders.
-    masked : bool
-        Whether targets may be missing.
+    masked : list of bool
+        For each output, whether targets may be missing.
     device : torch.device, optional
         Where batches go, if the inputs are not there.
+    limit : int, optional
+        Batches in an epoch, if fewer than the rows make.
     permutation : function of (key, count)
         `handson.randomness.keys.permutation`, or what gives the same in less time.
 
@@ -47,38 +49,57 @@ class Batches:
     (3, True)
     """
 
-    inputs: Data
-    targets: Data
-    weights: Tensor | None = None
+    inputs: Sequence[Data]
+    targets: Sequence[Data]
+    weights: Sequence[Tensor | None] = ()
     batch_size: int = 32
     shuffle: bool = False
     seed: int = 0
-    masked: bool = False
+    masked: Sequence[bool] = ()
     device: torch.device | None = None
     permutation: Callable[[int, int], np.ndarray] = keys.permutation
+    limit: int | None = None
     _order: tuple[int, Tensor] | None = field(default=None, repr=False)
     _feed: Feed | None = field(default=None, repr=False)
 
+    def __post_init__(self) -> None:
+        self.inputs, self.targets = _listed(self.inputs), _listed(self.targets)
+        several = len(self.targets)
+        self.weights = _listed(self.weights) or [None] * several
+        self.masked = (
+            [self.masked] * several if isinstance(self.masked, bool) else list(self.masked) or [False] * several
+        )
+
     def __len__(self) -> int:
-        return len(self.inputs)
+        return len(self.inputs[0])
 
     @property
     def steps(self) -> int:
         """Batches in an epoch."""
-        return -(-len(self) // self.batch_size)
+        steps = -(-len(self) // self.batch_size)
+        return steps if self.limit is None else min(steps, self.limit)
+
+    @property
+    def repeats(self) -> bool:
+        """Whether steps can be run once more."""
+        return True
+
+    def reach(self, epoch: int, first: int, last: int) -> int:
+        """The step that a walk from `first` to `last` comes to."""
+        return min(last, self.steps)
 
     @property
     def streams(self) -> bool:
         """Whether batches are fetched while the steps before them run: from a file, or to another device."""
-        mapped = isinstance(self.inputs, MappedRows) or isinstance(self.targets, MappedRows)
-        return mapped or (self.device is not None and self.device.type != self.inputs.device.type)
+        mapped = any(isinstance(leaf, MappedRows) for leaf in self.leaves)
+        return mapped or (self.device is not None and self.device.type != self.inputs[0].device.type)
 
     def order(self, epoch: int) -> Tensor:
         """The rows of an epoch in the order that they are seen, int64 of shape (n,)."""
         kept = self._order  # threads that read ahead may ask for the next epoch meanwhile
         if kept is None or kept[0] != epoch:
             order = torch.from_numpy(self.permutation(keys.derive(self.seed, "shuffle", epoch), len(self)))
-            self._order = kept = epoch, order.to(self.inputs.device)
+            self._order = kept = epoch, order.to(self.inputs[0].device)
         return kept[1]
 
     def rows(self, epoch: int | None, step: int) -> Tensor:
@@ -86,15 +107,15 @@ class Batches:
         first, last = self.bounds(step)
         if self.shuffle and epoch is not None:
             return self.order(epoch)[first:last]
-        return torch.arange(first, last, device=self.inputs.device)
+        return torch.arange(first, last, device=self.inputs[0].device)
 
     def bounds(self, step: int) -> tuple[int, int]:
         """The first row of a batch and the first after it, in the order of the epoch."""
         first = step * self.batch_size
         return first, min(first + self.batch_size, len(self))
 
-    def walk(self, epoch: int | None, first: int, last: int) -> Iterator[tuple[Tensor, Contents]]:
-        """The rows of the steps [first, last) of an epoch, each with inputs as float32, targets and weights.
+    def walk(self, epoch: int | None, first: int, last: int) -> Iterator[tuple[Tensor, Batch]]:
+        """The rows of the steps [first, last) of an epoch, each with what they hold.
 
         Without an epoch they come in the order of the data, and are views where possible.
         """
@@ -112,35 +133,46 @@ class Batches:
             self._feed.close()
             self._feed = None
 
-    def take(self, rows: Tensor) -> Contents:
-        """Inputs as float32, targets and weights of some rows; all of them are copies."""
-        inputs = self.inputs.index_select(0, rows)
-        return (
-            inputs if inputs.dtype == torch.float32 else inputs.to(torch.float32),
-            self.targets.index_select(0, rows),
-            None if self.weights is None else self.weights.index_select(0, rows),
+    def take(self, rows: Tensor) -> Batch:
+        """What some rows hold; all of it copies."""
+
+        def picked(leaf: Data | Tensor | None) -> Any:
+            return None if leaf is None else leaf.index_select(0, rows)
+
+        return Batch(
+            [arriving(picked(leaf)) for leaf in self.inputs],
+            [picked(leaf) for leaf in self.targets],
+            [picked(leaf) for leaf in self.weights],
         )
 
-    def slice(self, step: int) -> Contents:
-        """Inputs as float32, targets and weights of one batch in the order of the data; views where possible."""
+    def slice(self, step: int) -> Batch:
+        """What one batch in the order of the data holds; views where possible."""
         first, last = self.bounds(step)
-        return (
-            self.inputs[first:last].to(torch.float32),
-            self.targets[first:last],
-            None if self.weights is None else self.weights[first:last],
+        return Batch(
+            [arriving(leaf[first:last]) for leaf in self.inputs],
+            [leaf[first:last] for leaf in self.targets],
+            [None if leaf is None else leaf[first:last] for leaf in self.weights],
         )
+
+    @property
+    def leaves(self) -> list[Data]:
+        """Inputs and targets."""
+        return [*self.inputs, *self.targets]
 
     def to(self, device: torch.device) -> Batches:
         """These batches for a device: moved there if that has room for them, else sent one after another."""
-        if isinstance(self.inputs, MappedRows) or isinstance(self.targets, MappedRows):
+        if any(isinstance(leaf, MappedRows) for leaf in self.leaves):
             return self._for(device)
         if device.type == "cuda":
-            tensors = [part for part in (self.inputs, self.targets, self.weights) if part is not None]
-            size = sum(part.numel() * part.element_size() for part in tensors if part.device != device)
+            tensors = [leaf for leaf in (*self.leaves, *self.weights) if leaf is not None]
+            size = sum(leaf.numel() * leaf.element_size() for leaf in tensors if leaf.device != device)
             if not fits(size, torch.cuda.mem_get_info(device)[0]):
                 return self._for(device)
-        weights = None if self.weights is None else self.weights.to(device)
-        return self._for(device, inputs=self.inputs.to(device), targets=self.targets.to(device), weights=weights)
+        moved = {
+            name: [None if leaf is None else leaf.to(device) for leaf in getattr(self, name)]
+            for name in ("inputs", "targets", "weights")
+        }
+        return self._for(device, **moved)
 
     def _for(self, device: torch.device, **tensors: Any) -> Batches:
         return replace(self, device=device, _order=None, _feed=None, **tensors)
@@ -150,7 +182,11 @@ class Batches:
         """In words for the user, how the rows come to the steps, if not from the memory of the device."""
         if not self.streams:
             return None
-        size = sum(part.numel() * part.element_size() for part in (self.inputs, self.targets)) / 2**30
-        if isinstance(self.inputs, MappedRows) or isinstance(self.targets, MappedRows):
+        size = sum(leaf.numel() * leaf.element_size() for leaf in self.leaves) / 2**30
+        if any(isinstance(leaf, MappedRows) for leaf in self.leaves):
             return f"data: {size:.3g} GiB stay in their file, and are read ahead of the steps."
         return f"data: {size:.3g} GiB do not fit onto the device, and are sent there ahead of the steps."
+
+
+def _listed(leaves: Any) -> list[Any]:
+    return list(leaves) if isinstance(leaves, (list, tuple)) else [leaves]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import Any, NamedTuple, Protocol
 
@@ -18,7 +19,6 @@ THREADS = 2
 # The share of a device's free memory that data may take.
 SHARE = 0.5
 
-Contents = tuple[Tensor, Tensor, Tensor | None]
 Key = tuple[int | None, int]
 
 
@@ -33,19 +33,40 @@ def fits(size: int, free: int) -> bool:
     return size <= SHARE * free
 
 
+class Batch(NamedTuple):
+    """What the rows of a step hold.
+
+    Attributes
+    ----------
+    inputs, targets : list of Tensor
+        For each input and output of the net.
+    weights : list of Tensor or None
+        For each output.
+    """
+
+    inputs: list[Tensor]
+    targets: list[Tensor]
+    weights: list[Tensor | None]
+
+
+def arriving(leaf: Tensor) -> Tensor:
+    """An input as a step wants it: bytes become float32, ids and numbers stay what they are."""
+    return leaf.to(torch.float32) if leaf.dtype == torch.uint8 else leaf
+
+
 class Fetched(NamedTuple):
     """A batch on its device, or on the way there."""
 
     rows: Tensor
-    contents: Contents
+    contents: Batch
     copied: Any
 
-    def arrived(self) -> tuple[Tensor, Contents]:
+    def arrived(self) -> tuple[Tensor, Batch]:
         """The rows and what they hold; work that is queued from now on waits until they are there."""
         if self.copied is not None:
             current = torch.cuda.current_stream(self.rows.device)
             current.wait_event(self.copied)
-            for tensor in (self.rows, *self.contents):
+            for tensor in (self.rows, *(leaf for leaves in self.contents for leaf in leaves)):
                 if tensor is not None:
                     tensor.record_stream(current)
         return self.rows, self.contents
@@ -54,9 +75,9 @@ class Fetched(NamedTuple):
 class Supply(Protocol):
     """What a feed needs of `Batches`."""
 
-    inputs: Data
-    targets: Data
-    weights: Tensor | None
+    inputs: Sequence[Data]
+    targets: Sequence[Data]
+    weights: Sequence[Tensor | None]
     batch_size: int
     device: torch.device | None
 
@@ -78,16 +99,16 @@ class Feed:
     """
 
     def __init__(self, batches: Supply) -> None:
-        self._batches, self._device = batches, batches.device or batches.inputs.device
-        size = batches.batch_size * sum(_bytes_of_row(data) for data in (batches.inputs, batches.targets))
+        self._batches, self._device = batches, batches.device or batches.inputs[0].device
+        size = batches.batch_size * sum(map(_bytes_of_row, (*batches.inputs, *batches.targets)))
         self._group = max(1, GROUP_BYTES // max(1, size))
         depth = max(1, min(MOST_GROUPS, MOST_BYTES // max(1, size * self._group)))
         self._ahead: Ahead[Key, list[Fetched]] = Ahead(self._fetch, self._following, depth, THREADS)
         self._current: tuple[Key, list[Fetched]] | None = None
         self._stream = torch.cuda.Stream(self._device) if self._device.type == "cuda" else None
 
-    def get(self, epoch: int | None, step: int) -> tuple[Tensor, Contents]:
-        """The rows of a step, with inputs as float32, targets and weights."""
+    def get(self, epoch: int | None, step: int) -> tuple[Tensor, Batch]:
+        """The rows of a step, and what they hold."""
         key = epoch, step // self._group
         if self._current is None or self._current[0] != key:
             self._current = None
@@ -109,20 +130,27 @@ class Feed:
         batches, (epoch, group) = self._batches, key
         steps = range(group * self._group, min((group + 1) * self._group, batches.steps))
         rows = [batches.rows(epoch, step) for step in steps]
-        for data in (batches.inputs, batches.targets):
+        for data in (*batches.inputs, *batches.targets):
             if isinstance(data, MappedRows):
                 data.announce(torch.cat(rows).numpy())
         return [self._sent(batch) for batch in rows]
 
     def _sent(self, rows: Tensor) -> Fetched:
         batches, stream = self._batches, self._stream
-        weights = None if batches.weights is None else batches.weights.index_select(0, rows)
-        early = torch.float32 if stream is None else None  # a device converts faster, and less goes there
-        inputs, targets = _read(batches.inputs, rows, early), _read(batches.targets, rows)
+        weights = [None if leaf is None else leaf.index_select(0, rows) for leaf in batches.weights]
+        inputs = [_read(leaf, rows, self._early(leaf)) for leaf in batches.inputs]
+        targets = [_read(leaf, rows) for leaf in batches.targets]
         with nullcontext() if stream is None else torch.cuda.stream(stream):
-            weights = None if weights is None else self._moved(weights)
-            contents = self._moved(inputs).to(torch.float32), self._moved(targets), weights
+            contents = Batch(
+                [arriving(self._moved(leaf)) for leaf in inputs],
+                [self._moved(leaf) for leaf in targets],
+                [None if leaf is None else self._moved(leaf) for leaf in weights],
+            )
             return Fetched(self._moved(rows), contents, None if stream is None else stream.record_event())
+
+    def _early(self, leaf: Data) -> torch.dtype | None:
+        """The type that bytes are read as: a device converts faster, and less goes there."""
+        return torch.float32 if self._stream is None and leaf.dtype == torch.uint8 else None
 
     def _moved(self, tensor: Tensor) -> Tensor:
         if self._stream is None:

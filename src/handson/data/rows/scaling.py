@@ -13,7 +13,7 @@ from handson.data.rows.mapped import Data, pieces
 
 METHODS = ("standard", "minmax")
 # A column whose spread is smaller than this share of its size is constant up to rounding.
-CONSTANT = 2e-7
+CONSTANT, CONSTANT_DOUBLE = 2e-7, 1e-14
 
 
 class Scaling:
@@ -35,18 +35,25 @@ class Scaling:
         self.shift, self.scale = _numbers("shift", shift), _numbers("scale", scale)
         if bool((self.scale == 0).any()):
             raise HandsonError("scaling: scale must not be zero.")
+        self._shift, self._scale = self.shift.float(), self.scale.float()
+        # Whether float32 would round the unscaled values by more than 1e-4 of the scale, as it does Julian dates.
+        self.needs_double = bool((self.shift.abs() * 2.0**-24 > 1e-4 * self.scale.abs()).any())
 
     def to(self, device: torch.device) -> Scaling:
         """This scaling with its numbers on a device."""
         return Scaling(self.shift.to(device), self.scale.to(device))
 
     def apply(self, x: Tensor) -> Tensor:
-        """Scaled values."""
-        return (x - self.shift) / self.scale
+        """Scaled values, as float32; worked out in float64 for values of that type, and for whole numbers."""
+        if x.dtype == torch.float32:
+            return (x - self._shift) / self._scale
+        return ((x.double() - self.shift) / self.scale).float()
 
     def undo(self, x: Tensor) -> Tensor:
-        """The values that `apply` would turn into `x`."""
-        return x * self.scale + self.shift
+        """The values that `apply` would turn into `x`: float64 where float32 could not hold them."""
+        if self.needs_double:
+            return x.double() * self.scale + self.shift
+        return x * self._scale + self._shift
 
     def get_config(self) -> dict[str, Any]:
         """Shift and scale as JSON."""
@@ -55,7 +62,7 @@ class Scaling:
 
 def _numbers(name: str, value: Any) -> Tensor:
     try:
-        tensor = torch.as_tensor(value, dtype=torch.float32)
+        tensor = torch.as_tensor(value, dtype=torch.float64)
     except (TypeError, ValueError):
         tensor = torch.tensor(float("nan"))
     if tensor.dim() > 1 or not bool(torch.isfinite(tensor).all()):
@@ -98,7 +105,8 @@ def fit_scaling(method: Any, values: Data, what: str) -> Scaling:
             f"{nearest(str(method), METHODS)}"
         )
     shift, scale = _measured(values, method, what)
-    constant = scale <= CONSTANT * np.maximum(np.abs(shift), 1e-30)
+    share = CONSTANT_DOUBLE if values.dtype == torch.float64 else CONSTANT
+    constant = scale <= share * np.maximum(np.abs(shift), 1e-30)
     return Scaling(shift, np.where(constant, 1.0, scale))
 
 

@@ -21,6 +21,7 @@ from handson.state.sums import Sums
 from handson.training.engines.blocks import Blocks
 from handson.training.engines.dense.engine import DenseProgram
 from handson.training.engines.eager import Eager
+from handson.training.engines.own import Own
 from handson.training.engines.recorded.engine import Graph
 from handson.training.preparation.job import Job, Span
 
@@ -74,11 +75,11 @@ class Engine(Protocol):
     def finish(self) -> None:
         """After the last epoch: the averaged weights, if there are any, become the net's."""
 
-    def evaluate(self, batches: Batches) -> Sums:
-        """Loss and metrics in evaluation mode."""
+    def evaluate(self, batches: Batches, sums: Sums | None = None) -> Sums:
+        """Loss and metrics in evaluation mode, added to sums if there are some already."""
 
-    def predict(self, inputs: Data, batch_size: int) -> Tensor:
-        """Outputs in the targets' own units."""
+    def predict(self, inputs: Sequence[Data], batch_size: int) -> list[Tensor]:
+        """Outputs, as leaves, in the targets' own units."""
 
 
 ENGINES: dict[str, type[Engine]] = {"eager": Eager, "blocks": Blocks, "dense": DenseProgram, "graph": Graph}
@@ -118,6 +119,10 @@ def choose(job: Job, name: str = "auto", steps: int = 0) -> Engine:
         raise HandsonError(
             f"unknown engine {name!r}.{nearest(name, ['auto', *ENGINES])} Known: {', '.join(['auto', *ENGINES])}."
         )
+    if job.own:
+        if name not in ("auto", "eager"):
+            raise HandsonError(f"the engine {name!r} cannot run this training: the net defines {job.own[0]} itself.")
+        return Own(job)
     if name == "auto":
         return _fastest(job) if steps >= FEWEST_STEPS else Eager(job)
     engine = ENGINES[name]

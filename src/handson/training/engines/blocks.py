@@ -56,14 +56,16 @@ class Blocks(Eager):
         >>> net = handson.Sequential([Conv2D(4, 3, activation="relu"), MaxPooling2D(), handson.layers.Flatten()])
         >>> Blocks.obstacle(Job(net, torch.device("cpu")))
         """
-        from handson.models.sequential import Sequential
-
-        if type(job.module) is not Sequential:
-            return "a net that is no Sequential"
+        if job.several:
+            return "a net with several inputs or outputs"
+        if not _layers(job):
+            return "a net that is no plain stack of layers"
         if job.device.type != "cpu":
             return f"the device {job.device.type}"
         if job.precision == "bfloat16":
             return "precision='bfloat16'"
+        if job.of_another_type() is not None:
+            return job.of_another_type()
         if watched(job.module):
             return "a net whose outputs somebody looks at"
         layers = _layers(job)
@@ -75,26 +77,34 @@ class Blocks(Eager):
         self._watched, self._settings = self.job.watched(), self.job.settings()
         self._steps = list(_steps(self.job))
 
-    def forward(self, inputs: Tensor) -> Tensor:
+    def forward(self, inputs: list[Tensor]) -> list[Tensor]:
         if self.job.watched() != self._watched or self.job.settings() != self._settings:
             self._prepare()
         if self.job.module in self._watched:
             return super().forward(inputs)
-        x = inputs if self._scale_inputs is None else self._scale_inputs.apply(inputs)
+        (x,) = inputs
         for step in self._steps:
             x = step(x)
-        return x
+        return [x]
 
 
 def _layers(job: Job) -> list[Any]:
-    return list(job.module.layers)  # type: ignore[arg-type]
+    """The layers of a plain stack, none for any other net."""
+    chain = getattr(job.module, "chain", None)
+    return (chain() or []) if chain is not None else []
 
 
 def _fused(layer: Any, after: Any) -> bool:
     """Whether a layer ends in a ReLU that goes straight into 2x2 max-pooling."""
-    relu = type(layer) in (Conv2D, Activation) and layer.activation is activations.relu
-    plain = type(after) is MaxPooling2D and after.pool_size == after.strides == (2, 2) and after.padding == "valid"
+    relu = (type(layer) is Activation or _convolves(layer)) and layer.activation is activations.relu
+    halved = type(after) is MaxPooling2D and after.pool_size == after.strides == (2, 2)
+    plain = halved and after.padding == "valid" and after.last
     return relu and plain and not (watched(layer) or watched(after))
+
+
+def _convolves(layer: Any) -> bool:
+    """Whether a layer is a convolution of channels-last images, which the kernels take."""
+    return type(layer) is Conv2D and layer.last
 
 
 def _recurs(layer: Any) -> bool:
@@ -104,9 +114,8 @@ def _recurs(layer: Any) -> bool:
 
 def _normalizes(layer: Any, after: Any) -> bool:
     """Whether a layer is a batch normalization that the kernel can do on its way, before an activation."""
-    return (
-        type(layer) is BatchNormalization and type(after) is Activation and layer.axis in (-1, 3) and not watched(layer)
-    )
+    plain = type(layer) is BatchNormalization and layer.axis in (-1, 3) and not layer.renorm
+    return plain and type(after) is Activation and not watched(layer)
 
 
 def _drops(layer: Any) -> bool:
@@ -127,7 +136,7 @@ def _steps(job: Job) -> Iterator[Step]:
 
 def _alone(layer: Any) -> Step:
     """A layer that belongs to no block."""
-    if type(layer) is Conv2D and not watched(layer):
+    if _convolves(layer) and not watched(layer):
         return lambda x: layer.activation(_convolve(layer, x))
     step: Step = layer.compiled if _recurs(layer) else layer
     return step
@@ -135,13 +144,13 @@ def _alone(layer: Any) -> Step:
 
 def _block(layers: list[Any]) -> tuple[int, _Block | None]:
     """The block that some layers begin with, and how many of them it takes; without a block it is one."""
-    first = 1 if type(layers[0]) is Conv2D and layers[0].activation is activations.linear else 0
+    first = 1 if _convolves(layers[0]) and layers[0].activation is activations.linear else 0
     relu = first + (1 if len(layers) > first + 1 and _normalizes(*layers[first : first + 2]) else 0)
     if len(layers) < relu + 2 or not _fused(*layers[relu : relu + 2]):
         return 1, None
-    if first and (watched(layers[0]) or type(layers[relu]) is Conv2D):
+    if first and (watched(layers[0]) or _convolves(layers[relu])):
         return 1, None
-    convolution = layers[0] if first else layers[relu] if type(layers[relu]) is Conv2D else None
+    convolution = layers[0] if first else layers[relu] if _convolves(layers[relu]) else None
     normalization = layers[first] if relu > first else None
     drops = len(layers) > relu + 2 and _drops(layers[relu + 2])
     return relu + 2 + drops, _Block(convolution, normalization, layers[relu + 2] if drops else None)

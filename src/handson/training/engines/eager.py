@@ -4,19 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from handson import activations
+from handson.core import tree
+from handson.core.errors import HandsonError
 from handson.data.rows.batches import Batches
+from handson.data.rows.feed import Batch, arriving
 from handson.data.rows.mapped import Data, pieces
+from handson.layers.base import Layer
+from handson.layers.calling import MASK
+from handson.layers.shapes import is_shape
 from handson.randomness.keys import derive
 from handson.randomness.stream import Stream, active
 from handson.state.precision import arithmetic
 from handson.state.state import TrainingState, named_weights, trainable_weights
 from handson.state.sums import Sums
 from handson.training.preparation.job import Job, Span
+from handson.training.preparation.objective import seen
 
 
 class Eager:
@@ -32,8 +40,8 @@ class Eager:
 
     def __init__(self, job: Job) -> None:
         self.job = job
-        self._scale_inputs = None if job.input_scaling is None else job.input_scaling.to(job.device)
-        self._scale_targets = None if job.target_scaling is None else job.target_scaling.to(job.device)
+        self._input_scalings = [None if one is None else one.to(job.device) for one in job.input_scalings]
+        self._scale_targets = job.objective.scalings[0] if job.objective.scalings else None
         self._kept: TrainingState | None = None
 
     @staticmethod
@@ -75,55 +83,79 @@ class Eager:
         if self._kept is not None:
             self._kept.restore(self.job.module, self.job.optimizer)
 
-    def gradients(self, batch: tuple[Tensor, Tensor, Tensor | None], weights: list[Tensor], sums: Sums) -> list[Tensor]:
-        """The gradients of one batch; its loss and metrics are added to the sums."""
-        job, (inputs, targets, sample_weight) = self.job, batch
+    def gradients(self, batch: Batch, weights: list[Tensor], sums: Sums) -> list[Tensor]:
+        """The gradients of one batch; its losses and metrics are added to the sums."""
+        job, (inputs, targets, sample_weights) = self.job, batch
         if job.augment is not None:
-            inputs, targets = job.augment(inputs, targets)
-        prediction = self.forward(inputs)
-        total, count = self.loss_sums(targets, prediction, sample_weight, job.batches.masked)
-        objective = total / (count if isinstance(count, int) else count.clamp(min=1))
-        if job.penalized:
-            penalty = self.penalty()
-            objective, total = objective + penalty, total + penalty * count
-        sums.add("loss", total.detach(), count)
-        if job.metrics:
-            self.add_metrics(sums, targets, activations.like(prediction, Tensor.detach), job.batches.masked)
-        gradients = torch.autograd.grad(objective, weights, allow_unused=True) if weights else ()
+            first, second = job.augment(inputs[0], targets[0])
+            inputs, targets = [first, *inputs[1:]], [second, *targets[1:]]
+        masked = job.batches.masked
+        outputs = self.outputs(inputs)
+        if any(hasattr(output, MASK) for output in outputs) and targets:
+            targets, masked = seen(targets, outputs, masked)
+        if job.own_loss:
+            value = self.own_loss(Batch(inputs, targets, sample_weights), outputs, sums)
+        else:
+            value = job.objective.loss(targets, outputs, sample_weights, masked, self.added(), sums)
+        detached = [activations.like(output, Tensor.detach) for output in outputs]
+        job.objective.measure(targets, detached, sample_weights, masked, sums)
+        gradients = torch.autograd.grad(value, weights, allow_unused=True) if weights else ()
         return [
             gradient if gradient is not None else torch.zeros_like(weight)
             for gradient, weight in zip(gradients, weights, strict=True)
         ]
 
-    def penalty(self) -> Tensor | float:
-        """The sum of all regularizers' penalties."""
-        return sum((penalty for layer in self.job.penalized for penalty in layer.penalties()), 0.0)
+    def own_loss(self, batch: Batch, outputs: list[Tensor], sums: Sums, training: bool = True) -> Tensor:
+        """The loss that the net defines itself, of inputs and targets in the form in which the user gave them."""
+        model: Any = self.job.module
+        weights = [leaf for leaf in batch.weights if leaf is not None]
+        value = model.compute_loss(
+            x=model.arranged(batch.inputs),
+            y=tree.rebuild(self.job.target_form, batch.targets) if batch.targets else None,
+            y_pred=model.arranged_outputs(outputs),
+            sample_weight=None if not weights else weights[0] if len(weights) == 1 else weights,
+            training=training,
+        )
+        if not isinstance(value, Tensor) or value.numel() != 1:
+            raise HandsonError(f"{type(model).__name__}.compute_loss returns one number, as a tensor; got {value!r}.")
+        value, rows = value.reshape(()), len(batch.inputs[0])
+        sums.add("loss", value.detach() * rows, rows)
+        return value
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        """The net's outputs, for inputs in the user's units."""
-        if self._scale_inputs is not None:
-            inputs = self._scale_inputs.apply(inputs)
+    def added(self) -> Any:
+        """What the net adds to the losses: penalties of regularizers, and `add_loss`; None for nothing."""
+        values = [penalty for layer in self.job.penalized for penalty in layer.penalties()]
+        for layer in self.job.layers:
+            values += layer._added
+        return sum(values) if values else None
+
+    def outputs(self, inputs: Sequence[Tensor]) -> list[Tensor]:
+        """The net's outputs, as leaves, for inputs in the user's units."""
+        for layer in self.job.layers:
+            if layer._added:
+                layer._added.clear()
+        scaled = self.scaled(inputs)
         if self.job.precision != "bfloat16":
-            return self.job.module(inputs)
+            return [_readable(output) for output in self.forward(scaled)]
         # Without the cache: it would keep rounded weights from one step to the next inside a user's own autocast.
         with torch.autocast(self.job.device.type, torch.bfloat16, cache_enabled=False):
-            outputs: Tensor = self.job.module(inputs)
-        return activations.like(outputs, Tensor.float)
+            return [_readable(output) for output in self.forward(scaled)]
 
-    def loss_sums(
-        self, targets: Tensor, prediction: Tensor, sample_weight: Tensor | None, masked: bool
-    ) -> tuple[Tensor, Tensor | int]:
-        """The loss of a batch on scaled targets, as a sum and a count."""
-        if self._scale_targets is not None:
-            targets = self._scale_targets.apply(targets)
-        return self.job.loss.sums(targets, prediction, sample_weight, masked)
+    def scaled(self, inputs: Sequence[Tensor]) -> list[Tensor]:
+        """Inputs in the user's units as the net takes them."""
+        pairs = zip(inputs, self._input_scalings, strict=True)
+        return [leaf if scaling is None else scaling.apply(leaf) for leaf, scaling in pairs]
 
-    def add_metrics(self, sums: Sums, targets: Tensor, prediction: Tensor, masked: bool) -> None:
-        """The metrics of a batch, in the targets' own units."""
-        if self._scale_targets is not None:
-            prediction = self._scale_targets.undo(prediction)
-        for metric in self.job.metrics:
-            sums.add(metric.name, *metric.sums(targets, prediction, None, masked))
+    def forward(self, inputs: list[Tensor]) -> list[Tensor]:
+        """The net's outputs, as leaves, for scaled inputs."""
+        module = self.job.module
+        arranged = getattr(module, "arranged", None) if isinstance(module, Layer) else None
+        given: Any = inputs[0]
+        # To put one leaf into its form would take as long as a small layer.
+        if arranged is not None and not (len(inputs) == 1 and is_shape(module.built_shape)):
+            given = arranged(inputs)
+        output = module(given)
+        return [output] if isinstance(output, Tensor) else tree.leaves(output)
 
     @contextmanager
     def averaged(self) -> Iterator[None]:
@@ -152,29 +184,45 @@ class Eager:
         return {name: averages[name] for name in trainable_weights(self.job.module) if name in averages}
 
     @torch.no_grad()
-    def evaluate(self, batches: Batches) -> Sums:
-        job, sums = self.job, Sums()
+    def evaluate(self, batches: Batches, sums: Sums | None = None) -> Sums:
+        job, sums = self.job, Sums() if sums is None else sums
         job.module.eval()
         with arithmetic(job.precision, job.device):
-            for _, (inputs, targets, sample_weight) in batches.walk(None, 0, batches.steps):
-                prediction = self.forward(inputs)
-                total, count = self.loss_sums(targets, prediction, sample_weight, batches.masked)
-                sums.add("loss", total + self.penalty() * count, count)
-                self.add_metrics(sums, targets, prediction, batches.masked)
+            for _, (inputs, targets, sample_weights) in batches.walk(None, 0, batches.steps):
+                outputs, masked = self.outputs(inputs), batches.masked
+                if any(hasattr(output, MASK) for output in outputs) and targets:
+                    targets, masked = seen(targets, outputs, masked)
+                if job.own_loss:
+                    self.own_loss(Batch(inputs, targets, sample_weights), outputs, sums, training=False)
+                else:
+                    job.objective.loss(targets, outputs, sample_weights, masked, self.added(), sums)
+                job.objective.measure(targets, outputs, sample_weights, masked, sums)
         sums.read()
         return sums
 
     @torch.no_grad()
-    def predict(self, inputs: Data, batch_size: int) -> Tensor:
-        self.job.module.eval()
-        outputs = []
-        with arithmetic(self.job.precision, self.job.device):
-            for _, batch in pieces(inputs, batch_size):
-                output = self.forward(batch.to(self.job.device, torch.float32))
-                if self._scale_targets is not None:
-                    output = self._scale_targets.undo(output)
-                outputs.append(output.cpu())
-        return torch.cat(outputs)
+    def predict(self, inputs: Sequence[Data], batch_size: int) -> list[Tensor]:
+        job = self.job
+        job.module.eval()
+        found: list[list[Tensor]] = []
+        with arithmetic(job.precision, job.device):
+            for batch in zip(*(pieces(leaf, batch_size) for leaf in inputs), strict=True):
+                outputs = self.outputs([arriving(leaf.to(job.device)) for _, leaf in batch])
+                scalings = (
+                    job.objective.scalings if len(job.objective.scalings) == len(outputs) else [None] * len(outputs)
+                )
+                found.append(
+                    [
+                        (output if scaling is None else scaling.undo(output)).cpu()
+                        for output, scaling in zip(outputs, scalings, strict=True)
+                    ]
+                )
+        return [torch.cat(parts) for parts in zip(*found, strict=True)]
+
+
+def _readable(output: Tensor) -> Tensor:
+    """An output in a type that losses and NumPy can do with: 16 bits become float32."""
+    return activations.like(output, Tensor.float) if output.dtype in (torch.bfloat16, torch.float16) else output
 
 
 @torch.no_grad()

@@ -47,7 +47,7 @@ def outside(average: Average) -> str | None:
         return None
     classes = reversed(type(average).__mro__)
     methods = {name: found for each in classes for name, found in vars(each).items() if _is_own(found)}
-    held = {name: value for name, value in vars(average).items() if name != "_arguments"}
+    held = {name: value for name, value in vars(average).items() if name not in ("_arguments", "_seen")}
     return _first({**held, **methods}, set())
 
 

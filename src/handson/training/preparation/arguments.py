@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from handson.callbacks import TerminateOnNaN
+from handson.callbacks import BackupAndRestore, TerminateOnNaN
 from handson.callbacks.calls import as_list
 from handson.core import console
 from handson.core.described import describe_noun
 from handson.core.errors import HandsonError, whole
+
+STEPS = ("steps_per_epoch", "validation_steps")
 
 
 @dataclass
@@ -26,6 +28,8 @@ class Arguments:
     class_weight: Any
     sample_weight: Any
     initial_epoch: int
+    steps_per_epoch: int | None
+    validation_steps: int | None
     validation_batch_size: int | None
     validation_freq: int
     groups: Any
@@ -41,6 +45,9 @@ class Arguments:
 
     def __post_init__(self) -> None:
         self.batch_size = whole("batch_size", 32 if self.batch_size is None else self.batch_size, 1)
+        for name in STEPS:
+            if getattr(self, name) is not None:
+                setattr(self, name, whole(name, getattr(self, name), 1))
         self.epochs, self.initial_epoch = whole("epochs", self.epochs, 0), whole("initial_epoch", self.initial_epoch, 0)
         self.validation_freq = whole("validation_freq", self.validation_freq, 1)
         if self.validation_batch_size is not None:
@@ -48,6 +55,14 @@ class Arguments:
         if self.missing not in ("mask", "drop"):
             raise HandsonError(f"missing is 'mask' or 'drop'; got {self.missing!r}.")
         self.callbacks = as_list(self.callbacks)
+        for callback in self.callbacks:
+            if isinstance(callback, BackupAndRestore):
+                if self.run not in (None, callback.backup_dir):
+                    raise HandsonError(
+                        f"run={self.run!r} and BackupAndRestore({callback.backup_dir!r}) both record this training: "
+                        f"leave one of them out."
+                    )
+                self.run = callback.backup_dir
 
     def describe(self) -> dict[str, Any]:
         """What must be the same for a recorded training to go on, as JSON."""
@@ -56,9 +71,18 @@ class Arguments:
             "validation_freq", "engine", "evaluate_training", "terminate_on_nan",
         )  # fmt: skip
         described = {name: getattr(self, name) for name in names}
+        # Records of before these arguments were there do not name them.
+        described |= {name: value for name in STEPS if (value := getattr(self, name)) is not None}
         described["augment"] = describe_noun("augment", self.augment)
         described["callbacks"] = [describe_noun("callback", callback) for callback in self.callbacks]
         return described
+
+    def of_validation(self, sample_weight: Any = None) -> Arguments:
+        """The arguments for reading the data to validate on."""
+        return replace(
+            self, sample_weight=sample_weight, class_weight=None, groups=None, missing="mask", shuffle=False,
+            steps_per_epoch=self.validation_steps, batch_size=self.validation_batch_size or self.batch_size,
+        )  # fmt: skip
 
     def tell(self, text: str) -> None:
         """Print what was decided or noticed, unless this training is silent."""

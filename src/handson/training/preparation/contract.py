@@ -11,21 +11,25 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from handson import activations
-from handson.averages import Average, align
+from handson.averages import Average, Function, align
 from handson.core.errors import HandsonError
-from handson.data.rows.arrays import as_labels, as_rows
+from handson.data.rows.arrays import as_ids, as_labels, as_rows
 from handson.data.rows.mapped import Data, pieces
 from handson.losses import BinaryCrossentropy, Loss
-from handson.metrics import BinaryAccuracy, Metric
+from handson.metrics import Metric
+from handson.state.state import ModuleLike
+from handson.training.preparation.compiled import Term
 
 # Rounding may push a probability this far outside of [0, 1], or the sum of several from 1.
 TOLERANCE = 1e-3
 
 
-def prepare_targets(y: Any, loss: Average, outputs: Tensor, columns: Sequence[str] | None = None) -> tuple[Data, bool]:
+def prepare_targets(
+    y: Any, loss: Average, outputs: Tensor, columns: Sequence[str] | None = None, double: bool = False
+) -> tuple[Data, bool]:
     """Targets in the shape and type that a loss wants, and whether some are missing.
 
     Parameters
@@ -38,6 +42,8 @@ def prepare_targets(y: Any, loss: Average, outputs: Tensor, columns: Sequence[st
         Outputs of the net for a few rows, for their shape.
     columns : sequence of str, optional
         Names of the target columns, for messages.
+    double : bool
+        Whether all digits are kept, as float64.
 
     Raises
     ------
@@ -48,7 +54,11 @@ def prepare_targets(y: Any, loss: Average, outputs: Tensor, columns: Sequence[st
     if loss.targets == "labels":
         labels = align(as_labels(y, "labels", loss.ignore_class), shaped, loss)
         return labels, _check_labels(labels, loss.classes(outputs.shape[-1]), loss)
-    targets = align(as_rows(y, "targets").to(torch.float32), shaped, loss)
+    if isinstance(loss, Function) and not _fits(y, shaped):
+        return _as_given(y), False
+    values = as_rows(y, "targets", double)
+    values = values if values.dtype == torch.float64 else values.to(torch.float32)
+    targets = align(values, shaped, loss)
     return targets, _check_values(targets, loss)
 
 
@@ -113,14 +123,21 @@ def _check_probabilities(targets: Data, loss: Average, low: float, high: float) 
                 )
 
 
-def check_outputs(outputs: Tensor, module: nn.Module, loss: Loss) -> None:
-    """Raise when the outputs of the net are not what the loss wants: logits into a loss of probabilities, say."""
-    if not bool(torch.isfinite(outputs).all()):
-        raise HandsonError(
-            "the untrained net gives NaN or infinite outputs for the first rows: scale the inputs (for example "
-            "compile(..., scale_inputs='standard')), or check the initial weights."
-        )
-    last = final_activation(module)
+def check_outputs(outputs: Sequence[Tensor], module: ModuleLike, terms: Sequence[Term]) -> None:
+    """Raise when the outputs of the net are not what the losses want: logits into a loss of probabilities, say."""
+    if len(outputs) != len(terms):
+        raise HandsonError(f"the net gives {len(outputs)} outputs, and was built with {len(terms)}.")
+    for number, (output, term) in enumerate(zip(outputs, terms, strict=True)):
+        if not bool(torch.isfinite(output).all()):
+            raise HandsonError(
+                "the untrained net gives NaN or infinite outputs for the first rows: scale the inputs (for example "
+                "compile(..., scale_inputs='standard')), or check the initial weights."
+            )
+        if term.loss is not None:
+            _check_output(output, final_activation(module, number), term.loss)
+
+
+def _check_output(outputs: Tensor, last: Any, loss: Loss) -> None:
     if last is activations.softmax and outputs.shape[-1] == 1:
         raise HandsonError("a softmax over one output is always 1: use activation='sigmoid' for a single output.")
     from_logits = getattr(loss, "from_logits", None)
@@ -140,18 +157,47 @@ def check_outputs(outputs: Tensor, module: nn.Module, loss: Loss) -> None:
             )
 
 
-def final_activation(module: nn.Module) -> Any:
-    """The activation that the net's outputs come from, or None when that is not known."""
-    layers = list(getattr(module, "layers", []))
-    shape_only = {"Flatten", "Reshape", "Dropout", "InputLayer"}
-    while layers and type(layers[-1]).__name__ in shape_only:
-        layers.pop()
-    return getattr(layers[-1], "activation", None) if layers else None
+def final_activation(module: ModuleLike, number: int = 0) -> Any:
+    """The activation that one of the net's outputs comes from, or None when that is not known."""
+    graph = getattr(module, "graph", None)
+    if graph is None:
+        return None
+    symbol = graph.exits[number]
+    while symbol.node is not None and len(symbol.node.inputs) == 1:
+        function = symbol.node.function
+        inner = getattr(function, "graph", None)
+        if inner is not None and len(inner.exits) == 1:
+            return final_activation(function)
+        if type(function).__name__ not in {"Flatten", "Reshape", "Dropout"}:
+            return getattr(function, "activation", None)
+        symbol = symbol.node.inputs[0]
+    return None
 
 
-def check_metrics(metrics: Sequence[Metric], loss: Loss, targets: Data, outputs: Tensor) -> None:
+def _for_rows(outputs: Tensor, targets: Any) -> Tensor:
+    """The outputs of a few rows as if there were as many as targets."""
+    return outputs[:1].expand(len(targets), *outputs.shape[1:])
+
+
+def _fits(y: Any, outputs: Tensor) -> bool:
+    """Whether targets have the shape of the outputs, but for a last axis of one entry."""
+    shape, expected = tuple(y.shape), tuple(outputs.shape)
+    return shape in (expected, (*expected, 1)) or (*shape, 1) == expected
+
+
+def _as_given(y: Any) -> Data:
+    """Targets of another shape than the outputs, which a function of the user takes as they are; integers stay so."""
+    ids = as_ids(y, "targets")
+    return as_rows(y, "targets").to(torch.float32) if ids is None else ids
+
+
+def check_metrics(metrics: Sequence[Metric], loss: Average, targets: Data, outputs: Tensor) -> None:
     """Raise when a metric cannot be computed from these targets, or means nothing for them."""
     for metric in metrics:
+        if metric.keeps_state or metric.targets == "free":
+            continue  # it is given the targets as they are
+        if isinstance(loss, Function) and not _fits(targets, _for_rows(outputs, targets)):
+            continue  # it broadcasts them, as in Keras: see `broadcast_metrics`
         if (metric.targets == "labels") != (loss.targets == "labels"):
             kinds = {
                 "labels": "integer labels",
@@ -170,8 +216,20 @@ def check_metrics(metrics: Sequence[Metric], loss: Loss, targets: Data, outputs:
                 f"the metric {metric.name!r} wants targets of shape {tuple(expected)} a sample; the loss {loss.name!r} "
                 f"has {tuple(shape)}."
             )
-        if isinstance(metric, BinaryAccuracy):
+        if metric.yes_or_no:
             _check_yes_or_no(metric, targets)
+
+
+def broadcast_metrics(metrics: Sequence[Metric], loss: Average, targets: Data, outputs: Tensor) -> list[str]:
+    """What to tell the user of metrics that compare outputs with targets of another shape."""
+    names = [metric.name for metric in metrics if not metric.keeps_state and metric.targets != "free"]
+    if not names or not isinstance(loss, Function) or _fits(targets, _for_rows(outputs, targets)):
+        return []
+    return [
+        f"{', '.join(names)}: compares outputs of shape {tuple(outputs.shape[1:])} a sample with targets of shape "
+        f"{tuple(targets.shape[1:])}, one broadcast to the other, as Keras does. If that is not meant, "
+        f"give a metric of your own: a function of (y_true, y_pred)."
+    ]
 
 
 def _check_yes_or_no(metric: Metric, targets: Data) -> None:

@@ -14,11 +14,16 @@ from torch import Tensor, nn
 from handson.data.rows.batches import Batches
 from handson.data.rows.scaling import Scaling
 from handson.layers.base import SETTINGS, Layer
-from handson.losses import Loss, MeanSquaredError
+from handson.losses import MeanSquaredError
 from handson.metrics import Metric
 from handson.optimizers import SGD, Optimizer
 from handson.schedules import Position
 from handson.state.sums import Sums
+from handson.training.preparation.compiled import Term
+from handson.training.preparation.objective import Objective
+
+# What changes with every step or epoch, and decides nothing in a step.
+PASSING = frozenset({"training", "age", "stop_training"})
 
 
 class Span(NamedTuple):
@@ -57,18 +62,16 @@ class Job:
     ----------
     module : nn.Module
         The net, on `device`.
-    loss : Loss
-        What is minimized, on scaled targets.
-    metrics : sequence of Metric
-        What is reported, in the targets' own units.
+    terms : sequence of Term
+        For each output, what is minimized, on scaled targets, and reported, in the targets' own units.
     optimizer : Optimizer
         Bound to the net's weights by the engine.
     batches : Batches
         The training rows; empty in a job that only predicts.
     augment : function, optional
         Changes a batch: (inputs, targets) -> (inputs, targets), with the current stream's randomness.
-    input_scaling, target_scaling : Scaling, optional
-        Applied in every step; predictions are unscaled.
+    input_scalings, target_scalings : list of Scaling or None
+        For each input and output: applied in every step; predictions are unscaled.
     seed : int
         The seed of shuffling, dropout and augmentation.
     foreign_randomness : bool
@@ -77,21 +80,64 @@ class Job:
         The layers that have regularizers.
     precision : str
         What the net computes in: see `handson.state.precision`.
+    target_form : tree of int
+        The form in which the user gives targets: see `handson.core.tree.spec`.
     """
 
     module: nn.Module
     device: torch.device
-    loss: Loss = field(default_factory=MeanSquaredError)
-    metrics: Sequence[Metric] = ()
+    terms: Sequence[Term] = field(default_factory=lambda: [Term("", MeanSquaredError())])
     optimizer: Optimizer = field(default_factory=SGD)
-    batches: Batches = field(default_factory=lambda: Batches(torch.empty(0), torch.empty(0)))
+    batches: Batches = field(default_factory=lambda: Batches([torch.empty(0)], [torch.empty(0)]))
     augment: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None = None
-    input_scaling: Scaling | None = None
-    target_scaling: Scaling | None = None
+    input_scalings: Sequence[Scaling | None] = (None,)
+    target_scalings: Sequence[Scaling | None] = (None,)
     seed: int = 0
     foreign_randomness: bool = False
     penalized: list[Layer] = field(default_factory=list)
     precision: str = "float32"
+    target_form: Any = 0
+
+    @property
+    def several(self) -> bool:
+        """Whether the net has several inputs or outputs."""
+        return len(self.terms) != 1 or len(self.batches.inputs) != 1
+
+    @property
+    def loss(self) -> Any:
+        """The loss of the only output."""
+        return self.terms[0].loss
+
+    @property
+    def metrics(self) -> Sequence[Metric]:
+        """The metrics of the only output."""
+        return self.terms[0].metrics
+
+    @property
+    def input_scaling(self) -> Scaling | None:
+        """The scaling of the only input."""
+        return self.input_scalings[0]
+
+    @property
+    def target_scaling(self) -> Scaling | None:
+        """The scaling of the only output."""
+        return self.target_scalings[0]
+
+    @cached_property
+    def objective(self) -> Objective:
+        """What is minimized and reported."""
+        scalings = [None if scaling is None else scaling.to(self.device) for scaling in self.target_scalings]
+        return Objective(self.terms, scalings)
+
+    @cached_property
+    def layers(self) -> list[Layer]:
+        """The layers of the net, nets in it included."""
+        return [module for module in self._modules if isinstance(module, Layer)]
+
+    def of_another_type(self) -> str | None:
+        """The first layer that computes or keeps its weights in another type than float32, None if there is none."""
+        found = next((layer for layer in self.layers if layer.dtype_policy.name != "float32"), None)
+        return None if found is None else f"the layer {found.name}, which computes in {found.dtype_policy.name}"
 
     def watched(self) -> list[nn.Module]:
         """The modules of the net that somebody looks into."""
@@ -108,19 +154,26 @@ class Job:
     @cached_property
     def _looks(self) -> list[tuple[Callable[[Any], Any], dict[str, Any]]]:
         """What picks the settings of each part of the net that has any, and where it keeps them."""
-        parts = [*(module for module in self._modules if isinstance(module, Layer)), self.loss]
+        parts = [*self.layers, *(term.loss for term in self.terms if term.loss is not None)]
         kept = [
-            (vars(part), [n for n, value in vars(part).items() if isinstance(value, SETTINGS) and n != "training"])
+            (vars(part), [n for n, value in vars(part).items() if isinstance(value, SETTINGS) and n not in PASSING])
             for part in parts
         ]
         return [(itemgetter(*names), held) for held, names in kept if names]
 
     def report(self, sums: Sums) -> dict[str, float]:
-        """What the sums say: the mean loss, and the metrics finished from their means."""
-        means = sums.means()
-        return means | {
-            metric.name: metric.finish(means[metric.name]) for metric in self.metrics if metric.name in means
-        }
+        """What the sums say: the mean losses, and the metrics finished from their means."""
+        return sums.means() if self.own else self.objective.report(sums)
+
+    @cached_property
+    def own(self) -> tuple[str, ...]:
+        """The steps that the net defines itself, beside its loss."""
+        return tuple(name for name in getattr(self.module, "own_steps", ()) if name != "compute_loss")
+
+    @property
+    def own_loss(self) -> bool:
+        """Whether the net defines its loss itself."""
+        return "compute_loss" in getattr(self.module, "own_steps", ())
 
 
 def watched(module: nn.Module) -> bool:

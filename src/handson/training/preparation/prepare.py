@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from handson.core import tree
 from handson.core.errors import HandsonError
 from handson.data.rows import arrays
 from handson.data.rows.batches import Batches
+from handson.data.rows.feed import arriving
 from handson.data.rows.mapped import Data, MappedRows, pieces
 from handson.data.rows.masked import masked_as_missing
 from handson.data.rows.scaling import fit_scaling
 from handson.data.rows.split import split
 from handson.layers.base import Layer
 from handson.losses import BinaryCrossentropy
-from handson.training.preparation import contract
+from handson.state.state import ModuleLike
+from handson.training.preparation import contract, given
 from handson.training.preparation.class_weights import class_weights
+from handson.training.preparation.compiled import Term
 from handson.training.preparation.job import Job
-
-if TYPE_CHECKING:
-    from handson.models import Model
+from handson.training.preparation.net import Net, module_of
 
 # Rows that the net sees before training, to learn the shape and range of its outputs.
 PROBE_ROWS = 8
@@ -31,18 +34,28 @@ PROBE_ROWS = 8
 
 @dataclass
 class Rows:
-    """Inputs, targets and weights of some rows, checked and ready for a net; `note` says what was left out."""
+    """Inputs, targets and weights of some rows, as leaves, checked and ready for a net; `notes`: what was noticed."""
 
-    inputs: Data
-    targets: Data
-    weights: Tensor | None
-    masked: bool
-    note: str = ""
+    inputs: list[Data]
+    targets: list[Data]
+    weights: list[Tensor | None]
+    masked: list[bool]
+    notes: list[str] = field(default_factory=list)
+    target_form: Any = 0
+
+    def __len__(self) -> int:
+        return len(self.inputs[0])
 
     def take(self, rows: np.ndarray) -> Rows:
         """Some of these rows."""
-        weights = None if self.weights is None else self.weights[torch.from_numpy(rows).to(self.weights.device)]
-        return Rows(_taken(self.inputs, rows), _taken(self.targets, rows), weights, self.masked)
+        return Rows(
+            [_taken(leaf, rows) for leaf in self.inputs],
+            [_taken(leaf, rows) for leaf in self.targets],
+            [None if leaf is None else leaf[torch.from_numpy(rows).to(leaf.device)] for leaf in self.weights],
+            list(self.masked),
+            self.notes,
+            self.target_form,
+        )
 
     def batches(self, batch_size: int, device: torch.device, shuffle: bool = False, seed: int = 0) -> Batches:
         """Batches of these rows on a device."""
@@ -56,73 +69,139 @@ def _taken(data: Data, rows: np.ndarray) -> Data:
 
 
 def prepare_rows(
-    model: Model, x: Any, y: Any, sample_weight: Any = None, class_weight: Any = None, missing: str = "mask"
+    model: Net, x: Any, y: Any, sample_weight: Any = None, class_weight: Any = None, missing: str = "mask"
 ) -> Rows:
     """Check inputs and targets against each other and against the net, which is built if it is not yet."""
-    x = arrays.by_name(x, model.input_names, "inputs")
-    columns = arrays.columns_of(x)
-    inputs = arrays.as_rows(x, "inputs")
-    if len(inputs) == 0:
-        raise HandsonError("there are no rows: the inputs are empty.")
-    if y is None:
+    notes: list[str] = []
+    inputs = given.prepare_inputs(model, x, notes)
+    outputs = looked_at(model, inputs)
+    rows = Rows(inputs, [], [], [], notes)
+    return complete(rows, model, y, outputs, sample_weight, class_weight, missing)
+
+
+def looked_at(model: Net, inputs: Sequence[Data]) -> list[Tensor]:
+    """The outputs for the first rows, checked; none for a net that has steps of its own, and computes nothing else."""
+    if not model.computes and model.own_steps:
+        return []
+    outputs = model.probe([arriving(leaf[:PROBE_ROWS]) for leaf in inputs])
+    terms = model.terms
+    if not any(term.loss is not None for term in terms) and not model.own_steps and not model.losses:
+        raise HandsonError(
+            "compile has no loss: give compile(optimizer, loss=...), or let a layer add one with add_loss, or define "
+            "compute_loss or train_step in a subclass of Model."
+        )
+    contract.check_outputs(outputs, model, terms)
+    return outputs
+
+
+def _as_given(rows: Rows, y: Any, sample_weight: Any) -> Rows:
+    """Rows with targets as the user gave them, for a net that compares them with its outputs itself."""
+    if y is not None:
+        rows.target_form = tree.spec(y)
+        for leaf in tree.leaves(y):
+            ids = arrays.as_ids(leaf, "targets")
+            rows.targets.append(arrays.as_rows(leaf, "targets") if ids is None else ids)
+            arrays.check_rows(rows.inputs[0], {"targets": rows.targets[-1]})
+    if sample_weight is not None:
+        rows.weights.append(arrays.as_tensor(sample_weight, "sample weights").to(torch.float32))
+    return rows
+
+
+def complete(
+    rows: Rows, model: Net, y: Any, outputs: Sequence[Tensor], sample_weight: Any = None, class_weight: Any = None,
+    missing: str = "mask",
+) -> Rows:  # fmt: skip
+    """Rows of which the inputs are ready, with targets and weights that fit some outputs of the net."""
+    terms, names = model.terms, model.output_names
+    if model.own_steps:
+        if model.scale_targets is not None:
+            raise HandsonError("scale_targets is for the losses of compile; this net has steps or a loss of its own.")
+        if not outputs or any(term.loss is None for term in terms):
+            return _as_given(rows, y, sample_weight)
+        rows.target_form = tree.spec(y)
+    if y is None and any(term.loss is not None for term in terms):
         raise HandsonError("training and evaluation need targets: fit(x, y), evaluate(x, y).")
-    arrays.check_finite(inputs, "inputs", columns)
-    model.ensure_built(inputs)
-    outputs = model.probe(inputs[:PROBE_ROWS])
-    contract.check_outputs(outputs, model, model.loss)
-    raw = masked_as_missing(y)
+    each_weight = given.for_outputs("sample_weight", sample_weight, names, shared=True)
+    by_class = given.for_outputs("class_weight", class_weight, names, shared=len(names) == 1)
+    for number, (term, raw) in enumerate(zip(terms, given.for_outputs("targets", y, names), strict=True)):
+        target, masked = _target(model, number, term, raw, outputs[number], rows)
+        rows.targets.append(target)
+        rows.masked.append(masked)
+        weights = _weights(target, each_weight[number], by_class[number], term, outputs[number].shape[-1])
+        arrays.check_rows(rows.inputs[0], {"sample_weight": weights})
+        rows.weights.append(weights)
+    return _drop_missing(rows, model) if missing == "drop" and any(rows.masked) else rows
+
+
+def _target(model: Net, number: int, term: Term, raw: Any, outputs: Tensor, rows: Rows) -> tuple[Data, bool]:
+    """The targets of one output, and whether some are missing; an output without a loss needs none."""
+    if term.loss is None and not term.measured():
+        return torch.zeros(len(rows), 0), False
+    if raw is None:
+        raise HandsonError(f"the output {term.path or 'of the net'!r} has a loss and needs targets; got None.")
+    raw = masked_as_missing(raw)
     raw = raw if isinstance(raw, (Tensor, MappedRows)) or hasattr(raw, "iloc") else np.asarray(raw)
-    arrays.check_rows(inputs, {"targets": raw})
-    targets, masked = contract.prepare_targets(raw, model.loss, outputs, arrays.columns_of(y))
-    contract.check_metrics(model.metrics, model.loss, targets, outputs)
-    weights = _weights(targets, sample_weight, class_weight, model, outputs.shape[-1])
-    arrays.check_rows(inputs, {"sample_weight": weights})
-    rows = Rows(inputs, targets, weights, masked)
-    return _drop_missing(rows, model) if missing == "drop" and masked else rows
+    arrays.check_rows(rows.inputs[0], {"targets": raw})
+    average = term.loss or term.measured()[0][0]
+    double = model.keeps_double("target", number)
+    target, masked = contract.prepare_targets(raw, average, outputs, arrays.columns_of(raw), double)
+    if not double:
+        rows.notes += given.rounding(raw, "targets", "scale_targets")
+    metrics = [metric for metric, _ in term.measured()]
+    contract.check_metrics(metrics, average, target, outputs)
+    rows.notes += contract.broadcast_metrics(metrics, average, target, outputs)
+    return target, masked
 
 
-def _weights(targets: Data, sample_weight: Any, class_weight: Any, model: Model, outputs: int) -> Tensor | None:
+def _weights(targets: Data, sample_weight: Any, class_weight: Any, term: Term, columns: int) -> Tensor | None:
     weights = None
     if sample_weight is not None:
         weights = arrays.as_tensor(sample_weight, "sample weights").to(torch.float32).reshape(-1)
         if not bool((torch.isfinite(weights) & (weights >= 0)).all()):
             raise HandsonError("sample weights are finite and not negative.")
-    if class_weight is not None:
-        by_class = class_weights(targets, class_weight, model.loss, outputs)
+    if class_weight is not None and term.loss is not None:
+        by_class = class_weights(targets, class_weight, term.loss, columns)
         weights = by_class if weights is None else weights * by_class
     return weights
 
 
-def _drop_missing(rows: Rows, model: Model) -> Rows:
-    present = [model.loss.present(piece) for _, piece in pieces(rows.targets)]
-    complete = torch.cat([piece.reshape(len(piece), -1).all(1) for piece in present]).cpu().numpy()
+def _drop_missing(rows: Rows, model: Net) -> Rows:
+    complete = np.ones(len(rows), bool)
+    for term, targets in zip(model.terms, rows.targets, strict=True):
+        if term.loss is not None:
+            present = [term.loss.present(piece) for _, piece in pieces(targets)]
+            complete &= torch.cat([piece.reshape(len(piece), -1).all(1) for piece in present]).cpu().numpy()
     if not complete.any():
         raise HandsonError("missing='drop' leaves no row: every row misses a target. Use missing='mask'.")
     kept = rows.take(np.flatnonzero(complete))
-    kept.masked = False
-    kept.note = (
+    kept.masked = [False] * len(kept.masked)
+    kept.notes.append(
         f"missing='drop': {int(complete.sum())} of {len(complete)} rows have all targets; the others are left out."
     )
     return kept
 
 
-def split_rows(model: Model, rows: Rows, fraction: float, seed: int, groups: Any = None) -> tuple[Rows, Rows, str]:
+def split_rows(model: Net, rows: Rows, fraction: float, seed: int, groups: Any = None) -> tuple[Rows, Rows, str]:
     """Split rows as `validation_split` and `groups` ask for; weights stay with those that train."""
-    parts = split(len(rows.inputs), fraction, seed, classes_of(model, rows), groups)
-    return rows.take(parts.train), replace(rows, weights=None).take(parts.validation), parts.description
+    parts = split(len(rows), fraction, seed, classes_of(model, rows), groups)
+    alike = replace(rows, weights=[None] * len(rows.weights))
+    return rows.take(parts.train), alike.take(parts.validation), parts.description
 
 
-def classes_of(model: Model, rows: Rows) -> np.ndarray | None:
+def classes_of(model: Net, rows: Rows) -> np.ndarray | None:
     """The classes whose proportions a split keeps, one for each row; None where there are no classes."""
-    if model.loss.targets == "labels" and rows.targets.dim() == 1:
-        return rows.targets[:].cpu().numpy()
-    one_hot = model.loss.targets == "distribution" and rows.targets.dim() == 2
-    yes_or_no = isinstance(model.loss, BinaryCrossentropy) and rows.targets[0].numel() == 1
-    if not (one_hot or yes_or_no) or not _are_classes(rows.targets):
+    loss, targets = model.loss, rows.targets[0]
+    if loss is None:
+        return None
+    if loss.targets == "labels" and targets.dim() == 1:
+        return targets[:].cpu().numpy()
+    one_hot = loss.targets == "distribution" and targets.dim() == 2
+    yes_or_no = isinstance(loss, BinaryCrossentropy) and targets[0].numel() == 1
+    if not (one_hot or yes_or_no) or not _are_classes(targets):
         return None
     if one_hot:
-        return np.concatenate([torch.nan_to_num(piece).argmax(1).cpu().numpy() for _, piece in pieces(rows.targets)])
-    return rows.targets[:].reshape(-1).cpu().numpy()
+        return np.concatenate([torch.nan_to_num(piece).argmax(1).cpu().numpy() for _, piece in pieces(targets)])
+    return targets[:].reshape(-1).cpu().numpy()
 
 
 def _are_classes(targets: Data) -> bool:
@@ -130,42 +209,81 @@ def _are_classes(targets: Data) -> bool:
     return all(bool(((piece == 0) | (piece == 1) | torch.isnan(piece)).all()) for _, piece in pieces(targets))
 
 
-def make_job(model: Model, rows: Rows, batch_size: int, shuffle: bool, seed: int, augment: Any) -> Job:
-    """The job of a compiled net; scalings that need data are measured on these rows the first time."""
-    _fit_scalings(model, rows)
+def make_job(model: Net, rows: Rows, batches: Any, seed: int, augment: Any) -> Job:
+    """The job of a compiled net; scalings that need data are measured on these rows the first time.
+
+    Parameters
+    ----------
+    model : Net
+        The net.
+    rows : Rows
+        All rows, or those that were read first.
+    batches : function without arguments
+        Gives the batches of the rows, once they are scaled.
+    seed : int
+        The seed of the training.
+    augment : function, optional
+        Changes each batch.
+    """
+    scale(model, rows)
     model.optimizer.keep_slots_of(dict(model.named_parameters()))
     return Job(
-        module=model,
-        loss=model.loss,
-        metrics=model.metrics,
+        module=module_of(model),
+        terms=model.terms,
         optimizer=model.optimizer,
         device=model.device,
-        batches=rows.batches(batch_size, model.device, shuffle, seed),
+        batches=batches(),
         augment=augment,
-        input_scaling=model.input_scaling,
-        target_scaling=model.target_scaling,
+        input_scalings=model.input_scalings or [None] * len(rows.inputs),
+        target_scalings=model.target_scalings or [None] * len(rows.targets),
         seed=seed,
         foreign_randomness=has_foreign_randomness(model) or (augment is not None and is_foreign(augment)),
         penalized=penalized_layers(model),
         precision=model.precision,
+        target_form=rows.target_form,
     )
 
 
-def penalized_layers(model: Model) -> list[Layer]:
+def scale(model: Net, rows: Rows) -> None:
+    """Measure scalings that are asked for and not known yet."""
+    if model.scale_inputs is not None and model.input_scalings is None:
+        model.input_scalings = [
+            fit_scaling(method, leaf, "inputs") if leaf.dtype.is_floating_point or leaf.dtype == torch.uint8 else None
+            for method, leaf in zip(_each(model.scale_inputs, len(rows.inputs)), rows.inputs, strict=True)
+        ]
+    if model.scale_targets is not None and model.target_scalings is None:
+        methods = _each(model.scale_targets, len(rows.targets))
+        for term, method in zip(model.terms, methods, strict=True):
+            if method is not None and term.loss is not None and term.loss.targets == "labels":
+                raise HandsonError("scale_targets is for regression; labels of classes are not scaled.")
+        model.target_scalings = [
+            None if method is None or not leaf.numel() else fit_scaling(method, leaf, "targets")
+            for method, leaf in zip(methods, rows.targets, strict=True)
+        ]
+    as_scaled(model, rows)
+
+
+def as_scaled(model: Net, rows: Rows) -> None:
+    """Leave float64 only where the scaling needs it."""
+    for leaves, scalings in ((rows.inputs, model.input_scalings), (rows.targets, model.target_scalings)):
+        for number, leaf in enumerate(leaves):
+            scaling = scalings[number] if scalings else None
+            if leaf.dtype == torch.float64 and not (scaling is not None and scaling.needs_double):
+                leaves[number] = leaf.to(torch.float32)
+
+
+def _each(method: Any, count: int) -> list[Any]:
+    """How each of several leaves is scaled: all the same way, or as a list says."""
+    several = isinstance(method, list) and len(method) == count and count > 1
+    return list(method) if several else [method] * count
+
+
+def penalized_layers(model: Net) -> list[Layer]:
     """The layers that have regularizers."""
     return [layer for layer in model.modules() if isinstance(layer, Layer) and layer.weight_regularizers]
 
 
-def _fit_scalings(model: Model, rows: Rows) -> None:
-    if model.scale_inputs is not None and model.input_scaling is None:
-        model.input_scaling = fit_scaling(model.scale_inputs, rows.inputs, "inputs")
-    if model.scale_targets is not None and model.target_scaling is None:
-        if model.loss.targets == "labels":
-            raise HandsonError("scale_targets is for regression; labels of classes are not scaled.")
-        model.target_scaling = fit_scaling(model.scale_targets, rows.targets, "targets")
-
-
-def has_foreign_randomness(module: nn.Module) -> bool:
+def has_foreign_randomness(module: ModuleLike) -> bool:
     """Whether a net holds modules that are not handson's and may draw from torch's own generator."""
     return any(is_foreign(layer) for layer in module.modules())
 

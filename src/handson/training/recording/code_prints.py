@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
-    from handson.models import Model
+    from handson.training.preparation.net import Net
 
 # Packages whose code their version says; the standard library's too.
 LIBRARIES = {"handson", "torch", "torchvision", "numpy", "scipy", "pandas", "sklearn", "keras", "builtins"}
@@ -31,7 +31,7 @@ MOST_VALUES, MOST_DEPTH = 1 << 20, 8
 PLAIN = (bool, int, float, complex, str, bytes, type(None))
 
 
-def of_code(model: Model, augment: Any, callbacks: Iterable[Any]) -> dict[str, Any]:
+def of_code(model: Net, augment: Any, callbacks: Iterable[Any]) -> dict[str, Any]:
     """The hashes of the user's code, by name; empty where everything is a library's.
 
     Hashes are those of one version of Python, which is beside them.

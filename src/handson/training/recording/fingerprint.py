@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from handson.core import registry
@@ -14,9 +14,9 @@ from handson.data.rows.scaling import Scaling
 from handson.training.recording.code_prints import of_code
 
 if TYPE_CHECKING:
-    from handson.models import Model
     from handson.optimizers import Optimizer
-    from handson.training.preparation.prepare import Rows
+    from handson.training.preparation.net import Net
+    from handson.training.preparation.readers import Reading
 
 # Larger arrays are hashed at places spread over them.
 WHOLE_BYTES, PIECES = 1 << 30, 1024
@@ -42,22 +42,32 @@ def of_tensor(tensor: Data) -> str:
     return digest.hexdigest()
 
 
-def of_rows(rows: Rows | None) -> dict[str, Any] | None:
-    """A description of prepared rows."""
-    if rows is None:
+def of_reading(reading: Reading | None) -> dict[str, Any] | None:
+    """A description of what is read: of rows their content, of data that come in batches what a batch looks like."""
+    if reading is None:
         return None
+    rows = reading.rows
+    if reading.opened is not None:
+        leaves = [leaf for part in (rows.inputs, rows.targets) for leaf in part]
+        return {"batches of": [f"{list(leaf.shape[1:])} {leaf.dtype}" for leaf in leaves]}
     return {
-        "rows": len(rows.inputs),
-        "inputs": of_tensor(rows.inputs),
-        "targets": of_tensor(rows.targets),
-        "weights": None if rows.weights is None else of_tensor(rows.weights),
+        "rows": len(rows),
+        "inputs": _of_leaves(rows.inputs),
+        "targets": _of_leaves(rows.targets),
+        "weights": _of_leaves(rows.weights),
     }
 
 
+def _of_leaves(leaves: Sequence[Any]) -> Any:
+    """The fingerprint of one leaf, or those of several."""
+    found = [None if leaf is None else of_tensor(leaf) for leaf in leaves]
+    return found[0] if len(found) == 1 else found
+
+
 def of_run(
-    model: Model,
-    training: Rows,
-    validation: Rows | None,
+    model: Net,
+    training: Reading,
+    validation: Reading | None,
     settings: dict[str, Any],
     augment: Any = None,
     callbacks: Iterable[Any] = (),
@@ -67,12 +77,12 @@ def of_run(
         "net": describe_net(model),
         "compile": describe_compile(model),
         "fit": settings,
-        "data": {"training": of_rows(training), "validation": of_rows(validation)},
+        "data": {"training": of_reading(training), "validation": of_reading(validation)},
         **of_code(model, augment, callbacks),
     }
 
 
-def describe_net(model: Model) -> Any:
+def describe_net(model: Net) -> Any:
     """The net as JSON: its configuration, or the printed form of modules that have none."""
     try:
         return registry.to_config("model", model)
@@ -80,15 +90,17 @@ def describe_net(model: Model) -> Any:
         return repr(model)
 
 
-def describe_compile(model: Model) -> dict[str, Any]:
+def describe_compile(model: Net) -> dict[str, Any]:
     """What `compile` was given, as JSON; without a precision at its default, which older records do not name."""
     described = {
         "optimizer": _describe_optimizer(model.optimizer),
-        "loss": _describe_function("loss", model.loss),
+        "loss": _described("loss", [term.loss for term in model.terms]),
         "metrics": [_describe_function("metric", metric) for metric in model.metrics],
         "scale_inputs": _describe_scaling(model.scale_inputs),
         "scale_targets": _describe_scaling(model.scale_targets),
     }
+    weights = [term.weight for term in model.terms]
+    described |= {"loss_weights": weights} if any(weight != 1.0 for weight in weights) else {}
     return described | ({} if model.precision == "float32" else {"precision": model.precision})
 
 
@@ -103,6 +115,11 @@ def _describe_optimizer(optimizer: Optimizer) -> Any:
 
 def _describe_function(kind: str, noun: Any) -> Any:
     return describe_noun(kind, getattr(noun, "function", None) or noun)
+
+
+def _described(kind: str, nouns: list[Any]) -> Any:
+    found = [_describe_function(kind, noun) for noun in nouns]
+    return found[0] if len(found) == 1 else found
 
 
 def _describe_scaling(method: Any) -> Any:

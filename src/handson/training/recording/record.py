@@ -30,8 +30,8 @@ from handson.training.recording.interruption import Interruption, Stopped, locke
 from handson.training.recording.keeper import EPOCH_SHARE, Keeper, not_finite
 
 if TYPE_CHECKING:
-    from handson.models import Model
     from handson.training.engines import Engine
+    from handson.training.preparation.net import Net
 
 CHECKPOINTS, RECORD, STARTS = "checkpoints", "run.json", "starts.jsonl"
 RESUME = ("auto", "never", "force")
@@ -89,13 +89,13 @@ class Record:
         although something changed.
     seconds : float
         How often a checkpoint is written.
-    model : Model
+    model : Net
         The net.
     tell : function of str
         Prints a line, unless the training is silent.
     """
 
-    def __init__(self, folder: Path, resume: str, seconds: float, model: Model, tell: Callable[[str], None]) -> None:
+    def __init__(self, folder: Path, resume: str, seconds: float, model: Net, tell: Callable[[str], None]) -> None:
         self.folder, self.resume, self.model, self.tell = folder, resume, model, tell
         self.keeper = Keeper(folder / CHECKPOINTS, seconds, console.say)
         self.interruption = Interruption()
@@ -201,11 +201,14 @@ class Record:
 
     def enter(self, epoch: int, callbacks: CallbackList, history: History) -> tuple[int, Sums]:
         """The first step of an epoch and the sums so far; of the epoch that was interrupted, where it was."""
-        position = None if self._snapshot is None else self._snapshot.values["position"]
+        snapshot = self._snapshot
+        position = None if snapshot is None else snapshot.values["position"]
         if position is not None and position["step"]:
             self._restore(callbacks, history)  # once more: the epoch had begun before it was interrupted
         self._snapshot = None
-        return (0, Sums()) if position is None else (position["step"], Sums.from_state(position["sums"]))
+        if snapshot is None or position is None:
+            return 0, Sums()
+        return position["step"], Sums.from_state(position["sums"], snapshot.tensors)
 
     def _restore(self, callbacks: CallbackList, history: History) -> None:
         """Put the newest checkpoint into net, optimizer, callbacks and history."""
@@ -236,7 +239,7 @@ class Record:
     ) -> Snapshot:
         """Everything, at a position; a copy, unless it is written before the training goes on."""
         state = engine.state
-        tensors = state.tensors | hidden_tensors(self.model) | callbacks.tensors()
+        tensors = state.tensors | hidden_tensors(self.model) | callbacks.tensors() | sums.tensors()
         tensors = checkpoint.copy_tensors(tensors) if copy else tensors
         position = {
             "epoch": epoch,
@@ -319,7 +322,7 @@ class Record:
 
 @contextmanager
 def recording(
-    run: Any, resume: Any, seconds: float, model: Model, tell: Callable[[str], None]
+    run: Any, resume: Any, seconds: float, model: Net, tell: Callable[[str], None]
 ) -> Iterator[Record | NoRecord]:
     """The record of `fit(run=...)`; the folder is held while this lasts."""
     if run is None:

@@ -137,32 +137,35 @@ class DenseProgram(Eager):
         return program.run(program.training(self._arrays(job.batches), order, size, keys, update, outputs))
 
     @torch.no_grad()
-    def evaluate(self, batches: Batches) -> Sums:
+    def evaluate(self, batches: Batches, sums: Sums | None = None) -> Sums:
         if not self._measures(batches):
-            return super().evaluate(batches)
+            return super().evaluate(batches, sums)
         job, program = self.job, self._program
         program.gather()
         with flushed():
             total, count, outputs = program.measure(self._arrays(batches), job.batches.batch_size)
-        sums = Sums()
-        sums.add("loss", total + float(self.penalty()) * count, count)
+        sums = Sums() if sums is None else sums
+        sums.add("loss", total + float(self.added() or 0.0) * count, count)
         if job.metrics:
             self._add_metrics(sums, torch.arange(len(batches)), torch.from_numpy(outputs), batches)
         return sums
 
     def _measures(self, batches: Batches) -> bool:
         """Whether there is a program for an evaluation."""
-        fits = type(self.job.loss) in LOSSES and not batches.streams and batches.inputs.numel() <= MOST_INPUTS
+        fits = type(self.job.loss) in LOSSES and not batches.streams and batches.inputs[0].numel() <= MOST_INPUTS
         return fits and self._still_runs()
 
     def _loss(self, rows: np.ndarray, output: np.ndarray) -> tuple[float, float, np.ndarray]:
         """The loss of a batch in PyTorch, as sum and count, and the gradient of the outputs."""
         batches, places = self.job.batches, torch.from_numpy(rows)
         outputs = torch.from_numpy(output).requires_grad_()
-        weights = None if batches.weights is None else batches.weights.index_select(0, places)
-        targets = batches.targets.index_select(0, places)
+        weights = batches.weights[0]
+        weights = None if weights is None else weights.index_select(0, places)
+        targets = batches.targets[0].index_select(0, places)
+        if self._scale_targets is not None:
+            targets = self._scale_targets.apply(targets)
         # A copy, since a loss may change what it is given.
-        total, count = self.loss_sums(targets, outputs.clone(), weights, batches.masked)
+        total, count = self.job.loss.sums(targets, outputs.clone(), weights, batches.masked[0])
         number = float(count)
         (gradient,) = torch.autograd.grad(total / max(number, 1.0), outputs)
         return float(total.detach()), number, gradient.numpy()
@@ -175,46 +178,63 @@ class DenseProgram(Eager):
             prediction = self._program.last.activation(prediction)
         if self._scale_targets is not None:
             prediction = self._scale_targets.undo(prediction)
-        targets = batches.targets.index_select(0, rows)
+        masked = batches.masked[0]
+        targets = batches.targets[0].index_select(0, rows)
         for metric in self.job.metrics:
             if not _is_elementwise(metric):
                 pairs = zip(targets.split(batches.batch_size), prediction.split(batches.batch_size), strict=True)
                 for y_true, y_pred in pairs:
-                    sums.add(metric.name, *metric.sums(y_true, y_pred, None, batches.masked))
+                    sums.measure(metric.name, metric, y_true, y_pred, None, masked)
                 continue
-            wanted = metric.fill(targets) if batches.masked else targets
+            wanted = metric.fill(targets) if masked else targets
             values = metric.values(wanted, prediction).to(torch.float32).numpy().reshape(len(rows), -1)
-            present = metric.present(targets).numpy() if batches.masked else np.ones(values.shape, np.bool_)
+            present = metric.present(targets).numpy() if masked else np.ones(values.shape, np.bool_)
             sums.add_steps(metric.name, *segment_sums(values, present.reshape(values.shape), batches.batch_size))
 
 
 def _is_elementwise(metric: Metric) -> bool:
     """Whether a metric gives every sample a value that does not depend on the others: handson's own do."""
     own = metric.loss if isinstance(metric, LossMetric) else metric
+    if not metric.is_mean:
+        return False
     return type(own).__module__.startswith("handson.") and not isinstance(own, Function) and not own.batchwise
 
 
 def _obstacle_in_net(job: Job) -> str | None:
-    from handson.models.sequential import Sequential
-
-    if type(job.module) is not Sequential or job.module.input_shape is None:
-        return "a net that is no Sequential"
+    if job.own_loss:
+        return "a loss that the net defines itself"
+    if job.several:
+        return "a net with several inputs or outputs"
+    chain = getattr(job.module, "chain", None)
+    layers: list[Any] = (chain() or []) if chain is not None else []
+    if not layers:
+        return "a net that is no plain stack of layers"
     if job.device.type != "cpu":
         return f"the device {job.device.type}"
+    other = job.of_another_type()
+    if other is not None:
+        return other
+    penalized = next((layer for layer in job.layers if layer.activity_regularizer is not None), None)
+    if penalized is not None:
+        return f"the activity_regularizer of {penalized.name}"
     watched = job.watched()
     if watched:
         return f"a net that somebody looks into: {getattr(watched[0], 'name', 'a part of it')} has a hook"
-    layers = job.module.layers
+    return _obstacle_in_layers(job, [layer for layer in layers if type(layer) is not InputLayer])
+
+
+def _obstacle_in_layers(job: Job, layers: list[Any]) -> str | None:
+    model: Any = job.module
     for position, layer in enumerate(layers):
         if not _has_program(layer, position == 0):
             return f"the layer {layer.name}"
-    if not isinstance(layers[0], Flatten) and len(job.module.input_shape) != 2:
-        return f"inputs of shape {job.module.input_shape}"
+    if not isinstance(layers[0], Flatten) and len(model.input_shape) != 2:
+        return f"inputs of shape {model.input_shape}"
     if not any(isinstance(layer, Dense) for layer in layers):
         return "a net without Dense layers"
-    if not trainable_weights(job.module):
+    if not trainable_weights(model):
         return "a net without weights to train"
-    if job.module.count_params() > MOST_WEIGHTS or job.batches.inputs.numel() > MOST_INPUTS:
+    if model.count_params() > MOST_WEIGHTS or job.batches.inputs[0].numel() > MOST_INPUTS:
         return "a net or data of this size"
     return None
 
@@ -227,7 +247,7 @@ def _has_program(layer: Any, first: bool) -> bool:
     if type(layer) is Dropout:
         return layer.noise_shape is None and layer.rate < 1
     if type(layer) is BatchNormalization:
-        return layer._trainable and layer.axis in (-1, 1)
+        return layer._trainable and layer.axis in (-1, 1) and not layer.renorm
     return type(layer) is InputLayer or (first and type(layer) is Flatten)
 
 
@@ -239,6 +259,12 @@ def _obstacle_in_training(job: Job) -> str | None:
         return "data that are read from their file while it trains"
     if job.augment is not None:
         return "augmentation"
+    if job.terms[0].weighted_metrics:
+        return "weighted metrics"
+    if job.terms[0].loss is None or job.terms[0].weight != 1.0:
+        return "an output without a loss of weight 1"
+    if any(scaling is not None and scaling.needs_double for scaling in job.target_scalings):
+        return "targets that float32 would round"
     if job.loss.reduction not in MEANS:
         return f"the loss's reduction={job.loss.reduction!r}"
     for kind, average in (("loss", job.loss), *(("metric", metric) for metric in job.metrics)):

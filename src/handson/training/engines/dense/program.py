@@ -85,7 +85,7 @@ class Program:
         """The operations, row by row: see `handson.kernels.dense_program`."""
         from handson.kernels import dense_program as kernel
 
-        width, moments = job.batches.inputs[0].numel(), 0
+        width, moments = job.batches.inputs[0][0].numel(), 0
 
         def place(weight: Any) -> int:
             return -1 if weight is None else self.weights.place(weight)
@@ -201,7 +201,7 @@ class Program:
 
 
 def _layers_of(job: Job) -> list[Any]:
-    return list(job.module.layers)  # type: ignore[arg-type]
+    return list(job.module.chain() or [])  # type: ignore[operator]
 
 
 def _places(operations: np.ndarray, size: int) -> np.ndarray:
@@ -232,9 +232,9 @@ def _measuring(operations: np.ndarray) -> np.ndarray:
 
 def arrays(job: Job, batches: Batches) -> Arrays:
     """Inputs, scaled; targets as the loss of the program wants them, if it has one; sample weights, or nothing."""
-    inputs = batches.inputs[:].to(torch.float32)
-    inputs = (inputs if job.input_scaling is None else job.input_scaling.apply(inputs)).reshape(len(inputs), -1)
-    targets, loss = batches.targets[:], job.loss
+    inputs = batches.inputs[0][:]
+    inputs = (inputs.float() if job.input_scaling is None else job.input_scaling.apply(inputs)).reshape(len(inputs), -1)
+    targets, loss = batches.targets[0][:], job.loss
     if type(loss) not in LOSSES:
         targets = targets.new_zeros(0, 1)
     elif loss.targets == "labels":
@@ -247,7 +247,7 @@ def arrays(job: Job, batches: Batches) -> Arrays:
     if smoothing:
         share = 0.5 if isinstance(loss, BinaryCrossentropy) else 1.0 / targets.shape[-1]
         targets = targets * (1.0 - smoothing) + share * smoothing
-    weights = np.zeros(0, np.float32) if batches.weights is None else batches.weights.numpy()
+    weights = np.zeros(0, np.float32) if batches.weights[0] is None else batches.weights[0].numpy()
     return inputs.contiguous().numpy(), targets.to(torch.float32).contiguous().numpy(), weights
 
 

@@ -67,14 +67,19 @@ class Graph(Eager):
         """
         if job.device.type not in RECORDERS:
             return f"the device {job.device.type}"
-        if job.batches.inputs.device.type != job.device.type:
-            return f"data on the device {job.batches.inputs.device}"
+        if job.several:
+            return "a net with several inputs or outputs"
+        if job.batches.inputs[0].device.type != job.device.type:
+            return f"data on the device {job.batches.inputs[0].device}"
         if job.augment is not None and is_foreign(job.augment):
             return "an augmentation that is not handson's, which may run on the host"
         if not trainable_weights(job.module):
             return "a net without weights to train"
         if job.foreign_randomness:
             return f"{_foreign(job.module)}, which is not handson's and may draw random numbers of its own"
+        for metric, _ in job.terms[0].measured():
+            if not metric.is_mean:
+                return f"the metric {metric.name}, which is no mean"
         return recorded_update.obstacle(job.optimizer)
 
     def train(self, span: Span, sums: Sums, keep: bool = False) -> None:

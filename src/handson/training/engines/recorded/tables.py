@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from handson.metrics import Metric
 from handson.schedules import Position
 from handson.state.sums import Number
 from handson.training.preparation.job import Job
@@ -41,6 +42,12 @@ class Report:
         self.values += [number.detach().double() for number in (total, count) if isinstance(number, Tensor)]
         fixed = (None if isinstance(number, Tensor) else float(number) for number in (total, count))
         self.entries.append(Entry(name, tuple(fixed)))
+
+    def measure(
+        self, name: str, metric: Metric, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None, masked: bool
+    ) -> None:
+        """Add a batch to a metric, which is a mean: others are refused."""
+        self.add(name, *metric.sums(y_true, y_pred, sample_weight, masked))
 
 
 class StepTables:
@@ -72,7 +79,7 @@ class StepTables:
         # Which numbers there are does not depend on the position.
         self._names = list(job.optimizer.numbers(Position(steps_per_epoch=1, epochs=1)))
         self.numbers = torch.zeros(CAPACITY, len(self._names), dtype=torch.float32, device=device)
-        self.reports = torch.zeros(CAPACITY, 2 * (1 + len(job.metrics)), dtype=torch.float64, device=device)
+        self.reports = torch.zeros(CAPACITY, 2 * (1 + len(job.terms[0].measured())), dtype=torch.float64, device=device)
         self._epoch: int | None = None
 
     # What the host does.

@@ -1,0 +1,95 @@
+"""Arguments under the names that older versions of Keras gave them.
+
+`classes` is empty until `handson.keras` fills it: without it an older name is an unknown one, and an error.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Container
+from typing import Any, NamedTuple, TypeVar
+
+from handson.core import console
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Spelling(NamedTuple):
+    """What an older argument is now: its name, and what makes its value; several of one name make up a tuple."""
+
+    name: str
+    value: Callable[[Any], Any] | None = None
+
+
+# For the name of a class, its older arguments.
+classes: dict[str, dict[str, Spelling]] = {}
+_said: set[str] = set()
+
+
+def translated(cls: type, kwargs: dict[str, Any], accepted: Container[str]) -> dict[str, Any]:
+    """The arguments of a class under today's names; those that it takes itself stay as they are.
+
+    Parameters
+    ----------
+    cls : type
+        The class, or a class of which an ancestor has older arguments.
+    kwargs : dict
+        The arguments, by name.
+    accepted : container of str
+        The arguments that the class takes.
+
+    Examples
+    --------
+    >>> translated(int, {"base": 2}, ["base"])
+    {'base': 2}
+    """
+    known: dict[str, Spelling] = {}
+    for base in reversed(cls.__mro__):
+        known |= classes.get(base.__name__, {})
+    old = [name for name in known if name in kwargs and name not in accepted]
+    changed = {name: value for name, value in kwargs.items() if name not in old}
+    for name in old:
+        spelling = known[name]
+        say_once(name, spelling.name)
+        value = kwargs[name] if spelling.value is None else spelling.value(kwargs[name])
+        parts = sum(known[other].name == spelling.name for other in old)
+        changed[spelling.name] = (*changed.get(spelling.name, ()), value) if parts > 1 else value
+    return changed
+
+
+def say_once(old: str, new: str) -> None:
+    """Print, once in a process, what an older argument is called now."""
+    if old not in _said:
+        _said.add(old)
+        console.say(f"`{old}` is `{new}` since Keras 2")
+
+
+def accepting(**names: str) -> Callable[[F], F]:
+    """A decorator for a function that takes some arguments under older names too.
+
+    Parameters
+    ----------
+    **names : str
+        For each older name that of today.
+
+    Examples
+    --------
+    >>> @accepting(nb_words="num_words")
+    ... def count(num_words=1):
+    ...     return num_words
+    >>> count(nb_words=3)
+    `nb_words` is `num_words` since Keras 2
+    3
+    """
+
+    def decorate(function: F) -> F:
+        @functools.wraps(function)
+        def called(*args: Any, **kwargs: Any) -> Any:
+            for old in [name for name in names if name in kwargs]:
+                say_once(old, names[old])
+                kwargs[names[old]] = kwargs.pop(old)
+            return function(*args, **kwargs)
+
+        return called  # type: ignore[return-value]
+
+    return decorate

@@ -1,0 +1,47 @@
+"""Keras 1's function that merges tensors in a way that it names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from handson import layers
+from handson.core import older
+from handson.core.errors import HandsonError, listing
+
+MODES = {"ave": "average", "concat": "concatenate", "max": "maximum", "min": "minimum", "mul": "multiply", "sum": "add"}
+
+
+def merge(
+    inputs: Sequence[Any], mode: str = "sum", dot_axes: Any = -1, concat_axis: int = -1, name: str | None = None
+) -> Any:  # fmt: skip
+    """Several tensors as one.
+
+    Parameters
+    ----------
+    inputs : list of Symbol
+        What layers gave.
+    mode : {'sum', 'mul', 'ave', 'max', 'min', 'concat', 'dot', 'cos'}
+        How: see `layers.add`, `multiply`, `average`, `maximum`, `minimum`, `concatenate` and `dot`.
+    dot_axes : int or tuple of int
+        For 'dot' and 'cos'.
+    concat_axis : int
+        For 'concat'.
+    name : str, optional
+        The name of the layer.
+
+    Examples
+    --------
+    >>> from handson.keras.layers import Input
+    >>> merge([Input((2,)), Input((3,))], mode="concat").shape
+    `merge(mode='concat')` is `concatenate` since Keras 2
+    (None, 5)
+    """
+    if mode in ("dot", "cos"):
+        older.say_once(f"merge(mode={mode!r})", "dot")
+        return layers.dot(inputs, axes=dot_axes, normalize=mode == "cos", name=name)
+    if mode not in MODES:
+        raise HandsonError(f"merge: mode is one of {listing([*MODES, 'dot', 'cos'])}; got {mode!r}.")
+    older.say_once(f"merge(mode={mode!r})", MODES[mode])
+    further = {"axis": concat_axis} if mode == "concat" else {}
+    return getattr(layers, MODES[mode])(inputs, **further, name=name)

@@ -1,0 +1,78 @@
+"""Modules of Keras that have no file here: other spellings of modules, and those of which little or nothing is here.
+
+For each the modules whose names it has, and further names with their homes.
+"""
+
+from __future__ import annotations
+
+Content = tuple[tuple[str, ...], dict[str, str]]
+
+# How a model of `keras.applications` wants its images: the name of a function there.
+IMAGES = {
+    "convnext": "unchanged", "densenet": "torch_images", "efficientnet": "unchanged", "efficientnet_v2": "unchanged",
+    "inception_resnet_v2": "tf_images", "inception_v3": "tf_images", "mobilenet": "tf_images",
+    "mobilenet_v2": "tf_images", "mobilenet_v3": "unchanged", "nasnet": "tf_images", "resnet": "caffe_images",
+    "resnet50": "caffe_images", "resnet_v2": "tf_images", "vgg16": "caffe_images", "vgg19": "caffe_images",
+    "xception": "tf_images",
+}  # fmt: skip
+_OF_LAYERS = [
+    "advanced_activations", "convolutional", "convolutional_recurrent", "core", "cudnn_recurrent", "embeddings",
+    "experimental", "experimental.preprocessing", "local", "merge", "noise", "normalization", "pooling",
+    "preprocessing", "recurrent", "wrappers",
+]  # fmt: skip
+_OF_UTILS = [
+    "data_utils", "generic_utils", "io_utils", "layer_utils", "np_utils", "vis_utils", "visualize_util",
+]  # fmt: skip
+# Where older versions of Keras had what is elsewhere now.
+SPELLINGS = {
+    **{f"layers.{name}": "layers" for name in _OF_LAYERS},
+    **{f"utils.{name}": "utils" for name in _OF_UTILS},
+    "callbacks.callbacks": "callbacks",
+    "engine": "layers",
+    "engine.base_layer": "layers",
+    "engine.topology": "layers",
+    "engine.training": "models",
+    "initializations": "initializers",
+    "legacy.saving": "saving",
+    "metrics.metrics": "metrics",
+    "objectives": "losses",
+    "optimizers.legacy": "optimizers",
+    "optimizers.learning_rate_schedule": "optimizers.schedules",
+    "optimizers.optimizers": "optimizers",
+    "utils.legacy": "saving",
+}
+_DATASETS = (
+    "boston_housing", "california_housing", "cifar10", "cifar100", "fashion_mnist", "imdb", "mnist", "reuters",
+)  # fmt: skip
+_OF_HANDSON = {
+    "ops.image": "handson.ops.image",
+    "ops.linalg": "handson.ops.linalg",
+    "ops.nn": "handson.ops.nn",
+    "ops.numpy": "handson.ops",
+    "preprocessing.text": "handson.preprocessing.text",
+    **{f"datasets.{name}": f"handson.datasets.{name}" for name in _DATASETS},
+}
+# Those of which nothing is here; `missing` says why.
+EMPTY = [
+    "distillation", "distribution", "export", "legacy", "quantizers", "utils.bounding_boxes", "visualization",
+    "wrappers", "wrappers.scikit_learn",
+]  # fmt: skip
+
+
+def _of_applications() -> dict[str, Content]:
+    home = "handson.keras.applications"
+    decoder = {"decode_predictions": f"{home}:decode_predictions"}
+    modules: dict[str, Content] = {
+        f"applications.{name}": ((), {"preprocess_input": f"{home}:{function}", **decoder})
+        for name, function in IMAGES.items()
+    }
+    general = {"preprocess_input": f"{home}:preprocess_input", **decoder}
+    return modules | {"applications.imagenet_utils": ((), general)}
+
+
+MODULES: dict[str, Content] = {
+    **{place: ((f"handson.keras.{home}",), {}) for place, home in SPELLINGS.items()},
+    **{place: ((home,), {}) for place, home in _OF_HANDSON.items()},
+    **{place: ((), {}) for place in EMPTY},
+    **_of_applications(),
+}

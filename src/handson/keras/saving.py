@@ -1,0 +1,240 @@
+"""How nets and their parts become files and descriptions, and come back; names of one's own.
+
+All names live in the closed registry of handson: `register_keras_serializable` is `handson.register`.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, MutableMapping
+from contextlib import AbstractContextManager
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from handson.core import registry
+from handson.core.errors import HandsonError
+from handson.graph.conversion import convert, type_name
+from handson.keras.mirror import mirror
+
+# Where Keras has each kind of noun.
+MODULES = {
+    "activation": "keras.activations", "callback": "keras.callbacks", "constraint": "keras.constraints",
+    "initializer": "keras.initializers", "layer": "keras.layers", "loss": "keras.losses", "metric": "keras.metrics",
+    "model": "keras.models", "optimizer": "keras.optimizers", "regularizer": "keras.regularizers",
+    "schedule": "keras.optimizers.schedules",
+}  # fmt: skip
+
+mirror(__name__, load_model="handson.models:load_model", save_model="handson.files:save_model")
+
+
+def register_keras_serializable(package: str = "Custom", name: str | None = None) -> Callable[[Any], Any]:
+    """A decorator that makes a class or function known by name, to files and to strings: see `handson.register`.
+
+    Parameters
+    ----------
+    package : str
+        Where it comes from; it is then known as 'package>name' too, and as that alone if the name is taken.
+    name : str, optional
+        The name; by default its own.
+
+    Examples
+    --------
+    >>> from handson.core.registry import find
+    >>> @register_keras_serializable("mine")
+    ... def shrunk(x):
+    ...     return x / 2
+    >>> find("activation", "mine>shrunk") is find("activation", "shrunk") is shrunk
+    True
+    """
+
+    def decorate(target: Any) -> Any:
+        short = name or target.__name__
+        full = f"{package}>{short}"
+        own = getattr(target, "kind", None)
+        if inspect.isclass(target) and own is None:
+            raise HandsonError(f"{target.__name__} is no layer, loss, metric or other noun, so no file can hold one.")
+        kinds = (str(own),) if inspect.isclass(target) else registry.FUNCTIONS
+        for kind in kinds:
+            try:
+                registry.register(target, kind=kind, name=short, aliases=(full,))
+            except HandsonError:  # one of handson's own, or of another package
+                registry.register(target, kind=kind, name=full)
+        return target
+
+    return decorate
+
+
+class CustomObjectScope(AbstractContextManager[None]):
+    """A block in which names mean classes or functions of one's own.
+
+    Parameters
+    ----------
+    custom_objects : dict of str to class or function
+        What the names mean.
+
+    Examples
+    --------
+    >>> from handson.keras import activations
+    >>> with CustomObjectScope({"halved": lambda x: x / 2}):
+    ...     activations.get("halved")(4)
+    2.0
+    """
+
+    def __init__(self, custom_objects: dict[str, Any]) -> None:
+        self._block = registry.scoped(dict(custom_objects))
+
+    def __enter__(self) -> None:
+        return self._block.__enter__()
+
+    def __exit__(self, *raised: Any) -> bool | None:
+        return self._block.__exit__(*raised)
+
+
+custom_object_scope = CustomObjectScope
+
+
+class _CustomObjects(MutableMapping[str, Any]):
+    """The names that programs have added: adding to it registers."""
+
+    def __init__(self) -> None:
+        self._own: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        return self._own[name]
+
+    def __setitem__(self, name: str, target: Any) -> None:
+        registry.claim(name, target)
+        self._own[name] = target
+
+    def __delitem__(self, name: str) -> None:
+        raise HandsonError(f"{name!r} stays registered; use keras.saving.custom_object_scope for a name that goes.")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._own)
+
+    def __len__(self) -> int:
+        return len(self._own)
+
+
+_custom = _CustomObjects()
+
+
+def get_custom_objects() -> MutableMapping[str, Any]:
+    """The names that were added to it, which are registered for good."""
+    return _custom
+
+
+def get_registered_name(obj: Any) -> str:
+    """The name that a class or function is registered by, else its own."""
+    return next((name for (_, known), name in registry._names.items() if known is obj), obj.__name__)
+
+
+def get_registered_object(name: str, custom_objects: Any = None, module_objects: Any = None) -> Any:
+    """The class or function of a name, None if there is none."""
+    for given in (custom_objects, module_objects):
+        if given and name in given:
+            return given[name]
+    return next((entries[name] for entries in registry._entries.values() if name in entries), None)
+
+
+def save_weights(model: Any, filepath: Any, overwrite: bool = True) -> None:
+    """Save a net's weights: see `Model.save_weights`."""
+    model.save_weights(filepath, overwrite=overwrite)
+
+
+def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False) -> None:
+    """Load a net's weights: see `Model.load_weights`."""
+    model.load_weights(filepath, skip_mismatch=skip_mismatch)
+
+
+def serialize_keras_object(obj: Any) -> Any:
+    """A description of an object as JSON, in Keras's form.
+
+    Examples
+    --------
+    >>> from handson.keras import regularizers
+    >>> serialize_keras_object(regularizers.L2(0.5))["class_name"]
+    'L2'
+    """
+    if obj is None or isinstance(obj, (bool, int, float, str)):
+        return obj
+    if isinstance(obj, (list, tuple)):
+        return type(obj)(map(serialize_keras_object, obj))
+    if isinstance(obj, dict):
+        return {key: serialize_keras_object(value) for key, value in obj.items()}
+    if isinstance(obj, np.generic):
+        return obj.item()
+    if isinstance(obj, (Tensor, np.ndarray)):
+        name = "__tensor__" if isinstance(obj, Tensor) else "__numpy__"
+        return {"class_name": name, "config": {"value": obj.tolist(), "dtype": type_name(obj.dtype)}}
+    return _described(obj)
+
+
+def _described(obj: Any) -> dict[str, Any]:
+    if not hasattr(obj, "get_config"):  # a function, or a class
+        name = get_registered_name(obj)
+        return {"module": "builtins", "class_name": "function", "config": name, "registered_name": name}
+    name = get_registered_name(type(obj))
+    kind = next((kind for kind, known in registry._names if known is type(obj)), getattr(obj, "kind", ""))
+    return {
+        "module": MODULES.get(kind, type(obj).__module__),
+        "class_name": name,
+        "config": obj.get_config(),
+        "registered_name": None if type(obj).__module__.startswith("handson.") else name,
+    }
+
+
+def deserialize_keras_object(
+    config: Any, custom_objects: dict[str, Any] | None = None, safe_mode: bool = True, **kwargs: Any
+) -> Any:
+    """The object for what `serialize_keras_object` gave.
+
+    Parameters
+    ----------
+    config : tree
+        The description.
+    custom_objects : dict of str to class or function, optional
+        Further names, for this call.
+    safe_mode : bool
+        Only True: a description that holds code is refused.
+
+    Examples
+    --------
+    >>> from handson.keras import regularizers
+    >>> deserialize_keras_object(serialize_keras_object({"a": [regularizers.L2(0.5), 3]}))
+    {'a': [L2(l2=0.5), 3]}
+    """
+    if not safe_mode or kwargs:
+        raise HandsonError("deserialize_keras_object runs no code from a description: leave safe_mode and others out.")
+    with registry.scoped(custom_objects or {}):
+        return _made(config)
+
+
+def _made(config: Any) -> Any:
+    if isinstance(config, (list, tuple)):
+        return type(config)(map(_made, config))
+    if not isinstance(config, dict):
+        return config
+    name, inner = config.get("class_name"), config.get("config", {})
+    if name is None:
+        return {key: _made(value) for key, value in config.items()}
+    if name in ("__tensor__", "__numpy__"):
+        values = np.asarray(inner["value"], dtype=inner["dtype"])
+        return convert(values) if name == "__tensor__" else values
+    if name == "function":
+        return _found(str(inner), registry.FUNCTIONS)
+    kinds = [kind for kind, module in MODULES.items() if module == config.get("module")] or list(MODULES)
+    made = _found(config.get("registered_name") or name, kinds, name)
+    return made.from_config({key: _made(value) for key, value in inner.items()})
+
+
+def _found(name: str, kinds: Any, other: str | None = None) -> Any:
+    """What a name means under the first of some kinds that has it."""
+    for kind in kinds:
+        for each in (name, other):
+            if each is not None and registry.is_known(kind, each):
+                return registry.find(kind, each)
+    kind = next(iter(kinds))
+    return registry.find(kind, name)

@@ -1,0 +1,117 @@
+"""What users give layers of texts and categories: lists, arrays, tables and batches, as arrays."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+from typing import Any, NoReturn
+
+import numpy as np
+from torch import Tensor
+
+from handson.core.errors import HandsonError, whole
+
+Array = Any  # np.ndarray or Tensor
+
+
+def _first(values: Any) -> Any:
+    """The first value in nested lists."""
+    while isinstance(values, (list, tuple)) and values:
+        values = values[0]
+    return values
+
+
+def given(layer: str, values: Any) -> Array:
+    """Values as an array or a tensor; texts as an array of objects, so that none is padded to the longest.
+
+    Examples
+    --------
+    >>> given("StringLookup", [["a", "b"], ["c", "d"]]).shape
+    (2, 2)
+    """
+    if isinstance(values, (Tensor, np.ndarray)):
+        return values
+    if isinstance(values, (list, tuple)):
+        first = _first(values)
+        textual = isinstance(first, (str, bytes))
+        if isinstance(first, (np.ndarray, Tensor)):
+            values = [np.asarray(value) for value in values]
+        try:
+            found = np.array(values, dtype=object if textual else None)
+        except ValueError:
+            found = None
+        if found is None or (found.size and isinstance(found.flat[0], (list, tuple))):
+            raise HandsonError(
+                f"{layer}: the rows of a list have the same length; got rows of several. Make them equal with "
+                f"handson.utils.pad_sequences, or join the words of a row to one text for TextVectorization."
+            )
+        return found
+    return np.asarray(values)
+
+
+def is_textual(values: Array) -> bool:
+    """Whether an array holds texts, or objects that may be."""
+    return isinstance(values, np.ndarray) and values.dtype.kind in "USOT"
+
+
+def texts(layer: str, values: Array, encoding: str = "utf-8") -> list[str]:
+    """All values of an array, in its order, as Python's texts."""
+    if not is_textual(values):
+        came = str(getattr(values, "dtype", type(values).__name__)).removeprefix("torch.")
+        raise HandsonError(f"{layer} takes texts; got {came}.")
+    flat = values.ravel().tolist()
+    for place, value in enumerate(flat):
+        if type(value) is not str:
+            flat[place] = _decoded(layer, value, place, encoding)
+    return flat
+
+
+def _decoded(layer: str, value: Any, place: int, encoding: str) -> str:
+    if isinstance(value, bytes):
+        return value.decode(encoding)
+    if isinstance(value, str):
+        return str(value)
+    raise HandsonError(f"{layer} takes texts; value {place} is {value!r}. Write '' for a text that is missing.")
+
+
+def batches(layer: str, data: Any, steps: int | None = None) -> Iterator[Array]:
+    """The batches of what a layer adapts to: an array, a list or a table is one; anything else gives them one by one.
+
+    Parameters
+    ----------
+    layer : str
+        Its name, for errors.
+    data : array, list, table or iterable of batches
+        Without targets.
+    steps : int, optional
+        How many batches are taken.
+    """
+    if isinstance(data, (str, bytes)):
+        raise HandsonError(f"{layer}.adapt takes a list or an array of texts; got one text. Write [text].")
+    if not _is_whole(data) and isinstance(data, Iterable):
+        for batch in itertools.islice(data, None if steps is None else whole("steps", steps, 1)):
+            if isinstance(batch, (tuple, dict)):
+                raise HandsonError(
+                    f"{layer}.adapt takes batches of one array; got {type(batch).__name__}s. Leave out targets: "
+                    f"data.map(lambda x, y: x), or (x for x, y in data)."
+                )
+            yield given(layer, batch)
+        return
+    if steps is not None:
+        raise HandsonError(f"{layer}.adapt: steps counts batches, and an array or a list is one; leave it out.")
+    if not hasattr(data, "__array__") and not isinstance(data, (list, tuple)):
+        raise HandsonError(f"{layer}.adapt takes an array, a list or an iterable of batches; got {data!r}.")
+    yield given(layer, data)
+
+
+def _is_whole(data: Any) -> bool:
+    return isinstance(data, (list, tuple, Tensor)) or hasattr(data, "__array__")
+
+
+def refuse_symbols(layer: Any) -> NoReturn:
+    """Raise for a layer of texts in a net: what flows there are tensors."""
+    raise HandsonError(
+        f"{type(layer).__name__} {layer.name!r} takes texts, and a net of PyTorch takes numbers. Apply it to the data "
+        f"first, x = layer(texts), and begin the net with an Input for the indices that it gives, such as "
+        f"Input((None,), dtype='int64')."
+    )

@@ -1,0 +1,77 @@
+"""The names of layers in a net: their own, and for those without one the class in snake case, numbered as in Keras."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Iterator
+from typing import Any
+
+from torch import nn
+
+from handson.core import registry
+from handson.core.errors import HandsonError
+from handson.core.registry import snake_case
+from handson.layers.base import check_name
+
+
+def free_name(stem: str, taken: Container[str]) -> str:
+    """The first free of `stem`, `stem_1`, `stem_2`, ...
+
+    Examples
+    --------
+    >>> free_name("dense", {"dense", "dense_1"})
+    'dense_2'
+    """
+    if stem not in taken:
+        return stem
+    number = 1
+    while f"{stem}_{number}" in taken:
+        number += 1
+    return f"{stem}_{number}"
+
+
+def named(parts: Iterable[Any]) -> Iterator[tuple[str, Any]]:
+    """The name of each part in a net, in the order of the parts.
+
+    Names are numbered in the order in which the layers were made.
+    """
+    parts = list(parts)
+    taken: dict[str, Any] = {}
+    for part in parts:
+        if getattr(part, "named", False):
+            if part.name not in taken:
+                taken[check_name(part.name)] = part
+            elif part.given_name is not None:
+                raise HandsonError(f"two layers of the net are called {part.name!r}: give one of them another name.")
+    held = {id(part) for part in taken.values()}
+    for part in sorted((part for part in parts if id(part) not in held), key=lambda part: getattr(part, "serial", 0)):
+        taken[free_name(getattr(part, "stem", None) or snake_case(type(part).__name__), taken)] = part
+    names = {id(part): name for name, part in taken.items()}
+    return ((names[id(part)], part) for part in parts)
+
+
+def name_parts(modules: dict[str, nn.Module | None]) -> None:
+    """Give layers without a name the one that they have in a net."""
+    for name, part in modules.items():
+        if not getattr(part, "named", True):
+            part.name, part.named = name, True  # type: ignore[union-attr]
+
+
+def distinct(names: list[str]) -> list[str]:
+    """The names with those that come again numbered.
+
+    Examples
+    --------
+    >>> distinct(["age", "mass", "age"])
+    ['age', 'mass', 'age_1']
+    """
+    found: list[str] = []
+    for name in names:
+        found.append(free_name(name, found))
+    return found
+
+
+def kind_of(described: Any) -> str:
+    """What a description in a list of layers is of: a layer, or a net."""
+    name = described.get("class") if isinstance(described, dict) else None
+    is_net = isinstance(name, str) and registry.is_known("model", name) and not registry.is_known("layer", name)
+    return "model" if is_net else "layer"

@@ -1,0 +1,272 @@
+"""What a net is made of, for those who look: layers, symbols, names, weights, the table of its layers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import torch
+from torch import nn
+
+from handson.core import tree
+from handson.core.errors import HandsonError, NotBuiltError, nearest
+from handson.core.summary import Row, table
+from handson.graph import Graph, Symbol
+from handson.layers.base import Layer
+from handson.layers.core import InputLayer
+from handson.layers.shapes import Shapes, map_shapes
+from handson.models import naming
+from handson.models.device import default_device
+from handson.state.state import named_weights
+
+
+class Structure(Layer):
+    """The base of nets: what they say of their parts."""
+
+    module: nn.Module  # of a net that is one of PyTorch
+    _graph: Graph | None
+    _outputs: Shapes
+
+    @property
+    def graph(self) -> Graph | None:
+        """The graph of the net; None where it is no graph of symbols."""
+        return self._graph
+
+    def chain(self) -> list[nn.Module] | None:
+        """The layers, those of stacks in the net too, if the net is a plain stack of them; engines read it."""
+        return None
+
+    @property
+    def layers(self) -> list[Any]:
+        """The layers, in order; of a wrapped module, its children."""
+        if self.graph is None and "module" in self._modules:
+            return list(self.module.children()) or [self.module]
+        self.track()
+        return list(self._modules.values())
+
+    def _named_layers(self) -> Iterable[tuple[str, Any]]:
+        if "module" in self._modules and self.graph is None:
+            return self.module.named_children()
+        return self._modules.items()
+
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Any:
+        """A layer by its name or position.
+
+        Raises
+        ------
+        HandsonError
+            When there is no such layer; the message names the nearest.
+        """
+        if (name is None) == (index is None):
+            raise HandsonError("get_layer takes a name or an index, one of the two.")
+        layers = self.layers
+        if index is not None:
+            if not -len(layers) <= index < len(layers):
+                raise HandsonError(f"there is no layer {index}: the net has {len(layers)}.")
+            return layers[index]
+        named = dict(self._named_layers())
+        for layer in [*named.values()]:  # a layer may have another name of its own
+            named.setdefault(getattr(layer, "name", None) or "", layer)
+        named.pop("", None)
+        if name not in named:
+            raise HandsonError(f"no layer is called {name!r}.{nearest(str(name), named)} Layers: {', '.join(named)}.")
+        return named[name]
+
+    @property
+    def built(self) -> bool:
+        """Whether the weights exist."""
+        return self.built_shape is not None or "module" in self._modules
+
+    @built.setter
+    def built(self, value: bool) -> None:
+        """`build` may say that it is done, as in Keras; what counts is that it was called."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where the net computes."""
+        return next((weight.device for weight in self.parameters()), default_device())
+
+    @property
+    def trainable(self) -> bool:
+        """Whether training changes any weight; set it to freeze or thaw all layers, at any time."""
+        parts = [part for part in self.modules() if isinstance(part, Layer) and part is not self]
+        weights = list(self.parameters())
+        if not parts and not weights:
+            return self._trainable
+        return any(part._trainable for part in parts) or any(weight.requires_grad for weight in weights)
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        for part in self.modules():
+            if isinstance(part, Layer):
+                part._trainable = bool(value)
+        self.requires_grad_(bool(value))
+
+    # Inputs and outputs.
+
+    @property
+    def input_shape(self) -> Shapes:
+        """The shape of the inputs, None for the batch and what varies; None before it is known."""
+        return self.built_shape
+
+    @property
+    def output_shape(self) -> Shapes:
+        """The shape of the outputs, None for the batch; None before it is known."""
+        return self._outputs
+
+    @property
+    def input(self) -> Any:
+        """The symbol that goes in, or a tree of them."""
+        return self._need_graph().inputs
+
+    @property
+    def output(self) -> Any:
+        """The symbol that comes out, or a tree of them."""
+        return self._need_graph().outputs
+
+    @property
+    def inputs(self) -> list[Symbol]:
+        """The symbols that go in."""
+        return self._need_graph().entries
+
+    @property
+    def outputs(self) -> list[Symbol]:
+        """The symbols that come out."""
+        return self._need_graph().exits
+
+    def _need_graph(self) -> Graph:
+        if self.graph is None:
+            raise HandsonError(
+                f"the net {self.name!r} is no graph of symbols, so it has no symbolic inputs and outputs: make it as "
+                f"Model(inputs, outputs), or build a Sequential first."
+            )
+        return self.graph
+
+    @property
+    def input_names(self) -> list[str]:
+        """The names of the inputs, by which data in a dictionary find them."""
+        if self.graph is not None and not isinstance(self.graph.inputs, dict):
+            return [entry.name for entry in self.graph.entries]
+        return [path or "input" for path in tree.paths(map_shapes(lambda shape: 0, self.built_shape))]
+
+    @property
+    def output_names(self) -> list[str]:
+        """The names of the outputs: of those of a graph, the layers that they come from."""
+        if self._outputs is None:
+            return ["output"]
+        if self.graph is not None and not isinstance(self.graph.outputs, dict):
+            names = {id(part): name for name, part in self._modules.items()}
+            exits = self.graph.exits
+            return naming.distinct([names.get(id(exit.node and exit.node.function), exit.name) for exit in exits])
+        paths = tree.paths(map_shapes(lambda shape: 0, self._outputs))
+        return [f"output_{path}" if path.isdecimal() else path or "output" for path in paths]
+
+    # Weights.
+
+    def count_params(self) -> int:
+        """The number of values in all weights."""
+        return sum(weight.numel() for weight in self.weights)
+
+    def _need_built(self) -> None:
+        if not self.built:
+            raise NotBuiltError(
+                f"the net {self.name!r} is not built yet: it is when it sees its first data, in fit or predict, or "
+                f"with build(input_shape)."
+            )
+
+    def summary(
+        self,
+        line_length: int | None = None,
+        print_fn: Callable[[str], Any] | None = None,
+        *,
+        expand_nested: bool = True,
+        show_trainable: bool = False,
+    ) -> None:
+        """Print the layers with their output shapes and numbers of parameters.
+
+        Parameters
+        ----------
+        line_length : int, optional
+            The width of the table; by default 65, or as wide as names need.
+        print_fn : function, optional
+            Called with the text, in place of `print`.
+        expand_nested : bool
+            Whether the layers of nets in the net are listed, indented.
+        show_trainable : bool
+            Whether layers that do not train are marked.
+        """
+        self._need_built()
+        trainable = sum(weight.numel() for weight in self.parameters() if weight.requires_grad)
+        rows = [
+            row._replace(kind=f"{row.kind}, frozen") if show_trainable and not trains else row
+            for row, depth, trains in self._rows(self.built_shape, 0)
+            if expand_nested or depth == 0
+        ]
+        (print_fn or print)(table(rows, trainable, self.count_params() - trainable, line_length))
+
+    def _rows(self, shape: Shapes, depth: int) -> Iterator[tuple[Row, int, bool]]:
+        """A row for each layer, with its depth and whether it trains; those of a net follow its own, indented."""
+        if self.graph is None:
+            yield from self._module_rows(depth)
+            return
+        chain, after = self.graph.chain(), shape
+        names = {id(part): name for name, part in self._modules.items()}
+        parts: Iterable[Any] = self._modules.values() if chain is not None else self.graph.functions()
+        for part in parts:
+            if isinstance(part, InputLayer) and chain is not None:
+                continue
+            before = after
+            if chain is not None:
+                after = part.shape_after(before)
+            else:
+                before, after = self._shapes_at(part)
+            is_layer = isinstance(part, nn.Module)
+            name = str(names.get(id(part)) or getattr(part, "__name__", "function"))
+            kind = type(getattr(part, "module", part)).__name__ if is_layer else "operation"
+            links = "" if chain is not None else ", ".join(self._links(part))
+            trains = bool(getattr(part, "trainable", True))
+            count = _parameters(part) if is_layer else 0
+            yield Row("  " * depth + name, kind, str(after), count, links), depth, trains
+            if isinstance(part, Structure):
+                yield from part._rows(before, depth + 1)
+
+    def _shapes_at(self, part: Any) -> tuple[Shapes, Shapes]:
+        """The shapes of what a part of the graph takes and gives, where it is first applied."""
+        graph = self._need_graph()
+        node = next(node for node in (*graph.starts, *graph.nodes) if node.function is part)
+        args = node.arguments[0]
+        return _shapes(args[0]) if args else None, _shapes(node.outputs)
+
+    def _links(self, part: Any) -> list[str]:
+        """The names of what goes into a part."""
+        graph = self._need_graph()
+        names = {id(one): name for name, one in self._modules.items()}
+        sources = [symbol for node in graph.nodes if node.function is part for symbol in node.inputs]
+        found = [names.get(id(one.node and one.node.function), one.name) for one in sources]
+        return list(dict.fromkeys(found))
+
+    def _module_rows(self, depth: int) -> Iterator[tuple[Row, int, bool]]:
+        owner = self.module if "module" in self._modules else self
+        for name, leaf in owner.named_modules():
+            if not list(leaf.children()) and (leaf is not owner or "module" in self._modules):
+                trains = any(weight.requires_grad for weight in leaf.parameters())
+                yield Row("  " * depth + (name or self.name), type(leaf).__name__, "", _parameters(leaf)), depth, trains
+
+
+def flattened(layers: list[Any]) -> list[Any] | None:
+    """Layers with stacks of layers among them replaced by theirs; None where a net among them is no stack."""
+    found: list[Any] = []
+    for layer in layers:
+        inner = layer.chain() if isinstance(layer, Structure) else [layer]
+        if inner is None:
+            return None
+        found += inner
+    return found
+
+
+def _shapes(values: Any) -> Shapes:
+    return tree.map_leaves(lambda leaf: getattr(leaf, "shape", None), values)
+
+
+def _parameters(module: nn.Module) -> int:
+    return sum(weight.numel() for weight in {id(w): w for w in named_weights(module).values()}.values())

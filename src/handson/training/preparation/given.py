@@ -1,0 +1,164 @@
+"""What users pass as inputs, targets and weights, one array or a list or dictionary of them, as lists of leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from handson.core import tree
+from handson.core.errors import HandsonError, listing, nearest
+from handson.data.rows import arrays
+from handson.data.rows.mapped import Data, MappedRows
+from handson.layers.shapes import batched, flat_shapes
+
+if TYPE_CHECKING:
+    from handson.training.preparation.net import Net
+
+# Values of float64 that float32 would move by more than this share of their spread.
+MOST_ROUNDING = 1e-3
+# Rows that are looked at for that, spread over all.
+ROWS_LOOKED_AT = 4096
+
+
+def prepare_inputs(model: Net, x: Any, notes: list[str] | None = None) -> list[Data]:
+    """The inputs as leaves, checked; the net is built for them if it is not yet. What was noticed goes to the notes."""
+    form, leaves = checked_inputs(model, x, notes)
+    model.ready_for(tree.rebuild(form, [tuple(leaf.shape) for leaf in leaves]))
+    return leaves
+
+
+def more_inputs(model: Net, x: Any) -> list[Data]:
+    """The inputs of a further batch for a net that is built, as leaves, checked; the net is not touched."""
+    form, leaves = checked_inputs(model, x)
+    model.check_shapes(batched(tree.rebuild(form, [tuple(leaf.shape) for leaf in leaves])))
+    return leaves
+
+
+def checked_inputs(model: Net, x: Any, notes: list[str] | None = None) -> tuple[Any, list[Data]]:
+    """The form of the inputs, and their leaves, checked."""
+    form, parts = _parts(model, x)
+    if len(parts) == 1:
+        parts = [arrays.by_name(parts[0], model.input_columns, "inputs")]
+    integers = model.integer_inputs(len(parts))
+    leaves: list[Data] = []
+    shapes = flat_shapes(model.input_shape) if model.input_shape is not None else [None] * len(parts)
+    for number, part in enumerate(parts):
+        what = "inputs" if len(parts) == 1 else f"the input {number}"
+        leaf = arrays.as_ids(part, what) if integers[number] else None
+        double = leaf is None and model.keeps_double("input", number)
+        leaf = arrays.as_rows(part, what, double) if leaf is None else leaf
+        if len(leaf) == 0:
+            raise HandsonError(f"there are no rows: {what} are empty.")
+        arrays.check_finite(leaf, what, arrays.columns_of(part))
+        for taker in model.takers(number) if integers[number] else ():
+            if hasattr(taker, "check_ids"):
+                taker.check_ids(leaf[:])
+        if notes is not None and not double and not integers[number]:
+            notes += rounding(part, what, "scale_inputs")
+        leaves.append(_ranked(leaf, shapes[number]))
+    for leaf in leaves[1:]:
+        arrays.check_rows(leaves[0], {"another input": leaf})
+    return form, leaves
+
+
+def _ranked(leaf: Data, shape: Any) -> Data:
+    """An input with or without a last axis of one entry, as the net takes it: grey images, and single columns."""
+    if shape is None or isinstance(leaf, MappedRows):
+        return leaf
+    if leaf.dim() == len(shape) - 1 and shape[-1] == 1:
+        return leaf[..., None]
+    return leaf[..., 0] if leaf.dim() == len(shape) + 1 and leaf.shape[-1] == 1 else leaf
+
+
+def _parts(model: Net, x: Any) -> tuple[Any, list[Any]]:
+    """The form of the inputs as the net takes them, and the arrays."""
+    if model.graph is not None:
+        count = len(model.graph.entries)
+        if isinstance(x, dict) or (count > 1 and isinstance(x, (list, tuple))):
+            x = tree.rebuild(tree.spec(model.graph.inputs), model.flat_inputs(x))
+            return tree.spec(x), tree.leaves(x)
+        if count > 1:
+            raise HandsonError(
+                f"the net {model.name!r} takes {count} inputs ({', '.join(model.input_names)}): pass a list of arrays, "
+                f"or a dictionary by these names; got one {type(x).__name__}."
+            )
+        return tree.spec(model.graph.inputs), [_only(x)]
+    if isinstance(x, dict) or (_several(x) and not model.is_stack):
+        return tree.spec(x), tree.leaves(x)
+    return 0, [_only(x)]
+
+
+def _several(x: Any) -> bool:
+    """Whether this is a list of arrays, and not an array written as a list."""
+    return (
+        isinstance(x, (list, tuple)) and len(x) > 0 and all(hasattr(one, "shape") and len(one.shape) > 0 for one in x)
+    )
+
+
+def _only(x: Any) -> Any:
+    """The array in a list of one, as Keras takes it; anything else as it is."""
+    alone = isinstance(x, (list, tuple)) and len(x) == 1 and hasattr(x[0], "shape") and len(x[0].shape) > 1
+    return x[0] if alone else x
+
+
+def for_outputs(what: str, values: Any, names: Sequence[str], shared: bool = False) -> list[Any]:
+    """What belongs to each output: the value itself for one, else from a list in their order, or by name.
+
+    Parameters
+    ----------
+    what : str
+        The argument, for errors.
+    values : object
+        What was passed.
+    names : sequence of str
+        The names of the outputs.
+    shared : bool
+        Whether a value that is neither a list nor a dictionary is for all outputs.
+    """
+    count = len(names)
+    if values is None:
+        return [None] * count
+    if isinstance(values, dict) and (count > 1 or set(values) <= set(names)) and not (shared and count == 1):
+        unknown = [name for name in values if name not in names]
+        if unknown:
+            raise HandsonError(
+                f"{what} name the output {unknown[0]!r}, which the net has not.{nearest(str(unknown[0]), names)} Its "
+                f"outputs: {listing(names)}."
+            )
+        return [values.get(name) for name in names]
+    if count == 1:
+        return [_only(values)]
+    if isinstance(values, (list, tuple)) and len(values) == count:
+        return list(values)
+    if shared:
+        return [values] * count
+    raise HandsonError(
+        f"the net has {count} outputs ({listing(names)}), so {what} are a list of {count} or a dictionary by these "
+        f"names; got {type(values).__name__}{f' of {len(values)}' if isinstance(values, (list, tuple)) else ''}."
+    )
+
+
+def rounding(data: Any, what: str, cure: str) -> list[str]:
+    """What to tell the user where float32 rounds values by more than a small share of their spread."""
+    if isinstance(data, (Tensor, MappedRows)) and data.dtype not in (torch.float64, torch.int64, torch.int32):
+        return []
+    values = np.asarray(data)
+    if values.dtype.kind not in "iuf" or values.dtype.itemsize < 8 or values.ndim not in (1, 2) or not len(values):
+        return []
+    values = values[:: -(-len(values) // ROWS_LOOKED_AT)]
+    columns = values.reshape(len(values), -1).astype(np.float64)
+    with np.errstate(all="ignore"):
+        size, spread = np.nanmax(np.abs(columns), 0), np.nanstd(columns, 0)
+    rounded = np.flatnonzero((size * 2.0**-24 > MOST_ROUNDING * spread) & (spread > 0))
+    if len(rounded):
+        names = arrays.columns_of(data) or [str(column) for column in range(columns.shape[1])]
+        where = f"column {names[rounded[0]]!r}" if values.ndim == 2 else "they"
+        return [
+            f"{what}: {where} would lose digits: float32 has 7 of them, and the values differ in later ones. "
+            f"compile(..., {cure}='standard') scales them first, in float64."
+        ]
+    return []

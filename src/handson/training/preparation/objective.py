@@ -1,0 +1,124 @@
+"""The objective: what is minimized in a step, over all outputs, and what is reported of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor
+
+from handson.layers.calling import MASK
+from handson.metrics.reported import result_names
+from handson.state.sums import Number, Sums
+from handson.training.preparation.compiled import Term
+
+# What the net adds to the losses of its outputs: penalties of regularizers, and `add_loss`.
+ADDED = "added"
+
+
+def seen(
+    targets: Sequence[Tensor], outputs: Sequence[Tensor], masked: Sequence[bool]
+) -> tuple[list[Tensor], list[bool]]:
+    """Targets without those of steps that a mask hides, and whether any are missing now: as in Keras.
+
+    Outputs carry masks from `Masking` or `Embedding(mask_zero=True)` through the layers that pass them on.
+    """
+    pairs = [_seen(target, output, flag) for target, output, flag in zip(targets, outputs, masked, strict=True)]
+    return [target for target, _ in pairs], [flag for _, flag in pairs]
+
+
+def _seen(target: Tensor, output: Tensor, masked: bool) -> tuple[Tensor, bool]:
+    mask = getattr(output, MASK, None)
+    if mask is None or mask.dim() > target.dim() or mask.shape != target.shape[: mask.dim()]:
+        return target, masked
+    mask = mask.reshape(*mask.shape, *(1,) * (target.dim() - mask.dim()))
+    return target.masked_fill(~mask, float("nan") if target.is_floating_point() else -1), True
+
+
+class Objective:
+    """The losses and metrics of some outputs.
+
+    Parameters
+    ----------
+    terms : sequence of Term
+        One for each output.
+    scalings : sequence of Scaling or None
+        How the targets of each output are scaled.
+    """
+
+    def __init__(self, terms: Sequence[Term], scalings: Sequence[Any]) -> None:
+        self.terms, self.scalings = list(terms), list(scalings)
+        self.single = self.terms[0] if len(self.terms) == 1 else None
+
+    def loss(
+        self, targets: Sequence[Tensor], outputs: Sequence[Tensor], weights: Sequence[Tensor | None],
+        masked: Sequence[bool], added: Any, sums: Sums,
+    ) -> Tensor:  # fmt: skip
+        """What is minimized: the mean over the present targets of each output, weighted and added up.
+
+        Totals and counts are added to the sums, and `added`, what the net adds itself, counts once for each row.
+        """
+        parts: list[Tensor] = []
+        counts: list[Number] = []
+        for number, term in enumerate(self.terms):
+            if term.loss is None:
+                continue
+            target = targets[number]
+            if self.scalings[number] is not None:
+                target = self.scalings[number].apply(target)
+            total, count = term.loss.sums(target, outputs[number], weights[number], masked[number])
+            mean = total / (count if isinstance(count, int) else count.clamp(min=1))
+            parts.append(mean if term.weight == 1.0 else term.weight * mean)
+            counts.append(count)
+            if self.single is None:
+                sums.add(f"{term.path}_loss", total.detach(), count)
+            else:
+                reported = total
+        value: Any = sum(parts[1:], parts[0]) if parts else 0.0
+        if self.single is not None and counts:
+            if added is not None:
+                value, reported = value + added, reported + added * counts[0]
+            sums.add("loss", reported.detach(), counts[0])
+        elif added is not None:
+            value = value + added
+            sums.add(ADDED, added.detach() * len(outputs[0]), len(outputs[0]))
+        return value
+
+    def measure(
+        self, targets: Sequence[Tensor], outputs: Sequence[Tensor], weights: Sequence[Tensor | None],
+        masked: Sequence[bool], sums: Sums,
+    ) -> None:  # fmt: skip
+        """Add the metrics of a batch to the sums, in the targets' own units."""
+        for number, term in enumerate(self.terms):
+            measured = term.measured()
+            if not measured:
+                continue
+            output = outputs[number]
+            if self.scalings[number] is not None:
+                output = self.scalings[number].undo(output)
+            for metric, weighted in measured:
+                factors = weights[number] if weighted else None
+                sums.measure(term.key(metric.name), metric, targets[number], output, factors, masked[number])
+
+    def report(self, sums: Sums) -> dict[str, float]:
+        """What the sums say: the loss, those of the outputs, and the metrics finished from their means."""
+        means = sums.means()
+        found: dict[str, float] = {}
+        if "loss" in means or (self.single is not None and self.single.loss is not None):
+            found["loss"] = means.get("loss", float("nan"))
+        else:
+            parts = [
+                (term.weight, means[key]) for term in self.terms if term.loss and (key := f"{term.path}_loss") in means
+            ]
+            found["loss"] = sum(weight * mean for weight, mean in parts) + means.get(ADDED, 0.0)
+            found |= {key: means[key] for term in self.terms if term.path and (key := f"{term.path}_loss") in means}
+        for term in self.terms:
+            for metric, _ in term.measured():
+                found |= sums.results(term.key(metric.name), metric)
+        return found
+
+    def names(self) -> list[str]:
+        """The quantities that are reported."""
+        own = [f"{term.path}_loss" for term in self.terms if term.path and term.loss is not None]
+        measured = [(term, metric) for term in self.terms for metric, _ in term.measured()]
+        return ["loss", *own, *(term.key(name) for term, metric in measured for name in result_names(metric))]

@@ -1,0 +1,64 @@
+"""The verbs that Keras has removed do what their successors do."""
+
+import numpy as np
+import pytest
+
+import handson
+from handson.core.errors import HandsonError
+from handson.layers import Dense
+
+
+@pytest.fixture
+def data(rng):
+    return rng.normal(size=(24, 3)).astype("float32"), rng.integers(0, 3, 24)
+
+
+def batches(x, y, size=8):
+    while True:
+        for start in range(0, len(x), size):
+            yield x[start : start + size], y[start : start + size]
+
+
+def made():
+    net = handson.Sequential([Dense(3, activation="softmax", input_dim=3)], seed=0)
+    net.compile("sgd", "sparse_categorical_crossentropy")
+    return net
+
+
+def test_a_generator_is_fitted_evaluated_and_predicted(data):
+    older, newer = made(), made()
+    arguments = {"epochs": 2, "verbose": 0, "shuffle": False}
+    history = older.fit_generator(batches(*data), 3, workers=4, max_queue_size=2, use_multiprocessing=True, **arguments)
+    expected = newer.fit(*data, batch_size=8, **arguments)
+    assert history.history["loss"] == pytest.approx(expected.history["loss"])
+    assert older.evaluate_generator(batches(*data), 3) == pytest.approx(newer.evaluate(*data))
+    inputs = (batch[0] for batch in batches(*data))
+    np.testing.assert_allclose(older.predict_generator(inputs, steps=3), newer.predict(data[0]), rtol=1e-6)
+
+
+def test_arguments_come_by_position_as_in_keras_2(data):
+    net = made()
+    history = net.fit_generator(batches(*data), 3, 2, 0)
+    assert len(history.history["loss"]) == 2
+
+
+def test_classes_are_those_with_the_largest_output(data):
+    net = made()
+    assert (net.predict_classes(data[0]) == net.predict(data[0]).argmax(-1)).all()
+    assert (net.predict_proba(data[0]) == net.predict(data[0])).all()
+    single = handson.Sequential([Dense(1, activation="sigmoid", input_dim=3)], seed=0)
+    found = single.predict_classes(data[0])
+    assert found.shape == (24, 1)
+    assert (found == (single.predict(data[0]) > 0.5)).all()
+
+
+def test_epochs_may_be_called_as_in_keras_1(data):
+    assert len(made().fit(*data, nb_epoch=2, verbose=0).epoch) == 2
+    assert len(made().fit_generator(batches(*data), 3, nb_epoch=2, verbose=0).epoch) == 2
+
+
+def test_rows_in_place_of_batches_are_refused(data):
+    with pytest.raises(HandsonError, match=r"steps_per_epoch=samples_per_epoch // batch size"):
+        made().fit_generator(batches(*data), samples_per_epoch=24)
+    with pytest.raises(HandsonError, match="more than these"):
+        made().evaluate_generator(batches(*data), 1, *range(6))
