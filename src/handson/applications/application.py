@@ -295,6 +295,14 @@ def divisible(value: float, divisor: int = 8) -> int:
     return nearby + divisor if nearby < 0.9 * value else nearby
 
 
+def channels_of(x: Symbol) -> int:
+    """How many channels there are, which is always known."""
+    channels = x.shape[-1]
+    if channels is None:
+        raise HandsonError(f"the number of channels of an image is known; got shape {x.shape}.")
+    return channels
+
+
 def padding_of(x: Symbol, kernel: int) -> tuple[tuple[int, int], tuple[int, int]]:
     """The padding before a kernel with stride 2 that TensorFlow's 'same' has, which follows from the size.
 

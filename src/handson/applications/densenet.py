@@ -1,10 +1,10 @@
-"""DenseNet (Huang, Liu, van der Maaten and Weinberger, "Densely connected convolutional networks", arXiv:1608.06993)."""
+"""DenseNet (Huang and others, "Densely connected convolutional networks", arXiv:1608.06993)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from handson.applications.application import Files, Wanted, application, files
+from handson.applications.application import Files, Wanted, application, channels_of, files
 from handson.applications.imagenet_utils import decode_predictions
 from handson.applications.imagenet_utils import torch_images as preprocess_input
 from handson.applications.resnet import activated, normalized
@@ -33,7 +33,7 @@ def _block(x: Symbol, name: str) -> Symbol:
 
 def _halved(x: Symbol, name: str) -> Symbol:
     x = activated(x, name)
-    x = Conv2D(x.shape[-1] // 2, 1, use_bias=False, name=f"{name}_conv")(x)
+    x = Conv2D(channels_of(x) // 2, 1, use_bias=False, name=f"{name}_conv")(x)
     return AveragePooling2D(2, strides=2, name=f"{name}_pool")(x)
 
 

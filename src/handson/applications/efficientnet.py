@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from handson.applications.application import File, Files, Wanted, application, divisible, padding_of
+from handson.applications.application import File, Files, Wanted, application, channels_of, divisible, padding_of
 from handson.applications.imagenet_utils import RGB_DEVIATION, decode_predictions
 from handson.applications.imagenet_utils import unchanged as preprocess_input
 from handson.graph import Symbol
@@ -57,7 +57,7 @@ DIGESTS = {
 class Stage(NamedTuple):
     """Blocks of one kind: how many, their kernel, filters before and after, how much wider inside, the first stride."""
 
-    count: int
+    repeats: int
     kernel: int
     before: int
     filters: int
@@ -85,7 +85,7 @@ def classifier() -> VarianceScaling:
 
 def convolved(x: Symbol, filters: int, kernel: int, name: str, **arguments: Any) -> Symbol:
     """A convolution without bias; padded unless the arguments say otherwise."""
-    arguments = {"padding": "same", "use_bias": False} | arguments
+    arguments = {"padding": "same", "use_bias": False, **arguments}
     return Conv2D(filters, kernel, kernel_initializer=kernels(), name=name, **arguments)(x)
 
 
@@ -97,11 +97,11 @@ def activated(x: Symbol, name: str, suffix: str = "bn") -> Symbol:
 
 def weighed(x: Symbol, inner: int, name: str) -> Symbol:
     """Each channel times a share that follows from the averages of all."""
-    channels, plain = x.shape[-1], {"use_bias": True}
+    channels = channels_of(x)
     share = GlobalAveragePooling2D(name=f"{name}se_squeeze")(x)
     share = Reshape((1, 1, channels), name=f"{name}se_reshape")(share)
-    share = convolved(share, inner, 1, f"{name}se_reduce", activation="swish", **plain)
-    share = convolved(share, channels, 1, f"{name}se_expand", activation="sigmoid", **plain)
+    share = convolved(share, inner, 1, f"{name}se_reduce", activation="swish", use_bias=True)
+    share = convolved(share, channels, 1, f"{name}se_expand", activation="sigmoid", use_bias=True)
     return Multiply(name=f"{name}se_excite")([x, share])
 
 
@@ -126,7 +126,7 @@ class Efficient:
         x = ZeroPadding2D(padding_of(x, 3), name="stem_conv_pad")(x)
         x = convolved(x, self._filters(32), 3, "stem_conv", strides=2, padding="valid")
         x = activated(x, "stem_")
-        counts = [math.ceil(self.depth * stage.count) for stage in STAGES]
+        counts = [math.ceil(self.depth * stage.repeats) for stage in STAGES]
         done = 0
         for number, (stage, count) in enumerate(zip(STAGES, counts, strict=True), 1):
             for place in range(count):

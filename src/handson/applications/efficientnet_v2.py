@@ -44,7 +44,7 @@ class Stage(NamedTuple):
     A fused block has one convolution of 3 x 3 where others have one of single channels, and weighs no channels.
     """
 
-    count: int
+    repeats: int
     before: int
     filters: int
     expansion: int
@@ -88,9 +88,9 @@ class Scaled:
         x = self._prepared(image) if self.preprocess else image
         x = convolved(x, self._filters(self.stages[0].before), 3, "stem_conv", strides=2)
         x = _activated(x, "stem_")
-        total, done = sum(stage.count for stage in self.stages), 0
+        total, done = sum(stage.repeats for stage in self.stages), 0
         for number, stage in enumerate(self.stages, 1):
-            for place in range(math.ceil(self.depth * stage.count)):
+            for place in range(math.ceil(self.depth * stage.repeats)):
                 x = self._block(x, stage, place == 0, DROPPED * done / total, f"block{number}{chr(97 + place)}_")
                 done += 1
         x = _activated(convolved(x, self._filters(1280), 1, "top_conv"), "top_")

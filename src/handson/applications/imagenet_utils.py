@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ import numpy as np
 from handson import ops
 from handson.core.errors import HandsonError, listing
 from handson.core.regular import read_bytes
-from handson.utils.downloads import get_file
+from handson.utils.downloads import cache_folder
 
 # Of the images of ImageNet: their mean in blue, green and red, and in red, green and blue mean and deviation as shares.
 BGR_MEAN = (103.939, 116.779, 123.68)
@@ -114,7 +113,11 @@ def decode_predictions(preds: Any, top: int = 5) -> list[list[tuple[str, str, fl
 
 
 def _class_names() -> dict[str, tuple[str, str]]:
-    path = Path(get_file(CLASSES, ORIGIN, cache_subdir="models"))
+    path = cache_folder() / "models" / CLASSES
+    if not path.exists():
+        raise HandsonError(
+            f"decode_predictions reads the names of classes from {path}: put Keras's {CLASSES} there, from {ORIGIN}."
+        )
     try:
         found = json.loads(read_bytes(path, MOST_BYTES))
         return {place: (str(code), str(name)) for place, (code, name) in found.items()}

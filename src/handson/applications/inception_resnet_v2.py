@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from handson.applications.application import Wanted, application, files
+from handson.applications.application import Wanted, application, channels_of, files
 from handson.applications.imagenet_utils import decode_predictions
 from handson.applications.imagenet_utils import tf_images as preprocess_input
-from handson.applications.inception_v3 import Kernel, begun, chained, convolved
+from handson.applications.inception_v3 import Steps, begun, chained, convolved
 from handson.applications.scale_layers import CustomScaleLayer
 from handson.graph import Symbol
 from handson.layers import Activation, AveragePooling2D, BatchNormalization, Concatenate, Conv2D, MaxPooling2D
 
 __all__ = ["InceptionResNetV2", "decode_predictions", "preprocess_input"]
 
-Steps = Sequence[tuple[int, Kernel]]
 # The branches of each kind of block.
 BRANCHES: dict[str, list[Steps]] = {
     "block35": [[(32, 1)], [(32, 1), (32, 3)], [(32, 1), (48, 3), (64, 3)]],
@@ -27,7 +26,7 @@ def _residual(x: Symbol, kind: str, number: int, scale: float, activate: bool = 
     """A multiple of what the branches give is added."""
     name = f"{kind}_{number}"
     mixed = Concatenate(name=f"{name}_mixed")([chained(x, steps) for steps in BRANCHES[kind]])
-    up = Conv2D(x.shape[-1], 1, padding="same", name=f"{name}_conv")(mixed)
+    up = Conv2D(channels_of(x), 1, padding="same", name=f"{name}_conv")(mixed)
     x = CustomScaleLayer(scale)([x, up])
     return Activation("relu", name=f"{name}_ac")(x) if activate else x
 

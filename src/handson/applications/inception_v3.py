@@ -13,6 +13,8 @@ from handson.layers import Activation, AveragePooling2D, BatchNormalization, Con
 __all__ = ["InceptionV3", "decode_predictions", "preprocess_input"]
 
 Kernel = int | tuple[int, int]
+# Convolutions one after the other: filters and kernel of each.
+Steps = Sequence[tuple[int, Kernel]]
 
 
 def convolved(x: Symbol, filters: int, kernel: Kernel, stride: int = 1, padding: str = "same") -> Symbol:
@@ -21,7 +23,7 @@ def convolved(x: Symbol, filters: int, kernel: Kernel, stride: int = 1, padding:
     return Activation("relu")(BatchNormalization(scale=False)(x))
 
 
-def chained(x: Symbol, steps: Sequence[tuple[int, Kernel]]) -> Symbol:
+def chained(x: Symbol, steps: Steps) -> Symbol:
     """Convolutions one after the other, each with its filters and kernel."""
     for filters, kernel in steps:
         x = convolved(x, filters, kernel)
@@ -46,15 +48,15 @@ def begun(image: Symbol) -> Symbol:
 
 def _fives(x: Symbol, pooled: int, name: str) -> Symbol:
     """Beside each other kernels of 1, 5, and twice 3."""
-    branches = [chained(x, steps) for steps in ([(64, 1)], [(48, 1), (64, 5)], [(64, 1), (96, 3), (96, 3)])]
-    return _joined([*branches, _pooled(x, pooled)], name)
+    branches: list[Steps] = [[(64, 1)], [(48, 1), (64, 5)], [(64, 1), (96, 3), (96, 3)]]
+    return _joined([*(chained(x, steps) for steps in branches), _pooled(x, pooled)], name)
 
 
 def _sevens(x: Symbol, inner: int, name: str) -> Symbol:
     """Beside each other kernels of 1, 7, and twice 7, as rows and columns."""
     row, column = (1, 7), (7, 1)
-    once = [(inner, 1), (inner, row), (192, column)]
-    twice = [(inner, 1), (inner, column), (inner, row), (inner, column), (192, row)]
+    once: Steps = [(inner, 1), (inner, row), (192, column)]
+    twice: Steps = [(inner, 1), (inner, column), (inner, row), (inner, column), (192, row)]
     return _joined([chained(x, [(192, 1)]), chained(x, once), chained(x, twice), _pooled(x, 192)], name)
 
 

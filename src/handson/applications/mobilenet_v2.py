@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from handson.applications.application import CLASSES, Wanted, divisible, files, padding_of
+from handson.applications.application import CLASSES, Wanted, channels_of, divisible, files, padding_of
 from handson.applications.imagenet_utils import decode_predictions
 from handson.applications.imagenet_utils import tf_images as preprocess_input
 from handson.applications.mobiles import chosen_alpha, trained_size
@@ -81,7 +81,7 @@ def _net(image: Symbol, wanted: Wanted, alpha: float) -> Symbol:
 
 
 def _block(x: Symbol, filters: int, stride: int, number: int) -> Symbol:
-    before, channels = x, x.shape[-1]
+    before, channels = x, channels_of(x)
     prefix = f"block_{number}_" if number else "expanded_conv_"
     if number:
         x = Conv2D(6 * channels, 1, padding="same", use_bias=False, name=f"{prefix}expand")(x)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from handson.applications.application import CLASSES, Files, Wanted, divisible, files, padding_of
+from handson.applications.application import CLASSES, Files, Wanted, channels_of, divisible, files, padding_of
 from handson.applications.imagenet_utils import decode_predictions
 from handson.applications.imagenet_utils import unchanged as preprocess_input
 from handson.applications.mobiles import chosen_alpha
@@ -83,7 +83,7 @@ class Mobile:
         x = self._late(_normalized(x, "conv_bn"))
         for number, block in enumerate(self.blocks):
             x = self._block(x, block, f"expanded_conv_{number}_" if number else "expanded_conv_")
-        x = Conv2D(divisible(x.shape[-1] * 6), 1, padding="same", use_bias=False, name="conv_1")(x)
+        x = Conv2D(divisible(channels_of(x) * 6), 1, padding="same", use_bias=False, name="conv_1")(x)
         x = self._late(_normalized(x, "conv_1_bn"))
         return self._classified(x, wanted) if wanted.include_top else wanted.pooled(x)
 
@@ -99,7 +99,7 @@ class Mobile:
         return Activation(wanted.classifier_activation, name="predictions")(x)
 
     def _block(self, x: Symbol, block: Block, prefix: str) -> Symbol:
-        before, channels = x, x.shape[-1]
+        before, channels = x, channels_of(x)
         kernel = 3 if self.minimalistic else block.kernel
         inside, filters = divisible(channels * block.expansion), divisible(block.filters * self.alpha)
         activated: Callable[[Symbol], Symbol] = self._late if block.late else lambda x: ReLU()(x)

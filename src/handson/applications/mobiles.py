@@ -22,5 +22,6 @@ def chosen_alpha(owner: str, value: Any, known: Collection[float], name: str = "
     """Raise unless there are weights of ImageNet for a value."""
     if value not in known:
         raise HandsonError(
-            f"{owner}: there are weights of ImageNet for {name} = {listing(known)}; got {value!r}. Others: weights=None."
+            f"{owner}: there are weights of ImageNet for {name} = {listing(known)}; got {value!r}. For others: "
+            f"weights=None."
         )

@@ -1,4 +1,7 @@
-"""Layers that only nets of this room have; files name them."""
+"""Layers that only nets of this room have.
+
+They are registered with the name of the room in front: programs have layers of these names too.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from handson.layers import Layer
 from handson.layers.base import Shape
 
 
-@register
+@register(name="applications>LayerScale")
 class LayerScale(Layer):
     """Each channel times a weight that begins small.
 
@@ -45,7 +48,7 @@ class LayerScale(Layer):
         return inputs * self.gamma
 
 
-@register
+@register(name="applications>CustomScaleLayer")
 class CustomScaleLayer(Layer):
     """The first of two inputs, and a multiple of the second.
 
