@@ -159,10 +159,34 @@ def test_weights_of_a_file_of_keras_are_read(written, file):
     np.testing.assert_allclose(ours.predict(x), theirs.predict(x, verbose=0), atol=1e-5)
 
 
-def test_weights_of_another_net_are_refused(written):
-    _, folder = written
+@pytest.mark.parametrize("file", ["net.weights.h5", "older.h5"])
+@pytest.mark.parametrize("arguments", [{"alpha": 0.5}, {"include_top": True, "pooling": None}])
+def test_weights_of_another_net_are_refused(written, file, arguments):
     with pytest.raises(HandsonError, match="does not fit"):
-        small(weights=folder / "net.weights.h5", alpha=0.5, **SMALL)
+        small(**SMALL | {"weights": written[1] / file} | arguments)
+
+
+def test_weights_of_keras_2_go_into_a_net_that_has_them_by_name(written):
+    theirs, folder = written
+    net = small(classes=5)
+    net.load_weights(folder / "older.h5", by_name=True)
+    found = net.get_layer("block_3_expand").get_weights()
+    np.testing.assert_array_equal(found[0], theirs.get_layer("block_3_expand").get_weights()[0])
+
+
+@pytest.mark.parametrize("kind", ["link", "missing", "text"])
+def test_a_file_of_keras_2_that_leads_elsewhere_is_refused(tmp_path, kind):
+    with h5py.File(tmp_path / "bad.h5", "w") as file:
+        file.attrs["layer_names"] = [b"dense"]
+        group = file.create_group("dense")
+        group.attrs["weight_names"] = [b"dense/kernel"]
+        if kind == "link":
+            group["dense"] = h5py.ExternalLink("other.h5", "/dense")
+        elif kind == "text":
+            group.create_dataset("dense/kernel", data=b"text")
+    net = handson.Sequential([layers.Dense(2, input_dim=3)])
+    with pytest.raises(HandsonError, match="link to somewhere else|is damaged|declares shape"):
+        net.load_weights(tmp_path / "bad.h5")
 
 
 @pytest.fixture

@@ -94,6 +94,8 @@ def load_weights(model: Any, path: str | os.PathLike[str], by_name: bool, skip_m
     path = _existing(path)
     names = [layer.name for layer in layer_weights.of_model(model)]
     stored = keras_hdf5.read(path) if suffix in HDF5 else _read_safetensors(path, names)
+    if all(layer.group.startswith(keras_hdf5.OLDER) for layer in stored):
+        stored = layer_weights.in_order(model, stored)
     key = "group" if suffix in HDF5 and not by_name else "name"
     return layer_weights.put_back(model, stored, str(path), key, by_name or skip_mismatch)
 

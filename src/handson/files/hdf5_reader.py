@@ -6,6 +6,7 @@ the reader of HDF5 finds nothing there.
 
 from __future__ import annotations
 
+import codecs
 import json
 import math
 import signal
@@ -26,6 +27,9 @@ SECONDS, BYTES_PER_SECOND = 0.5, 3e5
 DEEPEST = 24
 # Groups and arrays; nets of a thousand layers have fewer.
 MOST_ENTRIES = 10_000
+
+# In front of the numbers that are the places of layers in files of Keras 2, and the most attributes for one list.
+OLDER, PIECES = "older/", 100
 
 
 class RefusedError(Exception):
@@ -61,6 +65,7 @@ class Allowance:
 def main() -> None:
     """Read standard input, write standard output; exit with `REFUSED` and a message where the file is not fit."""
     size = int(sys.argv[1])
+    codecs.lookup("ascii")  # for names in files of Keras 2; it could not be loaded later
     _confine(size)
     try:
         content = pack(read(sys.stdin.buffer, size))
@@ -99,6 +104,8 @@ def read(stream: Any, size: int) -> list[Layer]:
         raise RefusedError(f" is not an HDF5 file, or is damaged: {error}") from None
     with file:
         try:
+            if older := list(_older(file, Allowance(size))):
+                return older
             if "layers" not in file:
                 raise RefusedError(
                     " has no group 'layers', so it is not a weight file of Keras 3. Save it with Keras 3's "
@@ -107,6 +114,38 @@ def read(stream: Any, size: int) -> list[Layer]:
             return list(_layers(_group(file, "layers"), "", Allowance(size), ""))
         except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
             raise RefusedError(f" is damaged: {error}") from None
+
+
+def _older(file: Any, allowed: Allowance) -> Iterator[Layer]:
+    """The layers in a file of Keras 2: by name, in the order of the net; so is their place here."""
+    top = _group(file, "model_weights") if "model_weights" in file else file
+    place = 0
+    for name in _names(top, "layer_names"):
+        group, values = _inside(top, name), {}
+        for number, weight in enumerate(_names(group, "weight_names")):
+            allowed.left -= 1
+            if allowed.left < 0:
+                raise RefusedError(f" has more than {MOST_ENTRIES:,} groups and arrays.")
+            before, _, last = weight.rpartition("/")
+            values[str(number)] = _values(_inside(group, before) if before else group, last, allowed.size)
+        if values:
+            yield Layer(name, f"{OLDER}{place}", values)
+            place += 1
+
+
+def _inside(group: Any, path: str) -> Any:
+    """The group at the end of a path, every step of which lies in this file itself."""
+    for part in path.split("/"):
+        group = _group(group, part)
+    return group
+
+
+def _names(group: Any, attribute: str) -> list[str]:
+    """The texts in an attribute, which Keras takes apart where they are many."""
+    found = [attribute] if attribute in group.attrs else []
+    found += [f"{attribute}{piece}" for piece in range(PIECES) if f"{attribute}{piece}" in group.attrs]
+    names = [name for each in found for name in np.ravel(group.attrs[each])]
+    return [name.decode() if isinstance(name, bytes) else str(name) for name in names]
 
 
 def _group(parent: Any, name: str) -> Any:

@@ -1,7 +1,8 @@
 """Weights in HDF5, in the layout of Keras 3's weight files, so that Keras reads ours and we read theirs.
 
 The weights of a layer lie in 'layers/<group>/vars/0', '1' and so on, where the group is the layer's class in snake
-case, numbered from the second layer of the class on. An attribute holds the layer's own name.
+case, numbered from the second layer of the class on. An attribute holds the layer's own name. Files of Keras 2, which
+have layers by name and in the order of the net, are read too.
 
 HDF5 is a large format with a long record of holes in its reader, so files are read in a process of their own (see
 `handson.files.hdf5_reader`), which can open nothing else and hands back safetensors.
@@ -26,6 +27,8 @@ from handson.files.layer_weights import LayerWeights
 READER = Path(__file__).with_name("hdf5_reader.py")
 # Seconds for a file, and the bytes of it that are read in a second at least.
 SECONDS, BYTES_PER_SECOND = 20.0, 20e6
+# What places of layers in files of Keras 2 begin with, as in the reader.
+OLDER = "older/"
 # The exit status of the reader for a file that it refuses with a message; the same number is there.
 REFUSED = 3
 

@@ -89,6 +89,14 @@ def _group_names(kinds: Iterable[str]) -> list[str]:
     return names
 
 
+def in_order(model: Any, stored: list[LayerWeights]) -> list[LayerWeights]:
+    """The layers of a file of Keras 2, which come in the order of the net, at the places of those of a net."""
+    layers = of_model(model)
+    if len(layers) != len(stored):
+        return stored
+    return [source._replace(group=layer.group) for source, layer in zip(stored, layers, strict=True)]
+
+
 def put_back(model: Any, stored: list[LayerWeights], path: str, key: str, partly: bool) -> dict[str, str]:
     """Copy stored weights into a net.
 
