@@ -63,6 +63,7 @@ class Model(Verbs):
     """
 
     kind = "model"
+    dotted = True
     supports_masking = True
     autocast = False  # its layers convert what they get
 
