@@ -24,8 +24,7 @@ from handson.training.memory import keep_blocks
 # Images, their height and width, inputs, channels, the size of windows, zeros around the images.
 SIZES = [
     (64, 14, 32, 64, 3, 1), (64, 28, 32, 32, 3, 1), (64, 28, 64, 64, 3, 1), (32, 16, 128, 128, 3, 1),
-    (32, 8, 256, 256, 3, 1), (64, 47, 32, 64, 2, 0), (64, 23, 64, 128, 2, 0), (64, 8, 128, 128, 2, 0),
-    (32, 4, 256, 512, 3, 1), (64, 14, 16, 32, 3, 1),
+    (32, 8, 256, 256, 3, 1), (32, 4, 256, 512, 3, 1), (64, 14, 16, 32, 3, 1),
 ]  # fmt: skip
 
 

@@ -157,7 +157,7 @@ def target_table(folder: Path) -> tuple[list[bytes], Callable[[bytes], None]]:
     from handson.data import read
     from handson.data.reading import tables
 
-    tables.WORTH_COMPILING = 0
+    tables.WORTH_A_KERNEL = 0
     seeds = [b'x,y,Image\n1,2,"1 2 3 4"\n3,,5 6 7 8\n', b"x;y\n1;2\n3;4\n", b"a,y\r\nred,1\r\nblue,2\r\n"]
     return seeds, reading(lambda path: read(path, targets="y"), folder / "a.csv")
 

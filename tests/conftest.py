@@ -1,6 +1,5 @@
 """What all tests share."""
 
-import contextlib
 import os
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
@@ -21,16 +20,6 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
 torch.set_num_threads(1)
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
-KERNELS = Path(__file__).resolve().parents[1] / "src" / "handson" / "kernels"
-
-
-def pytest_configure(config):
-    """Remove compiled kernels older than a source: numba looks at the file of a kernel, not at those it calls."""
-    changed = max(source.stat().st_mtime for source in KERNELS.glob("*.py"))
-    for index in KERNELS.glob("__pycache__/*.nbi"):
-        with contextlib.suppress(FileNotFoundError):
-            if index.stat().st_mtime < changed:
-                index.unlink()
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ FLOORS = [
     ["kernels"],
     ["graph"],
     ["ops"],
+    ["random"],
     ["data.rows"],
     ["data.reading"],
     ["data.augment"],
@@ -49,6 +50,7 @@ FLOORS = [
     ["models"],
     ["ensembles"],
     ["workflow"],
+    ["keras"],
     ["cli", "faces"],
     ["", "__main__", "model"],
 ]

@@ -133,5 +133,8 @@ JOBS = {
         Job("folds", "5-fold cross-validation of the dense net", "folds", "dense", 8000, 32, 25),
         Job("predict", "prediction of 100,000 rows by the dense net", "predict", "dense", 100_000, 1000, 20),
         Job("start", "from `python` to the end of the dense net's first epoch", "start", "dense", 16_000, 32),
+        Job("start-lstm", "the same with the LSTM", "start", "lstm", 2048, 64),
+        Job("start-digits", "the same with the digits' net", "start", "digits", 4096, 64),
+        Job("start-lecture", "the same with the lecture's net", "start", "lecture", 1280, 128),
     ]
 }  # fmt: skip

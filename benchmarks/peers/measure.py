@@ -147,9 +147,9 @@ class Worker:
 
 
 def _environment(peer: Peer, settings: Settings) -> dict[str, str]:
-    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     paths = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    own = {"PYTHONPATH": paths, "CUDA_VISIBLE_DEVICES": "", "NUMBA_CACHE_DIR": str(settings.folder)}
+    own = {"PYTHONPATH": paths, "CUDA_VISIBLE_DEVICES": ""}
     return {**os.environ, **dict.fromkeys(names, str(settings.threads)), **own, **peer.environment}
 
 

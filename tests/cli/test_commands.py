@@ -34,7 +34,7 @@ for arguments in (["--help"], *([command, "--help"] for command in commands)):
     with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.suppress(SystemExit):
         main()
     assert "Usage: handson" in out.getvalue(), arguments
-heavy = "torch pandas matplotlib numba sklearn scipy h5py PIL"
+heavy = "torch pandas matplotlib sklearn scipy h5py PIL"
 print([name for name in heavy.split() if name in sys.modules])
 """
     assert in_new_process(code) == "[]\n"

@@ -159,14 +159,19 @@ def test_it_says_once_how_they_run(arguments, line, capsys):
     assert "split: 16 rows train, 4 validate" in printed
 
 
-def test_many_steps_of_all_members_are_worth_a_program(capsys):
-    x, y = data(1000)
-    Ensemble(map(build, range(5))).fit(x, y, batch_size=1, verbose=2)  # 5 times 1,000 steps
-    assert "5 of 5 nets train as compiled programs" in capsys.readouterr().out
+@pytest.mark.parametrize(("rows", "programs"), [(9, 0), (10, 2)])
+def test_the_engine_is_that_of_the_net_alone(rows, programs, capsys):
+    x, y = data(rows)
+    nets = [build(0), build(1)]
+    Ensemble(nets).fit(x, y, batch_size=1, verbose=2)
+    assert capsys.readouterr().out.count("2 of 2 nets train as compiled programs") == (programs == 2)
+    for number, net in enumerate(nets):
+        alone = build(number)
+        alone.fit(x, y, batch_size=1, verbose=0)
+        assert same(net, alone)
 
 
-def test_nets_with_and_without_a_program_train_in_one_ensemble(capsys, monkeypatch):
-    monkeypatch.setattr(together, "FEWEST_STEPS", 30)
+def test_nets_with_and_without_a_program_train_in_one_ensemble(capsys):
     x, y = data()
 
     def layered(seed):

@@ -1,5 +1,8 @@
 """Tests of the simulator of faces: what it returns, and how that is spread."""
 
+import ctypes
+import re
+
 import numpy as np
 import pytest
 
@@ -8,12 +11,14 @@ from handson.faces.simulator import simulation
 from handson.faces.simulator.parameters import (
     FRAME_FIELDS,
     PERSON_FIELDS,
+    SCENE,
     Draw,
     compose_scenes,
     sample_frame,
     sample_person,
 )
 from handson.faces.simulator.simulation import _known, _stream, simulate
+from handson.kernels.library import SOURCES, loaded
 
 # The header of the competition's training.csv, without its Image column.
 HEADER = (
@@ -193,3 +198,11 @@ def test_progress_is_told():
 def test_bad_arguments_are_named(arguments):
     with pytest.raises(ValueError, match=next(iter(arguments))):
         simulate(**({"n": 1} | arguments))
+
+
+def test_a_scene_has_the_fields_that_the_kernels_read():
+    header = (SOURCES / "faces.h").read_text()
+    numbers, _, _ = header[header.rindex("typedef struct {") :].partition("marks")
+    names = re.findall(r"\w+", numbers.replace("typedef struct", "").replace("double", ""))
+    assert names == [name for name in SCENE.names if SCENE[name] == np.float64]
+    assert ctypes.c_int64.in_dll(loaded(), "scene_bytes").value == SCENE.itemsize

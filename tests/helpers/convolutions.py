@@ -71,13 +71,13 @@ def check_groups(gradient, kernel, expected, monkeypatch):
     """The gradient of a kernel is the same from two groups, which begin where they are expected."""
     every, groups = gradient(), []
 
-    def counted(called, arrays, *constants, **more):
-        groups.extend(arrays[0] if called is kernel else [])
-        over_rows(called, arrays, *constants, **more)
+    def counted(called, record, *rows, **more):
+        groups.extend(record.held["starts"] if called is kernel else [])
+        over_rows(called, record, *rows, **more)
 
     monkeypatch.setattr(pooled_convolution, "_FEWEST_GROUPS", 2)
     monkeypatch.setattr(pooled_convolution, "_MOST_VALUES", 1)
-    monkeypatch.setattr(sys.modules[kernel.__module__], "over_rows", counted)
+    monkeypatch.setattr(sys.modules[kernel.record.__module__], "over_rows", counted)
     few = gradient()
     assert groups == expected
     np.testing.assert_allclose(few.numpy(), every.numpy(), rtol=1e-4, atol=1e-3)

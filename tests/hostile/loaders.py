@@ -42,7 +42,7 @@ def weights(path, **arguments):
 
 def table(path, compiled=False, **arguments):
     """A table, by the compiled or by the plain way."""
-    tables.WORTH_COMPILING = 0 if compiled else 1 << 60
+    tables.WORTH_A_KERNEL = 0 if compiled else 1 << 60
     data = read(path, **arguments)
     return [list(np.shape(data.inputs)), str(data.inputs.dtype)]
 
@@ -92,6 +92,7 @@ LOADERS = {
 
 def warm_up(folder):
     """Read a good file of every kind, so that nothing is imported or compiled later."""
+    import threadpoolctl  # noqa: F401  (imported in a fork)
     from PIL import Image
 
     net = small_net()

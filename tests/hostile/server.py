@@ -50,7 +50,7 @@ class Watch:
         elif event == "import":
             if arguments[0].partition(".")[0] not in self.packages:
                 self.found.append(f"import {arguments[0]}")
-        elif event.startswith(FORBIDDEN) and not self.is_reader(event, arguments) and not in_numba(event):
+        elif event.startswith(FORBIDDEN) and not self.is_reader(event, arguments):
             self.found.append(f"{event} {arguments!r:.200}")
 
     def opened(self, path, mode, flags):
@@ -68,14 +68,6 @@ class Watch:
         """Whether the event is the start of the process that reads HDF5."""
         command = arguments[1] if event == "subprocess.Popen" else []
         return self.may_start and any("hdf5_reader.py" in str(word) for word in command)
-
-
-def in_numba(event):
-    """Whether numba reads the kernels that it has compiled, which it keeps as pickles."""
-    frame = sys._getframe() if event == "pickle.find_class" else None
-    while frame and "numba" not in frame.f_code.co_filename:
-        frame = frame.f_back
-    return frame is not None
 
 
 def memory():

@@ -204,7 +204,7 @@ def test_a_damaged_table_is_the_same_table_both_ways(place, monkeypatch):
     content = (place / "good.csv").read_bytes()
 
     def outcome(path, least):
-        monkeypatch.setattr(tables, "WORTH_COMPILING", least)
+        monkeypatch.setattr(tables, "WORTH_A_KERNEL", least)
         try:
             data = read(path, targets="y")
         except HandsonError as error:

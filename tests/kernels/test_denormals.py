@@ -37,4 +37,6 @@ def test_nothing_that_the_optimizer_remembers_is_denormal(rng):
     name = next(iter(remembered))
     remembered[name].fill_(1.0)
     net.fit(x, x, batch_size=8, epochs=900, verbose=0, engine="dense")
-    assert float(remembered[name].abs().max()) == 0.0
+    # Without fused operations it stays at the last number whose tenth is not denormal.
+    left = remembered[name].abs().max().item()
+    assert left == 0.0 or 10 * np.finfo(np.float32).tiny > left >= np.finfo(np.float32).tiny

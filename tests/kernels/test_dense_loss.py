@@ -24,10 +24,8 @@ IDS = [type(loss).__name__ + getattr(loss, "from_logits", False) * "-logits" for
 def computed(kind, output, targets, weights=None, rows=None):
     """What the kernel gives: sum, count and gradient."""
     rows = np.arange(len(output)) if rows is None else rows
-    gradient, room = np.full_like(output, np.nan), np.full((2, output.size), np.nan, np.float32)
-    weights = np.zeros(0, np.float32) if weights is None else weights
-    total, count = kernel.batch_loss(kind, np.float32(0.7), output, targets, weights, rows, gradient, room)
-    return total, count, gradient
+    data = kernel.data_of(output, targets, np.zeros(0, np.float32) if weights is None else weights)
+    return kernel.batch_loss(kernel.Loss(kind=kind, delta=0.7), data, rows, output)
 
 
 def expected(kind, output, targets, weights=None, rows=None, precision=torch.float64):

@@ -1,17 +1,30 @@
 """Sums of picked rows beside NumPy's in double precision."""
 
-import numba
+import ctypes
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handson.kernels.picked_rows import add_picked_rows
-from handson.kernels.vectors import LANES
+from handson.kernels import library
+from handson.kernels.library import Int, Pointer, Record
+
+LANES = library.lanes()
 
 
-@numba.njit
-def add(sums, place, down, values, base, across, below, factors, picks, first, count, strips, blocks):
-    add_picked_rows(sums, place, down, values, base, across, below, factors, picks, first, count, strips, blocks)
+class Picked(Record):
+    """As `picked` in C."""
+
+    sums: "Pointer"
+    down: "Int"
+    values: "Pointer"
+    across: "Int"
+    below: "Int"
+    factors: "Pointer"
+    picks: "Pointer"
+    count: "Int"
+    strips: "Int"
+    blocks: "Int"
 
 
 @settings(deadline=None, max_examples=60)
@@ -31,5 +44,9 @@ def test_the_rows_are_added(strips, blocks, count, gaps, overlapping, seed):
         for s in range(strips):
             source = 4 + picks[k] * across + s * below
             expected[1 + s * down : 1 + s * down + strip] += factors[k] * values[source : source + strip].astype(float)
-    add(sums, 1, down, values, 4, across, below, factors, picks, 2, count, strips, blocks)
+    record = Picked(
+        sums=sums[1:], down=down, values=values[4:], across=across, below=below, factors=factors[2:], picks=picks[2:],
+        count=count, strips=strips, blocks=blocks,
+    )  # fmt: skip
+    library.loaded().add_picked_rows(ctypes.byref(record))
     np.testing.assert_allclose(sums, expected, rtol=1e-5, atol=1e-5)

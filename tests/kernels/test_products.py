@@ -4,23 +4,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from products import make_product, normal, transpose
 
 from handson import Sequential
-from handson.kernels import products
-from handson.kernels.products import MOST_MULTIPLICATIONS, is_small, make_product, transpose
-from handson.kernels.vectors import LANES
+from handson.kernels import library
 from handson.layers import Dense
 
+LANES = library.lanes()
+
 SIZES = st.one_of(st.integers(1, 4), st.integers(1, 3 * LANES + 2), st.sampled_from([LANES, 2 * LANES, 4 * LANES]))
-
-
-def normal(seed, *shape):
-    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
-
-
-def room(rows):
-    """Scratch memory that holds no number before."""
-    return np.full((2, rows, LANES), np.nan, np.float32)
 
 
 @settings(deadline=None, max_examples=80)
@@ -30,7 +22,7 @@ def test_the_product_at_any_width(rows, depth, columns, across, begun, seed):
     right, begin = normal(seed + 1, depth, columns), normal(seed + 2, columns) if begun else None
     around = np.full((rows + 2, columns), np.nan, np.float32)
     expected = left.astype(float) @ right + (begin if begun else 0.0)
-    make_product(around[1:-1], begin, left, right, room(max(rows, depth)))
+    make_product(around[1:-1], begin, left, right)
     np.testing.assert_allclose(around[1:-1], expected, rtol=1e-5, atol=1e-5)
     assert np.isnan(around[[0, -1]]).all()
 
@@ -38,12 +30,12 @@ def test_the_product_at_any_width(rows, depth, columns, across, begun, seed):
 def test_a_row_and_a_column_are_the_same_in_any_company():
     left, right = normal(0, 13, 30), normal(1, 30, 4 * LANES + 5)
     together, alone, narrow = (np.zeros((13, right.shape[1]), np.float32) for _ in range(3))
-    make_product(together, None, left, right, room(30))
+    make_product(together, None, left, right)
     for row in range(13):
-        make_product(alone[row : row + 1], None, left[row : row + 1], right, room(30))
+        make_product(alone[row : row + 1], None, left[row : row + 1], right)
     for column in range(right.shape[1]):
         part = np.zeros((13, 1), np.float32)
-        make_product(part, None, left, right[:, column : column + 1].copy(), room(30))
+        make_product(part, None, left, right[:, column : column + 1].copy())
         narrow[:, column] = part[:, 0]
     assert np.array_equal(together, alone)
     assert np.array_equal(together, narrow)
@@ -56,12 +48,6 @@ def test_transposed(rows, columns, seed):
     transpose(matrix, turned[:columns])
     assert np.array_equal(turned[:columns], matrix.T)
     assert np.isnan(turned[columns]).all()
-
-
-def test_large_products_belong_to_blas():
-    assert is_small(1, 1, MOST_MULTIPLICATIONS)
-    assert is_small(32, 64, 64)
-    assert not is_small(1, 2, MOST_MULTIPLICATIONS)
 
 
 @pytest.mark.parametrize("widths", [(70, 3), (300, 280), (1, 17, 900)])
@@ -78,9 +64,3 @@ def test_a_net_with_products_of_both_kinds_trains_as_the_reference(widths, batch
 
     for ours, theirs in zip(trained("dense"), trained("eager"), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=2e-4, atol=2e-5)
-
-
-def test_the_nets_above_lie_on_both_sides_of_the_limit():
-    assert products.is_small(32, 70, 21)
-    assert not products.is_small(32, 300, 280)
-    assert not products.is_small(45, 17, 900)

@@ -15,23 +15,23 @@ from convolutions import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handson.kernels import winograd
+from handson.kernels import library, winograd
 from handson.kernels.convolved_pool import outputs_of
-from handson.kernels.vectors import LANES
 from handson.kernels.winograd import Winograd, WinogradConvolution, pays
 
+LANES = library.lanes()
 PADDING = st.tuples(*[st.tuples(st.integers(0, 2), st.integers(0, 2))] * 2)
 
 
 @settings(deadline=None, max_examples=100)
 @given(
-    images=st.integers(1, 5), sizes=st.tuples(st.integers(3, 12), st.integers(3, 12)), side=st.sampled_from([2, 3]),
+    images=st.integers(1, 5), sizes=st.tuples(st.integers(3, 12), st.integers(3, 12)),
     vectors=st.tuples(st.integers(1, 5), st.integers(1, 7)), padding=PADDING, with_bias=st.booleans(),
     seed=st.integers(0, 999),
 )  # fmt: skip
-def test_outputs_and_gradients_are_those_of_pytorch(images, sizes, side, vectors, padding, with_bias, seed):
+def test_outputs_and_gradients_are_those_of_pytorch(images, sizes, vectors, padding, with_bias, seed):
     rng, (inputs, channels) = np.random.default_rng(seed), (LANES * many for many in vectors)
-    given = [rng.normal(size=s) for s in ((images, *sizes, inputs), (side, side, inputs, channels), channels)]
+    given = [rng.normal(size=s) for s in ((images, *sizes, inputs), (3, 3, inputs, channels), channels)]
     found = []
     for dtype in (torch.float32, torch.float64):
         leaves = [torch.tensor(w.astype(np.float32), dtype=dtype) for w in given[: 2 + with_bias]]
@@ -46,9 +46,8 @@ def test_outputs_and_gradients_are_those_of_pytorch(images, sizes, side, vectors
     check_close(*found)
 
 
-@pytest.mark.parametrize("side", [2, 3])
-def test_rounding_is_not_worse_than_a_few_units_of_the_plain_sum(rng, side):
-    x, kernel = rng.normal(size=(2, 16, 16, 64)), rng.normal(size=(side, side, 64, 32))
+def test_rounding_is_not_worse_than_a_few_units_of_the_plain_sum(rng):
+    x, kernel = rng.normal(size=(2, 16, 16, 64)), rng.normal(size=(3, 3, 64, 32))
     x, kernel = (torch.tensor(values, dtype=torch.float32) for values in (x, kernel))
     exact = convolution(x.double(), kernel.double(), None).movedim(1, 3)
     errors = [
@@ -96,7 +95,7 @@ NONE, SAME = ((0, 0), (0, 0)), ((1, 1), (1, 1))
     ("x", "kernel", "padding", "expected"),
     [
         ((64, 14, 14, 32), (3, 3, 32, 64), SAME, True),
-        ((64, 47, 47, 32), (2, 2, 32, 64), NONE, True),
+        ((64, 47, 47, 32), (2, 2, 32, 64), NONE, False),
         ((64, 14, 14, 32), (3, 2, 32, 64), NONE, False),
         ((64, 14, 14, 32), (5, 5, 32, 64), NONE, False),
         ((64, 28, 28, 1), (3, 3, 1, 64), SAME, False),

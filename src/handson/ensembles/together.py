@@ -19,13 +19,13 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from threadpoolctl import threadpool_limits
-
 from handson.callbacks import Callback
 from handson.core import console, tree
 from handson.core.errors import HandsonError, TrainingError, nearest, whole
 from handson.core.processors import processors
 from handson.data.rows.batches import Batches
+from handson.kernels.library import missing
+from handson.kernels.threads import alone
 from handson.state.history import History
 from handson.training.engines import FEWEST_STEPS, DenseProgram
 from handson.training.preparation.given import prepare_inputs
@@ -162,14 +162,13 @@ def _programs(trainings: Sequence[Training]) -> tuple[list[Training], str]:
     asked = {training.settings.get("engine", "auto") for training in trainings} - {"auto", "dense"}
     if asked:
         return [], f"engine={asked.pop()!r} does not leave Python's lock"
-    found = [(training, _obstacle(training)) for training in trainings]
-    reasons = [why for _, why in found if why is not None]
-    reason = "" if not reasons else f"there is no program for {reasons[0]}, and the steps of PyTorch use all cores"
-    programs = [training for training, why in found if why is None]
     forced = any(training.settings.get("engine") == "dense" for training in trainings)
-    if not forced and programs and sum(training.steps for training in programs) < FEWEST_STEPS:
-        return [], "so few steps are over before a program is loaded (engine='dense' loads it all the same)"
-    return programs, reason
+    found = [(training, _obstacle(training)) for training in trainings]
+    programs = [training for training, why in found if why is None and (forced or training.steps >= FEWEST_STEPS)]
+    reasons = [why for _, why in found if why is not None]
+    if not reasons:
+        return programs, "so few steps are over before a program is loaded (engine='dense' loads it all the same)"
+    return programs, f"there is no program for {reasons[0]}, and the steps of PyTorch use all cores"
 
 
 def _obstacle(training: Training) -> str | None:
@@ -181,13 +180,13 @@ def _obstacle(training: Training) -> str | None:
         input_scalings=[None] * len(inputs), target_scalings=[None] * len(net.terms),
         augment=training.settings.get("augment"), penalized=penalized_layers(net), precision=net.precision,
     )  # fmt: skip
-    return DenseProgram.obstacle(job)
+    return DenseProgram.obstacle(job) or ("a machine without kernels" if missing() else None)
 
 
 def _beside(trainings: list[Training], workers: int, say: Callable[[str], None], tolerant: bool) -> None:
     """Train in threads."""
     stop = threading.Event()
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers, "handson-member") as pool:
+    with alone(), ThreadPoolExecutor(workers, "handson-member") as pool:
         running = {pool.submit(_attempt, training, tolerant, 0, stop): training for training in trainings}
         try:
             for done in as_completed(running):

@@ -159,7 +159,7 @@ def _values(group: Any, name: str, size: int) -> np.ndarray:
     # Keras does not compress, so a file holds what it declares.
     if dataset.dtype.kind not in "fiu" or math.prod(dataset.shape) * dataset.dtype.itemsize > size:
         raise RefusedError(f": {place} declares shape {dataset.shape} of {dataset.dtype}, which the file cannot hold.")
-    return np.ascontiguousarray(dataset[()]).astype(dataset.dtype.newbyteorder("="))
+    return np.asarray(dataset[()], order="C").astype(dataset.dtype.newbyteorder("="))
 
 
 def pack(layers: list[Layer]) -> bytes:

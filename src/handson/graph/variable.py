@@ -108,12 +108,12 @@ class Variable(_Base):
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
         return _remade, (type(self), self.detach(), self.requires_grad, self.name)
 
-    def __repr__(self, *, tensor_contents: Any = None) -> str:
+    def __repr__(self, *, tensor_contents: Any = None) -> str:  # as torch declares it
         values = np.array2string(self.numpy(), threshold=6, separator=", ")
         return f"<{type(self).__name__} {self.name!r}, shape={tuple(self.shape)}, {type_name(self.dtype)}, {values}>"
 
 
-class Weight(Variable, nn.Parameter):
+class Weight(Variable, nn.Parameter):  # type: ignore[misc]
     """A variable that optimizers change: a `torch.nn.Parameter`.
 
     Examples
@@ -124,7 +124,7 @@ class Weight(Variable, nn.Parameter):
     """
 
 
-class State(Variable, Tensor):
+class State(Variable, Tensor):  # type: ignore[misc]
     """A variable that no optimizer changes: a buffer of a `torch.nn.Module`.
 
     Examples

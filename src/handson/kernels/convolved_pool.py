@@ -1,8 +1,8 @@
 """A convolution of images with few channels, ReLU, 2x2 max-pooling and dropout in one pass over the images.
 
 The first convolution of a net has few inputs for an output: its result is the largest array of a step, and takes longer
-to write and to read than to compute. Here two of its rows at a time are computed, pooled and forgotten. The way back
-needs the winners of the windows only, for nobody asks for the gradient of the images.
+to write and to read than to compute. Here two of its rows at a time are computed, pooled and forgotten. The backward
+pass needs the winners of the windows only: no gradient of the images is wanted.
 """
 
 from __future__ import annotations
@@ -14,11 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from handson.kernels.keyed_dropout import row_words
-from handson.kernels.pooled_relu import Drop, drop_image, dropping, pool_rows, unpool_rows
+from handson.kernels.library import Int, Kernel, Pointer, Real, Record, Word, lanes
+from handson.kernels.pooled_relu import Drop, Lines, dropping
 from handson.kernels.threads import over_rows
-from handson.kernels.tiles import add_gathered_product
-from handson.kernels.vectors import LANES, compiled, load, store
 
 # With more points in a window the arithmetic outweighs the memory, and PyTorch's convolutions are better at it.
 MOST_POINTS = 32
@@ -33,12 +31,56 @@ def outputs_of(x: tuple[int, ...], kernel: tuple[int, ...], padding: Padding) ->
     return x[0], down, along, kernel[3]
 
 
+class _PoolWindows(Record):
+    y: Pointer
+    winners: Pointer
+    planes: Pointer
+    plane: Int
+    across: Int
+    points: Pointer
+    places: Pointer
+    window: Int
+    count: Int
+    down: Int
+    channels: Int
+    wider: Int
+    kernel: Pointer
+    centre: Pointer
+    factor: Pointer
+    shift: Pointer
+    rows: Pointer
+    key: Word
+    threshold: Word
+    scale: Real
+
+
+class _WindowGradients(Record):
+    gradient: Pointer
+    winners: Pointer
+    planes: Pointer
+    plane: Int
+    across: Int
+    points: Pointer
+    places: Pointer
+    window: Int
+    count: Int
+    down: Int
+    channels: Int
+    wider: Int
+    kernels: Pointer
+    sums: Pointer
+    scale: Real
+
+
+_pool_windows, _window_gradients = Kernel("pool_windows", _PoolWindows), Kernel("window_gradients", _WindowGradients)
+
+
 class Windows(NamedTuple):
     """The windows of a convolution in images.
 
     Attributes
     ----------
-    planes : ndarray of shape (n, channels * height * width + LANES)
+    planes : ndarray of shape (n, channels * height * width + lanes)
         For each image its padded channels one after another, and so many zeros more as a vector may read too far.
     across : int
         How many values there are between one row and the next.
@@ -61,8 +103,9 @@ class Windows(NamedTuple):
         """The windows of images (n, h, w, c) with zeros around them, less the centre of each channel if it is given."""
         images, *sizes, channels = x.shape
         height, width = (size + sum(more) for size, more in zip(sizes, padding, strict=True))
-        planes = np.zeros((images, channels * height * width + LANES), np.float32)
-        padded = planes[:, :-LANES].reshape(images, channels, height, width)
+        size = channels * height * width
+        planes = np.zeros((images, size + lanes()), np.float32)
+        padded = planes[:, :size].reshape(images, channels, height, width)
         (top, _), (left, _) = padding
         inside = padded[:, :, top : top + sizes[0], left : left + sizes[1]]
         inside[:] = x.detach().numpy().transpose(0, 3, 1, 2)
@@ -70,6 +113,13 @@ class Windows(NamedTuple):
             padded -= centre[:, None, None]
         shape = height - window[0] + 1, width - window[1] + 1
         return Windows(planes, width, *_offsets((height, width, channels), window), shape)
+
+    def fields(self) -> dict[str, Any]:
+        """As kernels take them."""
+        return {
+            "planes": self.planes, "plane": self.planes.shape[1], "across": self.across, "points": self.points,
+            "places": self.places, "window": len(self.points), "count": len(self.places),
+        }  # fmt: skip
 
 
 @lru_cache
@@ -82,68 +132,38 @@ def _offsets(image: tuple[int, int, int], window: tuple[int, int]) -> tuple[np.n
     return points.ravel(), places.ravel()
 
 
-@compiled
-def pool_images(
-    y, winners, planes, rows, across, points, places, kernel, centre, factor, shift, key, threshold, scale
-):  # fmt: skip
-    """What `handson.kernels.pooled_relu.pool` makes of the convolution of images with a kernel in blocks."""
-    half = len(places) // 2
-    sums = np.empty((len(places), kernel.shape[1] * LANES), np.float32)
-    for n in range(len(y)):
-        for i in range(y.shape[1]):
-            sums[:] = np.float32(0)
-            add_gathered_product(sums, planes[n, 2 * i * across :], places, points, kernel)
-            pool_rows(sums[:half], sums[half:], y[n, i], winners[n, i], centre, factor, shift)
-        first, second = row_words(key, rows[n])
-        drop_image(y[n], winners[n], first, second, threshold, scale)
+def _whole(channels: int) -> int:
+    """So many channels, filled up to whole vectors."""
+    return channels + -channels % lanes()
 
 
-@compiled
-def image_gradients(gradient, winners, planes, kernels, sums, across, points, places, scale):
-    """For each image the gradient of the kernel, (points, channels), and the sum of what reaches each channel.
-
-    There may be more channels than the gradient has, up to a whole block.
-    """
-    half, blocks = len(places) // 2, kernels.shape[2] // LANES
-    slopes = np.zeros((len(places), kernels.shape[2]), np.float32)
-    for n in range(len(gradient)):
-        kernels[n] = sums[n] = np.float32(0)
-        for i in range(gradient.shape[1]):
-            unpool_rows(gradient[n, i], winners[n, i], slopes[:half], slopes[half:], scale)
-            right = slopes.reshape(len(places), blocks, LANES)
-            add_gathered_product(kernels[n], planes[n, 2 * i * across :], points, places, right)
-            for c in range(0, kernels.shape[2], LANES):
-                total = load(sums, (n, c))
-                for j in range(len(places)):
-                    total = total + load(slopes, (j, c))
-                store(sums, (n, c), total)
-
-
-def pooled_windows(
-    windows: Windows, kernel: Tensor, drop: Drop | None, centre: Any, factor: Any, shift: Any
-) -> tuple[Tensor, Tensor, np.float32]:
-    """`pool_images` on all cores: the outputs, the winners, and what gradients are scaled with."""
+def pooled_windows(windows: Windows, kernel: Tensor, drop: Drop | None, lines: Lines) -> tuple[Tensor, Tensor, float]:
+    """The convolution, pooled, on all cores: the outputs, the winners, and what gradients are scaled with."""
     channels, points = kernel.shape[-1], len(windows.points)
-    wider = np.zeros((points, channels + -channels % LANES), np.float32)
+    wider = np.zeros((points, _whole(channels)), np.float32)
     wider[:, :channels] = kernel.detach().numpy().reshape(points, channels)
     y = torch.empty(len(windows.planes), windows.shape[0] // 2, windows.shape[1] // 2, channels)
-    winners = torch.empty(y.shape, dtype=torch.uint8)
-    rows, *dropped = dropping(drop, len(y))
-    arrays = y.numpy(), winners.numpy(), windows.planes, rows
-    places = windows.across, windows.points, windows.places, wider.reshape(points, -1, LANES)
-    over_rows(pool_images, arrays, *places, centre, factor, shift, *dropped)
-    return y, winners, dropped[-1]
+    winners, dropped = torch.empty(y.shape, dtype=torch.uint8), dropping(drop)
+    record = _PoolWindows(
+        y=y, winners=winners, **windows.fields(), down=y.shape[1], channels=channels, wider=wider.shape[1],
+        kernel=wider, **lines.fields(), **dropped,
+    )  # fmt: skip
+    over_rows(_pool_windows, record, len(y), work=y.numel())
+    return y, winners, float(dropped["scale"])
 
 
 def summed_gradients(
-    windows: Windows, gradient: Tensor, winners: Tensor, scale: np.float32
+    windows: Windows, gradient: Tensor, winners: Tensor, scale: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """The gradient of the kernel (points, channels), and the sum of what reaches each channel, in double precision."""
-    images, *_, channels = gradient.shape
-    wider = channels + -channels % LANES
+    images, down, _, channels = gradient.shape
+    wider = _whole(channels)
     kernels, sums = (np.empty((images, *shape, wider), np.float32) for shape in ([len(windows.points)], []))
-    arrays = gradient.contiguous().numpy(), winners.numpy(), windows.planes, kernels, sums
-    over_rows(image_gradients, arrays, windows.across, windows.points, windows.places, scale)
+    record = _WindowGradients(
+        gradient=gradient.contiguous(), winners=winners, **windows.fields(), down=down, channels=channels, wider=wider,
+        kernels=kernels, sums=sums, scale=scale,
+    )  # fmt: skip
+    over_rows(_window_gradients, record, images, work=gradient.numel())
     return kernels.sum(0, dtype=float)[:, :channels], sums.sum(0, dtype=float)[:channels]
 
 
@@ -153,10 +173,9 @@ class ConvolvedPooledRelu(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, kernel: Tensor, bias: Tensor | None, windows: Windows, drop: Drop | None) -> Tensor:
         """Outputs (n, h // 2, w // 2, channels), of a kernel (height, width, inputs, channels)."""
-        zeros = np.zeros(kernel.shape[-1], np.float32)
-        shift = zeros if bias is None else bias.detach().numpy()
+        lines = Lines.plain(kernel.shape[-1], None if bias is None else bias.detach().numpy())
         ctx.windows, ctx.shape = windows, kernel.shape
-        y, *ctx.found = pooled_windows(windows, kernel, drop, zeros, zeros + 1, shift)
+        y, *ctx.found = pooled_windows(windows, kernel, drop, lines)
         return y
 
     @staticmethod

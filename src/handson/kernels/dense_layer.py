@@ -1,103 +1,56 @@
 """A dense layer in compiled kernels: what it puts out, and the gradients of its weights and of its inputs.
 
-All matrices are float32 without gaps. `room` and `turned` are scratch memory: see `handson.kernels.products`. A layer
-with one output, as most regressions end in, has products of its own: as a matrix, its column would fill one lane of
-each vector.
+The kernels are in ``c/dense_layer.c``, and the program calls them there. Large products are dealt to threads; what they
+give does not depend on how many these are.
 """
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
-from handson.kernels.products import OPTIONS, is_small, make_product, transpose
-from handson.kernels.views import as_vector, matrix_at
-
-ZERO = np.float32(0)
-# Nothing is allocated here either. Sums over the values of a row are vectors only in another order.
-compiled = numba.njit(**OPTIONS | {"fastmath": {"contract", "reassoc"}})
+from handson.kernels.library import Int, Kernel, Pointer, Record
+from handson.kernels.threads import crew
 
 
-@compiled
-def dense_outputs(x, kernel, bias, y, room):
-    """y = x @ kernel + bias, which may be empty."""
-    if not is_small(x.shape[0], x.shape[1], kernel.shape[1]):
-        _multiply_large(x, kernel, y)
-        for i in range(y.shape[0]):
-            for j in range(len(bias)):
-                y[i, j] += bias[j]
-        return
-    if kernel.shape[1] == 1:
-        _dot_rows(x, as_vector(kernel), as_vector(y))
-        for i in range(y.shape[0] if len(bias) else 0):
-            y[i, 0] += bias[0]
-        return
-    if len(bias):
-        make_product(y, bias, x, kernel, room)
-    else:
-        make_product(y, None, x, kernel, room)
+class _Layer(Record):
+    rows: Int
+    before: Int
+    after: Int
+    x: Pointer
+    kernel: Pointer
+    bias: Pointer
+    y: Pointer
+    gradient: Pointer
+    d_kernel: Pointer
+    d_bias: Pointer
+    below: Pointer
+    turned: Pointer
+    start: Pointer
+    threads: Int
 
 
-@compiled
-def dense_gradients(x, gradient, d_kernel, d_bias, room):
-    """The gradients of kernel and bias, from the inputs and the gradient of the outputs."""
-    if not is_small(x.shape[1], x.shape[0], gradient.shape[1]):
-        _multiply_large(x.T, gradient, d_kernel)
-    elif gradient.shape[1] == 1:
-        _sum_rows(x, as_vector(gradient), as_vector(d_kernel))
-    else:
-        make_product(d_kernel, None, x.T, gradient, room)
-    for j in range(len(d_bias)):
-        d_bias[j] = 0
-    for i in range(gradient.shape[0]):
-        for j in range(len(d_bias)):
-            d_bias[j] += gradient[i, j]
+_layer = Kernel("dense_layer", _Layer)
 
 
-@compiled
-def input_gradients(kernel, gradient, below, room, turned):
-    """below = gradient @ kernel.T, the gradient of the inputs."""
-    if not is_small(gradient.shape[0], gradient.shape[1], kernel.shape[0]):
-        _multiply_large(gradient, kernel.T, below)
-    elif kernel.shape[1] == 1:
-        _outer(as_vector(gradient), as_vector(kernel), below)
-    else:
-        across = matrix_at(turned, 0, kernel.shape[1], kernel.shape[0])
-        transpose(kernel, across)
-        make_product(below, None, gradient, across, room)
+def dense_layer(
+    x: np.ndarray, kernel: np.ndarray, bias: np.ndarray | None, gradient: np.ndarray, threads: int = 1
+) -> tuple[np.ndarray, ...]:
+    """The outputs ``x @ kernel + bias``, and the gradients of kernel, bias and x from those of the outputs.
 
-
-@numba.njit(**OPTIONS | {"_nrt": True})
-def _multiply_large(left, right, y):
-    """y = left @ right."""
-    np.dot(left, right, y)
-
-
-@compiled
-def _dot_rows(x, column, y):
-    """y = x @ column."""
-    for i in range(x.shape[0]):
-        total = ZERO
-        for j in range(x.shape[1]):
-            total += x[i, j] * column[j]
-        y[i] = total
-
-
-@compiled
-def _sum_rows(x, column, y):
-    """y = x.T @ column."""
-    for j in range(len(y)):
-        y[j] = 0
-    for i in range(x.shape[0]):
-        factor = column[i]
-        for j in range(len(y)):
-            y[j] += x[i, j] * factor
-
-
-@compiled
-def _outer(column, row, y):
-    """The products of each value of a column with each of a row."""
-    for i in range(len(column)):
-        factor = column[i]
-        for j in range(len(row)):
-            y[i, j] = factor * row[j]
+    Examples
+    --------
+    >>> one = np.ones((1, 1), np.float32)
+    >>> [part.item() for part in dense_layer(2 * one, 3 * one, one[0], one)]
+    [7.0, 2.0, 1.0, 3.0]
+    """
+    (rows, before), after = x.shape, kernel.shape[1]
+    y, d_kernel, below = np.empty_like(gradient), np.empty_like(kernel), np.empty_like(x)
+    d_bias = np.empty(0 if bias is None else after, np.float32)
+    _layer(
+        _Layer(
+            rows=rows, before=before, after=after, x=x, kernel=kernel, bias=bias, y=y, gradient=gradient,
+            d_kernel=d_kernel, d_bias=None if bias is None else d_bias, below=below, turned=np.empty_like(kernel),
+            start=crew()[0], threads=threads,
+        )
+    )  # fmt: skip
+    return y, d_kernel, d_bias, below

@@ -14,62 +14,38 @@ import torch
 from torch import Tensor
 
 from handson.kernels.convolved_pool import Padding, Windows, in_single, pooled_windows, summed_gradients
+from handson.kernels.library import Int, Kernel, Pointer, Record
 from handson.kernels.normalized_pool import scaling
-from handson.kernels.pooled_relu import ONE, ZERO, Drop
+from handson.kernels.pooled_relu import Drop, Lines
 from handson.kernels.threads import over_rows
-from handson.kernels.vectors import LANES, choose_equal, compiled, load, store
 
 # The images that say what is taken off all of them: anything near their mean does.
 _MOST_LOOKED_AT = 8
 
 
-@compiled
-def window_products(planes, sums, products, points, across, shape, inside):
-    """For each image the sums over its windows of the values they see, and, below the diagonal, of their products.
-
-    A vector has the values of windows beside each other; `inside` says which of a row's last vector exist. Four
-    products at a time are summed in registers.
-    """
-    lanes, last = np.zeros((5, LANES), np.float32), len(points) - 1
-    none = load(lanes, (4, 0))
-    for n in range(len(sums)):
-        for k in range(len(points)):
-            for m in range(0, k + 1, 4):
-                a, b, c, d, total = none, none, none, none, none
-                for i in range(shape[0]):
-                    for j in range(0, shape[1], LANES):
-                        start = i * across + j
-                        seen = choose_equal(load(inside, (j,)), ONE, load(planes, (n, start + points[k])), ZERO)
-                        total = total + seen
-                        a = a + seen * load(planes, (n, start + points[m]))
-                        b = b + seen * load(planes, (n, start + points[min(m + 1, last)]))
-                        c = c + seen * load(planes, (n, start + points[min(m + 2, last)]))
-                        d = d + seen * load(planes, (n, start + points[min(m + 3, last)]))
-                store(lanes, (0, 0), a)
-                store(lanes, (1, 0), b)
-                store(lanes, (2, 0), c)
-                store(lanes, (3, 0), d)
-                for more in range(min(4, k + 1 - m)):
-                    products[n, k, m + more] = _in_double(lanes[more])
-                store(lanes, (0, 0), total)
-                sums[n, k] = _in_double(lanes[0])
+class _WindowProducts(Record):
+    planes: Pointer
+    plane: Int
+    across: Int
+    points: Pointer
+    places: Pointer
+    window: Int
+    count: Int
+    down: Int
+    along: Int
+    sums: Pointer
+    products: Pointer
 
 
-@compiled
-def _in_double(values):
-    total = 0.0
-    for value in values:
-        total += np.float64(value)
-    return total
+_window_products = Kernel("window_products", _WindowProducts)
 
 
 def window_moments(windows: Windows) -> tuple[np.ndarray, np.ndarray]:
     """The means of the values that windows see, and their covariances, in double precision."""
     images, points, (down, along) = len(windows.planes), len(windows.points), windows.shape
-    inside = (np.arange(along + -along % LANES) < along).astype(np.float32)
     sums, products = np.zeros((images, points)), np.zeros((images, points, points))
-    numbers = windows.points, windows.across, windows.shape, inside
-    over_rows(window_products, (windows.planes, sums, products), *numbers, work=windows.planes.size * points)
+    record = _WindowProducts(**windows.fields(), down=down, along=along, sums=sums, products=products)
+    over_rows(_window_products, record, images, work=windows.planes.size * points)
     count = images * down * along
     mean, lower = sums.sum(0) / count, products.sum(0) / count
     return mean, lower + np.tril(lower, -1).T - np.outer(mean, mean)
@@ -104,8 +80,8 @@ class NormalizedConvolution(torch.autograd.Function):
         middle, mean = means @ flat, (means.reshape(-1, len(centre)) + centre).ravel() @ flat
         variance = np.maximum((flat * seen).sum(0), 0.0)
         inverse, factor, shift = scaling(variance, epsilon, gamma, beta)
-        given = middle.astype(np.float32), factor, shift
-        y, *ctx.found = pooled_windows(windows, kernel, drop, *given)
+        given = Lines(middle.astype(np.float32), factor, shift)
+        y, *ctx.found = pooled_windows(windows, kernel, drop, given)
         ctx.windows, ctx.shape, ctx.inverse, ctx.factor = windows, kernel.shape, inverse, factor
         ctx.moments = means, seen, flat, middle
         mean += 0.0 if bias is None else bias.detach().numpy()

@@ -1,4 +1,4 @@
-"""Batch normalization, ReLU, 2x2 max-pooling and dropout in two passes over the data, and two on the way back.
+"""Batch normalization, ReLU, 2x2 max-pooling and dropout in two passes over the data, and two in the backward pass.
 
 The plain expression, `dropout(max_pool2d(relu(batch_norm(x)), 2))`, also writes and reads the normalized array and its
 gradient, which are four times as large as what leaves the pooling. Sums are taken image by image, so that the numbers
@@ -9,89 +9,63 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
 import torch
 from torch import Tensor
 
-from handson.kernels.pooled_relu import Drop, pooled
+from handson.kernels.library import Int, Kernel, Pointer, Real, Record
+from handson.kernels.pooled_relu import Drop, Lines, outputs_for, pool_into
 from handson.kernels.threads import over_rows
 
 
-@numba.njit(cache=True, nogil=True)
-def image_moments(x, means, squares):
-    """The mean of each channel of each image, and the sum of squared deviations from it."""
-    images, height, width, channels = x.shape
-    row = np.empty(channels, np.float32)
-    centre = np.empty(channels, np.float32)
-    for n in range(images):
-        means[n] = squares[n] = 0.0
-        for i in range(height):
-            row[:] = np.float32(0)
-            for j in range(width):
-                for c in range(channels):
-                    row[c] += x[n, i, j, c]
-            for c in range(channels):
-                means[n, c] += row[c]
-        for c in range(channels):
-            means[n, c] /= height * width
-            centre[c] = means[n, c]
-        for i in range(height):
-            row[:] = np.float32(0)
-            for j in range(width):
-                for c in range(channels):
-                    row[c] += (x[n, i, j, c] - centre[c]) * (x[n, i, j, c] - centre[c])
-            for c in range(channels):
-                squares[n, c] += row[c]
+class _Moments(Record):
+    x: Pointer
+    means: Pointer
+    squares: Pointer
+    height: Int
+    width: Int
+    channels: Int
 
 
-@numba.njit(cache=True, nogil=True)
-def image_sums(gradient, winners, x, sums, products, centre, scale):
-    """The sum of the gradients that reach the normalized values of each image, and of each times its deviation."""
-    images, height, width, channels = gradient.shape
-    zero = np.float32(0)
-    row, other = np.empty(channels, np.float32), np.empty(channels, np.float32)
-    for n in range(images):
-        sums[n] = products[n] = 0.0
-        for i in range(height):
-            row[:] = other[:] = zero
-            for j in range(width):
-                for c in range(channels):
-                    row[c] += gradient[n, i, j, c] * scale if winners[n, i, j, c] < 4 else zero
-                for corner in range(4):
-                    inputs = x[n, 2 * i + corner // 2, 2 * j + corner % 2]
-                    for c in range(channels):
-                        value = gradient[n, i, j, c] * scale if winners[n, i, j, c] == corner else zero
-                        other[c] += value * (inputs[c] - centre[c])
-            for c in range(channels):
-                sums[n, c] += row[c]
-                products[n, c] += other[c]
+class _Sums(Record):
+    gradient: Pointer
+    winners: Pointer
+    x: Pointer
+    height: Int
+    width: Int
+    channels: Int
+    sums: Pointer
+    products: Pointer
+    centre: Pointer
+    scale: Real
 
 
-@numba.njit(cache=True, nogil=True)
-def spread(gradient, winners, x, below, factor, constant, slope):
-    """The gradient of the inputs: that of the winners, and what the moments of the batch give to every value."""
-    zero = np.float32(0)
-    images, height, width, channels = gradient.shape
-    for n in range(images):
-        for i in range(height):
-            for j in range(width):
-                for corner in range(4):  # outermost, so that the loop over channels is vectorized
-                    inputs = x[n, 2 * i + corner // 2, 2 * j + corner % 2]
-                    outputs = below[n, 2 * i + corner // 2, 2 * j + corner % 2]
-                    for c in range(channels):
-                        won = gradient[n, i, j, c] * factor[c] if winners[n, i, j, c] == corner else zero
-                        outputs[c] = won + (constant[c] + slope[c] * inputs[c])
-        for i in range(x.shape[1]):
-            for j in range(2 * width if i < 2 * height else 0, x.shape[2]):
-                for c in range(channels):
-                    below[n, i, j, c] = constant[c] + slope[c] * x[n, i, j, c]
+class _Spread(Record):
+    gradient: Pointer
+    winners: Pointer
+    x: Pointer
+    below: Pointer
+    height: Int
+    width: Int
+    channels: Int
+    factor: Pointer
+    constant: Pointer
+    slope: Pointer
+
+
+_image_moments, _image_sums = Kernel("image_moments", _Moments), Kernel("image_sums", _Sums)
+_spread_gradients = Kernel("spread_gradients", _Spread)
+
+
+def _sizes(x: Tensor) -> dict[str, int]:
+    """The sizes of images (n, h, w, c) for a record."""
+    return dict(zip(("height", "width", "channels"), x.shape[1:], strict=True))
 
 
 def moments(x: Tensor) -> tuple[np.ndarray, np.ndarray]:
     """The mean and the variance of each channel of images (n, h, w, c), in double precision."""
-    means, squares = np.empty((2, x.shape[0], x.shape[3]))
-    over_rows(image_moments, (x.numpy(), means, squares))
+    means, squares = np.zeros((2, x.shape[0], x.shape[3]))
+    over_rows(_image_moments, _Moments(x=x, means=means, squares=squares, **_sizes(x)), len(x), work=x.numel())
     mean = means.mean(0)
     count = x.shape[1] * x.shape[2]
     return mean, (squares.sum(0) + count * np.square(means - mean).sum(0)) / (count * len(x))
@@ -119,7 +93,8 @@ class NormalizedPooledRelu(torch.autograd.Function):
         mean, variance = moments(x)
         inverse, factor, shift = scaling(variance, epsilon, gamma, beta)
         centre = mean.astype(np.float32)
-        y, ctx.winners, ctx.scale = pooled(x, drop, centre, factor, shift)
+        y, ctx.winners = outputs_for(len(x), x)
+        ctx.scale = pool_into(y, ctx.winners, x, drop, Lines(centre, factor, shift))
         ctx.x, ctx.centre, ctx.factor, ctx.inverse = x, centre, factor, inverse
         ctx.learned = gamma is not None, beta is not None
         found = torch.from_numpy(centre), torch.from_numpy(variance.astype(np.float32))
@@ -129,16 +104,19 @@ class NormalizedPooledRelu(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         """The gradients of the inputs, of gamma and of beta."""
-        x, gradient, winners = ctx.x.numpy(), gradients[0].contiguous().numpy(), ctx.winners.numpy()
-        sums, products = np.empty((2, len(x), x.shape[3]))
-        over_rows(image_sums, (gradient, winners, x, sums, products), ctx.centre, ctx.scale)
+        x, gradient = ctx.x, gradients[0].contiguous()
+        given = {"gradient": gradient, "winners": ctx.winners, "x": x, **_sizes(x)}
+        sums, products = np.zeros((2, len(x), x.shape[3]))
+        record = _Sums(**given, sums=sums, products=products, centre=ctx.centre, scale=ctx.scale)
+        over_rows(_image_sums, record, len(x), work=gradient.numel())
         d_beta, d_gamma = sums.sum(0), products.sum(0) * ctx.inverse
-        count = x.size // x.shape[3]
+        count = x.numel() // x.shape[3]
         slope = -ctx.factor * d_gamma * ctx.inverse / count
         constant = -ctx.factor * d_beta / count - slope * ctx.centre
-        below = torch.empty(ctx.x.shape)
-        lines = constant.astype(np.float32), slope.astype(np.float32)
-        over_rows(spread, (gradient, winners, x, below.numpy()), ctx.factor * ctx.scale, *lines)
+        below, lines = torch.empty(x.shape), (ctx.factor * ctx.scale, constant, slope)
+        names = zip(("factor", "constant", "slope"), lines, strict=True)
+        spread = _Spread(**given, below=below, **{name: line.astype(np.float32) for name, line in names})
+        over_rows(_spread_gradients, spread, len(x), work=gradient.numel())
         learned = (
             torch.from_numpy(values.astype(np.float32)) if wanted else None
             for values, wanted in zip((d_gamma, d_beta), ctx.learned, strict=True)

@@ -14,88 +14,54 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from handson.kernels import gru, lstm
+from handson.kernels.library import Int, Kernel, Pointer, Record, lanes
 from handson.kernels.threads import over_rows
-from handson.kernels.tiles import add_gathered_product, set_product
-from handson.kernels.vectors import LANES, compiled, load, store
 
 # The kinds are named by the gates that Keras counts; in memory both have four.
 GRU, LSTM = 3, 4
 GATES = 4
 # The rows of a part: so few that what a step writes is still near the processor when it is read.
 _ROWS = 16
-# The gradient of the weights is added to after so many steps: it does not fit into the nearest memory.
-_TOGETHER = 4
-# It is summed over so many parts at most, for each needs memory of its own.
+# The gradient of the weights is summed over so many parts at most, for each needs memory of its own.
 _MOST_PARTS = 8
 
 
-@compiled
-def _forward(kind, inputs, gates, cells, weights, first, last):
-    """All steps of the rows from `first` to `last`.
-
-    Gates, cells and, into the next inputs, the states are written; of gates and cells one step where nothing is kept.
-    """
-    rows, width = last - first, cells.shape[2]
-    for t in range(inputs.shape[0] - 1):
-        sums, state = gates[t % gates.shape[0], first:last], inputs[t + 1, first:last]
-        before, after = cells[t % cells.shape[0], first:last], cells[(t + 1) % cells.shape[0], first:last]
-        set_product(sums.reshape(rows, GATES * width), inputs[t, first:last], weights)
-        if kind == LSTM:
-            lstm.step(sums, before, after, state)
-        else:
-            gru.step(sums, before, after, state)
+class _Forward(Record):
+    ends: Pointer
+    kind: Int
+    steps: Int
+    rows: Int
+    depth: Int
+    width: Int
+    kept: Int
+    kept_cells: Int
+    inputs: Pointer
+    gates: Pointer
+    cells: Pointer
+    weights: Pointer
 
 
-@compiled
-def forward_parts(ends, kind, inputs, gates, cells, weights):
-    """`_forward` of parts of the rows, from a first to a last each."""
-    for i in range(len(ends)):
-        _forward(kind, inputs, gates, cells, weights, ends[i, 0], ends[i, 1])
+class _Backward(Record):
+    ends: Pointer
+    kind: Int
+    steps: Int
+    rows: Int
+    depth: Int
+    width: Int
+    upper_steps: Int
+    wanted: Int
+    kept: Int
+    upper: Pointer
+    inputs: Pointer
+    gates: Pointer
+    cells: Pointer
+    weights: Pointer
+    d_inputs: Pointer
+    d_cells: Pointer
+    d_weights: Pointer
 
 
-@compiled
-def _backward(kind, upper, inputs, gates, cells, weights, d_inputs, d_cells, d_sums, d_weights, first, last):
-    """All steps of the rows from `first` to `last`, in reverse.
-
-    `upper` has the gradients of the states of the last steps. Those of the inputs, of one step where nobody wants them,
-    are written; those of the weights are added. The arrays between them are memory to work in.
-    """
-    steps, rows, width = gates.shape[0], last - first, cells.shape[2]
-    earliest, held = steps - upper.shape[0], d_cells[first:last]
-    several = d_sums[first * _TOGETHER : last * _TOGETHER]
-    blocks = several.reshape(rows * _TOGETHER, GATES * width // LANES, LANES)
-    seen, count, columns = np.empty(rows * _TOGETHER, np.int64), 0, np.arange(inputs.shape[2])
-    for t in range(steps - 1, -1, -1):
-        slopes = several[count : count + rows]
-        flat = slopes.reshape(rows, GATES * width)
-        above = d_inputs[(t + 1) % d_inputs.shape[0], first:last]
-        below = d_inputs[t % d_inputs.shape[0], first:last]
-        if t >= earliest:
-            for i in range(rows):
-                for j in range(0, width, LANES):
-                    store(above, (i, j), load(above, (i, j)) + load(upper, (t - earliest, first + i, j)))
-        before, after = cells[t, first:last], cells[t + 1, first:last]
-        if kind == LSTM:
-            lstm.step_back(gates[t, first:last], before, after, above, held, slopes)
-        else:
-            gru.step_back(gates[t, first:last], before, after, above, held, slopes)
-        set_product(below, flat, weights)
-        for i in range(rows):
-            seen[count + i] = (t * inputs.shape[1] + first + i) * inputs.shape[2]
-        count += rows
-        if count == len(seen) or t == 0:
-            add_gathered_product(d_weights, inputs.reshape(-1), columns, seen[:count], blocks[:count])
-            count = 0
-
-
-@compiled
-def backward_parts(ends, d_weights, kind, upper, inputs, gates, cells, weights, d_inputs, d_cells, d_sums):
-    """`_backward` of parts of the rows, from a first to a last each, with gradients of the weights for each part."""
-    for i in range(len(ends)):
-        _backward(
-            kind, upper, inputs, gates, cells, weights, d_inputs, d_cells, d_sums, d_weights[i], ends[i, 0], ends[i, 1]
-        )
+_recur_forward, _recur_backward = Kernel("recur_forward", _Forward), Kernel("recur_backward", _Backward)
 
 
 class Recurrence(torch.autograd.Function):
@@ -117,8 +83,12 @@ class Recurrence(torch.autograd.Function):
         gates = torch.empty(steps if keep else 1, rows, GATES, width)
         cells = torch.empty(steps + 1 if keep else 1, rows, width)
         cells[0] = 0.0
-        arrays = [tensor.numpy() for tensor in (inputs, gates, cells, _in_blocks(padded))]
-        over_rows(forward_parts, (_ends(rows // _ROWS, rows),), kind, *arrays, work=gates[0].numel() * steps)
+        ends = _ends(rows // _ROWS, rows)
+        record = _Forward(
+            ends=ends, kind=kind, steps=steps, rows=rows, depth=depth, width=width, kept=len(gates),
+            kept_cells=len(cells), inputs=inputs, gates=gates, cells=cells, weights=_in_blocks(padded),
+        )  # fmt: skip
+        over_rows(_recur_forward, record, len(ends), work=gates[0].numel() * steps)
         ctx.kind, ctx.sequences, ctx.features = kind, sequences, features
         if keep:
             ctx.save_for_backward(padded, inputs, gates, cells)
@@ -132,22 +102,25 @@ class Recurrence(torch.autograd.Function):
         upper = gradients[0].transpose(0, 1) if ctx.sequences else gradients[0][None]
         upper = F.pad(upper, (0, width - units)).contiguous()
         wanted = width + ctx.features if ctx.needs_input_grad[0] else width
-        back = F.pad(padded[:wanted].t(), (0, -wanted % LANES))
+        back = F.pad(padded[:wanted].t(), (0, -wanted % lanes()))
         d_inputs = torch.empty(steps + 1 if ctx.needs_input_grad[0] else 1, rows, back.shape[1])
         d_inputs[-1] = 0.0
         parts = max(1, min(rows // _ROWS, _MOST_PARTS))
         d_weights = torch.zeros(parts, *padded.shape)
-        scratch = torch.zeros(rows, width), torch.empty(rows * _TOGETHER, GATES, width)
-        given = upper, inputs, gates, cells, _in_blocks(back), d_inputs, *scratch
-        arrays, dealt = [tensor.numpy() for tensor in given], (_ends(parts, rows), d_weights.numpy())
-        over_rows(backward_parts, dealt, ctx.kind, *arrays, work=gates.numel())
+        ends = _ends(parts, rows)
+        record = _Backward(
+            ends=ends, kind=ctx.kind, steps=steps, rows=rows, depth=len(padded), width=width, upper_steps=len(upper),
+            wanted=back.shape[1], kept=len(d_inputs), upper=upper, inputs=inputs, gates=gates, cells=cells,
+            weights=_in_blocks(back), d_inputs=d_inputs, d_cells=torch.zeros(rows, width), d_weights=d_weights,
+        )  # fmt: skip
+        over_rows(_recur_backward, record, len(ends), work=gates.numel())
         d_x = d_inputs[:-1, :, width:wanted].transpose(0, 1) if ctx.needs_input_grad[0] else None
         return d_x, _unpadded(d_weights.sum(0), units), None, None
 
 
 def _padded(weights: Tensor, units: int) -> Tensor:
     """The weights with the columns of each gate, and the rows of the state, filled up to whole vectors."""
-    more = -units % LANES
+    more = -units % lanes()
     wider = F.pad(weights.reshape(-1, GATES, units), (0, more)).flatten(1)
     return wider if not more else torch.cat([F.pad(wider[:units], (0, 0, 0, more)), wider[units:]])
 
@@ -160,8 +133,8 @@ def _unpadded(padded: Tensor, units: int) -> Tensor:
 
 
 def _in_blocks(matrix: Tensor) -> Tensor:
-    """A matrix as `handson.kernels.tiles.set_product` takes it."""
-    return matrix.reshape(len(matrix), -1, LANES).transpose(0, 1).contiguous().transpose(0, 1)
+    """A matrix with vectors of the same columns beside each other: (columns / lanes, rows, lanes)."""
+    return matrix.reshape(len(matrix), -1, lanes()).transpose(0, 1).contiguous()
 
 
 def _ends(parts: int, rows: int) -> np.ndarray:

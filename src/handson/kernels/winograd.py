@@ -1,4 +1,4 @@
-"""Convolutions with windows of 2x2 or 3x3 in fewer multiplications: 9 instead of 16, or 16 instead of 36.
+"""Convolutions with windows of 3x3 in fewer multiplications: 16 instead of 36 for two by two outputs.
 
 Two by two outputs are made together. Of the inputs that they see, and of the kernel, sums and differences are taken;
 their products, place by place, are summed over the channels; sums and differences of these are the outputs. The
@@ -21,24 +21,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from handson.kernels.aligned import LINE
 from handson.kernels.convolved_pool import Padding, outputs_of
+from handson.kernels.library import Int, Kernel, Pointer, Record, lanes
 from handson.kernels.pooled_convolution import groups_of
-from handson.kernels.pooled_relu import ZERO
-from handson.kernels.squares import turning
 from handson.kernels.threads import over_rows
-from handson.kernels.tiles import make_tiles
-from handson.kernels.vectors import LANES, compiled, first_lanes, load, store
-from handson.kernels.views import in_vectors
 
-# Along one axis: outputs = _OUTPUTS @ ((_KERNEL @ kernel) * (_INPUTS @ inputs)), for windows of 2 and of 3.
-_INPUTS = {2: ((1, -1, 0), (0, 1, 0), (0, -1, 1)), 3: ((1, 0, -1, 0), (0, 1, 1, 0), (0, -1, 1, 0), (0, -1, 0, 1))}
-_KERNEL = {2: ((1, 0), (1, 1), (0, 1)), 3: ((1, 0, 0), (0.5, 0.5, 0.5), (0.5, -0.5, 0.5), (0, 0, 1))}
-_OUTPUTS = {2: ((1, 1, 0), (0, 1, 1)), 3: ((1, 1, 1, 0), (0, 1, -1, 1))}
-SIZES = tuple(_KERNEL)
-
-_turn_inputs, _turn_outputs = turning(_INPUTS, split=True), turning(_OUTPUTS, split=False)
-_turn_slopes = turning({size: tuple(zip(*matrix, strict=True)) for size, matrix in _OUTPUTS.items()}, split=True)
+# The windows' side, and what their rows and columns are multiplied with: along one axis outputs =
+# OUTPUTS @ ((_KERNEL @ kernel) * (INPUTS @ inputs)), with INPUTS and OUTPUTS in winograd.c.
+_SIZE, _KERNEL = 3, ((1, 0, 0), (0.5, 0.5, 0.5), (0.5, -0.5, 0.5), (0, 0, 1))
+# The places of a square of inputs, and that where what is added is added to all outputs.
+_PLACES, _MIDDLE = 16, 5
 
 # What is worked on at once should be close at hand: so many values, but neither too few tiles nor too many.
 _VALUES, _FEWEST_TILES, _MOST_TILES = 1 << 16, 16, 64
@@ -50,115 +42,60 @@ _FEWEST_CHANNELS, _MOST_OUTPUTS_MADE, _FEWEST_LANES = 32, 1.25, 16
 _MOST_GROUPS = 16
 
 
-@compiled
-def _room(shape):
-    """Room for float32, from a line of the cache on."""
-    size = shape[0] * shape[1] * shape[2]
-    room = np.empty(size + LINE, np.float32)
-    start = -(room.ctypes.data // 4) % LINE
-    return room[start : start + size].reshape(shape)
+class _Convolve(Record):
+    starts: Pointer
+    across: Int
+    per_image: Int
+    number: Int
+    at_once: Int
+    y: Pointer
+    y_height: Int
+    y_width: Int
+    y_channels: Int
+    x: Pointer
+    x_height: Int
+    x_width: Int
+    x_channels: Int
+    weights: Pointer
+    begins: Pointer
+    top: Int
+    left: Int
 
 
-@compiled
-def _cut_out(images, n, i, j, patch):
-    """Copy what is in an image from (i, j) on, with zeros around it."""
-    _, height, width, channels = images.shape
-    nothing = first_lanes(load(patch, (0, 0, 0)), 0)
-    for a in range(patch.shape[0]):
-        for b in range(patch.shape[1]):
-            inside = 0 <= i + a < height and 0 <= j + b < width
-            for c in range(0, channels, LANES):
-                store(patch, (a, b, c), load(images, (n, i + a, j + b, c)) if inside else nothing)
+class _Sum(Record):
+    starts: Pointer
+    across: Int
+    per_image: Int
+    number: Int
+    at_once: Int
+    group: Int
+    gradient: Pointer
+    gradient_height: Int
+    gradient_width: Int
+    gradient_channels: Int
+    x: Pointer
+    x_height: Int
+    x_width: Int
+    x_channels: Int
+    sums: Pointer
+    biases: Pointer
+    top: Int
+    left: Int
 
 
-@compiled
-def _take_apart(images, tiles, first, count, corner, size, patch, found):
-    """The sums and differences of the squares of some tiles, of what their outputs see, or of their gradients.
-
-    A square is as large as `patch`; that of the first tile begins at `corner`.
-    """
-    _, height, width, channels = images.shape
-    side = patch.shape[0]
-    for t in range(count):
-        n, place = divmod(first + t, tiles.per_image)
-        i, j = corner[0] + 2 * (place // tiles.across), corner[1] + 2 * (place % tiles.across)
-        whole = i >= 0 and j >= 0 and i + side <= height and j + side <= width
-        if not whole:
-            _cut_out(images, n, i, j, patch)
-        for c in range(0, channels, LANES):
-            if side == 2 and whole:
-                _turn_slopes(images, (n, i, j, c), found, (0, t, c), size)
-            elif side == 2:
-                _turn_slopes(patch, (0, 0, c), found, (0, t, c), size)
-            elif whole:
-                _turn_inputs(images, (n, i, j, c), found, (0, t, c), size)
-            else:
-                _turn_inputs(patch, (0, 0, c), found, (0, t, c), size)
+_convolve_tiles, sum_gradients = Kernel("convolve_tiles", _Convolve), Kernel("sum_gradients", _Sum)
 
 
-@compiled
-def _put_together(sums, y, tiles, first, count, size, patch):
-    """The outputs of some tiles."""
-    _, height, width, channels = y.shape
-    for t in range(count):
-        n, place = divmod(first + t, tiles.per_image)
-        i, j = 2 * (place // tiles.across), 2 * (place % tiles.across)
-        whole = i + 2 <= height and j + 2 <= width
-        for c in range(0, channels, LANES):
-            if whole:
-                _turn_outputs(sums, (0, t, c), y, (n, i, j, c), size)
-                continue
-            _turn_outputs(sums, (0, t, c), patch, (0, 0, c), size)
-            for a in range(min(2, height - i)):
-                for b in range(min(2, width - j)):
-                    store(y, (n, i + a, j + b, c), load(patch, (a, b, c)))
-
-
-@compiled
-def convolve_tiles(starts, tiles, y, x, weights, begins, corner, size):
-    """Outputs y (n, h, w, channels) of x (n, h', w', inputs), for the tiles from each start on that go together."""
-    places, inputs, channels = weights.shape
-    seen, sums = _room((places, tiles.at_once, inputs)), _room((places, tiles.at_once, channels))
-    patch, outputs = _room((size + 1, size + 1, inputs)), _room((2, 2, channels))
-    for first in starts:
-        count = min(tiles.at_once, tiles.count - first)
-        _take_apart(x, tiles, first, count, corner, size, patch, seen)
-        for f in range(places):
-            make_tiles(sums[f], begins[f], seen[f], count, in_vectors(weights[f], channels // LANES))
-        _put_together(sums, y, tiles, first, count, size, outputs)
-
-
-@compiled
-def sum_gradients(starts, sums, biases, tiles, group, gradient, x, corner, size):
-    """For each group of tiles the gradients of the weights (places, inputs, channels) and of the bias."""
-    _, places, inputs, channels = sums.shape
-    seen, slopes = _room((places, tiles.at_once, inputs)), _room((places, tiles.at_once, channels))
-    patch, ends = _room((size + 1, size + 1, inputs)), _room((2, 2, channels))
-    for g in range(len(starts)):
-        sums[g], biases[g] = ZERO, ZERO
-        last = min(starts[g] + group, tiles.count)
-        for first in range(starts[g], last, tiles.at_once):
-            count = min(tiles.at_once, last - first)
-            _take_apart(x, tiles, first, count, corner, size, patch, seen)
-            _take_apart(gradient, tiles, first, count, (0, 0), size, ends, slopes)
-            for f in range(places):
-                right = in_vectors(slopes[f, :count], channels // LANES)
-                make_tiles(sums[g, f], sums[g, f], seen[f, :count].T, inputs, right)
-            for t in range(count):
-                for c in range(0, channels, LANES):
-                    store(biases, (g, c), load(biases, (g, c)) + load(slopes, (_middle(size), t, c)))
-
-
-@compiled
-def _middle(size):
-    """The place that is a plain sum of the gradients, and where what is added is added to all outputs."""
-    return size + 2
+def _images(name: str, values: Tensor) -> dict[str, Any]:
+    """Images (n, h, w, c) for a record."""
+    height, width, channels = values.shape[1:]
+    return {name: values, f"{name}_height": height, f"{name}_width": width, f"{name}_channels": channels}
 
 
 @lru_cache
-def _turned_kernel(size: int) -> Tensor:
-    """What the values of a window are multiplied with, (places, size * size)."""
-    matrix = torch.tensor(_KERNEL[size], dtype=torch.float32)
+def _turned_kernel() -> Tensor:
+    """What the values of a window are multiplied with, (places, 9)."""
+    matrix = torch.tensor(_KERNEL, dtype=torch.float32)
     return torch.kron(matrix, matrix)
 
 
@@ -167,7 +104,7 @@ class Tiles(NamedTuple):
 
     Attributes
     ----------
-    across, per_image, count : int
+    across, per_image, number : int
         How many there are across an image, in an image, and in all.
     at_once : int
         How many are worked on together.
@@ -175,15 +112,15 @@ class Tiles(NamedTuple):
 
     across: int
     per_image: int
-    count: int
+    number: int
     at_once: int
 
     @staticmethod
     def of(outputs: tuple[int, ...], kernel: tuple[int, ...]) -> Tiles:
-        """Tiles of outputs (n, h, w, channels) of a kernel (k, k, inputs, channels)."""
+        """Tiles of outputs (n, h, w, channels) of a kernel (3, 3, inputs, channels)."""
         images, height, width, channels = outputs
         across, per_image = -(-width // 2), -(-height // 2) * -(-width // 2)
-        at_once = _VALUES // ((kernel[0] + 1) ** 2 * (kernel[2] + channels))
+        at_once = _VALUES // (_PLACES * (kernel[2] + channels))
         return Tiles(across, per_image, images * per_image, max(_FEWEST_TILES, min(_MOST_TILES, at_once)))
 
 
@@ -195,17 +132,17 @@ def pays(x: tuple[int, ...], kernel: tuple[int, ...], padding: Padding) -> bool:
     >>> pays((64, 14, 14, 32), (5, 5, 32, 64), ((1, 1), (1, 1)))
     False
     """
-    if kernel[0] != kernel[1] or kernel[0] not in SIZES or LANES < _FEWEST_LANES:
+    if kernel[:2] != (_SIZE, _SIZE) or lanes() < _FEWEST_LANES:
         return False
     outputs, (inputs, channels) = outputs_of(x, kernel, padding), kernel[2:]
-    count = Tiles.of(outputs, kernel).count
+    count = Tiles.of(outputs, kernel).number
     full = 4 * count <= _MOST_OUTPUTS_MADE * prod(outputs[:3])
-    vectors = min(inputs, channels) >= _FEWEST_CHANNELS and inputs % LANES == channels % LANES == 0
+    vectors = min(inputs, channels) >= _FEWEST_CHANNELS and inputs % lanes() == channels % lanes() == 0
     return vectors and full and count >= 2 * max(inputs, channels)
 
 
 class Winograd:
-    """A convolution with a kernel (k, k, inputs, channels), k 2 or 3, without gradients.
+    """A convolution with a kernel (3, 3, inputs, channels), without gradients.
 
     Parameters
     ----------
@@ -218,53 +155,55 @@ class Winograd:
 
     Examples
     --------
-    >>> twice = Winograd(2 * torch.eye(16).expand(2, 2, 16, 16), None, ((0, 0), (0, 0)))
-    >>> twice(torch.ones(1, 2, 2, 16))[0, 0, 0, :3]
-    tensor([8., 8., 8.])
+    >>> twice = Winograd(2 * torch.eye(16).expand(3, 3, 16, 16), None, ((0, 0), (0, 0)))
+    >>> twice(torch.ones(1, 3, 3, 16))[0, 0, 0, :3]
+    tensor([18., 18., 18.])
     """
 
     def __init__(self, kernel: Tensor, bias: Tensor | None, padding: Padding) -> None:
-        self.shape, self.padding, (size, _, inputs, channels) = kernel.shape, padding, kernel.shape
-        weights = torch.mm(_turned_kernel(size), kernel.detach().reshape(size * size, -1))
-        self.weights = weights.view(-1, inputs, channels).numpy()
-        self.begins = np.zeros((len(self.weights), channels), np.float32)
+        self.shape, self.padding, (_, _, inputs, channels) = kernel.shape, padding, kernel.shape
+        weights = torch.mm(_turned_kernel(), kernel.detach().reshape(_SIZE**2, -1))
+        self.weights, self.begins = weights.view(-1, inputs, channels), torch.zeros(_PLACES, channels)
         if bias is not None:
-            self.begins[_middle(size)] = bias.detach().numpy()
+            self.begins[_MIDDLE] = bias.detach()
 
     def __call__(self, x: Tensor) -> Tensor:
         """Outputs (n, h', w', channels) of images x (n, h, w, inputs)."""
         y = torch.empty(outputs_of(x.shape, self.shape, self.padding))
         tiles = Tiles.of(y.shape, self.shape)
-        starts = np.arange(0, tiles.count, tiles.at_once)
-        given = tiles, y.numpy(), x.detach().contiguous().numpy(), self.weights, self.begins
-        work = y.numel() * len(self.weights)
-        over_rows(convolve_tiles, (starts,), *given, _corner(self.padding), self.shape[0], work=work)
+        starts = np.arange(0, tiles.number, tiles.at_once)
+        record = _Convolve(
+            starts=starts, **tiles._asdict(), **_images("y", y), **_images("x", x.detach().contiguous()),
+            weights=self.weights, begins=self.begins, **_corner(self.padding),
+        )  # fmt: skip
+        over_rows(_convolve_tiles, record, len(starts), work=y.numel() * _PLACES)
         return y
 
 
-def _corner(padding: Padding) -> tuple[int, int]:
-    """Where the first window begins."""
-    (top, _), (left, _) = padding
-    return -top, -left
+def _corner(padding: Padding) -> dict[str, int]:
+    """The zeros above and left of the images, for a record."""
+    return {"top": padding[0][0], "left": padding[1][0]}
 
 
-def _of_kernel(gradient: np.ndarray, x: np.ndarray, shape: torch.Size, padding: Padding) -> tuple[Tensor, Tensor]:
+def _of_kernel(gradient: Tensor, x: Tensor, shape: torch.Size, padding: Padding) -> tuple[Tensor, Tensor]:
     """The gradients of the kernel and of the bias, summed in groups that follow from the sizes alone."""
-    (size, _, inputs, channels), tiles = shape, Tiles.of(gradient.shape, shape)
-    places = (size + 1) ** 2
-    starts, group = groups_of(tiles.count, places * inputs * channels, _MOST_GROUPS)
-    sums, biases = torch.empty(len(starts), places, inputs, channels), torch.empty(len(starts), channels)
-    given = tiles, group, gradient, x, _corner(padding), size
-    over_rows(sum_gradients, (starts, sums.numpy(), biases.numpy()), *given, work=gradient.size * places)
-    return torch.mm(_turned_kernel(size).T, sums.sum(0).view(places, -1)).view(shape), biases.sum(0)
+    (_, _, inputs, channels), tiles = shape, Tiles.of(gradient.shape, shape)
+    starts, group = groups_of(tiles.number, _PLACES * inputs * channels, _MOST_GROUPS)
+    sums, biases = torch.empty(len(starts), _PLACES, inputs, channels), torch.empty(len(starts), channels)
+    record = _Sum(
+        starts=starts, **tiles._asdict(), group=group, **_images("gradient", gradient), **_images("x", x), sums=sums,
+        biases=biases, **_corner(padding),
+    )  # fmt: skip
+    over_rows(sum_gradients, record, len(starts), work=gradient.numel() * _PLACES)
+    return torch.mm(_turned_kernel().T, sums.sum(0).view(_PLACES, -1)).view(shape), biases.sum(0)
 
 
 class WinogradConvolution(torch.autograd.Function):
-    """The convolution of images (n, h, w, c) with windows of 2x2 or 3x3, float32 on a CPU."""
+    """The convolution of images (n, h, w, c) with windows of 3x3, float32 on a CPU."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, kernel: Tensor, bias: Tensor | None, padding: Padding) -> Tensor:
-        """Outputs (n, h', w', channels), of a kernel (k, k, c, channels)."""
+        """Outputs (n, h', w', channels), of a kernel (3, 3, c, channels)."""
         ctx.save_for_backward(x, kernel)
         ctx.padding = padding
         return Winograd(kernel, bias, padding)(x)
@@ -276,9 +215,8 @@ class WinogradConvolution(torch.autograd.Function):
         found: list[Tensor | None] = [None] * 3
         if ctx.needs_input_grad[0]:
             last = len(kernel) - 1
-            padding = tuple((last - before, last - after) for before, after in ctx.padding)
+            padding: Any = tuple((last - before, last - after) for before, after in ctx.padding)
             found[0] = Winograd(kernel.flip(0, 1).transpose(2, 3), None, padding)(gradient)
         if any(ctx.needs_input_grad[1:3]):
-            values = x.detach().contiguous().numpy()
-            found[1:] = _of_kernel(gradient.numpy(), values, kernel.shape, ctx.padding)
+            found[1:] = _of_kernel(gradient, x.detach().contiguous(), kernel.shape, ctx.padding)
         return *(one if needed else None for one, needed in zip(found, ctx.needs_input_grad, strict=False)), None

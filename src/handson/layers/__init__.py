@@ -1,6 +1,7 @@
 """Layers, with Keras's names, arguments, defaults and numbers. Channels are last, or where `data_format` says."""
 
 from handson.layers.activation_layers import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
+from handson.layers.attention import AdditiveAttention, Attention
 from handson.layers.base import Layer
 from handson.layers.bidirectional import Bidirectional
 from handson.layers.cells import GRUCell, LSTMCell, SimpleRNNCell
@@ -8,7 +9,9 @@ from handson.layers.convolution import Conv1D, Conv2D, Conv3D
 from handson.layers.convolutional_recurrent import ConvLSTM1D, ConvLSTM2D, ConvLSTM3D
 from handson.layers.core import ActivityRegularization, Dense, Identity, Input, InputLayer, Rescaling
 from handson.layers.dropout import Dropout, SpatialDropout1D, SpatialDropout2D, SpatialDropout3D
+from handson.layers.einsum import EinsumDense
 from handson.layers.embedding import Embedding
+from handson.layers.feature_normalization import Normalization
 from handson.layers.foreign import TorchModuleWrapper
 from handson.layers.global_pooling import (
     GlobalAveragePooling1D,
@@ -18,11 +21,27 @@ from handson.layers.global_pooling import (
     GlobalMaxPooling2D,
     GlobalMaxPooling3D,
 )
+from handson.layers.joining import Concatenate, Dot, concatenate, dot
 from handson.layers.keypoints import SpatialSoftArgmax2D
 from handson.layers.lambda_layer import Lambda
 from handson.layers.masking import Masking
+from handson.layers.merging import (
+    Add,
+    Average,
+    Maximum,
+    Minimum,
+    Multiply,
+    Subtract,
+    add,
+    average,
+    maximum,
+    minimum,
+    multiply,
+    subtract,
+)
+from handson.layers.multi_head_attention import GroupQueryAttention, MultiHeadAttention
 from handson.layers.noise import AlphaDropout, GaussianDropout, GaussianNoise
-from handson.layers.normalization import BatchNormalization, LayerNormalization
+from handson.layers.normalization import BatchNormalization
 from handson.layers.padding import (
     Cropping1D,
     Cropping2D,
@@ -88,8 +107,15 @@ from handson.layers.preprocessing import (
 from handson.layers.recurrent import GRU, LSTM, SimpleRNN
 from handson.layers.resizing import CenterCrop, Resizing
 from handson.layers.rnn import RNN
+from handson.layers.sample_normalization import (
+    GroupNormalization,
+    LayerNormalization,
+    RMSNormalization,
+    UnitNormalization,
+)
 from handson.layers.separable import DepthwiseConv1D, DepthwiseConv2D, SeparableConv1D, SeparableConv2D
 from handson.layers.shaping import Flatten, Permute, RepeatVector, Reshape
+from handson.layers.spectral import SpectralNormalization
 from handson.layers.stacked_cells import StackedRNNCells
 from handson.layers.transposed import Conv1DTranspose, Conv2DTranspose, Conv3DTranspose
 from handson.layers.wrappers import TimeDistributed, Wrapper
@@ -129,9 +155,13 @@ __all__ = [
     "AdaptiveMaxPooling1D",
     "AdaptiveMaxPooling2D",
     "AdaptiveMaxPooling3D",
+    "Add",
+    "AdditiveAttention",
     "AlphaDropout",
+    "Attention",
     "AugMix",
     "AutoContrast",
+    "Average",
     "AveragePooling1D",
     "AveragePooling2D",
     "AveragePooling3D",
@@ -142,6 +172,7 @@ __all__ = [
     "Bidirectional",
     "CategoryEncoding",
     "CenterCrop",
+    "Concatenate",
     "Conv1D",
     "Conv1DTranspose",
     "Conv2D",
@@ -165,7 +196,9 @@ __all__ = [
     "DepthwiseConv1D",
     "DepthwiseConv2D",
     "Discretization",
+    "Dot",
     "Dropout",
+    "EinsumDense",
     "Embedding",
     "Equalization",
     "Flatten",
@@ -184,6 +217,8 @@ __all__ = [
     "GlobalMaxPooling1D",
     "GlobalMaxPooling2D",
     "GlobalMaxPooling3D",
+    "GroupNormalization",
+    "GroupQueryAttention",
     "HashedCrossing",
     "Hashing",
     "Identity",
@@ -202,10 +237,16 @@ __all__ = [
     "MaxPooling1D",
     "MaxPooling2D",
     "MaxPooling3D",
+    "Maximum",
+    "Minimum",
     "MixUp",
+    "MultiHeadAttention",
+    "Multiply",
+    "Normalization",
     "PReLU",
     "Permute",
     "Pipeline",
+    "RMSNormalization",
     "RandAugment",
     "RandomBrightness",
     "RandomColorDegeneration",
@@ -244,11 +285,14 @@ __all__ = [
     "SpatialDropout2D",
     "SpatialDropout3D",
     "SpatialSoftArgmax2D",
+    "SpectralNormalization",
     "StackedRNNCells",
     "StringLookup",
+    "Subtract",
     "TextVectorization",
     "TimeDistributed",
     "TorchModuleWrapper",
+    "UnitNormalization",
     "UpSampling1D",
     "UpSampling2D",
     "UpSampling3D",
@@ -256,4 +300,12 @@ __all__ = [
     "ZeroPadding1D",
     "ZeroPadding2D",
     "ZeroPadding3D",
+    "add",
+    "average",
+    "concatenate",
+    "dot",
+    "maximum",
+    "minimum",
+    "multiply",
+    "subtract",
 ]

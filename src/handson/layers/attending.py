@@ -5,6 +5,7 @@ Masks are of bool, True where a query may look, and broadcast to (..., head, pla
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from handson.core.errors import HandsonError
+from handson.ops.normal import hiding
 
 # What torch may choose from where flash attention is refused.
 OTHER_KERNELS = [SDPBackend.CUDNN_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
@@ -45,18 +47,9 @@ def within(window: int, queries: int, keys: int, device: Any = None) -> Tensor:
     return torch.ones(queries, keys, dtype=torch.bool, device=device).tril(window - 1).triu(1 - window)
 
 
-def penalty(visible: Tensor | None, dtype: torch.dtype) -> Tensor | None:
-    """What is added to scores: a large negative number where a query may not look.
-
-    Not minus infinity: a query that may look nowhere would give NaN; so it looks everywhere alike, as in Keras.
-    """
-    return None if visible is None else torch.where(visible, 0.0, 0.7 * torch.finfo(dtype).min).to(dtype)
-
-
 def shares(scores: Tensor, visible: Tensor | None) -> Tensor:
     """How much each query looks at each key: the softmax of the scores, over what it may look at."""
-    hidden = penalty(visible, scores.dtype)
-    return torch.softmax(scores if hidden is None else scores + hidden, dim=-1)
+    return torch.softmax(scores if visible is None else scores + hiding(visible, scores.dtype), dim=-1)
 
 
 def attend(
@@ -80,19 +73,21 @@ def attend(
     """
     if is_causal and visible is not None:
         visible, is_causal = visible & causal(query.shape[-2], key.shape[-2], query.device), False
-    arguments = query, key, value, penalty(visible, query.dtype), 0.0, is_causal
+    hidden = None if visible is None else hiding(visible, query.dtype)
+    arguments = query, key, value, hidden, 0.0, is_causal
     grouped = query.shape[-3] != key.shape[-3]
     if flash is None:
         return F.scaled_dot_product_attention(*arguments, scale=scale, enable_gqa=grouped)
-    try:
-        with sdpa_kernel([SDPBackend.FLASH_ATTENTION] if flash else OTHER_KERNELS):
+    if not flash:
+        with sdpa_kernel(OTHER_KERNELS):
             return F.scaled_dot_product_attention(*arguments, scale=scale, enable_gqa=grouped)
-    except RuntimeError as error:
-        if not flash:
-            raise
-        masked = ", with a mask" if visible is not None else ""
-        raise HandsonError(
-            f"flash_attention=True: torch has no flash attention for {str(query.dtype).removeprefix('torch.')} on "
-            f"{query.device.type}, {query.shape[-1]} features a head{masked}. Leave flash_attention out: torch then "
-            f"takes the fastest kernel that can."
-        ) from error
+    with warnings.catch_warnings(record=True) as reasons, sdpa_kernel(SDPBackend.FLASH_ATTENTION):
+        warnings.simplefilter("always")
+        try:
+            return F.scaled_dot_product_attention(*arguments, scale=scale, enable_gqa=grouped)
+        except RuntimeError as error:
+            said = str(reasons[-1].message).partition(" (Triggered")[0] if reasons else str(error)
+            raise HandsonError(
+                f"flash_attention=True: torch has no flash attention for this: {said.rstrip('.')}. Leave "
+                f"flash_attention out: torch then takes the fastest kernel that can."
+            ) from error

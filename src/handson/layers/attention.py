@@ -144,7 +144,7 @@ class Attention(_Attention):
     Notes
     -----
     Without dropout and where the weights are not asked for, torch's fused attention computes it. In Keras the mask of
-    the query does not travel on, and the mask of the key counts for nothing.
+    the key counts for nothing.
 
     Examples
     --------
@@ -178,14 +178,15 @@ class Attention(_Attention):
             return torch.matmul(query if self.scale is None else query * self.scale, key.mT)
         sums = query.unsqueeze(-2) + key.unsqueeze(-3)
         sums = torch.tanh(sums if self.scale is None else sums * self.scale).sum(dim=-1)
-        return sums * self.concat_score_weight
+        return sums * self.concat_score_weight  # type: ignore[operator]
 
     def fused(self, query: Tensor, key: Tensor, value: Tensor, visible: Tensor | None, is_causal: bool) -> Any:
         if self.score_mode != "dot":
             return None
         query = query if self.scale is None else query * self.scale
-        heads = (x.unsqueeze(-3) for x in (query, key, value))
-        return attend(*heads, None if visible is None else visible.unsqueeze(-3), 1.0, is_causal).squeeze(-3)
+        query, key, value = (x.unsqueeze(-3) for x in (query, key, value))
+        visible = None if visible is None else visible.unsqueeze(-3)
+        return attend(query, key, value, visible, 1.0, is_causal).squeeze(-3)
 
 
 @register

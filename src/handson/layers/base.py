@@ -6,7 +6,7 @@ import itertools
 import re
 from collections.abc import Sequence
 from types import FunctionType
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -82,6 +82,8 @@ class Layer(Typed, metaclass=Described):
     """
 
     kind = "layer"
+    # What a net calls a layer without a name, where that is not the class in snake case.
+    automatic_name: ClassVar[str | None] = None
     _arguments: dict[str, Any]
 
     def __init__(
@@ -99,7 +101,7 @@ class Layer(Typed, metaclass=Described):
         super().__init__()
         self._made: dict[str, Any] = {}
         self.given_name = name
-        self.stem = registry.snake_case(type(self).__name__)
+        self.stem = self.automatic_name or registry.snake_case(type(self).__name__)
         self.name = check_name(name) if name is not None else self.stem
         self.named = name is not None
         batched_shape = batch_input_shape if batch_shape is None else batch_shape
@@ -110,7 +112,7 @@ class Layer(Typed, metaclass=Described):
         self._trainable = bool(trainable)
         self._added, self._adds, self._penalizes = Added(), False, False
         self.activity_regularizer = activity_regularizer
-        self._lowered: dict[str, Any] = {}
+        self._lowered: list[Any] = []
         self._follow(policies.get(dtype))
         if not autocast:
             self.autocast = False
@@ -181,8 +183,14 @@ class Layer(Typed, metaclass=Described):
             return map_shapes(tuple, with_shapes(stated, input_shape))
         if self.keeps_shape:
             return input_shape
-        symbols = map_shapes(Symbol, input_shape)
-        return tree.map_leaves(lambda spec: spec.shape, self.run_on_zeros(Node(self, (symbols,), {})))
+        return tree.map_leaves(lambda spec: spec.shape, self.run_on_zeros(self._called_on(input_shape)))
+
+    def _called_on(self, shapes: Shapes) -> Node:
+        """A call on symbols of the shapes that the layer is built from."""
+        symbols = map_shapes(Symbol, shapes)
+        if not several_shapes(type(self).build):
+            return Node(self, (symbols,), {})
+        return Node(self, (), {name.removesuffix("_shape"): symbol for name, symbol in symbols.items()})
 
     def ensure_built(self, input_shape: Shapes, key: int | None = None) -> None:
         """Build the layer unless that has happened; check the shape if it has.
@@ -223,12 +231,9 @@ class Layer(Typed, metaclass=Described):
         self.built_shape = shape
         self.track()
         unbuilt = [part for part in self.modules() if isinstance(part, Layer) and part.built_shape is None]
-        symbols = map_shapes(Symbol, shape)
         several = several_shapes(type(self).build)
         if unbuilt and required(self._computed()) <= max(1, len(several)):  # they see their shapes when this layer runs
-            symbols = map_shapes(Symbol, shape)
-            named = {name.removesuffix("_shape"): symbols[name] for name in several}
-            self.run_on_zeros(Node(self, () if several else (symbols,), named))
+            self.run_on_zeros(self._called_on(shape))
 
     def track(self) -> None:
         """Take in the layers in lists and dictionaries among the attributes; all parts draw from this layer's key."""

@@ -99,7 +99,7 @@ class Called(nn.Module):
     def _value(self, leaf: Any) -> Any:
         if isinstance(leaf, (np.ndarray, np.generic)) and leaf.dtype.kind in "biuf":
             device = next((weight.device for weight in self.parameters()), torch.device("cpu"))
-            leaf = torch.as_tensor(np.ascontiguousarray(leaf), device=device)
+            leaf = torch.as_tensor(np.asarray(leaf, order="C"), device=device)
             if leaf.dtype == torch.float64 and not self.autocast:
                 leaf = leaf.to(torch.get_default_dtype())
         return self._typed(leaf) if isinstance(leaf, Tensor) else leaf
@@ -118,7 +118,7 @@ class Called(nn.Module):
         """A mask as truth values."""
         if isinstance(leaf, (np.ndarray, np.generic)):
             device = next((weight.device for weight in self.parameters()), torch.device("cpu"))
-            leaf = torch.as_tensor(np.ascontiguousarray(leaf), device=device)
+            leaf = torch.as_tensor(np.asarray(leaf, order="C"), device=device)
         return leaf.to(torch.bool) if isinstance(leaf, Tensor) else leaf
 
     @contextmanager
@@ -181,7 +181,8 @@ class Called(nn.Module):
         args, kwargs = node.arguments
         shapes = self._shapes_in(args, kwargs)
         self._build_for(shapes)
-        kinds = {leaf.dtype for leaf in tree.leaves(args[:1]) if isinstance(leaf, (Symbol, Tensor))}
+        first = tree.leaves(args[:1] or list(kwargs.values())[:1])
+        kinds = {leaf.dtype for leaf in first if isinstance(leaf, (Symbol, Tensor))}
         if self._states_shapes() and kinds:
             kind = functools.reduce(torch.promote_types, kinds)
             return map_shapes_to_specs(self.shape_after(shapes), self._type_after(kind))

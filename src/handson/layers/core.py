@@ -70,8 +70,8 @@ class InputLayer(Layer):
             raise HandsonError("Input needs the shape of one sample, such as Input((28, 28, 1)).")
         if dtype in ("string", str):
             raise HandsonError(
-                "an Input of texts is not possible: a net of PyTorch takes numbers. Apply TextVectorization, StringLookup "
-                "or Hashing to the data first, and begin the net with an Input for what they give, such as "
+                "an Input of texts is not possible: a net of PyTorch takes numbers. Apply TextVectorization, "
+                "StringLookup or Hashing to the data first, and begin the net with an Input for what they give: "
                 "Input((None,), dtype='int64')."
             )
         self.entry_type = torch_type(dtype or "float32")
@@ -251,11 +251,15 @@ class Dense(Layer):
         return (*input_shape[:-1], self.units)
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.bias is None:
-            return self.activation(torch.matmul(x, self.kernel))
+        weights = self._parameters  # torch looks attributes up last of all, which takes a tenth of a small layer's time
+        kernel, bias = weights.get("kernel"), weights.get("bias")
+        if kernel is None or (bias is None and self.use_bias):  # a parametrization of torch took their place
+            kernel, bias = self.kernel, self.bias
+        if bias is None:
+            return self.activation(torch.matmul(x, kernel))
         if x.dim() == 2:
-            return self.activation(torch.addmm(self.bias, x, self.kernel))
-        return self.activation(torch.matmul(x, self.kernel) + self.bias)
+            return self.activation(torch.addmm(bias, x, kernel))
+        return self.activation(torch.matmul(x, kernel) + bias)
 
 
 @register

@@ -47,7 +47,11 @@ class _Dropout(Layer):
 
 
 def _fits_kernel(x: Tensor) -> bool:
-    return x.device.type == "cpu" and x.dtype == torch.float32 and x.is_contiguous()
+    if x.device.type != "cpu" or x.dtype != torch.float32 or not x.is_contiguous():
+        return False
+    from handson.kernels.library import missing
+
+    return missing() is None
 
 
 @register
@@ -128,8 +132,10 @@ class SpatialDropout1D(_SpatialDropout):
     True
     """
 
-    def __init__(self, rate: float, seed: int | None = None, **kwargs: Any) -> None:
-        super().__init__(rate, seed, **kwargs)
+    def __init__(
+        self, rate: float, seed: int | None = None, name: str | None = None, dtype: Any = None, **kwargs: Any
+    ) -> None:
+        super().__init__(rate, seed, name=name, dtype=dtype, **kwargs)
         self._share(None)
 
 
@@ -157,8 +163,16 @@ class SpatialDropout2D(_SpatialDropout):
 
     rank, places = 4, "height, width"
 
-    def __init__(self, rate: float, data_format: str | None = None, seed: int | None = None, **kwargs: Any) -> None:
-        super().__init__(rate, seed, **kwargs)
+    def __init__(
+        self,
+        rate: float,
+        data_format: str | None = None,
+        seed: int | None = None,
+        name: str | None = None,
+        dtype: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(rate, seed, name=name, dtype=dtype, **kwargs)
         self._share(data_format)
 
 
@@ -186,8 +200,16 @@ class SpatialDropout3D(_SpatialDropout):
 
     rank, places = 5, "depth, height, width"
 
-    def __init__(self, rate: float, data_format: str | None = None, seed: int | None = None, **kwargs: Any) -> None:
-        super().__init__(rate, seed, **kwargs)
+    def __init__(
+        self,
+        rate: float,
+        data_format: str | None = None,
+        seed: int | None = None,
+        name: str | None = None,
+        dtype: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(rate, seed, name=name, dtype=dtype, **kwargs)
         self._share(data_format)
 
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from handson import activations, initializers
@@ -42,7 +43,7 @@ class Equation(NamedTuple):
         Equation(inputs='x', kernel='xy', outputs='y', dots='left')
         """
         found = FORM.fullmatch(text.replace(" ", "")) if isinstance(text, str) else None
-        left, inputs, right, kernel, left_again, outputs, right_again = found.groups() if found else (None,) * 7
+        left, inputs, right, kernel, left_again, outputs, right_again = found.groups("") if found else ("",) * 7
         if found is None or left != left_again or right != right_again or (left and right):
             raise HandsonError(
                 f"EinsumDense: an equation is written 'ab,bc->ac', '...ab,bc->...ac' or 'ab...,bc->ac...'; got "
@@ -103,7 +104,7 @@ class Equation(NamedTuple):
         sizes = dict(zip(self.inputs, sides, strict=True))
         sizes |= {letter: size for letter, size in zip(self.outputs, outputs[start:], strict=False) if size is not None}
         for letter in self.kernel:
-            if sizes[letter] is None:
+            if sizes.get(letter) is None:
                 raise HandsonError(
                     f"EinsumDense: the size of {letter!r} in the kernel is not known for inputs of shape {shape}; give "
                     f"it in output_shape, or inputs of known size."
@@ -183,7 +184,7 @@ class EinsumDense(Layer):
     torch.Size([5, 3, 2, 4])
     """
 
-    floats_only = supports_masking = True
+    floats_only = True
 
     def __init__(
         self,
@@ -223,7 +224,7 @@ class EinsumDense(Layer):
                 regularizer=self.bias_regularizer, constraint=self.bias_constraint,
             )  # fmt: skip
         self._inner = self._equation.inner()
-        self._outer = shape[self._inner :]
+        self._outer, self._size = shape[self._inner :], math.prod(shape[: self._inner])
         if self.bias is not None and tuple(self.bias.shape) != self._outer:
             self._inner = 0
 
@@ -245,7 +246,9 @@ class EinsumDense(Layer):
         if not self._inner:
             outputs = torch.einsum(self.equation.replace(" ", ""), inputs, self.kernel)
             return self.activation(outputs if self.bias is None else outputs + self.bias)
-        rows, size = inputs.shape[: -self._inner], math.prod(self.kernel.shape[: self._inner])
-        x, kernel = inputs.reshape(math.prod(rows), size), self.kernel.reshape(size, -1)
-        outputs = x @ kernel if self.bias is None else torch.addmm(self.bias.reshape(-1), x, kernel)
-        return self.activation(outputs.view(*rows, *self._outer))
+        x = inputs if self._inner == 1 else inputs.flatten(-self._inner)
+        bias = None if self.bias is None else self.bias.flatten()
+        outputs = F.linear(x, self.kernel.reshape(self._size, -1).t(), bias)
+        if len(self._outer) != 1:
+            outputs = outputs.view(*x.shape[:-1], *self._outer)
+        return self.activation(outputs)

@@ -62,8 +62,8 @@ class Heads(Layer):
         same = [pair for pair in zip(value[:-1], key[:-1], strict=False) if None not in pair and pair[0] != pair[1]]
         if rank < 3 or len(value) != rank or len(key) != rank or same:
             raise HandsonError(
-                f"{title} takes a query (n, places, features), a value (n, steps, features) and a key like the value, or "
-                f"all with more axes; got the shapes {query}, {value}, {key}."
+                f"{title} takes a query (n, places, features), a value (n, steps, features) and a key like the value, "
+                f"or all with more axes; got the shapes {query}, {value}, {key}."
             )
         if None in (query[-1], value[-1], key[-1]):
             raise HandsonError(f"{title} needs known numbers of features; got the shapes {query}, {value}, {key}.")
@@ -88,7 +88,9 @@ class Heads(Layer):
             )
         return axes
 
-    def compute_output_shape(self, query_shape: Shape, value_shape: Shape, key_shape: Shape | None = None) -> Shape:
+    def compute_output_shape(  # type: ignore[override]
+        self, query_shape: Shape, value_shape: Shape, key_shape: Shape | None = None
+    ) -> Shape:
         query, *_ = self._checked(query_shape, value_shape, key_shape)
         return (*query[:-1], *(self.outputs or query[-1:]))
 
@@ -109,7 +111,9 @@ class Heads(Layer):
 
     # Weights.
 
-    def build(self, query_shape: Shape, value_shape: Shape, key_shape: Shape | None = None) -> None:
+    def build(  # type: ignore[override]
+        self, query_shape: Shape, value_shape: Shape, key_shape: Shape | None = None
+    ) -> None:
         query, value, key = self._checked(query_shape, value_shape, key_shape)
         free = len(query) - 1
         self.query_dense = self._dense("query", free, 1, (self.heads, self.key_size))
@@ -153,8 +157,8 @@ class Heads(Layer):
     ) -> Any:
         if self.flash_attention and return_attention_scores:
             raise HandsonError(
-                f"{type(self).__name__} {self.name!r}: flash_attention=True gives no attention scores; leave one of the "
-                f"two out."
+                f"{type(self).__name__} {self.name!r}: flash_attention=True gives no attention scores; leave one of "
+                f"the two out."
             )
         key = value if key is None else key
         places = _Places(query.dim(), self._axes(query.dim()), tuple(query.shape), tuple(value.shape))
@@ -162,7 +166,8 @@ class Heads(Layer):
         if self.sliding_window is not None:
             visible = both(visible, within(self.sliding_window, *places.counts, query.device))
         heads = self.query_dense(query), self.key_dense(key), self.value_dense(value)
-        outputs, scores = self._attend(*map(places.flat, heads), visible, use_causal_mask, return_attention_scores)
+        flat = [places.flat(head) for head in heads]
+        outputs, scores = self._attend(flat, visible, use_causal_mask, return_attention_scores)
         outputs = places.back(outputs)
         outputs = self.output_dense(outputs * self.gate_dense(query) if self.use_gate else outputs)
         return (outputs, places.spread(scores)) if return_attention_scores else outputs
@@ -171,9 +176,10 @@ class Heads(Layer):
         return None if mask is None else mask.to(torch.bool)
 
     def _attend(
-        self, query: Tensor, key: Tensor, value: Tensor, visible: Tensor | None, is_causal: bool, with_scores: bool
+        self, heads: list[Tensor], visible: Tensor | None, is_causal: bool, with_scores: bool
     ) -> tuple[Tensor, Any]:
         """What the heads give, and how much each query looks at each step, if that is asked for."""
+        query, key, value = heads
         scale = 1.0 / math.sqrt(self.key_size)
         drops = self.training and self.dropout > 0
         if not (drops or with_scores):
@@ -197,7 +203,7 @@ class _Places:
         self.query, self.steps = ([shape[axis] for axis in axes] for shape in (query, value))
         self.counts = math.prod(self.query), math.prod(self.steps)  # type: ignore[arg-type]
         # (rows, ..., head, feature) to (rows, rest, head, attended, feature)
-        self.order = [*self.rest, rank - 1, *axes, rank]
+        self.order = (*self.rest, rank - 1, *axes, rank)
 
     def flat(self, x: Tensor) -> Tensor:
         """Projected inputs as (..., head, place, feature)."""
@@ -207,15 +213,13 @@ class _Places:
     def back(self, x: Tensor) -> Tensor:
         """The outputs of the heads with the axes of the query."""
         x = x if len(self.axes) == 1 else x.unflatten(-2, self.query)
-        return x.permute([self.order.index(axis) for axis in range(len(self.order))])
+        return x.permute(*map(self.order.index, range(len(self.order))))
 
     def spread(self, scores: Tensor) -> Tensor:
         """Scores with the axes of the query and of the steps."""
-        return (
-            scores
-            if len(self.axes) == 1
-            else scores.unflatten(-1, self.steps).unflatten(-1 - len(self.axes), self.query)
-        )
+        if len(self.axes) == 1:
+            return scores
+        return scores.unflatten(-1, self.steps).unflatten(-1 - len(self.axes), self.query)
 
     def visible(self, query: Any, value: Any, key: Any, attention: Any) -> Tensor | None:
         """Where queries may look, as far as masks say it: (..., head, place, step)."""
@@ -227,12 +231,12 @@ class _Places:
     def _row(self, mask: Tensor) -> Tensor:
         """A mask of inputs, over all their axes or over rows and attended ones, as (..., head, place)."""
         mask, count = mask.to(torch.bool), len(self.axes)
-        if mask.dim() == len(self.rest) + count and self.rest != [0]:
+        if mask.dim() == len(self.rest) + count:
             return mask.permute(*self.rest, *self.axes).flatten(-count).unsqueeze(-2)
         if mask.dim() != 1 + count:
             raise HandsonError(
-                f"a mask has an axis for the rows and for each of the {count} axes that are attended over; got the shape "
-                f"{tuple(mask.shape)}."
+                f"a mask has an axis for the rows and for each of the {count} axes that are attended over; got the "
+                f"shape {tuple(mask.shape)}."
             )
         return mask.flatten(1).view(len(mask), *(1,) * len(self.rest), -1)
 

@@ -64,7 +64,7 @@ class Concatenate(Merge):
             found.append(total if place == axis else known.pop() if known else None)
         return tuple(found)
 
-    def call(self, inputs: Any) -> Tensor:
+    def call(self, inputs: Any, mask: Any = None) -> Tensor:
         return torch.cat(self._tensors(inputs), dim=self.axis)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
@@ -119,13 +119,13 @@ class Dot(Merge):
         a, b = (axis % rank if within else 0 for axis, rank in zip(self._pair, ranks, strict=True))
         if min(ranks) < 2 or a == 0 or b == 0:
             raise HandsonError(
-                f"{self._title}: axes={self.axes!r} must be axes of samples, not that of the rows; got inputs of shapes "
-                f"{tuple(first)}, {tuple(second)}."
+                f"{self._title}: axes={self.axes!r} must be axes of samples, not that of the rows; got inputs of "
+                f"shapes {tuple(first)}, {tuple(second)}."
             )
         if None not in (first[a], second[b]) and first[a] != second[b]:
             raise HandsonError(
-                f"{self._title}: axis {a} of {tuple(first)} and axis {b} of {tuple(second)} must have the same size; got "
-                f"{first[a]} and {second[b]}."
+                f"{self._title}: axis {a} of {tuple(first)} and axis {b} of {tuple(second)} must have the same size; "
+                f"got {first[a]} and {second[b]}."
             )
         return a, b
 
@@ -138,7 +138,7 @@ class Dot(Merge):
         found = (*first[1:a], *first[a + 1 :], *second[1:b], *second[b + 1 :])
         return (rows.pop() if rows else None, *(found or (1,)))
 
-    def call(self, inputs: Any) -> Tensor:
+    def call(self, inputs: Any, mask: Any = None) -> Tensor:
         first, second = self._tensors(inputs)
         a, b = self._places(first.shape, second.shape)
         if self.normalize:

@@ -49,12 +49,9 @@ class Merge(Layer):
 
     def compute_output_shape(self, input_shape: Shapes) -> Shape:
         shapes = self._listed(input_shape)
-        rows = {shape[0] for shape in shapes} - {None}
-        if len(rows) > 1:
-            raise HandsonError(f"{self._title} takes inputs with the same number of rows; got {self._said(shapes)}.")
         most = max(map(len, shapes))
-        padded = [(1,) * (most - len(shape)) + shape[1:] for shape in shapes]
-        return (rows.pop() if rows else None, *(self._side(sides, shapes) for sides in zip(*padded, strict=True)))
+        padded = [(*shape[:1], *(1,) * (most - len(shape)), *shape[1:]) for shape in shapes]
+        return tuple(self._side(sides, shapes) for sides in zip(*padded, strict=True))
 
     def _side(self, sides: tuple[int | None, ...], shapes: list[Shape]) -> int | None:
         """The size that sizes are broadcast to."""
@@ -160,13 +157,11 @@ class Multiply(Merge):
     """
 
     def merge(self, inputs: list[Tensor], masks: Masks) -> Tensor:
-        wide = [None if mask is None else over(mask, x) for x, mask in zip(inputs, masks, strict=True)]
-        pairs = zip(inputs, wide, strict=True)
-        output = functools.reduce(torch.mul, [x if mask is None else x.masked_fill(~mask, 1) for x, mask in pairs])
-        if any(mask is None for mask in wide):
-            return output
-        anywhere = functools.reduce(torch.logical_or, wide)  # type: ignore[arg-type]
-        return output.masked_fill(~anywhere, 0)
+        pairs = list(zip(inputs, masks, strict=True))
+        there = [over(mask, x) for x, mask in pairs if mask is not None]
+        neutral = (x if mask is None else x.masked_fill(~over(mask, x), 1) for x, mask in pairs)
+        output = functools.reduce(torch.mul, neutral)
+        return output if len(there) < len(inputs) else output.masked_fill(~functools.reduce(torch.logical_or, there), 0)
 
 
 @register

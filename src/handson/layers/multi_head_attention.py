@@ -17,10 +17,10 @@ class MultiHeadAttention(Heads):
     """Attention of several heads, each with projections of its own. Vaswani et al. (2017).
 
     It is called as ``layer(query, value, key=None)`` on shapes (n, places, features), (n, steps, features), the key by
-    default the value. Further arguments of the call: `attention_mask` of shape (n, places, steps), True where a query may
-    look; ``use_causal_mask=True``, by which a query sees only the steps up to its own place;
-    ``return_attention_scores=True``, which gives the weights (n, heads, places, steps) too. The masks of query, value and
-    key, which travel with them or are given as `query_mask`, `value_mask` and `key_mask`, hold too.
+    default the value. Further arguments of the call: `attention_mask` of shape (n, places, steps), True where a query
+    may look; ``use_causal_mask=True``, by which a query sees only the steps up to its own place;
+    ``return_attention_scores=True``, which gives the weights (n, heads, places, steps) too. The masks of query, value
+    and key, which travel with them or are given as `query_mask`, `value_mask` and `key_mask`, hold too.
 
     Parameters
     ----------
@@ -43,8 +43,8 @@ class MultiHeadAttention(Heads):
     flash_attention : bool, optional
         True insists on torch's flash attention, and is an error where there is none; False refuses it; by default torch
         chooses the fastest kernel.
-    kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer, activity_regularizer, kernel_constraint, \
-bias_constraint
+    kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer, activity_regularizer, \
+kernel_constraint, bias_constraint
         As of `EinsumDense`, for each projection.
     use_gate : bool
         Whether what the heads give is multiplied by a sigmoid of a projection of the query (arXiv:2505.06708).
@@ -55,12 +55,13 @@ bias_constraint
 
     Notes
     -----
-    Without dropout and where the weights are not asked for, torch's fused attention computes it; where the causal mask is
-    the only one, no mask is made. A query that may look nowhere looks everywhere alike, as in Keras. Unlike in Keras,
-    a `query_mask` that is given counts, and causal masks and sliding windows go by the attended axes.
+    Without dropout and where the weights are not asked for, torch's fused attention computes it; where the causal mask
+    is the only one, no mask is made. A query that may look nowhere looks everywhere alike, as in Keras. Unlike in
+    Keras, a `query_mask` that is given counts, and causal masks and sliding windows go by the attended axes.
 
     Examples
     --------
+    >>> import torch
     >>> layer, x = MultiHeadAttention(num_heads=2, key_dim=3), torch.ones(5, 4, 8)
     >>> layer(x, x, use_causal_mask=True).shape
     torch.Size([5, 4, 8])
@@ -131,10 +132,13 @@ bias_regularizer, activity_regularizer, kernel_constraint, bias_constraint, use_
 
     Examples
     --------
+    >>> import torch
     >>> layer, x = GroupQueryAttention(head_dim=3, num_query_heads=4, num_key_value_heads=2), torch.ones(5, 4, 8)
     >>> layer(x, x).shape, layer.key_dense.kernel.shape
     (torch.Size([5, 4, 8]), torch.Size([8, 2, 3]))
     """
+
+    automatic_name = "grouped_query_attention"  # as in Keras
 
     def __init__(
         self,
@@ -164,7 +168,8 @@ bias_regularizer, activity_regularizer, kernel_constraint, bias_constraint, use_
         self.num_key_value_heads = self.shared_heads = positive(owner, "num_key_value_heads", num_key_value_heads)
         if num_query_heads % num_key_value_heads:
             raise HandsonError(
-                f"{owner}: num_key_value_heads divides num_query_heads; got {num_key_value_heads} and {num_query_heads}."
+                f"{owner}: num_key_value_heads divides num_query_heads; got {num_key_value_heads} and "
+                f"{num_query_heads}."
             )
         self.set_up(arguments)
 

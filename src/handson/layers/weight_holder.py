@@ -133,7 +133,8 @@ class WeightHolder(Called):
                 f"add_weight: aggregation is one of {listing(AGGREGATIONS)} and overwrite_with_gradient False; got "
                 f"{aggregation!r}, {overwrite_with_gradient!r}."
             )
-        initializer = initializer or ("glorot_uniform" if kind.is_floating_point else "zeros")
+        if initializer is None:
+            initializer = "glorot_uniform" if kind.is_floating_point else "zeros"
         place = self._free(name or "variable")
         weight = self._make(place, shape, Start(initializer, place, kind), trainable)
         weight.name = name or place
@@ -321,8 +322,10 @@ class WeightHolder(Called):
     def weights(self) -> list[Tensor]:
         """The weights in Keras's order and layouts: its own, trainable ones first, then those of its parts."""
         own = sorted(map(self.__getattr__, self.weight_names), key=lambda value: not isinstance(value, nn.Parameter))
-        parts = [part.weights if isinstance(part, WeightHolder) else named_tensors(part) for part in self.children()]
-        return list({id(weight): weight for weights in (own, *parts) for weight in weights}.values())
+        found: list[Any] = [*own]
+        for part in self.children():
+            found += part.weights if isinstance(part, WeightHolder) else named_tensors(part)
+        return list({id(weight): weight for weight in found}.values())
 
     @property
     def trainable_weights(self) -> list[Tensor]:

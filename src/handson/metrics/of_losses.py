@@ -258,7 +258,7 @@ class CategoricalCrossentropy(LossMetric):
         label_smoothing: float = 0,
         axis: int = -1,
     ) -> None:
-        super().__init__(losses.CategoricalCrossentropy(from_logits, label_smoothing, axis), name, dtype)
+        super().__init__(losses.CategoricalCrossentropy(from_logits, label_smoothing, axis=axis), name, dtype)
 
 
 @registry.register
@@ -290,7 +290,7 @@ class SparseCategoricalCrossentropy(LossMetric):
         ignore_class: int | None = None,
         axis: int = -1,
     ) -> None:
-        super().__init__(losses.SparseCategoricalCrossentropy(from_logits, ignore_class, axis), name, dtype)
+        super().__init__(losses.SparseCategoricalCrossentropy(from_logits, ignore_class, axis=axis), name, dtype)
 
 
 @registry.register

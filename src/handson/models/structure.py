@@ -27,6 +27,13 @@ class Structure(Layer):
     _graph: Graph | None
     _outputs: Shapes
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Layers have names of their own choice, such as 'age' or 'seed', which are attributes of the net too."""
+        if name in self.__dict__ and name in self.__dict__.get("_modules", ()) and not isinstance(value, nn.Module):
+            object.__setattr__(self, name, value)
+        else:
+            super().__setattr__(name, value)
+
     @property
     def graph(self) -> Graph | None:
         """The graph of the net; None where it is no graph of symbols."""
@@ -76,6 +83,10 @@ class Structure(Layer):
     def built(self) -> bool:
         """Whether the weights exist."""
         return self.built_shape is not None or "module" in self._modules
+
+    @built.setter
+    def built(self, value: bool) -> None:
+        """`build` may say that it is done, as in Keras; what counts is that it was called."""
 
     @property
     def device(self) -> torch.device:

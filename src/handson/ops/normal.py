@@ -99,7 +99,7 @@ def normalize(x: Tensor, axis: Axes = -1, order: int = 2, epsilon: float | None 
 
 def unit(x: Tensor, axes: Axes, epsilon: float = EPSILON) -> Tensor:
     """x divided by its length over axes; lengths below epsilon count as epsilon, so that zeros have a gradient too."""
-    return x * torch.rsqrt(x.square().sum(dim=axes, keepdim=True).clamp(min=epsilon**2))
+    return x * torch.rsqrt(torch.sum(x.square(), _axes(x, axes), keepdim=True).clamp(min=epsilon**2))
 
 
 @operation
@@ -140,9 +140,16 @@ def _added(q: Tensor, k: Tensor, bias: Tensor | None, mask: Tensor | None, causa
         mask = square if mask is None else mask & square
     if mask is None:
         return None if bias is None else bias.to(q.dtype)
-    # Not minus infinity: a query that may look nowhere would give NaN.
-    hidden = torch.where(mask, 0.0, 0.7 * torch.finfo(q.dtype).min).to(q.dtype)
+    hidden = hiding(mask, q.dtype)
     return hidden if bias is None else hidden + bias.to(q.dtype)
+
+
+def hiding(mask: Tensor, dtype: torch.dtype) -> Tensor:
+    """What is added to scores: a large negative number where the mask is False.
+
+    Not minus infinity: a query that may look nowhere would give NaN; so it looks everywhere alike, as in Keras.
+    """
+    return torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill_(~mask, 0.7 * torch.finfo(dtype).min)
 
 
 def _capped(q: Tensor, k: Tensor, v: Tensor, added: Tensor | None, scale: float | None, cap: float) -> Tensor:

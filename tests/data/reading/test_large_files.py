@@ -70,7 +70,7 @@ EXPERIMENT = """
 name: large
 data: {path: x.npy, targets: y.npy}
 model: [{Dense: {units: 4, activation: relu}}, {Dense: {units: 1}}]
-fit: {epochs: 2}
+fit: {epochs: 2, engine: eager}
 """
 
 

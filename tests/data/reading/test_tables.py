@@ -27,7 +27,7 @@ IMAGE = " ".join(str(value) for value in range(16))
 @pytest.fixture(params=["plain", "compiled"])
 def way(request, monkeypatch):
     """Both ways of reading images."""
-    monkeypatch.setattr(tables, "WORTH_COMPILING", {"plain": PLAIN, "compiled": COMPILED}[request.param])
+    monkeypatch.setattr(tables, "WORTH_A_KERNEL", {"plain": PLAIN, "compiled": COMPILED}[request.param])
     return request.param
 
 
@@ -97,7 +97,7 @@ def test_the_compiled_way_reads_what_the_plain_way_reads(tmp_path_factory, table
     path.write_bytes(text)
     frames = []
     for limit in (PLAIN, COMPILED):
-        with patch.object(tables, "WORTH_COMPILING", limit), patch.object(image_columns, "PIECE", piece):
+        with patch.object(tables, "WORTH_A_KERNEL", limit), patch.object(image_columns, "PIECE", piece):
             frames.append(read_table(path))
     for _, read_images in frames:
         assert read_images.dtype == np.uint8
@@ -117,7 +117,7 @@ def test_both_ways_name_the_same_bad_row(tmp_path_factory, rows, data, ending):
     path.write_text(faces(rows, {row: " ".join(image)}), newline=ending)
     for limit in (PLAIN, COMPILED):
         with (
-            patch.object(tables, "WORTH_COMPILING", limit),
+            patch.object(tables, "WORTH_A_KERNEL", limit),
             pytest.raises(HandsonError, match=rf"table.csv, row {row}: "),
         ):
             read_table(path)
@@ -172,7 +172,7 @@ def test_quotes_are_those_of_pandas(write, monkeypatch, name):
     path = write(f"name,Image,y\nplain,{IMAGE},1\n{name},{IMAGE},2\nplain,{IMAGE},3\n")
     found = []
     for limit in (PLAIN, COMPILED):
-        monkeypatch.setattr(tables, "WORTH_COMPILING", limit)
+        monkeypatch.setattr(tables, "WORTH_A_KERNEL", limit)
         try:
             found.append(read_table(path))
         except HandsonError as error:
@@ -411,14 +411,13 @@ def test_a_square_number_of_pixels_is_a_square():
     assert [side_lengths(side * side, None, "t") for side in range(1, 300)] == [(side, side) for side in range(1, 300)]
 
 
-def test_the_first_table_on_a_machine_is_read_while_the_kernel_is_compiled(tmp_path):
-    """The compiler keeps a reference to its arguments for a while, which once kept a file from being closed."""
+def test_without_kernels_a_table_with_images_is_read_all_the_same(tmp_path):
     path = tmp_path / "first.csv"
     path.write_text("a,Image\n1,0 1 2 3\n2,4 5 6 7\n")
     code = f"""if True:
         from handson.data.reading import sources, tables
-        tables.WORTH_COMPILING = 0
+        tables.WORTH_A_KERNEL = 0
         print(sources.read({str(path)!r}, targets="a", image="Image").inputs.ravel().tolist())"""
-    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    environment = os.environ | {"HANDSON_KERNELS": "none"}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
     assert done.stdout == "[0, 1, 2, 3, 4, 5, 6, 7]\n", done.stderr

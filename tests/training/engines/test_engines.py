@@ -1,5 +1,9 @@
 """Every engine gives the numbers of the reference, and exactly its own again."""
 
+import os
+import subprocess
+import sys
+
 import changes
 import interrupted
 import numpy as np
@@ -11,8 +15,7 @@ from hypothesis import given, settings
 
 import handson
 from handson.core.errors import HandsonError
-from handson.kernels import winograd
-from handson.kernels.vectors import LANES
+from handson.kernels import library, winograd
 from handson.layers import (
     GRU,
     LSTM,
@@ -22,6 +25,7 @@ from handson.layers import (
     Dense,
     Dropout,
     Flatten,
+    LayerNormalization,
     MaxPooling2D,
     Reshape,
 )
@@ -229,6 +233,8 @@ def test_a_loss_that_is_not_a_number_is_found_in_its_layer(rng):
         ([Dense(1, input_dim=3)], {"loss": counted}, {}, "the loss counted, which looks at CALLS"),
         ([Dense(1, input_dim=3)], {"metrics": [counted]}, {}, "the metric counted, which looks at CALLS"),
         ([Dense(1, input_dim=3, activation="mish")], {}, {}, "the layer dense"),
+        ([Dense(1, input_dim=3, dtype="float64")], {}, {}, "the layer dense, which computes in float64"),
+        ([Dense(1, input_dim=3, activity_regularizer="l2")], {}, {}, "the activity_regularizer of dense"),
         ([Dense(1, input_dim=3)], {}, {"augment": lambda x, y: (x, y)}, "augmentation"),
     ],
 )
@@ -261,7 +267,7 @@ def convolutional(engine, x, y, stack, epochs=2):
         "alone": lambda: [Activation("relu"), MaxPooling2D(), Dropout(0.3)],
         "wide": lambda: [Conv2D(32, 3, activation="relu"), Conv2D(32, 3, padding="same", activation="tanh"),
                          Conv2D(32, 3, padding="same", use_bias=False), *normalized()[1:],
-                         Conv2D(32, 2, padding="same", activation="relu"), MaxPooling2D()],
+                         Conv2D(32, 3, padding="same", activation="relu"), MaxPooling2D()],
         "strided": lambda: [Conv2D(4, 3, strides=2, activation="relu"), MaxPooling2D(), Dropout(0.2)],
         "first": lambda: [Activation("relu"), MaxPooling2D(), Conv2D(3, 2, activation="relu"), MaxPooling2D((2, 2))],
         "channels first": lambda: [Conv2D(6, 3, padding="same", activation="relu", data_format="channels_first"),
@@ -315,7 +321,7 @@ def test_convolutions_with_many_channels_take_fewer_multiplications(rng, monkeyp
     monkeypatch.setattr(winograd, "pays", lambda *sizes: found.append(pays(*sizes)) or found[-1])
     convolutional("blocks", x, y, "wide", epochs=1)
     first_batch = slice(0, 4)  # the first convolution has few inputs
-    assert found[first_batch] == [False, *[LANES == 16] * 3]
+    assert found[first_batch] == [False, *[library.lanes() == 16] * 3]
 
 
 RECURRENT = {
@@ -372,6 +378,14 @@ def test_other_recurrent_layers_are_not_compiled(layer):
         net.fit(np.ones((4, 5, 2)), np.ones(4), verbose=0, engine="blocks")
 
 
+def test_layers_of_another_type_are_not_compiled():
+    net = handson.Sequential([LSTM(3, dtype="float64"), Dense(1)])
+    net.compile("sgd", "mse")
+    with pytest.raises(HandsonError, match="no program for the layer lstm, which computes in float64"):
+        net.fit(np.ones((4, 5, 2)), np.ones(4), verbose=0, engine="blocks")
+    assert net.fit(np.ones((4, 5, 2)), np.ones(4), batch_size=1, epochs=30, verbose=0).history["loss"]
+
+
 def test_a_recurrent_layer_that_somebody_looks_at_is_left_to_itself(rng):
     x, y = rng.normal(size=(20, 4, 2)).astype(np.float32), rng.normal(size=20).astype(np.float32)
     net = handson.Sequential([LSTM(3, input_shape=(4, 2), return_sequences=True), LSTM(3), Dense(1)], seed=0)
@@ -409,7 +423,6 @@ def test_every_engine_goes_on_exactly_where_it_was_stopped(tmp_path, engine, pla
 
 def test_the_choice_follows_from_the_net_and_the_length_of_its_training(monkeypatch, capsys):
     monkeypatch.setattr(engines, "FEWEST_STEPS", 12)
-    monkeypatch.setattr(engines, "FEWEST_BLOCK_STEPS", 12)
     x, y = np.ones((24, 8, 8, 1), np.float32), np.ones(24, np.float32)
 
     def chosen(layers, epochs):
@@ -429,3 +442,39 @@ def test_the_choice_follows_from_the_net_and_the_length_of_its_training(monkeypa
     recurrent = [Reshape((8, 8)), LSTM(2), Dense(1)]
     assert chosen(recurrent, 3) == ("Eager", 0)
     assert chosen(recurrent, 4) == ("Blocks", 2)
+
+
+def test_without_kernels_eager_runs_everything_and_says_so_once(monkeypatch, capsys):
+    monkeypatch.setattr(engines, "missing", lambda: "there are none.")
+    monkeypatch.setattr(fit, "_told", {""})
+    x, y = np.ones((24, 8, 8, 1), np.float32), np.ones(24, np.float32)
+    for layers in [Flatten(), Dense(1)], [Conv2D(2, 3, activation="relu"), MaxPooling2D(), Flatten(), Dense(1)]:
+        net = handson.Sequential(layers, seed=0)
+        net.compile("sgd", "mse")
+        net.fit(x, y, batch_size=2, epochs=2, verbose=2)
+    assert capsys.readouterr().out.count("engine='eager', which takes several times as long") == 1
+    net = handson.Sequential([Reshape((64,)), LayerNormalization(), Dense(1)], seed=0)
+    net.compile("sgd", "mse")
+    monkeypatch.setattr(fit, "_told", {""})
+    net.fit(x, y, batch_size=2, epochs=2, verbose=2)  # no kernels would have run it
+    assert "engine=" not in capsys.readouterr().out
+    net = handson.Sequential([Flatten(), Dense(1)], seed=0)
+    net.compile("sgd", "mse")
+    with pytest.raises(HandsonError, match="the engine 'dense' cannot run here: there are none"):
+        net.fit(x, y, engine="dense", verbose=0)
+
+
+WITHOUT = """
+import numpy as np, handson
+from handson.layers import Conv2D, Dense, Dropout, Flatten, MaxPooling2D
+x, y = np.ones((24, 160, 160, 1), np.float32), np.ones(24, np.float32)
+net = handson.Sequential([Dropout(0.5), Conv2D(16, 3, activation="relu"), MaxPooling2D(), Flatten(), Dense(1)], seed=0)
+net.compile("sgd", "mse")
+net.fit(x, y, batch_size=12, epochs=6, verbose=2)
+"""
+
+
+def test_the_setting_none_does_without_kernels():
+    environment = {**os.environ, "HANDSON_KERNELS": "none"}
+    done = subprocess.run([sys.executable, "-c", WITHOUT], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.count("HANDSON_KERNELS=none") == 1

@@ -27,9 +27,10 @@ from handson.data.reading.damage import reading
 from handson.data.reading.dataset import Dataset
 from handson.data.reading.image_columns import find_image_column, parse_images, read_images, side_lengths
 from handson.data.reading.unpacked import check_unpacked
+from handson.kernels.library import missing
 
-# Smaller files than this are read by pandas and NumPy in less time than the kernels take to compile.
-WORTH_COMPILING = 1 << 25
+# In smaller files pandas and NumPy find images as fast as the kernels, which look for the column first.
+WORTH_A_KERNEL = 1 << 15
 
 
 def read_table(
@@ -76,7 +77,7 @@ def read_table(
             raise HandsonError(f"{path} is a Parquet file: csv={given.to_dict()} says nothing about it. Leave it out.")
         return _split_images(_read_parquet(path), image, image_shape, path)
     layout = look(path, given)
-    if path.suffix.lower() == ".csv" and path.stat().st_size > WORTH_COMPILING and layout.is_plain:
+    if path.suffix.lower() == ".csv" and path.stat().st_size > WORTH_A_KERNEL and layout.is_plain and not missing():
         found = _read_pieces(path, layout, texts, image, image_shape)
         if found is not None:
             return found

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 
@@ -74,6 +73,7 @@ def by_name(data: Any, names: Sequence[str] | None, what: str) -> Any:
 
     Examples
     --------
+    >>> import pandas as pd
     >>> list(by_name(pd.DataFrame({"b": [1], "c": [2], "a": [3]}), ["a", "b"], "inputs"))
     ['a', 'b']
     """
@@ -237,6 +237,8 @@ def _as_numpy(data: Any, what: str) -> np.ndarray:
 def _numbers(array: np.ndarray, data: Any, what: str) -> np.ndarray:
     """Objects and text as float64, or an error that points at the first value that is no number."""
     if array.dtype.kind == "O":
+        import pandas as pd  # it takes a quarter of a second to load
+
         array = np.where(pd.isna(array), np.nan, array)
     try:
         return array.astype(np.float64)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from handson.faces.simulator.fields import kernel
+from handson.kernels.library import Int, Kernel, Pointer, Record
 
 GRAIN_SIZE = 256
 # Sensor noise is read from one fixed table, at a place of its own for each picture: drawing it afresh would
@@ -25,20 +25,29 @@ QUANTA = np.array([
 # fmt: on
 
 
-@kernel
-def filter_rows(source, kernels, starts, target):
+class _Filter(Record):
+    source: Pointer
+    kernels: Pointer
+    starts: Pointer
+    rows: Int
+    columns: Int
+    width: Int
+    target: Pointer
+
+
+_filter_rows = Kernel("filter_rows", _Filter)
+
+
+def filter_rows(source: np.ndarray, kernels: np.ndarray, starts: np.ndarray, target: np.ndarray) -> None:
     """Write weighted sums of the rows of ``source``; outside, its border is repeated.
 
-    Row r of the result is the sum of ``kernels[r, k]`` times source row ``starts[r] + k``.
+    Row r of the result is the sum of ``kernels[r, k]`` times source row ``starts[r] + k``. Nothing has gaps.
     """
-    rows, columns = source.shape
-    for place in range(kernels.shape[0]):
-        for column in range(columns):
-            target[place, column] = 0.0
-        for offset in range(kernels.shape[1]):
-            row, weight = min(rows - 1, max(0, starts[place] + offset)), kernels[place, offset]
-            for column in range(columns):
-                target[place, column] += weight * source[row, column]
+    (rows, columns), (places, width) = source.shape, kernels.shape
+    given = _Filter(
+        source=source, kernels=kernels, starts=starts, rows=rows, columns=columns, width=width, target=target
+    )
+    _filter_rows(given, 0, places)
 
 
 def gaussian(size: int, source_size: int, sigma: float) -> tuple[np.ndarray, np.ndarray]:

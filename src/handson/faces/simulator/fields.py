@@ -1,29 +1,19 @@
-"""Smooth scalar functions that shapes and shades are made of: hills, strokes, ramps and noise.
+"""Smooth functions that shapes and shades are made of: hills, strokes, ramps and noise.
 
-The functions marked ``inner`` are compiled by numba and work on one place at a time.
+Those of one place at a time are in C, ``kernels/c/faces.h``; here are the tables that they read, and functions of whole
+arrays.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-import handson.kernels  # noqa: F401  (a cache for what is compiled)
-
-# Compiled by numba and kept on disk. Division by zero gives infinity, as in numpy, instead of a check each
-# time. Numba notices changes only in the file that a kernel is in: after changing an inner function, delete
-# __pycache__.
-kernel = njit(cache=True, error_model="numpy", fastmath=True, no_cfunc_wrapper=True)
-# The same for functions that only kernels call: without wrappers for Python they compile in half the time.
-inner = njit(error_model="numpy", fastmath=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 NOISE_SIZE = 64
 # Bands of y, in millimetres, from above the brows to below the chin; further out the last one counts.
 FIRST_BAND, BAND_HEIGHT, BANDS = -64.0, 3.0, 72
 # Room for this many hills and as many strokes per kind.
 MOST_MARKS = 20
-# Where they lie in a scene. All that an inner function needs is in its scene or constant: numba would count
-# an array among its arguments as used and unused at each call, and that takes longer than the rest of the
-# function.
+# Where they lie in a scene.
 MARK_FIELDS = tuple(
     field
     for kind in ("relief", "tone")
@@ -38,69 +28,10 @@ MARK_FIELDS = tuple(
 NOISE_TABLE = np.random.Generator(np.random.Philox(key=20130507)).random((NOISE_SIZE, NOISE_SIZE), np.float32)
 
 
-@inner
-def hill(across, down):
-    """Return a smooth elliptic hill: 1 at the origin, 0 from the unit circle outwards."""
-    rest = max(0.0, 1.0 - across * across - down * down)
-    return rest * rest
-
-
-@inner
-def ramp(low, high, value):
-    """Return a smooth step from 0 at ``low`` to 1 at ``high`` (``low`` may be the larger one)."""
-    fraction = min(1.0, max(0.0, (value - low) / (high - low)))
-    return fraction * fraction * (3.0 - 2.0 * fraction)
-
-
-@inner
-def mix(first, second, weight):
-    """Return ``first`` where ``weight`` is 0 and ``second`` where it is 1."""
-    return first + (second - first) * weight
-
-
-@inner
-def noise(across, down):
-    """Return smooth noise between 0 and 1; neighbouring integers are independent."""
-    left, top = np.floor(across), np.floor(down)
-    right_weight, low_weight = across - left, down - top
-    right_weight *= right_weight * (3.0 - 2.0 * right_weight)
-    low_weight *= low_weight * (3.0 - 2.0 * low_weight)
-    column, row = np.int64(left) & (NOISE_SIZE - 1), np.int64(top) & (NOISE_SIZE - 1)
-    right, low = (column + 1) & (NOISE_SIZE - 1), (row + 1) & (NOISE_SIZE - 1)
-    upper = NOISE_TABLE[row, column] + (NOISE_TABLE[row, right] - NOISE_TABLE[row, column]) * right_weight
-    lower = NOISE_TABLE[low, column] + (NOISE_TABLE[low, right] - NOISE_TABLE[low, column]) * right_weight
-    return upper + (lower - upper) * low_weight
-
-
-@inner
-def hill_value(hills, row, away, y):
-    """Return one hill of a table at ``away`` millimetres from the middle of the face."""
-    across, down = (away - hills[row, 0]) * hills[row, 2], (y - hills[row, 1]) * hills[row, 3]
-    rest = max(0.0, 1.0 - across * across - down * down)
-    return hills[row, 4] * rest * rest
-
-
-@inner
-def stroke_value(strokes, row, away, y):
-    """Return one stroke of a table at ``away`` millimetres from the middle of the face."""
-    across = (away - strokes[row, 0]) * strokes[row, 1]
-    square = across * across
-    line = strokes[row, 2] + strokes[row, 3] * max(0.0, 1.0 - square) + strokes[row, 4] * across
-    down = (y - line) * strokes[row, 5]
-    rest = max(0.0, 1.0 - down * down)
-    return strokes[row, 6] * rest * rest * min(1.0, max(0.0, 1.44 - square) * 1.6)
-
-
-@inner
-def band_of(y):
-    """Return the band that a place lies in."""
-    return int(min(BANDS - 1.0, max(0.0, (y - FIRST_BAND) / BAND_HEIGHT)))
-
-
 def write_marks(
     scenes: np.ndarray, kind: str, hills: list[tuple[float, ...]], strokes: list[tuple[float, ...]]
 ) -> None:
-    """Write hills and strokes of a ``kind``, relief or tone, as `hill_value` and `stroke_value` read them.
+    """Write hills and strokes of a ``kind``, relief or tone, as ``hill_value`` and ``stroke_value`` read them.
 
     Hills are given as (x, y, radius along x, radius along y, amount); strokes as (x, half length, y, bow,
     tilt, half thickness, amount): a line from end to end, bowed by ``bow`` in the middle and ``tilt`` lower
@@ -122,20 +53,18 @@ def write_marks(
     table[:, [1, 5]] = 1.0 / table[:, [1, 5]]
 
 
-@kernel
-def list_bands(low, high, lists):
+def list_bands(low: np.ndarray, high: np.ndarray, lists: np.ndarray) -> None:
     """Write for each band how many of the ranges from ``low`` to ``high`` touch it, and which."""
-    for band in range(BANDS):
-        top, count = FIRST_BAND + BAND_HEIGHT * band, 0
-        for mark in range(low.shape[0]):
-            if low[mark] < top + BAND_HEIGHT and high[mark] > top:
-                count += 1
-                lists[band, count] = mark
-        lists[band, 0] = count
+    top = (FIRST_BAND + BAND_HEIGHT * np.arange(BANDS))[:, None]
+    touches = (low < top + BAND_HEIGHT) & (high > top)
+    lists[:, 0] = touches.sum(1)
+    bands, touching = np.nonzero(touches)
+    # How many of a band came before.
+    lists[bands, np.cumsum(touches, 1)[bands, touching]] = touching
 
 
 def noise_field(across: np.ndarray, down: np.ndarray) -> np.ndarray:
-    """Return `noise` for whole arrays."""
+    """Return smooth noise between 0 and 1 at the places of whole arrays; neighbouring integers are independent."""
     left, top = np.floor(across), np.floor(down)
     right_weight, low_weight = across - left, down - top
     right_weight = right_weight * right_weight * (3.0 - 2.0 * right_weight)
@@ -148,6 +77,6 @@ def noise_field(across: np.ndarray, down: np.ndarray) -> np.ndarray:
 
 
 def ramp_field(low: float, high: float, values: np.ndarray) -> np.ndarray:
-    """Return `ramp` for whole arrays."""
+    """Return a smooth step from 0 at ``low`` to 1 at ``high`` (``low`` may be the larger one) of whole arrays."""
     fraction = np.clip((values - low) / (high - low), 0.0, 1.0)
     return fraction * fraction * (3.0 - 2.0 * fraction)

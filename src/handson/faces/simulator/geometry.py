@@ -1,14 +1,15 @@
 """The surface of a head: a profile of cross-sections plus the relief of the face, and the landmarks on it.
 
 The front of the head is a height field, z = base(x, y) + relief(x, y), so a landmark given by its x and y
-lies on the surface exactly.
+lies on the surface exactly. The relief is in ``kernels/c/faces_shape.c``.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from handson.faces.simulator.fields import band_of, hill, hill_value, inner, kernel, ramp, ramp_field, stroke_value
+from handson.faces.simulator.fields import ramp_field
+from handson.kernels.library import Kernel, Pointer, Record
 
 # Cross-sections of an average head: y, half width, z of the widest place, z of the front, z of the back.
 # Read off frontal and lateral anthropometric drawings (head breadth 152, length 193, vertex to chin 229).
@@ -39,8 +40,6 @@ _SECTIONS = np.array(
 AVERAGE_CHIN = 114.0
 # Cross-sections are superellipses a little squarer than ellipses, as foreheads and cheeks are.
 SQUARENESS = 2.08
-# The relief fades out on the sides of the head, where z is no longer a function of x and y.
-RELIEF_START, RELIEF_FULL = 0.05, 0.45
 
 
 def _smooth_rows(table: np.ndarray, count_per_gap: tuple[int, ...]) -> np.ndarray:
@@ -99,31 +98,13 @@ def person_sections(scene: np.void) -> np.ndarray:
     return sections
 
 
-@inner
-def relief(scene, x, y):
-    """Return how many millimetres the face stands out of the smooth head at (x, y)."""
-    away, height = abs(x), 0.0
-    band = band_of(y)
-    for place in range(1, 1 + scene.relief_hills_of_band[band, 0]):
-        height += hill_value(scene.relief_hills, scene.relief_hills_of_band[band, place], away, y)
-    for place in range(1, 1 + scene.relief_strokes_of_band[band, 0]):
-        height += stroke_value(scene.relief_strokes, scene.relief_strokes_of_band[band, place], away, y)
-    tip = scene.nose_tip_y
-    if -20.0 < y < tip + 13.0 and away < 40.0:
-        # The ridge of the nose rises and widens to the tip and falls to the lip.
-        part = (y + 8.0) / (tip + 8.0)
-        ridge = 0.9 * scene.nose_height * ramp(-0.55, 1.1, part) ** 1.4 * ramp(tip + 13.0, tip - 1.0, y)
-        ridge += scene.nose_hump * hill((part - 0.45) / 0.35, 0.0)
-        height += ridge * hill(away / (13.0 + 1.2 * (scene.nose_width - 5.0) * ramp(0.1, 1.15, part)), 0.0)
-    return height
+class _Raised(Record):
+    scene: Pointer
+    points: Pointer
+    forward: Pointer
 
 
-@kernel
-def raise_points(scenes, points, forward):
-    """Add the relief to z of points of the smooth head; ``forward`` is 1 in front and 0 at the sides."""
-    for index in range(points.shape[0]):
-        fade = ramp(RELIEF_START, RELIEF_FULL, forward[index])
-        points[index, 2] += fade * relief(scenes[0], points[index, 0], points[index, 1])
+_raise_points = Kernel("raise_points", _Raised)
 
 
 def landmark_points(scenes: np.ndarray, sections: np.ndarray) -> np.ndarray:
@@ -148,5 +129,5 @@ def landmark_points(scenes: np.ndarray, sections: np.ndarray) -> np.ndarray:
     sideways = np.minimum(1.0, np.abs(points[:, 0]) / width)
     forward = (1.0 - sideways**SQUARENESS) ** (1.0 / SQUARENESS)
     points[:, 2] = centre + (front - centre) * forward
-    raise_points(scenes, points, forward)
+    _raise_points(_Raised(scene=scenes, points=points, forward=forward), 0, len(points))
     return points

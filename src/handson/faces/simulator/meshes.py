@@ -8,16 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from handson.faces.simulator.fields import hill, inner, kernel, mix, noise, noise_field, ramp, ramp_field
-from handson.faces.simulator.geometry import (
-    COLUMN_COSINE,
-    COLUMN_SINE,
-    COLUMN_TURN,
-    HEAD_SHAPE,
-    RELIEF_FULL,
-    RELIEF_START,
-    relief,
-)
+from handson.faces.simulator.fields import NOISE_TABLE, noise_field, ramp_field
+from handson.faces.simulator.geometry import COLUMN_COSINE, COLUMN_SINE, COLUMN_TURN, HEAD_SHAPE
+from handson.kernels.library import Int, Kernel, Pointer, Record
 
 HEAD, EAR, NECK, TORSO, CURTAIN = 0, 1, 2, 3, 4
 # Part, rows and columns of each grid, in the order of their points. Long hair comes last: some have none.
@@ -49,52 +42,28 @@ def topology(stride: int = 1) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate(triangles).astype(np.int32), np.concatenate(parts)
 
 
-@inner
-def inside_hair(scene, x, y, turn):
-    """Return how many millimetres a place of the head lies inside the hairline; negative: skin."""
-    away = abs(turn)
-    top = scene.hairline * scene.face_length - scene.recession * hill((away - 0.55) / 0.45, 0.0)
-    if scene.baldness > 0.0:
-        top -= 110.0 * scene.baldness * ramp(1.5, 1.0, away)
-    # Combed hair falls over the temples.
-    top += scene.temples * ramp(0.1, 0.8, away)
-    if scene.fringe > 0.0 and away < 1.15:
-        top += scene.fringe * (0.3 + 0.7 * ramp(-50.0, 50.0, x * scene.parting)) * ramp(1.15, 0.6, away)
-    if away > 0.8:
-        top = mix(top, scene.sideburn, ramp(0.80, 1.14, away))
-        top = mix(top, 62.0, ramp(1.45, 1.75, away))
-    return top - y
+class _Head(Record):
+    scene: Pointer
+    noise: Pointer
+    sections: Pointer
+    columns: Int
+    sine: Pointer
+    cosine: Pointer
+    turn: Pointer
+    points: Pointer
+    places: Pointer
 
 
-@kernel
-def build_head(scenes, sections, points, places):
+_build_head = Kernel("build_head", _Head)
+
+
+def build_head(scenes: np.ndarray, sections: np.ndarray, points: np.ndarray, places: np.ndarray) -> None:
     """Write the head: skull, face and the short hair that stands off the scalp."""
-    scene = scenes[0]
-    index = 0
-    for row in range(sections.shape[0]):
-        y, width, middle = sections[row, 0], sections[row, 1], sections[row, 2]
-        before, behind = sections[row, 3] - middle, middle - sections[row, 4]
-        up = min(0.0, y + 25.0) / 85.0
-        for column in range(COLUMN_SINE.shape[0]):
-            forward, turn = COLUMN_COSINE[column], COLUMN_TURN[column]
-            x = width * COLUMN_SINE[column]
-            z = middle + (before if forward > 0.0 else behind) * forward
-            if forward > RELIEF_START:
-                z += relief(scene, x, y) * ramp(RELIEF_START, RELIEF_FULL, forward)
-            places[index, 0], places[index, 1], places[index, 2] = x, y, turn
-            depth = inside_hair(scene, x, y, turn)
-            if depth > -3.0:
-                lift = scene.hair_thickness * ramp(-3.0, 16.0, depth) * (0.45 + 0.55 * ramp(60.0, -60.0, y))
-                lift *= 0.7 + 0.6 * noise(
-                    turn * mix(4.0, 12.0, scene.curl) + scene.texture_seed, y * mix(0.05, 0.15, scene.curl)
-                )
-                x += lift * COLUMN_SINE[column] * (1.0 + 0.6 * up)
-                z += 0.7 * lift * forward
-                points[index, 1] = y + 1.2 * lift * up
-            else:
-                points[index, 1] = y
-            points[index, 0], points[index, 2] = x, z
-            index += 1
+    head = _Head(
+        scene=scenes, noise=NOISE_TABLE, sections=np.ascontiguousarray(sections), columns=len(COLUMN_SINE),
+        sine=COLUMN_SINE, cosine=COLUMN_COSINE, turn=COLUMN_TURN, points=points, places=places,
+    )  # fmt: skip
+    _build_head(head, 0, len(sections))
 
 
 def _grid(rows: int, columns: int, low: float, high: float) -> tuple[np.ndarray, np.ndarray]:

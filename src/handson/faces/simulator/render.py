@@ -101,21 +101,17 @@ class Drawing:
         shadow, *unused = self.shadow
         shadow.fill(FAR)
         draw_triangles(self.shadow_screen, coarse, COARSE_PART, shadow, *unused)
-        light_points(scenes, grids, self.points, self.shadow_screen, shadow, self.shade, self.gloss)
+        light_points(
+            scenes, grids, points=self.points, shadow_screen=self.shadow_screen, shadow=shadow, shade=self.shade,
+            gloss=self.gloss,
+        )  # fmt: skip
         self.depth.fill(FAR)
         self.owner.fill(-1)
         draw_triangles(self.screen, triangles, TRIANGLE_PART, self.depth, self.owner, self.weights)
         shade_pixels(
-            scenes,
-            triangles,
-            TRIANGLE_PART,
-            self.owner,
-            self.weights,
-            self.places,
-            self.shade,
-            self.gloss,
-            self.picture,
-        )
+            scenes, self.picture, triangles=triangles, parts=TRIANGLE_PART, owner=self.owner, weights=self.weights,
+            places=self.places, shade=self.shade, gloss=self.gloss,
+        )  # fmt: skip
         return landmark_points(scenes, sections)
 
     def _build(self, scenes: np.ndarray, sections: np.ndarray) -> None:

@@ -15,14 +15,18 @@ from torch import Tensor
 from handson.core.errors import HandsonError, nearest
 from handson.data.rows.batches import Batches
 from handson.data.rows.mapped import Data
+from handson.kernels.library import missing
 from handson.state.state import TrainingState
 from handson.state.sums import Sums
-from handson.training.engines.blocks import FEWEST_BLOCK_STEPS, Blocks
-from handson.training.engines.dense.engine import FEWEST_STEPS, DenseProgram
+from handson.training.engines.blocks import Blocks
+from handson.training.engines.dense.engine import DenseProgram
 from handson.training.engines.eager import Eager
 from handson.training.engines.own import Own
 from handson.training.engines.recorded.engine import Graph
 from handson.training.preparation.job import Job, Span
+
+# A shorter training is over in `eager` before kernels are loaded, which takes ten milliseconds.
+FEWEST_STEPS = 10
 
 
 class Engine(Protocol):
@@ -79,13 +83,16 @@ class Engine(Protocol):
 
 
 ENGINES: dict[str, type[Engine]] = {"eager": Eager, "blocks": Blocks, "dense": DenseProgram, "graph": Graph}
+# Those that need kernels (`handson.kernels`), the fastest first.
+COMPILED: tuple[type[Engine], ...] = (DenseProgram, Blocks)
 
 
 def choose(job: Job, name: str = "auto", steps: int = 0) -> Engine:
     """The engine for a job: the named one, or the fastest that fits.
 
-    The choice follows from the job alone, so that the same training gives the same numbers. On a GPU that is `eager`:
-    `graph` has to be named, until it has been measured on one.
+    The choice follows from the job alone, so that the same training gives the same numbers. On a machine without
+    kernels it is `eager`, which says so. On a GPU it is `eager` too: `graph` has to be named, until it has been
+    measured on one.
 
     Parameters
     ----------
@@ -94,7 +101,7 @@ def choose(job: Job, name: str = "auto", steps: int = 0) -> Engine:
     name : str
         'auto' or the name of an engine.
     steps : int
-        How many steps will be trained: a short training is not worth a compiled program.
+        How many steps will be trained: the shortest are not worth loading kernels.
 
     Raises
     ------
@@ -117,11 +124,24 @@ def choose(job: Job, name: str = "auto", steps: int = 0) -> Engine:
             raise HandsonError(f"the engine {name!r} cannot run this training: the net defines {job.own[0]} itself.")
         return Own(job)
     if name == "auto":
-        if steps >= FEWEST_STEPS and DenseProgram.obstacle(job) is None:
-            return DenseProgram(job)
-        return Blocks(job) if steps >= FEWEST_BLOCK_STEPS and Blocks.obstacle(job) is None else Eager(job)
+        return _fastest(job) if steps >= FEWEST_STEPS else Eager(job)
     engine = ENGINES[name]
     obstacle = engine.obstacle(job)
+    if obstacle is None and engine in COMPILED and (absent := missing()) is not None:
+        raise HandsonError(f"the engine {name!r} cannot run here: {absent}")
     if obstacle is not None:
         raise HandsonError(f"the engine {name!r} cannot run this training: it has no program for {obstacle}.")
     return engine(job)
+
+
+def _fastest(job: Job) -> Engine:
+    """The first of the compiled engines that can run a job; `eager` if there is none, or if kernels are missing."""
+    for engine in COMPILED:
+        if engine.obstacle(job) is None:
+            absent = missing()
+            if absent is None:
+                return engine(job)
+            eager = Eager(job)
+            eager.reason = f"engine='eager', which takes several times as long as compiled kernels would: {absent}"
+            return eager
+    return Eager(job)

@@ -2,8 +2,8 @@
 
 In convolutional nets batch normalization, ReLU, max-pooling and dropout are one kernel: a large part of a step moves
 data between them. The first convolution, whose images have few channels, is done by the same kernel. Of the others,
-where nothing is normalized, the way back leaves out what the pooling makes 0, which is more than three quarters; and
-windows of 2x2 or 3x3 take fewer multiplications, where there are many channels. An LSTM or a GRU goes through all its
+where nothing is normalized, the backward pass leaves out what the pooling makes 0, which is more than three quarters;
+and windows of 3x3 take fewer multiplications, where there are many channels. An LSTM or a GRU goes through all its
 steps in one kernel. What the kernels compute does not depend on the number of threads.
 """
 
@@ -24,9 +24,6 @@ from handson.training.preparation.job import Job, watched
 
 if TYPE_CHECKING:
     from handson.kernels.pooled_relu import Drop
-
-# A shorter training is over before the kernel is loaded.
-FEWEST_BLOCK_STEPS = 20
 
 Step = Callable[[Tensor], Tensor]
 
@@ -67,6 +64,8 @@ class Blocks(Eager):
             return f"the device {job.device.type}"
         if job.precision == "bfloat16":
             return "precision='bfloat16'"
+        if job.of_another_type() is not None:
+            return job.of_another_type()
         if watched(job.module):
             return "a net whose outputs somebody looks at"
         layers = _layers(job)
@@ -115,9 +114,8 @@ def _recurs(layer: Any) -> bool:
 
 def _normalizes(layer: Any, after: Any) -> bool:
     """Whether a layer is a batch normalization that the kernel can do on its way, before an activation."""
-    return (
-        type(layer) is BatchNormalization and type(after) is Activation and layer.axis in (-1, 3) and not watched(layer)
-    )
+    plain = type(layer) is BatchNormalization and layer.axis in (-1, 3) and not layer.renorm
+    return plain and type(after) is Activation and not watched(layer)
 
 
 def _drops(layer: Any) -> bool:
@@ -185,7 +183,7 @@ class _Block:
         return _moved(normalization, *NormalizedPooledRelu.apply(x, gamma, beta, epsilon, drop))
 
     def _pooled(self, layer: Conv2D, x: Tensor, drop: Drop | None) -> Tensor:
-        """The whole block, with a way back that goes through the winners only."""
+        """The whole block, with a backward pass that goes through the winners only."""
         from handson.kernels.pooled_convolution import PooledConvolution
 
         weights, padding = (layer.kernel, layer.bias), layer.padding_of(x)

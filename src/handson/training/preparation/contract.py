@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 from handson import activations
-from handson.averages import Average, align
+from handson.averages import Average, Function, align
 from handson.core.errors import HandsonError
-from handson.data.rows.arrays import as_labels, as_rows
+from handson.data.rows.arrays import as_ids, as_labels, as_rows
 from handson.data.rows.mapped import Data, pieces
 from handson.losses import BinaryCrossentropy, Loss
 from handson.metrics import Metric
@@ -54,6 +54,8 @@ def prepare_targets(
     if loss.targets == "labels":
         labels = align(as_labels(y, "labels", loss.ignore_class), shaped, loss)
         return labels, _check_labels(labels, loss.classes(outputs.shape[-1]), loss)
+    if isinstance(loss, Function) and not _fits(y, shaped):
+        return _as_given(y), False
     values = as_rows(y, "targets", double)
     values = values if values.dtype == torch.float64 else values.to(torch.float32)
     targets = align(values, shaped, loss)
@@ -172,11 +174,30 @@ def final_activation(module: ModuleLike, number: int = 0) -> Any:
     return None
 
 
+def _for_rows(outputs: Tensor, targets: Any) -> Tensor:
+    """The outputs of a few rows as if there were as many as targets."""
+    return outputs[:1].expand(len(targets), *outputs.shape[1:])
+
+
+def _fits(y: Any, outputs: Tensor) -> bool:
+    """Whether targets have the shape of the outputs, but for a last axis of one entry."""
+    shape, expected = tuple(y.shape), tuple(outputs.shape)
+    return shape in (expected, (*expected, 1)) or (*shape, 1) == expected
+
+
+def _as_given(y: Any) -> Data:
+    """Targets of another shape than the outputs, which a function of the user takes as they are; integers stay so."""
+    ids = as_ids(y, "targets")
+    return as_rows(y, "targets").to(torch.float32) if ids is None else ids
+
+
 def check_metrics(metrics: Sequence[Metric], loss: Average, targets: Data, outputs: Tensor) -> None:
     """Raise when a metric cannot be computed from these targets, or means nothing for them."""
     for metric in metrics:
         if metric.keeps_state or metric.targets == "free":
             continue  # it is given the targets as they are
+        if isinstance(loss, Function) and not _fits(targets, _for_rows(outputs, targets)):
+            continue  # it broadcasts them, as in Keras: see `broadcast_metrics`
         if (metric.targets == "labels") != (loss.targets == "labels"):
             kinds = {
                 "labels": "integer labels",
@@ -197,6 +218,18 @@ def check_metrics(metrics: Sequence[Metric], loss: Average, targets: Data, outpu
             )
         if metric.yes_or_no:
             _check_yes_or_no(metric, targets)
+
+
+def broadcast_metrics(metrics: Sequence[Metric], loss: Average, targets: Data, outputs: Tensor) -> list[str]:
+    """What to tell the user of metrics that compare outputs with targets of another shape."""
+    names = [metric.name for metric in metrics if not metric.keeps_state and metric.targets != "free"]
+    if not names or not isinstance(loss, Function) or _fits(targets, _for_rows(outputs, targets)):
+        return []
+    return [
+        f"{', '.join(names)}: compares outputs of shape {tuple(outputs.shape[1:])} a sample with targets of shape "
+        f"{tuple(targets.shape[1:])}, one broadcast to the other, as Keras does. If that is not meant, "
+        f"give a metric of your own: a function of (y_true, y_pred)."
+    ]
 
 
 def _check_yes_or_no(metric: Metric, targets: Data) -> None:

@@ -147,7 +147,9 @@ def _target(model: Net, number: int, term: Term, raw: Any, outputs: Tensor, rows
     target, masked = contract.prepare_targets(raw, average, outputs, arrays.columns_of(raw), double)
     if not double:
         rows.notes += given.rounding(raw, "targets", "scale_targets")
-    contract.check_metrics([metric for metric, _ in term.measured()], average, target, outputs)
+    metrics = [metric for metric, _ in term.measured()]
+    contract.check_metrics(metrics, average, target, outputs)
+    rows.notes += contract.broadcast_metrics(metrics, average, target, outputs)
     return target, masked
 
 

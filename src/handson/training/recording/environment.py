@@ -17,13 +17,15 @@ import torch
 from handson.core import regular
 from handson.core.version import __version__
 from handson.files import atomic, strict_json
+from handson.kernels.library import variant
 from handson.training.recording.commit import commit_of
 from handson.training.recording.secrets import redacted
 
 # What may change the last digits of a training that goes on.
-LIBRARIES = ("numba", "pandas", "scikit-learn", "safetensors")
+LIBRARIES = ("pandas", "scikit-learn", "safetensors")
 DECISIVE = (
-    "python", "handson", "torch", "numpy", *LIBRARIES, "machine", "processor", "instructions", "device", "threads",
+    "python", "handson", "torch", "numpy", *LIBRARIES, "machine", "processor", "instructions", "kernels",
+    "device", "threads",
 )  # fmt: skip
 PROCESSORS = Path("/proc/cpuinfo")
 # A million starts.
@@ -49,6 +51,7 @@ def environment(device: torch.device) -> dict[str, Any]:
         "machine": f"{platform.node()}, {platform.system()} {platform.release()}",
         "processor": f"{_processor()}, {os.cpu_count()} cores",
         "instructions": torch.backends.cpu.get_cpu_capability(),
+        "kernels": variant(),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "threads": torch.get_num_threads(),
         "git": commit_of(Path.cwd()),

@@ -33,8 +33,6 @@ from handson.training.preparation.job import Job, Span
 
 # Above this a step is mostly matrix products, and above that the inputs are kept as float32 only once.
 MOST_WEIGHTS, MOST_INPUTS = 1 << 20, 1 << 28
-# A shorter training is over before the program is loaded.
-FEWEST_STEPS = 5000
 
 
 class DenseProgram(Eager):
@@ -46,10 +44,7 @@ class DenseProgram(Eager):
         A job for which `obstacle` finds nothing.
     """
 
-    reason = (
-        "engine='dense': the steps of this net run as one program, which is compiled the first time on a machine; "
-        "engine='eager' runs them in PyTorch."
-    )
+    reason = "engine='dense': the steps of this net run as one compiled program; engine='eager' runs them in PyTorch."
 
     def __init__(self, job: Job) -> None:
         from handson.kernels.shuffle import permutation
@@ -133,13 +128,13 @@ class DenseProgram(Eager):
 
     def _run(self, spans: Sequence[Span], order: np.ndarray, outputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The steps of the spans on the flat weights: the sums and counts of their losses."""
-        job, program, steps = self.job, self._program, spans[0].last - spans[0].first
+        job, program = self.job, self._program
         if type(job.loss) not in LOSSES:
-            inputs, _, _ = self._arrays(job.batches)
-            return dense_steps.train(program, job, spans[0], inputs, order, outputs, self._loss)
+            return dense_steps.train(program, job, spans[0], self._arrays(job.batches), order, outputs, self._loss)
         keys = program.keys(job.seed, [span.age for span in spans])
-        updates = program_update.updates(job, program.penalized, program.weights.ends, spans)
-        return program.run(self._arrays(job.batches), order, job.batches.batch_size, steps, keys, updates, outputs)
+        update = program_update.updates(job, program.penalized, program.weights, spans)
+        size = job.batches.batch_size
+        return program.run(program.training(self._arrays(job.batches), order, size, keys, update, outputs))
 
     @torch.no_grad()
     def evaluate(self, batches: Batches, sums: Sums | None = None) -> Sums:
@@ -184,7 +179,7 @@ class DenseProgram(Eager):
         if self._scale_targets is not None:
             prediction = self._scale_targets.undo(prediction)
         masked = batches.masked[0]
-        targets, steps = batches.targets[0].index_select(0, rows), -(-len(rows) // batches.batch_size)
+        targets = batches.targets[0].index_select(0, rows)
         for metric in self.job.metrics:
             if not _is_elementwise(metric):
                 pairs = zip(targets.split(batches.batch_size), prediction.split(batches.batch_size), strict=True)
@@ -194,9 +189,7 @@ class DenseProgram(Eager):
             wanted = metric.fill(targets) if masked else targets
             values = metric.values(wanted, prediction).to(torch.float32).numpy().reshape(len(rows), -1)
             present = metric.present(targets).numpy() if masked else np.ones(values.shape, np.bool_)
-            totals, counts = np.zeros(steps), np.zeros(steps, np.int64)
-            segment_sums(values, present.reshape(values.shape), batches.batch_size, totals, counts)
-            sums.add_steps(metric.name, totals, counts)
+            sums.add_steps(metric.name, *segment_sums(values, present.reshape(values.shape), batches.batch_size))
 
 
 def _is_elementwise(metric: Metric) -> bool:
@@ -218,6 +211,12 @@ def _obstacle_in_net(job: Job) -> str | None:
         return "a net that is no plain stack of layers"
     if job.device.type != "cpu":
         return f"the device {job.device.type}"
+    other = job.of_another_type()
+    if other is not None:
+        return other
+    penalized = next((layer for layer in job.layers if layer.activity_regularizer is not None), None)
+    if penalized is not None:
+        return f"the activity_regularizer of {penalized.name}"
     watched = job.watched()
     if watched:
         return f"a net that somebody looks into: {getattr(watched[0], 'name', 'a part of it')} has a hook"
@@ -248,7 +247,7 @@ def _has_program(layer: Any, first: bool) -> bool:
     if type(layer) is Dropout:
         return layer.noise_shape is None and layer.rate < 1
     if type(layer) is BatchNormalization:
-        return layer._trainable and layer.axis in (-1, 1)
+        return layer._trainable and layer.axis in (-1, 1) and not layer.renorm
     return type(layer) is InputLayer or (first and type(layer) is Flatten)
 
 

@@ -45,6 +45,7 @@ class Program:
     """The operations of a net, and the arrays that they work on."""
 
     def __init__(self, job: Job) -> None:
+        from handson.kernels import dense_loss
         from handson.kernels.keyed_dropout import threshold_of
 
         layers = _layers_of(job)
@@ -67,14 +68,18 @@ class Program:
         self.masks = np.zeros(len(self.arena) if self._layers else 1, np.bool_)
         self.upper, self.lower = aligned(size * widest), aligned(size * widest)
         self.sums, self.compared = np.zeros((2, widest), np.float32), np.zeros((2, size * self.width), np.float32)
-        self.room, self.turned = _scratch(self.operations, size)
+        self.turned = aligned(int(self.operations[:, 1:3].prod(1).max()))
         features = sum(layer.moving_mean.numel() for layer in self._norms)
         self.moving, self.moments = np.zeros((2, features), np.float32), np.zeros((2, features), np.float32)
         self.constants = np.array([(n.epsilon, n.momentum) for n in self._norms] or [(0, 0)], np.float32)
         rates = [layer.rate for layer in self._layers] or [0.0]
         self.thresholds = np.array([threshold_of(rate) for rate in rates], np.uint32)
         self.scales = np.array([1.0 / (1.0 - rate) for rate in rates], np.float32)
-        self.loss = _loss_code(job.loss, self.last is not None), np.float32(getattr(job.loss, "delta", 1.0))
+        self.loss = dense_loss.Loss(
+            kind=_loss_code(job.loss, self.last is not None), delta=getattr(job.loss, "delta", 1.0)
+        )
+        self.net = self._net(self.operations, self.lowest, self.places)
+        self._measured = self._net(self.measuring, 0, self.measuring_places)
 
     def _list(self, job: Job) -> Iterator[tuple[int, ...]]:
         """The operations, row by row: see `handson.kernels.dense_program`."""
@@ -123,25 +128,44 @@ class Program:
             self.moving[0] = np.concatenate([layer.moving_mean.numpy() for layer in self._norms])
             self.moving[1] = np.concatenate([layer.moving_variance.numpy() for layer in self._norms])
 
-    def run(
-        self, data: Arrays, order: np.ndarray, size: int, steps: int, keys: np.ndarray, updates: tuple[Any, ...],
-        outputs: np.ndarray, measuring: bool = False,
-    ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
-        """Run epochs of so many steps on what was gathered: see `handson.kernels.dense_program.train`.
+    def _net(self, operations: np.ndarray, lowest: int, places: np.ndarray) -> Any:
+        """Some operations as the kernels take them."""
+        from handson.kernels.dense_program import Net
 
-        Returns the sums and counts of the steps' losses.
-        """
+        return Net(
+            operations=operations, places=places, count=len(operations), lowest=lowest, weights=self.weights.rows[0],
+            gradients=self.gradients, moving=self.moving, moments=self.moments, features=self.moving.shape[1],
+            constants=self.constants, thresholds=self.thresholds, scales=self.scales, masks=self.masks,
+            arena=self.arena, upper=self.upper, lower=self.lower, sums=self.sums, compared=self.compared,
+            turned=self.turned, most=self.sums.shape[1], compared_most=self.compared.shape[1],
+        )  # fmt: skip
+
+    def training(
+        self, data: Arrays, order: np.ndarray, size: int, keys: np.ndarray, update: Any, outputs: np.ndarray,
+        measuring: bool = False,
+    ) -> Any:  # fmt: skip
+        """Epochs on the rows of `order` as the kernels take them: see `handson.kernels.dense_program.Training`."""
+        from handson.kernels.dense_loss import data_of
+        from handson.kernels.dense_program import Span, Training
+        from handson.kernels.threads import crew
+
+        length = len(order) // len(keys)
+        steps = -(-length // size)
+        totals, counts = np.zeros(steps * len(keys)), np.zeros(steps * len(keys), np.int64)
+        span = Span(
+            order=order, length=length, batch_size=size, steps=steps, keys=keys, drops=keys.shape[1], totals=totals,
+            counts=counts, outputs=outputs if len(outputs) else None,
+        )  # fmt: skip
+        net = self._measured if measuring else self.net
+        net.start, net.threads = crew()
+        return Training(net=net, data=data_of(*data), loss=self.loss, update=update, span=span)
+
+    def run(self, training: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Run `training` on what was gathered; the sums and counts of the steps' losses."""
         from handson.kernels import dense_program as kernel
 
-        totals, counts = np.zeros(steps * len(keys)), np.zeros(steps * len(keys), np.int64)
-        weights, *operations = self.weights.rows, self.operations, self.lowest, self.places
-        if measuring:
-            operations = [self.measuring, 0, self.measuring_places]
-        kernel.train(
-            *data, order, size, steps, *operations, weights[0], self.gradients, weights[1:], self.moving, self.moments,
-            self.sums, keys, self.thresholds, self.scales, self.masks, self.constants, self.arena, self.upper,
-            self.lower, *self.loss, *updates, totals, counts, outputs, self.compared, self.room, self.turned,
-        )  # fmt: skip
+        totals, counts = (training.held["span"].held[name] for name in ("totals", "counts"))
+        kernel.train(training, 0, len(totals))
         return totals, counts
 
     def measure(self, data: Arrays, size: int) -> tuple[float, int, np.ndarray]:
@@ -150,10 +174,9 @@ class Program:
         The rows are taken `size` at a time.
         """
         inputs, _, _ = data
-        rows, steps = np.arange(len(inputs)), -(-len(inputs) // size)
-        outputs = np.empty((len(inputs), self.width), np.float32)
-        updates = no_updates(self.weights.ends)
-        totals, counts = self.run(data, rows, size, steps, self.keys(0, [0]), updates, outputs, measuring=True)
+        rows, outputs = np.arange(len(inputs)), np.empty((len(inputs), self.width), np.float32)
+        update = no_updates()
+        totals, counts = self.run(self.training(data, rows, size, self.keys(0, [0]), update, outputs, measuring=True))
         return float(totals.sum()), int(counts.sum()), outputs
 
     def keep(self, optimizer: Optimizer) -> TrainingState:
@@ -184,8 +207,8 @@ def _layers_of(job: Job) -> list[Any]:
 def _places(operations: np.ndarray, size: int) -> np.ndarray:
     """Where the input of each operation lies in the arena, and the last output.
 
-    Activations work in place, but for those whose way back needs their inputs, and for one after another: the first
-    still needs its outputs.
+    Activations work in place, but for those whose backward pass needs their inputs, and for one after another: the
+    first still needs its outputs.
     """
     from handson.kernels import dense_program as kernel
     from handson.kernels.dense_activation import FIRST_OF_INPUTS
@@ -205,18 +228,6 @@ def _measuring(operations: np.ndarray) -> np.ndarray:
     kept = operations[operations[:, kernel.KIND] != kernel.DROPOUT]
     kept[kept[:, kernel.KIND] == kernel.BATCH_NORMALIZATION, kernel.KIND] = kernel.SCALING
     return kept
-
-
-def _scratch(operations: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """What small products need: room for parts of vectors, and for a transposed kernel."""
-    from handson.kernels import dense_program as kernel
-    from handson.kernels.products import MOST_MULTIPLICATIONS
-    from handson.kernels.vectors import LANES
-
-    sizes = operations[:, [kernel.BEFORE, kernel.AFTER]]
-    rows, largest = max(size, int(sizes.max())), int(sizes.prod(1).max())
-    room = aligned(2, min(rows, MOST_MULTIPLICATIONS), LANES)
-    return room, aligned(min(largest, MOST_MULTIPLICATIONS))
 
 
 def arrays(job: Job, batches: Batches) -> Arrays:

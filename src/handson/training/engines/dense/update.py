@@ -62,23 +62,28 @@ def penalties(layers: list[Layer], places: Places) -> tuple[np.ndarray, np.ndarr
     return np.array(where, np.int64).reshape(-1, 2), np.array(factors, np.float32).reshape(-1, 2)
 
 
-def updates(job: Job, places: Places, ends: np.ndarray, spans: Sequence[Span]) -> tuple[Any, ...]:
-    """What follows the gradients in the steps of some spans: arguments of `handson.kernels.dense_program.train`.
+def updates(job: Job, places: Places, weights: FlatWeights, spans: Sequence[Span]) -> Any:
+    """What follows the gradients in the steps of some spans: see `handson.kernels.dense_update.Update`.
 
-    Trained weights end at `ends`, penalized ones are at `places`.
+    Penalized weights are at `places`.
     """
-    optimizer, numbers = optimizer_code(job.optimizer)
-    bounds, tables = clipping(job.optimizer), schedules(job.optimizer, spans)
-    return *penalties(job.penalized, places), *bounds, ends, optimizer, *tables, *numbers
+    from handson.kernels.dense_update import Update
+
+    optimizer, (first, second, epsilon) = optimizer_code(job.optimizer)
+    (penalized, factors), (kind, bound) = penalties(job.penalized, places), clipping(job.optimizer)
+    rates, momenta, decays, shares = schedules(job.optimizer, spans)
+    return Update(
+        penalized=penalized, factors=factors, penalties=len(penalized), clipping=kind, bound=bound, ends=weights.ends,
+        trained=len(weights.ends), optimizer=optimizer, rates=rates, momenta=momenta, decays=decays, shares=shares,
+        first=first, second=second, epsilon=epsilon, slots=weights.rows[1:], stride=weights.rows.shape[1],
+    )  # fmt: skip
 
 
-def no_updates(ends: np.ndarray) -> tuple[Any, ...]:
+def no_updates() -> Any:
     """`updates` for steps that train nothing."""
-    from handson.kernels import dense_update as kernel
+    from handson.kernels.dense_update import NONE, Update
 
-    none, number = np.zeros(0, np.float32), np.float32(0)
-    bounds, tables, numbers = (kernel.UNBOUNDED, number), (none,) * 4, (number,) * 3
-    return *penalties([], {}), *bounds, ends, kernel.NONE, *tables, *numbers
+    return Update(optimizer=NONE)
 
 
 def clipping(optimizer: Optimizer) -> tuple[int, np.float32]:
