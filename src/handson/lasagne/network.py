@@ -43,7 +43,8 @@ class Expressed(own.Layer):
         if isinstance(param.cell, WeightCell):
             held = getattr(param.cell.part, param.cell.weight)
             if isinstance(held, torch.nn.Parameter):
-                self._parameters[place] = held
+                self.register_parameter(place, held)
+                self.weight_names.append(place)
             return
         value = param.cell.read()
         weight = self.add_weight(tuple(value.shape), "zeros", place, trainable=trainable)

@@ -41,6 +41,7 @@ class ConcatLayer(MergeLayer):
         self.parts = [concatenate]
 
     def get_output_shape_for(self, input_shapes: Any) -> Shape:
+        _check_axes(self, input_shapes)
         axes, axis = len(input_shapes[0]), self.axis % len(input_shapes[0])
         found = list(input_shapes[0])
         for number in range(axes):
@@ -56,6 +57,13 @@ class ConcatLayer(MergeLayer):
 
 
 concat = ConcatLayer
+
+
+def _check_axes(layer: Any, shapes: Any) -> None:
+    if len({len(shape) for shape in shapes}) > 1:
+        raise HandsonError(
+            f"{type(layer).__name__}: the shapes {', '.join(map(str, shapes))} have other numbers of axes."
+        )
 
 
 def _agreeing(layer: Any, sizes: list[Any], shapes: Any) -> Any:
@@ -94,8 +102,7 @@ class ElemwiseMergeLayer(MergeLayer):
         self.merge_function = merge_function
 
     def get_output_shape_for(self, input_shapes: Any) -> Shape:
-        if len({len(shape) for shape in input_shapes}) > 1:
-            raise HandsonError(f"{type(self).__name__}: the shapes {input_shapes} have other numbers of axes.")
+        _check_axes(self, input_shapes)
         sizes = zip(*input_shapes, strict=True)
         return tuple(_agreeing(self, [one for one in each if one != 1] or [1], input_shapes) for each in sizes)
 
