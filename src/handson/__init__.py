@@ -25,17 +25,20 @@ from handson.core.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from handson import activations as activations
+    from handson import applications as applications
     from handson import callbacks as callbacks
     from handson import constraints as constraints
     from handson import data as data
     from handson import datasets as datasets
     from handson import initializers as initializers
+    from handson import keras as keras
     from handson import layers as layers
     from handson import losses as losses
     from handson import metrics as metrics
     from handson import models as models
     from handson import ops as ops
     from handson import optimizers as optimizers
+    from handson import random as random
     from handson import regularizers as regularizers
     from handson import schedules as schedules
     from handson import utils as utils
@@ -55,12 +58,14 @@ if TYPE_CHECKING:
 
 _MODULES = (
     "activations",
+    "applications",
     "callbacks",
     "constraints",
     "data",
     "datasets",
     "faces",
     "initializers",
+    "keras",
     "layers",
     "losses",
     "metrics",
@@ -68,6 +73,7 @@ _MODULES = (
     "ops",
     "optimizers",
     "plots",
+    "random",
     "regularizers",
     "schedules",
     "utils",

@@ -13,7 +13,6 @@ from handson.keras import missing, modules
 
 # Names that handson is to have and has not yet.
 AWAITED = {
-    "callbacks.BackupAndRestore", "callbacks.RemoteMonitor", "callbacks.SwapEMAWeights", "callbacks.TensorBoard",
     "models.clone_model", "models.model_from_json",
 }  # fmt: skip
 # Older names that programs still use.
@@ -61,6 +60,7 @@ def test_names_lead_to_the_classes_of_handson():
     assert mirrored.layers.Dense is handson.layers.Dense is mirrored.layers.core.Dense
     assert mirrored.Model is handson.Model
     assert mirrored.ops.numpy.mean is handson.ops.mean
+    assert mirrored.applications.vgg16.VGG16 is mirrored.applications.VGG16 is handson.applications.VGG16
     assert isinstance(mirrored.layers.Conv2D(2, 3), mirrored.layers.Convolution2D)
 
 
@@ -72,7 +72,8 @@ def test_names_lead_to_the_classes_of_handson():
         ("import handson.keras.lossess", "Did you mean 'losses'"),
         ("from handson.keras.layers import TFSMLayer", "ONNX"),
         ("from handson.keras.layers.core import MaxoutDense", "handson.layers.Layer"),
-        ("from handson.keras.applications.vgg16 import VGG16", "torchvision"),
+        ("from handson.keras.applications.vgg16 import VGG61", "Did you mean 'VGG16'"),
+        ("from handson.keras.applications import VGG61", "Did you mean 'vgg16'"),
         ("from handson.keras.distribution import DataParallel", "CUDA_VISIBLE_DEVICES"),
         ("from handson.keras.src.layers import Dense", "private"),
         ("from handson.keras import remat", "torch.utils.checkpoint"),
@@ -124,3 +125,19 @@ def test_the_mirror_costs_nothing_until_it_is_used():
 def test_the_version_is_one_that_programs_can_read(keras):
     assert [int(part) for part in mirrored.__version__.split(".")][:2] >= [3, 10]
     assert mirrored.version() == mirrored.__version__
+
+
+def test_every_name_stands_on_the_page_of_names(places):
+    import keras_names_page
+
+    text = keras_names_page.PAGE.read_text(encoding="utf-8")
+    sections = dict(part.partition("\n")[::2] for part in text.split("\n## keras")[1:])
+    for module, names in keras_names_page.modules(places).items():
+        section = sections[f".{module}" if module else ""]
+        refused = section[section.find("Not here:") :] if "Here:" in section else section
+        for name in names:
+            place = f"{module}.{name}".removeprefix(".")
+            assert f"`{name}`" in section, place
+            if keras_tree.state(place) == "refused":
+                assert f"`{name}`" in refused, f"{place}: run python tests/helpers/keras_names_page.py"
+                assert missing.reason(place) in refused, place

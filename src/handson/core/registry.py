@@ -38,6 +38,11 @@ HOMES = {
 
 # What reads Keras's form of a configuration, {"class_name": ..., "config": ...}: imported when one is met.
 KERAS_READER = "handson.files.keras_reading"
+# Names that are defined elsewhere, in modules that are imported when one of them is looked up.
+FURTHER = {
+    ("layer", "applications>CustomScaleLayer"): "handson.applications.scale_layers",
+    ("layer", "applications>LayerScale"): "handson.applications.scale_layers",
+}
 
 _entries: dict[str, dict[str, Any]] = {kind: {} for kind in HOMES}
 _names: dict[tuple[str, Any], str] = {}
@@ -196,8 +201,15 @@ def is_known(kind: str, name: str) -> bool:
     >>> is_known("loss", "mse"), is_known("loss", "msee")
     (True, False)
     """
-    importlib.import_module(HOMES[kind])
+    _import_home(kind, name)
     return name in _entries[kind]
+
+
+def _import_home(kind: str, name: str) -> None:
+    """Import what defines a name."""
+    importlib.import_module(HOMES[kind])
+    if name not in _entries[kind] and (kind, name) in FURTHER:
+        importlib.import_module(FURTHER[kind, name])
 
 
 def find(kind: str, name: str) -> Any:
@@ -213,7 +225,7 @@ def find(kind: str, name: str) -> Any:
     >>> find("optimizer", "adam").__name__
     'Adam'
     """
-    importlib.import_module(HOMES[kind])
+    _import_home(kind, name)
     try:
         return _entries[kind][name]
     except KeyError:

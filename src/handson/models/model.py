@@ -14,7 +14,7 @@ from handson.data.rows.scaling import Scaling
 from handson.graph import Graph, Node
 from handson.graph.symbol import on_trial
 from handson.layers import ownership
-from handson.layers.added import one_run
+from handson.layers.added import enter_run, leave_run
 from handson.layers.blank import is_filling
 from handson.layers.building import building
 from handson.layers.calling import Called, shapes_of
@@ -63,6 +63,7 @@ class Model(Verbs):
     """
 
     kind = "model"
+    dotted = True
     supports_masking = True
     autocast = False  # its layers convert what they get
 
@@ -238,8 +239,11 @@ class Model(Verbs):
     # Computing.
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        with one_run():
+        run = enter_run()
+        try:
             return super().__call__(*args, **kwargs)
+        finally:
+            leave_run(run)
 
     def call(self, inputs: Any) -> Any:
         """The outputs for the inputs."""

@@ -165,11 +165,12 @@ class Sequential(Model):
 
     def _name_for(self, layer: Any) -> str:
         """The name of a layer in this net: its own, or another where an automatic name is taken."""
-        if not layer.named or (layer.given_name is None and layer.name in self._modules):
+        place = naming.place_of(layer.name)
+        if not layer.named or (layer.given_name is None and place in self._modules):
             return naming.free_name(layer.stem, self._modules)
-        if layer.name in self._modules:
+        if place in self._modules:
             raise HandsonError(f"the name {layer.name!r} is taken by another layer of this net.")
-        return check_name(layer.name)
+        return check_name(place)
 
     def pop(self, rebuild: bool = True) -> Any:
         """Take the last layer off, and return it."""
@@ -269,7 +270,7 @@ class Sequential(Model):
         """A part as JSON, under the name it has in this net."""
         described = registry.to_config(part.kind, part, compact)
         if not compact:
-            described["config"]["name"] = name
+            described["config"]["name"] = naming.name_at(name, part)
         return described
 
     @classmethod

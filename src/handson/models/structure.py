@@ -27,6 +27,13 @@ class Structure(Layer):
     _graph: Graph | None
     _outputs: Shapes
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Layers have names of their own choice, such as 'age' or 'seed', which are attributes of the net too."""
+        if name in self.__dict__ and name in self.__dict__.get("_modules", ()) and not isinstance(value, nn.Module):
+            object.__setattr__(self, name, value)
+        else:
+            super().__setattr__(name, value)
+
     @property
     def graph(self) -> Graph | None:
         """The graph of the net; None where it is no graph of symbols."""
@@ -226,7 +233,7 @@ class Structure(Layer):
             links = "" if chain is not None else ", ".join(self._links(part))
             trains = bool(getattr(part, "trainable", True))
             count = _parameters(part) if is_layer else 0
-            yield Row("  " * depth + name, kind, str(after), count, links), depth, trains
+            yield Row("  " * depth + naming.name_at(name, part), kind, str(after), count, links), depth, trains
             if isinstance(part, Structure):
                 yield from part._rows(before, depth + 1)
 
