@@ -31,12 +31,14 @@ if TYPE_CHECKING:
     from handson import data as data
     from handson import datasets as datasets
     from handson import initializers as initializers
+    from handson import keras as keras
     from handson import layers as layers
     from handson import losses as losses
     from handson import metrics as metrics
     from handson import models as models
     from handson import ops as ops
     from handson import optimizers as optimizers
+    from handson import random as random
     from handson import regularizers as regularizers
     from handson import schedules as schedules
     from handson import utils as utils
@@ -63,6 +65,7 @@ _MODULES = (
     "datasets",
     "faces",
     "initializers",
+    "keras",
     "layers",
     "losses",
     "metrics",
@@ -70,6 +73,7 @@ _MODULES = (
     "ops",
     "optimizers",
     "plots",
+    "random",
     "regularizers",
     "schedules",
     "utils",

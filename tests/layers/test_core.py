@@ -175,7 +175,7 @@ def test_a_layer_of_float32_can_be_described(dtype):
     assert Dense.from_config(config).units == 3
 
 
-@pytest.mark.parametrize("name", ["", "1dense", "a b", "a/b", "a.b", "é", "-a", "a" * 129, 3, "../x", "a\n"])
+@pytest.mark.parametrize("name", ["", "a b", "a/b", "a.b", "é", "-a", "a" * 129, 3, "../x", "a\n"])
 def test_a_name_that_cannot_be_one_is_an_error(name):
     with pytest.raises(HandsonError) as error:
         Dense(3, name=name)
@@ -348,3 +348,65 @@ def test_a_layer_of_ones_own_works_in_a_net():
 def test_an_input_of_texts_is_refused_with_the_way_out():
     with pytest.raises(handson.HandsonError, match="Apply TextVectorization"):
         handson.Input((1,), dtype="string")
+
+
+def test_a_parametrization_of_torch_takes_the_place_of_a_weight():
+    layer = Dense(2, kernel_initializer="ones", bias_initializer="ones")
+    layer.build((None, 3))
+
+    class Doubled(torch.nn.Module):
+        def forward(self, weight):
+            return 2 * weight
+
+    for name in ("kernel", "bias"):
+        torch.nn.utils.parametrize.register_parametrization(layer, name, Doubled())
+    assert layer(torch.ones(1, 3)).tolist() == [[8.0, 8.0]]
+
+
+@pytest.mark.parametrize("argument", ["batch_input_shape", "batch_shape"])
+@pytest.mark.parametrize("rows", [None, 7])
+def test_the_shape_of_a_first_layer_may_be_that_of_a_batch(argument, rows):
+    net = handson.Sequential([Dense(4, **{argument: (rows, 3)})])
+    assert net.count_params() == 16
+    assert net.layers[0].given_batch_size == rows
+    config = Dense(4, **{argument: [rows, 3]}).get_config()
+    assert Dense.from_config(config).given_input_shape == (None, 3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"batch_input_shape": (None, 3), "input_shape": (3,)}, "give input_shape or batch_input_shape, not both"),
+        ({"batch_input_shape": (None, 3), "input_dim": 3}, "give input_shape or batch_input_shape, not both"),
+        ({"batch_input_shape": 3}, r"batch_input_shape is a tuple, such as \(None, 3\); got 3"),
+        ({"batch_input_shape": ()}, r"batch_input_shape is a tuple, such as \(None, 3\); got \(\)"),
+        ({"batch_input_shape": (None, 0)}, "the sizes of input_shape are positive whole numbers or None"),
+    ],
+)
+def test_shapes_of_batches_that_cannot_be_are_errors(arguments, message):
+    with pytest.raises(HandsonError, match=message):
+        Dense(4, **arguments)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: InputLayer((3,), 7, "int32"),
+        lambda: InputLayer(batch_shape=(7, 3), dtype="int32"),
+        lambda: InputLayer(batch_input_shape=[7, 3], dtype=np.int32),
+        lambda: InputLayer(input_shape=(3,), batch_size=7, dtype=torch.int32),
+    ],
+)
+def test_inputs_are_described_alike_however_they_were_written(make):
+    layer = make()
+    config = layer.get_config()
+    assert config == {"shape": [3], "batch_size": 7, "dtype": "int32", "name": "input_layer"}
+    for one in (layer, InputLayer.from_config(config)):
+        assert one.symbol().shape == (7, 3)
+        assert one.dtype == "int32"
+
+
+@pytest.mark.parametrize("kind", [{"sparse": True}, {"ragged": True}, {"tensor": torch.ones(1)}, {"optional": True}])
+def test_inputs_of_other_kinds_are_refused(kind):
+    with pytest.raises(HandsonError, match=f"Input has no {next(iter(kind))}="):
+        Input((3,), **kind)

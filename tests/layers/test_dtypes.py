@@ -169,6 +169,8 @@ def test_torch_autocast_is_left_alone():
     net = Sequential([Input((4,)), Dense(3), ReLU(), Dense(1)])
     with torch.autocast("cpu", torch.bfloat16):
         assert net(torch.zeros(2, 4)).dtype == torch.bfloat16
+        assert ReLU()(torch.zeros(2, dtype=torch.bfloat16)).dtype == torch.bfloat16
+    assert ReLU()(torch.zeros(2, dtype=torch.bfloat16)).dtype == torch.float32
 
 
 # In nets.

@@ -61,7 +61,9 @@ def test_a_kernel_of_many_axes_is_scaled_by_its_inputs_and_outputs(keras, initia
     theirs.build((None, 5, 6, 7))
     expected = theirs.weights[0].value.detach().numpy()
     assert np.std(ours.get_weights()[0]) == pytest.approx(np.std(expected), rel=0.05)
-    assert np.abs(ours.get_weights()[0]).max() == pytest.approx(np.abs(expected).max(), rel=0.15)
+    # Not the largest: Keras draws a truncated normal four times, and takes what lies outside if all four do.
+    ours_at, theirs_at = (np.quantile(np.abs(values), 0.99) for values in (ours.get_weights()[0], expected))
+    assert ours_at == pytest.approx(theirs_at, rel=0.05)
 
 
 def test_a_layer_takes_another_number_of_steps_the_next_time():

@@ -48,6 +48,8 @@ LACKING = {
 REFUSED = ("LossScaleOptimizer", "STFT", "STFTInitializer", "stft", "audio_dataset_from_directory", "model_to_dot")
 # Those that stand at another place, among the first five.
 MOVED = {"KerasTensor", "Metric", "metrics.Metric", "layers.TorchModuleWrapper", "callbacks.CallbackList"}
+# Their dtype comes after the arguments of every layer.
+MOVED |= {f"layers.SpatialDropout{count}D" for count in (1, 2, 3)}
 MOVED |= {"legacy.saving.deserialize_keras_object", "utils.legacy.deserialize_keras_object"}
 
 

@@ -13,7 +13,6 @@ from handson.keras import missing, modules
 
 # Names that handson is to have and has not yet.
 AWAITED = {
-    "callbacks.BackupAndRestore", "callbacks.RemoteMonitor", "callbacks.SwapEMAWeights", "callbacks.TensorBoard",
     "models.clone_model", "models.model_from_json",
 }  # fmt: skip
 # Older names that programs still use.
@@ -126,3 +125,19 @@ def test_the_mirror_costs_nothing_until_it_is_used():
 def test_the_version_is_one_that_programs_can_read(keras):
     assert [int(part) for part in mirrored.__version__.split(".")][:2] >= [3, 10]
     assert mirrored.version() == mirrored.__version__
+
+
+def test_every_name_stands_on_the_page_of_names(places):
+    import keras_names_page
+
+    text = keras_names_page.PAGE.read_text(encoding="utf-8")
+    sections = dict(part.partition("\n")[::2] for part in text.split("\n## keras")[1:])
+    for module, names in keras_names_page.modules(places).items():
+        section = sections[f".{module}" if module else ""]
+        refused = section[section.find("Not here:") :] if "Here:" in section else section
+        for name in names:
+            place = f"{module}.{name}".removeprefix(".")
+            assert f"`{name}`" in section, place
+            if keras_tree.state(place) == "refused":
+                assert f"`{name}`" in refused, f"{place}: run python tests/helpers/keras_names_page.py"
+                assert missing.reason(place) in refused, place

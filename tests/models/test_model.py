@@ -129,12 +129,12 @@ def test_an_unbuilt_net_says_how_it_is_built():
         Sequential([Dense(3)]).summary()
 
 
-def test_images_without_channels_are_refused_with_the_cure():
+def test_grey_images_may_come_without_their_channel_as_in_keras():
     net = Sequential([Conv2D(2, 3, input_shape=(8, 8, 1)), Flatten(), Dense(1)])
-    with pytest.raises(
-        HandsonError, match=r"takes inputs of shape \(None, 8, 8, 1\); got \(None, 8, 8\).*x\[..., None\]"
-    ):
-        net.predict(np.zeros((2, 8, 8), np.float32))
+    grey = np.random.default_rng(0).normal(size=(2, 8, 8)).astype("f4")
+    np.testing.assert_array_equal(net.predict(grey), net.predict(grey[..., None]))
+    with pytest.raises(HandsonError, match=r"takes inputs of shape \(None, 8, 8, 1\); got \(None, 8, 8, 3\)"):
+        net.predict(np.zeros((2, 8, 8, 3), np.float32))
 
 
 def test_pop_takes_the_last_layer_off():

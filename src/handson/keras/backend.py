@@ -29,7 +29,7 @@ _SAME = (
     "transpose", "var",
 )  # fmt: skip
 _RENAMED = {
-    "gather": "take", "identity": "copy", "logsumexp": "logsumexp", "pow": "power", "reverse": "flip",
+    "identity": "copy", "logsumexp": "logsumexp", "pow": "power", "reverse": "flip",
 }  # fmt: skip
 _IMAGES = (
     "conv1d", "conv2d", "conv2d_transpose", "conv3d", "depthwise_conv2d", "pool2d", "pool3d", "resize_images",
@@ -136,7 +136,8 @@ def binary_focal_crossentropy(
     from_logits: bool = False,
 ) -> Any:  # fmt: skip
     """Of each value, the cross-entropy times (1 - p)**gamma, p the probability of what is the case."""
-    output = ops.sigmoid(output) if from_logits else output
+    target = ops.cast(target, "float32")
+    output = ops.sigmoid(output) if from_logits else ops.cast(output, "float32")
     sure = target * output + (1 - target) * (1 - output)
     loss = (1 - sure) ** gamma * ops.binary_crossentropy(target, output)
     return (target * alpha + (1 - target) * (1 - alpha)) * loss if apply_class_balancing else loss
@@ -146,9 +147,9 @@ def categorical_focal_crossentropy(
     target: Any, output: Any, alpha: Any = 0.25, gamma: float = 2.0, from_logits: bool = False, axis: int = -1
 ) -> Any:  # fmt: skip
     """The cross-entropy of classes, each times alpha (1 - p)**gamma."""
-    output = ops.softmax(output, axis) if from_logits else output / ops.sum(output, axis, keepdims=True)
+    output = ops.softmax(output, axis) if from_logits else ops.divide(output, ops.sum(output, axis, keepdims=True))
     output = ops.clip(output, 1e-7, 1 - 1e-7)
-    return ops.sum(-target * ops.log(output) * alpha * (1 - output) ** gamma, axis)
+    return ops.sum(-ops.cast(target, "float32") * ops.log(output) * alpha * (1 - output) ** gamma, axis)
 
 
 def sparse_categorical_crossentropy(
@@ -261,6 +262,11 @@ def map_fn(fn: Callable[..., Any], elems: Any, name: str | None = None, dtype: A
     return mapped if dtype is None else ops.cast(mapped, dtype)
 
 
+def gather(reference: Any, indices: Any) -> Any:
+    """The rows of some numbers."""
+    return ops.take(reference, indices, axis=0)
+
+
 def hard_sigmoid(x: Any) -> Any:
     """Keras 2's piecewise linear sigmoid min(max(0.2 x + 0.5, 0), 1)."""
     return ops.clip(ops.multiply(x, 0.2) + 0.5, 0.0, 1.0)
@@ -288,7 +294,7 @@ def to_dense(tensor: Any) -> Any:
 
 def l2_normalize(x: Any, axis: Any = None) -> Any:
     """x over the root of the sum of its squares along an axis."""
-    return x / ops.sqrt(ops.maximum(ops.sum(ops.square(x), axis, keepdims=True), 1e-12))
+    return ops.divide(x, ops.sqrt(ops.maximum(ops.sum(ops.square(x), axis, keepdims=True), 1e-12)))
 
 
 def one_hot(indices: Any, num_classes: int) -> Any:

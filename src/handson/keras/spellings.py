@@ -97,9 +97,9 @@ class Convolution2D(metaclass=_ByRows):
 
     Examples
     --------
-    >>> Convolution2D(8, 3, 5).kernel_size
-    `Convolution2D(n, 3, 5)` is `Conv2D(n, (3, 5))` since Keras 2
-    (3, 5)
+    >>> Convolution2D(8, 7, 1).kernel_size
+    `Convolution2D(n, 7, 1)` is `Conv2D(n, (7, 1))` since Keras 2
+    (7, 1)
     """
 
     sides = 2
@@ -122,4 +122,5 @@ class Convolution3D(metaclass=_ByRows):
         """The class of today."""
         from handson import layers
 
-        return layers.Conv3D
+        found: Any = layers
+        return found.Conv3D

@@ -6,9 +6,7 @@ may stand in it several times.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from typing import Any
 
 from torch import Tensor
@@ -18,16 +16,17 @@ from handson.core import tree
 _run: ContextVar[object | None] = ContextVar("handson_run", default=None)
 
 
-@contextmanager
-def one_run() -> Iterator[None]:
-    """While this lasts, all layers run once, however often they are called; within another run it is that one."""
-    if _run.get() is not None:
-        yield
-        return
-    token = _run.set(object())
-    try:
-        yield
-    finally:
+def enter_run() -> Token[object | None] | None:
+    """From now on all layers run once, however often they are called; within another run it is that one.
+
+    Returns what `leave_run` takes. In place of a context manager: every call of a net passes here.
+    """
+    return _run.set(object()) if _run.get() is None else None
+
+
+def leave_run(token: Token[object | None] | None) -> None:
+    """The run that `enter_run` began is over."""
+    if token is not None:
         _run.reset(token)
 
 

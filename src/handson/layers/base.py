@@ -6,7 +6,7 @@ import itertools
 import re
 from collections.abc import Sequence
 from types import FunctionType
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -82,6 +82,8 @@ class Layer(Typed, metaclass=Described):
     """
 
     kind = "layer"
+    # What a net calls a layer without a name, where that is not the class in snake case.
+    automatic_name: ClassVar[str | None] = None
     # Whether there may be dots in its name: some nets of Keras have them.
     dotted = False
     _arguments: dict[str, Any]
@@ -101,7 +103,7 @@ class Layer(Typed, metaclass=Described):
         super().__init__()
         self._made: dict[str, Any] = {}
         self.given_name = name
-        self.stem = registry.snake_case(type(self).__name__)
+        self.stem = self.automatic_name or registry.snake_case(type(self).__name__)
         self.name = check_name(name, self.dotted) if name is not None else self.stem
         self.named = name is not None
         batched_shape = batch_input_shape if batch_shape is None else batch_shape
@@ -112,7 +114,7 @@ class Layer(Typed, metaclass=Described):
         self._trainable = bool(trainable)
         self._added, self._adds, self._penalizes = Added(), False, False
         self.activity_regularizer = activity_regularizer
-        self._lowered: dict[str, Any] = {}
+        self._lowered: list[Any] = []
         self._follow(policies.get(dtype))
         if not autocast:
             self.autocast = False

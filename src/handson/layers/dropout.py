@@ -132,8 +132,10 @@ class SpatialDropout1D(_SpatialDropout):
     True
     """
 
-    def __init__(self, rate: float, seed: int | None = None, **kwargs: Any) -> None:
-        super().__init__(rate, seed, **kwargs)
+    def __init__(
+        self, rate: float, seed: int | None = None, name: str | None = None, dtype: Any = None, **kwargs: Any
+    ) -> None:
+        super().__init__(rate, seed, name=name, dtype=dtype, **kwargs)
         self._share(None)
 
 
@@ -161,8 +163,16 @@ class SpatialDropout2D(_SpatialDropout):
 
     rank, places = 4, "height, width"
 
-    def __init__(self, rate: float, data_format: str | None = None, seed: int | None = None, **kwargs: Any) -> None:
-        super().__init__(rate, seed, **kwargs)
+    def __init__(
+        self,
+        rate: float,
+        data_format: str | None = None,
+        seed: int | None = None,
+        name: str | None = None,
+        dtype: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(rate, seed, name=name, dtype=dtype, **kwargs)
         self._share(data_format)
 
 
@@ -190,8 +200,16 @@ class SpatialDropout3D(_SpatialDropout):
 
     rank, places = 5, "depth, height, width"
 
-    def __init__(self, rate: float, data_format: str | None = None, seed: int | None = None, **kwargs: Any) -> None:
-        super().__init__(rate, seed, **kwargs)
+    def __init__(
+        self,
+        rate: float,
+        data_format: str | None = None,
+        seed: int | None = None,
+        name: str | None = None,
+        dtype: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(rate, seed, name=name, dtype=dtype, **kwargs)
         self._share(data_format)
 
 

@@ -138,6 +138,8 @@ bias_regularizer, activity_regularizer, kernel_constraint, bias_constraint, use_
     (torch.Size([5, 4, 8]), torch.Size([8, 2, 3]))
     """
 
+    automatic_name = "grouped_query_attention"  # as in Keras
+
     def __init__(
         self,
         head_dim: int,

@@ -109,20 +109,18 @@ def watch(layer: Any) -> None:
 def _lower(layer: Any, args: Any) -> None:
     if layer.wide:
         return
-    names = dict(layer._parameters) | {k: v for k, v in vars(layer).items() if isinstance(v, nn.Parameter)}
-    for name, weight in names.items():
-        if weight is not None and weight.is_floating_point() and not layer.keeps_type(weight):
-            layer._lowered.setdefault(name, vars(layer).get(name))
-            vars(layer)[name] = weight.to(layer.input_type)
+    for held in (layer._parameters, vars(layer)):  # under their names, and under other attributes
+        weights = {name: weight for name, weight in held.items() if isinstance(weight, nn.Parameter)}
+        lowered = {name: weight for name, weight in weights.items() if not layer.keeps_type(weight)}
+        layer._lowered.append((held, lowered))
+    for held, lowered in layer._lowered[-2:]:
+        held.update({name: weight.to(layer.input_type) for name, weight in lowered.items()})
 
 
 def _restore(layer: Any, args: Any, output: Any) -> Any:
     if layer.wide:
         return tree.map_leaves(lambda leaf: leaf.to(layer.output_type) if isinstance(leaf, Tensor) else leaf, output)
-    for name, before in layer._lowered.items():
-        if before is None:
-            vars(layer).pop(name, None)
-        else:
-            vars(layer)[name] = before
-    layer._lowered.clear()
+    for _ in range(2):
+        held, weights = layer._lowered.pop()
+        held.update(weights)
     return None

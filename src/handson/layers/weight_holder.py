@@ -133,7 +133,8 @@ class WeightHolder(Called):
                 f"add_weight: aggregation is one of {listing(AGGREGATIONS)} and overwrite_with_gradient False; got "
                 f"{aggregation!r}, {overwrite_with_gradient!r}."
             )
-        initializer = initializer or ("glorot_uniform" if kind.is_floating_point else "zeros")
+        if initializer is None:
+            initializer = "glorot_uniform" if kind.is_floating_point else "zeros"
         place = self._free(name or "variable")
         weight = self._make(place, shape, Start(initializer, place, kind), trainable)
         weight.name = name or place

@@ -14,7 +14,7 @@ from handson.data.rows.scaling import Scaling
 from handson.graph import Graph, Node
 from handson.graph.symbol import on_trial
 from handson.layers import ownership
-from handson.layers.added import one_run
+from handson.layers.added import enter_run, leave_run
 from handson.layers.blank import is_filling
 from handson.layers.building import building
 from handson.layers.calling import Called, shapes_of
@@ -239,8 +239,11 @@ class Model(Verbs):
     # Computing.
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        with one_run():
+        run = enter_run()
+        try:
             return super().__call__(*args, **kwargs)
+        finally:
+            leave_run(run)
 
     def call(self, inputs: Any) -> Any:
         """The outputs for the inputs."""
@@ -379,13 +382,22 @@ class Model(Verbs):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
-        """A net from what `get_config` gave."""
+        """A net from what `get_config` gave, here or in Keras."""
+        if "input_layers" in config:
+            return from_keras(cls, config)
         if "nodes" in config:
             from handson.models.functional import build_graph
 
             inputs, outputs = build_graph(config)
             return cls(inputs, outputs, name=config.get("name"))
         return cls(**config)
+
+
+def from_keras(kind: Any, config: dict[str, Any]) -> Any:
+    """The net that Keras's `get_config` describes."""
+    from handson.files import keras_graphs
+
+    return keras_graphs.net(kind, config)
 
 
 def _checked_module(module: Any) -> nn.Module:

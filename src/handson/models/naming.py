@@ -90,6 +90,6 @@ def distinct(names: list[str]) -> list[str]:
 
 def kind_of(described: Any) -> str:
     """What a description in a list of layers is of: a layer, or a net."""
-    name = described.get("class") if isinstance(described, dict) else None
+    name = described.get("class", described.get("class_name")) if isinstance(described, dict) else None
     is_net = isinstance(name, str) and registry.is_known("model", name) and not registry.is_known("layer", name)
     return "model" if is_net else "layer"

@@ -10,6 +10,12 @@ from handson.core.errors import HandsonError
 
 # How Keras 2 read ahead; what is computed does not depend on it.
 READING = ("max_queue_size", "max_q_size", "workers", "nb_worker", "use_multiprocessing", "pickle_safe")
+# The arguments of Keras 2's `fit_generator` after the first two, and of its kin, by position.
+FITTING = (
+    "epochs", "verbose", "callbacks", "validation_data", "validation_steps", "validation_freq", "class_weight",
+    "max_queue_size", "workers", "use_multiprocessing", "shuffle", "initial_epoch",
+)  # fmt: skip
+LOOKING = ("callbacks", "max_queue_size", "workers", "use_multiprocessing", "verbose")
 # Keras 1 counted rows, and how many a batch has only the generator knows.
 ROWS = {"samples_per_epoch": "steps_per_epoch", "nb_val_samples": "validation_steps", "val_samples": "steps"}
 
@@ -30,24 +36,19 @@ class OlderVerbs:
             As in Keras 2: epochs, verbose, callbacks, validation_data, validation_steps, validation_freq,
             class_weight, max_queue_size, workers, use_multiprocessing, shuffle, initial_epoch.
         """
-        names: tuple[str, ...]
-        names = ("epochs", "verbose", "callbacks", "validation_data", "validation_steps", "validation_freq")
-        names += ("class_weight", "max_queue_size", "workers", "use_multiprocessing", "shuffle", "initial_epoch")
-        given = _given("fit_generator", names, args, kwargs)
+        given = _given("fit_generator", FITTING, args, kwargs)
         if "nb_epoch" in given:
             given["epochs"] = given.pop("nb_epoch")
         return self.fit(generator, steps_per_epoch=steps_per_epoch, **given)  # type: ignore[attr-defined]
 
     def evaluate_generator(self, generator: Any, steps: int | None = None, *args: Any, **kwargs: Any) -> Any:
         """`evaluate` on what gives batches."""
-        names = ("callbacks", "max_queue_size", "workers", "use_multiprocessing", "verbose")
-        given = _given("evaluate_generator", names, args, kwargs)
+        given = _given("evaluate_generator", LOOKING, args, kwargs)
         return self.evaluate(generator, **_steps(steps), **given)  # type: ignore[attr-defined]
 
     def predict_generator(self, generator: Any, steps: int | None = None, *args: Any, **kwargs: Any) -> Any:
         """`predict` on what gives batches."""
-        names = ("callbacks", "max_queue_size", "workers", "use_multiprocessing", "verbose")
-        given = _given("predict_generator", names, args, kwargs)
+        given = _given("predict_generator", LOOKING, args, kwargs)
         return self.predict(generator, **_steps(steps), **given)  # type: ignore[attr-defined]
 
     def predict_proba(self, x: Any, batch_size: int | None = None, verbose: Any = 0) -> Any:

@@ -18,7 +18,7 @@ from handson.layers.core import InputLayer
 from handson.layers.foreign import TorchModuleWrapper
 from handson.layers.shapes import Shapes, batched
 from handson.models import naming
-from handson.models.model import Model, wants_integers
+from handson.models.model import Model, from_keras, wants_integers
 from handson.models.structure import flattened
 from handson.randomness.keys import fresh_seed
 
@@ -275,7 +275,9 @@ class Sequential(Model):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Sequential:
-        """A net from what `get_config` gave."""
+        """A net from what `get_config` gave, here or in Keras."""
+        if any(isinstance(layer, dict) and "class_name" in layer for layer in config.get("layers") or []):
+            return from_keras(cls, config)
         unknown = config.keys() - {"name", "layers"}
         if unknown or not isinstance(config.get("layers"), list):
             raise HandsonError(f"a Sequential is described by 'name' and a list of 'layers'; got {listing(config)}.")

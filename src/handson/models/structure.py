@@ -27,6 +27,13 @@ class Structure(Layer):
     _graph: Graph | None
     _outputs: Shapes
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Layers have names of their own choice, such as 'age' or 'seed', which are attributes of the net too."""
+        if name in self.__dict__ and name in self.__dict__.get("_modules", ()) and not isinstance(value, nn.Module):
+            object.__setattr__(self, name, value)
+        else:
+            super().__setattr__(name, value)
+
     @property
     def graph(self) -> Graph | None:
         """The graph of the net; None where it is no graph of symbols."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from handson.callbacks import CallbackList, Progress
+from handson.callbacks import BackupAndRestore, CallbackList, Progress
 from handson.callbacks.calls import TEST_BATCHES
 from handson.core.errors import HandsonError
 from handson.data.rows import arrays
@@ -52,7 +52,11 @@ def fit(model: Net, x: Any, y: Any, arguments: Arguments) -> History:
     with recording(arguments.run, arguments.resume, arguments.checkpoint_seconds, model, arguments.tell) as record:
         with _preparing:
             engine, validation = _prepare(model, reading, arrays.columns_of(y), arguments, history, record)
-        return _run(model, engine, arguments, history, validation, record)
+        _run(model, engine, arguments, history, validation, record)
+    for callback in arguments.callbacks:
+        if isinstance(callback, BackupAndRestore):
+            callback.leave()
+    return history
 
 
 def _remember_columns(model: Net, x: Any) -> None:

@@ -233,6 +233,8 @@ def test_a_loss_that_is_not_a_number_is_found_in_its_layer(rng):
         ([Dense(1, input_dim=3)], {"loss": counted}, {}, "the loss counted, which looks at CALLS"),
         ([Dense(1, input_dim=3)], {"metrics": [counted]}, {}, "the metric counted, which looks at CALLS"),
         ([Dense(1, input_dim=3, activation="mish")], {}, {}, "the layer dense"),
+        ([Dense(1, input_dim=3, dtype="float64")], {}, {}, "the layer dense, which computes in float64"),
+        ([Dense(1, input_dim=3, activity_regularizer="l2")], {}, {}, "the activity_regularizer of dense"),
         ([Dense(1, input_dim=3)], {}, {"augment": lambda x, y: (x, y)}, "augmentation"),
     ],
 )
@@ -374,6 +376,14 @@ def test_other_recurrent_layers_are_not_compiled(layer):
     net.compile("sgd", "mse")
     with pytest.raises(HandsonError, match="no program for a net .* without LSTM or GRU of the usual kind"):
         net.fit(np.ones((4, 5, 2)), np.ones(4), verbose=0, engine="blocks")
+
+
+def test_layers_of_another_type_are_not_compiled():
+    net = handson.Sequential([LSTM(3, dtype="float64"), Dense(1)])
+    net.compile("sgd", "mse")
+    with pytest.raises(HandsonError, match="no program for the layer lstm, which computes in float64"):
+        net.fit(np.ones((4, 5, 2)), np.ones(4), verbose=0, engine="blocks")
+    assert net.fit(np.ones((4, 5, 2)), np.ones(4), batch_size=1, epochs=30, verbose=0).history["loss"]
 
 
 def test_a_recurrent_layer_that_somebody_looks_at_is_left_to_itself(rng):

@@ -64,6 +64,8 @@ class Blocks(Eager):
             return f"the device {job.device.type}"
         if job.precision == "bfloat16":
             return "precision='bfloat16'"
+        if job.of_another_type() is not None:
+            return job.of_another_type()
         if watched(job.module):
             return "a net whose outputs somebody looks at"
         layers = _layers(job)

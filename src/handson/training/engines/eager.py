@@ -17,6 +17,7 @@ from handson.data.rows.feed import Batch, arriving
 from handson.data.rows.mapped import Data, pieces
 from handson.layers.base import Layer
 from handson.layers.calling import MASK
+from handson.layers.shapes import is_shape
 from handson.randomness.keys import derive
 from handson.randomness.stream import Stream, active
 from handson.state.precision import arithmetic
@@ -96,8 +97,9 @@ class Eager:
             value = self.own_loss(Batch(inputs, targets, sample_weights), outputs, sums)
         else:
             value = job.objective.loss(targets, outputs, sample_weights, masked, self.added(), sums)
-        detached = [activations.like(output, Tensor.detach) for output in outputs]
-        job.objective.measure(targets, detached, sample_weights, masked, sums)
+        if job.measures:
+            detached = [activations.like(output, Tensor.detach) for output in outputs]
+            job.objective.measure(targets, detached, sample_weights, masked, sums)
         gradients = torch.autograd.grad(value, weights, allow_unused=True) if weights else ()
         return [
             gradient if gradient is not None else torch.zeros_like(weight)
@@ -125,8 +127,9 @@ class Eager:
         """What the net adds to the losses: penalties of regularizers, and `add_loss`; None for nothing."""
         values = [penalty for layer in self.job.penalized for penalty in layer.penalties()]
         for layer in self.job.layers:
-            values += layer._added
-        return sum(values) if values else None
+            if layer._added:
+                values += layer._added
+        return sum(values[1:], values[0]) if values else None
 
     def outputs(self, inputs: Sequence[Tensor]) -> list[Tensor]:
         """The net's outputs, as leaves, for inputs in the user's units."""
@@ -149,7 +152,11 @@ class Eager:
         """The net's outputs, as leaves, for scaled inputs."""
         module = self.job.module
         arranged = getattr(module, "arranged", None) if isinstance(module, Layer) else None
-        output = module(inputs[0] if arranged is None else arranged(inputs))
+        given: Any = inputs[0]
+        # To put one leaf into its form would take as long as a small layer.
+        if arranged is not None and not (len(inputs) == 1 and is_shape(module.built_shape)):
+            given = arranged(inputs)
+        output = module(given)
         return [output] if isinstance(output, Tensor) else tree.leaves(output)
 
     @contextmanager

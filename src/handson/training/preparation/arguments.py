@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from handson.callbacks import TerminateOnNaN
+from handson.callbacks import BackupAndRestore, TerminateOnNaN
 from handson.callbacks.calls import as_list
 from handson.core import console
 from handson.core.described import describe_noun
@@ -55,6 +55,14 @@ class Arguments:
         if self.missing not in ("mask", "drop"):
             raise HandsonError(f"missing is 'mask' or 'drop'; got {self.missing!r}.")
         self.callbacks = as_list(self.callbacks)
+        for callback in self.callbacks:
+            if isinstance(callback, BackupAndRestore):
+                if self.run not in (None, callback.backup_dir):
+                    raise HandsonError(
+                        f"run={self.run!r} and BackupAndRestore({callback.backup_dir!r}) both record this training: "
+                        f"leave one of them out."
+                    )
+                self.run = callback.backup_dir
 
     def describe(self) -> dict[str, Any]:
         """What must be the same for a recorded training to go on, as JSON."""

@@ -134,6 +134,11 @@ class Job:
         """The layers of the net, nets in it included."""
         return [module for module in self._modules if isinstance(module, Layer)]
 
+    def of_another_type(self) -> str | None:
+        """The first layer that computes or keeps its weights in another type than float32, None if there is none."""
+        found = next((layer for layer in self.layers if layer.dtype_policy.name != "float32"), None)
+        return None if found is None else f"the layer {found.name}, which computes in {found.dtype_policy.name}"
+
     def watched(self) -> list[nn.Module]:
         """The modules of the net that somebody looks into."""
         return [module for module in self._modules if watched(module)]
@@ -165,7 +170,12 @@ class Job:
         """The steps that the net defines itself, beside its loss."""
         return tuple(name for name in getattr(self.module, "own_steps", ()) if name != "compute_loss")
 
-    @property
+    @cached_property
+    def measures(self) -> bool:
+        """Whether there are metrics."""
+        return any(term.measured() for term in self.terms)
+
+    @cached_property
     def own_loss(self) -> bool:
         """Whether the net defines its loss itself."""
         return "compute_loss" in getattr(self.module, "own_steps", ())

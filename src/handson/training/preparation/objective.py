@@ -58,7 +58,7 @@ class Objective:
 
         Totals and counts are added to the sums, and `added`, what the net adds itself, counts once for each row.
         """
-        value: Any = 0.0
+        parts: list[Tensor] = []
         counts: list[Number] = []
         for number, term in enumerate(self.terms):
             if term.loss is None:
@@ -68,20 +68,20 @@ class Objective:
                 target = self.scalings[number].apply(target)
             total, count = term.loss.sums(target, outputs[number], weights[number], masked[number])
             mean = total / (count if isinstance(count, int) else count.clamp(min=1))
-            value = value + (mean if term.weight == 1.0 else term.weight * mean)
+            parts.append(mean if term.weight == 1.0 else term.weight * mean)
             counts.append(count)
             if self.single is None:
                 sums.add(f"{term.path}_loss", total.detach(), count)
             else:
                 reported = total
-        rows = len(outputs[0])
+        value: Any = sum(parts[1:], parts[0]) if parts else 0.0
         if self.single is not None and counts:
             if added is not None:
                 value, reported = value + added, reported + added * counts[0]
             sums.add("loss", reported.detach(), counts[0])
         elif added is not None:
             value = value + added
-            sums.add(ADDED, added.detach() * rows, rows)
+            sums.add(ADDED, added.detach() * len(outputs[0]), len(outputs[0]))
         return value
 
     def measure(

@@ -211,6 +211,12 @@ def _obstacle_in_net(job: Job) -> str | None:
         return "a net that is no plain stack of layers"
     if job.device.type != "cpu":
         return f"the device {job.device.type}"
+    other = job.of_another_type()
+    if other is not None:
+        return other
+    penalized = next((layer for layer in job.layers if layer.activity_regularizer is not None), None)
+    if penalized is not None:
+        return f"the activity_regularizer of {penalized.name}"
     watched = job.watched()
     if watched:
         return f"a net that somebody looks into: {getattr(watched[0], 'name', 'a part of it')} has a hook"

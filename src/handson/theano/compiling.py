@@ -1,0 +1,241 @@
+"""`theano.function`: expressions as a function of NumPy arrays, with updates of shared variables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from handson.core import console, tree
+from handson.core.errors import HandsonError, listing, nearest
+from handson.graph.conversion import convert
+from handson.graph.variable import as_array
+from handson.models.device import default_device
+from handson.theano.plan import Plan, clone, leaves_of, ordered
+from handson.theano.sharing import SharedVariable
+from handson.theano.variable import Variable, constant, floating
+
+# Keywords of Theano on which no number depends.
+WITHOUT_MEANING = ("mode", "name", "profile", "rebuild_strict", "no_default_updates", "accept_inplace", "strict")
+
+
+class In:
+    """An input of a function with a name or a value of its own.
+
+    Parameters
+    ----------
+    variable : Variable
+        The input.
+    name : str, optional
+        The name by which it can be given; by default the variable's.
+    value : array or number, optional
+        What it is where nothing is given.
+    **kwargs
+        `borrow`, `mutable`, `strict`, `allow_downcast`: for programs that name them.
+    """
+
+    def __init__(self, variable: Variable, name: str | None = None, value: Any = None, **kwargs: Any) -> None:
+        if set(kwargs) - {"borrow", "mutable", "strict", "allow_downcast", "implicit", "autoname"}:
+            raise HandsonError(f"In takes a variable, a name and a value; got {', '.join(kwargs)}.")
+        self.variable, self.name, self.value = variable, name or variable.name, value
+
+
+Param = In
+
+
+class Out(In):
+    """An output of a function; for programs that write `Out(expression, borrow=True)`."""
+
+
+class Function:
+    """What `function` returns: called with arrays it gives arrays, and updates shared variables."""
+
+    def __init__(
+        self, inputs: list[In], outputs: Any, updates: Sequence[tuple[SharedVariable, Variable]], downcast: bool
+    ) -> None:
+        self._inputs, self._form, self._updates, self._downcast = inputs, outputs, updates, downcast
+        exits = [] if outputs is None else [_out(leaf) for leaf in tree.leaves(outputs)]
+        self._plan = Plan([one.variable for one in inputs], [*exits, *(new for _, new in updates)])
+        self._count = len(exits)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        given = [self._tensor(one, value) for one, value in zip(self._inputs, self._given(args, kwargs), strict=True)]
+        with torch.set_grad_enabled(self._plan.differentiates):
+            found = self._plan.run(given)
+        for (held, _), value in zip(self._updates, found[self._count :], strict=True):
+            _update(held, value.detach())
+        arrays = [as_array(value) for value in found[: self._count]]
+        return [] if self._form is None else tree.rebuild(tree.spec(self._form), arrays)
+
+    def _given(self, args: Sequence[Any], kwargs: dict[str, Any]) -> list[Any]:
+        if len(args) > len(self._inputs):
+            raise HandsonError(f"this function takes {len(self._inputs)} inputs; got {len(args)}.")
+        names = [one.name for one in self._inputs]
+        for name in kwargs:
+            if name not in names:
+                raise HandsonError(f"this function has no input {name!r}.{nearest(name, [n for n in names if n])}")
+        found = [*args, *(kwargs.get(one.name or "", one.value) for one in self._inputs[len(args) :])]
+        missing = [one.variable for one, value in zip(self._inputs, found, strict=True) if value is None]
+        if missing:
+            raise HandsonError(f"this function needs a value for {', '.join(map(repr, missing))}.")
+        return found
+
+    def _tensor(self, one: In, value: Any) -> Tensor:
+        """A value as the input's type: whole numbers become fractions, but fractions no whole numbers."""
+        wanted = one.variable
+        found = value if isinstance(value, Tensor) else convert(np.asarray(value))
+        if found.dim() != wanted.ndim:
+            raise HandsonError(
+                f"the input {wanted!r} has {wanted.ndim} axes; got a value of shape {tuple(found.shape)}."
+            )
+        if found.is_floating_point() and not floating(wanted.dtype) and not self._downcast:
+            raise HandsonError(
+                f"the input {wanted!r} takes whole numbers; got {str(found.dtype).removeprefix('torch.')}. Pass "
+                f"x.astype({wanted.dtype!r}), or function(..., allow_input_downcast=True)."
+            )
+        return found.to(device=default_device(), dtype=getattr(torch, wanted.dtype))
+
+
+def _out(leaf: Any) -> Variable:
+    variable = leaf.variable if isinstance(leaf, In) else leaf
+    if not isinstance(variable, Variable):
+        raise HandsonError(f"the outputs of a function are variables; got {leaf!r}.")
+    return variable
+
+
+@torch.no_grad()
+def _update(held: SharedVariable, value: Tensor) -> None:
+    before = held.cell.read()
+    if value.dim() != before.dim():
+        raise HandsonError(
+            f"the update of {held!r} has {value.dim()} axes, shape {tuple(value.shape)}; it must have {before.dim()}."
+        )
+    held.cell.write(value.to(before.dtype))
+
+
+def function(
+    inputs: Sequence[Any] = (),
+    outputs: Any = None,
+    updates: Any = None,
+    givens: Any = None,
+    on_unused_input: str = "raise",
+    allow_input_downcast: bool | None = None,
+    **kwargs: Any,
+) -> Function:
+    """Make a function of arrays from expressions.
+
+    Parameters
+    ----------
+    inputs : list of Variable or In
+        What it is called with.
+    outputs : Variable, or a list or dictionary of them, optional
+        What it returns, as NumPy arrays.
+    updates : dict or list of pairs, optional
+        New values of shared variables, all computed before the first is assigned.
+    givens : dict or list of pairs, optional
+        What to put in place of variables.
+    on_unused_input : {'raise', 'ignore', 'warn'}
+        What to do about an input that nothing depends on.
+    allow_input_downcast : bool, optional
+        True lets fractions be given where whole numbers are wanted. float64 is always accepted for float32.
+    **kwargs
+        `mode`, `name`, `profile` and their like: for programs that name them; no number depends on them.
+
+    Examples
+    --------
+    >>> from handson.theano import shared, tensor as T
+    >>> x, total = T.scalar("x"), shared(0.0)
+    >>> add = function([x], total + x, updates=[(total, total + x)])
+    >>> float(add(2)), float(add(3)), float(total.get_value())
+    (2.0, 5.0, 5.0)
+    """
+    unknown = [name for name in kwargs if name not in WITHOUT_MEANING]
+    if unknown:
+        raise HandsonError(f"function: unknown keyword {unknown[0]!r}.{nearest(unknown[0], _KEYWORDS)}")
+    if not isinstance(inputs, (list, tuple)):
+        raise HandsonError(f"the inputs of a function are a list of variables; got {inputs!r}.")
+    entries = [one if isinstance(one, In) else In(_symbol(one)) for one in inputs]
+    replaced = {old: _as_variable(new, old) for old, new in _pairs(givens)}
+    outputs = clone(_outs(outputs), replaced) if outputs is not None else None
+    changes = [(_held(old), clone(_as_variable(new, old), replaced)) for old, new in _pairs(updates)]
+    _check_updates([held for held, _ in changes])
+    found = Function(entries, outputs, changes, bool(allow_input_downcast))
+    ends = [] if outputs is None else tree.leaves(outputs)
+    _check_used(entries, [*ends, *(new for _, new in changes)], on_unused_input)
+    return found
+
+
+_KEYWORDS = ("inputs", "outputs", "updates", "givens", "on_unused_input", "allow_input_downcast")
+
+
+def _outs(outputs: Any) -> Any:
+    return tree.map_leaves(_out, outputs)
+
+
+def _symbol(one: Any) -> Variable:
+    if not isinstance(one, Variable) or isinstance(one, SharedVariable):
+        raise HandsonError(
+            f"an input of a function is a variable, such as T.matrix(); got {one!r}. Shared variables are read by "
+            f"themselves; to put something in their place use givens."
+        )
+    return one
+
+
+def _pairs(given: Any) -> list[tuple[Any, Any]]:
+    if given is None:
+        return []
+    return list(given.items()) if isinstance(given, Mapping) else [tuple(pair) for pair in given]
+
+
+def _held(variable: Any) -> SharedVariable:
+    if not isinstance(variable, SharedVariable):
+        raise HandsonError(f"updates give new values to shared variables; got {variable!r}.")
+    return variable
+
+
+def _check_updates(held: list[SharedVariable]) -> None:
+    if len({id(one) for one in held}) < len(held):
+        raise HandsonError("updates name a shared variable twice; one of the two values would be lost.")
+
+
+def _as_variable(value: Any, like: Any) -> Variable:
+    if isinstance(value, Variable):
+        return value
+    held = constant(value)
+    return SharedVariable(_Constant(held if isinstance(held, Tensor) else torch.as_tensor(held)))
+
+
+class _Constant:
+    """A value that does not change, kept as that of a shared variable is."""
+
+    def __init__(self, value: Tensor) -> None:
+        self.value = value.to(default_device())
+
+    def read(self) -> Tensor:
+        """The value."""
+        return self.value
+
+
+def _check_used(entries: list[In], outputs: list[Variable], what: str) -> None:
+    if what not in ("raise", "ignore", "warn"):
+        raise HandsonError(f"on_unused_input is 'raise', 'ignore' or 'warn'; got {what!r}.")
+    used = {id(one) for one in leaves_of(outputs)} | {id(one) for one in outputs}
+    used |= {id(one) for node in ordered(outputs) for one in tree.leaves(node.outputs)}
+    unused = [one.variable for one in entries if id(one.variable) not in used]
+    if unused and what != "ignore":
+        said = f"nothing depends on the inputs {listing(unused)}. Leave them out, or pass on_unused_input='ignore'."
+        if what == "raise":
+            raise HandsonError(said)
+        console.warn(said)
+
+
+def _eval(self: Variable, inputs: dict[Variable, Any] | None = None) -> Any:
+    given = inputs or {}
+    return function(list(given), self, on_unused_input="ignore")(*given.values())
+
+
+_eval.__doc__ = Variable.eval.__doc__
+Variable.eval = _eval  # type: ignore[method-assign]
