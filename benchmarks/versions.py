@@ -25,7 +25,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 # Where `engines` and `reading` have their nets, rows and files.
-FIT = {"lecture": (640, 128), "digits": (1920, 64), "lstm": (1024, 64), "gru": (1024, 64), "faces": (640, 32)}
+FIT = {"lecture": (2560, 128), "digits": (1920, 64), "lstm": (2048, 64), "gru": (2048, 64), "faces": (640, 32)}
 WHOLE = ("members", "folds", "reading", "pictures")
 CASES = ("dense", "growth", *FIT, *WHOLE)
 

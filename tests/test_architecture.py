@@ -48,7 +48,7 @@ FLOORS = [
     ["training.recording"],
     ["training"],
     ["models"],
-    ["ensembles"],
+    ["applications", "ensembles"],
     ["workflow"],
     ["keras"],
     ["cli", "faces"],

@@ -25,6 +25,7 @@ from handson.core.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from handson import activations as activations
+    from handson import applications as applications
     from handson import callbacks as callbacks
     from handson import constraints as constraints
     from handson import data as data
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
 
 _MODULES = (
     "activations",
+    "applications",
     "callbacks",
     "constraints",
     "data",

@@ -60,6 +60,7 @@ def test_names_lead_to_the_classes_of_handson():
     assert mirrored.layers.Dense is handson.layers.Dense is mirrored.layers.core.Dense
     assert mirrored.Model is handson.Model
     assert mirrored.ops.numpy.mean is handson.ops.mean
+    assert mirrored.applications.vgg16.VGG16 is mirrored.applications.VGG16 is handson.applications.VGG16
     assert isinstance(mirrored.layers.Conv2D(2, 3), mirrored.layers.Convolution2D)
 
 
@@ -71,7 +72,8 @@ def test_names_lead_to_the_classes_of_handson():
         ("import handson.keras.lossess", "Did you mean 'losses'"),
         ("from handson.keras.layers import TFSMLayer", "ONNX"),
         ("from handson.keras.layers.core import MaxoutDense", "handson.layers.Layer"),
-        ("from handson.keras.applications.vgg16 import VGG16", "torchvision"),
+        ("from handson.keras.applications.vgg16 import VGG61", "Did you mean 'VGG16'"),
+        ("from handson.keras.applications import VGG61", "Did you mean 'vgg16'"),
         ("from handson.keras.distribution import DataParallel", "CUDA_VISIBLE_DEVICES"),
         ("from handson.keras.src.layers import Dense", "private"),
         ("from handson.keras import remat", "torch.utils.checkpoint"),

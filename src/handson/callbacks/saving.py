@@ -17,7 +17,7 @@ from handson.callbacks.path_template import PathTemplate
 from handson.core import console, regular
 from handson.core.errors import HandsonError
 from handson.core.registry import register
-from handson.files import atomic, strict_json
+from handson.files import atomic, holds_weights, strict_json
 
 # What a disk says that is full, over its quota, or broken, and a pipe whose reader went away.
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EPIPE)
@@ -39,7 +39,7 @@ class ModelCheckpoint(Monitoring):
     ----------
     filepath : str or path
         Where. It may contain names in braces, as in 'net-{epoch:02d}-{val_loss:.3f}.handson' (epochs from 1). A name
-        that ends in '.h5' or '.safetensors' gets the weights; '.handson' the whole model.
+        that ends in '.weights.h5' or '.safetensors' gets the weights; '.handson', '.keras' or '.h5' the whole model.
     monitor : str
         A key of the history.
     verbose : int
@@ -47,7 +47,7 @@ class ModelCheckpoint(Monitoring):
     save_best_only : bool
         Save only when the quantity improved.
     save_weights_only : bool
-        Save the weights also under other names.
+        Save the weights, under a name that ends in '.h5' or '.safetensors'.
     mode : {'auto', 'min', 'max'}
         Which way is better.
     save_freq : 'epoch' or int
@@ -90,9 +90,17 @@ class ModelCheckpoint(Monitoring):
     def step_interval(self) -> int | None:
         return self.save_freq if isinstance(self.save_freq, int) else None
 
+    @property
+    def _weights_only(self) -> bool:
+        return self.save_weights_only or holds_weights(self.filepath)
+
     def on_train_begin(self, logs: Logs | None = None) -> None:
         if self.save_best_only:
             self.resolve()
+        if not self._weights_only and not self.filepath.endswith(".handson"):
+            from handson.files.keras_writing import check_alike
+
+            check_alike(self.model)
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         self._epoch = epoch
@@ -127,7 +135,7 @@ class ModelCheckpoint(Monitoring):
         path = Path(self._template.fill({"epoch": epoch + 1} | logs))
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            if self.save_weights_only or path.suffix in (".h5", ".safetensors"):
+            if self._weights_only:
                 self.model.save_weights(path)
             else:
                 self.model.save(path)

@@ -11,6 +11,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, TypeVar
 
 from handson.core.errors import HandsonError, listing, nearest
@@ -35,8 +36,17 @@ HOMES = {
     "function": "handson.layers",
 }
 
+# What reads Keras's form of a configuration, {"class_name": ..., "config": ...}: imported when one is met.
+KERAS_READER = "handson.files.keras_reading"
+# Names that are defined elsewhere, in modules that are imported when one of them is looked up.
+FURTHER = {
+    ("layer", "applications>CustomScaleLayer"): "handson.applications.scale_layers",
+    ("layer", "applications>LayerScale"): "handson.applications.scale_layers",
+}
+
 _entries: dict[str, dict[str, Any]] = {kind: {} for kind in HOMES}
 _names: dict[tuple[str, Any], str] = {}
+_writer: ContextVar[Callable[[str, Any], Any] | None] = ContextVar("handson_writer", default=None)
 
 
 def snake_case(name: str) -> str:
@@ -191,8 +201,15 @@ def is_known(kind: str, name: str) -> bool:
     >>> is_known("loss", "mse"), is_known("loss", "msee")
     (True, False)
     """
-    importlib.import_module(HOMES[kind])
+    _import_home(kind, name)
     return name in _entries[kind]
+
+
+def _import_home(kind: str, name: str) -> None:
+    """Import what defines a name."""
+    importlib.import_module(HOMES[kind])
+    if name not in _entries[kind] and (kind, name) in FURTHER:
+        importlib.import_module(FURTHER[kind, name])
 
 
 def find(kind: str, name: str) -> Any:
@@ -208,7 +225,7 @@ def find(kind: str, name: str) -> Any:
     >>> find("optimizer", "adam").__name__
     'Adam'
     """
-    importlib.import_module(HOMES[kind])
+    _import_home(kind, name)
     try:
         return _entries[kind][name]
     except KeyError:
@@ -255,6 +272,8 @@ def from_config(kind: str, config: dict[str, Any]) -> Any:
     >>> from_config("layer", {"class": "Dense", "config": {"units": 3}}).units
     3
     """
+    if "class_name" in config:
+        return importlib.import_module(KERAS_READER).revived(config, kind)
     if set(config) <= {"class", "config"} and "class" in config:
         name, arguments = config["class"], config.get("config") or {}
     elif len(config) == 1:
@@ -287,6 +306,8 @@ def is_configuration(value: Any) -> bool:
     if not isinstance(value, dict):
         return False
     if set(value) <= {"class", "config"} and isinstance(value.get("class"), str):
+        return True
+    if isinstance(value.get("class_name"), str) and "config" in value:  # Keras's form
         return True
     return len(value) == 1 and all(isinstance(entry, dict) for entry in value.values())
 
@@ -329,6 +350,9 @@ def to_config(kind: str, target: Any, compact: bool = False) -> Any:
     >>> to_config("optimizer", SGD(0.1), compact=True)
     {'SGD': {'learning_rate': 0.1}}
     """
+    writer = _writer.get()
+    if writer is not None:
+        return writer(kind, target)
     if not hasattr(target, "get_config"):
         return name_of(kind, target)
     # A user's own get_config, written as in Keras, takes no arguments.
@@ -338,6 +362,16 @@ def to_config(kind: str, target: Any, compact: bool = False) -> Any:
     if compact:
         return {name: arguments} if arguments else name
     return {"class": name, "config": arguments}
+
+
+@contextmanager
+def written_by(writer: Callable[[str, Any], Any]) -> Iterator[None]:
+    """Let a function of kind and object take the place of `to_config` inside of a block: files of another format."""
+    token = _writer.set(writer)
+    try:
+        yield
+    finally:
+        _writer.reset(token)
 
 
 def serializers(kind: str, get: Callable[[Any], Any]) -> tuple[Callable[[Any], Any], Callable[..., Any]]:

@@ -10,7 +10,9 @@ from handson.core.errors import HandsonError
 
 __all__ = ["check_suffix", "load_model", "load_weights", "save_model", "save_weights"]
 
-MODEL, HDF5, SAFETENSORS = ".handson", (".h5", ".hdf5"), ".safetensors"
+MODEL, KERAS, HDF5, SAFETENSORS = ".handson", ".keras", (".h5", ".hdf5"), ".safetensors"
+# HDF5 of this name holds weights, of other names a whole model.
+WEIGHTS = tuple(f".weights{suffix}" for suffix in HDF5)
 # Nets of 500 layers have fewer, the slots of their optimizers included.
 MOST_READ = 10_000
 
@@ -18,17 +20,27 @@ MOST_READ = 10_000
 def check_suffix(path: str | os.PathLike[str]) -> str:
     """The suffix of a file that can be written, or an error that says which there are."""
     suffix = Path(path).suffix
-    if suffix in (MODEL, SAFETENSORS, *HDF5):
+    if suffix in (MODEL, KERAS, SAFETENSORS, *HDF5):
         return suffix
     if suffix in (".pt", ".pth", ".pkl", ".pickle", ".joblib"):
         reason = "such files can run code when they are opened, and handson does not write or read them"
-    elif suffix == ".keras":
-        reason = "that is Keras's own format"
     else:
         reason = "its ending says no format"
     raise HandsonError(
-        f"{path}: {reason}. Use '.handson' for a whole model, '.h5' (Keras reads it too) or '.safetensors' for weights."
+        f"{path}: {reason}. Use '.handson' for a whole model, or Keras's '.keras' and '.h5'; '.weights.h5' or "
+        f"'.safetensors' for weights."
     )
+
+
+def holds_weights(path: str | os.PathLike[str]) -> bool:
+    """Whether a file of this name holds weights and no whole model.
+
+    Examples
+    --------
+    >>> [holds_weights(name) for name in ("a.h5", "a.weights.h5", "a.safetensors", "a.keras")]
+    [False, True, True, False]
+    """
+    return Path(path).name.endswith((SAFETENSORS, *WEIGHTS))
 
 
 def _existing(path: str | os.PathLike[str]) -> Path:
@@ -41,33 +53,73 @@ def _existing(path: str | os.PathLike[str]) -> Path:
     return path
 
 
-def save_model(model: Any, path: str | os.PathLike[str], overwrite: bool = True) -> None:
+def save_model(
+    model: Any, path: str | os.PathLike[str], overwrite: bool = True, zipped: Any = None, include_optimizer: bool = True
+) -> None:
     """Save a net: see `Model.save`."""
-    from handson.files import atomic, model_file
+    from handson.files import atomic
 
-    if check_suffix(path) != MODEL:
-        raise HandsonError(
-            f"{path}: a whole model is saved as '{Path(path).stem}.handson'; weights with save_weights()."
-        )
-    atomic.write_bytes(path, model_file.pieces(model), overwrite)
+    suffix = check_suffix(path)
+    if holds_weights(path):
+        raise HandsonError(f"{path}: that is a name of weights. net.save_weights({str(path)!r}), or another name.")
+    if zipped is False or (zipped and suffix != KERAS):
+        raise HandsonError(f"{path}: a whole model is one file, and '.keras' is the only zip; leave zipped out.")
+    if suffix == MODEL:
+        from handson.files import model_file
+
+        if not include_optimizer:
+            raise HandsonError(f"{path}: a '.handson' file holds the optimizer; leave include_optimizer out.")
+        atomic.write_bytes(path, model_file.pieces(model), overwrite)
+        return
+    from handson.files import keras_archive, keras_whole_hdf5
+
+    writer = keras_archive if suffix == KERAS else keras_whole_hdf5
+    atomic.write_bytes(path, [writer.to_bytes(model, include_optimizer)], overwrite)
 
 
-def load_model(path: str | os.PathLike[str]) -> Any:
-    """The net saved in a '.handson' file, with its weights, scalings and optimizer.
+def load_model(
+    path: str | os.PathLike[str],
+    custom_objects: dict[str, Any] | None = None,
+    compile: bool = True,
+    safe_mode: bool = True,
+) -> Any:
+    """The net saved in a file, with its weights, scalings and optimizer.
+
+    Parameters
+    ----------
+    path : str or path
+        A '.handson' file; or one of Keras, '.keras' or '.h5' with a whole model.
+    custom_objects : dict of str to class or function, optional
+        What names in the file mean, beside those that are registered.
+    compile : bool
+        Of a file of Keras: False leaves the net uncompiled.
+    safe_mode : bool
+        Only True: code in a file is never run.
 
     Raises
     ------
     FileNotFoundError
         When the file is not there.
     HandsonError
-        When it is not such a file, is damaged, or names something that is not registered.
+        When it is not such a file, is damaged, holds code, or names something that is not registered.
     """
-    from handson.files import model_file
-
-    if Path(path).suffix in (*HDF5, SAFETENSORS):
+    suffix = check_suffix(path)
+    if not safe_mode:
+        raise HandsonError("load_model runs no code from files: leave safe_mode out, and register what the file names.")
+    if suffix == SAFETENSORS:
         raise HandsonError(f"{path} holds weights only. Build the net, then net.load_weights({str(path)!r}).")
-    check_suffix(path)
-    return model_file.read(_existing(path))
+    if suffix == MODEL:
+        from handson.core import registry
+        from handson.files import model_file
+
+        if not compile:
+            raise HandsonError(f"{path}: a '.handson' file gives the net as it was; leave compile out.")
+        with registry.scoped(custom_objects or {}):
+            return model_file.read(_existing(path))
+    from handson.files import keras_archive, keras_whole_hdf5
+
+    reader = keras_archive if suffix == KERAS else keras_whole_hdf5
+    return reader.read(_existing(path), custom_objects, compile)
 
 
 def save_weights(model: Any, path: str | os.PathLike[str], overwrite: bool = True) -> None:
@@ -75,8 +127,8 @@ def save_weights(model: Any, path: str | os.PathLike[str], overwrite: bool = Tru
     from handson.files import atomic, keras_hdf5, layer_weights, tensor_file
 
     suffix = check_suffix(path)
-    if suffix == MODEL:
-        raise HandsonError(f"{path}: a '.handson' file holds a whole model: net.save({str(path)!r}).")
+    if suffix in (MODEL, KERAS):
+        raise HandsonError(f"{path}: a {suffix!r} file holds a whole model: net.save({str(path)!r}).")
     layers = layer_weights.of_model(model)
     if suffix in HDF5:
         atomic.write_bytes(path, [keras_hdf5.to_bytes(layers)], overwrite)
@@ -88,14 +140,25 @@ def save_weights(model: Any, path: str | os.PathLike[str], overwrite: bool = Tru
 
 def load_weights(model: Any, path: str | os.PathLike[str], by_name: bool, skip_mismatch: bool) -> dict[str, str]:
     """Load weights: see `Model.load_weights`."""
-    from handson.files import keras_hdf5, layer_weights
+    from handson.files import keras_archive, keras_hdf5, keras_whole_hdf5, layer_weights
 
     suffix = check_suffix(path)
-    path = _existing(path)
-    names = [layer.name for layer in layer_weights.of_model(model)]
-    stored = keras_hdf5.read(path) if suffix in HDF5 else _read_safetensors(path, names)
-    key = "group" if suffix in HDF5 and not by_name else "name"
-    return layer_weights.put_back(model, stored, str(path), key, by_name or skip_mismatch)
+    path, layers, partly = _existing(path), layer_weights.of_model(model), by_name or skip_mismatch
+    if suffix == KERAS:
+        key = "name" if by_name else "group"
+        return layer_weights.put_back(layers, keras_archive.weights(path), str(path), key, partly)
+    if suffix not in HDF5:
+        stored = _read_safetensors(path, [layer.name for layer in layers])
+        return layer_weights.put_back(layers, stored, str(path), "name", partly)
+    content = keras_hdf5.read(path)
+    stored, key = content.weights(), "name" if by_name else "group"
+    if content.texts is not None:  # in the layout of Keras 2
+        key = "name"
+        layers, stored = (
+            (keras_whole_hdf5.of_top(model), stored) if by_name else keras_whole_hdf5.matched(model, stored, path)
+        )
+        layers = [layer for layer in layers if layer.values]
+    return layer_weights.put_back(layers, stored, str(path), key, partly)
 
 
 def _read_safetensors(path: Path, names: list[str]) -> list[Any]:

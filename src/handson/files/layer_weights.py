@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,11 +9,8 @@ import torch
 from torch import Tensor
 
 from handson.core.errors import HandsonError, shortened
-from handson.core.registry import snake_case
+from handson.files import keras_places
 from handson.state.state import named_weights
-
-# Layers whose weights Keras keeps in a cell of their own.
-WITH_CELL = ("lstm", "gru")
 
 
 class LayerWeights(NamedTuple):
@@ -25,19 +21,23 @@ class LayerWeights(NamedTuple):
     name : str
         The layer's name; of a layer in a net in the net, both names with a dot between them.
     group : str
-        The place in a file of Keras 3: the class in snake case, numbered from the second layer of the class on.
+        The layer's place in a file of Keras 3, such as 'layers/dense_1' (see `handson.files.keras_places`).
     values : dict of str to array or Tensor
-        The weights by name, in the layer's order.
+        The weights by name, in the layer's order; of a file of HDF5, by their places below the group.
+    places : tuple of str
+        Where each weight is below the group, such as 'vars/0' and 'cell/vars/1'.
     """
 
     name: str
     group: str
     values: dict[str, Any]
+    places: tuple[str, ...] = ()
 
     def ordered_like(self, layer: LayerWeights) -> LayerWeights:
-        """These weights in the order of a layer's, where the file knows their names and not only their order."""
-        if self.values.keys() == layer.values.keys():
-            return self._replace(values={name: self.values[name] for name in layer.values})
+        """These weights in the order of a layer's, where the file knows their names or places, not only their order."""
+        for names in (tuple(layer.values), layer.places):
+            if self.values.keys() == set(names):
+                return self._replace(values={name: self.values[name] for name in names})
         return self
 
     def shapes(self) -> list[tuple[int, ...]]:
@@ -50,23 +50,11 @@ def of_model(model: Any) -> list[LayerWeights]:
     if model.graph is None and "module" in model._modules:
         return _of_module(model)
     model.count_params()  # raises when the net is not built
-    return [layer for layer in _of_net(model, "", "") if layer.values]
-
-
-def _of_net(net: Any, path: str, place: str) -> Iterator[LayerWeights]:
-    """The layers of a net, and of the nets in it: these lie in groups of their own, as in Keras's files."""
-    named = [(name, layer) for name, layer in net.named_children() if layer in net.layers]
-    groups = _group_names(type(layer).__name__ for _, layer in named)
-    for (name, layer), group in zip(named, groups, strict=True):
-        if hasattr(layer, "graph"):
-            yield from _of_net(layer, f"{path}{name}.", f"{place}{group}/layers/")
-        else:
-            yield LayerWeights(f"{path}{name}", f"{place}{group}", _of_layer(layer))
-
-
-def _of_layer(layer: Any) -> dict[str, Tensor]:
-    names = {id(weight): name for name, weight in named_weights(layer).items()}
-    return {names[id(weight)]: weight for weight in layer.weights}
+    return [
+        LayerWeights(name, group, {key: value for key, value, _ in held}, tuple(place for *_, place in held))
+        for name, group, held in keras_places.layers(model)
+        if held
+    ]
 
 
 def _of_module(model: Any) -> list[LayerWeights]:
@@ -74,28 +62,21 @@ def _of_module(model: Any) -> list[LayerWeights]:
     for path, weight in named_weights(model.module).items():
         layer, _, name = path.rpartition(".")
         values.setdefault(layer or model.name, {})[name] = weight
-    return [LayerWeights(name, name, weights) for name, weights in values.items()]
+    return [
+        LayerWeights(name, f"layers/{name}", weights, tuple(f"vars/{number}" for number in range(len(weights))))
+        for name, weights in values.items()
+    ]
 
 
-def _group_names(kinds: Iterable[str]) -> list[str]:
-    """Keras's names of the places of layers, from the names of their classes."""
-    seen: dict[str, int] = {}
-    names = []
-    for kind in kinds:
-        stem = snake_case(kind)
-        seen[stem] = seen.get(stem, -1) + 1
-        number = f"_{seen[stem]}" if seen[stem] else ""
-        names.append(f"{stem}{number}" + ("/cell" if stem in WITH_CELL else ""))
-    return names
-
-
-def put_back(model: Any, stored: list[LayerWeights], path: str, key: str, partly: bool) -> dict[str, str]:
+def put_back(
+    layers: list[LayerWeights], stored: list[LayerWeights], path: str, key: str, partly: bool
+) -> dict[str, str]:
     """Copy stored weights into a net.
 
     Parameters
     ----------
-    model : Model
-        The net.
+    layers : list of LayerWeights
+        The net's, as `of_model` gives them.
     stored : list of LayerWeights
         What a file holds.
     path : str
@@ -115,8 +96,7 @@ def put_back(model: Any, stored: list[LayerWeights], path: str, key: str, partly
     HandsonError
         When something does not match and may not be left out; then no weight is changed.
     """
-    layers = of_model(model)
-    sources = {getattr(source, key): source for source in stored}
+    sources = {getattr(source, key): source for source in _joined(stored, layers)}
     ours = {getattr(layer, key) for layer in layers}
     skipped = {source.name: "the net has no such layer" for name, source in sources.items() if name not in ours}
     fitting = []
@@ -145,6 +125,27 @@ def put_back(model: Any, stored: list[LayerWeights], path: str, key: str, partly
         for weight, value in values:
             weight.copy_(value)
     return skipped
+
+
+def _joined(stored: list[LayerWeights], layers: list[LayerWeights]) -> list[LayerWeights]:
+    """The stored weights, those of parts of a layer with the layer: early files of Keras 3 name parts alone."""
+    known, found = {layer.group for layer in layers}, list[LayerWeights]()
+    parts: dict[str, LayerWeights] = {}
+    for source in stored:
+        owner = next((group for group in _above(source.group) if group in known), None)
+        if source.group in known or owner is None:
+            found.append(source)
+            continue
+        rest = source.group.removeprefix(f"{owner}/")
+        held = parts.setdefault(owner, LayerWeights(owner.rpartition("/")[2], owner, {}))
+        held.values.update({f"{rest}/{place}": value for place, value in source.values.items()})
+    return [*found, *parts.values()]
+
+
+def _above(group: str) -> list[str]:
+    """The groups that a group lies in, the nearest first."""
+    parts = group.split("/")
+    return ["/".join(parts[:count]) for count in range(len(parts) - 1, 0, -1)]
 
 
 def _converted(value: Any, weight: Tensor, where: str) -> Tensor:

@@ -16,9 +16,6 @@ _BOXES = "torchvision.ops has functions of boxes"
 _SESSION = "there are no sessions; tensors have values at once"
 
 MODULES = {
-    "applications": "weights of nets that were trained elsewhere are not part of handson: take the net from "
-    "torchvision or timm, which handson.Model(net) compiles and fits, or build it of layers and load a file of "
-    "weights with net.load_weights",
     "distillation": "train with a loss of your own that compares outputs with those of the teacher, teacher.predict(x)",
     "distribution": "handson trains on one machine: give each run of a sweep its own GPU by CUDA_VISIBLE_DEVICES",
     "export": "torch.export.export and torch.onnx.export take a net as it is, a torch.nn.Module",

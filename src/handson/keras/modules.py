@@ -7,14 +7,6 @@ from __future__ import annotations
 
 Content = tuple[tuple[str, ...], dict[str, str]]
 
-# How a model of `keras.applications` wants its images: the name of a function there.
-IMAGES = {
-    "convnext": "unchanged", "densenet": "torch_images", "efficientnet": "unchanged", "efficientnet_v2": "unchanged",
-    "inception_resnet_v2": "tf_images", "inception_v3": "tf_images", "mobilenet": "tf_images",
-    "mobilenet_v2": "tf_images", "mobilenet_v3": "unchanged", "nasnet": "tf_images", "resnet": "caffe_images",
-    "resnet50": "caffe_images", "resnet_v2": "tf_images", "vgg16": "caffe_images", "vgg19": "caffe_images",
-    "xception": "tf_images",
-}  # fmt: skip
 _OF_LAYERS = [
     "advanced_activations", "convolutional", "convolutional_recurrent", "core", "cudnn_recurrent", "embeddings",
     "experimental", "experimental.preprocessing", "local", "merge", "noise", "normalization", "pooling",
@@ -44,12 +36,18 @@ SPELLINGS = {
 _DATASETS = (
     "boston_housing", "california_housing", "cifar10", "cifar100", "fashion_mnist", "imdb", "mnist", "reuters",
 )  # fmt: skip
+_APPLICATIONS = (
+    "convnext", "densenet", "efficientnet", "efficientnet_v2", "imagenet_utils", "inception_resnet_v2", "inception_v3",
+    "mobilenet", "mobilenet_v2", "mobilenet_v3", "nasnet", "resnet", "resnet50", "resnet_v2", "vgg16", "vgg19",
+    "xception",
+)  # fmt: skip
 _OF_HANDSON = {
     "ops.image": "handson.ops.image",
     "ops.linalg": "handson.ops.linalg",
     "ops.nn": "handson.ops.nn",
     "ops.numpy": "handson.ops",
     "preprocessing.text": "handson.preprocessing.text",
+    **{f"applications.{name}": f"handson.applications.{name}" for name in _APPLICATIONS},
     **{f"datasets.{name}": f"handson.datasets.{name}" for name in _DATASETS},
 }
 # Those of which nothing is here; `missing` says why.
@@ -59,20 +57,8 @@ EMPTY = [
 ]  # fmt: skip
 
 
-def _of_applications() -> dict[str, Content]:
-    home = "handson.keras.applications"
-    decoder = {"decode_predictions": f"{home}:decode_predictions"}
-    modules: dict[str, Content] = {
-        f"applications.{name}": ((), {"preprocess_input": f"{home}:{function}", **decoder})
-        for name, function in IMAGES.items()
-    }
-    general = {"preprocess_input": f"{home}:preprocess_input", **decoder}
-    return modules | {"applications.imagenet_utils": ((), general)}
-
-
 MODULES: dict[str, Content] = {
     **{place: ((f"handson.keras.{home}",), {}) for place, home in SPELLINGS.items()},
     **{place: ((home,), {}) for place, home in _OF_HANDSON.items()},
     **{place: ((), {}) for place in EMPTY},
-    **_of_applications(),
 }

@@ -84,6 +84,8 @@ class Layer(Typed, metaclass=Described):
     kind = "layer"
     # What a net calls a layer without a name, where that is not the class in snake case.
     automatic_name: ClassVar[str | None] = None
+    # Whether there may be dots in its name: some nets of Keras have them.
+    dotted = False
     _arguments: dict[str, Any]
 
     def __init__(
@@ -102,7 +104,7 @@ class Layer(Typed, metaclass=Described):
         self._made: dict[str, Any] = {}
         self.given_name = name
         self.stem = self.automatic_name or registry.snake_case(type(self).__name__)
-        self.name = check_name(name) if name is not None else self.stem
+        self.name = check_name(name, self.dotted) if name is not None else self.stem
         self.named = name is not None
         batched_shape = batch_input_shape if batch_shape is None else batch_shape
         self.given_input_shape = given_shape(input_shape, input_dim, batched_shape)
@@ -371,9 +373,13 @@ class Layer(Typed, metaclass=Described):
         return [value for part in parts for value in (*part.penalties(), *part._added)]
 
 
-def check_name(name: str) -> str:
-    """The name, if it can be one: letters, digits, '_' and '-', at most 128 of them, not starting with '-'."""
-    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,127}", name):
+def check_name(name: str, dotted: bool = False) -> str:
+    """The name, if it can be one: letters, digits, '_' and '-', at most 128 of them, not starting with '-'.
+
+    There may be dots too, but not in front, where `dotted` says so.
+    """
+    letters = "A-Za-z0-9_.-" if dotted else "A-Za-z0-9_-"
+    if not isinstance(name, str) or not re.fullmatch(f"[A-Za-z0-9_][{letters}]{{0,127}}", name):
         raise HandsonError(
             f"a layer's name is made of letters, digits, '_' and '-', does not start with '-' and has at most 128 "
             f"characters; got {name!r}."

@@ -24,6 +24,7 @@ class _ConvLSTM(Weighted, Recurrent):
 
     gates = 4
     axes: ClassVar[int]
+    keras_place = "cell/"  # where files of Keras have the weights
 
     def __init__(
         self,

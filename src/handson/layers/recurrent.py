@@ -32,6 +32,8 @@ SATURATED = 1e4
 class _Sequences(Units, Recurrent):
     """Units over sequences."""
 
+    keras_place = "cell/"  # where files of Keras have the weights
+
     def __init__(self, units: int, *, use_cudnn: bool | str = "auto", **kwargs: Any) -> None:
         super().__init__(units, **kwargs)
         if use_cudnn not in ("auto", True, False):

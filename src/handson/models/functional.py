@@ -16,7 +16,7 @@ from handson.graph import Node, Symbol
 from handson.graph.conversion import torch_type, type_name
 from handson.graph.graph import MOST_NODES
 from handson.layers.core import InputLayer
-from handson.models.naming import kind_of
+from handson.models.naming import kind_of, name_at, place_of
 
 # Larger constants are weights, and belong into a layer.
 MOST_CONSTANTS = 10_000
@@ -60,7 +60,7 @@ def _described(name: str, part: Any, compact: bool) -> Any:
         )
     described = registry.to_config(part.kind, part, compact)
     if not compact:
-        described["config"]["name"] = name
+        described["config"]["name"] = name_at(name, part)
     return described
 
 
@@ -139,9 +139,10 @@ def build_graph(config: dict[str, Any]) -> tuple[Any, Any]:
     layers: dict[str, Any] = {}
     for described in parts["layers"]:
         layer = registry.from_config(kind_of(described), described)
-        if layer.name in layers:
+        place = place_of(layer.name)
+        if place in layers:
             raise HandsonError(f"two layers of the net are called {layer.name!r}.")
-        layers[layer.name] = layer
+        layers[place] = layer
     symbols = [_made_entry(entry, layers) for entry in parts["entries"]]
     for number, described in enumerate(parts["nodes"]):
         if not isinstance(described, dict):

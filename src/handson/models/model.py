@@ -63,6 +63,7 @@ class Model(Verbs):
     """
 
     kind = "model"
+    dotted = True
     supports_masking = True
     autocast = False  # its layers convert what they get
 
@@ -381,13 +382,22 @@ class Model(Verbs):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
-        """A net from what `get_config` gave."""
+        """A net from what `get_config` gave, here or in Keras."""
+        if "input_layers" in config:
+            return from_keras(cls, config)
         if "nodes" in config:
             from handson.models.functional import build_graph
 
             inputs, outputs = build_graph(config)
             return cls(inputs, outputs, name=config.get("name"))
         return cls(**config)
+
+
+def from_keras(kind: Any, config: dict[str, Any]) -> Any:
+    """The net that Keras's `get_config` describes."""
+    from handson.files import keras_graphs
+
+    return keras_graphs.net(kind, config)
 
 
 def _checked_module(module: Any) -> nn.Module:

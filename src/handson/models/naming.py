@@ -29,6 +29,23 @@ def free_name(stem: str, taken: Container[str]) -> str:
     return f"{stem}_{number}"
 
 
+def place_of(name: str) -> str:
+    """What a part of this name is called in a net: PyTorch's paths have dots between names, and none in them.
+
+    Examples
+    --------
+    >>> place_of("mobilenet_1.00_224")
+    'mobilenet_1_00_224'
+    """
+    return name.replace(".", "_")
+
+
+def name_at(place: str, part: Any) -> str:
+    """The name of a part at its place in a net: its own, if that differs in dots only."""
+    own = getattr(part, "name", None)
+    return own if isinstance(own, str) and place_of(own) == place else place
+
+
 def named(parts: Iterable[Any]) -> Iterator[tuple[str, Any]]:
     """The name of each part in a net, in the order of the parts.
 
@@ -38,8 +55,9 @@ def named(parts: Iterable[Any]) -> Iterator[tuple[str, Any]]:
     taken: dict[str, Any] = {}
     for part in parts:
         if getattr(part, "named", False):
-            if part.name not in taken:
-                taken[check_name(part.name)] = part
+            place = place_of(part.name)
+            if place not in taken:
+                taken[check_name(place)] = part
             elif part.given_name is not None:
                 raise HandsonError(f"two layers of the net are called {part.name!r}: give one of them another name.")
     held = {id(part) for part in taken.values()}
@@ -72,6 +90,6 @@ def distinct(names: list[str]) -> list[str]:
 
 def kind_of(described: Any) -> str:
     """What a description in a list of layers is of: a layer, or a net."""
-    name = described.get("class") if isinstance(described, dict) else None
+    name = described.get("class", described.get("class_name")) if isinstance(described, dict) else None
     is_net = isinstance(name, str) and registry.is_known("model", name) and not registry.is_known("layer", name)
     return "model" if is_net else "layer"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import Any
 
@@ -11,19 +12,35 @@ from handson.core import console
 class Saved:
     """What a net can be asked to do with files."""
 
-    def save(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
-        """Save the net, its weights, scalings and optimizer in one file without code: see `handson.files`.
+    def save(
+        self,
+        filepath: str | os.PathLike[str],
+        overwrite: bool = True,
+        zipped: bool | None = None,
+        *,
+        include_optimizer: bool = True,
+    ) -> None:
+        """Save the net, its weights and its optimizer in one file without code: see `handson.files`.
 
         Parameters
         ----------
         filepath : str or path
-            Ending in '.handson'.
+            '.handson': everything, scalings too. '.keras', or '.h5' in the older layout: what Keras knows, and reads.
         overwrite : bool
             False: raise when the file is there.
+        zipped : bool, optional
+            There for code of Keras that names it: '.keras' files are.
+        include_optimizer : bool
+            False leaves the optimizer, and what else `compile` was given, out of a file of Keras.
+
+        Raises
+        ------
+        HandsonError
+            When the file would not give the net back.
         """
         from handson.files import save_model
 
-        save_model(self, filepath, overwrite)
+        save_model(self, filepath, overwrite, zipped, include_optimizer)
 
     @classmethod
     def load(cls, filepath: str | os.PathLike[str]) -> Any:
@@ -32,13 +49,32 @@ class Saved:
 
         return load_model(filepath)
 
+    def to_json(self, **kwargs: Any) -> str:
+        """The layers and how they are connected, as Keras writes them; `model_from_json` makes the net again.
+
+        Parameters
+        ----------
+        **kwargs
+            The arguments of `json.dumps`.
+
+        Examples
+        --------
+        >>> from handson import Sequential, models
+        >>> from handson.layers import Dense
+        >>> models.model_from_json(Sequential([Dense(2, input_dim=3)]).to_json()).count_params()
+        8
+        """
+        from handson.files.keras_writing import described_net
+
+        return json.dumps(described_net(self, compiled=False), **kwargs)
+
     def save_weights(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
         """Save the weights.
 
         Parameters
         ----------
         filepath : str or path
-            '.h5': HDF5 in the layout of Keras 3's weight files. '.safetensors': named tensors.
+            '.weights.h5' or '.h5': HDF5 in the layout of Keras 3's weight files. '.safetensors': named tensors.
         overwrite : bool
             False: raise when the file is there.
         """
@@ -49,12 +85,12 @@ class Saved:
     def load_weights(
         self, filepath: str | os.PathLike[str], by_name: bool = False, skip_mismatch: bool = False
     ) -> dict[str, str]:
-        """Load weights from a file, of handson's or of Keras 3.
+        """Load weights from a file, of handson's or of Keras.
 
         Parameters
         ----------
         filepath : str or path
-            A '.h5', '.safetensors' or '.handson' file.
+            A '.h5', '.safetensors', '.keras' or '.handson' file, of weights or of a whole model.
         by_name : bool
             Match layers by their names, and leave out those that the file or the net does not have.
         skip_mismatch : bool

@@ -18,7 +18,7 @@ from handson.layers.core import InputLayer
 from handson.layers.foreign import TorchModuleWrapper
 from handson.layers.shapes import Shapes, batched
 from handson.models import naming
-from handson.models.model import Model, wants_integers
+from handson.models.model import Model, from_keras, wants_integers
 from handson.models.structure import flattened
 from handson.randomness.keys import fresh_seed
 
@@ -165,11 +165,12 @@ class Sequential(Model):
 
     def _name_for(self, layer: Any) -> str:
         """The name of a layer in this net: its own, or another where an automatic name is taken."""
-        if not layer.named or (layer.given_name is None and layer.name in self._modules):
+        place = naming.place_of(layer.name)
+        if not layer.named or (layer.given_name is None and place in self._modules):
             return naming.free_name(layer.stem, self._modules)
-        if layer.name in self._modules:
+        if place in self._modules:
             raise HandsonError(f"the name {layer.name!r} is taken by another layer of this net.")
-        return check_name(layer.name)
+        return check_name(place)
 
     def pop(self, rebuild: bool = True) -> Any:
         """Take the last layer off, and return it."""
@@ -269,12 +270,14 @@ class Sequential(Model):
         """A part as JSON, under the name it has in this net."""
         described = registry.to_config(part.kind, part, compact)
         if not compact:
-            described["config"]["name"] = name
+            described["config"]["name"] = naming.name_at(name, part)
         return described
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Sequential:
-        """A net from what `get_config` gave."""
+        """A net from what `get_config` gave, here or in Keras."""
+        if any(isinstance(layer, dict) and "class_name" in layer for layer in config.get("layers") or []):
+            return from_keras(cls, config)
         unknown = config.keys() - {"name", "layers"}
         if unknown or not isinstance(config.get("layers"), list):
             raise HandsonError(f"a Sequential is described by 'name' and a list of 'layers'; got {listing(config)}.")

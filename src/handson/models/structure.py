@@ -233,7 +233,7 @@ class Structure(Layer):
             links = "" if chain is not None else ", ".join(self._links(part))
             trains = bool(getattr(part, "trainable", True))
             count = _parameters(part) if is_layer else 0
-            yield Row("  " * depth + name, kind, str(after), count, links), depth, trains
+            yield Row("  " * depth + naming.name_at(name, part), kind, str(after), count, links), depth, trains
             if isinstance(part, Structure):
                 yield from part._rows(before, depth + 1)
 

@@ -97,8 +97,9 @@ class Eager:
             value = self.own_loss(Batch(inputs, targets, sample_weights), outputs, sums)
         else:
             value = job.objective.loss(targets, outputs, sample_weights, masked, self.added(), sums)
-        detached = [activations.like(output, Tensor.detach) for output in outputs]
-        job.objective.measure(targets, detached, sample_weights, masked, sums)
+        if job.measures:
+            detached = [activations.like(output, Tensor.detach) for output in outputs]
+            job.objective.measure(targets, detached, sample_weights, masked, sums)
         gradients = torch.autograd.grad(value, weights, allow_unused=True) if weights else ()
         return [
             gradient if gradient is not None else torch.zeros_like(weight)
@@ -126,8 +127,9 @@ class Eager:
         """What the net adds to the losses: penalties of regularizers, and `add_loss`; None for nothing."""
         values = [penalty for layer in self.job.penalized for penalty in layer.penalties()]
         for layer in self.job.layers:
-            values += layer._added
-        return sum(values) if values else None
+            if layer._added:
+                values += layer._added
+        return sum(values[1:], values[0]) if values else None
 
     def outputs(self, inputs: Sequence[Tensor]) -> list[Tensor]:
         """The net's outputs, as leaves, for inputs in the user's units."""

@@ -170,7 +170,12 @@ class Job:
         """The steps that the net defines itself, beside its loss."""
         return tuple(name for name in getattr(self.module, "own_steps", ()) if name != "compute_loss")
 
-    @property
+    @cached_property
+    def measures(self) -> bool:
+        """Whether there are metrics."""
+        return any(term.measured() for term in self.terms)
+
+    @cached_property
     def own_loss(self) -> bool:
         """Whether the net defines its loss itself."""
         return "compute_loss" in getattr(self.module, "own_steps", ())

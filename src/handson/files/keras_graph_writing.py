@@ -1,0 +1,182 @@
+"""What Keras's `get_config` says of a net of layers: stacks, and graphs of layers and operations."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from torch import nn
+
+from handson.core import registry, tree
+from handson.core.errors import HandsonError
+from handson.files.keras_names import called_with, op_class, op_module
+from handson.graph import Node, Symbol
+from handson.graph.conversion import type_name
+from handson.layers.core import InputLayer
+from handson.models.functional import _name_of
+from handson.models.naming import free_name
+
+
+def described_stack(model: Any) -> dict[str, Any]:
+    """A stack of layers, with the input in front where its shape is known."""
+    from handson.files.keras_writing import written
+
+    layers = [_named(written(part.kind, part), name) for name, part in model._modules.items()]
+    if model.built_shape is not None and not any(isinstance(part, InputLayer) for part in model._modules.values()):
+        entry = model.graph.entries[0] if model.graph is not None else Symbol(model.built_shape)
+        layers.insert(0, _input(entry, free_name("input_layer", model._modules)))
+    config = {"name": model.name, "trainable": bool(model.trainable), "layers": layers}
+    return config | ({} if model.built_shape is None else {"build_input_shape": list(model.built_shape)})
+
+
+def _named(described: dict[str, Any], name: str) -> dict[str, Any]:
+    """A description under the name that the layer has in the net."""
+    if "name" in described["config"]:
+        described["config"]["name"] = name
+    return described
+
+
+def _input(entry: Symbol, name: str) -> dict[str, Any]:
+    config = {"name": name, "batch_shape": list(entry.shape), "dtype": type_name(entry.dtype)}
+    return {"module": "keras.layers", "class_name": "InputLayer", "config": config, "registered_name": None}
+
+
+def described_graph(model: Any) -> dict[str, Any]:
+    """Layers and operations, each with the arguments of its applications."""
+    return _Writer(model).config()
+
+
+class _Writer:
+    """Names the parts of a graph, and says where each symbol comes from."""
+
+    def __init__(self, model: Any) -> None:
+        self.model, self.graph = model, model.graph
+        self.names = {id(part): name for name, part in model._modules.items()}
+        self.taken = set(model._modules)
+        self.places: dict[int, list[Any]] = {}
+        # By name: what each part is described as, and its applications.
+        self.described: dict[str, dict[str, Any]] = {}
+        self.calls: dict[str, list[dict[str, Any]]] = {}
+        self.nets = {
+            name for name, part in model._modules.items() if getattr(part, "kind", "") == "model" and not part.is_stack
+        }
+
+    def config(self) -> dict[str, Any]:
+        """What Keras says of the net."""
+        for entry in self.graph.entries:
+            self._enter(entry)
+        for node in self.graph.nodes:
+            self._take(node)
+        order = [id(function) for function in self.graph.functions()]
+        first = [name for name in self.described if name not in self.model._modules]
+        layers = sorted(
+            (name for name in self.described if name in self.model._modules),
+            key=lambda name: order.index(id(self.model._modules[name])),
+        )
+        return {
+            "name": self.model.name,
+            "trainable": bool(self.model.trainable),
+            "layers": [self._whole(name) for name in (*layers, *first)],
+            "input_layers": self._ends(self.graph.inputs),
+            "output_layers": self._ends(self.graph.outputs),
+        }
+
+    def _whole(self, name: str) -> dict[str, Any]:
+        return self.described[name] | {"name": name, "inbound_nodes": self.calls.get(name, [])}
+
+    def _enter(self, entry: Symbol) -> None:
+        layer = entry.node.function if entry.node is not None and not entry.node.inputs else None
+        name = self.names.get(id(layer)) or self._free(entry.name)
+        self.described[name] = _input(entry, name)
+        self.places[id(entry)] = [name, 0, 0]
+
+    def _free(self, stem: str) -> str:
+        name = free_name(stem, self.taken)
+        self.taken.add(name)
+        return name
+
+    def _take(self, node: Node) -> None:
+        name = self.names.get(id(node.function))
+        if name is not None:
+            self._take_layer(node, name)
+        else:
+            name = self._take_operation(node)
+        number = len(self.calls[name]) - 1
+        for output, symbol in enumerate(tree.leaves(node.outputs)):
+            self.places[id(symbol)] = [name, number, output]
+
+    def _take_layer(self, node: Node, name: str) -> None:
+        from handson.files.keras_writing import written
+
+        part: Any = node.function
+        if not isinstance(part, nn.Module) or not hasattr(part, "kind"):
+            raise HandsonError(
+                f"the net applies a {type(part).__name__} of PyTorch, which a file cannot describe: files hold no code. "
+                f"Write it as a handson.layers.Layer and register it with @handson.register."
+            )
+        if name not in self.described:
+            self.described[name] = _named(written(part.kind, part), name)
+        args, kwargs = node.arguments
+        self._call(name, list(args), kwargs)
+
+    def _call(self, name: str, args: list[Any], kwargs: dict[str, Any]) -> None:
+        call = {"args": [self._plain(arg) for arg in args], "kwargs": {k: self._plain(v) for k, v in kwargs.items()}}
+        self.calls.setdefault(name, []).append(call)
+
+    def _take_operation(self, node: Node) -> str:
+        """An operation: the arguments that its class in Keras is made with, and those that it is called with."""
+        known = _name_of(node.function)
+        parameters = inspect.signature(node.function).parameters
+        args, kwargs = node.arguments
+        bound = inspect.signature(node.function).bind(*args, **kwargs).arguments
+        called, made = called_with(known, node.function), dict[str, Any]()
+        given: list[Any] = []
+        for key, value in bound.items():
+            if key not in called:
+                made[key] = self._plain(value)
+            elif parameters[key].kind is parameters[key].VAR_POSITIONAL:
+                given += value
+            else:
+                given.append(_index(value) if (known, key) == ("get_item", "key") else value)
+        name = self._free(known)
+        place = {"module": op_module(known), "class_name": op_class(known), "config": {"name": name} | made}
+        self.described[name] = place | {"registered_name": op_class(known)}
+        self._call(name, given, {})
+        return name
+
+    def _plain(self, value: Any) -> Any:
+        from handson.files.keras_writing import plain
+
+        if isinstance(value, Symbol):
+            history = [*self.places[id(value)]]
+            config = {"shape": list(value.shape), "dtype": type_name(value.dtype), "keras_history": history}
+            return {"class_name": "__keras_tensor__", "config": config}
+        if isinstance(value, (list, tuple)):
+            return [self._plain(entry) for entry in value]
+        if isinstance(value, dict):
+            return {key: self._plain(entry) for key, entry in value.items()}
+        return plain(value, self.model.name)
+
+    def _ends(self, form: Any) -> Any:
+        def place(symbol: Symbol) -> list[Any]:
+            name, number, output = self.places[id(symbol)]
+            return [name, number + (name in self.nets), output]
+
+        return _mapped(place, form)
+
+
+def _mapped(place: Any, form: Any) -> Any:
+    if isinstance(form, Symbol):
+        return place(form)
+    if isinstance(form, dict):
+        return {key: _mapped(place, entry) for key, entry in form.items()}
+    return [_mapped(place, entry) for entry in form]
+
+
+def _index(key: Any) -> Any:
+    """An index as Python writes it, from how nodes keep it (see `handson.graph.operators.described_key`)."""
+    if isinstance(key, (list, tuple)) and len(key) == 4 and key[0] == "slice":
+        return slice(*key[1:])
+    if isinstance(key, (list, tuple)) and key and key[0] == "index":
+        return [_index(entry) for entry in key[1:]]
+    return ... if isinstance(key, str) and key == "..." else key

@@ -1,0 +1,292 @@
+"""Objects from Keras's descriptions: {"module": ..., "class_name": ..., "config": ..., "registered_name": ...}.
+
+Names resolve in the closed registry; no module is imported because a description names it, and code is refused.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import numpy as np
+
+from handson.core import registry
+from handson.core.described import parameters_of
+from handson.core.errors import HandsonError, listing, nearest, shortened
+from handson.files.keras_names import CLASSES, FUNCTIONS, IGNORED, POLICIES, found, is_keras, kinds_in, with_nets
+from handson.graph.conversion import convert, type_name
+from handson.layers.policies import KNOWN, DTypePolicy
+
+# Larger constants belong into weights.
+MOST_CONSTANTS = 1_000_000
+LONGEST_NAME = 128
+
+_shared: ContextVar[dict[Any, Any] | None] = ContextVar("handson_shared", default=None)
+
+
+@contextmanager
+def sharing() -> Iterator[None]:
+    """Within, what a description says is one object is made once."""
+    token = _shared.set({})
+    try:
+        yield
+    finally:
+        _shared.reset(token)
+
+
+def revived(value: Any, kind: str | None = None) -> Any:
+    """What a description in Keras's form is of.
+
+    Parameters
+    ----------
+    value : tree
+        Numbers, texts, lists, dictionaries, and descriptions among them.
+    kind : str, optional
+        The kind of noun, where the place of the description says it.
+
+    Raises
+    ------
+    HandsonError
+        When it holds code, or names what is not registered.
+
+    Examples
+    --------
+    >>> revived({"a": [{"module": "keras.regularizers", "class_name": "L2", "config": {"l2": 0.5}}, 3]})
+    {'a': [L2(l2=0.5), 3]}
+    """
+    if isinstance(value, (list, tuple)):
+        return [revived(entry) for entry in value]
+    if not isinstance(value, dict):
+        return value
+    if not isinstance(value.get("class_name"), str) or "config" not in value:
+        return {key: revived(entry) for key, entry in value.items()}
+    name = value["class_name"]
+    if name.startswith("__") and name.endswith("__"):
+        return _special(name, value["config"])
+    if name == "function":
+        return function_of(value, kind)
+    if name in POLICIES:
+        return _policy(value["config"])
+    if name == "SeedGenerator":
+        return (value["config"] or {}).get("seed")
+    if kind is None and not is_keras(value.get("module")) and not value.get("registered_name"):
+        if "module" not in value:  # an older description, whose place says what it is of
+            return value
+    return _object(value, kind)
+
+
+def _policy(config: Any) -> DTypePolicy:
+    name = config.get("name") if isinstance(config, dict) else config
+    if name not in KNOWN:
+        raise HandsonError(f"the type {shortened(name, 40)!r} is none that layers compute in: {listing(KNOWN)}.")
+    return DTypePolicy(name)
+
+
+# What Keras writes of values that JSON has not.
+
+
+def _special(name: str, config: Any) -> Any:
+    if name == "__lambda__":
+        refuse_code()
+    if name not in SPECIAL or not isinstance(config, dict):
+        raise HandsonError(f"unknown kind of value {shortened(name, 40)!r}.")
+    return SPECIAL[name](config)
+
+
+def refuse_code() -> None:
+    """Raise: a description holds the code of a function."""
+    raise HandsonError(
+        "it holds a function as code, which handson does not run, since it could do anything. In Keras, give the layer "
+        "a function that is registered, @keras.saving.register_keras_serializable(), or write a Layer, and save the net "
+        "again; here register the same, @handson.register(kind='function'). Or build the net here, with the function, "
+        "and load the weights alone: net.load_weights(...)."
+    )
+
+
+def _array(config: Mapping[str, Any]) -> np.ndarray:
+    try:
+        # Texts and objects are no constants: the type says what numbers they are.
+        values = np.asarray(config["value"], dtype=None if config["dtype"] == "bfloat16" else config["dtype"])
+    except (TypeError, ValueError, KeyError, OverflowError) as error:
+        raise HandsonError(f"a constant is damaged: {error}.") from None
+    if values.dtype.kind not in "biufc" or values.size > MOST_CONSTANTS:
+        raise HandsonError(f"a constant is made of at most {MOST_CONSTANTS:,} numbers; got {values.dtype}.")
+    return values
+
+
+def _bytes(config: Mapping[str, Any]) -> bytes:
+    return str(config.get("value", "")).encode()
+
+
+def _slice(config: Mapping[str, Any]) -> slice:
+    return slice(*(revived(config.get(side)) for side in ("start", "stop", "step")))
+
+
+SPECIAL: dict[str, Callable[[Mapping[str, Any]], Any]] = {
+    "__tensor__": lambda config: convert(_array(config), config["dtype"]),
+    "__numpy__": _array,
+    "__bytes__": _bytes,
+    "__slice__": _slice,
+    "__ellipsis__": lambda config: ...,
+}
+
+
+def function_of(value: Mapping[str, Any], kind: str | None = None) -> Any:
+    """The registered function that a description names."""
+    name, registered = value["config"], value.get("registered_name")
+    if not isinstance(name, str):
+        refuse_code()
+    kinds = (kind,) if kind else kinds_in(value.get("module"), FUNCTIONS)
+    match = found((*kinds, *FUNCTIONS), registered, name)
+    if match is None:
+        return registry.find(kinds[0], name)  # which says what there is
+    return match[1]
+
+
+# Classes.
+
+
+def _object(value: Mapping[str, Any], kind: str | None) -> Any:
+    known = _shared.get()
+    place = value.get("shared_object_id")
+    if known is not None and isinstance(place, int) and place in known:
+        return known[place]
+    made = _instance(class_of(value, kind), value)
+    if known is not None and isinstance(place, int):
+        known[place] = made
+    return made
+
+
+def class_of(value: Mapping[str, Any], kind: str | None = None) -> Any:
+    """The registered class that a description names.
+
+    Raises
+    ------
+    HandsonError
+        When there is none; the message says how to make one known.
+    """
+    name, registered, module = value["class_name"], value.get("registered_name"), value.get("module")
+    kinds = with_nets(kind) if kind else kinds_in(module)
+    match = found(kinds, registered, name) or found(CLASSES, registered)
+    if match is None and re.fullmatch(r"\w+V[12]", name):  # as TensorFlow called some classes
+        match = found(kinds, name[:-2])
+    if match is not None:
+        return match[1]
+    if is_keras(module) or module is None:
+        registry.find(kinds[0], name)
+    raise HandsonError(
+        f"unknown class {shortened(registered or name, 60)!r} of {shortened(module, 60)}.{nearest(name, known_names(kinds))}"
+        f" A class of your own is found once it is registered: decorate it with @handson.register, or with "
+        f"@keras.saving.register_keras_serializable(), and import that module before loading; or give "
+        f"load_model(..., custom_objects={{{shortened(name, 60)!r}: {shortened(name, 60)}}})."
+    )
+
+
+def known_names(kinds: tuple[str, ...]) -> list[str]:
+    """The names of some kinds of noun."""
+    return [name for kind in kinds for name in registry.known(kind)]
+
+
+def _instance(target: Any, value: Mapping[str, Any]) -> Any:
+    config = value["config"] or {}
+    if not inspect.isclass(target):
+        return target
+    if not isinstance(config, dict):
+        raise HandsonError(f"{target.__name__} is described by a dictionary; got {shortened(config, 40)}.")
+    if _is_own(target, "from_config"):
+        made = target.from_config(dict(config))
+    elif target.kind == "model" and "layers" in config:
+        from handson.files import keras_graphs
+
+        made = keras_graphs.net(target, config)
+    else:
+        made = target.from_config(arguments_for(target, config))
+    if value.get("build_config") and _is_own(target, "build_from_config"):
+        made.build_from_config(revived(value["build_config"]))
+    return made
+
+
+def _is_own(target: Any, method: str) -> bool:
+    """Whether a method of a class was written by the user."""
+    holder = next((base for base in target.__mro__ if method in vars(base)), None)
+    return holder is not None and not holder.__module__.startswith("handson.")
+
+
+def arguments_for(target: Any, config: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of a class, from what Keras says of it.
+
+    What the class has no argument for is left out where Keras says None or False, that is, that it is not used.
+
+    Raises
+    ------
+    HandsonError
+        For another argument that the class does not have.
+    """
+    known = parameters_of(target)
+    given = {}
+    for key, value in config.items():
+        if key in known or getattr(target, "takes_more", False):
+            given[key] = revived(value)
+        elif value not in (None, False) and key not in IGNORED:
+            own = "" if target.__module__.startswith("handson.") else " The file says more of it than its class takes."
+            raise HandsonError(
+                f"{target.__name__} has no argument {shortened(key, 40)!r} here, and the file says "
+                f"{shortened(repr(value), 60)}.{nearest(str(key), known)}{own}"
+            )
+    if isinstance(given.get("axis"), list) and len(given["axis"]) == 1:  # as Keras 2 wrote it
+        given["axis"] = given["axis"][0]
+    if isinstance(given.get("dtype"), DTypePolicy) and target.kind != "layer":
+        given["dtype"] = given["dtype"].name
+    if target.kind in ("layer", "model") and isinstance(given.get("name"), str):
+        given["name"] = fitting_name(given["name"])
+    return given
+
+
+def fitting_name(name: str) -> str:
+    """A name of Keras as a name of a layer here: other characters than letters, digits, '-' and '_' become '_'.
+
+    Examples
+    --------
+    >>> fitting_name("block1.conv 2")
+    'block1_conv_2'
+    """
+    name = re.sub(r"[^A-Za-z0-9_-]", "_", name)
+    return ("_" + name if name.startswith("-") or not name else name)[:LONGEST_NAME]
+
+
+def compile_with(model: Any, config: Mapping[str, Any]) -> None:
+    """Compile a net with the arguments that Keras's description names."""
+    if _is_own(type(model), "compile_from_config"):
+        model.compile_from_config(dict(config))
+        return
+    known = inspect.signature(type(model).compile).parameters
+    given = {key: _argument(key, value) for key, value in config.items()}
+    unknown = [key for key, value in given.items() if key not in known and value not in (None, False, "auto")]
+    if unknown:
+        raise HandsonError(f"compile has no argument {unknown[0]!r}.{nearest(unknown[0], known)}")
+    model.compile(**{key: value for key, value in given.items() if key in known})
+
+
+# The kinds of noun among the arguments of `compile`.
+COMPILED = {"optimizer": "optimizer", "loss": "loss", "metrics": "metric", "weighted_metrics": "metric"}
+
+
+def _argument(key: str, value: Any) -> Any:
+    kind = COMPILED.get(key)
+    if kind is None:
+        return value
+    if isinstance(value, (list, tuple)):
+        return [_argument(key, entry) for entry in value]
+    if isinstance(value, dict) and not ("class_name" in value and "config" in value):
+        return {name: _argument(key, entry) for name, entry in value.items()}
+    return revived(value, kind) if isinstance(value, dict) else value
+
+
+def dtype_named(dtype: Any) -> str:
+    """The name of the type of an input, whatever way Keras writes it."""
+    dtype = revived(dtype)
+    return dtype.name if isinstance(dtype, DTypePolicy) else type_name(dtype or "float32")
