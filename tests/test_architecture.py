@@ -48,9 +48,12 @@ FLOORS = [
     ["training.recording"],
     ["training"],
     ["models"],
+    ["applications"],
     ["applications", "ensembles"],
     ["workflow"],
-    ["keras"],
+    ["keras", "theano"],
+    ["lasagne"],
+    ["nolearn"],
     ["cli", "faces"],
     ["", "__main__", "model"],
 ]

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from handson import Model
+from handson.models import Model
 from handson import layers as own
 from handson.core.errors import HandsonError
 from handson.lasagne.layers.base import Layer, MergeLayer, WeightCell

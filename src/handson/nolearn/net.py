@@ -502,7 +502,7 @@ def _own_names() -> tuple[str, ...]:
 
 
 def _plain_model() -> Any:
-    from handson import Model
+    from handson.models import Model
 
     return Model
 
