@@ -340,7 +340,9 @@ def test_listings_of_layers_losses_and_updates(files):
         hidden4_nonlinearity=rectify, update=sgd, objective_loss_function=squared_error, verbose=0, max_epochs=8,
         on_epoch_finished=[AdjustVariable("update_learning_rate", start=0.05, stop=0.01)],
     )  # fmt: skip
-    for name in [one for one in net.get_params() if one.startswith(("conv", "pool", "dropout1", "dropout2", "hidden5"))]:
+    for name in [
+        one for one in net.get_params() if one.startswith(("conv", "pool", "dropout1", "dropout2", "hidden5"))
+    ]:
         net._more_names.remove(name)
     net._more_names.remove("update_momentum")
     net.fit(X, y)

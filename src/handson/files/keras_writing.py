@@ -48,7 +48,7 @@ def written(kind: str, target: Any) -> Any:
     from handson.files import keras_graphs
 
     with in_keras_form():
-        config = keras_graphs.describe(target) if kind == "model" else None
+        config = keras_graphs.describe(target, written) if kind == "model" else None
         if config is None:
             config = _arguments(target, target.get_config())
     described = identity(kind, type(target), name, target) | {"config": plain(config)}

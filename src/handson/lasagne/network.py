@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from handson.models import Model
 from handson import layers as own
 from handson.core.errors import HandsonError
 from handson.lasagne.layers.base import Layer, MergeLayer, WeightCell
 from handson.lasagne.layers.helper import get_all_layers
 from handson.lasagne.layers.input import InputLayer
+from handson.models import Model
 from handson.theano.plan import Plan, clone
 from handson.theano.sharing import SharedVariable
 from handson.theano.variable import Variable
@@ -149,5 +148,3 @@ def _name(name: str | None, taken: set[str]) -> str | None:
         return None
     taken.add(found)
     return found
-
-

@@ -57,7 +57,9 @@ def _entry(layer: Any) -> Any:
 def _single(x: Any) -> Any:
     found = np.asarray(x)
     if len(found) != 1:
-        raise HandsonError(f"only one image is shown: pass x[0:1], of shape (1, channels, height, width); got {found.shape}.")
+        raise HandsonError(
+            f"only one image is shown: pass x[0:1], of shape (1, channels, height, width); got {found.shape}."
+        )
     return found
 
 
