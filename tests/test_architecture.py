@@ -51,6 +51,9 @@ FLOORS = [
     ["applications", "ensembles"],
     ["workflow"],
     ["keras"],
+    ["theano"],
+    ["lasagne"],
+    ["nolearn"],
     ["cli", "faces"],
     ["", "__main__", "model"],
 ]

@@ -12,7 +12,12 @@ from handson.core.errors import nearest
 from handson.nolearn import cross_validation, visualize
 from handson.nolearn.batches import BatchIterator
 from handson.nolearn.handlers import (
-    PrintLayerInfo, PrintLog, RememberBestWeights, RestoreBestWeights, SaveWeights, WeightLog,
+    PrintLayerInfo,
+    PrintLog,
+    RememberBestWeights,
+    RestoreBestWeights,
+    SaveWeights,
+    WeightLog,
 )  # fmt: skip
 from handson.nolearn.net import NeuralNet
 from handson.nolearn.objective import objective

@@ -77,7 +77,9 @@ def _connected(name: str, arguments: dict[str, Any], before: Any, found: Ordered
 
     def layer(other: Any) -> Any:
         if isinstance(other, str) and other not in found:
-            raise HandsonError(f"the layer {name!r} stands behind {other!r}, which is not before it.{nearest(other, found)}")
+            raise HandsonError(
+                f"the layer {name!r} stands behind {other!r}, which is not before it.{nearest(other, found)}"
+            )
         return found[other] if isinstance(other, str) else other
 
     changed = dict(arguments)

@@ -62,7 +62,9 @@ def fields(layers: list[Any]) -> dict[int, Field]:
 
 def _behind(layer: Any, before: list[Field]) -> Field:
     """The field of a layer behind others: of branches the largest counts."""
-    size, jump = (tuple(map(max, zip(*(getattr(one, name) for one in before), strict=True))) for name in Field._fields[:2])
+    size, jump = (
+        tuple(map(max, zip(*(getattr(one, name) for one in before), strict=True))) for name in Field._fields[:2]
+    )
     window, stride = _window(layer)
     grown = tuple(s + (w - 1) * j for s, w, j in zip(size, window, jump, strict=True))
     spanned = tuple(w * j for w, j in zip(window, jump, strict=True))
@@ -128,4 +130,10 @@ def layer_table(net: Any, detailed: bool = False) -> list[str]:
 def describe(net: Any, detailed: bool = False) -> list[str]:
     """What `PrintLayerInfo` prints."""
     count = count_params(net.output_layers_, trainable=True)
-    return [f"# Neural Network with {count} learnable parameters", "", "## Layer information", "", *layer_table(net, detailed)]
+    return [
+        f"# Neural Network with {count} learnable parameters",
+        "",
+        "## Layer information",
+        "",
+        *layer_table(net, detailed),
+    ]

@@ -8,10 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from handson import Model, losses
+from handson import losses
 from handson.lasagne import objectives, regularization
 from handson.lasagne.layers import InputLayer, get_all_params, get_output
 from handson.lasagne.layers.base import WeightCell
+from handson.models import Model
 from handson.theano.plan import Plan, clone
 from handson.theano.sharing import SharedVariable
 from handson.theano.variable import Variable
