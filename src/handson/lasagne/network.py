@@ -30,7 +30,8 @@ class Expressed(own.Layer):
 
     def __init__(self, source: Layer, name: str | None = None) -> None:
         super().__init__(name=name)
-        self._source, self._plans = [source], {}
+        self._source = [source]
+        self._plans: dict[bool, Plan] = {}
         shapes = source.input_shapes if isinstance(source, MergeLayer) else [source.input_shape]
         self._symbols = [Variable(len(shape), "float32") for shape in shapes]
         self._held = [one for one in source.get_params() if isinstance(one, SharedVariable)]

@@ -23,6 +23,7 @@ from handson.lasagne.layers import get_all_layers, get_all_params, get_output
 from handson.lasagne.layers.base import WeightCell
 from handson.lasagne.network import as_model
 from handson.lasagne.random import get_rng
+from handson.models import Model
 from handson.nolearn import plain
 from handson.nolearn.batches import BatchIterator, count, gathered, is_plain, transforms
 from handson.nolearn.definitions import Definition, by_name, is_made, made
@@ -152,9 +153,9 @@ class NeuralNet(BaseEstimator):
         """`net.output_num_units = 4` is an argument too, before the layers are made."""
         super().__setattr__(name, value)
         more = vars(self).get("_more_names")
-        if more is not None and name not in more and not name.endswith("_") and not name.startswith("_"):
-            if name not in _own_names():
-                more.append(name)
+        is_argument = not (name.endswith("_") or name.startswith("_") or name in _own_names())
+        if more is not None and name not in more and is_argument:
+            more.append(name)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -176,7 +177,7 @@ class NeuralNet(BaseEstimator):
         self.output_layers_ = last if len(last) > 1 else last[0]
         outputs = list(self.layers_.values())[-1]
         own = self._own_objective()
-        self.model_: Any = as_model(outputs, int(get_rng().randint(2**31)), Objective if own else _plain_model())
+        self.model_: Any = as_model(outputs, int(get_rng().randint(2**31)), Objective if own else Model)
         if own:
             self.model_.expression = self._expression
             self.model_.layers_by_name = (self.layers_,)
@@ -187,7 +188,7 @@ class NeuralNet(BaseEstimator):
         if lost is not None:
             lost.refuse("layers")
         if is_made(self.layers):
-            return by_name(self.layers if isinstance(self.layers, (list, tuple)) else [self.layers])
+            return by_name(list(self.layers) if isinstance(self.layers, (list, tuple)) else [self.layers])
         definitions = [Definition(given, number) for number, given in enumerate(self.layers)]
         self._layer_names = [definition.name for definition in definitions]
         settings = {name: self.get_params_for(name) for name in self._layer_names}
@@ -447,7 +448,7 @@ class NeuralNet(BaseEstimator):
                     console.say(f"Loaded parameters to layer {name!r} (shape {sides[0]}).")
             else:
                 console.say(
-                    f"Could not load parameters to layer {name!r} because shapes did not match: {sides[0]} vs {sides[1]}."
+                    f"Could not load parameters to layer {name!r} because shapes did not match: {' vs '.join(sides)}."
                 )
         return taken
 
@@ -499,12 +500,6 @@ def restored(data: dict[str, Any]) -> NeuralNet:
 def _own_names() -> tuple[str, ...]:
     code: Any = NeuralNet.__init__.__code__
     return code.co_varnames[1 : code.co_argcount]
-
-
-def _plain_model() -> Any:
-    from handson.models import Model
-
-    return Model
 
 
 def _has(handlers: list[Any], kind: type) -> bool:

@@ -130,7 +130,7 @@ def _object(data: dict[str, Any]) -> Any:
     kind = _known(data["name"])
     if not isinstance(kind, type):
         raise HandsonError(f"the file is damaged: {data['name']} is no class.")
-    found = object.__new__(kind)
+    found: Any = object.__new__(kind)
     found.__dict__.update(decode(data["state"]))
     return found
 

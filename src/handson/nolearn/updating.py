@@ -21,16 +21,17 @@ from handson.theano.plan import Plan
 from handson.theano.sharing import SharedVariable
 from handson.theano.variable import Variable
 
+BETAS = {"beta1": "beta_1", "beta2": "beta_2"}
 # For each rule of Lasagne that handson has: its class, what is fixed, and the names of its arguments there.
 KNOWN: dict[Any, tuple[Any, dict[str, Any], dict[str, str]]] = {
     updates.sgd: (optimizers.SGD, {}, {}),
     updates.momentum: (optimizers.SGD, {"momentum": 0.9}, {"momentum": "momentum"}),
     updates.nesterov_momentum: (optimizers.SGD, {"momentum": 0.9, "nesterov": True}, {"momentum": "momentum"}),
     updates.adam: (
-        optimizers.Adam, {"learning_rate": 0.001, "epsilon": 1e-8}, {"beta1": "beta_1", "beta2": "beta_2", "epsilon": "epsilon"},
+        optimizers.Adam, {"learning_rate": 0.001, "epsilon": 1e-8}, BETAS,
     ),
     updates.adamax: (
-        optimizers.Adamax, {"learning_rate": 0.002, "epsilon": 1e-8}, {"beta1": "beta_1", "beta2": "beta_2", "epsilon": "epsilon"},
+        optimizers.Adamax, {"learning_rate": 0.002, "epsilon": 1e-8}, BETAS,
     ),
 }  # fmt: skip
 

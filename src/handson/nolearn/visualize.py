@@ -126,7 +126,7 @@ def plot_saliency(net: Any, X: Any, figsize: tuple[float, float] | None = (9, 0)
     last = list(net.layers_.values())[-1]
     entry = _entry(last)
     best = T.max(get_output(last, deterministic=True), axis=1)
-    slopes = function([entry.input_var], grad(best.sum(), entry.input_var))(X)  # type: ignore[attr-defined]
+    slopes = function([entry.input_var], grad(best.sum(), entry.input_var))(X)
     maps = [np.maximum(slope, 0).max(0) for slope in slopes]
     return _beside(X, maps, "saliency", maps, figsize)
 

@@ -110,5 +110,5 @@ class NINLayer(Layer):
         found = T.tensordot(input, self.W, axes=[[1], [0]]).dimshuffle(0, input.ndim - 1, *(one - 1 for one in places))
         if self.b is not None:
             pattern = ("x", 0, *range(1, input.ndim - 1)) if self.untie_biases else ("x", 0, *("x" for _ in places))
-            found = found + self.b.dimshuffle(*pattern)  # type: ignore[attr-defined]
+            found = found + self.b.dimshuffle(*pattern)
         return self.nonlinearity(found)

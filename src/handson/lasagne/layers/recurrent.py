@@ -181,8 +181,8 @@ class RecurrentLayer(_Recurrent):
         super().__init__(incoming, num_units, **kwargs)
         self.nonlinearity = nonlinearities.identity if nonlinearity is None else nonlinearity
         self.W_in_to_hid = self.add_param(W_in_to_hid, (self.features, self.num_units), name="input_to_hidden.W")
-        own = {"name": "input_to_hidden.b", "regularizable": False}
-        self.b = None if b is None else self.add_param(b, (self.num_units,), **own)  # type: ignore[arg-type]
+        name = "input_to_hidden.b"
+        self.b = None if b is None else self.add_param(b, (self.num_units,), name, regularizable=False)
         self.W_hid_to_hid = self.add_param(W_hid_to_hid, (self.num_units, self.num_units), name="hidden_to_hidden.W")
 
     def _weights(self) -> list[Any]:
