@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import nn
 
@@ -16,13 +16,16 @@ from handson.graph.conversion import type_name
 from handson.graph.operation import name_of
 from handson.layers.core import InputLayer
 
-# Writes a noun of a kind as Keras does.
-Written = Callable[[str, Any], dict[str, Any]]
+class Writing(NamedTuple):
+    """What writes a noun of a kind, and any other value, as Keras does."""
+
+    noun: Callable[[str, Any], dict[str, Any]]
+    value: Callable[[Any, str], Any]
 
 
-def described_stack(model: Any, written: Written) -> dict[str, Any]:
+def described_stack(model: Any, write: Writing) -> dict[str, Any]:
     """A stack of layers, with the input in front where its shape is known."""
-    layers = [_named(written(part.kind, part), name) for name, part in model._modules.items()]
+    layers = [_named(write.noun(part.kind, part), name) for name, part in model._modules.items()]
     if model.built_shape is not None and not any(isinstance(part, InputLayer) for part in model._modules.values()):
         entry = model.graph.entries[0] if model.graph is not None else Symbol(model.built_shape)
         layers.insert(0, _input(entry, registry.free_name("input_layer", model._modules)))
@@ -42,16 +45,16 @@ def _input(entry: Symbol, name: str) -> dict[str, Any]:
     return {"module": "keras.layers", "class_name": "InputLayer", "config": config, "registered_name": None}
 
 
-def described_graph(model: Any, written: Written) -> dict[str, Any]:
+def described_graph(model: Any, write: Writing) -> dict[str, Any]:
     """Layers and operations, each with the arguments of its applications."""
-    return _Writer(model, written).config()
+    return _Writer(model, write).config()
 
 
 class _Writer:
     """Names the parts of a graph, and says where each symbol comes from."""
 
-    def __init__(self, model: Any, written: Written) -> None:
-        self.model, self.graph, self.written = model, model.graph, written
+    def __init__(self, model: Any, write: Writing) -> None:
+        self.model, self.graph, self.write = model, model.graph, write
         self.names = {id(part): name for name, part in model._modules.items()}
         self.taken = set(model._modules)
         self.places: dict[int, list[Any]] = {}
@@ -114,7 +117,7 @@ class _Writer:
                 f"Write it as a handson.layers.Layer and register it with @handson.register."
             )
         if name not in self.described:
-            self.described[name] = _named(self.written(part.kind, part), name)
+            self.described[name] = _named(self.write.noun(str(part.kind), part), name)
         args, kwargs = node.arguments
         self._call(name, list(args), kwargs)
 
@@ -144,8 +147,6 @@ class _Writer:
         return name
 
     def _plain(self, value: Any) -> Any:
-        from handson.files.keras_writing import plain
-
         if isinstance(value, Symbol):
             history = [*self.places[id(value)]]
             config = {"shape": list(value.shape), "dtype": type_name(value.dtype), "keras_history": history}
@@ -154,7 +155,7 @@ class _Writer:
             return [self._plain(entry) for entry in value]
         if isinstance(value, dict):
             return {key: self._plain(entry) for key, entry in value.items()}
-        return plain(value, self.model.name)
+        return self.write.value(value, self.model.name)
 
     def _ends(self, form: Any) -> Any:
         def place(symbol: Symbol) -> list[Any]:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from handson.core import registry, tree
 from handson.core.errors import HandsonError, shortened
 from handson.files import keras_reading
-from handson.files.keras_graph_writing import Written, described_graph, described_stack
+from handson.files.keras_graph_writing import Writing, described_graph, described_stack
 from handson.files.keras_names import is_keras, kinds_in, op_name
 from handson.graph import Symbol
 from handson.graph.graph import MOST_NODES
@@ -23,11 +23,11 @@ from handson.layers.core import InputLayer
 Place = tuple[str, int]
 
 
-def describe(model: Any, written: Written) -> dict[str, Any] | None:
+def describe(model: Any, write: Writing) -> dict[str, Any] | None:
     """What Keras's `get_config` says of a net, its nouns written as said; None of a net that says it itself."""
     if hasattr(model, "chain") and model.graph is not None and not model.is_stack:
-        return described_graph(model, written)
-    return described_stack(model, written) if model.is_stack else None
+        return described_graph(model, write)
+    return described_stack(model, write) if model.is_stack else None
 
 
 def net(target: Any, config: Mapping[str, Any]) -> Any:
