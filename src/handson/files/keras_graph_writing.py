@@ -16,6 +16,7 @@ from handson.graph.conversion import type_name
 from handson.graph.operation import name_of
 from handson.layers.core import InputLayer
 
+
 class Writing(NamedTuple):
     """What writes a noun of a kind, and any other value, as Keras does."""
 

@@ -46,6 +46,10 @@ def net(target: Any, config: Mapping[str, Any]) -> Any:
     return _stack(target, config, layers)
 
 
+keras_reading.NETS["read"] = net
+revived = keras_reading.revived
+
+
 def _stack(target: Any, config: Mapping[str, Any], layers: list[Any]) -> Any:
     made = target([_layer(layer) for layer in layers], **_settings(target, config))
     shape = config.get("build_input_shape")

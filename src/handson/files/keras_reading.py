@@ -191,6 +191,10 @@ def known_names(kinds: tuple[str, ...]) -> list[str]:
     return [name for kind in kinds for name in registry.known(kind)]
 
 
+# What reads the description of a net: `keras_graphs` puts it here, since nets hold layers whose arguments may be nets.
+NETS: dict[str, Callable[[Any, Mapping[str, Any]], Any]] = {}
+
+
 def _instance(target: Any, value: Mapping[str, Any]) -> Any:
     config = value["config"] or {}
     if not inspect.isclass(target):
@@ -201,9 +205,7 @@ def _instance(target: Any, value: Mapping[str, Any]) -> Any:
     if _is_own(target, "from_config"):
         made = kind.from_config(dict(config))
     elif kind.kind == "model" and "layers" in config:
-        from handson.files import keras_graphs
-
-        made = keras_graphs.net(target, config)
+        made = NETS["read"](target, config)
     else:
         made = kind.from_config(arguments_for(target, config))
     if value.get("build_config") and _is_own(target, "build_from_config"):
