@@ -242,7 +242,7 @@ def arguments_for(target: Any, config: Mapping[str, Any]) -> dict[str, Any]:
             given[key] = value[1]  # a number, which Keras writes as both of its bounds
     if isinstance(given.get("axis"), list) and len(given["axis"]) == 1:  # as Keras 2 wrote it
         given["axis"] = given["axis"][0]
-    if isinstance(given.get("dtype"), DTypePolicy) and target.kind != "layer":
+    if isinstance(given.get("dtype"), DTypePolicy):
         given["dtype"] = given["dtype"].name
     if target.kind in ("layer", "model") and isinstance(given.get("name"), str):
         given["name"] = fitting_name(given["name"])
