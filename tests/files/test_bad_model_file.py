@@ -257,5 +257,7 @@ def test_formats_that_run_code_are_refused(trained, tmp_path, suffix):
 
 
 def test_other_formats_are_refused_with_advice(trained, tmp_path):
-    with pytest.raises(HandsonError, match="its ending says no form.*'.handson' for a whole model, or Keras's '.keras'"):
+    with pytest.raises(
+        HandsonError, match="its ending says no form.*'.handson' for a whole model, or Keras's '.keras'"
+    ):
         trained[0].save(tmp_path / "net")

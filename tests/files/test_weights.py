@@ -280,7 +280,9 @@ def test_formats_that_run_code_are_refused_without_opening_them(tmp_path, name):
     torch.save({"weight": torch.zeros(2)}, tmp_path / name)
     before = (tmp_path / name).read_bytes()
     for verb in (net.load_weights, net.save_weights):
-        with pytest.raises(HandsonError, match="can run code when they are opened.*'.weights.h5' or '.safetensors' for wei"):
+        with pytest.raises(
+            HandsonError, match="can run code when they are opened.*'.weights.h5' or '.safetensors' for wei"
+        ):
             verb(tmp_path / name)
     assert (tmp_path / name).read_bytes() == before
 

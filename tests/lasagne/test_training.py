@@ -130,3 +130,35 @@ def test_a_custom_training_loop():
     losses = [float(train(*batch)) for _ in range(12) for batch in batches(images, labels, 30, rng)]
     assert losses[-1] < 0.3 * losses[0]
     assert float(test(images, labels)) > 0.95
+
+
+def test_a_recurrent_net_of_ones_own_loop():
+    """Sequences of several lengths, read from both ends: the marked numbers are to be added."""
+    lasagne.random.set_rng(np.random.RandomState(1))
+    rng = np.random.default_rng(0)
+
+    def data(rows=40, most=8):
+        lengths = rng.integers(most // 2, most + 1, rows)
+        x, mask = np.zeros((rows, most, 2)), np.zeros((rows, most))
+        x[..., 0] = rng.uniform(-0.4, 0.4, (rows, most))
+        for row, length in enumerate(lengths):
+            x[row, rng.integers(0, 2), 1] = x[row, length - 1, 1] = 1
+            mask[row, :length] = 1
+        return x, (x[..., 0] * x[..., 1]).sum(1), mask
+
+    l_in, l_mask = L.InputLayer(shape=(40, 8, 2)), L.InputLayer(shape=(40, 8))
+    ends = [
+        L.RecurrentLayer(
+            l_in, 16, mask_input=l_mask, grad_clipping=100, W_in_to_hid=lasagne.init.HeUniform(),
+            W_hid_to_hid=lasagne.init.HeUniform(), nonlinearity=lasagne.nonlinearities.tanh, only_return_final=True,
+            backwards=backwards,
+        )
+        for backwards in (False, True)
+    ]  # fmt: skip
+    l_out = L.DenseLayer(L.ConcatLayer(ends), num_units=1, nonlinearity=lasagne.nonlinearities.tanh)
+    target_values = T.vector("target_output")
+    cost = T.mean((L.get_output(l_out).flatten() - target_values) ** 2)
+    updates = lasagne.updates.adagrad(cost, L.get_all_params(l_out), 0.05)
+    train = theano.function([l_in.input_var, target_values, l_mask.input_var], cost, updates=updates)
+    costs = [float(train(*data())) for _ in range(60)]
+    assert np.mean(costs[-5:]) < 0.3 * costs[0]

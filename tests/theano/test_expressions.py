@@ -169,3 +169,10 @@ def test_random_variables_are_drawn_anew_and_follow_the_seed():
     np.testing.assert_array_equal(first, again)
     assert abs(first.mean() - 5) < 0.6
     assert abs(first.std() - 2) < 0.5
+
+
+def test_a_shape_can_be_taken_apart():
+    rows, columns = a.shape
+    found = theano.function([a], [rows * columns, T.zeros((columns, rows))])(A)
+    assert int(found[0]) == 12
+    assert found[1].shape == (4, 3)

@@ -18,8 +18,8 @@ def test_taps_of_sequences_and_outputs():
     x, first = T.vector(), T.vector()
     found, _ = theano.scan(
         lambda later, now, two, one: later - now + two + one,
-        sequences=dict(input=x, taps=[1, 0]),
-        outputs_info=dict(initial=first, taps=[-2, -1]),
+        sequences={"input": x, "taps": [1, 0]},
+        outputs_info={"initial": first, "taps": [-2, -1]},
     )
     values, out = np.array([1.0, 4.0, 2.0, 8.0]), [1.0, 1.0]
     for step in range(3):

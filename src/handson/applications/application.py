@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,11 +15,14 @@ from typing import Any, NamedTuple
 from handson.core.errors import HandsonError, listing, nearest, whole
 from handson.graph import Symbol
 from handson.layers import Dense, Dropout, GlobalAveragePooling2D, GlobalMaxPooling2D, Input
+from handson.layers.blank import blank_weights
 from handson.models import Model
 from handson.utils.downloads import get_file
 
 SERVER = "https://storage.googleapis.com/tensorflow/keras-applications"
 CLASSES, CHANNELS = 1000, 3
+# More than any net has.
+MOST_VALUES = 1 << 40
 POOLING = {"avg": (GlobalAveragePooling2D, "avg_pool"), "max": (GlobalMaxPooling2D, "max_pool")}
 
 PARAMETERS = """
@@ -215,7 +219,9 @@ class Wanted:
         """The net, with its weights."""
         image = self.image(size, smallest)
         path = self.file(known)
-        net = Model(sources(image), body(image, self), name=self.name)
+        # What a file fills need not be drawn, which takes longer than reading.
+        with nullcontext() if path is None else blank_weights(MOST_VALUES):
+            net = Model(sources(image), body(image, self), name=self.name)
         if path is not None:
             net.load_weights(path)
         return net

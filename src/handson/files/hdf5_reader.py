@@ -227,7 +227,9 @@ def _own(parent: Any, name: str) -> Any:
 Part = tuple[str, str, str, dict[str, np.ndarray]]
 
 
-def _layers(group: Any, place: str, allowed: Allowance, owner: tuple[str, str], in_layer: bool = False) -> Iterator[Part]:
+def _layers(
+    group: Any, place: str, allowed: Allowance, owner: tuple[str, str], in_layer: bool = False
+) -> Iterator[Part]:
     """Walk through the groups; every one named 'vars' with content is a layer's, or that of a part of a layer.
 
     `owner` is the name and the place of what the group lies in: of a net, whose layers are named after it with a dot,

@@ -230,7 +230,7 @@ def _give_vocabularies(archive: zipfile.ZipFile, model: Any, path: Path) -> None
     layers = parts_by_place(model)
     for place, name in found:
         layer = layers.get(place.removesuffix("/_lookup_layer"))
-        if not hasattr(layer, "set_vocabulary"):
+        if layer is None or not hasattr(layer, "set_vocabulary"):
             raise HandsonError(f"{path}: no layer of the net is at {shortened(place, 60)!r}, where a vocabulary lies.")
         tokens = archive.read(name).decode("utf-8").rstrip("\n").split("\n")
         numbers = isinstance(layer, IntegerLookup)

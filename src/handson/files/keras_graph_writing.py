@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from torch import nn
 
@@ -12,19 +13,22 @@ from handson.core.errors import HandsonError
 from handson.files.keras_names import called_with, op_class, op_module
 from handson.graph import Node, Symbol
 from handson.graph.conversion import type_name
+from handson.graph.operation import name_of
 from handson.layers.core import InputLayer
-from handson.models.functional import _name_of
-from handson.models.naming import free_name
+
+class Writing(NamedTuple):
+    """What writes a noun of a kind, and any other value, as Keras does."""
+
+    noun: Callable[[str, Any], dict[str, Any]]
+    value: Callable[[Any, str], Any]
 
 
-def described_stack(model: Any) -> dict[str, Any]:
+def described_stack(model: Any, write: Writing) -> dict[str, Any]:
     """A stack of layers, with the input in front where its shape is known."""
-    from handson.files.keras_writing import written
-
-    layers = [_named(written(part.kind, part), name) for name, part in model._modules.items()]
+    layers = [_named(write.noun(part.kind, part), name) for name, part in model._modules.items()]
     if model.built_shape is not None and not any(isinstance(part, InputLayer) for part in model._modules.values()):
         entry = model.graph.entries[0] if model.graph is not None else Symbol(model.built_shape)
-        layers.insert(0, _input(entry, free_name("input_layer", model._modules)))
+        layers.insert(0, _input(entry, registry.free_name("input_layer", model._modules)))
     config = {"name": model.name, "trainable": bool(model.trainable), "layers": layers}
     return config | ({} if model.built_shape is None else {"build_input_shape": list(model.built_shape)})
 
@@ -41,16 +45,16 @@ def _input(entry: Symbol, name: str) -> dict[str, Any]:
     return {"module": "keras.layers", "class_name": "InputLayer", "config": config, "registered_name": None}
 
 
-def described_graph(model: Any) -> dict[str, Any]:
+def described_graph(model: Any, write: Writing) -> dict[str, Any]:
     """Layers and operations, each with the arguments of its applications."""
-    return _Writer(model).config()
+    return _Writer(model, write).config()
 
 
 class _Writer:
     """Names the parts of a graph, and says where each symbol comes from."""
 
-    def __init__(self, model: Any) -> None:
-        self.model, self.graph = model, model.graph
+    def __init__(self, model: Any, write: Writing) -> None:
+        self.model, self.graph, self.write = model, model.graph, write
         self.names = {id(part): name for name, part in model._modules.items()}
         self.taken = set(model._modules)
         self.places: dict[int, list[Any]] = {}
@@ -91,7 +95,7 @@ class _Writer:
         self.places[id(entry)] = [name, 0, 0]
 
     def _free(self, stem: str) -> str:
-        name = free_name(stem, self.taken)
+        name = registry.free_name(stem, self.taken)
         self.taken.add(name)
         return name
 
@@ -106,8 +110,6 @@ class _Writer:
             self.places[id(symbol)] = [name, number, output]
 
     def _take_layer(self, node: Node, name: str) -> None:
-        from handson.files.keras_writing import written
-
         part: Any = node.function
         if not isinstance(part, nn.Module) or not hasattr(part, "kind"):
             raise HandsonError(
@@ -115,7 +117,7 @@ class _Writer:
                 f"Write it as a handson.layers.Layer and register it with @handson.register."
             )
         if name not in self.described:
-            self.described[name] = _named(written(part.kind, part), name)
+            self.described[name] = _named(self.write.noun(str(part.kind), part), name)
         args, kwargs = node.arguments
         self._call(name, list(args), kwargs)
 
@@ -125,7 +127,7 @@ class _Writer:
 
     def _take_operation(self, node: Node) -> str:
         """An operation: the arguments that its class in Keras is made with, and those that it is called with."""
-        known = _name_of(node.function)
+        known = name_of(node.function)
         parameters = inspect.signature(node.function).parameters
         args, kwargs = node.arguments
         bound = inspect.signature(node.function).bind(*args, **kwargs).arguments
@@ -145,8 +147,6 @@ class _Writer:
         return name
 
     def _plain(self, value: Any) -> Any:
-        from handson.files.keras_writing import plain
-
         if isinstance(value, Symbol):
             history = [*self.places[id(value)]]
             config = {"shape": list(value.shape), "dtype": type_name(value.dtype), "keras_history": history}
@@ -155,7 +155,7 @@ class _Writer:
             return [self._plain(entry) for entry in value]
         if isinstance(value, dict):
             return {key: self._plain(entry) for key, entry in value.items()}
-        return plain(value, self.model.name)
+        return self.write.value(value, self.model.name)
 
     def _ends(self, form: Any) -> Any:
         def place(symbol: Symbol) -> list[Any]:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from handson.core import registry, tree
 from handson.core.errors import HandsonError, shortened
 from handson.files import keras_reading
-from handson.files.keras_graph_writing import described_graph, described_stack
+from handson.files.keras_graph_writing import Writing, described_graph, described_stack
 from handson.files.keras_names import is_keras, kinds_in, op_name
 from handson.graph import Symbol
 from handson.graph.graph import MOST_NODES
@@ -23,11 +23,11 @@ from handson.layers.core import InputLayer
 Place = tuple[str, int]
 
 
-def describe(model: Any) -> dict[str, Any] | None:
-    """What Keras's `get_config` says of a net; None of a net that says it itself."""
+def describe(model: Any, write: Writing) -> dict[str, Any] | None:
+    """What Keras's `get_config` says of a net, its nouns written as said; None of a net that says it itself."""
     if hasattr(model, "chain") and model.graph is not None and not model.is_stack:
-        return described_graph(model)
-    return described_stack(model) if model.is_stack else None
+        return described_graph(model, write)
+    return described_stack(model, write) if model.is_stack else None
 
 
 def net(target: Any, config: Mapping[str, Any]) -> Any:
@@ -88,9 +88,7 @@ def _graph(target: Any, config: Mapping[str, Any], layers: list[Any]) -> Any:
         if isinstance(part, InputLayer):
             known[name, 0] = [part.symbol()]
     _apply(parts, known)
-    inputs, outputs = (
-        _ends(config.get(key), parts, known) for key in ("input_layers", "output_layers")
-    )
+    inputs, outputs = (_ends(config.get(key), parts, known) for key in ("input_layers", "output_layers"))
     return target(inputs, outputs, **_settings(target, config))
 
 
@@ -119,7 +117,9 @@ class _Parts:
         for number, node in enumerate(nodes):
             args, kwargs = _older(node) if isinstance(node, list) else (node.get("args"), node.get("kwargs") or {})
             if not isinstance(args, list) or not isinstance(kwargs, dict):
-                raise HandsonError(f"node {number} of {shortened(name, 60)!r} has a list and a dictionary of arguments.")
+                raise HandsonError(
+                    f"node {number} of {shortened(name, 60)!r} has a list and a dictionary of arguments."
+                )
             self.calls[name, number] = Call(name, number, args, kwargs)
 
 

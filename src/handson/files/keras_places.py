@@ -90,7 +90,8 @@ def _parts(owner: Any) -> list[tuple[str, Any]]:
     if not isinstance(owner, Layer):  # its own tensors are those of all its parts
         return []
     listed = getattr(owner, "is_stack", False) or getattr(owner, "graph", None) is not None
-    first = list(_numbered("layers", owner.layers)) if listed else []
+    layers: Any = owner.layers if listed else []
+    first = list(_numbered("layers", layers))
     return first + [entry for name in _attributes(owner) for entry in _in_attribute(owner, name)]
 
 

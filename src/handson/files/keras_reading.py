@@ -195,16 +195,17 @@ def _instance(target: Any, value: Mapping[str, Any]) -> Any:
     config = value["config"] or {}
     if not inspect.isclass(target):
         return target
+    kind: Any = target
     if not isinstance(config, dict):
         raise HandsonError(f"{target.__name__} is described by a dictionary; got {shortened(config, 40)}.")
     if _is_own(target, "from_config"):
-        made = target.from_config(dict(config))
-    elif target.kind == "model" and "layers" in config:
+        made = kind.from_config(dict(config))
+    elif kind.kind == "model" and "layers" in config:
         from handson.files import keras_graphs
 
         made = keras_graphs.net(target, config)
     else:
-        made = target.from_config(arguments_for(target, config))
+        made = kind.from_config(arguments_for(target, config))
     if value.get("build_config") and _is_own(target, "build_from_config"):
         made.build_from_config(revived(value["build_config"]))
     return made

@@ -14,7 +14,7 @@ import numpy as np
 
 from handson.core import registry
 from handson.core.errors import HandsonError, NotBuiltError
-from handson.files import keras_archive, keras_hdf5, keras_slots, layer_weights
+from handson.files import keras_archive, keras_hdf5, keras_slots
 from handson.files.layer_weights import LayerWeights
 from handson.layers.core import InputLayer
 

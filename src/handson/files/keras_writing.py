@@ -49,7 +49,7 @@ def written(kind: str, target: Any) -> Any:
     from handson.files import keras_graphs
 
     with in_keras_form():
-        config = keras_graphs.describe(target) if kind == "model" else None
+        config = keras_graphs.describe(target, keras_graphs.Writing(written, plain)) if kind == "model" else None
         if config is None:
             config = _arguments(target, target.get_config())
     described = identity(kind, type(target), name, target) | {"config": plain(config)}
@@ -81,7 +81,8 @@ def _arguments(target: Any, config: dict[str, Any]) -> dict[str, Any]:
     """The arguments of an object as Keras's class takes them."""
     if not type(target).__module__.startswith("handson."):
         return config
-    defaults = {key: parameter.default for key, parameter in parameters_of(type(target)).items()}
+    kind: Any = type(target)
+    defaults = {key: parameter.default for key, parameter in parameters_of(kind).items()}
     config = dict(config)
     if type(target).__name__ == "InputLayer":
         shape = [target.batch_size, *target.given_input_shape[1:]]

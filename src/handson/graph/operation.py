@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from torch import Tensor
 
-from handson.core import tree
+from handson.core import registry, tree
 from handson.core.described import bind
 from handson.core.errors import HandsonError, shortened
 from handson.core.registry import register
@@ -160,3 +160,21 @@ def _with_divisible_sizes(node: Node) -> Any:
         # The sizes that were tried are not the user's.
         said = str(error).replace(str(DIVISIBLE_SIZES[0]), "None").replace(str(DIVISIBLE_SIZES[1]), "None")
         raise HandsonError(said) from error
+
+
+def name_of(function: Any) -> str:
+    """The name by which files know an operation.
+
+    Raises
+    ------
+    HandsonError
+        For a function that is none.
+    """
+    try:
+        return registry.name_of("op", function)
+    except HandsonError:
+        name = getattr(function, "__name__", repr(function))
+        raise HandsonError(
+            f"the net applies the function {name} to symbols, which a file cannot name: files hold no code. Use the "
+            f"one of handson.ops, or a layer, or register your own with @handson.register(kind='op')."
+        ) from None

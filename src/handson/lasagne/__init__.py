@@ -9,7 +9,8 @@ Examples
 >>> from handson import lasagne, theano
 >>> import handson.theano.tensor as T
 >>> x, y = T.matrix("x"), T.ivector("y")
->>> net = lasagne.layers.DenseLayer(lasagne.layers.InputLayer((None, 2), x), 2, nonlinearity=lasagne.nonlinearities.softmax)
+>>> softmax = lasagne.nonlinearities.softmax
+>>> net = lasagne.layers.DenseLayer(lasagne.layers.InputLayer((None, 2), x), 2, nonlinearity=softmax)
 >>> loss = lasagne.objectives.categorical_crossentropy(lasagne.layers.get_output(net), y).mean()
 >>> updates = lasagne.updates.adam(loss, lasagne.layers.get_all_params(net, trainable=True), 0.1)
 >>> train = theano.function([x, y], loss, updates=updates)

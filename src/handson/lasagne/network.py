@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from handson import Model
 from handson import layers as own
 from handson.core.errors import HandsonError
 from handson.lasagne.layers.base import Layer, MergeLayer, WeightCell
 from handson.lasagne.layers.helper import get_all_layers
 from handson.lasagne.layers.input import InputLayer
+from handson.models import Model
 from handson.theano.plan import Plan, clone
 from handson.theano.sharing import SharedVariable
 from handson.theano.variable import Variable
@@ -31,7 +30,8 @@ class Expressed(own.Layer):
 
     def __init__(self, source: Layer, name: str | None = None) -> None:
         super().__init__(name=name)
-        self._source, self._plans = [source], {}
+        self._source = [source]
+        self._plans: dict[bool, Plan] = {}
         shapes = source.input_shapes if isinstance(source, MergeLayer) else [source.input_shape]
         self._symbols = [Variable(len(shape), "float32") for shape in shapes]
         self._held = [one for one in source.get_params() if isinstance(one, SharedVariable)]
@@ -149,5 +149,3 @@ def _name(name: str | None, taken: set[str]) -> str | None:
         return None
     taken.add(found)
     return found
-
-

@@ -44,9 +44,7 @@ def regularize_layer_params(layer: Any, penalty: Any, tags: Any = None, **kwargs
 
 def regularize_layer_params_weighted(layers: Mapping[Any, float], penalty: Any, tags: Any = None, **kwargs: Any) -> Any:
     """A penalty on the parameters of layers, each with a weight of its own."""
-    return sum(
-        weight * regularize_layer_params(layer, penalty, tags, **kwargs) for layer, weight in layers.items()
-    )
+    return sum(weight * regularize_layer_params(layer, penalty, tags, **kwargs) for layer, weight in layers.items())
 
 
 def regularize_network_params(layer: Any, penalty: Any, tags: Any = None, **kwargs: Any) -> Any:

@@ -134,9 +134,7 @@ def amsgrad(
     return _adam(loss_or_grads, params, learning_rate, beta1, beta2, epsilon, largest=True)
 
 
-def _adam(
-    loss_or_grads: Any, params: Any, rate: Any, beta1: Any, beta2: Any, epsilon: float, largest: bool
-) -> Updates:
+def _adam(loss_or_grads: Any, params: Any, rate: Any, beta1: Any, beta2: Any, epsilon: float, largest: bool) -> Updates:
     updates: Updates = OrderedDict()
     before = theano.shared(floatX(0.0))
     t = before + 1

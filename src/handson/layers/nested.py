@@ -27,7 +27,9 @@ def as_layer(given: Any, owner: str) -> Layer:
     'flat'
     """
     if isinstance(given, (dict, str)):
-        name = given.get("class", given.get("class_name", next(iter(given), None))) if isinstance(given, dict) else given
+        name = (
+            given.get("class", given.get("class_name", next(iter(given), None))) if isinstance(given, dict) else given
+        )
         is_net = isinstance(name, str) and registry.is_known("model", name) and not registry.is_known("layer", name)
         return registry.resolve("model" if is_net else "layer", given)
     if isinstance(given, type) and issubclass(given, nn.Module):

@@ -15,6 +15,7 @@ from handson.core.errors import HandsonError, listing, shortened
 from handson.graph import Node, Symbol
 from handson.graph.conversion import torch_type, type_name
 from handson.graph.graph import MOST_NODES
+from handson.graph.operation import name_of
 from handson.layers.core import InputLayer
 from handson.models.naming import kind_of, name_at, place_of
 
@@ -77,23 +78,12 @@ def _entry(entry: Symbol, names: dict[int, str]) -> dict[str, Any]:
 def _node(node: Node, names: dict[int, str], places: dict[int, int]) -> dict[str, Any]:
     args, kwargs = node.arguments
     name = names.get(id(node.function))
-    what = {"layer": name} if name is not None else {"op": _name_of(node.function)}
+    what = {"layer": name} if name is not None else {"op": name_of(node.function)}
     where = str(name or what["op"])
     return what | {
         "args": [_encoded(value, places, where) for value in args],
         "kwargs": {key: _encoded(value, places, where) for key, value in kwargs.items()},
     }
-
-
-def _name_of(function: Any) -> str:
-    try:
-        return registry.name_of("op", function)
-    except HandsonError:
-        name = getattr(function, "__name__", repr(function))
-        raise HandsonError(
-            f"the net applies the function {name} to symbols, which a file cannot name: files hold no code. Use the "
-            f"one of handson.ops, or a layer, or register your own with @handson.register(kind='op')."
-        ) from None
 
 
 def _encoded(value: Any, places: dict[int, int], where: str) -> Any:

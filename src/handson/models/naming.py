@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from torch import nn
@@ -11,22 +11,6 @@ from handson.core import registry
 from handson.core.errors import HandsonError
 from handson.core.registry import snake_case
 from handson.layers.base import check_name
-
-
-def free_name(stem: str, taken: Container[str]) -> str:
-    """The first free of `stem`, `stem_1`, `stem_2`, ...
-
-    Examples
-    --------
-    >>> free_name("dense", {"dense", "dense_1"})
-    'dense_2'
-    """
-    if stem not in taken:
-        return stem
-    number = 1
-    while f"{stem}_{number}" in taken:
-        number += 1
-    return f"{stem}_{number}"
 
 
 def place_of(name: str) -> str:
@@ -62,7 +46,7 @@ def named(parts: Iterable[Any]) -> Iterator[tuple[str, Any]]:
                 raise HandsonError(f"two layers of the net are called {part.name!r}: give one of them another name.")
     held = {id(part) for part in taken.values()}
     for part in sorted((part for part in parts if id(part) not in held), key=lambda part: getattr(part, "serial", 0)):
-        taken[free_name(getattr(part, "stem", None) or snake_case(type(part).__name__), taken)] = part
+        taken[registry.free_name(getattr(part, "stem", None) or snake_case(type(part).__name__), taken)] = part
     names = {id(part): name for name, part in taken.items()}
     return ((names[id(part)], part) for part in parts)
 
@@ -84,7 +68,7 @@ def distinct(names: list[str]) -> list[str]:
     """
     found: list[str] = []
     for name in names:
-        found.append(free_name(name, found))
+        found.append(registry.free_name(name, found))
     return found
 
 

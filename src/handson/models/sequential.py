@@ -167,7 +167,7 @@ class Sequential(Model):
         """The name of a layer in this net: its own, or another where an automatic name is taken."""
         place = naming.place_of(layer.name)
         if not layer.named or (layer.given_name is None and place in self._modules):
-            return naming.free_name(layer.stem, self._modules)
+            return registry.free_name(layer.stem, self._modules)
         if place in self._modules:
             raise HandsonError(f"the name {layer.name!r} is taken by another layer of this net.")
         return check_name(place)

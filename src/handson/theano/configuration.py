@@ -25,6 +25,8 @@ class Config:
     'float32'
     """
 
+    floatX: str
+
     def __init__(self) -> None:
         vars(self)["floatX"] = "float32"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -73,12 +74,14 @@ def clone(
         if any(id(one) in made for one in inputs_of(node)):
             args, kwargs = (tree.map_leaves(now, part) for part in node.arguments)
             again = Node(node.function, args, kwargs)
-            again.outputs = tree.map_leaves(
-                lambda old, again=again: Variable(old.ndim, old.dtype, again, old.name), node.outputs
-            )
+            again.outputs = tree.map_leaves(functools.partial(_again, again), node.outputs)
             for old, new in zip(tree.leaves(node.outputs), tree.leaves(again.outputs), strict=True):
                 made.setdefault(id(old), new)
     return tree.map_leaves(now, outputs)
+
+
+def _again(node: Node, old: Variable) -> Variable:
+    return Variable(old.ndim, old.dtype, node, old.name)
 
 
 def differentiate(
@@ -150,7 +153,7 @@ class Plan:
                     f"the outputs need {one!r}, which is not among the inputs: "
                     f"{', '.join(map(repr, self.inputs)) or 'there are none'}. Add it to them, or to givens."
                 )
-        return list({id(one): one for one in missing}.values())  # type: ignore[misc]
+        return [one for one in {id(one): one for one in missing}.values() if isinstance(one, SharedVariable)]
 
     def _stored(self, node: Node) -> list[tuple[int, bool]]:
         """Where each output of a node goes, and whether its gradient is asked for."""

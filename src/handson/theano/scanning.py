@@ -160,7 +160,7 @@ class _Body:
     def _take_updates(self, updates: dict[SharedVariable, Any], symbols: list[Variable]) -> None:
         """Shared variables that the body updates are states too."""
         self.held = [Variable(one.ndim, one.dtype, name=one.name) for one in updates]
-        replaced = dict(zip(updates, self.held, strict=True))
+        replaced: dict[Variable, Any] = dict(zip(updates, self.held, strict=True))
         self.outputs = [clone(one, replaced) for one in self.outputs]
         self.updates = {one: clone(new, replaced) for one, new in updates.items()}
         self.states = [*self.states, *(_Taps(one, [-1]) for one in updates)]

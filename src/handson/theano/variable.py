@@ -66,7 +66,11 @@ class TensorType:
         return f"TensorType({self.dtype}, {self.ndim} axes)"
 
 
-class Variable:
+# The functions of `theano.tensor` are attached later; a type checker need not know which.
+_Base: Any = object
+
+
+class Variable(_Base):
     """A symbol, or an expression of symbols. The functions of `theano.tensor` are methods too.
 
     Attributes

@@ -8,31 +8,74 @@ from handson.core.errors import nearest
 from handson.lasagne.layers import cuda_convnet, dnn
 from handson.lasagne.layers.base import Layer, MergeLayer
 from handson.lasagne.layers.conv import (
-    BaseConvLayer, Conv1DLayer, Conv2DLayer, Conv3DLayer, Deconv2DLayer, DilatedConv2DLayer, TransposedConv2DLayer,
+    BaseConvLayer,
+    Conv1DLayer,
+    Conv2DLayer,
+    Conv3DLayer,
+    Deconv2DLayer,
+    DilatedConv2DLayer,
+    TransposedConv2DLayer,
 )  # fmt: skip
 from handson.lasagne.layers.dense import DenseLayer, NINLayer
 from handson.lasagne.layers.embedding import EmbeddingLayer
 from handson.lasagne.layers.helper import (
-    count_params, get_all_layers, get_all_param_values, get_all_params, get_output, get_output_shape,
+    count_params,
+    get_all_layers,
+    get_all_param_values,
+    get_all_params,
+    get_output,
+    get_output_shape,
     set_all_param_values,
 )  # fmt: skip
 from handson.lasagne.layers.input import InputLayer
 from handson.lasagne.layers.merge import ConcatLayer, ElemwiseMergeLayer, ElemwiseSumLayer, concat
 from handson.lasagne.layers.noise import (
-    DropoutLayer, GaussianNoiseLayer, dropout, dropout_channels, dropout_locations, spatial_dropout,
+    DropoutLayer,
+    GaussianNoiseLayer,
+    dropout,
+    dropout_channels,
+    dropout_locations,
+    spatial_dropout,
 )  # fmt: skip
 from handson.lasagne.layers.normalization import BatchNormLayer, LocalResponseNormalization2DLayer, batch_norm
 from handson.lasagne.layers.pool import (
-    FeaturePoolLayer, GlobalPoolLayer, MaxPool1DLayer, MaxPool2DLayer, MaxPool3DLayer, Pool1DLayer, Pool2DLayer,
-    Pool3DLayer, PoolLayer, Upscale1DLayer, Upscale2DLayer, Upscale3DLayer, UpscaleLayer,
+    FeaturePoolLayer,
+    GlobalPoolLayer,
+    MaxPool1DLayer,
+    MaxPool2DLayer,
+    MaxPool3DLayer,
+    Pool1DLayer,
+    Pool2DLayer,
+    Pool3DLayer,
+    PoolLayer,
+    Upscale1DLayer,
+    Upscale2DLayer,
+    Upscale3DLayer,
+    UpscaleLayer,
 )  # fmt: skip
 from handson.lasagne.layers.recurrent import CustomRecurrentLayer, Gate, GRULayer, LSTMLayer, RecurrentLayer
 from handson.lasagne.layers.shape import (
-    DimshuffleLayer, FlattenLayer, PadLayer, ReshapeLayer, SliceLayer, dimshuffle, flatten, pad, reshape,
+    DimshuffleLayer,
+    FlattenLayer,
+    PadLayer,
+    ReshapeLayer,
+    SliceLayer,
+    dimshuffle,
+    flatten,
+    pad,
+    reshape,
 )  # fmt: skip
 from handson.lasagne.layers.special import (
-    BiasLayer, ExpressionLayer, InverseLayer, NonlinearityLayer, ParametricRectifierLayer, RandomizedRectifierLayer,
-    ScaleLayer, prelu, rrelu, standardize,
+    BiasLayer,
+    ExpressionLayer,
+    InverseLayer,
+    NonlinearityLayer,
+    ParametricRectifierLayer,
+    RandomizedRectifierLayer,
+    ScaleLayer,
+    prelu,
+    rrelu,
+    standardize,
 )  # fmt: skip
 
 __all__ = [

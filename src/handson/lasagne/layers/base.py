@@ -116,8 +116,8 @@ class Layer:
         """The shape of the output for the shape of the input."""
         return input_shape
 
-    def get_output_for(self, input: Any, **kwargs: Any) -> Any:
-        """The output, as an expression of the input."""
+    def get_output_for(self, *args: Any, **kwargs: Any) -> Any:
+        """The output, as an expression of the input: get_output_for(input, **kwargs)."""
         raise NotImplementedError(f"{type(self).__name__} must define get_output_for(input, **kwargs).")
 
     def get_params(self, unwrap_shared: bool = True, **tags: bool) -> list[Any]:
@@ -223,8 +223,8 @@ class MergeLayer(Layer):
         """The shape of the output for the shapes of the inputs."""
         raise NotImplementedError(f"{type(self).__name__} must define get_output_shape_for(input_shapes).")
 
-    def get_output_for(self, inputs: Any, **kwargs: Any) -> Any:
-        """The output, as an expression of the inputs."""
+    def get_output_for(self, *args: Any, **kwargs: Any) -> Any:
+        """The output, as an expression of the inputs: get_output_for(inputs, **kwargs)."""
         raise NotImplementedError(f"{type(self).__name__} must define get_output_for(inputs, **kwargs).")
 
 

@@ -164,7 +164,7 @@ class BaseConvLayer(Layer):
         found = self.apply_parts(input, True, weights)
         if not self.untie_biases:
             return found
-        found = found if self.b is None else found + self.b.dimshuffle("x", *range(self.rank + 1))  # type: ignore
+        found = found if self.b is None else found + self.b.dimshuffle("x", *range(self.rank + 1))
         return self.nonlinearity(found)
 
 
@@ -262,7 +262,7 @@ class TransposedConv2DLayer(Layer):
     def get_output_for(self, input: Any, **kwargs: Any) -> Any:
         arguments = (self.W, self.stride, self.crop, self.flip_filters)
         found: Variable = apply(_transposed, input, *arguments, ndim=4, dtype=common(input))
-        found = found if self.b is None else found + self.b.dimshuffle("x", 0, "x", "x")  # type: ignore
+        found = found if self.b is None else found + self.b.dimshuffle("x", 0, "x", "x")
         return self.nonlinearity(found)
 
 

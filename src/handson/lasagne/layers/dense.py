@@ -48,7 +48,7 @@ class DenseLayer(Layer):
         self.nonlinearity = nonlinearities.identity if nonlinearity is None else nonlinearity
         self.num_units, self.num_leading_axes = int(num_units), num_leading_axes
         rest = self.input_shape[num_leading_axes:]
-        if num_leading_axes < 0 and len(self.input_shape) + num_leading_axes <= 0 or not rest:
+        if (num_leading_axes < 0 and len(self.input_shape) + num_leading_axes <= 0) or not rest:
             raise HandsonError(f"DenseLayer: num_leading_axes={num_leading_axes} leaves nothing of {self.input_shape}.")
         if any(side is None for side in rest):
             raise HandsonError(f"DenseLayer needs known sizes of the axes it takes together; got {self.input_shape}.")
@@ -110,5 +110,5 @@ class NINLayer(Layer):
         found = T.tensordot(input, self.W, axes=[[1], [0]]).dimshuffle(0, input.ndim - 1, *(one - 1 for one in places))
         if self.b is not None:
             pattern = ("x", 0, *range(1, input.ndim - 1)) if self.untie_biases else ("x", 0, *("x" for _ in places))
-            found = found + self.b.dimshuffle(*pattern)  # type: ignore[attr-defined]
+            found = found + self.b.dimshuffle(*pattern)
         return self.nonlinearity(found)

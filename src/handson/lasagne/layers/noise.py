@@ -61,7 +61,7 @@ dropout = DropoutLayer
 def dropout_channels(incoming: Any, *args: Any, **kwargs: Any) -> DropoutLayer:
     """Drops whole channels."""
     ndim = len(getattr(incoming, "output_shape", incoming))
-    return DropoutLayer(incoming, *args, shared_axes=tuple(range(2, ndim)), **kwargs)
+    return DropoutLayer(incoming, *args, **(kwargs | {"shared_axes": tuple(range(2, ndim))}))
 
 
 spatial_dropout = dropout_channels
@@ -69,7 +69,7 @@ spatial_dropout = dropout_channels
 
 def dropout_locations(incoming: Any, *args: Any, **kwargs: Any) -> DropoutLayer:
     """Drops places, in all channels."""
-    return DropoutLayer(incoming, *args, shared_axes=(1,), **kwargs)
+    return DropoutLayer(incoming, *args, **(kwargs | {"shared_axes": (1,)}))
 
 
 class GaussianNoiseLayer(Layer):

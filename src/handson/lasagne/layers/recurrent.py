@@ -181,8 +181,8 @@ class RecurrentLayer(_Recurrent):
         super().__init__(incoming, num_units, **kwargs)
         self.nonlinearity = nonlinearities.identity if nonlinearity is None else nonlinearity
         self.W_in_to_hid = self.add_param(W_in_to_hid, (self.features, self.num_units), name="input_to_hidden.W")
-        own = {"name": "input_to_hidden.b", "regularizable": False}
-        self.b = None if b is None else self.add_param(b, (self.num_units,), **own)  # type: ignore[arg-type]
+        name = "input_to_hidden.b"
+        self.b = None if b is None else self.add_param(b, (self.num_units,), name, regularizable=False)
         self.W_hid_to_hid = self.add_param(W_hid_to_hid, (self.num_units, self.num_units), name="hidden_to_hidden.W")
 
     def _weights(self) -> list[Any]:
@@ -259,9 +259,7 @@ class LSTMLayer(_Gated):
         cell_init: Any = init.Constant(0.0), hid_init: Any = init.Constant(0.0), backwards: bool = False,  # noqa: B008
         learn_init: bool = False, peepholes: bool = True, **kwargs: Any,
     ) -> None:  # fmt: skip
-        super().__init__(
-            incoming, num_units, hid_init, backwards, learn_init, cell_init=cell_init, **kwargs
-        )
+        super().__init__(incoming, num_units, hid_init, backwards, learn_init, cell_init=cell_init, **kwargs)
         self.nonlinearity = nonlinearities.identity if nonlinearity is None else nonlinearity
         self.peepholes = peepholes
         gates = {"ingate": ingate, "forgetgate": forgetgate, "cell": cell, "outgate": outgate}
@@ -389,7 +387,9 @@ class CustomRecurrentLayer(MergeLayer):
         first = T.ones((x.shape[0], *(1 for _ in range(axes - 1)))) * self.hid_init
 
         def step(now: Any, hidden: Any, *weights: Any) -> Any:
-            added = get_output(self.input_to_hidden, now, **kwargs) + get_output(self.hidden_to_hidden, hidden, **kwargs)
+            added = get_output(self.input_to_hidden, now, **kwargs) + get_output(
+                self.hidden_to_hidden, hidden, **kwargs
+            )
             return self.nonlinearity(added)
 
         found, _ = theano.scan(step, sequences=steps, outputs_info=[first], go_backwards=self.backwards)
@@ -397,5 +397,3 @@ class CustomRecurrentLayer(MergeLayer):
             return found[-1]
         found = found[::-1] if self.backwards else found
         return found.dimshuffle(1, 0, *range(2, found.ndim))
-
-

@@ -136,9 +136,7 @@ class PadLayer(Layer):
         A name.
     """
 
-    def __init__(
-        self, incoming: Any, width: Any, val: float = 0, batch_ndim: int = 2, name: str | None = None
-    ) -> None:
+    def __init__(self, incoming: Any, width: Any, val: float = 0, batch_ndim: int = 2, name: str | None = None) -> None:
         super().__init__(incoming, name)
         axes = len(self.input_shape) - batch_ndim
         each = list(width) if isinstance(width, (list, tuple)) else [width] * axes

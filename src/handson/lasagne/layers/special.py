@@ -216,5 +216,3 @@ class RandomizedRectifierLayer(Layer):
 def rrelu(layer: Any, **kwargs: Any) -> Layer:
     """A layer with `RandomizedRectifierLayer` in place of its nonlinearity."""
     return RandomizedRectifierLayer(_bare(layer), **kwargs)
-
-

@@ -88,7 +88,7 @@ def compute_norms(array: Any, norm_axes: Any = None) -> Any:
     found = array if isinstance(array, Variable) else np.asarray(array)
     axes = _norm_axes(rank(found), norm_axes)
     if isinstance(found, Variable):
-        return T.sqrt(T.sum(T.sqr(found), axis=axes)) if axes else abs(found)  # type: ignore[arg-type]
+        return T.sqrt(T.sum(T.sqr(found), axis=axes)) if axes else abs(found)
     return np.sqrt(np.sum(found**2, axis=axes)) if axes else np.abs(found)
 
 

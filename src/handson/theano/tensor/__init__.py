@@ -5,8 +5,8 @@ Examples
 >>> from handson.theano import function, tensor as T
 >>> x, y = T.matrix("x"), T.ivector("y")
 >>> likelihood = -T.mean(T.log(T.nnet.softmax(x))[T.arange(y.shape[0]), y])
->>> round(float(function([x, y], likelihood)([[0.0, 0.0]], [1])), 4)
-0.6931
+>>> f"{function([x, y], likelihood)([[0.0, 0.0]], [1]):.4f}"
+'0.6931'
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ _MISSING = {
 }
 
 __all__ = [
-    "TensorConstant", "TensorSharedVariable", "TensorType", "TensorVariable", "Variable", "constant", "extra_ops", "grad",
-    "grad_clip", "hessian", "jacobian", "nnet", "shared", "shared_randomstreams", "signal", *sorted(_NAMES),
+    "TensorConstant", "TensorSharedVariable", "TensorType", "TensorVariable", "Variable", "constant", "extra_ops",
+    "grad", "grad_clip", "hessian", "jacobian", "nnet", "shared", "shared_randomstreams", "signal", *sorted(_NAMES),
 ]  # fmt: skip
 
 globals().update(_NAMES)

@@ -16,7 +16,8 @@ METHODS: dict[str, Callable[..., Any]] = {
     "reshape": lambda x, *shape, ndim=None: shaping.reshape(x, shape[0] if len(shape) == 1 else shape, ndim),
     "astype": elementwise.cast, "clip": elementwise.clip, "round": elementwise.round, "fill": making.fill,
     "zeros_like": making.zeros_like, "ones_like": making.ones_like, "copy": elementwise.identity,
-    "set": lambda x, key, y: shaping.set_subtensor(shaping.get(x, key), y), "norm": lambda x, L, axis=None: reductions.norm(x, L, axis),
+    "set": lambda x, key, y: shaping.set_subtensor(shaping.get(x, key), y),
+    "norm": lambda x, L, axis=None: reductions.norm(x, L, axis),
 } | {
     name: getattr(reductions, name)
     for name in (
@@ -43,10 +44,10 @@ def _attach() -> None:
         setattr(Variable, f"__{name}__", lambda a, b, function=function: function(a, b))
     for name, function in UNARY.items():
         setattr(Variable, f"__{name}__", lambda a, function=function: function(a))
-    Variable.__getitem__ = lambda x, key: shaping.get(x, key)  # type: ignore[attr-defined]
-    Variable.shape = property(shaping.shape)  # type: ignore[attr-defined]
-    Variable.size = property(lambda x: reductions.prod(shaping.shape(x)))  # type: ignore[attr-defined]
-    Variable.T = property(shaping.transpose)  # type: ignore[attr-defined]
+    setattr(Variable, "__getitem__", lambda x, key: shaping.get(x, key))  # noqa: B010
+    Variable.shape = property(shaping.shape)
+    Variable.size = property(lambda x: reductions.prod(shaping.shape(x)))
+    Variable.T = property(shaping.transpose)
 
 
 _attach()

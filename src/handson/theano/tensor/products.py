@@ -50,8 +50,9 @@ def _tensordot(x: Tensor, y: Tensor, axes: Any) -> Tensor:
 
 def tensordot(a: Any, b: Any, axes: Any = 2) -> Variable:
     """The sum of products over some axes of both."""
+    pairs: Any = axes
     if isinstance(axes, int):
-        count, pairs = axes, axes
+        count = axes
     else:
         pairs = [list(one) if isinstance(one, (tuple, list)) else [one] for one in axes]
         count = len(pairs[0])

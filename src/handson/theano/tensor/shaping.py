@@ -13,9 +13,15 @@ from handson.theano.variable import Variable, apply, common, rank
 
 
 class ShapeOf(Variable):
-    """The sizes of a variable: a vector whose length is known."""
+    """The sizes of a variable: a vector whose length is known, so that it can be taken apart."""
 
     length: int
+
+    def __iter__(self) -> Any:
+        return (get(self, axis) for axis in range(self.length))
+
+    def __len__(self) -> int:
+        return self.length
 
 
 def _sizes(x: Tensor) -> Tensor:

@@ -52,8 +52,8 @@ def pooled(
     else:
         sums = mean(F.pad(whole, borders), tuple(window), tuple(stride)) * float(torch.tensor(window).prod())
         found = sums if mode == "sum" else sums / _counted(whole, borders, pad, after, window, stride, mode, mean)
-    cut = tuple(slice(count) for count in counts)
-    return found[(..., *cut)].reshape(*x.shape[:-axes], *counts)
+    cut: Any = (..., *(slice(count) for count in counts))
+    return found[cut].reshape(*x.shape[:-axes], *counts)
 
 
 def _counted(
@@ -74,10 +74,9 @@ def _pool(axes: int, x: Any, ws: Any, ignore_border: Any, stride: Any, pad: Any,
     if rank(x) < axes:
         raise HandsonError(f"pool: {x!r} has too few axes.")
     window = tuple(ws) if isinstance(ws, (tuple, list)) else (ws,) * axes
-    return apply(
-        pooled, x, window, window if stride is None else tuple(stride), tuple(pad or (0,) * axes), mode, bool(ignore_border),
-        ndim=rank(x), dtype=common(x),
-    )  # fmt: skip
+    step = window if stride is None else tuple(stride)
+    settings = (window, step, tuple(pad or (0,) * axes), mode, bool(ignore_border))
+    return apply(pooled, x, *settings, ndim=rank(x), dtype=common(x))
 
 
 def pool_2d(

@@ -1,0 +1,521 @@
+"""`NeuralNet`: nolearn's estimator, which trains Lasagne's layers through handson's loop."""
+
+from __future__ import annotations
+
+import copy
+from collections import OrderedDict
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator
+from sklearn.base import clone as sklearn_clone
+from sklearn.metrics import accuracy_score, mean_squared_error
+from sklearn.preprocessing import LabelEncoder
+from torch import Tensor
+
+from handson import regularizers
+from handson.core import console
+from handson.core.errors import HandsonError, nearest
+from handson.graph.variable import as_array
+from handson.lasagne import objectives, updates
+from handson.lasagne.layers import get_all_layers, get_all_params, get_output
+from handson.lasagne.layers.base import WeightCell
+from handson.lasagne.network import as_model
+from handson.lasagne.random import get_rng
+from handson.models import Model
+from handson.nolearn import plain
+from handson.nolearn.batches import BatchIterator, count, gathered, is_plain, transforms
+from handson.nolearn.definitions import Definition, by_name, is_made, made
+from handson.nolearn.handlers import PrintLayerInfo, PrintLog
+from handson.nolearn.objective import Objective, as_loss, objective
+from handson.nolearn.saved import read_weights, write_weights
+from handson.nolearn.splits import TrainSplit
+from handson.nolearn.updating import as_optimizer, refresh
+from handson.nolearn.watching import Watch
+from handson.theano import function
+
+MOMENTS = ("on_batch_finished", "on_epoch_finished", "on_training_started", "on_training_finished")
+
+
+class NeuralNet(BaseEstimator):
+    """A net of Lasagne's layers as an estimator of scikit-learn.
+
+    Parameters
+    ----------
+    layers : list of tuple, Layer or list of Layer
+        ``('name', DenseLayer)`` with arguments as ``name_num_units=...``, or ``(DenseLayer, {'num_units': ...})``, or
+        the last of Lasagne's layers.
+    update : function
+        The update rule; its arguments are given as ``update_learning_rate=...``. A shared variable can be changed by a
+        handler: ``net.update_learning_rate.set_value(0.01)``.
+    objective : function
+        What is minimized, of the form of `handson.nolearn.objective`; arguments as ``objective_l2=...``.
+    objective_loss_function : function, optional
+        By default `squared_error` for regression, else `categorical_crossentropy`.
+    batch_iterator_train, batch_iterator_test : BatchIterator
+        How rows are divided, and what is done to batches.
+    regression : bool
+        Whether targets are numbers, and not classes.
+    max_epochs : int
+        How many epochs a call of `fit` trains.
+    train_split : function
+        Gives (X_train, X_valid, y_train, y_valid) for (X, y, net).
+    custom_scores, scores_valid, scores_train : list of (str, function), optional
+        More scores of (y, outputs), of rows held out (the first two) and of rows that train.
+    use_label_encoder : bool
+        Whether classes may be anything that can be sorted.
+    on_batch_finished, on_epoch_finished, on_training_started, on_training_finished : list of function, optional
+        Handlers, called with (net, train_history). StopIteration ends the training.
+    check_input : bool
+        For programs that name it: inputs are always checked.
+    verbose : int
+        0: silent. 1: the layers, and a line for each epoch. 2: more of the layers.
+    **kwargs
+        The arguments of layers, of the update rule and of the objective.
+
+    Attributes
+    ----------
+    layers_ : dict of Layer
+        The layers by name.
+    train_history_ : list of dict
+        'epoch', 'train_loss', 'valid_loss', 'train_loss_best', 'valid_loss_best', 'valid_accuracy', 'dur' and scores.
+    model_ : Model
+        The net of handson that trains.
+
+    Notes
+    -----
+    A pickle holds plain data: what is not handson's, such as handlers of one's own, has to be set again before the
+    loaded net trains further.
+
+    Examples
+    --------
+    >>> from handson.lasagne.layers import DenseLayer, InputLayer
+    >>> net = NeuralNet(
+    ...     layers=[("input", InputLayer), ("hidden", DenseLayer), ("output", DenseLayer)],
+    ...     input_shape=(None, 3), hidden_num_units=8, output_num_units=1, output_nonlinearity=None,
+    ...     regression=True, update_learning_rate=0.01, max_epochs=2,
+    ... )
+    >>> x = np.random.RandomState(0).normal(size=(50, 3)).astype("float32")
+    >>> net.fit(x, x[:, :1]).predict(x).shape, len(net.train_history_)
+    ((50, 1), 2)
+    """
+
+    def __init__(
+        self,
+        layers: Any,
+        update: Any = updates.nesterov_momentum,
+        objective: Any = objective,
+        objective_loss_function: Any = None,
+        batch_iterator_train: Any = BatchIterator(batch_size=128),  # noqa: B008
+        batch_iterator_test: Any = BatchIterator(batch_size=128),  # noqa: B008
+        regression: bool = False,
+        max_epochs: int = 100,
+        train_split: Any = TrainSplit(eval_size=0.2),  # noqa: B008
+        custom_scores: Any = None,
+        scores_train: Any = None,
+        scores_valid: Any = None,
+        use_label_encoder: bool = False,
+        on_batch_finished: Any = None,
+        on_epoch_finished: Any = None,
+        on_training_started: Any = None,
+        on_training_finished: Any = None,
+        check_input: bool = True,
+        verbose: int = 0,
+        **kwargs: Any,
+    ) -> None:
+        given = dict(locals())
+        for name in (*_own_names(), *kwargs):
+            setattr(self, name, kwargs[name] if name in kwargs else given[name])
+        self._more_names = list(kwargs)
+        self.train_history_: list[dict[str, Any]] = []
+
+    # As an estimator of scikit-learn.
+
+    @classmethod
+    def _get_param_names(cls) -> list[str]:
+        return sorted(_own_names())
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """The arguments, those of layers and of the update rule included."""
+        return {name: getattr(self, name) for name in (*_own_names(), *self._more_names)}
+
+    def set_params(self, **params: Any) -> NeuralNet:
+        """Set arguments; those of layers too."""
+        for name, value in params.items():
+            if name not in self.get_params():
+                self._owner_of(name)
+                self._more_names.append(name)
+            setattr(self, name, value)
+        return self
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """`net.output_num_units = 4` is an argument too, before the layers are made."""
+        super().__setattr__(name, value)
+        more = vars(self).get("_more_names")
+        is_argument = not (name.endswith("_") or name.startswith("_") or name in _own_names())
+        if more is not None and name not in more and is_argument:
+            more.append(name)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.estimator_type = "regressor" if self.regression else "classifier"
+        return tags
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return bool(vars(self).get("layers_"))
+
+    # Getting ready.
+
+    def initialize(self) -> None:
+        """Make the layers and what trains them, unless that has happened."""
+        if "model_" in vars(self):
+            return
+        self.layers_ = self._make_layers()
+        self._check_settings()
+        last = [layer for layer in self.layers_.values() if not self._has_follower(layer)]
+        self.output_layers_ = last if len(last) > 1 else last[0]
+        outputs = list(self.layers_.values())[-1]
+        own = self._own_objective()
+        self.model_: Any = as_model(outputs, int(get_rng().randint(2**31)), Objective if own else Model)
+        if own:
+            self.model_.expression = self._expression
+            self.model_.layers_by_name = (self.layers_,)
+        self._penalize()
+
+    def _make_layers(self) -> OrderedDict[str, Any]:
+        lost = plain.missing_in(self.layers)
+        if lost is not None:
+            lost.refuse("layers")
+        if is_made(self.layers):
+            return by_name(list(self.layers) if isinstance(self.layers, (list, tuple)) else [self.layers])
+        definitions = [Definition(given, number) for number, given in enumerate(self.layers)]
+        self._layer_names = [definition.name for definition in definitions]
+        settings = {name: self.get_params_for(name) for name in self._layer_names}
+        return made(definitions, settings)
+
+    def get_params_for(self, prefix: str) -> dict[str, Any]:
+        """The arguments of a layer, of 'update' or of 'objective', without the prefix."""
+        found = {}
+        for name in (*self._more_names, "objective_loss_function"):
+            if self._owner_of(name) == prefix:
+                found[name[len(prefix) + 1 :]] = getattr(self, name)
+        return found
+
+    def _owner_of(self, name: str) -> str:
+        """Whose argument a keyword is: that of the longest name that it begins with."""
+        owners = [*vars(self).get("_layer_names", self._names_given()), "update", "objective"]
+        fitting = [owner for owner in owners if name.startswith(f"{owner}_")]
+        if not fitting:
+            raise HandsonError(
+                f"NeuralNet has no argument {name!r}, and no layer's name begins it.{nearest(name, self._all_names())} "
+                f"Layers: {', '.join(owners[:-2])}."
+            )
+        return max(fitting, key=len)
+
+    def _names_given(self) -> list[str]:
+        if is_made(self.layers):
+            return []
+        return [Definition(given, number).name for number, given in enumerate(self.layers)]
+
+    def _all_names(self) -> list[str]:
+        return [*_own_names(), *(f"{name}_num_units" for name in self._names_given()), "update_learning_rate"]
+
+    def _check_settings(self) -> None:
+        for name in self._more_names:
+            self._owner_of(name)
+
+    def _has_follower(self, layer: Any) -> bool:
+        return any(layer is before for other in self.layers_.values() for before in other.input_layers)
+
+    def _own_objective(self) -> bool:
+        """Whether what is minimized is written by the user, beyond the loss and penalties."""
+        settings = set(self.get_params_for("objective")) - {"loss_function", "l1", "l2"}
+        return self.objective is not objective or bool(settings)
+
+    def _expression(self, layers: Any, target: Any, deterministic: bool) -> Any:
+        settings = self.get_params_for("objective") | {"loss_function": self._loss_function()}
+        return self.objective(layers, target=target, deterministic=deterministic, **settings)
+
+    def _loss_function(self) -> Any:
+        if self.objective_loss_function is not None:
+            return self.objective_loss_function
+        return objectives.squared_error if self.regression else objectives.categorical_crossentropy
+
+    def _penalize(self) -> None:
+        """The penalties that the objective asks for, on the weights that are regularizable."""
+        settings = self.get_params_for("objective")
+        l1, l2 = float(settings.get("l1", 0)), float(settings.get("l2", 0))
+        if self._own_objective() or not (l1 or l2):
+            return
+        for param in get_all_params(list(self.layers_.values())[-1], regularizable=True):
+            cell = param.cell
+            if isinstance(cell, WeightCell):
+                cell.part.weight_regularizers[cell.weight] = regularizers.L1L2(l1, l2)
+
+    def _compile(self, y: Any) -> None:
+        if "optimizer_" in vars(self):
+            return
+        params = get_all_params(list(self.layers_.values())[-1], trainable=True)
+        self.optimizer_ = as_optimizer(self.update, self.get_params_for("update"), params)
+        labels = not self.regression and np.ndim(y) == 1
+        loss = None if self._own_objective() else as_loss(self._loss_function(), "labels" if labels else "distribution")
+        self.model_.compile(self.optimizer_, loss, metrics=[] if self.regression else ["accuracy"])
+
+    def refresh_settings(self) -> None:
+        """Give the optimizer the values that shared variables have now."""
+        refresh(self.optimizer_, self.update, self.get_params_for("update"))
+
+    # Training.
+
+    def fit(self, X: Any, y: Any, epochs: int | None = None) -> NeuralNet:
+        """Train for `max_epochs`, or so many epochs; further calls train on.
+
+        Ctrl-C ends the training, and the net stays as it is then.
+        """
+        self._check_present()
+        if self.use_label_encoder:
+            self.enc_ = LabelEncoder()
+            y = self.enc_.fit_transform(y).astype(np.int32)
+            self.classes_ = self.enc_.classes_
+        X, y = self._checked(X, y)
+        self.initialize()
+        self._compile(y)
+        try:
+            self._train(X, y, self.max_epochs if epochs is None else epochs)
+        except KeyboardInterrupt:
+            if self.verbose:
+                console.say(f"Interrupted after {len(self.train_history_)} epochs; the net is kept.")
+        for handler in self.handlers("on_training_finished"):
+            handler(self, self.train_history_)
+        return self
+
+    def partial_fit(self, X: Any, y: Any, classes: Any = None) -> NeuralNet:
+        """Train for one epoch."""
+        return self.fit(X, y, epochs=1)
+
+    def _checked(self, X: Any, y: Any) -> tuple[Any, Any]:
+        X = {name: np.asarray(one) for name, one in X.items()} if isinstance(X, dict) else np.asarray(X)
+        y = np.asarray(y)
+        if count(X) != len(y):
+            raise HandsonError(f"X has {count(X)} rows and y has {len(y)}.")
+        if not self.regression and y.ndim == 1 and y.dtype.kind not in "iub":
+            raise HandsonError(
+                f"the classes are {y.dtype}: pass y.astype(np.int32), or use_label_encoder=True; or regression=True."
+            )
+        return X, y
+
+    def _check_present(self) -> None:
+        """Raise for what a file could not hold and that training needs."""
+        for name, value in self.get_params().items():
+            lost = plain.missing_in(value)
+            if lost is not None:
+                lost.refuse(name)
+
+    def _train(self, X: Any, y: Any, epochs: int) -> None:
+        X_train, X_valid, y_train, y_valid = self.train_split(X, y, self)
+        for handler in self.handlers("on_training_started"):
+            handler(self, self.train_history_)
+        watch = Watch(self, (X_train, y_train, X_valid, y_valid))
+        held_out = gathered(self.batch_iterator_test, X_valid, y_valid) if len(y_valid) else None
+        arguments: dict[str, Any] = {
+            "epochs": epochs, "validation_data": held_out, "callbacks": [watch], "verbose": 0,
+        }  # fmt: skip
+        self._fit_model(X_train, y_train, arguments)
+
+    def _fit_model(self, X: Any, y: Any, arguments: dict[str, Any]) -> None:
+        """Train on rows as the iterator gives them: as they are, changed batch by batch, or as a stream of its own."""
+        iterator = self.batch_iterator_train
+        arguments["batch_size"] = getattr(iterator, "batch_size", 128)
+        if transforms(iterator):
+            augment = None if is_plain(iterator) else _Transform(iterator)
+            self.model_.fit(X, y, augment=augment, shuffle=bool(iterator.shuffle), **arguments)
+            return
+        del arguments["batch_size"]
+        self.model_.fit(lambda: iter(iterator(X, y)), **arguments)
+
+    def handlers(self, moment: str) -> list[Any]:
+        """The handlers of a moment, with those that `verbose` asks for."""
+        given = list(getattr(self, moment) or [])
+        if not self.verbose:
+            return given
+        if moment == "on_training_started" and not _has(given, PrintLayerInfo):
+            return [PrintLayerInfo(), *given]
+        if moment == "on_epoch_finished" and not _has(given, PrintLog):
+            self._log_ = vars(self).get("_log_") or PrintLog()
+            return [self._log_, *given]
+        return given
+
+    def valid_scores(self) -> list[Any]:
+        """The scores of rows held out."""
+        return [*(self.custom_scores or []), *(self.scores_valid or [])]
+
+    def train_scores(self) -> list[Any]:
+        """The scores of rows that train."""
+        return list(self.scores_train or [])
+
+    def score_names(self) -> list[str]:
+        """The names of all scores."""
+        return [name for name, _ in (*self.train_scores(), *self.valid_scores())]
+
+    # Using.
+
+    def _need_layers(self) -> None:
+        if "layers_" not in vars(self):
+            raise HandsonError("this net has no weights yet: call fit(X, y), initialize() or load_params_from(...).")
+
+    def predict_proba(self, X: Any) -> Any:
+        """The outputs for some rows."""
+        self._need_layers()
+        iterator = self.batch_iterator_test
+        inputs = X if isinstance(iterator, plain.Missing) else gathered(iterator, X)[0]
+        return self.model_.predict(inputs, batch_size=getattr(iterator, "batch_size", 128), verbose=0)
+
+    def predict(self, X: Any) -> Any:
+        """The outputs, or for classes the most probable one."""
+        found = self.predict_proba(X)
+        if self.regression:
+            return found
+        best = np.argmax(found, axis=1)
+        return self.enc_.inverse_transform(best) if self.use_label_encoder else best
+
+    def score(self, X: Any, y: Any) -> float:
+        """The share of classes that are right; for regression the mean squared error, as in nolearn."""
+        measure = mean_squared_error if self.regression else accuracy_score
+        return float(measure(y, self.predict(X)))
+
+    def get_output(self, layer: Any, X: Any) -> Any:
+        """The output of a layer, or of one by its name, for some rows."""
+        self._need_layers()
+        wanted = self.layers_[layer] if isinstance(layer, str) else layer
+        entry = next(one for one in get_all_layers(wanted) if not one.input_layers)
+        return function([entry.input_var], get_output(wanted, deterministic=True))(X)
+
+    def get_all_layers(self) -> list[Any]:
+        """The layers, in the order in which they are written."""
+        self._need_layers()
+        return list(self.layers_.values())
+
+    def get_all_params(self, **tags: bool) -> list[Any]:
+        """The parameters of all layers."""
+        self._need_layers()
+        return get_all_params(list(self.layers_.values()), **tags)
+
+    def get_all_params_values(self) -> OrderedDict[str, list[Any]]:
+        """The values of the parameters of each layer, as arrays."""
+        self._need_layers()
+        return OrderedDict(
+            (name, [param.get_value() for param in layer.get_params()]) for name, layer in self.layers_.items()
+        )
+
+    def load_params_from(self, source: Any) -> None:
+        """Take over parameters by the names of layers, where their shapes fit; what does not fit is said.
+
+        Parameters
+        ----------
+        source : NeuralNet, dict or str
+            A net, what `get_all_params_values` gives, or a file of `save_params_to`.
+
+        Raises
+        ------
+        HandsonError
+            When nothing fits.
+        """
+        self.initialize()
+        values = read_weights(source) if isinstance(source, str) or hasattr(source, "__fspath__") else source
+        values = values.get_all_params_values() if isinstance(values, NeuralNet) else values
+        taken, wanted = 0, sum(map(len, values.values()))
+        for name, arrays in values.items():
+            if name in self.layers_:
+                taken += self._load_layer(name, arrays)
+            elif arrays:
+                console.say(f"Could not load parameters of layer {name!r}: this net has no layer of that name.")
+        if wanted and not taken:
+            raise HandsonError(
+                f"load_params_from: nothing fits. The source has the layers {', '.join(values)}; this net has "
+                f"{', '.join(self.layers_)}."
+            )
+
+    def _load_layer(self, name: str, arrays: list[Any]) -> int:
+        taken = 0
+        for param, value in zip(self.layers_[name].get_params(), arrays, strict=False):
+            own, given = param.get_value().shape, np.shape(value)
+            sides = ["x".join(map(str, shape)) for shape in (own, given)]
+            if own == given:
+                param.set_value(value)
+                taken += 1
+                if self.verbose:
+                    console.say(f"Loaded parameters to layer {name!r} (shape {sides[0]}).")
+            else:
+                console.say(
+                    f"Could not load parameters to layer {name!r} because shapes did not match: {' vs '.join(sides)}."
+                )
+        return taken
+
+    def save_params_to(self, fname: Any) -> None:
+        """Save the parameters into a safetensors file."""
+        write_weights(fname, self.get_all_params_values())
+
+    load_weights_from = load_params_from
+    save_weights_to = save_params_to
+
+    # Copies and pickles.
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> NeuralNet:
+        found = sklearn_clone(self)
+        found._take(copy.deepcopy(self._fitted(), memo))
+        return found
+
+    def __reduce__(self) -> Any:
+        return restored, (plain.encode({"params": self.get_params(), "fitted": self._fitted()}),)
+
+    def _fitted(self) -> dict[str, Any]:
+        found: dict[str, Any] = {"history": self.train_history_}
+        if "layers_" in vars(self):
+            found["weights"] = dict(self.get_all_params_values())
+        return found | ({"classes": self.classes_} if "classes_" in vars(self) else {})
+
+    def _take(self, fitted: dict[str, Any]) -> None:
+        """Become as another net was."""
+        self.train_history_ = list(fitted["history"])
+        if "classes" in fitted:
+            self.classes_ = np.asarray(fitted["classes"])
+            self.enc_ = LabelEncoder()
+            self.enc_.classes_ = self.classes_
+        if "weights" in fitted:
+            self.initialize()
+            for name, arrays in fitted["weights"].items():
+                for param, value in zip(self.layers_[name].get_params(), arrays, strict=True):
+                    param.set_value(value)
+
+
+def restored(data: dict[str, Any]) -> NeuralNet:
+    """The net of what a pickle holds."""
+    found = plain.decode(data)
+    net = NeuralNet(**found["params"])
+    net._take(found["fitted"])
+    return net
+
+
+def _own_names() -> tuple[str, ...]:
+    code: Any = NeuralNet.__init__.__code__
+    return code.co_varnames[1 : code.co_argcount]
+
+
+def _has(handlers: list[Any], kind: type) -> bool:
+    return any(isinstance(one, kind) for one in handlers)
+
+
+class _Transform:
+    """`BatchIterator.transform`, in NumPy, as an augmentation of handson."""
+
+    def __init__(self, iterator: Any) -> None:
+        self.iterator = iterator
+
+    def __call__(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        arrays = self.iterator.transform(as_array(inputs), as_array(targets))
+        found = [
+            torch.from_numpy(np.ascontiguousarray(array)).to(device=like.device, dtype=like.dtype)
+            for array, like in zip(arrays, (inputs, targets), strict=True)
+        ]
+        return found[0], found[1]

@@ -1,0 +1,209 @@
+"""Pictures of convolutional nets: weights, activity, occlusion, saliency, and the net's layers."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+
+import handson.theano.tensor as T
+from handson.core.errors import HandsonError
+from handson.lasagne.layers import get_all_layers, get_output
+from handson.theano import function, grad
+
+
+def _grid(images: Any, figsize: tuple[float, float], titles: Any = None, cmap: str = "gray") -> Figure:
+    """Images in a grid that is about square."""
+    columns = math.ceil(math.sqrt(len(images)))
+    figure, axes = plt.subplots(math.ceil(len(images) / columns), columns, figsize=figsize, squeeze=False)
+    for axis in axes.flat:
+        axis.set_axis_off()
+    for number, (axis, image) in enumerate(zip(axes.flat, images, strict=False)):
+        axis.imshow(image, cmap=cmap, interpolation="nearest")
+        if titles is not None:
+            axis.set_title(titles[number], fontsize=8)
+    return figure
+
+
+def plot_conv_weights(layer: Any, figsize: tuple[float, float] = (6, 6)) -> Figure:
+    """The filters of a convolution: a figure for the first input channel, one picture a filter.
+
+    Parameters
+    ----------
+    layer : Layer
+        A convolution of images.
+    figsize : (float, float)
+        The size of the figure.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        The figure; of several input channels the filters of each stand behind each other.
+    """
+    weights = layer.W.get_value() if hasattr(layer, "W") else np.zeros(0)
+    if weights.ndim != 4:
+        raise HandsonError(f"plot_conv_weights takes a convolution of images; got {layer!r}.")
+    return _grid(weights.reshape(-1, *weights.shape[2:]), figsize)
+
+
+def _entry(layer: Any) -> Any:
+    return next(one for one in get_all_layers(layer) if not one.input_layers)
+
+
+def _single(x: Any) -> Any:
+    found = np.asarray(x)
+    if len(found) != 1:
+        raise HandsonError(
+            f"only one image is shown: pass x[0:1], of shape (1, channels, height, width); got {found.shape}."
+        )
+    return found
+
+
+def plot_conv_activity(layer: Any, x: Any, figsize: tuple[float, float] = (6, 8)) -> Figure:
+    """What a layer gives for an image, one picture a channel, behind the image itself.
+
+    Parameters
+    ----------
+    layer : Layer
+        A layer that gives images.
+    x : array, (1, channels, height, width)
+        The image.
+    figsize : (float, float)
+        The size of the figure.
+    """
+    entry, image = _entry(layer), _single(x)
+    activity = function([entry.input_var], get_output(layer, deterministic=True))(image)
+    if activity.ndim != 4:
+        raise HandsonError(f"plot_conv_activity takes a layer that gives images; {layer!r} gives {activity.shape}.")
+    return _grid([image[0].mean(0), *activity[0]], figsize)
+
+
+def occlusion_heatmap(net: Any, x: Any, target: int, square_length: int = 7) -> Any:
+    """How probable a class stays while a square around each pixel is covered, (height, width)."""
+    image = _single(x)
+    if square_length % 2 == 0:
+        raise HandsonError(f"occlusion: square_length is odd; got {square_length}.")
+    height, width = image.shape[2:]
+    half, padded = square_length // 2, np.pad(image[0], ((0, 0), *((square_length // 2,) * 2,) * 2))
+    found = np.zeros((height, width), "float32")
+    for row in range(height):
+        batch = np.repeat(padded[None], width, 0)
+        for column in range(width):
+            batch[column, :, row : row + square_length, column : column + square_length] = 0
+        inner = batch[:, :, half : half + height, half : half + width]
+        found[row] = net.predict_proba(inner)[:, target]
+    return found
+
+
+def plot_occlusion(
+    net: Any, X: Any, target: Any, square_length: int = 7, figsize: tuple[float, float] | None = (9, 0)
+) -> Figure:
+    """Which parts of images matter: they are covered one after the other (Zeiler and Fergus, 2014).
+
+    Parameters
+    ----------
+    net : NeuralNet
+        A net for classes.
+    X : array, (n, channels, height, width)
+        Images.
+    target : sequence of int
+        Their classes.
+    square_length : int
+        The side of what covers, an odd number.
+    figsize : (float, float), optional
+        The size; a height of 0 follows from the number of images.
+    """
+    maps = [occlusion_heatmap(net, x[None], int(y), square_length) for x, y in zip(X, target, strict=True)]
+    return _beside(X, maps, "critical parts", [1 - one for one in maps], figsize)
+
+
+def plot_saliency(net: Any, X: Any, figsize: tuple[float, float] | None = (9, 0)) -> Figure:
+    """Which pixels matter: how strongly the highest output depends on each (Simonyan et al., 2013)."""
+    last = list(net.layers_.values())[-1]
+    entry = _entry(last)
+    best = T.max(get_output(last, deterministic=True), axis=1)
+    slopes = function([entry.input_var], grad(best.sum(), entry.input_var))(X)
+    maps = [np.maximum(slope, 0).max(0) for slope in slopes]
+    return _beside(X, maps, "saliency", maps, figsize)
+
+
+def _beside(X: Any, maps: Any, what: str, shade: Any, figsize: Any) -> Figure:
+    """Each image, a map, and both on top of each other."""
+    rows = len(X)
+    width, height = figsize or (9, 0)
+    figure, axes = plt.subplots(rows, 3, figsize=(width, height or 3 * rows), squeeze=False)
+    for axis in axes.flat:
+        axis.set_axis_off()
+    for row, (image, found, over) in enumerate(zip(X, maps, shade, strict=True)):
+        axes[row, 0].imshow(image.mean(0), cmap="gray", interpolation="nearest")
+        axes[row, 1].imshow(found, cmap="viridis", interpolation="nearest")
+        axes[row, 2].imshow(image.mean(0), cmap="gray", interpolation="nearest")
+        axes[row, 2].imshow(over, cmap="Reds", alpha=0.6, interpolation="nearest")
+    for axis, title in zip(axes[0], ("image", what, "both"), strict=True):
+        axis.set_title(title)
+    return figure
+
+
+def plot_loss(net: Any) -> Figure:
+    """The losses of the epochs, of rows that train and of those held out."""
+    figure, axis = plt.subplots()
+    epochs = [info["epoch"] for info in net.train_history_]
+    for key, label in {"train_loss": "train loss", "valid_loss": "valid loss"}.items():
+        axis.plot(epochs, [info[key] for info in net.train_history_], label=label)
+    axis.set_xlabel("epoch"), axis.set_ylabel("loss"), axis.legend()
+    return figure
+
+
+def draw_to_file(layers: Any, filename: Any, verbose: bool = False, **kwargs: Any) -> None:
+    """Draw the layers of a net, and how they are connected, into an image file.
+
+    Parameters
+    ----------
+    layers : NeuralNet or list of Layer
+        The net, or its layers in their order.
+    filename : str
+        A file such as 'net.png' or 'net.svg'.
+    verbose : bool
+        Whether shapes are written too.
+    """
+    if kwargs:
+        raise HandsonError(f"draw_to_file takes layers, filename and verbose; got {', '.join(kwargs)}.")
+    figure = draw_to_notebook(layers, verbose)
+    figure.savefig(Path(filename), bbox_inches="tight")
+    plt.close(figure)
+
+
+def draw_to_notebook(layers: Any, verbose: bool = False) -> Figure:
+    """The layers of a net and their connections, as a figure."""
+    layers = list(getattr(layers, "layers_", {}).values()) or list(layers)
+    places = _places(layers)
+    columns = 1 + max(column for _, column in places.values())
+    figure, axis = plt.subplots(figsize=(3.2 * columns, 0.8 * len({row for row, _ in places.values()}) + 0.5))
+    axis.set_axis_off()
+    axis.set_xlim(-0.6, columns - 0.4), axis.set_ylim(-1 - max(row for row, _ in places.values()), 1)
+    for layer in layers:
+        row, column = places[id(layer)]
+        text = type(layer).__name__ + (f" {layer.name}" if layer.name else "")
+        text += f"\n{layer.output_shape}" if verbose else ""
+        axis.text(column, -row, text, ha="center", va="center", fontsize=9, bbox={"boxstyle": "round", "fc": "w"})
+        for before in layer.input_layers:
+            if id(before) in places:
+                above, beside = places[id(before)]
+                arrow = {"arrowstyle": "->", "shrinkA": 12, "shrinkB": 12}
+                axis.annotate("", (column, -row), (beside, -above), arrowprops=arrow)
+    return figure
+
+
+def _places(layers: list[Any]) -> dict[int, tuple[int, int]]:
+    """A row and a column for each layer: below all that it needs, beside others of its row."""
+    found: dict[int, tuple[int, int]] = {}
+    filled: dict[int, int] = {}
+    for layer in layers:
+        row = 1 + max((found[id(one)][0] for one in layer.input_layers if id(one) in found), default=-1)
+        found[id(layer)] = row, filled.get(row, 0)
+        filled[row] = filled.get(row, 0) + 1
+    return found
