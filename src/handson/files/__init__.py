@@ -131,7 +131,7 @@ def save_weights(model: Any, path: str | os.PathLike[str], overwrite: bool = Tru
         raise HandsonError(f"{path}: a {suffix!r} file holds a whole model: net.save({str(path)!r}).")
     layers = layer_weights.of_model(model)
     if suffix in HDF5:
-        atomic.write_bytes(path, [keras_hdf5.to_bytes(layers)], overwrite)
+        atomic.write_bytes(path, [keras_hdf5.to_bytes(layers, model.name)], overwrite)
         return
     flat = {f"{layer.name}.{name}": value for layer in layers for name, value in layer.values.items()}
     said = {"format": "handson-weights", "crc32": tensor_file.checksum(flat)}

@@ -53,7 +53,7 @@ def to_bytes(model: Any, include_optimizer: bool = True) -> bytes:
     with zipfile.ZipFile(content, "w") as archive:
         archive.writestr(METADATA, json.dumps(metadata()))
         archive.writestr(CONFIG, json.dumps(described, allow_nan=False))
-        archive.writestr(WEIGHTS, bytes(keras_hdf5.to_bytes(layers)))
+        archive.writestr(WEIGHTS, bytes(keras_hdf5.to_bytes(layers, model.name)))
     return content.getvalue()
 
 

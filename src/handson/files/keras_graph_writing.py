@@ -140,7 +140,7 @@ class _Writer:
             elif parameters[key].kind is parameters[key].VAR_POSITIONAL:
                 given += value
             else:
-                given.append(_index(value) if (known, key) == ("get_item", "key") else value)
+                given.append(_index(value, given[0].ndim) if (known, key) == ("get_item", "key") else value)
         name = self._free(known)
         place = {"module": op_module(known), "class_name": op_class(known), "config": {"name": name} | made}
         self.described[name] = place | {"registered_name": op_class(known)}
@@ -174,10 +174,15 @@ def _mapped(place: Any, form: Any) -> Any:
     return [_mapped(place, entry) for entry in form]
 
 
-def _index(key: Any) -> Any:
-    """An index as Python writes it, from how nodes keep it (see `handson.graph.operators.described_key`)."""
-    if isinstance(key, (list, tuple)) and len(key) == 4 and key[0] == "slice":
-        return slice(*key[1:])
-    if isinstance(key, (list, tuple)) and key and key[0] == "index":
-        return [_index(entry) for entry in key[1:]]
-    return ... if isinstance(key, str) and key == "..." else key
+def _index(key: Any, rank: int) -> Any:
+    """An index as Keras reads it, from how nodes keep it (see `handson.graph.operators.described_key`).
+
+    In place of '...', which Keras does not read back from HDF5, all axes are there that it stands for.
+    """
+    parts = key[1:] if isinstance(key, (list, tuple)) and key and key[0] == "index" else [key]
+    found = [slice(*part[1:]) if isinstance(part, (list, tuple)) and part[:1] in (["slice"], ("slice",)) else part for part in parts]
+    places = [place for place, part in enumerate(found) if isinstance(part, str) and part == "..."]
+    for place in places:
+        named = sum(part is not None for part in found) - 1
+        found[place : place + 1] = [slice(None)] * (rank - named)
+    return found if len(parts) > 1 or places else found[0]

@@ -163,17 +163,13 @@ def _operation(described: Any) -> Any:
 
 
 def _is_older_operation(described: dict[str, Any]) -> bool:
-    """Whether a description that says no module, as in HDF5 files, is of an operation: layers take one input.
+    """Whether a description that says no module, as in HDF5 files, is of an operation: 'Add' is both.
 
-    'Add' is both; as a layer it takes a list.
+    Keras says of every layer whether it is trainable.
     """
-    kind, nodes = described.get("class_name"), described.get("inbound_nodes")
-    name = op_name(kind) if isinstance(kind, str) else None
-    if name is None or not isinstance(nodes, list) or not nodes or not isinstance(nodes[0], dict):
-        return False
-    args = nodes[0].get("args")
-    several = isinstance(args, list) and len(args) > 1
-    return several or not registry.is_known("layer", str(kind))
+    kind, config = described.get("class_name"), described.get("config")
+    known = isinstance(kind, str) and isinstance(config, dict) and op_name(kind) is not None
+    return known and "trainable" not in config and isinstance(described.get("inbound_nodes"), list)  # type: ignore[operator]
 
 
 class _Operation:

@@ -66,10 +66,11 @@ class Stored(NamedTuple):
         return next((list(layer.values.values()) for layer in self.layers if layer.group == "optimizer"), [])
 
 
-def to_bytes(layers: list[LayerWeights]) -> memoryview:
-    """The content of a file with the weights of layers."""
+def to_bytes(layers: list[LayerWeights], name: str = "") -> memoryview:
+    """The content of a file with the weights of layers, and the name of their net."""
     content = io.BytesIO()
     with h5py().File(content, "w") as file:
+        file.create_group("vars").attrs["name"] = name
         for layer in layers:
             group = file.require_group(f"{layer.group}/vars")
             group.attrs["name"] = layer.name.rpartition(".")[2]

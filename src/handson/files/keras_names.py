@@ -20,7 +20,7 @@ MODULES = {
 PARTS = {f"{kind}s": kind for kind in MODULES}
 # In which order a name is looked up whose module says nothing.
 CLASSES = ("layer", "model", "loss", "metric", "optimizer", "schedule", "regularizer", "initializer", "constraint")
-FUNCTIONS = ("activation", "loss", "metric", "op", "function", "regularizer", "constraint", "initializer")
+FUNCTIONS = ("activation", "function", "op", "loss", "metric", "regularizer", "constraint", "initializer")
 # Names that mean another class here.
 RENAMED = {"Functional": "Model", "FloatDTypePolicy": "DTypePolicy"}
 POLICIES = ("DTypePolicy", "FloatDTypePolicy", "Policy")

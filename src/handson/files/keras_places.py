@@ -97,15 +97,17 @@ def _parts(owner: Any) -> list[tuple[str, Any]]:
 
 def _attributes(owner: Any) -> list[str]:
     """The names of attributes that may hold layers, private ones last."""
+    other = getattr(owner, "keras_parts", {})
     public = [name for name, value in vars(owner).items() if type(value) in (list, tuple, dict) and name[0] != "_"]
     names = {*owner._modules, *public}
-    return sorted(names, key=lambda name: f"~{name}" if name.startswith("_") else name)
+    return sorted(names, key=lambda name: f"~{name}" if other.get(name, name).startswith("_") else name)
 
 
 def _in_attribute(owner: Any, name: str) -> Iterator[tuple[str, Any]]:
     if name in owner._modules:
         part = owner._modules[name]
-        return iter([(name, part)] if part is not None else [])
+        place = getattr(owner, "keras_parts", {}).get(name, name)
+        return iter([(place, part)] if part is not None else [])
     value = vars(owner)[name]
     return _numbered(name, value.values() if isinstance(value, dict) else value)
 
@@ -131,4 +133,4 @@ def _stem(part: Any) -> str:
     name = type(part).__name__
     if name == "Model" and type(part).__module__.startswith("handson.") and getattr(part, "graph", None) is not None:
         return "functional"
-    return snake_case(name)
+    return getattr(part, "automatic_name", "") or snake_case(name)

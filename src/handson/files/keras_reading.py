@@ -253,9 +253,12 @@ def arguments_for(target: Any, config: Mapping[str, Any]) -> dict[str, Any]:
                 f"{target.__name__} has no argument {shortened(key, 40)!r} here, and the file says "
                 f"{shortened(repr(value), 60)}.{nearest(str(key), known)}{own}"
             )
+    for key, value in given.items():
+        if key.endswith("factor") and isinstance(value, list) and len(value) == 2 and value[0] == -value[1]:
+            given[key] = value[1]  # a number, which Keras writes as both of its bounds
     if isinstance(given.get("axis"), list) and len(given["axis"]) == 1:  # as Keras 2 wrote it
         given["axis"] = given["axis"][0]
-    if isinstance(given.get("dtype"), DTypePolicy) and target.kind != "layer":
+    if isinstance(given.get("dtype"), DTypePolicy):
         given["dtype"] = given["dtype"].name
     if target.kind in ("layer", "model") and isinstance(given.get("name"), str):
         given["name"] = fitting_name(given["name"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -94,7 +95,8 @@ def _arguments(target: Any, config: dict[str, Any]) -> dict[str, Any]:
     if target.kind == "layer":
         config["dtype"] = target.dtype_policy
     for key in list(config):
-        if (key in AT_DEFAULT and config[key] is defaults.get(key)) or key in NEVER:
+        said = key in NEVER and not (key == "input_dim" and defaults[key] is inspect.Parameter.empty)
+        if said or (key in AT_DEFAULT and config[key] is defaults.get(key)):
             del config[key]
     if target.kind == "layer" and type(target).__name__ == "Lambda":
         config |= {key: _function(config[key]) for key in ("function", "output_shape", "mask") if config.get(key)}

@@ -110,7 +110,7 @@ def put_back(
             skipped[layer.name] = f"its shapes are {_show(layer)}, those in the file {_show(source)}"
         else:
             fitting.append((layer, source))
-    if not fitting or (skipped and not partly):
+    if (not fitting and (layers or stored)) or (skipped and not partly):
         advice = (
             "Load what fits with by_name=True." if fitting or key != "name" else "The nets have no layer in common."
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import string
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -25,6 +25,8 @@ class Heads(Layer):
     """Several heads of dot-product attention, each between projections of its own."""
 
     floats_only = supports_masking = True
+    # Attributes that have other names in Keras, by which files know their weights.
+    keras_parts: ClassVar = {"gate_dense": "_gate_dense"}
 
     # A class says how many heads there are, and how long they are, before it calls `set_up`.
     heads: int

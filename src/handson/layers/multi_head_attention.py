@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -139,6 +139,9 @@ bias_regularizer, activity_regularizer, kernel_constraint, bias_constraint, use_
     """
 
     automatic_name = "grouped_query_attention"  # as in Keras
+    keras_parts: ClassVar = {
+        name: f"_{name}" for name in ("query_dense", "key_dense", "value_dense", "gate_dense", "output_dense")
+    }
 
     def __init__(
         self,
