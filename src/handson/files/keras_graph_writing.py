@@ -114,7 +114,7 @@ class _Writer:
         part: Any = node.function
         if not isinstance(part, nn.Module) or not hasattr(part, "kind"):
             raise HandsonError(
-                f"the net applies a {type(part).__name__} of PyTorch, which a file cannot describe: files hold no code. "
+                f"the net applies a {type(part).__name__} of PyTorch, which a file cannot describe: it holds no code. "
                 f"Write it as a handson.layers.Layer and register it with @handson.register."
             )
         if name not in self.described:
@@ -180,7 +180,10 @@ def _index(key: Any, rank: int) -> Any:
     In place of '...', which Keras does not read back from HDF5, all axes are there that it stands for.
     """
     parts = key[1:] if isinstance(key, (list, tuple)) and key and key[0] == "index" else [key]
-    found = [slice(*part[1:]) if isinstance(part, (list, tuple)) and part[:1] in (["slice"], ("slice",)) else part for part in parts]
+    found = [
+        slice(*part[1:]) if isinstance(part, (list, tuple)) and part[:1] in (["slice"], ("slice",)) else part
+        for part in parts
+    ]
     places = [place for place, part in enumerate(found) if isinstance(part, str) and part == "..."]
     for place in places:
         named = sum(part is not None for part in found) - 1

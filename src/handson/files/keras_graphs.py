@@ -188,7 +188,9 @@ class _Operation:
         if self.function is get_item and len(rest) == 2:
             rest[1] = described_key(tuple(rest[1]) if isinstance(rest[1], list) else rest[1])
         if not any(one.kind is one.VAR_POSITIONAL for one in parameters.values()):
-            return self.function(**named | dict(zip((key for key in parameters if key not in named), rest)) | kwargs)
+            return self.function(
+                **named | dict(zip((key for key in parameters if key not in named), rest, strict=False)) | kwargs
+            )
         before = []
         for key, one in parameters.items():
             if one.kind is one.VAR_POSITIONAL:

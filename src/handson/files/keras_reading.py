@@ -83,9 +83,9 @@ def revived(value: Any, kind: str | None = None) -> Any:
         return _policy(value["config"])
     if name == "SeedGenerator":
         return (value["config"] or {}).get("seed")
-    if kind is None and not is_keras(value.get("module")) and not value.get("registered_name"):
-        if "module" not in value:  # an older description, whose place says what it is of
-            return value
+    older = "module" not in value and not value.get("registered_name")
+    if kind is None and older and not is_keras(None):  # its place says what it is of
+        return value
     return _object(value, kind)
 
 
@@ -111,7 +111,7 @@ def refuse_code() -> None:
     """Raise: a description holds the code of a function."""
     raise HandsonError(
         "it holds a function as code, which handson does not run, since it could do anything. In Keras, give the layer "
-        "a function that is registered, @keras.saving.register_keras_serializable(), or write a Layer, and save the net "
+        "a function that is registered, @keras.saving.register_keras_serializable(), or write a Layer, and save it "
         "again; here register the same, @handson.register(kind='function'). Or build the net here, with the function, "
         "and load the weights alone: net.load_weights(...)."
     )
@@ -192,8 +192,8 @@ def class_of(value: Mapping[str, Any], kind: str | None = None) -> Any:
     if is_keras(module) or module is None:
         registry.find(kinds[0], name)
     raise HandsonError(
-        f"unknown class {shortened(registered or name, 60)!r} of {shortened(module, 60)}.{nearest(name, known_names(kinds))}"
-        f" A class of your own is found once it is registered: decorate it with @handson.register, or with "
+        f"unknown class {shortened(registered or name, 60)!r} of {shortened(module, 60)}."
+        f"{nearest(name, known_names(kinds))} A class of your own is found once it is registered: decorate it with @handson.register, or with "
         f"@keras.saving.register_keras_serializable(), and import that module before loading; or give "
         f"load_model(..., custom_objects={{{shortened(name, 60)!r}: {shortened(name, 60)}}})."
     )
