@@ -57,10 +57,12 @@ OP_FILES = {
     "math": "cdist erf erfc erfinv extract_sequences fft fft2 ifft2 in_top_k irfft istft logdet logsumexp rfft rsqrt "
     "segment_max segment_min segment_prod segment_sum stft top_k view_as_complex view_as_real",
     "nn": "adaptive_average_pool adaptive_max_pool average_pool batch_normalization binary_crossentropy "
-    "categorical_crossentropy celu conv conv_transpose ctc_loss depth_to_space depthwise_conv dot_product_attention elu fold gelu glu hard_shrink "
+    "categorical_crossentropy celu conv conv_transpose ctc_loss depth_to_space depthwise_conv "
+    "dot_product_attention elu fold gelu glu hard_shrink "
     "hard_sigmoid hard_silu hard_tanh layer_normalization leaky_relu log_sigmoid log_softmax max_pool "
-    "moments multi_hot normalize one_hot polar psnr relu relu6 rms_normalization selu separable_conv sigmoid silu soft_shrink "
-    "softmax softplus softsign space_to_depth sparse_categorical_crossentropy sparse_plus sparse_sigmoid sparsemax squareplus tanh_shrink threshold unfold",
+    "moments multi_hot normalize one_hot polar psnr relu relu6 rms_normalization selu separable_conv sigmoid silu "
+    "soft_shrink softmax softplus softsign space_to_depth sparse_categorical_crossentropy sparse_plus sparse_sigmoid "
+    "sparsemax squareplus tanh_shrink threshold unfold",
 }
 # Classes whose names are not those of the functions in camel case.
 OP_CLASSES = {

@@ -193,7 +193,8 @@ def class_of(value: Mapping[str, Any], kind: str | None = None) -> Any:
         registry.find(kinds[0], name)
     raise HandsonError(
         f"unknown class {shortened(registered or name, 60)!r} of {shortened(module, 60)}."
-        f"{nearest(name, known_names(kinds))} A class of your own is found once it is registered: decorate it with @handson.register, or with "
+        f"{nearest(name, known_names(kinds))} A class of your own is found once it is registered: decorate it with "
+        f"@handson.register, or with "
         f"@keras.saving.register_keras_serializable(), and import that module before loading; or give "
         f"load_model(..., custom_objects={{{shortened(name, 60)!r}: {shortened(name, 60)}}})."
     )
