@@ -60,7 +60,6 @@ FLOORS = [
 RANKS = {room: rank for rank, rooms in enumerate(FLOORS) for room in rooms}
 
 EXCEPTIONS = {
-    ("files.keras_reading", "files.keras_graphs"): "nets hold layers whose arguments may be nets: one recursion, two files",
     ("state.history", "plots"): "history.plot() is for the user's convenience, and matplotlib is loaded only then",
 }
 
