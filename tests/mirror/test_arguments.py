@@ -13,7 +13,6 @@ from handson.core.errors import HandsonError
 LOW_RANK = "low-rank and quantized weights are not here"
 AXES = "which axes are inputs follows from the shape"
 NOUN = "the argument has another name; it is the only one"
-FILES = "what a file holds is the same with and without"
 # What ours do not take, and why; the place of a name or the end of it.
 LACKING = {
     "Variable": ({"layout"}, "there is one device"),
@@ -30,8 +29,6 @@ LACKING = {
     "saving.save_weights": ({"max_shard_size"}, "weights lie in one file"),
     "utils.plot_model": ({"splines"}, "lines are straight"),
     "losses.deserialize": ({"name"}, NOUN),
-    "load_model": ({"compile", "custom_objects", "filepath", "safe_mode"}, FILES),
-    "save_model": ({"filepath", "zipped"}, FILES),
     "serialize": ({
         "activation", "constraint", "initializer", "layer", "learning_rate_schedule", "metric", "optimizer",
         "regularizer",

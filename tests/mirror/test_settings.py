@@ -173,7 +173,7 @@ def test_names_that_are_added_stay():
         lambda: mirrored.optimizers.Adam(0.5),
         lambda: mirrored.optimizers.schedules.ExponentialDecay(0.1, 10, 0.9),
         lambda: mirrored.regularizers.L2(0.1),
-        lambda: mirrored.layers.Dense(3, activation="relu", kernel_regularizer="l2"),
+        lambda: mirrored.layers.Dense(3, activation="relu", kernel_regularizer="l2", dtype="float32"),
     ],
 )
 def test_objects_are_made_again_from_their_description(made):

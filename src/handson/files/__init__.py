@@ -54,11 +54,16 @@ def _existing(path: str | os.PathLike[str]) -> Path:
 
 
 def save_model(
-    model: Any, path: str | os.PathLike[str], overwrite: bool = True, zipped: Any = None, include_optimizer: bool = True
+    model: Any,
+    filepath: str | os.PathLike[str],
+    overwrite: bool = True,
+    zipped: Any = None,
+    include_optimizer: bool = True,
 ) -> None:
     """Save a net: see `Model.save`."""
     from handson.files import atomic
 
+    path = filepath
     suffix = check_suffix(path)
     if holds_weights(path):
         raise HandsonError(f"{path}: that is a name of weights. net.save_weights({str(path)!r}), or another name.")
@@ -78,7 +83,7 @@ def save_model(
 
 
 def load_model(
-    path: str | os.PathLike[str],
+    filepath: str | os.PathLike[str],
     custom_objects: dict[str, Any] | None = None,
     compile: bool = True,
     safe_mode: bool = True,
@@ -87,7 +92,7 @@ def load_model(
 
     Parameters
     ----------
-    path : str or path
+    filepath : str or path
         A '.handson' file; or one of Keras, '.keras' or '.h5' with a whole model.
     custom_objects : dict of str to class or function, optional
         What names in the file mean, beside those that are registered.
@@ -103,6 +108,7 @@ def load_model(
     HandsonError
         When it is not such a file, is damaged, holds code, or names something that is not registered.
     """
+    path = filepath
     suffix = check_suffix(path)
     if not safe_mode:
         raise HandsonError("load_model runs no code from files: leave safe_mode out, and register what the file names.")

@@ -10,21 +10,10 @@ from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import AbstractContextManager
 from typing import Any
 
-import numpy as np
-from torch import Tensor
-
 from handson.core import registry
 from handson.core.errors import HandsonError
-from handson.graph.conversion import convert, type_name
+from handson.files import keras_reading, keras_writing
 from handson.keras.mirror import mirror
-
-# Where Keras has each kind of noun.
-MODULES = {
-    "activation": "keras.activations", "callback": "keras.callbacks", "constraint": "keras.constraints",
-    "initializer": "keras.initializers", "layer": "keras.layers", "loss": "keras.losses", "metric": "keras.metrics",
-    "model": "keras.models", "optimizer": "keras.optimizers", "regularizer": "keras.regularizers",
-    "schedule": "keras.optimizers.schedules",
-}  # fmt: skip
 
 mirror(__name__, load_model="handson.models:load_model", save_model="handson.files:save_model")
 
@@ -164,26 +153,21 @@ def serialize_keras_object(obj: Any) -> Any:
         return type(obj)(map(serialize_keras_object, obj))
     if isinstance(obj, dict):
         return {key: serialize_keras_object(value) for key, value in obj.items()}
-    if isinstance(obj, np.generic):
-        return obj.item()
-    if isinstance(obj, (Tensor, np.ndarray)):
-        name = "__tensor__" if isinstance(obj, Tensor) else "__numpy__"
-        return {"class_name": name, "config": {"value": obj.tolist(), "dtype": type_name(obj.dtype)}}
     return _described(obj)
 
 
-def _described(obj: Any) -> dict[str, Any]:
-    if not hasattr(obj, "get_config"):  # a function, or a class
+def _described(obj: Any) -> Any:
+    kind = getattr(obj, "kind", None)
+    if (kind, type(obj)) in registry._names:
+        return keras_writing.written(str(kind), obj)
+    if hasattr(obj, "get_config") and hasattr(obj, "kind"):  # a class that is registered nowhere
+        name = type(obj).__name__
+        found = {"module": type(obj).__module__, "class_name": name, "registered_name": name}
+        return found | {"config": serialize_keras_object(obj.get_config())}
+    if callable(obj):  # a function, or a class
         name = get_registered_name(obj)
         return {"module": "builtins", "class_name": "function", "config": name, "registered_name": name}
-    name = get_registered_name(type(obj))
-    kind = next((kind for kind, known in registry._names if known is type(obj)), getattr(obj, "kind", ""))
-    return {
-        "module": MODULES.get(kind, type(obj).__module__),
-        "class_name": name,
-        "config": obj.get_config(),
-        "registered_name": None if type(obj).__module__.startswith("handson.") else name,
-    }
+    return keras_writing.plain(obj)
 
 
 def deserialize_keras_object(
@@ -209,32 +193,4 @@ def deserialize_keras_object(
     if not safe_mode or kwargs:
         raise HandsonError("deserialize_keras_object runs no code from a description: leave safe_mode and others out.")
     with registry.scoped(custom_objects or {}):
-        return _made(config)
-
-
-def _made(config: Any) -> Any:
-    if isinstance(config, (list, tuple)):
-        return type(config)(map(_made, config))
-    if not isinstance(config, dict):
-        return config
-    name, inner = config.get("class_name"), config.get("config", {})
-    if name is None:
-        return {key: _made(value) for key, value in config.items()}
-    if name in ("__tensor__", "__numpy__"):
-        values = np.asarray(inner["value"], dtype=inner["dtype"])
-        return convert(values) if name == "__tensor__" else values
-    if name == "function":
-        return _found(str(inner), registry.FUNCTIONS)
-    kinds = [kind for kind, module in MODULES.items() if module == config.get("module")] or list(MODULES)
-    made = _found(config.get("registered_name") or name, kinds, name)
-    return made.from_config({key: _made(value) for key, value in inner.items()})
-
-
-def _found(name: str, kinds: Any, other: str | None = None) -> Any:
-    """What a name means under the first of some kinds that has it."""
-    for kind in kinds:
-        for each in (name, other):
-            if each is not None and registry.is_known(kind, each):
-                return registry.find(kind, each)
-    kind = next(iter(kinds))
-    return registry.find(kind, name)
+        return keras_reading.revived(config)
