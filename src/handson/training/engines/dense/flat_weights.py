@@ -71,7 +71,7 @@ class FlatWeights:
     @property
     def trainable(self) -> list[bool]:
         """Which weights are trainable now, in the order of the rows."""
-        return [held[name].requires_grad for held, name in self._owners]  # type: ignore[union-attr]
+        return [held[name].requires_grad for held, name in self._owners]
 
     def place(self, weight: Tensor) -> int:
         """Where a weight begins in its row."""
