@@ -198,12 +198,8 @@ def _instance(target: Any, value: Mapping[str, Any]) -> Any:
     kind: Any = target
     if not isinstance(config, dict):
         raise HandsonError(f"{target.__name__} is described by a dictionary; got {shortened(config, 40)}.")
-    if _is_own(target, "from_config"):
+    if _is_own(target, "from_config") or (kind.kind == "model" and "layers" in config):
         made = kind.from_config(dict(config))
-    elif kind.kind == "model" and "layers" in config:
-        from handson.files import keras_graphs
-
-        made = keras_graphs.net(target, config)
     else:
         made = kind.from_config(arguments_for(target, config))
     if value.get("build_config") and _is_own(target, "build_from_config"):
