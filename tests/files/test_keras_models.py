@@ -1,14 +1,10 @@
 """Whole models in Keras's files: handson reads what Keras wrote, and Keras what handson wrote."""
 
-import json
-
 import numpy as np
 import pytest
 from keras_files import Ours, alike, assert_same_outputs, inputs_for, theirs
 
 import handson
-from handson import HandsonError, Model, Sequential
-from handson.layers import BatchNormalization, Dense, Dropout, Input, Lambda
 
 pytest.importorskip("h5py")
 
@@ -115,7 +111,7 @@ def test_archives_of_keras_are_read(pair, tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_keras_reads_hdf5(pair, both, tmp_path, request):
+def test_keras_reads_hdf5(pair, both, tmp_path):
     ours, _, x = pair
     ours.save(tmp_path / "net.h5")
     assert_same_outputs(both[1].load(tmp_path / "net.h5"), ours, x)
@@ -130,7 +126,7 @@ def test_hdf5_of_keras_is_read(pair, tmp_path):
 
 
 def test_weights_are_taken_from_whole_models(pair, tmp_path):
-    ours, keras_net, x = pair
+    ours, keras_net, _x = pair
     keras_net.save(tmp_path / "net.keras")
     before = keras_net.get_weights()
     alike(ours, keras_net, seed=2)

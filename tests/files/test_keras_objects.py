@@ -5,11 +5,13 @@ import zipfile
 
 import numpy as np
 import pytest
+import torch
 from keras_files import Ours, alike, assert_same_outputs, inputs_for, theirs
 
 import handson
 from handson import HandsonError, Model, Sequential
 from handson.files.keras_reading import revived
+from handson.graph.operation import operation
 from handson.layers import BatchNormalization, Dense, Embedding, Input, IntegerLookup, Lambda, Layer
 from handson.models import clone_model, model_from_config, model_from_json
 
@@ -96,7 +98,8 @@ def test_layers_of_ones_own_come_back(tmp_path, name):
     net = Model(x, Scaled(2.0, name="scaled")(Block(4, activation="relu", name="block")(x)) * 2)
     net.set_weights([np.full(weight.shape, 0.5, "f4") for weight in net.get_weights()])
     loaded = saved(net, tmp_path / name)
-    assert loaded.get_layer("scaled").factor == 2.0 and isinstance(loaded.get_layer("block"), Block)
+    assert loaded.get_layer("scaled").factor == 2.0
+    assert isinstance(loaded.get_layer("block"), Block)
 
 
 def test_nets_with_a_call_of_their_own_come_back(tmp_path):
@@ -253,6 +256,24 @@ def test_vocabularies_that_lie_beside_the_description_are_read(tmp_path):
     assert_same_outputs(loaded, net, np.array([[7, 5], [3, 9]]))
 
 
+@operation
+def halves(x: torch.Tensor, parts: int = 2):
+    return x / parts
+
+
+def test_functions_that_are_no_classes_of_keras_come_back(tmp_path, keras):
+    x = Input((3,))
+    y = handson.activations.mish(x) + handson.activations.celu(x) * handson.activations.relu(x, negative_slope=0.1)
+    net = Model(x, y)
+    saved(net, tmp_path / "net.keras")
+    assert_same_outputs(keras.models.load_model(tmp_path / "net.keras"), net, X)
+    saved(Model(x, halves(x, parts=4) + halves(x)), tmp_path / "own.keras")
+    z = keras.Input((3,))
+    keras_net = keras.Model(z, keras.activations.relu(z, max_value=0.5, negative_slope=0.2))
+    keras_net.save(tmp_path / "relu.keras")
+    assert_same_outputs(handson.load(tmp_path / "relu.keras"), keras_net, X)
+
+
 # Descriptions.
 
 
@@ -266,7 +287,8 @@ def functional():
 def test_nets_are_made_from_json_here_and_in_keras(make, keras):
     net = make()
     for again in (model_from_json(net.to_json(indent=1)), model_from_config(json.loads(net.to_json()))):
-        assert again.count_params() == net.count_params() and again.output_shape == net.output_shape
+        assert again.count_params() == net.count_params()
+        assert again.output_shape == net.output_shape
         again.set_weights(net.get_weights())
         assert_same_outputs(again, net, inputs_for(net), atol=0)
     keras_net = keras.models.model_from_json(net.to_json())
@@ -304,7 +326,8 @@ def test_clones_of_stacks_and_subnets():
     inner = Sequential([Dense(4, name="low", input_dim=3)], name="inner")
     net = Sequential([inner, Dense(1, kernel_constraint="non_neg")])
     clone = clone_model(net)
-    assert clone.layers[0] is not inner and clone.layers[0].layers[0] is not inner.layers[0]
+    assert clone.layers[0] is not inner
+    assert clone.layers[0].layers[0] is not inner.layers[0]
     assert clone.count_params() == net.count_params()
     assert clone_model(Sequential([Dense(4)])).built_shape is None
 
@@ -315,7 +338,8 @@ def test_clone_functions_say_what_takes_the_place_of_each_layer():
         return type(layer).from_config(config | ({"units": 7} if layer.name == "shared" else {}))
 
     clone = clone_model(functional(), clone_function=wider)
-    assert clone.get_layer("shared").units == 7 and clone.count_params() == 3 * 7 + 7 + 7 + 1
+    assert clone.get_layer("shared").units == 7
+    assert clone.count_params() == 3 * 7 + 7 + 7 + 1
     inner = Sequential([Dense(4, input_dim=3)], name="inner")
     seen = []
     clone_model(Sequential([inner]), clone_function=lambda layer: seen.append(layer.name) or layer, recursive=True)

@@ -41,7 +41,9 @@ def inputs_for(net, rows=8, seed=0):
     rng = np.random.default_rng(seed)
     wanted = net.integer_inputs(len(net.inputs))
     arrays = [
-        rng.integers(0, 5, (rows, *symbol.shape[1:])) if ids else rng.normal(size=(rows, *symbol.shape[1:])).astype("f4")
+        rng.integers(0, 5, (rows, *symbol.shape[1:]))
+        if ids
+        else rng.normal(size=(rows, *symbol.shape[1:])).astype("f4")
         for symbol, ids in zip(net.inputs, wanted, strict=True)
     ]
     return net.arranged(arrays)

@@ -156,14 +156,20 @@ def _operation(described: Any) -> Any:
         return None
     module, kind = described.get("module"), described.get("class_name")
     older = "module" not in described and _is_older_operation(described)
-    if not isinstance(kind, str) or not (older or (is_keras(module) and "op" in kinds_in(module, ()))):
+    own = not is_keras(module) and is_own_operation(described.get("registered_name"))
+    if not isinstance(kind, str) or not (own or older or (is_keras(module) and "op" in kinds_in(module, ()))):
         return None
-    name = op_name(kind)
+    name = described["registered_name"] if own else op_name(kind)
     if name is None:
         raise HandsonError(f"unknown operation {shortened(kind, 60)!r}: handson.ops has no function of that name.")
     config = described.get("config")
     given = {key: keras_reading.revived(value) for key, value in config.items()} if isinstance(config, dict) else {}
     return _Operation(registry.find("op", name), {key: value for key, value in given.items() if key != "name"})
+
+
+def is_own_operation(name: Any) -> bool:
+    """Whether a name is that of an operation of the user's, and of no layer."""
+    return isinstance(name, str) and registry.is_known("op", name) and not registry.is_known("layer", name)
 
 
 def _is_older_operation(described: dict[str, Any]) -> bool:
@@ -192,7 +198,8 @@ class _Operation:
         if self.function is get_item and len(rest) == 2:
             rest[1] = described_key(tuple(rest[1]) if isinstance(rest[1], list) else rest[1])
         if not any(one.kind is one.VAR_POSITIONAL for one in parameters.values()):
-            return self.function(**named | dict(zip((key for key in parameters if key not in named), rest)) | kwargs)
+            free = (key for key in parameters if key not in named)
+            return self.function(**named | dict(zip(free, rest, strict=False)) | kwargs)
         before = []
         for key, one in parameters.items():
             if one.kind is one.VAR_POSITIONAL:

@@ -47,17 +47,19 @@ IGNORED = frozenset({"jit_compile", "is_legacy_optimizer"})
 # Operations, by the file of Keras that has them; those of `numpy` are the rest.
 OP_FILES = {
     "core": "cast saturate_cast scatter scatter_update slice slice_update stop_gradient unstack",
-    "image": "affine_transform crop_images extract_patches gaussian_blur hsv_to_rgb map_coordinates pad_images resize "
-    "rgb_to_grayscale rgb_to_hsv sobel_edges",
+    "image": "affine_transform crop_images extract_patches gaussian_blur hsv_to_rgb map_coordinates pad_images "
+    "resize rgb_to_grayscale rgb_to_hsv sobel_edges",
     "linalg": "cholesky cholesky_inverse det eig eigh inv lstsq lu_factor matrix_rank norm pinv qr solve "
     "solve_triangular svd",
-    "math": "cdist erf erfc erfinv extract_sequences fft fft2 ifft2 in_top_k irfft istft logdet logsumexp rfft rsqrt "
-    "segment_max segment_min segment_prod segment_sum stft top_k view_as_complex view_as_real",
-    "nn": "adaptive_average_pool adaptive_max_pool average_pool batch_normalization binary_crossentropy categorical_crossentropy celu conv "
-    "conv_transpose ctc_loss depth_to_space depthwise_conv dot_product_attention elu fold gelu glu hard_shrink "
-    "hard_sigmoid hard_silu hard_tanh layer_normalization leaky_relu log_sigmoid log_softmax max_pool moments multi_hot normalize one_hot "
-    "polar psnr relu relu6 rms_normalization selu separable_conv sigmoid silu soft_shrink softmax softplus softsign space_to_depth "
-    "sparse_categorical_crossentropy sparse_plus sparse_sigmoid sparsemax squareplus tanh_shrink threshold unfold",
+    "math": "cdist erf erfc erfinv extract_sequences fft fft2 ifft2 in_top_k irfft istft logdet logsumexp rfft "
+    "rsqrt segment_max segment_min segment_prod segment_sum stft top_k view_as_complex view_as_real",
+    "nn": "adaptive_average_pool adaptive_max_pool average_pool batch_normalization binary_crossentropy "
+    "categorical_crossentropy celu conv conv_transpose ctc_loss depth_to_space depthwise_conv "
+    "dot_product_attention elu fold gelu glu hard_shrink hard_sigmoid hard_silu hard_tanh "
+    "layer_normalization leaky_relu log_sigmoid log_softmax max_pool moments multi_hot normalize one_hot "
+    "polar psnr relu relu6 rms_normalization selu separable_conv sigmoid silu soft_shrink softmax "
+    "softplus softsign space_to_depth sparse_categorical_crossentropy sparse_plus sparse_sigmoid "
+    "sparsemax squareplus tanh_shrink threshold unfold",
 }
 # Classes whose names are not those of the functions in camel case.
 OP_CLASSES = {

@@ -97,10 +97,10 @@ def _parts(owner: Any) -> list[tuple[str, Any]]:
 
 def _attributes(owner: Any) -> list[str]:
     """The names of attributes that may hold layers, private ones last."""
-    other = getattr(owner, "keras_parts", {})
+    other: dict[str, str] = getattr(owner, "keras_parts", {})
     public = [name for name, value in vars(owner).items() if type(value) in (list, tuple, dict) and name[0] != "_"]
     names = {*owner._modules, *public, *(("layers",) if hasattr(owner, "graph") else ())}
-    return sorted(names, key=lambda name: f"~{name}" if other.get(name, name).startswith("_") else name)
+    return sorted(names, key=lambda name: f"~{name}" if str(other.get(name, name)).startswith("_") else name)
 
 
 def _in_attribute(owner: Any, name: str) -> Iterator[tuple[str, Any]]:

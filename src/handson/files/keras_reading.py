@@ -73,9 +73,8 @@ def revived(value: Any, kind: str | None = None) -> Any:
         return _policy(value["config"])
     if name == "SeedGenerator":
         return (value["config"] or {}).get("seed")
-    if kind is None and not is_keras(value.get("module")) and not value.get("registered_name"):
-        if "module" not in value:  # an older description, whose place says what it is of
-            return value
+    if kind is None and "module" not in value and not value.get("registered_name"):
+        return value  # an older description, whose place says what it is of
     return _object(value, kind)
 
 
@@ -101,9 +100,9 @@ def refuse_code() -> None:
     """Raise: a description holds the code of a function."""
     raise HandsonError(
         "it holds a function as code, which handson does not run, since it could do anything. In Keras, give the layer "
-        "a function that is registered, @keras.saving.register_keras_serializable(), or write a Layer, and save the net "
-        "again; here register the same, @handson.register(kind='function'). Or build the net here, with the function, "
-        "and load the weights alone: net.load_weights(...)."
+        "a function that is registered, @keras.saving.register_keras_serializable(), or write a Layer, and save the "
+        "net again; here register the same, @handson.register(kind='function'). Or build the net here, with the "
+        "function, and load the weights alone: net.load_weights(...)."
     )
 
 
@@ -179,7 +178,8 @@ def class_of(value: Mapping[str, Any], kind: str | None = None) -> Any:
     if is_keras(module) or module is None:
         registry.find(kinds[0], name)
     raise HandsonError(
-        f"unknown class {shortened(registered or name, 60)!r} of {shortened(module, 60)}.{nearest(name, known_names(kinds))}"
+        f"unknown class {shortened(registered or name, 60)!r} of {shortened(module, 60)}."
+        f"{nearest(name, known_names(kinds))}"
         f" A class of your own is found once it is registered: decorate it with @handson.register, or with "
         f"@keras.saving.register_keras_serializable(), and import that module before loading; or give "
         f"load_model(..., custom_objects={{{shortened(name, 60)!r}: {shortened(name, 60)}}})."
@@ -239,6 +239,8 @@ def arguments_for(target: Any, config: Mapping[str, Any]) -> dict[str, Any]:
             given[key] = value[1]  # a number, which Keras writes as both of its bounds
     if isinstance(given.get("axis"), list) and len(given["axis"]) == 1:  # as Keras 2 wrote it
         given["axis"] = given["axis"][0]
+    if target.kind == "metric" and str(given.get("dtype", "")).startswith("int"):
+        del given["dtype"]  # counts are exact here
     if isinstance(given.get("dtype"), DTypePolicy):
         given["dtype"] = given["dtype"].name
     if target.kind in ("layer", "model") and isinstance(given.get("name"), str):

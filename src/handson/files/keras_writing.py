@@ -87,8 +87,6 @@ def _arguments(target: Any, config: dict[str, Any]) -> dict[str, Any]:
     if type(target).__name__ == "InputLayer":
         shape = [target.batch_size, *target.given_input_shape[1:]]
         return {"name": config["name"], "batch_shape": shape, "dtype": target.dtype}
-    if config.get("alpha") is not None and "negative_slope" in config:  # what Keras 2 called it
-        config["negative_slope"] = config.pop("alpha")
     if target.kind == "layer":
         config["dtype"] = target.dtype_policy
     for key in list(config):

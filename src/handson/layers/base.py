@@ -255,7 +255,9 @@ class Layer(Typed, metaclass=Described):
 
     def _arrange_parts(self) -> None:
         """Bring the parts into the order in which the attributes were assigned, as in Keras."""
-        places = {id(part): place for place, name in enumerate(vars(self).get("_assigned", ())) for part in self._at(name)}
+        places = {
+            id(part): place for place, name in enumerate(vars(self).get("_assigned", ())) for part in self._at(name)
+        }
         order = sorted(self._modules.items(), key=lambda entry: places.get(id(entry[1]), len(places)))
         self._modules.clear()
         self._modules.update(order)
