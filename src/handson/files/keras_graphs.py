@@ -38,6 +38,7 @@ def net(target: Any, config: Mapping[str, Any]) -> Any:
     HandsonError
         When the description is damaged, or names what is not registered.
     """
+    config = _with_lists(config)
     layers = config["layers"]
     if not isinstance(layers, list) or len(layers) > MOST_NODES:
         raise HandsonError(f"a net has a list of at most {MOST_NODES:,} layers.")
@@ -46,8 +47,11 @@ def net(target: Any, config: Mapping[str, Any]) -> Any:
     return _stack(target, config, layers)
 
 
-keras_reading.NETS["read"] = net
-revived = keras_reading.revived
+def _with_lists(value: Any) -> Any:
+    """A tree with lists in place of tuples, which a description has before it becomes JSON."""
+    if isinstance(value, dict):
+        return {key: _with_lists(entry) for key, entry in value.items()}
+    return [_with_lists(entry) for entry in value] if isinstance(value, (list, tuple)) else value
 
 
 def _stack(target: Any, config: Mapping[str, Any], layers: list[Any]) -> Any:

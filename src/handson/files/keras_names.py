@@ -42,8 +42,10 @@ NEVER = frozenset({
 # Arguments that some classes of Keras do not take; at their default they are left out.
 AT_DEFAULT = frozenset({
     "activity_regularizer", "alpha", "autocast", "bounding_box_format", "channels_first", "flash_attention", "mask",
-    "rms_scaling", "seed", "trainable", "use_cudnn",
+    "rms_scaling", "seed", "use_cudnn",
 })  # fmt: skip
+# Layers without weights that Keras does not ask whether they train.
+NEVER_TRAINED = ("Discretization", "Pipeline", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D")
 # What optimizers of Keras 2 say that no number depends on.
 IGNORED = frozenset({"jit_compile", "is_legacy_optimizer"})
 

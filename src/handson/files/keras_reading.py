@@ -205,10 +205,6 @@ def known_names(kinds: tuple[str, ...]) -> list[str]:
     return [name for kind in kinds for name in registry.known(kind)]
 
 
-# What reads the description of a net: `keras_graphs` puts it here, since nets hold layers whose arguments may be nets.
-NETS: dict[str, Callable[[Any, Mapping[str, Any]], Any]] = {}
-
-
 def _instance(target: Any, value: Mapping[str, Any]) -> Any:
     config = value["config"] or {}
     if not inspect.isclass(target):
@@ -216,10 +212,8 @@ def _instance(target: Any, value: Mapping[str, Any]) -> Any:
     kind: Any = target
     if not isinstance(config, dict):
         raise HandsonError(f"{target.__name__} is described by a dictionary; got {shortened(config, 40)}.")
-    if _is_own(target, "from_config"):
+    if _is_own(target, "from_config") or (kind.kind == "model" and "layers" in config):
         made = kind.from_config(dict(config))
-    elif kind.kind == "model" and "layers" in config:
-        made = NETS["read"](target, config)
     else:
         made = kind.from_config(arguments_for(target, config))
     if value.get("build_config") and _is_own(target, "build_from_config"):

@@ -130,7 +130,7 @@ def _entry(symbol: Symbol) -> Symbol:
     """Another input of the kind."""
     layer = symbol.node.function if symbol.node is not None and not symbol.node.inputs else None
     if isinstance(layer, InputLayer):
-        return another(layer, name=layer.name).symbol()
+        return InputLayer.from_config(layer.get_config()).symbol()  # type: ignore[attr-defined, no-any-return]
     return Symbol(symbol.shape, symbol.dtype, name=symbol.name)
 
 
