@@ -96,7 +96,8 @@ def test_layers_of_ones_own_come_back(tmp_path, name):
     net = Model(x, Scaled(2.0, name="scaled")(Block(4, activation="relu", name="block")(x)) * 2)
     net.set_weights([np.full(weight.shape, 0.5, "f4") for weight in net.get_weights()])
     loaded = saved(net, tmp_path / name)
-    assert loaded.get_layer("scaled").factor == 2.0 and isinstance(loaded.get_layer("block"), Block)
+    assert loaded.get_layer("scaled").factor == 2.0
+    assert isinstance(loaded.get_layer("block"), Block)
 
 
 def test_nets_with_a_call_of_their_own_come_back(tmp_path):
@@ -266,7 +267,8 @@ def functional():
 def test_nets_are_made_from_json_here_and_in_keras(make, keras):
     net = make()
     for again in (model_from_json(net.to_json(indent=1)), model_from_config(json.loads(net.to_json()))):
-        assert again.count_params() == net.count_params() and again.output_shape == net.output_shape
+        assert again.count_params() == net.count_params()
+        assert again.output_shape == net.output_shape
         again.set_weights(net.get_weights())
         assert_same_outputs(again, net, inputs_for(net), atol=0)
     keras_net = keras.models.model_from_json(net.to_json())
@@ -304,7 +306,8 @@ def test_clones_of_stacks_and_subnets():
     inner = Sequential([Dense(4, name="low", input_dim=3)], name="inner")
     net = Sequential([inner, Dense(1, kernel_constraint="non_neg")])
     clone = clone_model(net)
-    assert clone.layers[0] is not inner and clone.layers[0].layers[0] is not inner.layers[0]
+    assert clone.layers[0] is not inner
+    assert clone.layers[0].layers[0] is not inner.layers[0]
     assert clone.count_params() == net.count_params()
     assert clone_model(Sequential([Dense(4)])).built_shape is None
 
@@ -315,7 +318,8 @@ def test_clone_functions_say_what_takes_the_place_of_each_layer():
         return type(layer).from_config(config | ({"units": 7} if layer.name == "shared" else {}))
 
     clone = clone_model(functional(), clone_function=wider)
-    assert clone.get_layer("shared").units == 7 and clone.count_params() == 3 * 7 + 7 + 7 + 1
+    assert clone.get_layer("shared").units == 7
+    assert clone.count_params() == 3 * 7 + 7 + 7 + 1
     inner = Sequential([Dense(4, input_dim=3)], name="inner")
     seen = []
     clone_model(Sequential([inner]), clone_function=lambda layer: seen.append(layer.name) or layer, recursive=True)

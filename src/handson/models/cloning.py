@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from handson.core import registry, tree
 from handson.core.errors import HandsonError, shortened
@@ -130,7 +130,8 @@ def _entry(symbol: Symbol) -> Symbol:
     """Another input of the kind."""
     layer = symbol.node.function if symbol.node is not None and not symbol.node.inputs else None
     if isinstance(layer, InputLayer):
-        return InputLayer.from_config(layer.get_config()).symbol()  # type: ignore[attr-defined, no-any-return]
+        made: Any = InputLayer.from_config(layer.get_config())
+        return cast(Symbol, made.symbol())
     return Symbol(symbol.shape, symbol.dtype, name=symbol.name)
 
 
