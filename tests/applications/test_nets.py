@@ -316,6 +316,21 @@ def test_a_file_with_a_layer_of_this_room_is_loaded_by_a_new_process(tmp_path):
     assert json.loads(said.splitlines()[-1]) == [[1.0, 2.0, 3.0]]
 
 
+def test_whole_nets_with_layers_of_this_room_go_to_keras_and_back(keras, tmp_path):
+    from handson.applications.scale_layers import CustomScaleLayer, LayerScale
+
+    x = layers.Input((3,))
+    ours = handson.Model(x, CustomScaleLayer(0.5)([x, LayerScale(0.25, 3, name="small")(x)]))
+    ours.get_layer("small").set_weights([np.array([1.0, 2.0, 3.0])])
+    ours.save(tmp_path / "ours.keras")
+    theirs = keras.models.load_model(tmp_path / "ours.keras")
+    theirs.save(tmp_path / "theirs.keras")
+    again = handson.load(tmp_path / "theirs.keras")
+    rows = np.array([[2.0, 2.0, 2.0]], "float32")
+    for net in (ours, theirs, again):
+        np.testing.assert_allclose(net.predict(rows, verbose=0), [[3.0, 4.0, 5.0]])
+
+
 def test_the_nets_cost_nothing_until_they_are_used():
     code = "import sys; from handson import applications; print(sorted(sys.modules))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout

@@ -244,6 +244,23 @@ def test_an_own_layer_with_parameters():
     np.testing.assert_allclose(model.predict(x), x @ layer.W.get_value(), atol=1e-6)
 
 
+def test_the_inverse_of_a_layer_is_its_backward_pass():
+    x = SEQUENCES[:, 0]
+    dense = after(x, L.DenseLayer, 2, nonlinearity=None, b=None)
+    inverse = L.InverseLayer(dense, dense)
+    w = dense.W.get_value()
+    np.testing.assert_allclose(output(inverse, x), x @ w @ w.T, atol=1e-5)
+    with pytest.raises(HandsonError, match=r"theano\.function"):
+        as_model(inverse)
+    weight = torch.tensor(w, requires_grad=True)
+    loss = ((torch.tensor(x) @ weight @ weight.T - torch.tensor(x)) ** 2).mean()
+    loss.backward()
+    target = [one.input_var for one in L.get_all_layers(inverse) if isinstance(one, L.InputLayer)][0]  # noqa: RUF015
+    cost = T.mean((L.get_output(inverse) - target) ** 2)
+    slope = theano.function([target], theano.grad(cost, dense.W))(x)
+    np.testing.assert_allclose(slope, weight.grad.numpy(), atol=1e-5)
+
+
 def test_any_layer_can_be_an_input_and_shapes_follow():
     layer = L.DenseLayer(L.DenseLayer(L.InputLayer((None, 3)), 4), 2)
     hidden = RNG.normal(size=(5, 4))

@@ -310,12 +310,15 @@ def test_a_last_axis_of_one_may_be_left_out_or_put_in_as_in_keras():
         net.predict(np.ones((3, 4, 4, 2)))
 
 
-@pytest.mark.parametrize("name", ["age", "seed", "history", "stop_training", "loss", "optimizer", "terms", "drawn"])
+@pytest.mark.parametrize(
+    "name", ["age", "seed", "history", "stop_training", "loss", "optimizer", "terms", "drawn", "output"]
+)
 def test_layers_may_be_called_as_attributes_of_nets_are(name, tmp_path):
     x, data = Input((3,)), np.random.default_rng(0).normal(size=(20, 3)).astype("f4")
     for net in (Model(x, Dense(1, name=name)(x), seed=0), Sequential([Dense(1, name=name, input_dim=3)], seed=0)):
         net.compile("adam", "mse")
-        net.fit(data, data[:, 0], epochs=2, verbose=0, seed=1)
+        net.fit(data, data[:, 0], epochs=1, verbose=0, seed=1)
+        net.fit(data, data[:, 0], epochs=1, verbose=0, seed=1, engine="dense")
         assert (net.age, net.get_layer(name).name) == (2, name)
         net.save(tmp_path / "net.handson")
         loaded = handson.load(tmp_path / "net.handson")

@@ -16,7 +16,7 @@ from handson.core import registry
 from handson.core.described import parameters_of
 from handson.core.errors import HandsonError, shortened
 from handson.core.version import __version__
-from handson.files.keras_names import AT_DEFAULT, MODULES, NEVER, NEVER_TRAINED, OWN, own_name
+from handson.files.keras_names import AT_DEFAULT, MODULES, NEVER, NEVER_TRAINED, OF_APPLICATIONS, OWN, own_name
 from handson.graph.conversion import type_name
 from handson.layers.policies import DTypePolicy
 from handson.layers.shapes import map_shapes
@@ -64,6 +64,9 @@ def identity(kind: str, target: Any, name: str, instance: Any = None) -> dict[st
     if not target.__module__.startswith("handson."):
         full = own_name(kind, target, name)
         return {"module": target.__module__, "class_name": target.__name__, "registered_name": full}
+    if name in OF_APPLICATIONS:
+        short = name.partition(">")[2]
+        return {"module": OF_APPLICATIONS[name], "class_name": short, "registered_name": short}
     if name in OWN:
         return {"module": "handson", "class_name": name, "registered_name": f"handson>{name}"}
     if name == "Model" and getattr(instance, "graph", None) is not None:

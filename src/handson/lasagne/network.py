@@ -13,6 +13,7 @@ from handson.core.errors import HandsonError
 from handson.lasagne.layers.base import Layer, MergeLayer, WeightCell
 from handson.lasagne.layers.helper import get_all_layers
 from handson.lasagne.layers.input import InputLayer
+from handson.lasagne.layers.special import InverseLayer
 from handson.models import Model
 from handson.theano.plan import Plan, clone
 from handson.theano.sharing import SharedVariable
@@ -126,6 +127,11 @@ def _entry(layer: InputLayer, taken: set[str]) -> Any:
 
 def _applied(layer: Layer, inputs: Any, taken: set[str]) -> Any:
     parts = layer.parts
+    if isinstance(layer, InverseLayer):
+        raise HandsonError(
+            f"{layer!r} is the backward pass of another layer, which no layer of handson is. Train the net with "
+            f"theano.function and lasagne.updates."
+        )
     if parts is None or getattr(layer, "untie_biases", False) or not _plain(layer):
         return Expressed(layer, name=_name(layer.name, taken))(inputs)
     for part in parts:

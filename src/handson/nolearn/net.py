@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 from collections import OrderedDict
 from typing import Any
 
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator
-from sklearn.base import clone as sklearn_clone
 from sklearn.metrics import accuracy_score, mean_squared_error
 from sklearn.preprocessing import LabelEncoder
 from torch import Tensor
@@ -28,8 +26,8 @@ from handson.nolearn import plain
 from handson.nolearn.batches import BatchIterator, count, gathered, is_plain, transforms
 from handson.nolearn.definitions import Definition, by_name, is_made, made
 from handson.nolearn.handlers import PrintLayerInfo, PrintLog
+from handson.nolearn.kept import Kept
 from handson.nolearn.objective import Objective, as_loss, objective
-from handson.nolearn.saved import read_weights, write_weights
 from handson.nolearn.splits import TrainSplit
 from handson.nolearn.updating import as_optimizer, refresh
 from handson.nolearn.watching import Watch
@@ -38,7 +36,7 @@ from handson.theano import function
 MOMENTS = ("on_batch_finished", "on_epoch_finished", "on_training_started", "on_training_finished")
 
 
-class NeuralNet(BaseEstimator):
+class NeuralNet(Kept, BaseEstimator):
     """A net of Lasagne's layers as an estimator of scikit-learn.
 
     Parameters
@@ -360,13 +358,9 @@ class NeuralNet(BaseEstimator):
 
     # Using.
 
-    def _need_layers(self) -> None:
-        if "layers_" not in vars(self):
-            raise HandsonError("this net has no weights yet: call fit(X, y), initialize() or load_params_from(...).")
-
     def predict_proba(self, X: Any) -> Any:
         """The outputs for some rows."""
-        self._need_layers()
+        self.need_layers()
         iterator = self.batch_iterator_test
         inputs = X if isinstance(iterator, plain.Missing) else gathered(iterator, X)[0]
         return self.model_.predict(inputs, batch_size=getattr(iterator, "batch_size", 128), verbose=0)
@@ -386,114 +380,30 @@ class NeuralNet(BaseEstimator):
 
     def get_output(self, layer: Any, X: Any) -> Any:
         """The output of a layer, or of one by its name, for some rows."""
-        self._need_layers()
+        self.need_layers()
         wanted = self.layers_[layer] if isinstance(layer, str) else layer
         entry = next(one for one in get_all_layers(wanted) if not one.input_layers)
         return function([entry.input_var], get_output(wanted, deterministic=True))(X)
 
     def get_all_layers(self) -> list[Any]:
         """The layers, in the order in which they are written."""
-        self._need_layers()
+        self.need_layers()
         return list(self.layers_.values())
 
     def get_all_params(self, **tags: bool) -> list[Any]:
         """The parameters of all layers."""
-        self._need_layers()
+        self.need_layers()
         return get_all_params(list(self.layers_.values()), **tags)
 
-    def get_all_params_values(self) -> OrderedDict[str, list[Any]]:
-        """The values of the parameters of each layer, as arrays."""
-        self._need_layers()
-        return OrderedDict(
-            (name, [param.get_value() for param in layer.get_params()]) for name, layer in self.layers_.items()
-        )
-
-    def load_params_from(self, source: Any) -> None:
-        """Take over parameters by the names of layers, where their shapes fit; what does not fit is said.
-
-        Parameters
-        ----------
-        source : NeuralNet, dict or str
-            A net, what `get_all_params_values` gives, or a file of `save_params_to`.
-
-        Raises
-        ------
-        HandsonError
-            When nothing fits.
-        """
-        self.initialize()
-        values = read_weights(source) if isinstance(source, str) or hasattr(source, "__fspath__") else source
-        values = values.get_all_params_values() if isinstance(values, NeuralNet) else values
-        taken, wanted = 0, sum(map(len, values.values()))
-        for name, arrays in values.items():
-            if name in self.layers_:
-                taken += self._load_layer(name, arrays)
-            elif arrays:
-                console.say(f"Could not load parameters of layer {name!r}: this net has no layer of that name.")
-        if wanted and not taken:
-            raise HandsonError(
-                f"load_params_from: nothing fits. The source has the layers {', '.join(values)}; this net has "
-                f"{', '.join(self.layers_)}."
-            )
-
-    def _load_layer(self, name: str, arrays: list[Any]) -> int:
-        taken = 0
-        for param, value in zip(self.layers_[name].get_params(), arrays, strict=False):
-            own, given = param.get_value().shape, np.shape(value)
-            sides = ["x".join(map(str, shape)) for shape in (own, given)]
-            if own == given:
-                param.set_value(value)
-                taken += 1
-                if self.verbose:
-                    console.say(f"Loaded parameters to layer {name!r} (shape {sides[0]}).")
-            else:
-                console.say(
-                    f"Could not load parameters to layer {name!r} because shapes did not match: {' vs '.join(sides)}."
-                )
-        return taken
-
-    def save_params_to(self, fname: Any) -> None:
-        """Save the parameters into a safetensors file."""
-        write_weights(fname, self.get_all_params_values())
-
-    load_weights_from = load_params_from
-    save_weights_to = save_params_to
-
-    # Copies and pickles.
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> NeuralNet:
-        found = sklearn_clone(self)
-        found._take(copy.deepcopy(self._fitted(), memo))
-        return found
-
     def __reduce__(self) -> Any:
-        return restored, (plain.encode({"params": self.get_params(), "fitted": self._fitted()}),)
-
-    def _fitted(self) -> dict[str, Any]:
-        found: dict[str, Any] = {"history": self.train_history_}
-        if "layers_" in vars(self):
-            found["weights"] = dict(self.get_all_params_values())
-        return found | ({"classes": self.classes_} if "classes_" in vars(self) else {})
-
-    def _take(self, fitted: dict[str, Any]) -> None:
-        """Become as another net was."""
-        self.train_history_ = list(fitted["history"])
-        if "classes" in fitted:
-            self.classes_ = np.asarray(fitted["classes"])
-            self.enc_ = LabelEncoder()
-            self.enc_.classes_ = self.classes_
-        if "weights" in fitted:
-            self.initialize()
-            for name, arrays in fitted["weights"].items():
-                for param, value in zip(self.layers_[name].get_params(), arrays, strict=True):
-                    param.set_value(value)
+        return restored, (plain.encode({"params": self.get_params(), "fitted": self.fitted()}),)
 
 
 def restored(data: dict[str, Any]) -> NeuralNet:
     """The net of what a pickle holds."""
     found = plain.decode(data)
     net = NeuralNet(**found["params"])
-    net._take(found["fitted"])
+    net.take(found["fitted"])
     return net
 
 

@@ -58,7 +58,7 @@ class Function:
     ) -> None:
         self._inputs, self._form, self._updates, self._downcast = inputs, outputs, updates, downcast
         exits = [] if outputs is None else [_out(leaf) for leaf in tree.leaves(outputs)]
-        self._plan = Plan([one.variable for one in inputs], [*exits, *(new for _, new in updates)])
+        self._plan = Plan([one.variable for one in inputs], [*exits, *(new for _, new in updates)], final=True)
         self._count = len(exits)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:

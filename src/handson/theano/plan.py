@@ -102,7 +102,8 @@ def differentiate(
 
 def differentiate_rows(rows: Tensor, wrt: list[Tensor], missing: str = "raise", create: bool = False) -> Any:
     """The gradients of each entry of a vector, stacked."""
-    found = [differentiate(row, wrt, None, missing, create) for row in rows.unbind()]
+    with torch.enable_grad():
+        found = [differentiate(row, wrt, None, missing, create) for row in rows.unbind()]
     return [torch.stack(column) for column in zip(*found, strict=True)]
 
 
@@ -119,6 +120,8 @@ class Plan:
         What values are given for.
     outputs : sequence of Variable
         What is computed.
+    final : bool
+        Whether no gradient is asked for from outside, through what is computed.
 
     Raises
     ------
@@ -126,9 +129,10 @@ class Plan:
         When an output needs a variable that is neither given nor shared.
     """
 
-    def __init__(self, inputs: Sequence[Variable], outputs: Sequence[Variable]) -> None:
+    def __init__(self, inputs: Sequence[Variable], outputs: Sequence[Variable], final: bool = False) -> None:
         self.inputs, self.outputs = list(inputs), list(outputs)
         nodes = ordered(self.outputs, self.inputs)
+        nodes, self._first = _phases(nodes) if final else (nodes, len(nodes))
         self._places: dict[int, int] = {}
         for variable in (*self.inputs, *(one for node in nodes for one in tree.leaves(node.outputs))):
             self._places.setdefault(id(variable), len(self._places))
@@ -136,7 +140,7 @@ class Plan:
         for leaf in self.shared:
             self._places.setdefault(id(leaf), len(self._places))
         self._watched = _watched(nodes)
-        steps = [(_call(node, self._places, _is_deep(node, nodes)), self._stored(node)) for node in nodes]
+        steps = [(_call(node, self._places, not final or _is_deep(node, nodes)), self._stored(node)) for node in nodes]
         self._steps, self._exits = steps, [self._places[id(output)] for output in self.outputs]
         self._marked = {place for variable, place in self._placed() if id(variable) in self._watched}
 
@@ -172,13 +176,32 @@ class Plan:
             values[self._places[id(leaf)]] = leaf.cell.read()
         for place in self._marked:
             values[place] = _leaf(values[place])
-        for call, stored in self._steps:
+        self._compute(values, self._steps[: self._first])
+        if self._first < len(self._steps):
+            with torch.no_grad():
+                self._compute(values, self._steps[self._first :])
+        return [values[place] for place in self._exits]
+
+    def _compute(self, values: Values, steps: Any) -> None:
+        for call, stored in steps:
             result = call(values)
             if len(stored) == 1 and isinstance(result, Tensor):
                 result = [result]
             for (place, watched), value in zip(stored, result, strict=True):
                 values[place] = value if not watched or value.requires_grad else _leaf(value)
-        return [values[place] for place in self._exits]
+
+
+def _phases(nodes: list[Node]) -> tuple[list[Node], int]:
+    """The nodes whose gradients are asked for in front, and how many they are; all where no gradient is asked for.
+
+    What comes after the gradients, such as updates, need not be recorded for a backward pass.
+    """
+    asked = [node for node in nodes if node.function in DIFFERENTIATES]
+    if not asked:
+        return nodes, len(nodes)
+    recorded = {node.number for node in ordered([cost for node in asked for cost in _costs(node)])}
+    first = [node for node in nodes if node.number in recorded]
+    return [*first, *(node for node in nodes if node.number not in recorded)], len(first)
 
 
 def _leaf(value: Tensor) -> Tensor:
@@ -205,16 +228,10 @@ def _costs(node: Node) -> list[Variable]:
 def _call(node: Node, places: dict[int, int], deep: bool) -> Callable[[Values], Any]:
     """What computes a node from the values of all variables."""
     function, (args, kwargs) = node.function, node.arguments
-    kwargs = kwargs | {"create": True} if deep else kwargs
+    kwargs = kwargs | {"create": True} if deep and function in DIFFERENTIATES else kwargs
     flat = not kwargs and not any(isinstance(one, (list, tuple, dict)) for one in args)
-    if flat and all(isinstance(one, Variable) for one in args):
-        found = [places[id(one)] for one in args]
-        if len(found) == 1:
-            (first,) = found
-            return lambda values: function(values[first])
-        if len(found) == 2:
-            first, second = found
-            return lambda values: function(values[first], values[second])
+    if flat:
+        return _flat_call(function, [places[id(one)] if isinstance(one, Variable) else None for one in args], args)
 
     def call(values: Values) -> Any:
         def value(leaf: Any) -> Any:
@@ -223,3 +240,14 @@ def _call(node: Node, places: dict[int, int], deep: bool) -> Callable[[Values], 
         return function(*tree.map_leaves(value, args), **tree.map_leaves(value, kwargs))
 
     return call
+
+
+def _flat_call(function: Callable[..., Any], found: list[int | None], args: tuple[Any, ...]) -> Callable[[Values], Any]:
+    """A call whose arguments are values and constants, without lists: most are."""
+    match found:
+        case [int(first)]:
+            return lambda values: function(values[first])
+        case [int(first), int(second)]:
+            return lambda values: function(values[first], values[second])
+    pairs = list(zip(found, args, strict=True))
+    return lambda values: function(*[held if place is None else values[place] for place, held in pairs])

@@ -18,6 +18,7 @@ from handson.core import tree
 from handson.core.errors import HandsonError
 from handson.graph import Node
 from handson.graph.conversion import type_name
+from handson.models.device import default_device
 from handson.theano.configuration import config
 
 _numbers = itertools.count()
@@ -150,7 +151,7 @@ def constant(value: Any) -> Any:
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, np.ndarray):
-        return torch.as_tensor(np.ascontiguousarray(value)) if value.ndim else value.item()
+        return torch.as_tensor(np.ascontiguousarray(value)).to(default_device()) if value.ndim else value.item()
     return value
 
 

@@ -247,6 +247,18 @@ def _shared_in(param: Variable) -> list[SharedVariable]:
     return [leaf for leaf in leaves_of([param]) if isinstance(leaf, SharedVariable)]
 
 
+@contextmanager
+def _in_place(part: Any, values: dict[str, Tensor]) -> Any:
+    """While this lasts, a layer computes with other values of its weights, through which gradients flow."""
+    held = part._parameters
+    kept = {name: held[name] for name in values}
+    held.update(values)
+    try:
+        yield
+    finally:
+        held.update(kept)
+
+
 class _Parts:
     """Computes handson's layers on tensors, with the values of parameters in place of their weights."""
 
@@ -262,8 +274,10 @@ class _Parts:
         with self._random(first):
             for part in self.layer.parts or []:
                 own = {name: value for owner, name, value in given if owner is part}
-                part.train(not self.deterministic)
-                inputs = torch.func.functional_call(part, own, (inputs,)) if own else part(inputs)
+                if part.training is self.deterministic:
+                    part.train(not self.deterministic)
+                with _in_place(part, own):
+                    inputs = part(inputs)
         return inputs
 
     @contextmanager

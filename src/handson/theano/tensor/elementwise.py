@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -30,13 +31,18 @@ def _one(name: str, compute: Callable[..., Tensor], fractions: bool = True, dtyp
     return function
 
 
-def _two(name: str, compute: Callable[..., Tensor], dtype: str | None = None, fractions: bool = False) -> Any:
-    """A function of two or more arguments, with broadcasting."""
+def _two(
+    name: str, compute: Callable[..., Any], dtype: str | None = None, fractions: bool = False, counts: bool = False
+) -> Any:
+    """A function of two or more arguments, with broadcasting; `counts` if truth values are numbers to it."""
+
+    exact = _on_numbers(compute)
 
     def pair(x: Any, y: Any) -> Variable:
         kind = common(x, y)
+        truths = "bool" in (type_of(x), type_of(y))
         kind = dtype or (of_fractions(kind) if fractions else kind)
-        return apply(compute, x, y, ndim=_widest(x, y), dtype=kind)
+        return apply(exact if truths and counts else compute, x, y, ndim=_widest(x, y), dtype=kind)
 
     def function(x: Any, y: Any, *more: Any) -> Variable:
         found = pair(x, y)
@@ -54,7 +60,7 @@ def _numbers(x: Any) -> Any:
     return x.to(torch.int64) if isinstance(x, Tensor) and x.dtype is torch.bool else x
 
 
-def _arithmetic(operation: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+def _on_numbers(operation: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     return lambda x, y: operation(_numbers(x), _numbers(y))
 
 
@@ -117,13 +123,13 @@ invert = _one("invert", torch.bitwise_not, fractions=False)
 deg2rad, rad2deg = _one("deg2rad", torch.deg2rad), _one("rad2deg", torch.rad2deg)
 identity = _one("identity", _plain, fractions=False)
 
-add = _two("add", _arithmetic(lambda x, y: x + y))
-sub = _two("sub", _arithmetic(lambda x, y: x - y))
-mul = _two("mul", _arithmetic(lambda x, y: x * y))
-true_div = _two("true_div", _arithmetic(lambda x, y: x / y), fractions=True)
-int_div = floor_div = _two("int_div", _arithmetic(lambda x, y: x // y))
-mod = _two("mod", _arithmetic(lambda x, y: x % y))
-pow = _two("pow", _arithmetic(lambda x, y: x**y))  # named as in Theano
+add = _two("add", operator.add, counts=True)
+sub = _two("sub", operator.sub, counts=True)
+mul = _two("mul", operator.mul, counts=True)
+true_div = _two("true_div", operator.truediv, fractions=True, counts=True)
+int_div = floor_div = _two("int_div", operator.floordiv, counts=True)
+mod = _two("mod", operator.mod, counts=True)
+pow = _two("pow", operator.pow, counts=True)  # named as in Theano
 maximum, minimum = _two("maximum", _largest), _two("minimum", _smallest)
 arctan2 = _two("arctan2", lambda x, y: torch.atan2(*_tensors(x, y)), fractions=True)
 eq, neq = _two("eq", lambda x, y: x == y, "bool"), _two("neq", lambda x, y: x != y, "bool")

@@ -51,9 +51,9 @@ class FlatWeights:
         self._names = [name for name, weight in every.items() if weight.requires_grad]
         names = [*self._names, *(name for name in every if not every[name].requires_grad)]
         self._optimizer = optimizer
-        self._owners = [
-            (module.get_submodule(path)._parameters, name) for path, _, name in (n.rpartition(".") for n in names)
-        ]
+        # By their places: a layer may have the name of an attribute of its net.
+        parts = dict(module.named_modules())
+        self._owners = [(parts[path]._parameters, name) for path, _, name in (n.rpartition(".") for n in names)]
         ends = np.cumsum([0, *(every[name].numel() for name in names)])
         self._offsets = {id(every[name]): int(first) for name, first in zip(names, ends, strict=False)}
         self.ends = ends[1 : 1 + len(self._names)].astype(np.int64)
@@ -71,7 +71,7 @@ class FlatWeights:
     @property
     def trainable(self) -> list[bool]:
         """Which weights are trainable now, in the order of the rows."""
-        return [held[name].requires_grad for held, name in self._owners]  # type: ignore[union-attr]
+        return [held[name].requires_grad for held, name in self._owners]
 
     def place(self, weight: Tensor) -> int:
         """Where a weight begins in its row."""
@@ -99,7 +99,7 @@ class FlatWeights:
         tensors = self._list()
         if not self._same(tensors):
             weights = [held[name] for held, name in self._owners[: len(self._names)]]
-            self._optimizer.bind(self._names, weights)  # type: ignore[arg-type]
+            self._optimizer.bind(self._names, weights)
             self._tensors = tensors = self._list()  # type: ignore[assignment]
             self._pairs = [
                 (tensor.detach().numpy(), part)
