@@ -24,6 +24,11 @@ FUNCTIONS = ("activation", "function", "op", "loss", "metric", "regularizer", "c
 # Names that mean another class here.
 RENAMED = {"Functional": "Model", "FloatDTypePolicy": "DTypePolicy"}
 POLICIES = ("DTypePolicy", "FloatDTypePolicy", "Policy")
+# Layers that only nets of `keras.applications` have: their names here, and the modules of Keras.
+OF_APPLICATIONS = {
+    "applications>CustomScaleLayer": "keras.src.applications.inception_resnet_v2",
+    "applications>LayerScale": "keras.src.applications.convnext",
+}
 # What handson has beside Keras: in files it is a class of one's own.
 OWN = frozenset({
     "AveragePrecision", "Bias", "CRPS", "Cosine", "Coverage", "ExpectedCalibrationError", "LinearRamp", "LossMetric",

@@ -17,7 +17,17 @@ import numpy as np
 from handson.core import registry
 from handson.core.described import parameters_of
 from handson.core.errors import HandsonError, listing, nearest, shortened
-from handson.files.keras_names import CLASSES, FUNCTIONS, IGNORED, POLICIES, found, is_keras, kinds_in, with_nets
+from handson.files.keras_names import (
+    CLASSES,
+    FUNCTIONS,
+    IGNORED,
+    OF_APPLICATIONS,
+    POLICIES,
+    found,
+    is_keras,
+    kinds_in,
+    with_nets,
+)
 from handson.graph.conversion import convert, type_name
 from handson.layers.policies import KNOWN, DTypePolicy
 
@@ -170,6 +180,9 @@ def class_of(value: Mapping[str, Any], kind: str | None = None) -> Any:
     """
     name, registered, module = value["class_name"], value.get("registered_name"), value.get("module")
     kinds = with_nets(kind) if kind else kinds_in(module)
+    of_applications = f"applications>{name}"
+    if module is not None and OF_APPLICATIONS.get(of_applications) == module:
+        registered, kinds = of_applications, ("layer",)
     match = found(kinds, registered, name) or found(CLASSES, registered)
     if match is None and re.fullmatch(r"\w+V[12]", name):  # as TensorFlow called some classes
         match = found(kinds, name[:-2])
