@@ -68,10 +68,12 @@ class Net(Model):
     def __init__(self, units=4, **kwargs):
         super().__init__(**kwargs)
         self.first = Dense(units, activation="tanh")
+        self.blocks = {"low": [Dense(4)], "high": (Dense(4, activation="tanh"), [Dense(3)])}
         self.others = [Dense(3), Dense(2)]
 
     def call(self, inputs):
-        for layer in (self.first, *self.others):
+        low, (middle, (high,)) = self.blocks["low"], self.blocks["high"]
+        for layer in (self.first, *low, middle, high, *self.others):
             inputs = layer(inputs)
         return inputs
 
@@ -121,16 +123,24 @@ def test_keras_finds_the_weights_of_a_subclass_where_it_has_them(keras, tmp_path
     class Theirs(keras.Model):
         def __init__(self):
             super().__init__()
-            self.first, self.others = keras.layers.Dense(4, activation="tanh"), [keras.layers.Dense(n) for n in (3, 2)]
+            dense = keras.layers.Dense
+            self.first = dense(4, activation="tanh")
+            self.blocks = {"low": [dense(4)], "high": (dense(4, activation="tanh"), [dense(3)])}
+            self.others = [dense(n) for n in (3, 2)]
 
         def call(self, inputs):
-            return self.others[1](self.others[0](self.first(inputs)))
+            low, (middle, (high,)) = self.blocks["low"], self.blocks["high"]
+            for layer in (self.first, *low, middle, high, *self.others):
+                inputs = layer(inputs)
+            return inputs
 
     ours, keras_net = Net(4), Theirs()
     ours.predict(X), keras_net.predict(X, verbose=0)
     ours.save_weights(tmp_path / "ours.weights.h5")
     keras_net.load_weights(tmp_path / "ours.weights.h5")
     assert_same_outputs(ours, keras_net, X)
+    shapes = [[weight.shape for weight in each.get_weights()] for each in (ours, keras_net)]
+    assert shapes[0] == shapes[1]
     keras_net.set_weights([weight * 2 for weight in keras_net.get_weights()])
     keras_net.save_weights(tmp_path / "theirs.weights.h5")
     ours.load_weights(tmp_path / "theirs.weights.h5")

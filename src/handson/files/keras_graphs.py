@@ -211,9 +211,6 @@ class _Operation:
 def _apply(parts: _Parts, known: dict[Place, list[Symbol]]) -> None:
     """Apply the layers, each application after those that it needs."""
     needs = {place: set(_needed(call, parts)) - known.keys() for place, call in parts.calls.items()}
-    for place in parts.calls:
-        if place[1]:  # applications are numbered in their order
-            needs[place].add((place[0], place[1] - 1))
     users: dict[Place, list[Place]] = {}
     for place, needed in needs.items():
         for one in needed:

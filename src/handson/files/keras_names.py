@@ -17,7 +17,7 @@ MODULES = {
     "metric": "keras.metrics", "model": "keras", "op": "keras.ops", "optimizer": "keras.optimizers",
     "regularizer": "keras.regularizers", "schedule": "keras.optimizers.schedules",
 }  # fmt: skip
-PARTS = {f"{kind}s": kind for kind in MODULES}
+PARTS = {f"{kind}s": kind for kind in MODULES} | {"losses": "loss"}
 # In which order a name is looked up whose module says nothing.
 CLASSES = ("layer", "model", "loss", "metric", "optimizer", "schedule", "regularizer", "initializer", "constraint")
 FUNCTIONS = ("activation", "function", "op", "loss", "metric", "regularizer", "constraint", "initializer")
