@@ -97,7 +97,14 @@ def _graph(target: Any, config: Mapping[str, Any], layers: list[Any]) -> Any:
             known[name, 0] = [part.symbol()]
     _apply(parts, known)
     inputs, outputs = (_ends(config.get(key), parts, known) for key in ("input_layers", "output_layers"))
+    # Keras calls a net of one input with it alone, and Keras 2 wrote lists also where a net has one output.
+    inputs, outputs = _alone(inputs), _alone(outputs) if parts.older else outputs
     return target(inputs, outputs, **_settings(target, config))
+
+
+def _alone(ends: Any) -> Any:
+    """What is in a list of one, and other lists as they are."""
+    return ends[0] if isinstance(ends, list) and len(ends) == 1 else ends
 
 
 class _Parts:
@@ -107,6 +114,7 @@ class _Parts:
         self.made: dict[str, Any] = {}
         self.nets: set[str] = set()
         self.calls: dict[Place, Call] = {}
+        self.older = False  # whether Keras 2 wrote the applications
         for described in layers:
             name = described.get("name") if isinstance(described, dict) else None
             config = described.get("config") if isinstance(described, dict) else None
@@ -122,6 +130,7 @@ class _Parts:
     def _take_calls(self, name: str, nodes: Any) -> None:
         if not isinstance(nodes, list) or len(self.calls) + len(nodes) > MOST_NODES:
             raise HandsonError(f"a net has at most {MOST_NODES:,} nodes, in lists.")
+        self.older |= any(isinstance(node, list) for node in nodes)
         for number, node in enumerate(nodes):
             args, kwargs = _older(node) if isinstance(node, list) else (node.get("args"), node.get("kwargs") or {})
             if not isinstance(args, list) or not isinstance(kwargs, dict):

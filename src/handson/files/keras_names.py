@@ -46,8 +46,10 @@ AT_DEFAULT = frozenset({
 })  # fmt: skip
 # Layers without weights that Keras does not ask whether they train.
 NEVER_TRAINED = ("Discretization", "Pipeline", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D")
-# What optimizers of Keras 2 say that no number depends on.
-IGNORED = frozenset({"jit_compile", "is_legacy_optimizer"})
+# What optimizers and Lambda of Keras 2 say that no number depends on.
+IGNORED = frozenset({
+    "function_type", "is_legacy_optimizer", "jit_compile", "module", "output_shape_module", "output_shape_type",
+})  # fmt: skip
 
 # Operations, by the file of Keras that has them; those of `numpy` are the rest.
 OP_FILES = {

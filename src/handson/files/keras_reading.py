@@ -237,6 +237,8 @@ def arguments_for(target: Any, config: Mapping[str, Any]) -> dict[str, Any]:
         For another argument that the class does not have.
     """
     known = parameters_of(target)
+    if target.__name__ == "Lambda" and isinstance(config.get("function"), list):  # bytecode of Keras 2
+        refuse_code()
     given = {}
     for key, value in config.items():
         if key in known or getattr(target, "takes_more", False):
