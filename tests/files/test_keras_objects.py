@@ -10,6 +10,7 @@ from keras_files import Ours, alike, assert_same_outputs, inputs_for, theirs
 
 import handson
 from handson import HandsonError, Model, Sequential
+from handson.core import registry
 from handson.files.keras_reading import revived
 from handson.graph.operation import operation
 from handson.layers import BatchNormalization, Dense, Embedding, Input, IntegerLookup, Lambda, Layer
@@ -19,7 +20,6 @@ pytest.importorskip("h5py")
 X = np.random.default_rng(0).normal(size=(8, 3)).astype("f4")
 
 
-@handson.register
 class Scaled(Layer):
     """Without a `get_config`: its arguments are known."""
 
@@ -34,7 +34,6 @@ class Scaled(Layer):
         return inputs * self.factor + self.shift
 
 
-@handson.keras.saving.register_keras_serializable("mine")
 class Block(Layer):
     """With layers inside, and a configuration as Keras's users write it."""
 
@@ -61,7 +60,6 @@ class Block(Layer):
         return cls(**config)
 
 
-@handson.register
 class Net(Model):
     """A subclass with a call of its own: its weights lie under its attributes."""
 
@@ -81,9 +79,24 @@ class Net(Model):
         return {"name": self.name, "units": self.first.units}
 
 
-@handson.register(kind="loss")
 def cubes(y_true, y_pred):
     return (y_true - y_pred).abs() ** 3
+
+
+@pytest.fixture(autouse=True)
+def own_names():
+    """The names of this file, and those that its tests register, are known while a test runs."""
+    entries, names = {kind: dict(held) for kind, held in registry._entries.items()}, dict(registry._names)
+    handson.register(Scaled)
+    handson.register(Net)
+    handson.register(cubes, kind="loss")
+    handson.keras.saving.register_keras_serializable("mine")(Block)
+    yield
+    for kind, held in entries.items():
+        registry._entries[kind].clear()
+        registry._entries[kind].update(held)
+    registry._names.clear()
+    registry._names.update(names)
 
 
 def saved(net, path, x=X):
@@ -266,7 +279,6 @@ def test_vocabularies_that_lie_beside_the_description_are_read(tmp_path):
     assert_same_outputs(loaded, net, np.array([[7, 5], [3, 9]]))
 
 
-@operation
 def halves(x: torch.Tensor, parts: int = 2):
     return x / parts
 
@@ -277,7 +289,8 @@ def test_functions_that_are_no_classes_of_keras_come_back(tmp_path, keras):
     net = Model(x, y)
     saved(net, tmp_path / "net.keras")
     assert_same_outputs(keras.models.load_model(tmp_path / "net.keras"), net, X)
-    saved(Model(x, halves(x, parts=4) + halves(x)), tmp_path / "own.keras")
+    half = operation(halves)
+    saved(Model(x, half(x, parts=4) + half(x)), tmp_path / "own.keras")
     z = keras.Input((3,))
     keras_net = keras.Model(z, keras.activations.relu(z, max_value=0.5, negative_slope=0.2))
     keras_net.save(tmp_path / "relu.keras")

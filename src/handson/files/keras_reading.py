@@ -236,28 +236,34 @@ def arguments_for(target: Any, config: Mapping[str, Any]) -> dict[str, Any]:
     HandsonError
         For another argument that the class does not have.
     """
-    known = parameters_of(target)
     if target.__name__ == "Lambda" and isinstance(config.get("function"), list):  # bytecode of Keras 2
         refuse_code()
-    given = {}
+    known, anything = parameters_of(target), getattr(target, "takes_more", False)
     for key, value in config.items():
-        if key in known or getattr(target, "takes_more", False):
-            given[key] = revived(value)
-        elif value not in (None, False) and key not in IGNORED:
-            own = "" if target.__module__.startswith("handson.") else " The file says more of it than its class takes."
+        if key not in known and not anything and value not in (None, False) and key not in IGNORED:
             raise HandsonError(
                 f"{target.__name__} has no argument {shortened(key, 40)!r} here, and the file says "
-                f"{shortened(repr(value), 60)}.{nearest(str(key), known)}{own}"
+                f"{shortened(repr(value), 60)}.{nearest(str(key), known)}"
             )
-    for key, value in given.items():
-        if key.endswith("factor") and isinstance(value, list) and len(value) == 2 and value[0] == -value[1]:
-            given[key] = value[1]  # a number, which Keras writes as both of its bounds
-    if isinstance(given.get("axis"), list) and len(given["axis"]) == 1:  # as Keras 2 wrote it
-        given["axis"] = given["axis"][0]
-    if target.kind == "metric" and str(given.get("dtype", "")).startswith("int"):
+    given = {key: _as_number(key, revived(value)) for key, value in config.items() if key in known or anything}
+    return _adapted(target, given)
+
+
+def _as_number(key: str, value: Any) -> Any:
+    """A factor of random layers, which Keras writes as both of its bounds; an axis in a list, as Keras 2 wrote it."""
+    if key == "axis" and isinstance(value, list) and len(value) == 1:
+        return value[0]
+    bounds = key.endswith("factor") and isinstance(value, list) and len(value) == 2 and value[0] == -value[1]
+    return value[1] if bounds else value
+
+
+def _adapted(target: Any, given: dict[str, Any]) -> dict[str, Any]:
+    """Types and names as the class takes them."""
+    dtype = given.get("dtype")
+    if target.kind == "metric" and str(dtype).startswith("int"):
         del given["dtype"]  # counts are exact here
-    if isinstance(given.get("dtype"), DTypePolicy):
-        given["dtype"] = given["dtype"].name
+    if isinstance(dtype, DTypePolicy):
+        given["dtype"] = dtype.name
     if target.kind in ("layer", "model") and isinstance(given.get("name"), str):
         given["name"] = fitting_name(given["name"])
     return given
