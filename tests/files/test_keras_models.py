@@ -81,9 +81,17 @@ def distributed(of):
     return of.Sequential([of.Input((5, 3)), of.layers.TimeDistributed(inner), of.layers.RNN(cells)])
 
 
+def nested(of):
+    """What a net inside gives is an output, where Keras counts applications in another way."""
+    x, inner_in = of.Input((3,)), of.Input((3,))
+    inner = of.Model(inner_in, of.layers.Dense(3)(inner_in), name="inner")
+    low = of.Sequential([of.layers.Dense(3)], name="low")
+    return of.Model(x, [inner(x), inner(inner(x)), low(x)])
+
+
 NETS = {
     "stack": stack, "images": images, "texts": texts, "attention": attention, "states": states, "several": several,
-    "operations": operations, "distributed": distributed,
+    "operations": operations, "distributed": distributed, "nested": nested,
 }  # fmt: skip
 
 
@@ -111,7 +119,7 @@ def test_archives_of_keras_are_read(pair, tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_keras_reads_hdf5(pair, both, tmp_path, request):
+def test_keras_reads_hdf5(pair, both, tmp_path):
     ours, _, x = pair
     ours.save(tmp_path / "net.h5")
     assert_same_outputs(both[1].load(tmp_path / "net.h5"), ours, x)

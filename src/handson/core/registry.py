@@ -37,7 +37,7 @@ HOMES = {
 }
 
 # What reads Keras's form of a configuration, {"class_name": ..., "config": ...}: imported when one is met.
-KERAS_READER = "handson.files.keras_graphs"
+KERAS_READER = "handson.files.keras_reading"
 # Names that are defined elsewhere, in modules that are imported when one of them is looked up.
 FURTHER = {
     ("layer", "applications>CustomScaleLayer"): "handson.applications.scale_layers",

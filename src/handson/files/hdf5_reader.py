@@ -7,6 +7,7 @@ the reader of HDF5 finds nothing there.
 from __future__ import annotations
 
 import codecs
+import io
 import json
 import math
 import signal
@@ -21,7 +22,7 @@ from safetensors.numpy import save as dump_arrays
 # The exit status for a file that is refused with a message.
 REFUSED = 3
 # Memory beyond that of the process: a part that does not depend on the file, and a multiple of its size.
-SPARE_BYTES, COPIES = 192 << 20, 4
+SPARE_BYTES, COPIES = 192 << 20, 5
 # Processor time for a file of no size, and for the bytes of the others: several times what many small arrays take.
 SECONDS, BYTES_PER_SECOND = 0.5, 3e5
 DEEPEST = 24
@@ -81,7 +82,8 @@ def main() -> None:
         codecs.lookup(encoding)
     _confine(size)
     try:
-        content = pack(read(sys.stdin.buffer, size))
+        stream: Any = sys.stdin.buffer
+        content = pack(read(stream if stream.seekable() else io.BytesIO(stream.read(size)), size))
     except RefusedError as error:
         sys.stderr.write(str(error))
         sys.exit(REFUSED)

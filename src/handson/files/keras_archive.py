@@ -11,10 +11,8 @@ import io
 import json
 import math
 import re
-import tempfile
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -93,11 +91,12 @@ def read(path: Path, custom_objects: dict[str, Any] | None = None, compiled: boo
     HandsonError
         When it is not such a file, is damaged, holds code, or names what is not registered.
     """
-    with opened(path) as archive, registry.scoped(custom_objects or {}):
-        described = _config(archive, path)
-        stored = _stored(archive, path)
-        model = rebuilt(described, stored.weights(), path)
-        _give_vocabularies(archive, model, path)
+    members = _members(path)
+    with registry.scoped(custom_objects or {}):
+        described = parsed(members[CONFIG], path)
+        model = rebuilt(described, len(members[WEIGHTS]), path)
+        _give_vocabularies(members, model, path)
+        stored = _stored(members, path)
         fill(model, layer_weights.of_model(model), stored.weights(), path, "group")
         if compiled and described.get("compile_config"):
             compile_and_restore(model, described["compile_config"], stored.optimizer(), path)
@@ -106,20 +105,18 @@ def read(path: Path, custom_objects: dict[str, Any] | None = None, compiled: boo
 
 def weights(path: Path) -> list[LayerWeights]:
     """The weights in a file, by layer."""
-    with opened(path) as archive:
-        return _stored(archive, path).weights()
+    return _stored(_members(path), path).weights()
 
 
-@contextmanager
-def opened(path: Path) -> Iterator[zipfile.ZipFile]:
-    """The archive at a path, if its members are those of a file of Keras, each once and of a size that it can have."""
+def _members(path: Path) -> dict[str, bytes]:
+    """What is in the archive at a path, if it has the members of a file of Keras, of sizes that they can have."""
     try:
         with zipfile.ZipFile(path) as archive:
             _check(archive, path)
-            yield archive
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, OSError, RuntimeError) as error:
-        if isinstance(error, (FileNotFoundError, HandsonError)):
-            raise
+            return {name: archive.read(name) for name in archive.namelist()}
+    except FileNotFoundError:
+        raise
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, OSError, RuntimeError) as error:
         raise HandsonError(f"{path} is not a file of Keras, or is damaged: {shortened(error, 200)}.") from None
 
 
@@ -148,15 +145,10 @@ def _is_known(name: str) -> bool:
     return name in (CONFIG, METADATA, WEIGHTS) or folder or VOCABULARY.fullmatch(name) is not None
 
 
-def _config(archive: zipfile.ZipFile, path: Path) -> dict[str, Any]:
-    size = archive.getinfo(CONFIG).file_size
-    if size > MOST_CONFIG:
-        raise HandsonError(f"{path}: its description has {size:,} bytes; {MOST_CONFIG:,} are read.")
-    return parsed(archive.read(CONFIG), path)
-
-
 def parsed(text: str | bytes, path: Path | str) -> dict[str, Any]:
     """A description as JSON."""
+    if len(text) > MOST_CONFIG:
+        raise HandsonError(f"{path}: its description has {len(text):,} bytes; {MOST_CONFIG:,} are read.")
     try:
         value = strict_json.loads(text)
     except HandsonError as error:
@@ -166,20 +158,15 @@ def parsed(text: str | bytes, path: Path | str) -> dict[str, Any]:
     return value
 
 
-def _stored(archive: zipfile.ZipFile, path: Path) -> keras_hdf5.Stored:
-    with tempfile.TemporaryFile() as file:
-        with archive.open(WEIGHTS) as member:
-            while piece := member.read(1 << 20):
-                file.write(piece)
-        size = file.tell()
-        file.seek(0)
-        return keras_hdf5.read_stream(file, size, f"{path}/{WEIGHTS}")
+def _stored(members: dict[str, bytes], path: Path) -> keras_hdf5.Stored:
+    content = members[WEIGHTS]
+    return keras_hdf5.read_stream({"input": content}, len(content), f"{path}/{WEIGHTS}")
 
 
-def rebuilt(described: dict[str, Any], layers: list[LayerWeights], path: Path | str) -> Any:
-    """The net that the description in a file gives, with no more values than the file holds."""
+def rebuilt(described: dict[str, Any], values: int, path: Path | str) -> Any:
+    """The net that the description in a file gives, with at most so many values, since the file holds no more."""
     try:
-        return net_of(described, sum(math.prod(shape) for layer in layers for shape in layer.shapes()))
+        return net_of(described, values)
     except Exception as error:  # whatever a class raises for arguments that it did not write itself
         reason = "it is nested too deeply" if isinstance(error, RecursionError) else shortened(error)
         raise HandsonError(f"{path}: its description of the net is damaged or cannot be read here: {reason}") from error
@@ -222,16 +209,16 @@ def compile_and_restore(model: Any, config: dict[str, Any], optimizer: list[Any]
         console.say(f"{path}: the optimizer starts anew: {reason}.")
 
 
-def _give_vocabularies(archive: zipfile.ZipFile, model: Any, path: Path) -> None:
+def _give_vocabularies(members: dict[str, bytes], model: Any, path: Path) -> None:
     """Give layers that look up tokens the vocabularies that lie beside the description."""
-    found = [(match["place"], name) for name in archive.namelist() if (match := VOCABULARY.fullmatch(name))]
-    if not found:
-        return
-    layers = parts_by_place(model)
+    found = [(match["place"], name) for name in members if (match := VOCABULARY.fullmatch(name))]
+    layers = parts_by_place(model) if found else {}
     for place, name in found:
-        layer = layers.get(place.removesuffix("/_lookup_layer"))
-        if layer is None or not hasattr(layer, "set_vocabulary"):
+        layer: Any = layers.get(place.removesuffix("/_lookup_layer"))
+        if not hasattr(layer, "set_vocabulary"):
             raise HandsonError(f"{path}: no layer of the net is at {shortened(place, 60)!r}, where a vocabulary lies.")
-        tokens = archive.read(name).decode("utf-8").rstrip("\n").split("\n")
-        numbers = isinstance(layer, IntegerLookup)
-        layer.set_vocabulary([int(token) for token in tokens] if numbers else tokens)
+        try:
+            tokens = members[name].decode("utf-8").rstrip("\n").split("\n")
+            layer.set_vocabulary([int(token) for token in tokens] if isinstance(layer, IntegerLookup) else tokens)
+        except ValueError as error:
+            raise HandsonError(f"{path}: the vocabulary {name} is damaged: {shortened(error, 200)}.") from None

@@ -114,8 +114,8 @@ class _Writer:
         part: Any = node.function
         if not isinstance(part, nn.Module) or not hasattr(part, "kind"):
             raise HandsonError(
-                f"the net applies a {type(part).__name__} of PyTorch, which a file cannot describe: it holds no code. "
-                f"Write it as a handson.layers.Layer and register it with @handson.register."
+                f"the net applies a {type(part).__name__} of PyTorch, which a file cannot describe: files hold no "
+                f"code. Write it as a handson.layers.Layer and register it with @handson.register."
             )
         if name not in self.described:
             self.described[name] = _named(self.write.noun(str(part.kind), part), name)
@@ -128,11 +128,16 @@ class _Writer:
 
     def _take_operation(self, node: Node) -> str:
         """An operation: the arguments that its class in Keras is made with, and those that it is called with."""
-        known = name_of(node.function)
-        parameters = inspect.signature(node.function).parameters
-        args, kwargs = node.arguments
-        bound = inspect.signature(node.function).bind(*args, **kwargs).arguments
-        called, made = called_with(known, node.function), dict[str, Any]()
+        known, function, (args, kwargs) = name_of(node.function), node.function, node.arguments
+        short = known.removeprefix("activation.")
+        if short != known:
+            operation = registry.find("op", short) if registry.is_known("op", short) else None
+            if operation is None or not _takes(operation, args, kwargs):  # which Keras has as a layer only
+                return self._take_activation(short, args, kwargs)
+            known, function = short, operation
+        parameters = inspect.signature(function).parameters
+        bound = inspect.signature(function).bind(*args, **kwargs).arguments
+        called, made = called_with(known, function), dict[str, Any]()
         given: list[Any] = []
         for key, value in bound.items():
             if key not in called:
@@ -142,9 +147,24 @@ class _Writer:
             else:
                 given.append(_index(value, given[0].ndim) if (known, key) == ("get_item", "key") else value)
         name = self._free(known)
-        place = {"module": op_module(known), "class_name": op_class(known), "config": {"name": name} | made}
-        self.described[name] = place | {"registered_name": op_class(known)}
+        own = not function.__module__.startswith("handson.")
+        kind = known if own else op_class(known)
+        place = {"module": function.__module__ if own else op_module(known), "class_name": kind}
+        self.described[name] = place | {"config": {"name": name} | made, "registered_name": kind}
         self._call(name, given, {})
+        return name
+
+    def _take_activation(self, known: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+        """A function of which Keras has a layer: Activation, or ReLU with its arguments."""
+        bound = inspect.signature(registry.find("activation", known)).bind(*args, **kwargs).arguments
+        (_, x), *rest = bound.items()
+        if rest and known != "relu":
+            raise HandsonError(f"the activation {known} is given arguments, which a file of Keras cannot say of it.")
+        name = self._free(known)
+        made: dict[str, Any] = dict(rest) if rest else {"activation": known}
+        layer = registry.find("layer", "ReLU" if rest else "Activation")(**made, name=name)
+        self.described[name] = self.write.noun("layer", layer)
+        self._call(name, [x], {})
         return name
 
     def _plain(self, value: Any) -> Any:
@@ -174,18 +194,28 @@ def _mapped(place: Any, form: Any) -> Any:
     return [_mapped(place, entry) for entry in form]
 
 
+def _takes(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Whether a function has these arguments."""
+    try:
+        inspect.signature(function).bind(*args, **kwargs)
+    except TypeError:
+        return False
+    return True
+
+
 def _index(key: Any, rank: int) -> Any:
     """An index as Keras reads it, from how nodes keep it (see `handson.graph.operators.described_key`).
 
     In place of '...', which Keras does not read back from HDF5, all axes are there that it stands for.
     """
     parts = key[1:] if isinstance(key, (list, tuple)) and key and key[0] == "index" else [key]
-    found = [
-        slice(*part[1:]) if isinstance(part, (list, tuple)) and part[:1] in (["slice"], ("slice",)) else part
-        for part in parts
-    ]
+    found = [slice(*part[1:]) if _is_slice(part) else part for part in parts]
     places = [place for place, part in enumerate(found) if isinstance(part, str) and part == "..."]
     for place in places:
         named = sum(part is not None for part in found) - 1
         found[place : place + 1] = [slice(None)] * (rank - named)
     return found if len(parts) > 1 or places else found[0]
+
+
+def _is_slice(part: Any) -> bool:
+    return isinstance(part, (list, tuple)) and len(part) == 4 and part[0] == "slice"

@@ -38,6 +38,7 @@ def net(target: Any, config: Mapping[str, Any]) -> Any:
     HandsonError
         When the description is damaged, or names what is not registered.
     """
+    config = _with_lists(config)
     layers = config["layers"]
     if not isinstance(layers, list) or len(layers) > MOST_NODES:
         raise HandsonError(f"a net has a list of at most {MOST_NODES:,} layers.")
@@ -46,8 +47,11 @@ def net(target: Any, config: Mapping[str, Any]) -> Any:
     return _stack(target, config, layers)
 
 
-keras_reading.NETS["read"] = net
-revived = keras_reading.revived
+def _with_lists(value: Any) -> Any:
+    """A tree with lists in place of tuples, which a description has before it becomes JSON."""
+    if isinstance(value, dict):
+        return {key: _with_lists(entry) for key, entry in value.items()}
+    return [_with_lists(entry) for entry in value] if isinstance(value, (list, tuple)) else value
 
 
 def _stack(target: Any, config: Mapping[str, Any], layers: list[Any]) -> Any:
@@ -93,7 +97,14 @@ def _graph(target: Any, config: Mapping[str, Any], layers: list[Any]) -> Any:
             known[name, 0] = [part.symbol()]
     _apply(parts, known)
     inputs, outputs = (_ends(config.get(key), parts, known) for key in ("input_layers", "output_layers"))
+    # Keras calls a net of one input with it alone, and Keras 2 wrote lists also where a net has one output.
+    inputs, outputs = _alone(inputs), _alone(outputs) if parts.older else outputs
     return target(inputs, outputs, **_settings(target, config))
+
+
+def _alone(ends: Any) -> Any:
+    """What is in a list of one, and other lists as they are."""
+    return ends[0] if isinstance(ends, list) and len(ends) == 1 else ends
 
 
 class _Parts:
@@ -103,6 +114,7 @@ class _Parts:
         self.made: dict[str, Any] = {}
         self.nets: set[str] = set()
         self.calls: dict[Place, Call] = {}
+        self.older = False  # whether Keras 2 wrote the applications
         for described in layers:
             name = described.get("name") if isinstance(described, dict) else None
             config = described.get("config") if isinstance(described, dict) else None
@@ -118,6 +130,7 @@ class _Parts:
     def _take_calls(self, name: str, nodes: Any) -> None:
         if not isinstance(nodes, list) or len(self.calls) + len(nodes) > MOST_NODES:
             raise HandsonError(f"a net has at most {MOST_NODES:,} nodes, in lists.")
+        self.older |= any(isinstance(node, list) for node in nodes)
         for number, node in enumerate(nodes):
             args, kwargs = _older(node) if isinstance(node, list) else (node.get("args"), node.get("kwargs") or {})
             if not isinstance(args, list) or not isinstance(kwargs, dict):
@@ -152,14 +165,20 @@ def _operation(described: Any) -> Any:
         return None
     module, kind = described.get("module"), described.get("class_name")
     older = "module" not in described and _is_older_operation(described)
-    if not isinstance(kind, str) or not (older or (is_keras(module) and "op" in kinds_in(module, ()))):
+    own = not is_keras(module) and is_own_operation(described.get("registered_name"))
+    if not isinstance(kind, str) or not (own or older or (is_keras(module) and "op" in kinds_in(module, ()))):
         return None
-    name = op_name(kind)
+    name = described["registered_name"] if own else op_name(kind)
     if name is None:
         raise HandsonError(f"unknown operation {shortened(kind, 60)!r}: handson.ops has no function of that name.")
     config = described.get("config")
     given = {key: keras_reading.revived(value) for key, value in config.items()} if isinstance(config, dict) else {}
     return _Operation(registry.find("op", name), {key: value for key, value in given.items() if key != "name"})
+
+
+def is_own_operation(name: Any) -> bool:
+    """Whether a name is that of an operation of the user's, and of no layer."""
+    return isinstance(name, str) and registry.is_known("op", name) and not registry.is_known("layer", name)
 
 
 def _is_older_operation(described: dict[str, Any]) -> bool:
@@ -188,9 +207,8 @@ class _Operation:
         if self.function is get_item and len(rest) == 2:
             rest[1] = described_key(tuple(rest[1]) if isinstance(rest[1], list) else rest[1])
         if not any(one.kind is one.VAR_POSITIONAL for one in parameters.values()):
-            return self.function(
-                **named | dict(zip((key for key in parameters if key not in named), rest, strict=False)) | kwargs
-            )
+            free = (key for key in parameters if key not in named)
+            return self.function(**named | dict(zip(free, rest, strict=False)) | kwargs)
         before = []
         for key, one in parameters.items():
             if one.kind is one.VAR_POSITIONAL:
@@ -202,9 +220,6 @@ class _Operation:
 def _apply(parts: _Parts, known: dict[Place, list[Symbol]]) -> None:
     """Apply the layers, each application after those that it needs."""
     needs = {place: set(_needed(call, parts)) - known.keys() for place, call in parts.calls.items()}
-    for place in parts.calls:
-        if place[1]:  # applications are numbered in their order
-            needs[place].add((place[0], place[1] - 1))
     users: dict[Place, list[Place]] = {}
     for place, needed in needs.items():
         for one in needed:

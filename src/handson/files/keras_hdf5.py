@@ -106,16 +106,16 @@ def read(path: Path) -> Stored:
         file of its size needs.
     """
     with path.open("rb") as file:
-        return read_stream(file, path.stat().st_size, str(path))
+        return read_stream({"stdin": file}, path.stat().st_size, str(path))
 
 
-def read_stream(file: Any, size: int, path: str) -> Stored:
-    """What is in an open file of a size; `path` names it in messages."""
+def read_stream(given: dict[str, Any], size: int, path: str) -> Stored:
+    """What is in a file of a size, given as `stdin` or `input` of `subprocess.run`; `path` names it in messages."""
     h5py()
     command = [sys.executable, "-I", str(READER), str(size)]
     try:
         done = subprocess.run(
-            command, stdin=file, capture_output=True, timeout=SECONDS + size / BYTES_PER_SECOND, check=False
+            command, **given, capture_output=True, timeout=SECONDS + size / BYTES_PER_SECOND, check=False
         )
     except subprocess.TimeoutExpired as error:
         raise HandsonError(f"{path} is damaged: reading it took more than {error.timeout:.0f} seconds.") from None

@@ -17,7 +17,7 @@ MODULES = {
     "metric": "keras.metrics", "model": "keras", "op": "keras.ops", "optimizer": "keras.optimizers",
     "regularizer": "keras.regularizers", "schedule": "keras.optimizers.schedules",
 }  # fmt: skip
-PARTS = {f"{kind}s": kind for kind in MODULES}
+PARTS = {f"{kind}s": kind for kind in MODULES} | {"losses": "loss"}
 # In which order a name is looked up whose module says nothing.
 CLASSES = ("layer", "model", "loss", "metric", "optimizer", "schedule", "regularizer", "initializer", "constraint")
 FUNCTIONS = ("activation", "function", "op", "loss", "metric", "regularizer", "constraint", "initializer")
@@ -42,26 +42,30 @@ NEVER = frozenset({
 # Arguments that some classes of Keras do not take; at their default they are left out.
 AT_DEFAULT = frozenset({
     "activity_regularizer", "alpha", "autocast", "bounding_box_format", "channels_first", "flash_attention", "mask",
-    "rms_scaling", "seed", "trainable", "use_cudnn",
+    "rms_scaling", "seed", "use_cudnn",
 })  # fmt: skip
-# What optimizers of Keras 2 say that no number depends on.
-IGNORED = frozenset({"jit_compile", "is_legacy_optimizer"})
+# Layers without weights that Keras does not ask whether they train.
+NEVER_TRAINED = ("Discretization", "Pipeline", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D")
+# What optimizers and Lambda of Keras 2 say that no number depends on.
+IGNORED = frozenset({
+    "function_type", "is_legacy_optimizer", "jit_compile", "module", "output_shape_module", "output_shape_type",
+})  # fmt: skip
 
 # Operations, by the file of Keras that has them; those of `numpy` are the rest.
 OP_FILES = {
     "core": "cast saturate_cast scatter scatter_update slice slice_update stop_gradient unstack",
-    "image": "affine_transform crop_images extract_patches gaussian_blur hsv_to_rgb map_coordinates pad_images resize "
-    "rgb_to_grayscale rgb_to_hsv sobel_edges",
+    "image": "affine_transform crop_images extract_patches gaussian_blur hsv_to_rgb map_coordinates pad_images "
+    "resize rgb_to_grayscale rgb_to_hsv sobel_edges",
     "linalg": "cholesky cholesky_inverse det eig eigh inv lstsq lu_factor matrix_rank norm pinv qr solve "
     "solve_triangular svd",
-    "math": "cdist erf erfc erfinv extract_sequences fft fft2 ifft2 in_top_k irfft istft logdet logsumexp rfft rsqrt "
-    "segment_max segment_min segment_prod segment_sum stft top_k view_as_complex view_as_real",
+    "math": "cdist erf erfc erfinv extract_sequences fft fft2 ifft2 in_top_k irfft istft logdet logsumexp rfft "
+    "rsqrt segment_max segment_min segment_prod segment_sum stft top_k view_as_complex view_as_real",
     "nn": "adaptive_average_pool adaptive_max_pool average_pool batch_normalization binary_crossentropy "
     "categorical_crossentropy celu conv conv_transpose ctc_loss depth_to_space depthwise_conv "
-    "dot_product_attention elu fold gelu glu hard_shrink "
-    "hard_sigmoid hard_silu hard_tanh layer_normalization leaky_relu log_sigmoid log_softmax max_pool "
-    "moments multi_hot normalize one_hot polar psnr relu relu6 rms_normalization selu separable_conv sigmoid silu "
-    "soft_shrink softmax softplus softsign space_to_depth sparse_categorical_crossentropy sparse_plus sparse_sigmoid "
+    "dot_product_attention elu fold gelu glu hard_shrink hard_sigmoid hard_silu hard_tanh "
+    "layer_normalization leaky_relu log_sigmoid log_softmax max_pool moments multi_hot normalize one_hot "
+    "polar psnr relu relu6 rms_normalization selu separable_conv sigmoid silu soft_shrink softmax "
+    "softplus softsign space_to_depth sparse_categorical_crossentropy sparse_plus sparse_sigmoid "
     "sparsemax squareplus tanh_shrink threshold unfold",
 }
 # Classes whose names are not those of the functions in camel case.

@@ -99,7 +99,7 @@ def _attributes(owner: Any) -> list[str]:
     """The names of attributes that may hold layers, private ones last."""
     other: dict[str, str] = getattr(owner, "keras_parts", {})
     public = [name for name, value in vars(owner).items() if type(value) in (list, tuple, dict) and name[0] != "_"]
-    names = {*owner._modules, *public}
+    names = {*owner._modules, *public, *(("layers",) if hasattr(owner, "graph") else ())}
     return sorted(names, key=lambda name: f"~{name}" if str(other.get(name, name)).startswith("_") else name)
 
 
@@ -108,7 +108,7 @@ def _in_attribute(owner: Any, name: str) -> Iterator[tuple[str, Any]]:
         part = owner._modules[name]
         place = getattr(owner, "keras_parts", {}).get(name, name)
         return iter([(place, part)] if part is not None else [])
-    value = vars(owner)[name]
+    value = owner.layers if name == "layers" else vars(owner)[name]
     return _numbered(name, value.values() if isinstance(value, dict) else value)
 
 

@@ -83,9 +83,8 @@ def revived(value: Any, kind: str | None = None) -> Any:
         return _policy(value["config"])
     if name == "SeedGenerator":
         return (value["config"] or {}).get("seed")
-    older = "module" not in value and not value.get("registered_name")
-    if kind is None and older and not is_keras(None):  # its place says what it is of
-        return value
+    if kind is None and "module" not in value and not value.get("registered_name"):
+        return value  # an older description, whose place says what it is of
     return _object(value, kind)
 
 
@@ -111,9 +110,9 @@ def refuse_code() -> None:
     """Raise: a description holds the code of a function."""
     raise HandsonError(
         "it holds a function as code, which handson does not run, since it could do anything. In Keras, give the layer "
-        "a function that is registered, @keras.saving.register_keras_serializable(), or write a Layer, and save it "
-        "again; here register the same, @handson.register(kind='function'). Or build the net here, with the function, "
-        "and load the weights alone: net.load_weights(...)."
+        "a function that is registered, @keras.saving.register_keras_serializable(), or write a Layer, and save the "
+        "net again; here register the same, @handson.register(kind='function'). Or build the net here, with the "
+        "function, and load the weights alone: net.load_weights(...)."
     )
 
 
@@ -193,8 +192,8 @@ def class_of(value: Mapping[str, Any], kind: str | None = None) -> Any:
         registry.find(kinds[0], name)
     raise HandsonError(
         f"unknown class {shortened(registered or name, 60)!r} of {shortened(module, 60)}."
-        f"{nearest(name, known_names(kinds))} A class of your own is found once it is registered: decorate it with "
-        f"@handson.register, or with "
+        f"{nearest(name, known_names(kinds))}"
+        f" A class of your own is found once it is registered: decorate it with @handson.register, or with "
         f"@keras.saving.register_keras_serializable(), and import that module before loading; or give "
         f"load_model(..., custom_objects={{{shortened(name, 60)!r}: {shortened(name, 60)}}})."
     )
@@ -205,10 +204,6 @@ def known_names(kinds: tuple[str, ...]) -> list[str]:
     return [name for kind in kinds for name in registry.known(kind)]
 
 
-# What reads the description of a net: `keras_graphs` puts it here, since nets hold layers whose arguments may be nets.
-NETS: dict[str, Callable[[Any, Mapping[str, Any]], Any]] = {}
-
-
 def _instance(target: Any, value: Mapping[str, Any]) -> Any:
     config = value["config"] or {}
     if not inspect.isclass(target):
@@ -216,10 +211,8 @@ def _instance(target: Any, value: Mapping[str, Any]) -> Any:
     kind: Any = target
     if not isinstance(config, dict):
         raise HandsonError(f"{target.__name__} is described by a dictionary; got {shortened(config, 40)}.")
-    if _is_own(target, "from_config"):
+    if _is_own(target, "from_config") or (kind.kind == "model" and "layers" in config):
         made = kind.from_config(dict(config))
-    elif kind.kind == "model" and "layers" in config:
-        made = NETS["read"](target, config)
     else:
         made = kind.from_config(arguments_for(target, config))
     if value.get("build_config") and _is_own(target, "build_from_config"):
@@ -243,24 +236,34 @@ def arguments_for(target: Any, config: Mapping[str, Any]) -> dict[str, Any]:
     HandsonError
         For another argument that the class does not have.
     """
-    known = parameters_of(target)
-    given = {}
+    if target.__name__ == "Lambda" and isinstance(config.get("function"), list):  # bytecode of Keras 2
+        refuse_code()
+    known, anything = parameters_of(target), getattr(target, "takes_more", False)
     for key, value in config.items():
-        if key in known or getattr(target, "takes_more", False):
-            given[key] = revived(value)
-        elif value not in (None, False) and key not in IGNORED:
-            own = "" if target.__module__.startswith("handson.") else " The file says more of it than its class takes."
+        if key not in known and not anything and value not in (None, False) and key not in IGNORED:
             raise HandsonError(
                 f"{target.__name__} has no argument {shortened(key, 40)!r} here, and the file says "
-                f"{shortened(repr(value), 60)}.{nearest(str(key), known)}{own}"
+                f"{shortened(repr(value), 60)}.{nearest(str(key), known)}"
             )
-    for key, value in given.items():
-        if key.endswith("factor") and isinstance(value, list) and len(value) == 2 and value[0] == -value[1]:
-            given[key] = value[1]  # a number, which Keras writes as both of its bounds
-    if isinstance(given.get("axis"), list) and len(given["axis"]) == 1:  # as Keras 2 wrote it
-        given["axis"] = given["axis"][0]
-    if isinstance(given.get("dtype"), DTypePolicy):
-        given["dtype"] = given["dtype"].name
+    given = {key: _as_number(key, revived(value)) for key, value in config.items() if key in known or anything}
+    return _adapted(target, given)
+
+
+def _as_number(key: str, value: Any) -> Any:
+    """A factor of random layers, which Keras writes as both of its bounds; an axis in a list, as Keras 2 wrote it."""
+    if key == "axis" and isinstance(value, list) and len(value) == 1:
+        return value[0]
+    bounds = key.endswith("factor") and isinstance(value, list) and len(value) == 2 and value[0] == -value[1]
+    return value[1] if bounds else value
+
+
+def _adapted(target: Any, given: dict[str, Any]) -> dict[str, Any]:
+    """Types and names as the class takes them."""
+    dtype = given.get("dtype")
+    if target.kind == "metric" and str(dtype).startswith("int"):
+        del given["dtype"]  # counts are exact here
+    if isinstance(dtype, DTypePolicy):
+        given["dtype"] = dtype.name
     if target.kind in ("layer", "model") and isinstance(given.get("name"), str):
         given["name"] = fitting_name(given["name"])
     return given

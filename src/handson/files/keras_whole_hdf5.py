@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -105,7 +106,8 @@ def read(path: Path, custom_objects: dict[str, Any] | None = None, compiled: boo
     if stored.texts is None or "model_config" not in stored.texts:
         raise HandsonError(f"{path} holds weights only. Build the net, then net.load_weights({str(path)!r}).")
     with registry.scoped(custom_objects or {}):
-        model = keras_archive.rebuilt(keras_archive.parsed(stored.texts["model_config"], path), stored.weights(), path)
+        values = sum(math.prod(shape) for layer in stored.weights() for shape in layer.shapes())
+        model = keras_archive.rebuilt(keras_archive.parsed(stored.texts["model_config"], path), values, path)
         if model.built_shape is None:
             raise HandsonError(
                 f"{path} does not say the shape of the inputs, so the net cannot be built. Build the net here, then "

@@ -16,7 +16,7 @@ from handson.core import registry
 from handson.core.described import parameters_of
 from handson.core.errors import HandsonError, shortened
 from handson.core.version import __version__
-from handson.files.keras_names import AT_DEFAULT, MODULES, NEVER, OF_APPLICATIONS, OWN, own_name
+from handson.files.keras_names import AT_DEFAULT, MODULES, NEVER, NEVER_TRAINED, OF_APPLICATIONS, OWN, own_name
 from handson.graph.conversion import type_name
 from handson.layers.policies import DTypePolicy
 from handson.layers.shapes import map_shapes
@@ -90,8 +90,6 @@ def _arguments(target: Any, config: dict[str, Any]) -> dict[str, Any]:
     if type(target).__name__ == "InputLayer":
         shape = [target.batch_size, *target.given_input_shape[1:]]
         return {"name": config["name"], "batch_shape": shape, "dtype": target.dtype}
-    if config.get("alpha") is not None and "negative_slope" in config:  # what Keras 2 called it
-        config["negative_slope"] = config.pop("alpha")
     if target.kind == "layer":
         config["dtype"] = target.dtype_policy
     for key in list(config):
@@ -100,9 +98,10 @@ def _arguments(target: Any, config: dict[str, Any]) -> dict[str, Any]:
             del config[key]
     if target.kind == "layer" and type(target).__name__ == "Lambda":
         config |= {key: _function(config[key]) for key in ("function", "output_shape", "mask") if config.get(key)}
-    if target.kind == "loss" and config.get("dtype", 0) is None:
-        del config["dtype"]
-    return config
+    if type(target).__name__ in NEVER_TRAINED:
+        config.pop("trainable", None)
+    unsaid = () if target.kind == "layer" else ("dtype", "name")
+    return {key: value for key, value in config.items() if value is not None or key not in unsaid}
 
 
 def _function(name: Any) -> Any:

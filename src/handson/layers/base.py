@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from types import FunctionType
 from typing import Any, ClassVar
 
@@ -239,20 +239,34 @@ class Layer(Typed, metaclass=Described):
 
     def track(self) -> None:
         """Take in the layers in lists and dictionaries among the attributes; all parts draw from this layer's key."""
+        before = len(self._modules)
         for name, value in list(vars(self).items()):
-            branches = (
-                value.items() if isinstance(value, dict) else enumerate(value) if type(value) in (list, tuple) else ()
-            )
-            for key, part in branches if not name.startswith("_") else ():
-                held = isinstance(part, nn.Module) and not any(part is one for one in self._modules.values())
-                if held and part is not self:
-                    self.add_module(f"{name}_{key}", part)
+            for path, part in contained(name, value) if not name.startswith("_") else ():
+                if part is not self and not any(part is one for one in self._modules.values()):
+                    self.add_module(path, part)
+        if len(self._modules) > before:
+            self._arrange_parts()
         if self.drawn.key is None:
             return
         for path, part in self.named_modules():
             unclaimed = isinstance(part, Layer) and part.drawn.unclaimed and not self.drawn.unclaimed
             if unclaimed or (isinstance(part, Layer) and part.drawn.key is None):
                 part.draw_for(self.drawn.part(path))
+
+    def _arrange_parts(self) -> None:
+        """Bring the parts into the order in which the attributes were assigned, as in Keras."""
+        places = {
+            id(part): place for place, name in enumerate(vars(self).get("_assigned", ())) for part in self._at(name)
+        }
+        order = sorted(self._modules.items(), key=lambda entry: places.get(id(entry[1]), len(places)))
+        self._modules.clear()
+        self._modules.update(order)
+
+    def _at(self, name: str) -> list[Any]:
+        """The parts that an attribute holds."""
+        if name in self._modules:
+            return [self._modules[name]]
+        return [part for _, part in contained(name, vars(self).get(name))]
 
     def _build_for(self, shapes: Shapes) -> None:
         if self.built_shape is None and self.drawn.key is None:  # until a net between symbols takes it in
@@ -371,6 +385,19 @@ class Layer(Typed, metaclass=Described):
         """What the layer and its parts add to the loss: regularizers, and what the last call added."""
         parts = [part for part in self.modules() if isinstance(part, Layer)]
         return [value for part in parts for value in (*part.penalties(), *part._added)]
+
+
+def contained(name: str, value: Any) -> Iterator[tuple[str, nn.Module]]:
+    """The layers in a list, tuple or dictionary, and in those inside it, under the names of their places."""
+    if isinstance(value, dict):
+        branches: Iterable[tuple[Any, Any]] = value.items()
+    else:
+        branches = enumerate(value) if type(value) in (list, tuple) else ()
+    for key, part in branches:
+        if isinstance(part, nn.Module):
+            yield f"{name}_{key}", part
+        else:
+            yield from contained(f"{name}_{key}", part)
 
 
 def check_name(name: str, dotted: bool = False) -> str:

@@ -196,6 +196,8 @@ class WeightHolder(Called):
                 else:
                     object.__setattr__(self, name, value)
                 return
+        if isinstance(value, (nn.Module, list, tuple, dict)) and not name.startswith("_"):
+            vars(self).setdefault("_assigned", {}).setdefault(name)  # the order of parts, those in containers too
         super().__setattr__(name, value)
 
     def _held_as(self, weight: Any) -> str | None:

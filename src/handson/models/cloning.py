@@ -130,7 +130,8 @@ def _entry(symbol: Symbol) -> Symbol:
     """Another input of the kind."""
     layer = symbol.node.function if symbol.node is not None and not symbol.node.inputs else None
     if isinstance(layer, InputLayer):
-        return another(layer, name=layer.name).symbol()
+        made: Any = InputLayer.from_config(layer.get_config())
+        return made.symbol()
     return Symbol(symbol.shape, symbol.dtype, name=symbol.name)
 
 
@@ -139,8 +140,7 @@ def _clone_of_graph(model: Any, inputs: Any, cloned: Callable[[Any], Any], call:
     entries = [_entry(entry) for entry in graph.entries] if inputs is None else tree.leaves(inputs)
     if len(entries) != len(graph.entries) or not all(isinstance(entry, Symbol) for entry in entries):
         raise HandsonError(
-            f"clone_model: the net takes {len(graph.entries)} inputs; got {shortened(repr(inputs), 60)} as "
-            f"input_tensors."
+            f"clone_model: the net takes {len(graph.entries)} inputs; got input_tensors={shortened(repr(inputs), 60)}."
         )
     known = {id(old): new for old, new in zip(graph.entries, entries, strict=True)}
     parts: dict[int, Any] = {}
@@ -158,6 +158,7 @@ def _clone_of_graph(model: Any, inputs: Any, cloned: Callable[[Any], Any], call:
         is_layer = call is not None and isinstance(function, Layer)
         outputs = call(function, *args, **kwargs) if is_layer else function(*args, **kwargs)  # type: ignore[misc]
         known |= {id(old): one for old, one in zip(tree.leaves(node.outputs), tree.leaves(outputs), strict=True)}
-    made = Model(tree.map_leaves(new, graph.inputs), tree.map_leaves(new, graph.outputs), name=model.name)
+    inputs, outputs = (tree.map_leaves(new, form) for form in (graph.inputs, graph.outputs))
+    made = Model(inputs, outputs, name=model.name)
     made.named = model.named
     return made

@@ -276,7 +276,8 @@ class Sequential(Model):
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Sequential:
         """A net from what `get_config` gave, here or in Keras."""
-        if any(isinstance(layer, dict) and "class_name" in layer for layer in config.get("layers") or []):
+        layers = config.get("layers")
+        if isinstance(layers, list) and all(isinstance(layer, dict) and "class_name" in layer for layer in layers):
             return from_keras(cls, config)
         unknown = config.keys() - {"name", "layers"}
         if unknown or not isinstance(config.get("layers"), list):

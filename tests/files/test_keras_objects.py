@@ -1,0 +1,383 @@
+"""Names in Keras's files: classes and functions of one's own, code that is refused, and descriptions as JSON."""
+
+import json
+import zipfile
+
+import numpy as np
+import pytest
+import torch
+from keras_files import Ours, alike, assert_same_outputs, inputs_for, theirs
+
+import handson
+from handson import HandsonError, Model, Sequential
+from handson.core import registry
+from handson.files.keras_reading import revived
+from handson.graph.operation import operation
+from handson.layers import BatchNormalization, Dense, Embedding, Input, IntegerLookup, Lambda, Layer
+from handson.models import clone_model, model_from_config, model_from_json
+
+pytest.importorskip("h5py")
+X = np.random.default_rng(0).normal(size=(8, 3)).astype("f4")
+
+
+class Scaled(Layer):
+    """Without a `get_config`: its arguments are known."""
+
+    def __init__(self, factor=1.0, **kwargs):
+        super().__init__(**kwargs)
+        self.factor = factor
+
+    def build(self, input_shape):
+        self.shift = self.add_weight((input_shape[-1],), "ones", name="shift")
+
+    def call(self, inputs):
+        return inputs * self.factor + self.shift
+
+
+class Block(Layer):
+    """With layers inside, and a configuration as Keras's users write it."""
+
+    def __init__(self, units, inner=None, activation=None, **kwargs):
+        super().__init__(**kwargs)
+        self.units = units
+        self.activation = handson.activations.get(activation)
+        self.inner = inner or Dense(units)
+        self.more = [Dense(units), {"norm": BatchNormalization()}]
+
+    def call(self, inputs):
+        return self.activation(self.more[1]["norm"](self.more[0](self.inner(inputs))))
+
+    def get_config(self):
+        return super().get_config() | {
+            "units": self.units,
+            "inner": handson.keras.layers.serialize(self.inner),
+            "activation": handson.keras.activations.serialize(self.activation),
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        config["inner"] = handson.keras.layers.deserialize(config["inner"])
+        return cls(**config)
+
+
+class Net(Model):
+    """A subclass with a call of its own: its weights lie under its attributes."""
+
+    def __init__(self, units=4, **kwargs):
+        super().__init__(**kwargs)
+        self.first = Dense(units, activation="tanh")
+        self.blocks = {"low": [Dense(4)], "high": (Dense(4, activation="tanh"), [Dense(3)])}
+        self.others = [Dense(3), Dense(2)]
+
+    def call(self, inputs):
+        low, (middle, (high,)) = self.blocks["low"], self.blocks["high"]
+        for layer in (self.first, *low, middle, high, *self.others):
+            inputs = layer(inputs)
+        return inputs
+
+    def get_config(self):
+        return {"name": self.name, "units": self.first.units}
+
+
+def cubes(y_true, y_pred):
+    return (y_true - y_pred).abs() ** 3
+
+
+@pytest.fixture(autouse=True)
+def own_names():
+    """The names of this file, and those that its tests register, are known while a test runs."""
+    entries, names = {kind: dict(held) for kind, held in registry._entries.items()}, dict(registry._names)
+    handson.register(Scaled)
+    handson.register(Net)
+    handson.register(cubes, kind="loss")
+    handson.keras.saving.register_keras_serializable("mine")(Block)
+    yield
+    for kind, held in entries.items():
+        registry._entries[kind].clear()
+        registry._entries[kind].update(held)
+    registry._names.clear()
+    registry._names.update(names)
+
+
+def saved(net, path, x=X):
+    """The net from the file that it was saved in."""
+    net.save(path)
+    loaded = handson.load(path)
+    assert_same_outputs(loaded, net, x, atol=0)
+    return loaded
+
+
+@pytest.mark.parametrize("name", ["net.keras", "net.h5"])
+def test_layers_of_ones_own_come_back(tmp_path, name):
+    x = Input((3,))
+    net = Model(x, Scaled(2.0, name="scaled")(Block(4, activation="relu", name="block")(x)) * 2)
+    net.set_weights([np.full(weight.shape, 0.5, "f4") for weight in net.get_weights()])
+    loaded = saved(net, tmp_path / name)
+    assert loaded.get_layer("scaled").factor == 2.0
+    assert isinstance(loaded.get_layer("block"), Block)
+
+
+def test_nets_with_a_call_of_their_own_come_back(tmp_path):
+    net = Net(5)
+    net.compile("adam", cubes)
+    net.fit(X, X[:, :2], verbose=0)
+    loaded = saved(net, tmp_path / "net.keras")
+    assert isinstance(loaded, Net)
+    one, two = (each.fit(X, X[:, :2], verbose=0, shuffle=False).history["loss"] for each in (net, loaded))
+    assert one == two
+    net.save_weights(tmp_path / "net.weights.h5")
+    fresh = Net(5)
+    fresh.predict(X)
+    fresh.load_weights(tmp_path / "net.weights.h5")
+    assert all(np.array_equal(a, b) for a, b in zip(fresh.get_weights(), net.get_weights(), strict=True))
+
+
+def test_keras_finds_the_weights_of_a_subclass_where_it_has_them(keras, tmp_path):
+    class Theirs(keras.Model):
+        def __init__(self):
+            super().__init__()
+            dense = keras.layers.Dense
+            self.first = dense(4, activation="tanh")
+            self.blocks = {"low": [dense(4)], "high": (dense(4, activation="tanh"), [dense(3)])}
+            self.others = [dense(n) for n in (3, 2)]
+
+        def call(self, inputs):
+            low, (middle, (high,)) = self.blocks["low"], self.blocks["high"]
+            for layer in (self.first, *low, middle, high, *self.others):
+                inputs = layer(inputs)
+            return inputs
+
+    ours, keras_net = Net(4), Theirs()
+    ours.predict(X), keras_net.predict(X, verbose=0)
+    ours.save_weights(tmp_path / "ours.weights.h5")
+    keras_net.load_weights(tmp_path / "ours.weights.h5")
+    assert_same_outputs(ours, keras_net, X)
+    shapes = [[weight.shape for weight in each.get_weights()] for each in (ours, keras_net)]
+    assert shapes[0] == shapes[1]
+    keras_net.set_weights([weight * 2 for weight in keras_net.get_weights()])
+    keras_net.save_weights(tmp_path / "theirs.weights.h5")
+    ours.load_weights(tmp_path / "theirs.weights.h5")
+    assert_same_outputs(ours, keras_net, X)
+
+
+def test_names_that_are_not_registered_are_given_at_loading(tmp_path, keras):
+    class Custom(keras.layers.Layer):
+        def __init__(self, power=2, **kwargs):
+            super().__init__(**kwargs)
+            self.power = power
+
+        def call(self, inputs):
+            return inputs**self.power
+
+        def get_config(self):
+            return super().get_config() | {"power": self.power}
+
+    def custom_loss(y_true, y_pred):
+        return (y_true - y_pred) ** 2
+
+    class OurCustom(Layer):
+        def __init__(self, power=2, **kwargs):
+            super().__init__(**kwargs)
+            self.power = power
+
+        def call(self, inputs):
+            return inputs**self.power
+
+    keras_net = keras.Sequential([keras.Input((3,)), Custom(3), keras.layers.Dense(1, activation=keras.ops.square)])
+    keras_net.compile("sgd", custom_loss)
+    path = tmp_path / "net.keras"
+    keras_net.save(path)
+    with pytest.raises(HandsonError, match="unknown class 'Custom'.*custom_objects={'Custom': Custom}"):
+        handson.load(path)
+    with pytest.raises(HandsonError, match="custom_loss"):
+        handson.models.load_model(path, custom_objects={"Custom": OurCustom})
+    objects = {"Custom": OurCustom, "custom_loss": lambda y_true, y_pred: (y_true - y_pred) ** 2}
+    loaded = handson.models.load_model(path, custom_objects=objects)
+    assert_same_outputs(loaded, keras_net, X)
+    y = X[:, :1]
+    assert loaded.evaluate(X, y) == pytest.approx(keras_net.evaluate(X, y, verbose=0), rel=1e-5)
+    with handson.keras.saving.custom_object_scope(objects):
+        assert handson.load(path).layers[0].power == 3
+    with pytest.raises(HandsonError, match="unknown class"):  # the names are forgotten
+        handson.load(path)
+
+
+def test_code_in_files_is_refused_with_the_way_out(tmp_path, keras):
+    keras_net = keras.Sequential([keras.Input((3,)), keras.layers.Lambda(lambda x: x * 2)])
+    keras_net.save(tmp_path / "net.keras")
+    with pytest.raises(HandsonError, match=r"net.keras: .*holds a function as code.*net.load_weights"):
+        handson.load(tmp_path / "net.keras")
+    with pytest.raises(HandsonError, match="runs no code from files: leave safe_mode out"):
+        handson.models.load_model(tmp_path / "net.keras", safe_mode=False)
+    with pytest.raises(HandsonError, match="runs no code"):
+        handson.keras.saving.deserialize_keras_object({}, safe_mode=False)
+
+
+def test_lambdas_with_registered_functions_go_both_ways(tmp_path, keras):
+    ours = Sequential([Lambda(handson.ops.square, input_shape=(3,)), Lambda(handson.activations.tanh)])
+    saved(ours, tmp_path / "net.keras")
+    assert_same_outputs(keras.models.load_model(tmp_path / "net.keras"), ours, X)
+
+
+def test_dtypes_go_both_ways(tmp_path, keras):
+    nets = [
+        of.Sequential([of.Input((3,)), of.layers.Dense(4, dtype="mixed_bfloat16"), of.layers.Dense(2, dtype="float64")])
+        for of in (Ours, theirs(keras))
+    ]
+    alike(*nets)
+    for file, net in zip(("ours", "theirs"), nets, strict=True):
+        net.save(tmp_path / f"{file}.keras")
+    for file in ("ours", "theirs"):
+        loaded = handson.load(tmp_path / f"{file}.keras")
+        assert [layer.dtype_policy.name for layer in loaded.layers] == ["mixed_bfloat16", "float64"]
+        assert_same_outputs(loaded, nets[0], X)
+        assert keras.models.load_model(tmp_path / f"{file}.keras").layers[1].dtype_policy.name == "float64"
+
+
+def test_a_layer_in_bfloat16_keeps_its_weights(tmp_path, keras):
+    keras_net = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, dtype="bfloat16")])
+    keras_net.save(tmp_path / "net.keras")
+    loaded = handson.load(tmp_path / "net.keras")
+    expected = [np.asarray(weight, dtype="f4") for weight in keras_net.get_weights()]
+    assert all(np.array_equal(a, b) for a, b in zip(loaded.get_weights(), expected, strict=True))
+    loaded.save(tmp_path / "ours.keras")
+    again = keras.models.load_model(tmp_path / "ours.keras")
+    assert all(np.array_equal(np.asarray(a, "f4"), b) for a, b in zip(again.get_weights(), expected, strict=True))
+
+
+def test_arguments_that_are_not_used_are_left_out_and_others_refused():
+    described = {"module": "keras.layers", "class_name": "Dense", "config": {"units": 2, "quantization_config": None}}
+    assert revived(described).units == 2
+    described["config"]["quantization_config"] = {"mode": "int8"}
+    with pytest.raises(HandsonError, match="Dense has no argument 'quantization_config' here, and the file says"):
+        revived(described)
+
+
+def test_names_of_layers_that_are_no_names_here_are_changed(tmp_path, keras):
+    keras_net = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="block 1+dense")], name="my net")
+    keras_net.save(tmp_path / "net.keras")
+    loaded = handson.load(tmp_path / "net.keras")
+    assert [layer.name for layer in loaded.layers] == ["block_1_dense"]
+    assert_same_outputs(loaded, keras_net, X)
+
+
+def test_vocabularies_that_lie_beside_the_description_are_read(tmp_path):
+    """As Keras writes them, which needs TensorFlow for it."""
+    net = Sequential([Input((2,), dtype="int64"), IntegerLookup(vocabulary=[7, 3, 5], name="look"), Embedding(5, 2)])
+    net.save(tmp_path / "net.keras")
+    with zipfile.ZipFile(tmp_path / "net.keras") as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    described = json.loads(parts["config.json"])
+    described["config"]["layers"][1]["config"]["vocabulary"] = None
+    parts["config.json"] = json.dumps(described)
+    parts["assets/layers/integer_lookup/vocabulary.txt"] = "-1\n7\n3\n5"
+    with zipfile.ZipFile(tmp_path / "moved.keras", "w") as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+    loaded = handson.load(tmp_path / "moved.keras")
+    assert loaded.get_layer("look").get_vocabulary() == [-1, 7, 3, 5]
+    assert_same_outputs(loaded, net, np.array([[7, 5], [3, 9]]))
+
+
+def halves(x: torch.Tensor, parts: int = 2):
+    return x / parts
+
+
+def test_functions_that_are_no_classes_of_keras_come_back(tmp_path, keras):
+    x = Input((3,))
+    y = handson.activations.mish(x) + handson.activations.celu(x) * handson.activations.relu(x, negative_slope=0.1)
+    net = Model(x, y)
+    saved(net, tmp_path / "net.keras")
+    assert_same_outputs(keras.models.load_model(tmp_path / "net.keras"), net, X)
+    half = operation(halves)
+    saved(Model(x, half(x, parts=4) + half(x)), tmp_path / "own.keras")
+    z = keras.Input((3,))
+    keras_net = keras.Model(z, keras.activations.relu(z, max_value=0.5, negative_slope=0.2))
+    keras_net.save(tmp_path / "relu.keras")
+    assert_same_outputs(handson.load(tmp_path / "relu.keras"), keras_net, X)
+
+
+# Descriptions.
+
+
+def functional():
+    a, b = Input((3,), name="a"), Input((3,), name="b")
+    shared = Dense(4, activation="relu", name="shared")
+    return Model([a, b], Dense(1, name="out")(shared(a) + 2 * shared(b)), name="net")
+
+
+@pytest.mark.parametrize("make", [functional, lambda: Sequential([Dense(4, input_dim=3), BatchNormalization()])])
+def test_nets_are_made_from_json_here_and_in_keras(make, keras):
+    net = make()
+    for again in (model_from_json(net.to_json(indent=1)), model_from_config(json.loads(net.to_json()))):
+        assert again.count_params() == net.count_params()
+        assert again.output_shape == net.output_shape
+        again.set_weights(net.get_weights())
+        assert_same_outputs(again, net, inputs_for(net), atol=0)
+    keras_net = keras.models.model_from_json(net.to_json())
+    keras_net.set_weights(net.get_weights())
+    assert_same_outputs(keras_net, net, inputs_for(net))
+    from_keras = model_from_json(keras_net.to_json())
+    from_keras.set_weights(net.get_weights())
+    assert_same_outputs(from_keras, net, inputs_for(net), atol=0)
+    kind = type(net)
+    assert kind.from_config(keras_net.get_config()).count_params() == net.count_params()
+    assert kind.from_config(net.get_config()).count_params() == net.count_params()
+
+
+def test_what_is_no_description_is_refused():
+    with pytest.raises(HandsonError, match="not valid JSON"):
+        model_from_json("{")
+    with pytest.raises(HandsonError, match=r"model_from_config takes.*Sequential.from_config\(config\)"):
+        model_from_config([{"class_name": "Dense"}])
+    with pytest.raises(HandsonError, match="unknown model 'Sequental'. Did you mean 'sequential'"):
+        model_from_config({"class_name": "Sequental", "config": {}})
+
+
+def test_clones_have_the_same_layers_and_weights_of_their_own():
+    net = functional()
+    clone = clone_model(net)
+    assert [layer.name for layer in clone.layers] == [layer.name for layer in net.layers]
+    assert not np.array_equal(clone.get_weights()[0], net.get_weights()[0])
+    clone.set_weights(net.get_weights())
+    assert_same_outputs(clone, net, inputs_for(net), atol=0)
+    clone.layers[-1].trainable = False
+    assert net.layers[-1].trainable
+
+
+def test_clones_of_stacks_and_subnets():
+    inner = Sequential([Dense(4, name="low", input_dim=3)], name="inner")
+    net = Sequential([inner, Dense(1, kernel_constraint="non_neg")])
+    clone = clone_model(net)
+    assert clone.layers[0] is not inner
+    assert clone.layers[0].layers[0] is not inner.layers[0]
+    assert clone.count_params() == net.count_params()
+    assert clone_model(Sequential([Dense(4)])).built_shape is None
+
+
+def test_clone_functions_say_what_takes_the_place_of_each_layer():
+    def wider(layer):
+        config = layer.get_config()
+        return type(layer).from_config(config | ({"units": 7} if layer.name == "shared" else {}))
+
+    clone = clone_model(functional(), clone_function=wider)
+    assert clone.get_layer("shared").units == 7
+    assert clone.count_params() == 3 * 7 + 7 + 7 + 1
+    inner = Sequential([Dense(4, input_dim=3)], name="inner")
+    seen = []
+    clone_model(Sequential([inner]), clone_function=lambda layer: seen.append(layer.name) or layer, recursive=True)
+    assert seen == ["dense"]
+    x = Input((3,))
+    again = clone_model(functional(), input_tensors=[x, Input((3,))], call_function=lambda layer, *args: layer(*args))
+    assert again.inputs[0] is x
+
+
+def test_what_cannot_be_cloned_says_so():
+    net = Net()
+    net.predict(X)
+    with pytest.raises(HandsonError, match=r"Net has a call of its own. Make another of its class"):
+        clone_model(net)
+    with pytest.raises(HandsonError, match="the net takes 2 inputs"):
+        clone_model(functional(), input_tensors=[Input((3,))])
+    with pytest.raises(HandsonError, match="recursive=True says which layers"):
+        clone_model(functional(), recursive=True)
