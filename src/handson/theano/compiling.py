@@ -14,9 +14,10 @@ from handson.core.errors import HandsonError, listing, nearest
 from handson.graph.conversion import convert
 from handson.graph.variable import as_array
 from handson.models.device import default_device
+from handson.theano.compiled import Compiled
 from handson.theano.plan import Plan, clone, leaves_of, ordered
 from handson.theano.sharing import SharedVariable
-from handson.theano.variable import Variable, constant, floating
+from handson.theano.variable import Variable, constant
 
 # Keywords of Theano on which no number depends.
 WITHOUT_MEANING = ("mode", "name", "profile", "rebuild_strict", "no_default_updates", "accept_inplace", "strict")
@@ -56,19 +57,21 @@ class Function:
     def __init__(
         self, inputs: list[In], outputs: Any, updates: Sequence[tuple[SharedVariable, Variable]], downcast: bool
     ) -> None:
-        self._inputs, self._form, self._updates, self._downcast = inputs, outputs, updates, downcast
+        self._inputs, self._updates, self._downcast = inputs, updates, downcast
+        self._kinds = [getattr(torch, one.variable.dtype) for one in inputs]
+        self._spec, self._device = tree.spec([] if outputs is None else outputs), default_device()
         exits = [] if outputs is None else [_out(leaf) for leaf in tree.leaves(outputs)]
-        self._plan = Plan([one.variable for one in inputs], [*exits, *(new for _, new in updates)], final=True)
+        plan = Plan([one.variable for one in inputs], [*exits, *(new for _, new in updates)], final=True)
+        self._plan = Compiled(plan)
         self._count = len(exits)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        given = [self._tensor(one, value) for one, value in zip(self._inputs, self._given(args, kwargs), strict=True)]
-        with torch.set_grad_enabled(self._plan.differentiates):
-            found = self._plan.run(given)
-        for (held, _), value in zip(self._updates, found[self._count :], strict=True):
-            _update(held, value.detach())
-        arrays = [as_array(value) for value in found[: self._count]]
-        return [] if self._form is None else tree.rebuild(tree.spec(self._form), arrays)
+        given = [self._tensor(at, value) for at, value in enumerate(self._given(args, kwargs))]
+        found = self._plan.run(given)
+        with torch.no_grad():
+            for (held, _), value in zip(self._updates, found[self._count :], strict=True):
+                _update(held, value)
+        return tree.rebuild(self._spec, [as_array(value) for value in found[: self._count]])
 
     def _given(self, args: Sequence[Any], kwargs: dict[str, Any]) -> list[Any]:
         if len(args) > len(self._inputs):
@@ -83,20 +86,20 @@ class Function:
             raise HandsonError(f"this function needs a value for {', '.join(map(repr, missing))}.")
         return found
 
-    def _tensor(self, one: In, value: Any) -> Tensor:
+    def _tensor(self, at: int, value: Any) -> Tensor:
         """A value as the input's type: whole numbers become fractions, but fractions no whole numbers."""
-        wanted = one.variable
+        wanted, kind = self._inputs[at].variable, self._kinds[at]
         found = value if isinstance(value, Tensor) else convert(np.asarray(value))
         if found.dim() != wanted.ndim:
             raise HandsonError(
                 f"the input {wanted!r} has {wanted.ndim} axes; got a value of shape {tuple(found.shape)}."
             )
-        if found.is_floating_point() and not floating(wanted.dtype) and not self._downcast:
+        if found.is_floating_point() and not kind.is_floating_point and not self._downcast:
             raise HandsonError(
                 f"the input {wanted!r} takes whole numbers; got {str(found.dtype).removeprefix('torch.')}. Pass "
                 f"x.astype({wanted.dtype!r}), or function(..., allow_input_downcast=True)."
             )
-        return found.to(device=default_device(), dtype=getattr(torch, wanted.dtype))
+        return found.to(self._device, kind)
 
 
 def _out(leaf: Any) -> Variable:
@@ -106,14 +109,12 @@ def _out(leaf: Any) -> Variable:
     return variable
 
 
-@torch.no_grad()
 def _update(held: SharedVariable, value: Tensor) -> None:
-    before = held.cell.read()
-    if value.dim() != before.dim():
+    if value.dim() != held.ndim:
         raise HandsonError(
-            f"the update of {held!r} has {value.dim()} axes, shape {tuple(value.shape)}; it must have {before.dim()}."
+            f"the update of {held!r} has {value.dim()} axes, shape {tuple(value.shape)}; it must have {held.ndim}."
         )
-    held.cell.write(value.to(before.dtype))
+    held.cell.write(value.to(held.kind))
 
 
 def function(

@@ -133,6 +133,7 @@ class Plan:
         self.inputs, self.outputs = list(inputs), list(outputs)
         nodes = ordered(self.outputs, self.inputs)
         nodes, self._first = _phases(nodes) if final else (nodes, len(nodes))
+        self.nodes = nodes
         self._places: dict[int, int] = {}
         for variable in (*self.inputs, *(one for node in nodes for one in tree.leaves(node.outputs))):
             self._places.setdefault(id(variable), len(self._places))
@@ -141,11 +142,9 @@ class Plan:
             self._places.setdefault(id(leaf), len(self._places))
         self._watched = _watched(nodes)
         steps = [(_call(node, self._places, not final or _is_deep(node, nodes)), self._stored(node)) for node in nodes]
-        self._steps, self._exits = steps, [self._places[id(output)] for output in self.outputs]
-        self._marked = {place for variable, place in self._placed() if id(variable) in self._watched}
-
-    def _placed(self) -> list[tuple[Variable, int]]:
-        return [(one, self._places[id(one)]) for one in (*self.inputs, *self.shared)]
+        self._steps, self._exits = steps, self.places(self.outputs)
+        leaves = (*self.inputs, *self.shared)
+        self._marked = self.places([variable for variable in leaves if self.is_watched(variable)])
 
     def _leaves(self, nodes: list[Node]) -> list[SharedVariable]:
         """The shared variables that are read; anything else without a node has to be given."""
@@ -168,22 +167,45 @@ class Plan:
         """Whether gradients are computed."""
         return bool(self._watched)
 
-    def run(self, given: Sequence[Tensor]) -> list[Tensor]:
-        """The outputs for values of the inputs."""
-        values: Values = [None] * len(self._places)
+    def places(self, variables: Sequence[Variable]) -> list[int]:
+        """Where the values of variables are."""
+        return [self._places[id(variable)] for variable in variables]
+
+    def is_watched(self, variable: Variable) -> bool:
+        """Whether a gradient is taken by a variable."""
+        return id(variable) in self._watched
+
+    def blank(self) -> Values:
+        """Room for the values of all variables."""
+        return [None] * len(self._places)
+
+    def start(self, given: Sequence[Tensor]) -> Values:
+        """The values of all variables, of which only inputs and shared ones are known yet."""
+        values = self.blank()
         values[: len(given)] = given
         for leaf in self.shared:
             values[self._places[id(leaf)]] = leaf.cell.read()
+        return values
+
+    def run(self, given: Sequence[Tensor]) -> list[Tensor]:
+        """The outputs for values of the inputs."""
+        return self.finish(self.start(given))
+
+    def finish(self, values: Values, known: frozenset[int] = frozenset()) -> list[Tensor]:
+        """The outputs, from the values of inputs, shared variables and the nodes of `known` (by position)."""
         for place in self._marked:
             values[place] = _leaf(values[place])
-        self._compute(values, self._steps[: self._first])
-        if self._first < len(self._steps):
+        count = len(self._steps)
+        self.compute(values, [at for at in range(self._first) if at not in known])
+        if self._first < count:
             with torch.no_grad():
-                self._compute(values, self._steps[self._first :])
+                self.compute(values, [at for at in range(self._first, count) if at not in known])
         return [values[place] for place in self._exits]
 
-    def _compute(self, values: Values, steps: Any) -> None:
-        for call, stored in steps:
+    def compute(self, values: Values, positions: Sequence[int]) -> None:
+        """Compute nodes, by their positions; `at` is the one that is computed."""
+        for self.at in positions:
+            call, stored = self._steps[self.at]
             result = call(values)
             if len(stored) == 1 and isinstance(result, Tensor):
                 result = [result]

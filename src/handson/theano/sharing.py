@@ -32,7 +32,7 @@ class Cell:
 
     def write(self, value: Tensor) -> None:
         """Take another value."""
-        self.value = value.detach()
+        self.value = value.detach() if value.requires_grad else value
 
 
 class SharedVariable(Variable):
@@ -41,7 +41,7 @@ class SharedVariable(Variable):
     def __init__(self, cell: Any, name: str | None = None) -> None:
         held = cell.read()
         super().__init__(held.dim(), type_name(held.dtype), name=name)
-        self.cell = cell
+        self.cell, self.kind = cell, held.dtype
 
     def get_value(self, borrow: bool = False, return_internal_type: bool = False) -> Any:
         """The value, as a NumPy array of its own.

@@ -268,6 +268,11 @@ class _Parts:
         self.layer, self.deterministic, self.weights, self.runs = layer, deterministic, weights, 0
         self.seed = int(get_rng().randint(2**31))
 
+    @property
+    def traceable(self) -> bool:
+        """Whether nothing is drawn and no state changes."""
+        return self.deterministic
+
     def __call__(self, inputs: Any, values: list[Tensor]) -> Tensor:
         given = [(part, name, back(value)) for (part, name, back), value in zip(self.weights, values, strict=True)]
         first = inputs[0] if isinstance(inputs, (list, tuple)) else inputs
