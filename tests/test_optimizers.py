@@ -308,7 +308,7 @@ def test_an_assigned_learning_rate_is_used_and_described():
 
 def test_the_configuration_writes_lr_and_decay_as_a_schedule():
     again = registry.from_config("optimizer", registry.to_config("optimizer", optimizers.Adam(lr=0.5, decay=0.1)))
-    assert again.learning_rate(10) == 0.25
+    assert again.schedule(10) == 0.25
 
 
 @pytest.mark.parametrize("case", CASES, ids=described)

@@ -3,6 +3,7 @@
 import inspect
 import math
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -264,7 +265,7 @@ def test_a_schedule_of_keras_spelling_is_saved_by_its_own_get_config(open_names)
             return {"first": self.first}
 
     again = registry.from_config("optimizer", registry.to_config("optimizer", SGD(Ramp(0.5))))
-    assert again.learning_rate(3) == 1.5
+    assert again.schedule(3) == 1.5
     assert SGD(Ramp(0.5)).get_config(compact=True)["learning_rate"] == {"Ramp": {"first": 0.5}}
 
 
@@ -291,3 +292,33 @@ def open_names(monkeypatch):
     """The registry forgets at the end what a test registers."""
     monkeypatch.setattr(registry, "_entries", {kind: dict(names) for kind, names in registry._entries.items()})
     monkeypatch.setattr(registry, "_names", dict(registry._names))
+
+
+def test_the_rate_of_a_schedule_is_a_number(tmp_path):
+    """As Keras: what a callback reads is the rate of the next step."""
+    rates = []
+
+    class Reader(handson.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            rates.append(float(self.model.optimizer.learning_rate))
+
+    net = handson.Sequential([handson.layers.Dense(1, input_dim=2)], seed=0)
+    net.compile(SGD(schedules.ExponentialDecay(0.5, 4, 0.5)), "mse")
+    assert net.optimizer.learning_rate == 0.5
+    net.fit(np.ones((8, 2)), np.ones(8), batch_size=2, epochs=2, verbose=0, callbacks=Reader())
+    assert rates == [0.25, 0.125]
+    assert isinstance(net.optimizer.schedule, schedules.ExponentialDecay)
+    assert SGD(0.5).schedule is None
+
+
+def test_a_rate_of_a_whole_training_is_known_while_it_runs():
+    rates = []
+
+    class Reader(handson.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            rates.append(float(self.model.optimizer.learning_rate))
+
+    net = handson.Sequential([handson.layers.Dense(1, input_dim=2)], seed=0)
+    net.compile(SGD(schedules.Linear(1.0, 0.0)), "mse")
+    net.fit(np.ones((8, 2)), np.ones(8), batch_size=4, epochs=2, verbose=0, callbacks=Reader())
+    assert rates == pytest.approx([1 - 1 / 3, 0.0])

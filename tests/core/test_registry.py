@@ -174,7 +174,7 @@ def test_nested_objects_are_described_too():
 
 def test_a_schedule_inside_an_optimizer_comes_back():
     config = registry.to_config("optimizer", optimizers.SGD(schedules.ExponentialDecay(0.5, 10, 0.9)))
-    assert registry.from_config("optimizer", config).learning_rate(10) == pytest.approx(0.45)
+    assert registry.from_config("optimizer", config).schedule(10) == pytest.approx(0.45)
 
 
 def test_an_unregistered_function_cannot_be_named():

@@ -94,7 +94,7 @@ def test_a_schedule_is_kept(tmp_path):
     net, _ = net_of(optimizer=SGD(Cosine(start=0.25)))
     net.build((None, 6))
     net.save(tmp_path / "net.handson")
-    schedule = handson.load(tmp_path / "net.handson").optimizer.learning_rate
+    schedule = handson.load(tmp_path / "net.handson").optimizer.schedule
     assert (type(schedule), schedule.get_config()["start"]) == (Cosine, 0.25)
 
 

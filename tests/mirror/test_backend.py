@@ -133,11 +133,14 @@ def test_variables_keep_what_is_assigned():
     assert isinstance(mirrored.layers.Dense(2).add_weight, object)
 
 
-def test_a_learning_rate_is_no_variable():
+def test_a_learning_rate_is_read_and_set_as_a_variable():
     optimizer = mirrored.optimizers.Adam(0.1)
     assert K.get_value(optimizer.learning_rate) == 0.1
-    with pytest.raises(HandsonError, match=r"optimizer.learning_rate = 0.5"):
-        K.set_value(optimizer.learning_rate, 0.5)
+    K.set_value(optimizer.lr, 0.5)
+    optimizer.learning_rate.assign(optimizer.learning_rate * 0.5)
+    assert float(optimizer.learning_rate.numpy()) == optimizer.get_config()["learning_rate"] == 0.25
+    with pytest.raises(HandsonError, match="is a plain number"):
+        K.set_value(0.1, 0.5)
 
 
 @pytest.mark.parametrize("trainable", [True, False])

@@ -13,18 +13,17 @@ from handson.callbacks.base import Callback, Logs, Monitoring
 from handson.core import console
 from handson.core.errors import HandsonError, whole
 from handson.core.registry import register
-from handson.schedules import Schedule
 
 
 def current_rate(owner: Any, model: Any) -> float:
     """The learning rate as a number, or an error when a schedule rules it."""
-    rate = model.optimizer.learning_rate
-    if isinstance(rate, Schedule):
+    schedule = model.optimizer.schedule
+    if schedule is not None:
         raise HandsonError(
-            f"{type(owner).__name__} sets the learning rate, but the optimizer has the schedule {rate!r}. "
+            f"{type(owner).__name__} sets the learning rate, but the optimizer has the schedule {schedule!r}. "
             f"Give the optimizer a number, or leave the callback out."
         )
-    return float(rate)
+    return float(model.optimizer.learning_rate)
 
 
 @register

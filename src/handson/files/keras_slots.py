@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 
 from handson.core import registry
-from handson.schedules import Schedule
 
 # Slots that are listed weight by weight; of other optimizers all are one group.
 GROUPS: dict[str, tuple[tuple[str, ...], ...]] = {
@@ -33,7 +32,7 @@ def variables(model: Any) -> list[Any]:
     optimizer, weights = model.optimizer, _trained(model)
     optimizer.bind(list(weights), list(weights.values()))
     found: list[Any] = [np.asarray(optimizer.iterations, dtype=np.int64)]
-    if not isinstance(optimizer.learning_rate, Schedule):
+    if optimizer.schedule is None:
         found.append(np.asarray(optimizer.learning_rate, dtype=np.float32))
     for slot, name in _order(optimizer, weights):
         value = optimizer.slots[slot][name]
@@ -48,7 +47,7 @@ def restore(model: Any, stored: list[Any]) -> str | None:
     """Put the variables of Keras's optimizer back; why they were left out if they do not fit, else None."""
     optimizer, weights = model.optimizer, _trained(model)
     optimizer.bind(list(weights), list(weights.values()))
-    has_rate = not isinstance(optimizer.learning_rate, Schedule)
+    has_rate = optimizer.schedule is None
     places = list(_order(optimizer, weights))
     expected = 1 + has_rate + len(places) + (type(optimizer).__name__ in LAST)
     if len(stored) != expected:

@@ -44,14 +44,11 @@ def set_value(x: Any, value: Any) -> None:
     >>> set_value(kept, 2.0); get_value(kept).item()
     2.0
     """
-    if isinstance(x, (int, float)):
-        raise HandsonError(
-            f"set_value changes tensors, and {x!r} is a plain number. A learning rate is set as "
-            f"net.optimizer.learning_rate = {value!r}."
-        )
     if hasattr(x, "assign"):
         x.assign(value)
         return
+    if isinstance(x, (int, float)):
+        raise HandsonError(f"set_value changes tensors, variables and learning rates; {x!r} is a plain number.")
     with torch.no_grad():
         x.copy_(ops.convert_to_tensor(value, type_name(x.dtype)))
 

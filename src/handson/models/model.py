@@ -101,6 +101,8 @@ class Model(Verbs):
 
     def _take_graph(self, inputs: Any, outputs: Any) -> None:
         """Become the net between some symbols."""
+        if isinstance(outputs, (list, tuple)) and len(outputs) == 1:
+            outputs = outputs[0]  # as in Keras, a list of one is what is in it
         self._graph = graph = Graph(inputs, outputs)
         parts = [function for function in graph.functions() if isinstance(function, nn.Module)]
         for given_name, part in naming.named(parts):

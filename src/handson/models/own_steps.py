@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 from collections.abc import Sequence
 from typing import Any
 
@@ -88,7 +90,7 @@ class OwnSteps:
         """The measurement of one batch: see `train_step`."""
         x, y, weights = _unpacked(data)
         outputs = self(x, training=False)  # type: ignore[operator]
-        self._track_loss(self.compute_loss(x=x, y=y, y_pred=outputs, sample_weight=weights, training=False))
+        self._track_loss(self.loss_of(x, y, outputs, weights, training=False))
         return self.compute_metrics(x, y, outputs, weights)
 
     def predict_step(self, data: Any) -> Any:
@@ -125,6 +127,11 @@ class OwnSteps:
             )
         return value
 
+    def loss_of(self, x: Any, y: Any, y_pred: Any, sample_weight: Any, training: bool) -> Tensor:
+        """What `compute_loss` says of a batch; one of an older program need not take `training`."""
+        told = {"training": training} if _takes_training(type(self).compute_loss) else {}
+        return self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, **told)
+
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
         """Add a batch to the compiled metrics; all metrics with what they say of the batches so far."""
         outputs = tree.leaves(y_pred)
@@ -153,6 +160,12 @@ class OwnSteps:
         tracker: Any = next((metric for metric in self.all_metrics() if metric.name == "loss"), None)
         if tracker is not None:
             tracker.update_state(loss.detach())
+
+
+@functools.cache
+def _takes_training(function: Any) -> bool:
+    parameters = inspect.signature(function).parameters
+    return "training" in parameters or any(one.kind is one.VAR_KEYWORD for one in parameters.values())
 
 
 def _unpacked(data: Any) -> tuple[Any, Any, Any]:

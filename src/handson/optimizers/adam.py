@@ -51,7 +51,7 @@ class Adam(Optimizer):
 
     Examples
     --------
-    >>> Adam(lr=0.01, decay=0.1).learning_rate(10)
+    >>> Adam(lr=0.01, decay=0.1).schedule(10)
     0.005
     """
 

@@ -18,6 +18,7 @@ from handson.core.described import Noun, jsonable, parameters_of
 from handson.core.errors import HandsonError, whole
 from handson.optimizers.arithmetic import blend
 from handson.optimizers.by_hand import ByHand
+from handson.optimizers.rate import LearningRate
 from handson.schedules import Position, Schedule
 
 Tensors = list[Tensor]
@@ -127,22 +128,28 @@ class Optimizer(ByHand, Noun):
         if ema_overwrite_frequency and not use_ema:
             raise HandsonError("ema_overwrite_frequency needs the averages of the weights: add use_ema=True.")
         self.gradient_accumulation_steps = _count("gradient_accumulation_steps", gradient_accumulation_steps, 2)
-        self.iterations = 0
+        self.iterations, self._position = 0, Position()
         self.slots: dict[str, dict[str, Tensor]] = {}
 
     @property
-    def learning_rate(self) -> float | Schedule:
-        """The learning rate or its schedule; a number can be assigned at any time."""
-        return self._rate
+    def learning_rate(self) -> Any:
+        """The learning rate at the moment, of a schedule that for the next step; it can be assigned at any time."""
+        position = self._position._replace(iteration=self.iterations)
+        return LearningRate(self.value("learning_rate", position), self)
 
     @learning_rate.setter
     def learning_rate(self, value: Any) -> None:
         self._rate = hyperparameter("learning_rate", value)
 
     @property
-    def lr(self) -> float | Schedule:
+    def schedule(self) -> Schedule | None:
+        """What rules the learning rate; None where it is a number."""
+        return self._rate if isinstance(self._rate, Schedule) else None
+
+    @property
+    def lr(self) -> Any:
         """Another name of `learning_rate`."""
-        return self._rate
+        return self.learning_rate
 
     @lr.setter
     def lr(self, value: Any) -> None:
@@ -339,8 +346,12 @@ class Optimizer(ByHand, Noun):
 
     def value(self, name: str, position: Position) -> float:
         """A hyper-parameter at a position: its number, or its schedule's value there."""
-        setting = self._rate if name == "learning_rate" else getattr(self, name)
+        setting, self._position = self.setting(name), position
         return float(setting.at(position) if isinstance(setting, Schedule) else setting)
+
+    def setting(self, name: str) -> Any:
+        """A hyper-parameter as it was given: a number or a schedule."""
+        return self._rate if name == "learning_rate" else getattr(self, name)
 
     def clip(self, gradients: Tensors) -> None:
         """Bound the gradients in place, as the arguments say."""

@@ -20,6 +20,7 @@ class ByHand:
     slots: dict[str, dict[str, Tensor]]
     slot_names: Callable[[], list[str]]
     learning_rate: Any
+    schedule: Any
     bind: Callable[[Sequence[str], list[Tensor]], None]
     step: Callable[[Sequence[str], list[Tensor], list[Tensor], Position], None]
     _of: Mapping[str, Any]
@@ -84,7 +85,7 @@ class ByHand:
     @property
     def variables(self) -> list[Tensor]:
         """The steps done, the learning rate if it is a number, and what is remembered of the weights, slot by slot."""
-        rate = [torch.tensor(self.learning_rate)] if isinstance(self.learning_rate, float) else []
+        rate = [torch.tensor(float(self.learning_rate))] if self.schedule is None else []
         held = [tensor for slot in self.slot_names() for tensor in self.slots.get(slot, {}).values()]
         return [torch.tensor(self.iterations), *rate, *held]
 

@@ -63,7 +63,7 @@ class Schedule(Noun):
     ...         self.scale, self.warmup = scale, warmup
     ...     def __call__(self, step):
     ...         return self.scale * min((step + 1) / self.warmup, (step + 1) ** -0.5)
-    >>> InverseRoot(0.1)(8), handson.optimizers.SGD(InverseRoot(0.1)).learning_rate.at(Position(iteration=8))
+    >>> InverseRoot(0.1)(8), handson.optimizers.SGD(InverseRoot(0.1)).schedule.at(Position(iteration=8))
     (0.0333..., 0.0333...)
     """
 

@@ -58,8 +58,8 @@ def trainable_weights(module: ModuleLike) -> dict[str, Tensor]:
 
 def values_of(optimizer: Optimizer) -> dict[str, Any]:
     """What an optimizer remembers beside its slots, as JSON; a schedule belongs to its settings."""
-    rate = optimizer.learning_rate
-    values = {"iterations": optimizer.iterations, "learning_rate": rate if isinstance(rate, float) else None}
+    rate = float(optimizer.learning_rate) if optimizer.schedule is None else None
+    values = {"iterations": optimizer.iterations, "learning_rate": rate}
     return {"optimizer": values}
 
 

@@ -16,7 +16,6 @@ import torch
 from torch import Tensor, nn
 
 from handson.core.errors import TrainingError
-from handson.schedules import Schedule
 from handson.state.state import named_weights
 from handson.state.sums import Sums
 from handson.training.engines.eager import Eager
@@ -206,8 +205,7 @@ class NonFiniteLoss(TrainingError):
 
     def __init__(self, found: Found, optimizer: Any) -> None:
         self.found = found
-        rate = optimizer.learning_rate
-        shown = rate if isinstance(rate, Schedule) else f"{rate:g}"
+        shown = optimizer.schedule or f"{optimizer.learning_rate:g}"
         super().__init__(
             f"the loss is not a number any more: it began in epoch {found.epoch + 1}, step {found.step + 1}, in "
             f"{found.layer!r} ({found.what}). The weights are back at the last finite state. Usual causes: a learning "

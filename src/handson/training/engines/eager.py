@@ -110,12 +110,12 @@ class Eager:
         """The loss that the net defines itself, of inputs and targets in the form in which the user gave them."""
         model: Any = self.job.module
         weights = [leaf for leaf in batch.weights if leaf is not None]
-        value = model.compute_loss(
-            x=model.arranged(batch.inputs),
-            y=tree.rebuild(self.job.target_form, batch.targets) if batch.targets else None,
-            y_pred=model.arranged_outputs(outputs),
-            sample_weight=None if not weights else weights[0] if len(weights) == 1 else weights,
-            training=training,
+        value = model.loss_of(
+            model.arranged(batch.inputs),
+            tree.rebuild(self.job.target_form, batch.targets) if batch.targets else None,
+            model.arranged_outputs(outputs),
+            None if not weights else weights[0] if len(weights) == 1 else weights,
+            training,
         )
         if not isinstance(value, Tensor) or value.numel() != 1:
             raise HandsonError(f"{type(model).__name__}.compute_loss returns one number, as a tensor; got {value!r}.")

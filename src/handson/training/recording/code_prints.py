@@ -36,7 +36,7 @@ def of_code(model: Net, augment: Any, callbacks: Iterable[Any]) -> dict[str, Any
 
     Hashes are those of one version of Python, which is beside them.
     """
-    optimizer = [model.optimizer, getattr(model.optimizer, "learning_rate", None)]
+    optimizer = [model.optimizer, getattr(model.optimizer, "schedule", None)]
     nouns = [*model.modules(), model.loss, *model.metrics, *optimizer, augment]
     found: dict[str, list[str]] = {}
     for noun, values in [*((noun, True) for noun in nouns), *((callback, False) for callback in callbacks)]:

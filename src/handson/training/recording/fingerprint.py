@@ -108,7 +108,7 @@ def _describe_optimizer(optimizer: Optimizer) -> Any:
     """An optimizer with the learning rate it was made with: callbacks change it, and the checkpoint has it."""
     described, given = describe_noun("optimizer", optimizer), optimizer._arguments
     rate = given.get("learning_rate") if given.get("lr") is None else given["lr"]
-    if isinstance(optimizer.learning_rate, float) and isinstance(rate, (int, float)) and isinstance(described, dict):
+    if optimizer.schedule is None and isinstance(rate, (int, float)) and isinstance(described, dict):
         described["config"]["learning_rate"] = float(rate)
     return described
 

@@ -125,7 +125,7 @@ def schedules(optimizer: Any, spans: Sequence[Span]) -> tuple[np.ndarray, np.nda
 
 def _values(optimizer: Any, name: str, spans: Sequence[Span]) -> Any:
     """A hyper-parameter in each step: one number if it is the same in all of them."""
-    value, iterations = getattr(optimizer, name), count(optimizer.iterations)
+    value, iterations = optimizer.setting(name), count(optimizer.iterations)
     if not isinstance(value, Schedule):
         return float(value)
     steps = ((span, step) for span in spans for step in range(span.first, span.last))

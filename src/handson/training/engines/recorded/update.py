@@ -29,6 +29,6 @@ def obstacle(optimizer: Optimizer) -> str | None:
 
 def settings(optimizer: Optimizer) -> dict[str, Any]:
     """What a recorded step holds of an optimizer for good: everything but its numbers."""
-    changing = {"_rate", "iterations", *optimizer.scheduled}
+    changing = {"_rate", "_position", "iterations", *optimizer.scheduled}
     held = {name: value for name, value in vars(optimizer).items() if name not in changing}
     return held | {"slots": tuple(optimizer.slot_values())}
