@@ -319,6 +319,6 @@ def test_a_rate_of_a_whole_training_is_known_while_it_runs():
             rates.append(float(self.model.optimizer.learning_rate))
 
     net = handson.Sequential([handson.layers.Dense(1, input_dim=2)], seed=0)
-    net.compile(SGD(schedules.Linear(1.0, 0.0)), "mse")
+    net.compile(SGD(schedules.LinearRamp(1.0, 0.0)), "mse")
     net.fit(np.ones((8, 2)), np.ones(8), batch_size=4, epochs=2, verbose=0, callbacks=Reader())
     assert rates == pytest.approx([1 - 1 / 3, 0.0])
