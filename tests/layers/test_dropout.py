@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from handson.core.errors import HandsonError
 from handson import Sequential
+from handson.core.errors import HandsonError
 from handson.layers import RNN, BatchNormalization, Dropout, Layer, SpatialDropout2D, TimeDistributed, dropout
 from handson.randomness.stream import Stream, active
 

@@ -56,7 +56,7 @@ class Own(Eager):
                 torch.manual_seed(derive(job.seed, "torch", span.age, step) >> 1)
                 before = job.optimizer.iterations
                 logs = _logs(model.train_step(self._data(batch, augmented=True)), "train_step")
-                if job.optimizer.iterations == before:  # the step uses others, or none: batches are counted all the same
+                if job.optimizer.iterations == before:  # the step uses others or none; checkpoints count on it
                     job.optimizer.iterations += 1
         for name, value in logs.items():
             sums.put(name, value)
