@@ -1,5 +1,6 @@
 """Dropout: its rate, its scale, and masks that are a function of seed, layer, epoch and sample."""
 
+import functools
 import math
 from unittest.mock import patch
 
@@ -10,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from handson import Sequential
 from handson.core.errors import HandsonError
-from handson.layers import Dropout, SpatialDropout2D, dropout
+from handson.layers import RNN, BatchNormalization, Dropout, Layer, SpatialDropout2D, TimeDistributed, dropout
 from handson.randomness.stream import Stream, active
 
 # A p-value that a right sample falls below once in a hundred thousand cases; keys are fixed, so tests are too.
@@ -83,6 +85,64 @@ def test_masks_of_different_seeds_epochs_rows_and_layers_are_independent(change)
     }[change]()
     agreeing = int((one == (two > 0)).sum())
     assert stats.binomtest(agreeing, x.numel(), 0.5).pvalue > UNLIKELY
+
+
+@pytest.mark.parametrize("again", ["another call", "another step"])
+def test_a_shared_layer_drops_other_values_in_each_call_and_the_same_in_each_step(again):
+    layer, x = Dropout(0.5).train(), torch.ones(100, 200)
+    with active(Stream(0, 0)) as stream:
+        stream.rows = torch.arange(100)
+        one = layer(x) > 0
+        if again == "another step":
+            stream.rows = torch.arange(100)
+        two = layer(x) > 0
+    agreeing = int((one == two).sum())
+    assert (stats.binomtest(agreeing, x.numel(), 0.5).pvalue > UNLIKELY) == (again == "another call")
+    assert (agreeing == x.numel()) == (again == "another step")
+
+
+@pytest.mark.parametrize("step_by_step", [False, True])
+def test_a_shared_layer_drops_other_values_in_each_call_over_time(step_by_step):
+    inner = [Dropout(0.5), *([BatchNormalization()] if step_by_step else [])]
+    layer, x = TimeDistributed(Sequential(inner)).train(), torch.ones(50, 6, 20)
+    layer.build((None, 6, 20))
+    with active(Stream(0, 0)) as stream:
+        stream.rows = torch.arange(50)
+        one, two = layer(x), layer(x)
+    signs = [part > part.mean() for part in (one, two)]
+    assert stats.binomtest(int((signs[0] == signs[1]).sum()), x.numel(), 0.5).pvalue > UNLIKELY
+
+
+def test_going_over_time_at_once_or_step_by_step_drops_the_same():
+    x, masks = torch.ones(50, 6, 20), []
+    for step_by_step in (False, True):
+        layer = TimeDistributed(Dropout(0.5)).train()
+        with active(Stream(0, 0)) as stream:
+            stream.rows = torch.arange(50)
+            goes = functools.partial(layer._step_by_step, x, None, 50, 6) if step_by_step else lambda: layer(x)  # noqa: B023
+            masks.append(torch.stack([goes(), goes()]))
+    assert torch.equal(*masks)
+
+
+def test_a_dropout_in_a_cell_drops_the_same_at_every_step_and_other_values_in_the_next_call():
+    class Cell(Layer):
+        state_size = output_size = 40
+
+        def __init__(self):
+            super().__init__()
+            self.drop = Dropout(0.5)
+
+        def call(self, inputs, states):
+            return self.drop(inputs), states
+
+    layer, x = RNN(Cell(), return_sequences=True).train(), torch.ones(50, 6, 40)
+    layer.build((None, 6, 40))
+    with active(Stream(0, 0)) as stream:
+        stream.rows = torch.arange(50)
+        one, two = layer(x), layer(x)
+    assert torch.equal(one.amin(1), one.amax(1))
+    agreeing = int(((one[:, 0] > 0) == (two[:, 0] > 0)).sum())
+    assert stats.binomtest(agreeing, 50 * 40, 0.5).pvalue > UNLIKELY
 
 
 def test_a_seed_of_its_own_wins_over_that_of_the_run():

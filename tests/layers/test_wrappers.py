@@ -115,9 +115,12 @@ def test_step_by_step_the_same_values_are_dropped():
     plain.layer.path = mixing.layer.path = "drop"
     mixing(torch.ones(2, 3, 20))
     mixing.layer.layers[0].path = "drop"
-    with active(Stream(0, 0)) as stream:
-        stream.rows = torch.arange(2)
-        dropped, normalized = (layer.train()(torch.ones(2, 3, 20)) for layer in (plain, mixing))
+    found = []
+    for layer in (plain, mixing):
+        with active(Stream(0, 0)) as stream:
+            stream.rows = torch.arange(2)
+            found.append(layer.train()(torch.ones(2, 3, 20)))
+    dropped, normalized = found
     # Where one of the two rows was dropped and the other was not, they come out on two sides of the mean.
     apart = dropped[0] != dropped[1]
     assert torch.equal((dropped[0] > dropped[1])[apart], (normalized[0] > normalized[1])[apart])

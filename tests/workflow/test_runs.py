@@ -13,7 +13,7 @@ from handson.core.errors import HandsonError
 from handson.data.reading.dataset import Dataset
 from handson.data.reading.sources import read
 from handson.workflow.experiment import Experiment
-from handson.workflow.runs import Run, errors, targets_of
+from handson.workflow.runs import Run, errors
 
 NAMES = ["nose_x", "nose_y", "chin_x", "chin_y"]
 DENSE = [{"Dense": {"units": 4, "activation": "relu"}}]
@@ -385,8 +385,8 @@ def test_errors_are_root_mean_squares_over_what_is_there():
 
 
 def test_targets_carry_the_names_of_their_columns():
-    assert list(targets_of(images_of()).columns) == NAMES
-    np.testing.assert_array_equal(targets_of(classes_of([0, 1])), [0, 1])
+    assert list(images_of().arrays()[1].columns) == NAMES
+    np.testing.assert_array_equal(classes_of([0, 1]).arrays()[1], [0, 1])
 
 
 def test_a_whole_job_from_a_csv(tmp_path):

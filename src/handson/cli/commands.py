@@ -173,7 +173,7 @@ def evaluate(run: RunName, data: DataPath = None, runs: RunsFolder = Path("runs"
     """
     from handson.cli.tables import show_errors, show_means
     from handson.core.errors import HandsonError
-    from handson.workflow.runs import errors, targets_of
+    from handson.workflow.runs import errors
 
     found = _run(run, runs)
     source = found.read_data(data)
@@ -181,7 +181,7 @@ def evaluate(run: RunName, data: DataPath = None, runs: RunsFolder = Path("runs"
     if rows is None:
         raise HandsonError(f"{found.folder} has no validation rows: give --data.")
     net, special = found.net(), found.specialists()
-    show_means(net.evaluate(rows.inputs, targets_of(rows), return_dict=True), len(rows))
+    show_means(net.evaluate(*rows.arrays(), return_dict=True), len(rows))
     if rows.task == "regression":
         tables = {"net": errors(net.predict(rows.inputs), rows)}
         if special is not None:
@@ -212,6 +212,41 @@ def predict(
         check_exists(lookup)
     _check_writable(out)
     write_predictions(_run(run, runs), data, lookup, out, net_only)
+
+
+@app.command()
+def new(name: Annotated[Path, typer.Argument(help="A folder that is not there yet.", show_default=False)]) -> None:
+    """Write a new project that runs at once.
+
+    Options, dataset, model, train and test, a short file each, and the same as an experiment.
+    """
+    from handson.workflow.new_project import write_project
+
+    for path in write_project(name):
+        console.say(path)
+    console.say(f"To train and to test it: cd {name}; python train.py; python test.py")
+
+
+@app.command()
+def code(
+    experiment: ExperimentName,
+    out: Annotated[
+        Path | None, typer.Option(help="A file to write to, such as stars.py; by default it is shown.")
+    ] = None,
+) -> None:
+    """Show an experiment as a Python program.
+
+    It reads the same data, splits them alike, builds the same net and trains it.
+    """
+    from handson.files import atomic
+    from handson.workflow.code import to_code
+
+    _check_writable(out)
+    text = to_code(_experiment(experiment))
+    if out is None:
+        console.say(text.rstrip())
+    else:
+        atomic.write_text(out, text)
 
 
 @app.command()

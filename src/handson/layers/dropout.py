@@ -37,17 +37,15 @@ class _Dropout(Layer):
         if self.rate == 1.0:
             return torch.zeros_like(x)
         active = stream.current()
-        if active is not None and self.noise_shape is None and x.numel() >= WORTH_A_KERNEL and _fits_kernel(x):
-            key = mask_key(self, active)
-            if isinstance(key, int):
-                from handson.kernels.keyed_dropout import KeyedDropout
+        if type(active) is stream.Stream and self.noise_shape is None and _worth_a_kernel(x):
+            from handson.kernels.keyed_dropout import KeyedDropout
 
-                return KeyedDropout.apply(x, key, active.rows, self.rate)
+            return KeyedDropout.apply(x, mask_key(self, active), active.rows, self.rate)
         return x * dropout_mask(self, shape_of_noise(self, x.shape), x)
 
 
-def _fits_kernel(x: Tensor) -> bool:
-    if x.device.type != "cpu" or x.dtype != torch.float32 or not x.is_contiguous():
+def _worth_a_kernel(x: Tensor) -> bool:
+    if x.numel() < WORTH_A_KERNEL or x.device.type != "cpu" or x.dtype != torch.float32 or not x.is_contiguous():
         return False
     from handson.kernels.library import missing
 
@@ -74,7 +72,8 @@ class Dropout(_Dropout):
     Notes
     -----
     The mask of a sample is a function of the run's seed, this layer's name, the epoch and the sample's id. So it does
-    not depend on the batch the sample is in, and a resumed run drops what an uninterrupted one would have dropped.
+    not depend on the batch the sample is in, and a resumed run drops what an uninterrupted one would have dropped. A
+    layer that is called several times in a step, as in a Siamese net, drops other values in each call.
 
     Examples
     --------
@@ -238,8 +237,8 @@ def shape_of_noise(layer: Any, shape: Sequence[int]) -> tuple[int, ...]:
 
 
 def mask_key(layer: Any, active: stream.Stream, purpose: str = "") -> words.Key:
-    """The key of a layer's masks in an epoch: the run's, or the layer's own."""
-    return active.key(layer.path + purpose, layer.seed)
+    """The key of a layer's masks in one of its calls in a step of an epoch: the run's, or the layer's own."""
+    return active.key(active.call(layer.path + purpose), layer.seed)
 
 
 def dropout_mask(

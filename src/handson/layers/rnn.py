@@ -16,6 +16,7 @@ from handson.layers.calling import is_on_zeros
 from handson.layers.recurrent_weights import Weighted
 from handson.layers.shapes import Shapes
 from handson.layers.steps import States, scan, steps_mask
+from handson.randomness.stream import in_one_call
 
 FLAGS = ("return_sequences", "return_state", "go_backwards", "stateful", "unroll", "zero_output_for_mask")
 
@@ -269,13 +270,15 @@ class RNN(Recurrent):
 
     def over(self, x: Tensor, states: list[Any], mask: Tensor | None) -> tuple[Tensor, list[Any]]:
         def step(entering: Tensor, before: States) -> tuple[Tensor, States]:
+            again()
             return cells.call_cell(self.cell, entering, before, self.training)
 
         with_dropout = [part for part in self.modules() if isinstance(part, Weighted)]
         for part in with_dropout:
             part.hold_masks(True)
         try:
-            return scan(step, x, states, mask, last=not self.return_sequences)
+            with in_one_call() as again:
+                return scan(step, x, states, mask, last=not self.return_sequences)
         finally:
             for part in with_dropout:
                 part.hold_masks(False)

@@ -200,6 +200,14 @@ class Own(Accumulator):
             return self.metric.result()
 
 
+class Live(Own):
+    """A metric that a net's own training step updates: the object itself, and no copy."""
+
+    def __init__(self, metric: Metric) -> None:
+        Accumulator.__init__(self, metric)
+        self._seen, self._incomplete = False, False
+
+
 def of(metric: Metric) -> Accumulator:
     """What remembers the batches that a metric sees in a training."""
     return Own(metric) if metric.keeps_state else plain(metric)

@@ -128,7 +128,7 @@ def build_graph(config: dict[str, Any]) -> tuple[Any, Any]:
     parts = _checked(config)
     layers: dict[str, Any] = {}
     for described in parts["layers"]:
-        layer = registry.from_config(kind_of(described), described)
+        layer = registry.from_config(kind_of(described), {described: {}} if isinstance(described, str) else described)
         place = place_of(layer.name)
         if place in layers:
             raise HandsonError(f"two layers of the net are called {layer.name!r}.")
@@ -138,14 +138,14 @@ def build_graph(config: dict[str, Any]) -> tuple[Any, Any]:
         if not isinstance(described, dict):
             raise HandsonError(f"node {number} is an object of JSON; got {shortened(described, 40)}.")
         function = _function(described, layers)
-        args = [_decoded(value, symbols) for value in _listed(described.get("args"))]
+        args = [decoded(value, symbols) for value in _listed(described.get("args"))]
         kwargs = described.get("kwargs") or {}
-        outputs = function(*args, **{key: _decoded(value, symbols) for key, value in kwargs.items()})
+        outputs = function(*args, **{key: decoded(value, symbols) for key, value in kwargs.items()})
         found = tree.leaves(outputs)
         if not all(isinstance(leaf, Symbol) for leaf in found):
             raise HandsonError(f"node {number} does not follow from the inputs.")
         symbols += found
-    return _decoded(parts["inputs"], symbols), _decoded(parts["outputs"], symbols)
+    return decoded(parts["inputs"], symbols), decoded(parts["outputs"], symbols)
 
 
 def _checked(config: dict[str, Any]) -> dict[str, Any]:
@@ -181,7 +181,8 @@ def _function(described: dict[str, Any], layers: dict[str, nn.Module]) -> Any:
     return registry.find("op", str(described.get("op")))
 
 
-def _decoded(value: Any, symbols: list[Symbol]) -> Any:
+def decoded(value: Any, symbols: list[Symbol]) -> Any:
+    """An argument from what `_encoded` wrote, symbols by their number."""
     if not isinstance(value, dict):
         if value is None or isinstance(value, (bool, int, float, str)):
             return value
@@ -196,10 +197,10 @@ def _decoded(value: Any, symbols: list[Symbol]) -> Any:
             raise HandsonError(f"there is no symbol {shortened(content, 40)} at this place.")
         return symbols[content]
     if kind in MADE:
-        entries = [_decoded(entry, symbols) for entry in _listed(content)]
+        entries = [decoded(entry, symbols) for entry in _listed(content)]
         return MADE[kind](entries)
     if kind == "dict" and isinstance(content, dict):
-        return {key: _decoded(entry, symbols) for key, entry in content.items()}
+        return {key: decoded(entry, symbols) for key, entry in content.items()}
     if kind == "constant" and isinstance(content, dict):
         return torch.tensor(content.get("values"), dtype=torch_type(content.get("dtype")))
     plain = {"ellipsis": lambda: Ellipsis, "dtype": lambda: torch_type(content), "float": lambda: float(content)}

@@ -73,7 +73,15 @@ def distinct(names: list[str]) -> list[str]:
 
 
 def kind_of(described: Any) -> str:
-    """What a description in a list of layers is of: a layer, or a net."""
-    name = described.get("class", described.get("class_name")) if isinstance(described, dict) else None
+    """What a description in a list of layers is of, also in its shortest form: a layer, or a net.
+
+    Examples
+    --------
+    >>> kind_of({"class": "Sequential", "config": {}}), kind_of({"Sequential": {}}), kind_of("Flatten")
+    ('model', 'model', 'layer')
+    """
+    name = described
+    if isinstance(described, dict):
+        name = described.get("class", described.get("class_name", next(iter(described), None)))
     is_net = isinstance(name, str) and registry.is_known("model", name) and not registry.is_known("layer", name)
     return "model" if is_net else "layer"

@@ -240,7 +240,7 @@ def _as_given(x: Tensor, dtype: Any = None) -> Tensor:
 def convert_to_numpy(x: Any) -> np.ndarray[Any, Any]:
     """The values as an array of NumPy; bfloat16, which NumPy has not, as float32."""
     found = convert(x).detach().cpu()
-    return np.array(found.to(torch.float32) if found.dtype is torch.bfloat16 else found)
+    return (found.float() if found.dtype is torch.bfloat16 else found).numpy().copy()
 
 
 def is_tensor(x: Any) -> bool:

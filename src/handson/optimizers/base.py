@@ -217,6 +217,10 @@ class Optimizer(ByHand, Noun):
             )
         self._owner, self._owner_name = weakref.ref(owner), owner.name
 
+    def is_for(self, owner: Any) -> bool:
+        """Whether it is the optimizer of this net."""
+        return self._owner is not None and self._owner() is owner
+
     def __getstate__(self) -> dict[str, Any]:
         """A copy has no owner yet."""
         return {name: value for name, value in vars(self).items() if name not in ("_owner", "_owner_name", "_of")}

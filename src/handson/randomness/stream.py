@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -30,6 +30,7 @@ class Stream:
         self._rows: Tensor
         self._keys: dict[tuple[str, int | None], Key] = {}
         self._draws: dict[Any, int] = {}
+        self._calls: dict[str, int] = {}
 
     @property
     def rows(self) -> Tensor:
@@ -40,12 +41,27 @@ class Stream:
     def rows(self, rows: Tensor) -> None:
         self._rows = rows
         self._draws.clear()
+        self._calls.clear()
 
     def number(self, source: Any) -> int:
         """How often a source of random numbers has been asked in this step, before now."""
         before = self._draws.get(source, 0)
         self._draws[source] = before + 1
         return before
+
+    def call(self, purpose: str) -> str:
+        """The purpose of one call of a layer: every call in a step has another one, so that it draws other numbers.
+
+        Examples
+        --------
+        >>> stream = Stream(0, 1)
+        >>> stream.rows = torch.arange(2)
+        >>> stream.call("dropout"), stream.call("dropout"), stream.call("noise")
+        ('dropout', 'dropout#1', 'noise')
+        """
+        before = self._calls.get(purpose, 0)
+        self._calls[purpose] = before + 1
+        return f"{purpose}#{before}" if before else purpose
 
     def key(self, purpose: str, seed: int | None = None) -> Key:
         """The key of one purpose, such as the name of a dropout layer, in this epoch.
@@ -128,6 +144,8 @@ def active(stream: Stream) -> Iterator[Stream]:
 def in_steps(first: int, last: int, count: int) -> Iterator[None]:
     """While this lasts, each row of the batch is several rows, one for each step from `first` to `last` of its `count`.
 
+    To go over the steps in several parts is one call of what draws, not several.
+
     Examples
     --------
     >>> with active(Stream(0, 0)) as stream:
@@ -140,9 +158,33 @@ def in_steps(first: int, last: int, count: int) -> Iterator[None]:
     if found is None:
         yield
         return
-    kept = found.rows
-    found.rows = (kept[:, None] * count + torch.arange(first, last, device=kept.device)).flatten()
+    kept, draws, calls = found._rows, dict(found._draws), dict(found._calls)
+    found._rows = (kept[:, None] * count + torch.arange(first, last, device=kept.device)).flatten()
     try:
         yield
     finally:
-        found.rows = kept
+        found._rows = kept
+        if last < count:
+            found._draws, found._calls = draws, calls
+
+
+@contextmanager
+def in_one_call() -> Iterator[Callable[[], None]]:
+    """While this lasts, layers draw the same numbers after each call of the function that this gives.
+
+    Examples
+    --------
+    >>> with active(Stream(0, 0)) as stream, in_one_call() as again:
+    ...     first = stream.call("dropout")
+    ...     again()
+    ...     first == stream.call("dropout")
+    True
+    """
+    found = current()
+    calls = {} if found is None else dict(found._calls)
+
+    def again() -> None:
+        if found is not None:
+            found._calls = dict(calls)
+
+    yield again

@@ -46,6 +46,12 @@ def unsaved_parts(module: ModuleLike) -> list[str]:
                 f"{type(layer).__name__} {name!r} has random numbers of its own ({own[0]}), which a checkpoint does "
                 f"not hold: after a stop they begin anew. Draw from torch's own generator, which is exact."
             )
+        foreign = [key for key, value in vars(layer).items() if isinstance(value, torch.optim.Optimizer)]
+        if foreign:
+            lines.append(
+                f"{type(layer).__name__} {name!r} has an optimizer of PyTorch ({foreign[0]}), which a checkpoint does "
+                f"not hold: after a stop it begins anew. One of handson.optimizers is exact."
+            )
         if type(layer).get_extra_state is not nn.Module.get_extra_state:
             lines.append(
                 f"{type(layer).__name__} {name!r} has an extra state, which a checkpoint does not hold: after a stop "

@@ -6,7 +6,7 @@ The tensors are the live ones, not copies.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from operator import is_
 from typing import Any, Protocol
@@ -14,7 +14,11 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from handson.core import tree
 from handson.optimizers import Optimizer
+
+Optimizers = Mapping[str, Optimizer]
+NONE: Optimizers = {}
 
 
 class HasWeights(Protocol):
@@ -58,9 +62,40 @@ def trainable_weights(module: ModuleLike) -> dict[str, Tensor]:
 
 def values_of(optimizer: Optimizer) -> dict[str, Any]:
     """What an optimizer remembers beside its slots, as JSON; a schedule belongs to its settings."""
+    return {"optimizer": _values_of(optimizer)}
+
+
+def _values_of(optimizer: Optimizer) -> dict[str, Any]:
     rate = float(optimizer.learning_rate) if optimizer.schedule is None else None
-    values = {"iterations": optimizer.iterations, "learning_rate": rate}
-    return {"optimizer": values}
+    return {"iterations": optimizer.iterations, "learning_rate": rate}
+
+
+def further_optimizers(module: ModuleLike, compiled: Optimizer) -> Optimizers:
+    """The optimizers that a net's own training step uses, beside the one of `compile`.
+
+    They are found among the attributes of the net and of its parts, in lists and dictionaries too; a net inside it that
+    was compiled has one as well.
+
+    Examples
+    --------
+    >>> from handson.optimizers import SGD, Adam
+    >>> net = nn.Module()
+    >>> net.own_steps, net.of_generator = ("train_step",), Adam()
+    >>> list(further_optimizers(net, SGD()))
+    ['optimizer.of_generator']
+    """
+    found: dict[str, Optimizer] = {}
+    if "train_step" not in getattr(module, "own_steps", ()):
+        return found
+    for path, part in module.named_modules():
+        held = {name: value for name, value in vars(part).items() if not name.startswith("_")}
+        if hasattr(part, "need_compiled") and part.compiled:
+            held["optimizer"] = part.optimizer
+        for name, value in held.items():
+            for inner, leaf in zip(tree.paths(value), tree.leaves(value), strict=True):
+                if isinstance(leaf, Optimizer) and not any(leaf is known for known in (compiled, *found.values())):
+                    found[".".join(step for step in ("optimizer", path, name, inner) if step)] = leaf
+    return found
 
 
 @dataclass
@@ -70,9 +105,9 @@ class TrainingState:
     Attributes
     ----------
     tensors : dict of str to Tensor
-        'weights/<name>' and 'optimizer/<slot>/<name>'.
+        'weights/<name>' and 'optimizer/<slot>/<name>', and the like for further optimizers.
     values : dict
-        JSON: the optimizer's steps and learning rate, and whatever the loop adds.
+        JSON: steps and learning rate of each optimizer, and whatever the loop adds.
     originals : list of Tensor
         Of a copy: the tensors that it was made of.
     """
@@ -82,12 +117,14 @@ class TrainingState:
     originals: list[Tensor] = field(default_factory=list, repr=False)
 
     @classmethod
-    def of(cls, module: nn.Module, optimizer: Optimizer) -> TrainingState:
-        """The state of a net and its optimizer."""
+    def of(cls, module: HasWeights, optimizer: Optimizer, further: Optimizers = NONE) -> TrainingState:
+        """The state of a net, its optimizer, and those that `further_optimizers` found."""
         tensors = {f"weights/{name}": weight for name, weight in named_weights(module).items()}
-        for slot, held in optimizer.slots.items():
-            tensors |= {f"optimizer/{slot}/{name}": tensor for name, tensor in held.items()}
-        return cls(tensors, values_of(optimizer))
+        optimizers = {"optimizer": optimizer, **further}
+        for place, each in optimizers.items():
+            for slot, held in each.slots.items():
+                tensors |= {f"{place}/{slot}/{name}": tensor for name, tensor in held.items()}
+        return cls(tensors, {place: _values_of(each) for place, each in optimizers.items()})
 
     @torch.no_grad()
     def copy(self, memory: TrainingState | None = None) -> TrainingState:
@@ -101,26 +138,30 @@ class TrainingState:
         return TrainingState(held, dict(self.values), originals)
 
     @torch.no_grad()
-    def restore(self, module: HasWeights, optimizer: Optimizer | None) -> None:
-        """Put this state back into a net and, if it has one, its optimizer."""
+    def restore(self, module: HasWeights, optimizer: Optimizer | None, further: Optimizers = NONE) -> None:
+        """Put this state back into a net and, if it has any, its optimizers."""
+        optimizers = dict(further) if optimizer is None else {"optimizer": optimizer, **further}
         weights = named_weights(module)
         for path, tensor in self.tensors.items():
             kind, _, name = path.partition("/")
             if kind == "weights":
                 weights[name].copy_(tensor)
-            if kind != "optimizer" or optimizer is None:
-                continue
-            slot, _, weight = name.partition("/")
-            held = optimizer.slots.setdefault(slot, {})
-            if weight in held:
-                held[weight].copy_(tensor)
-            else:
-                held[weight] = tensor.detach().clone()
-        if optimizer is not None:
-            values = self.values["optimizer"]
-            optimizer.iterations = values["iterations"]
+            elif kind in optimizers:
+                _put_back(optimizers[kind], name, tensor)
+        for place in optimizers.keys() & self.values.keys():  # checkpoints of older versions hold one optimizer
+            values = self.values[place]
+            optimizers[place].iterations = values["iterations"]
             if values["learning_rate"] is not None:
-                optimizer.learning_rate = values["learning_rate"]
+                optimizers[place].learning_rate = values["learning_rate"]
+
+
+def _put_back(optimizer: Optimizer, path: str, tensor: Tensor) -> None:
+    slot, _, weight = path.partition("/")
+    held = optimizer.slots.setdefault(slot, {})
+    if weight in held:
+        held[weight].copy_(tensor)
+    else:
+        held[weight] = tensor.detach().clone()
 
 
 def _same(first: list[Tensor], second: list[Tensor]) -> bool:

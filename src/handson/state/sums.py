@@ -57,13 +57,15 @@ class Sums:
     def _of(self, name: str, metric: Metric) -> Accumulator:
         """What a metric that is no mean has seen."""
         if name not in self.held:
-            self.held[name] = of(metric)
-            if self._restored is not None:
-                start = f"{PREFIX}/{name}/"
-                self.held[name].load(
-                    {key.removeprefix(start): each for key, each in self._restored.items() if key.startswith(start)}
-                )
+            self.hold(name, of(metric))
         return self.held[name]
+
+    def hold(self, name: str, held: Accumulator) -> None:
+        """Keep what a metric has seen, which goes on where an interrupted epoch was."""
+        self.held[name] = held
+        if self._restored is not None:
+            start = f"{PREFIX}/{name}/"
+            held.load({key.removeprefix(start): each for key, each in self._restored.items() if key.startswith(start)})
 
     def results(self, name: str, metric: Metric) -> dict[str, float]:
         """What a metric says of the batches so far, by its names in the history; nothing before the first batch."""

@@ -113,7 +113,7 @@ class Guard:
             if event is not None:
                 found = Found(span.epoch, step, *event)
                 break
-        before.restore(job.module, job.optimizer)
+        before.restore(job.module, job.optimizer, job.further)
         return found
 
     def _narrow(self, span: Span) -> range:

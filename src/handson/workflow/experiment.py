@@ -17,7 +17,7 @@ from handson.workflow import yaml_file
 
 if TYPE_CHECKING:
     from handson.data.augment import Augment
-    from handson.models import Sequential
+    from handson.models import Model
 
 # Mistakes that are listed; those that come after them may be due to the same cause.
 MOST_SHOWN = 20
@@ -53,6 +53,37 @@ def _named_noun(kind: str) -> Any:
         return strict.func(value)
 
     return BeforeValidator(check)
+
+
+def _step() -> Any:
+    """A validator: a layer, or a step of a net with branches, whose other keys stay as they are."""
+    layer = _noun("layer")
+
+    def check(value: Any) -> Any:
+        from handson.core.described import jsonable
+        from handson.models import steps
+
+        if isinstance(value, dict) and "Input" in value:
+            value = {steps.INPUT if key == "Input" else key: entry for key, entry in value.items()}
+        if isinstance(value, (str, dict)) and steps.is_net(value):
+            return steps.compact(value)
+        if steps.is_stack([value]):
+            return layer.func(value)
+        further = {key: jsonable(value[key]) for key in steps.KEYS if key in value}
+        made = {key: entry for key, entry in value.items() if key not in further}
+        checked = layer.func(made) if made else {}
+        return (checked if isinstance(checked, dict) else {checked: {}}) | further
+
+    return BeforeValidator(check)
+
+
+def _steps(value: list[Any]) -> list[Any]:
+    """The steps, of which each names only what comes before it."""
+    from handson.models import steps
+
+    if not steps.is_stack(value):
+        steps.parse(value)
+    return value
 
 
 def _scaling(what: str) -> Any:
@@ -207,7 +238,7 @@ class Experiment(_Section):
     data, split, compile, fit, specialists : dict or section
         See the sections' own fields.
     model : list
-        The layers: names, configurations or objects.
+        The layers: names, configurations or objects; of a net with branches steps, see `handson.models.steps`.
     augment : dict, optional
         The arguments of `handson.data.Augment`.
 
@@ -231,7 +262,7 @@ class Experiment(_Section):
     data: DataSection = Field(default_factory=lambda: DataSection())
     split: SplitSection = Field(default_factory=lambda: SplitSection())
     augment: Annotated[dict[str, Any] | None, BeforeValidator(lambda value: _augment_arguments(value))] = None
-    model: list[Annotated[Any, _noun("layer")]] = Field(min_length=1, max_length=200)
+    model: Annotated[list[Annotated[Any, _step()]], AfterValidator(_steps)] = Field(min_length=1, max_length=400)
     compile: CompileSection = Field(default_factory=lambda: CompileSection())
     fit: FitSection = Field(default_factory=lambda: FitSection())
     specialists: SpecialistsSection = Field(default_factory=lambda: SpecialistsSection())
@@ -263,6 +294,53 @@ class Experiment(_Section):
         except ValidationError as error:
             raise HandsonError(_explain(error, document)) from None
 
+    @classmethod
+    def from_model(cls, model: Model, **sections: Any) -> Experiment:
+        """The experiment whose `build` gives a compiled net again, with other weights.
+
+        Parameters
+        ----------
+        model : Model
+            A stack of layers, or a net between symbols.
+        **sections
+            What the net does not say: `data`, `split`, `augment`, `fit`, and `name` in place of the net's.
+
+        Raises
+        ------
+        HandsonError
+            For a net that is code, or was compiled with what an experiment cannot name.
+
+        Examples
+        --------
+        >>> from handson import Sequential
+        >>> from handson.layers import Dense
+        >>> net = Sequential([Dense(4, activation="relu"), Dense(1)], name="line")
+        >>> net.compile("adam", "mse")
+        >>> found = Experiment.from_model(net, data={"path": "line.csv", "targets": "y"}, fit={"epochs": 5})
+        >>> print(found.to_yaml(), end="")
+        name: line
+        data: {path: line.csv, targets: y}
+        model:
+        - Dense: {units: 4, activation: relu}
+        - Dense: {units: 1}
+        compile: {loss: MeanSquaredError}
+        fit: {epochs: 5}
+        """
+        from handson.models import steps
+
+        given = model.need_compiled("Experiment.from_model")
+        more = [name for name in ("loss_weights", "weighted_metrics") if getattr(given, name) is not None]
+        if more or given.loss is None:
+            raise HandsonError(f"an experiment has a loss and no {more[0] if more else 'net that brings its own'}.")
+        compiled = {name: getattr(given, name) for name in CompileSection.model_fields}
+        compiled["metrics"] = compiled["metrics"] or []
+        described = {"name": model.name, "model": steps.steps_of(model), "compile": compiled}
+        try:
+            return cls(**(described | sections))
+        except ValidationError as error:
+            wrong = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()[:MOST_SHOWN]]
+            raise HandsonError("; ".join(wrong)) from None
+
     def to_yaml(self, path: str | os.PathLike[str] | None = None) -> str:
         """The experiment as YAML, without what is at its default; written to a file if a path is given."""
         text = yaml_file.dump(self.model_dump(exclude_defaults=True) | {"name": self.name})
@@ -280,12 +358,11 @@ class Experiment(_Section):
             raise HandsonError("the experiment names no data: give data: {path: ...}, or --data on the command line.")
         return read(path or given, **arguments)
 
-    def build(self) -> Sequential:
+    def build(self) -> Model:
         """The net, compiled; it is built at the first data, with the seed of the training."""
-        from handson.core import registry
-        from handson.models import Sequential
+        from handson.models import steps
 
-        net = Sequential([registry.resolve("layer", layer) for layer in self.model], name=self.name)
+        net = steps.build(self.model, name=self.name)
         net.compile(**self.compile.model_dump())
         return net
 

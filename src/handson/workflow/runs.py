@@ -33,7 +33,7 @@ from handson.workflow.run_files import Columns, Report, kept_split, write_histor
 
 if TYPE_CHECKING:
     from handson.ensembles.specialists import Specialists
-    from handson.models import Sequential
+    from handson.models import Model
     from handson.state.history import History
 
 # How many validation images the picture of predictions shows.
@@ -157,9 +157,8 @@ class Run:
         net.input_columns = data.input_names if data.inputs.ndim == 2 and data.input_names else None
         settings = self.experiment.fit.model_dump()
         history = net.fit(
-            training.inputs,
-            targets_of(training),
-            validation_data=None if validation is None else (validation.inputs, targets_of(validation)),
+            *training.arrays(),
+            validation_data=None if validation is None else validation.arrays(),
             augment=self.experiment.build_augment(),
             callbacks=[_callback(config) for config in settings.pop("callbacks")],
             verbose=verbose,
@@ -237,7 +236,7 @@ class Run:
             arguments |= {"inputs": self.columns()["inputs"] or None, "targets": []}
         return self.experiment.read_data(path, ids=ids, **arguments)
 
-    def net(self) -> Sequential:
+    def net(self) -> Model:
         """The trained net."""
         from handson.models import load_model
 
@@ -273,7 +272,8 @@ class Run:
 
         settings = self.experiment.specialists
         training, validation = self.split(data, verbose)
-        specialists = Specialists(self.net(), settings.groups, settings.output, data.target_names)
+        net: Any = self.net()  # a stack of layers, or an error says so
+        specialists = Specialists(net, settings.groups, settings.output, data.target_names)
         started = time.perf_counter()
         specialists.fit(
             training.inputs,
@@ -342,7 +342,7 @@ class Run:
         atomic.write_text(self.folder / "history.json", strict_json.dumps(history.to_json(), indent=1))
         atomic.write(self.folder / "history.csv", lambda place: write_history_table(place, history))
 
-    def _write_report(self, net: Sequential, data: Dataset, validation: Dataset | None, history: History) -> None:
+    def _write_report(self, net: Model, data: Dataset, validation: Dataset | None, history: History) -> None:
         import torch
 
         report: dict[str, Any] = {
@@ -354,7 +354,7 @@ class Run:
             "machine": f"{platform.processor() or platform.machine()}, {os.cpu_count()} processors, {net.device}",
         }
         if validation is not None:
-            report["validation"] = net.evaluate(validation.inputs, targets_of(validation), return_dict=True)
+            report["validation"] = net.evaluate(*validation.arrays(), return_dict=True)
             if data.task == "regression":
                 report |= errors(net.predict(validation.inputs), validation)
         atomic.write_text(self.folder / "report.json", json.dumps(report, indent=1))
@@ -369,16 +369,6 @@ def errors(predicted: np.ndarray, data: Dataset) -> dict[str, Any]:
         if np.isfinite(squares[:, position]).any()
     }
     return {"rmse": float(np.sqrt(np.nanmean(squares))), "rmse_of_columns": columns}
-
-
-def targets_of(data: Dataset) -> Any:
-    """The targets as `Model.fit` takes them: classes with NaN where they are missing, values with their columns."""
-    import pandas as pd
-
-    targets = np.asarray(data.targets)
-    if data.task == "classification":
-        return np.where(targets < 0, np.nan, targets) if (targets < 0).any() else targets
-    return pd.DataFrame(targets, columns=data.target_names)
 
 
 def _numbered(data: Dataset, classes: list[str]) -> Dataset:

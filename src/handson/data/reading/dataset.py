@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from handson.core.errors import HandsonError, listing, nearest
+from handson.data.rows.split import split
 
 if TYPE_CHECKING:
     from handson.data.rows.mapped import MappedRows
@@ -75,6 +76,35 @@ class Dataset:
         if self.targets is None:
             return "none"
         return "classification" if self.classes is not None else "regression"
+
+    def split(self, validation: float = 0.2, seed: int = 0) -> tuple[Dataset, Dataset]:
+        """The rows that train and those that validate: shuffled, classes in proportion, groups never divided.
+
+        Parameters
+        ----------
+        validation : float
+            The share of rows that validate.
+        seed : int
+            The seed of the shuffle.
+
+        Examples
+        --------
+        >>> data = Dataset(np.zeros((10, 2), np.float32), np.zeros((10, 1), np.float32), ["a", "b"], ["y"])
+        >>> [len(part) for part in data.split(0.3)]
+        [7, 3]
+        """
+        labels = self.targets if self.task == "classification" else None
+        parts = split(len(self), validation, seed, labels, self.groups)
+        return self.rows(parts.train), self.rows(parts.validation)
+
+    def arrays(self) -> tuple[Any, Any]:
+        """Inputs and targets as `Model.fit` takes them: missing classes are NaN, other targets have their columns."""
+        import pandas as pd
+
+        targets = np.asarray(self.targets)
+        if self.task == "classification":
+            return self.inputs, np.where(targets < 0, np.nan, targets) if (targets < 0).any() else targets
+        return self.inputs, pd.DataFrame(targets, columns=self.target_names)
 
     def rows(self, chosen: Any) -> Dataset:
         """Some of the rows, by a mask or by row numbers."""

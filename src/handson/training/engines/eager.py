@@ -51,7 +51,7 @@ class Eager:
 
     @property
     def state(self) -> TrainingState:
-        return TrainingState.of(self.job.module, self.job.optimizer)
+        return TrainingState.of(self.job.module, self.job.optimizer, self.job.further)
 
     def train(self, span: Span, sums: Sums, keep: bool = False) -> None:
         job = self.job
@@ -81,7 +81,7 @@ class Eager:
 
     def go_back(self) -> None:
         if self._kept is not None:
-            self._kept.restore(self.job.module, self.job.optimizer)
+            self._kept.restore(self.job.module, self.job.optimizer, self.job.further)
 
     def gradients(self, batch: Batch, weights: list[Tensor], sums: Sums) -> list[Tensor]:
         """The gradients of one batch; its losses and metrics are added to the sums."""

@@ -14,6 +14,7 @@ from handson.core.errors import HandsonError
 from handson.data.rows.batches import Batches
 from handson.data.rows.feed import Batch, arriving
 from handson.data.rows.mapped import Data, pieces
+from handson.metrics.accumulators import Live
 from handson.randomness.keys import derive
 from handson.randomness.stream import Stream, active
 from handson.state.precision import arithmetic
@@ -45,12 +46,18 @@ class Own(Eager):
         model.train()
         if span.first == 0:
             model.reset_metrics()
+        if not sums.held:
+            for number, metric in enumerate(model.all_metrics()):
+                sums.hold(f"{metric.name} {number}", Live(metric))
         with arithmetic(job.precision, job.device), active(Stream(job.seed, span.age)) as stream:
             walk = zip(range(span.first, span.last), job.batches.walk(span.age, span.first, span.last), strict=True)
             for step, (rows, batch) in walk:
                 stream.rows = rows
                 torch.manual_seed(derive(job.seed, "torch", span.age, step) >> 1)
+                before = job.optimizer.iterations
                 logs = _logs(model.train_step(self._data(batch, augmented=True)), "train_step")
+                if job.optimizer.iterations == before:  # the step uses others or none; checkpoints count on it
+                    job.optimizer.iterations += 1
         for name, value in logs.items():
             sums.put(name, value)
 

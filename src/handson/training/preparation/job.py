@@ -18,6 +18,7 @@ from handson.losses import MeanSquaredError
 from handson.metrics import Metric
 from handson.optimizers import SGD, Optimizer
 from handson.schedules import Position
+from handson.state.state import Optimizers, further_optimizers
 from handson.state.sums import Sums
 from handson.training.preparation.compiled import Term
 from handson.training.preparation.objective import Objective
@@ -164,6 +165,11 @@ class Job:
     def report(self, sums: Sums) -> dict[str, float]:
         """What the sums say: the mean losses, and the metrics finished from their means."""
         return sums.means() if self.own else self.objective.report(sums)
+
+    @cached_property
+    def further(self) -> Optimizers:
+        """The optimizers that a training step of the net's own uses beside that of `compile`, by name."""
+        return further_optimizers(self.module, self.optimizer)
 
     @cached_property
     def own(self) -> tuple[str, ...]:

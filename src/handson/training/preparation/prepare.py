@@ -226,8 +226,7 @@ def make_job(model: Net, rows: Rows, batches: Any, seed: int, augment: Any) -> J
         Changes each batch.
     """
     scale(model, rows)
-    model.optimizer.keep_slots_of(dict(model.named_parameters()))
-    return Job(
+    job = Job(
         module=module_of(model),
         terms=model.terms,
         optimizer=model.optimizer,
@@ -242,6 +241,11 @@ def make_job(model: Net, rows: Rows, batches: Any, seed: int, augment: Any) -> J
         precision=model.precision,
         target_form=rows.target_form,
     )
+    for optimizer in (job.optimizer, *job.further.values()):
+        if not any(optimizer.is_for(part) for part in model.modules()):  # a net inside may train by itself
+            optimizer.claim(model)
+        optimizer.keep_slots_of(dict(model.named_parameters()))
+    return job
 
 
 def scale(model: Net, rows: Rows) -> None:

@@ -11,6 +11,7 @@ from handson.core.described import describe_noun
 from handson.core.errors import HandsonError
 from handson.data.rows.mapped import Data
 from handson.data.rows.scaling import Scaling
+from handson.state.state import further_optimizers
 from handson.training.recording.code_prints import of_code
 
 if TYPE_CHECKING:
@@ -99,6 +100,8 @@ def describe_compile(model: Net) -> dict[str, Any]:
         "scale_inputs": _describe_scaling(model.scale_inputs),
         "scale_targets": _describe_scaling(model.scale_targets),
     }
+    further = further_optimizers(model, model.optimizer)
+    described |= {name: _describe_optimizer(optimizer) for name, optimizer in further.items()}
     weights = [term.weight for term in model.terms]
     described |= {"loss_weights": weights} if any(weight != 1.0 for weight in weights) else {}
     return described | ({} if model.precision == "float32" else {"precision": model.precision})

@@ -19,10 +19,11 @@ from handson.core.errors import HandsonError
 from handson.files import atomic, strict_json
 from handson.state.hidden import hidden_tensors, restore_hidden, unsaved_parts
 from handson.state.history import History
-from handson.state.state import TrainingState
+from handson.state.state import TrainingState, further_optimizers
 from handson.state.sums import Sums
 from handson.training.preparation.job import Span
 from handson.training.recording import checkpoint, environment
+from handson.training.recording.built import build_again, built_shapes
 from handson.training.recording.checkpoint import Snapshot
 from handson.training.recording.code_prints import comparable
 from handson.training.recording.fingerprint import differences
@@ -216,8 +217,11 @@ class Record:
             return
         values = self._snapshot.values
         tensors = {name: tensor.to(self.model.device) for name, tensor in self._snapshot.tensors.items()}
-        self.model.optimizer.slots.clear()
-        TrainingState(tensors, values["state"]).restore(self.model, self.model.optimizer)
+        build_again(self.model, values.get("built", {}))
+        optimizer, further = self.model.optimizer, further_optimizers(self.model, self.model.optimizer)
+        for each in (optimizer, *further.values()):
+            each.slots.clear()
+        TrainingState(tensors, values["state"]).restore(self.model, optimizer, further)
         restore_hidden(self.model, tensors)
         self.model.age = values["position"]["age"]
         self.model.stop_training = values["position"]["stop"]
@@ -254,6 +258,7 @@ class Record:
             "position": position,
             "callbacks": callbacks.states(),
             "history": history.to_json(),
+            "built": built_shapes(self.model),
             "seconds": self.seconds,
         }
         return Snapshot(self.model.optimizer.iterations, moment, tensors, values)

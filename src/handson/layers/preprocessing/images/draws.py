@@ -67,8 +67,6 @@ class Calls:
     def __init__(self) -> None:
         self.own: int | None = None
         self.count = 0
-        self._last: tuple[Any, ...] = ()
-        self._again = 0
 
     def draws(self, layer: Any, count: int, device: torch.device) -> Draws:
         """The numbers of the next call, for `count` samples."""
@@ -76,12 +74,8 @@ class Calls:
         if active is None:
             return self._outside(layer, count, device)
         rows = active.rows if len(active.rows) == count else torch.arange(count)
-        # A layer that is called twice in a step, as for two views of an image, draws twice.
-        now = (active.seed, active.epoch, active.rows)
-        same = len(self._last) == 3 and now[:2] == self._last[:2] and now[2] is self._last[2]
-        self._again, self._last = self._again + 1 if same else 0, now
-        suffix = f"#{self._again}" if self._again else ""
-        return Draws(lambda name: active.key(f"{layer.path}/{name}{suffix}", layer.seed), rows.to(device))
+        call = active.call(layer.path)
+        return Draws(lambda name: active.key(f"{call}/{name}", layer.seed), rows.to(device))
 
     def _outside(self, layer: Any, count: int, device: torch.device) -> Draws:
         if self.own is None:
