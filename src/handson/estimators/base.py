@@ -1,0 +1,229 @@
+"""What the estimators share: parameters, training, and what is known after it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from handson import losses
+from handson.callbacks import EarlyStopping
+from handson.callbacks.calls import as_list
+from handson.core.errors import HandsonError, listing, nearest
+from handson.core.forked import one_thread
+from handson.data.rows.split import split
+from handson.estimators import sized
+from handson.estimators.building import build
+from handson.estimators.inputs import WholeRows, predicted
+from handson.estimators.nested import OWNERS, changed, owner_of, settings_of
+from handson.estimators.pickled import Pickled
+from handson.estimators.rows import checked_weights, distinct
+from handson.estimators.targets import Targets
+from handson.losses import Loss
+from handson.models.model import wants_integers
+from handson.optimizers import Adam
+
+# Losses that mean the same for scaled targets.
+FOR_SCALED = (losses.MeanSquaredError, losses.MeanAbsoluteError, losses.Huber, losses.LogCosh)
+
+
+class NeuralNet(Pickled, BaseEstimator):
+    """The base of `NeuralNetClassifier` and `NeuralNetRegressor`: see there."""
+
+    def __init__(
+        self,
+        layers: Any,
+        optimizer: Any,
+        loss: Any,
+        metrics: Any,
+        epochs: int | None,
+        batch_size: int | None,
+        scale_inputs: Any,
+        early_stopping: bool,
+        validation_fraction: float,
+        n_iter_no_change: int,
+        tol: float,
+        warm_start: bool,
+        callbacks: Any,
+        verbose: Any,
+        random_state: Any,
+        nested: dict[str, Any],
+    ) -> None:
+        self.layers, self.optimizer, self.loss, self.metrics = layers, optimizer, loss, metrics
+        self.epochs, self.batch_size, self.scale_inputs = epochs, batch_size, scale_inputs
+        self.early_stopping, self.validation_fraction = early_stopping, validation_fraction
+        self.n_iter_no_change, self.tol, self.warm_start = n_iter_no_change, tol, warm_start
+        self.callbacks, self.verbose, self.random_state = callbacks, verbose, random_state
+        for name, value in nested.items():
+            if owner_of(name) is None:
+                raise TypeError(f"{type(self).__name__} has no argument {name!r}.{self._nearest(name)}")
+            setattr(self, name, value)
+
+    # Parameters.
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """The parameters by name, those of parameters, such as `optimizer__learning_rate`, included."""
+        nested = {name: value for name, value in vars(self).items() if owner_of(name)}
+        return super().get_params(deep=False) | nested
+
+    def set_params(self, **params: Any) -> Any:
+        """Set parameters; those of parameters too."""
+        known = self.get_params()
+        for name, value in params.items():
+            if name not in known and owner_of(name) is None:
+                raise HandsonError(f"{type(self).__name__} has no parameter {name!r}.{self._nearest(name)}")
+            setattr(self, name, value)
+        return self
+
+    def _nearest(self, name: str) -> str:
+        known = self._get_param_names()
+        more = f" Arguments of arguments: {', '.join(f'{owner}__...' for owner in OWNERS)}."
+        return f"{nearest(name, known)} It has: {listing(known, 20)}.{more}"
+
+    def _settings(self, owner: str) -> dict[str, Any]:
+        return settings_of(owner, vars(self))
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return "model_" in vars(self)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = tags.input_tags.three_d_array = True
+        tags.target_tags.multi_output = tags.target_tags.required = True
+        return tags
+
+    # What differs between classes and values.
+
+    def _learned(self, y: np.ndarray, classes: Any) -> Targets:
+        """What the targets are."""
+        raise NotImplementedError
+
+    def _class_weights(self, y: np.ndarray) -> Any:
+        """A factor for the weight of each row."""
+        return 1.0
+
+    def _scale_targets(self, loss: Any) -> Any:
+        return None
+
+    # Training.
+
+    def _checked(self, X: Any, y: Any, sample_weight: Any, reset: bool) -> tuple[Any, np.ndarray, np.ndarray]:
+        """Inputs, targets and weights of the rows that count."""
+        X, y = validate_data(
+            self, X, y, reset=reset, accept_sparse="csr", allow_nd=True, multi_output=True, dtype="numeric",
+            y_numeric=self.__sklearn_tags__().estimator_type == "regressor",
+        )  # fmt: skip
+        weights = checked_weights(sample_weight, X.shape[0])
+        counts = weights > 0
+        return (X, y, weights) if counts.all() else (X[counts], y[counts], weights[counts])
+
+    def _fit(self, X: Any, y: Any, sample_weight: Any, epochs: int | None = None, classes: Any = None) -> Any:
+        """Train anew; or, with `epochs` given or `warm_start`, go on where a training was left."""
+        one_thread()
+        going_on = self.__sklearn_is_fitted__() and (self.warm_start or epochs is not None)
+        X, y, weights = self._checked(X, y, sample_weight, reset=not going_on)
+        targets = self._targets if going_on else self._learned(y, classes)
+        codes = targets.encode(y)
+        rows, weights = distinct(X, codes, weights * self._class_weights(y))
+        data = WholeRows(X[rows], codes[rows], weights)
+        if not going_on:
+            self._begin(data, targets)
+        self._train(data, targets, epochs)
+        self._told()
+        return self
+
+    def _begin(self, data: WholeRows, targets: Targets) -> None:
+        seed = int(check_random_state(self.random_state).randint(2**31))
+        self.model_ = build(self.layers, self._settings("layers"), data.shape, targets.heads, seed)
+        self._targets, self._seed, self._compiled_for = targets, seed, None
+        self.n_iter_, self.loss_curve_ = 0, []
+
+    def _train(self, data: WholeRows, targets: Targets, more: int | None) -> None:
+        """Train on some rows for `epochs`, or for so many more."""
+        data, held_out = self._split(data, targets)
+        if more is None or self._compiled_for is None:
+            self._compile(targets, whole=more is None)
+        batch = self.batch_size or sized.batch_size(len(data))
+        epochs = more or self.epochs or sized.epochs(len(data), batch)
+        first = 0 if more is None else self.n_iter_
+        given: dict[str, Any] = {
+            "epochs": first + epochs, "initial_epoch": first, "batch_size": batch, "verbose": self.verbose,
+            "callbacks": self._callbacks(held_out is not None), "validation_data": held_out,
+            "seed": self._seed, "sample_weight": data.weights,
+        }  # fmt: skip
+        self.history_ = self.model_.fit(data.inputs, self._arranged(data.codes), **given | self._settings("fit"))
+        self.n_iter_ = first + len(self.history_.epoch)
+        self.loss_curve_ = (self.loss_curve_ if more or self.warm_start else []) + self.history_.history["loss"]
+
+    def _split(self, data: WholeRows, targets: Targets) -> tuple[WholeRows, Any]:
+        """The rows that train, and those to validate on."""
+        if not self.early_stopping:
+            return data, None
+        parts = split(len(data), self.validation_fraction, self._seed, targets.strata(data.codes))
+        held_out = data.take(parts.validation)
+        weights = () if held_out.weights is None else (held_out.weights,)
+        return data.take(parts.train), (held_out.inputs, self._arranged(held_out.codes), *weights)
+
+    def _callbacks(self, validates: bool) -> list[Any]:
+        given = changed("callback", as_list(self.callbacks), self._settings("callbacks"))
+        if not validates:
+            return given
+        stop = EarlyStopping(min_delta=self.tol, patience=self.n_iter_no_change, restore_best_weights=True)
+        return [*given, stop]
+
+    def _compile(self, targets: Targets, whole: bool) -> None:
+        """Compile the net; the default rate follows the whole of a training where its length is known."""
+        optimizer = self.optimizer
+        if optimizer is None:
+            optimizer = sized.optimizer() if whole else Adam()
+        optimizer = changed("optimizer", optimizer, {**_own(optimizer), **self._settings("optimizer")})
+        loss = self.loss if self.loss is not None else self._default_loss(targets)
+        loss = changed("loss", loss, self._settings("loss"))
+        integers = wants_integers(self.model_) and any(self.model_.integer_inputs(1))
+        scale = self.scale_inputs if self.scale_inputs != "auto" else None if integers else "standard"
+        given = {"scale_inputs": scale, "scale_targets": self._scale_targets(loss), "metrics": self.metrics}
+        self.model_.compile(optimizer, loss, **given | self._settings("compile"))
+        self._compiled_for = "a whole training" if whole else "some epochs"
+
+    def _default_loss(self, targets: Targets) -> Any:
+        heads = targets.heads
+        if len(heads) > 1:
+            return [head.loss for head in heads]
+        one = heads[0].units == 2 and self.model_.output_shape[-1] == 1
+        return "binary_crossentropy" if one else heads[0].loss
+
+    def _arranged(self, codes: np.ndarray) -> Any:
+        """Targets as the net takes them: an array, or one for each of several outputs."""
+        return codes if len(self.model_.output_names) == 1 else list(codes.T)
+
+    def _told(self) -> None:
+        """What is known after training."""
+        self.n_outputs_ = len(self.model_.output_names)
+
+    # Using.
+
+    def _outputs(self, X: Any) -> Any:
+        check_is_fitted(self)
+        one_thread()
+        X = validate_data(self, X, reset=False, accept_sparse="csr", allow_nd=True, dtype="numeric")
+        return predicted(self.model_, X)
+
+
+def _own(optimizer: Any) -> dict[str, Any]:
+    """Arguments that make another optimizer of the same kind: one belongs to one training."""
+    return {} if isinstance(optimizer, (str, dict, type)) else dict(getattr(optimizer, "_arguments", {}))
+
+
+def scales_well(loss: Any) -> bool:
+    """Whether a loss means the same for scaled targets.
+
+    Examples
+    --------
+    >>> scales_well("mse"), scales_well("poisson")
+    (True, False)
+    """
+    found: Loss | Any = losses.get(loss) if isinstance(loss, (str, dict)) else loss
+    return isinstance(found, FOR_SCALED)
