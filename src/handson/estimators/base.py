@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import numpy as np
@@ -61,6 +62,13 @@ class NeuralNet(Pickled, BaseEstimator):
             if owner_of(name) is None:
                 raise TypeError(f"{type(self).__name__} has no argument {name!r}.{self._nearest(name)}")
             setattr(self, name, value)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        # Of a constructor with **nested scikit-learn would take 'nested' for the name of a parameter.
+        signature = inspect.signature(cls.__init__)
+        own = [one for one in list(signature.parameters.values())[1:] if one.kind is not one.VAR_KEYWORD]
+        cls.__signature__ = signature.replace(parameters=own)  # type: ignore[attr-defined]
 
     # Parameters.
 

@@ -9,7 +9,7 @@ from handson.core.errors import HandsonError, nearest
 from handson.core.registry import find
 from handson.lasagne import layers as known
 from handson.lasagne.layers import InputLayer, Layer, get_all_layers
-from handson.estimators.plain import Missing
+from handson.nolearn.plain import Missing
 
 # Arguments of layers that may be the name of another layer.
 REFERENCES = ("mask_input", "layer")

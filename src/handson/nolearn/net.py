@@ -15,7 +15,6 @@ from torch import Tensor
 from handson import regularizers
 from handson.core import console
 from handson.core.errors import HandsonError, nearest
-from handson.estimators import plain
 from handson.graph.variable import as_array
 from handson.lasagne import objectives, updates
 from handson.lasagne.layers import get_all_layers, get_all_params, get_output
@@ -23,6 +22,7 @@ from handson.lasagne.layers.base import WeightCell
 from handson.lasagne.network import as_model
 from handson.lasagne.random import get_rng
 from handson.models import Model
+from handson.nolearn import plain
 from handson.nolearn.batches import BatchIterator, count, gathered, is_plain, transforms
 from handson.nolearn.definitions import Definition, by_name, is_made, made
 from handson.nolearn.handlers import PrintLayerInfo, PrintLog
