@@ -51,7 +51,7 @@ def build(given: Any, settings: dict[str, Any], shape: tuple[int, ...], heads: S
     if isinstance(given, Model):
         return _whole(given, shape, heads, seed)
     if given is None:
-        given = sized.hidden_layers(shape[0], shape[1] if len(shape) == 2 else 10_000)
+        given = sized.hidden_layers(shape[0], shape[1:])
     if not isinstance(given, (list, tuple)):
         raise HandsonError(
             f"layers is a list of the layers before the output, a whole Model, or a function that returns one of "

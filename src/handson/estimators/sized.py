@@ -2,27 +2,57 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
-from handson.layers import Dense
+from handson.layers import Conv2D, Dense, Dropout, Flatten, MaxPooling2D
 from handson.optimizers import AdamW
 from handson.schedules import OneCycle
 
 # Steps of the default training: small tables are seen many times, large ones a few times.
 STEPS, FEWEST_EPOCHS, MOST_EPOCHS = 4000, 5, 200
+# The share of units that are dropped in a step; and the decay of weights, which few rows need more of.
+DROPPED, DECAY = 0.1, 1.0
 
 
-def hidden_layers(rows: int, features: int) -> list[Any]:
-    """Two dense layers, wider for more rows and columns.
+def hidden_layers(rows: int, shape: tuple[int, ...]) -> list[Any]:
+    """Two dense layers, wider for more rows and columns; for images, convolutions before one.
+
+    Parameters
+    ----------
+    rows : int
+        How many rows train.
+    shape : tuple of int
+        The shape of a row.
 
     Examples
     --------
-    >>> [layer.units for layer in hidden_layers(150, 4)], [layer.units for layer in hidden_layers(50_000, 100)]
-    ([32, 32], [256, 256])
+    >>> [layer.units for layer in hidden_layers(150, (4,))[::2]], [layer.units for layer in hidden_layers(9000, (50,))[::2]]
+    ([64, 64], [128, 128])
+    >>> [type(layer).__name__ for layer in hidden_layers(1000, (8, 8, 1))]
+    ['Conv2D', 'MaxPooling2D', 'Conv2D', 'Flatten', 'Dropout', 'Dense', 'Dropout']
     """
-    wanted = (rows * max(features, 1)) ** 0.5
-    units = next(size for size in (32, 64, 128, 256) if size >= wanted / 4 or size == 256)
-    return [Dense(units, activation="relu", kernel_initializer="he_normal") for _ in range(2)]
+    if len(shape) == 3 and min(shape[:2]) >= 4:
+        return [*_convolutions(shape), Flatten(), Dropout(0.25), _dense(128), Dropout(DROPPED)]
+    start = [] if len(shape) == 1 else [Flatten()]
+    units = next(size for size in (64, 128, 256) if size >= (rows * math.prod(shape)) ** 0.5 / 8 or size == 256)
+    return [*start, _dense(units), Dropout(DROPPED), _dense(units), Dropout(DROPPED)]
+
+
+def _dense(units: int) -> Any:
+    return Dense(units, activation="relu", kernel_initializer="he_normal")
+
+
+def _convolutions(shape: tuple[int, ...]) -> list[Any]:
+    """Convolutions of twice as many filters after each pooling, until the image is small."""
+    found: list[Any] = []
+    side, filters = min(shape[:2]), 32
+    while True:
+        found.append(Conv2D(filters, 3, padding="same", activation="relu", kernel_initializer="he_normal"))
+        if side < 8:
+            return found
+        found.append(MaxPooling2D())
+        side, filters = side // 2, min(2 * filters, 128)
 
 
 def batch_size(rows: int) -> int:
@@ -49,4 +79,4 @@ def epochs(rows: int, batch: int) -> int:
 
 def optimizer() -> Any:
     """Adam with decoupled weight decay, its rate rising and falling over the training."""
-    return AdamW(OneCycle(0.005), weight_decay=0.01)
+    return AdamW(OneCycle(0.01), weight_decay=DECAY)
