@@ -89,7 +89,7 @@ class NeuralNet(Pickled, BaseEstimator):
     def _nearest(self, name: str) -> str:
         known = self._get_param_names()
         more = f" Arguments of arguments: {', '.join(f'{owner}__...' for owner in OWNERS)}."
-        return f"{nearest(name, known)} It has: {listing(known, 20)}.{more}"
+        return f"{nearest(name.partition('__')[0], known)} It has: {listing(known, 20)}.{more}"
 
     def _settings(self, owner: str) -> dict[str, Any]:
         return settings_of(owner, vars(self))
@@ -153,7 +153,7 @@ class NeuralNet(Pickled, BaseEstimator):
         """Train on some rows for `epochs`, or for so many more."""
         data, held_out = self._split(data, targets)
         if more is None or self._compiled_for is None:
-            self._compile(targets, whole=more is None)
+            self._compile(targets, len(data), whole=more is None)
         batch = self.batch_size or sized.batch_size(len(data))
         epochs = more or self.epochs or sized.epochs(len(data), batch)
         first = 0 if more is None else self.n_iter_
@@ -182,11 +182,11 @@ class NeuralNet(Pickled, BaseEstimator):
         stop = EarlyStopping(min_delta=self.tol, patience=self.n_iter_no_change, restore_best_weights=True)
         return [*given, stop]
 
-    def _compile(self, targets: Targets, whole: bool) -> None:
+    def _compile(self, targets: Targets, rows: int, whole: bool) -> None:
         """Compile the net; the default rate follows the whole of a training where its length is known."""
         optimizer = self.optimizer
         if optimizer is None:
-            optimizer = sized.optimizer() if whole else Adam()
+            optimizer = sized.optimizer(rows) if whole else Adam()
         optimizer = changed("optimizer", optimizer, {**_own(optimizer), **self._settings("optimizer")})
         loss = self.loss if self.loss is not None else self._default_loss(targets)
         loss = changed("loss", loss, self._settings("loss"))

@@ -11,8 +11,8 @@ from handson.schedules import OneCycle
 
 # Steps of the default training: small tables are seen many times, large ones a few times.
 STEPS, FEWEST_EPOCHS, MOST_EPOCHS = 4000, 5, 200
-# The share of units that are dropped in a step; and the decay of weights, which few rows need more of.
-DROPPED, DECAY = 0.1, 1.0
+# The share of units that are dropped in a step.
+DROPPED = 0.1
 
 
 def hidden_layers(rows: int, shape: tuple[int, ...]) -> list[Any]:
@@ -35,7 +35,7 @@ def hidden_layers(rows: int, shape: tuple[int, ...]) -> list[Any]:
     if len(shape) == 3 and min(shape[:2]) >= 4:
         return [*_convolutions(shape), Flatten(), Dropout(0.25), _dense(128), Dropout(DROPPED)]
     start = [] if len(shape) == 1 else [Flatten()]
-    units = next(size for size in (64, 128, 256) if size >= (rows * math.prod(shape)) ** 0.5 / 8 or size == 256)
+    units = next(size for size in (64, 128, 256) if size >= (rows * math.prod(shape)) ** 0.5 / 6 or size == 256)
     return [*start, _dense(units), Dropout(DROPPED), _dense(units), Dropout(DROPPED)]
 
 
@@ -77,6 +77,12 @@ def epochs(rows: int, batch: int) -> int:
     return max(FEWEST_EPOCHS, min(MOST_EPOCHS, STEPS // -(-rows // batch)))
 
 
-def optimizer() -> Any:
-    """Adam with decoupled weight decay, its rate rising and falling over the training."""
-    return AdamW(OneCycle(0.01), weight_decay=DECAY)
+def optimizer(rows: int) -> Any:
+    """Adam with decoupled weight decay, its rate rising and falling over the training; few rows need more decay.
+
+    Examples
+    --------
+    >>> round(optimizer(200).weight_decay, 2), round(optimizer(8000).weight_decay, 2)
+    (1.0, 0.27)
+    """
+    return AdamW(OneCycle(0.01), weight_decay=min(1.0, (300 / rows) ** 0.4))
