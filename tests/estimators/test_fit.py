@@ -9,6 +9,7 @@ from sklearn.linear_model import LogisticRegression
 
 from handson import HandsonError, NeuralNetClassifier, NeuralNetRegressor, Sequential
 from handson.callbacks import Callback
+from handson.estimators import inputs
 from handson.layers import Dense
 
 X, Y = load_iris(return_X_y=True)
@@ -103,6 +104,21 @@ def test_sparse_rows_are_dense_ones():
     for form in (sparse.csr_array, sparse.csc_array, sparse.coo_matrix):
         found = net(epochs=2).fit(form(x), Y)
         np.testing.assert_allclose(found.predict_proba(form(x)), net(epochs=2).fit(x, Y).predict_proba(x), rtol=1e-5)
+
+
+def test_sparse_rows_that_are_too_many_are_dense_batch_by_batch(monkeypatch):
+    x = np.where(X > 3, X, 0)
+    held = []
+    monkeypatch.setattr(inputs, "MOST_DENSE", 64 * 4)
+    monkeypatch.setattr(inputs, "dense", lambda part: held.append(part.shape[0]) or part.astype(np.float32).toarray())
+    several = np.column_stack([Y, Y > 0]).astype(int)
+    for y, more in ((Y, {}), (several, {}), (Y, {"early_stopping": True, "sample_weight": np.arange(150) % 3})):
+        weights = more.pop("sample_weight", None)
+        found = net(epochs=30, batch_size=32, **more).fit(sparse.csr_array(x), y, weights)
+        assert (found.predict(sparse.csr_array(x)) == y).mean() > 0.9
+    assert max(held) <= 64
+    whole = net(epochs=1).fit(x, Y).model_.input_scaling
+    np.testing.assert_allclose(found.model_.input_scaling.shift, whole.shift, atol=0.5)
 
 
 def test_the_same_seed_gives_the_same_net():

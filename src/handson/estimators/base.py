@@ -18,7 +18,7 @@ from handson.core.forked import one_thread
 from handson.data.rows.split import split
 from handson.estimators import sized
 from handson.estimators.building import build
-from handson.estimators.inputs import WholeRows, predicted
+from handson.estimators.inputs import Rows, Stream, arranged, dense, predicted
 from handson.estimators.nested import OWNERS, changed, owner_of, settings_of
 from handson.estimators.pickled import Pickled
 from handson.estimators.rows import checked_weights, distinct
@@ -136,44 +136,57 @@ class NeuralNet(Pickled, BaseEstimator):
         targets = self._targets if going_on else self._learned(y, classes)
         codes = targets.encode(y)
         rows, weights = distinct(X, codes, weights * self._class_weights(y))
-        data = WholeRows(X[rows], codes[rows], weights)
+        data = Rows(X[rows], codes[rows], weights)
         if not going_on:
             self._begin(data, targets)
         self._train(data, targets, epochs)
         self._told()
         return self
 
-    def _begin(self, data: WholeRows, targets: Targets) -> None:
+    def _begin(self, data: Rows, targets: Targets) -> None:
         seed = int(check_random_state(self.random_state).randint(2**31))
         self.model_ = build(self.layers, self._settings("layers"), data.shape, targets.heads, seed)
-        self._targets, self._seed, self._compiled_for = targets, seed, None
+        self._targets, self._seed, self._compiled = targets, seed, False
         self.n_iter_, self.loss_curve_ = 0, []
 
-    def _train(self, data: WholeRows, targets: Targets, more: int | None) -> None:
+    def _train(self, data: Rows, targets: Targets, more: int | None) -> None:
         """Train on some rows for `epochs`, or for so many more."""
         data, held_out = self._split(data, targets)
-        if more is None or self._compiled_for is None:
-            self._compile(targets, len(data), whole=more is None)
+        if more is None or not self._compiled:
+            self._compile(targets, data, whole=more is None)
         batch = self.batch_size or sized.batch_size(len(data))
         epochs = more or self.epochs or sized.epochs(len(data), batch)
         first = 0 if more is None else self.n_iter_
         given: dict[str, Any] = {
-            "epochs": first + epochs, "initial_epoch": first, "batch_size": batch, "verbose": self.verbose,
-            "callbacks": self._callbacks(held_out is not None), "validation_data": held_out,
-            "seed": self._seed, "sample_weight": data.weights,
+            "epochs": first + epochs, "initial_epoch": first, "verbose": self.verbose, "seed": self._seed,
+            "callbacks": self._callbacks(held_out is not None),
         }  # fmt: skip
-        self.history_ = self.model_.fit(data.inputs, self._arranged(data.codes), **given | self._settings("fit"))
+        given |= self._rows(data, batch, self._seed) | self._held_out(held_out, batch)
+        self.history_ = self.model_.fit(**given | self._settings("fit"))
         self.n_iter_ = first + len(self.history_.epoch)
         self.loss_curve_ = (self.loss_curve_ if more or self.warm_start else []) + self.history_.history["loss"]
 
-    def _split(self, data: WholeRows, targets: Targets) -> tuple[WholeRows, Any]:
+    def _split(self, data: Rows, targets: Targets) -> tuple[Rows, Rows | None]:
         """The rows that train, and those to validate on."""
         if not self.early_stopping:
             return data, None
         parts = split(len(data), self.validation_fraction, self._seed, targets.strata(data.codes))
-        held_out = data.take(parts.validation)
-        weights = () if held_out.weights is None else (held_out.weights,)
-        return data.take(parts.train), (held_out.inputs, self._arranged(held_out.codes), *weights)
+        return data.take(parts.train), data.take(parts.validation)
+
+    def _rows(self, data: Rows, batch: int, seed: int | None) -> dict[str, Any]:
+        """The arguments of `Model.fit` that are data."""
+        outputs = len(self.model_.output_names)
+        if data.streams:
+            return {"x": Stream(data, outputs, batch, seed)}
+        y = arranged(data.codes, outputs)
+        return {"x": dense(data.x), "y": y, "sample_weight": data.weights, "batch_size": batch}
+
+    def _held_out(self, data: Rows | None, batch: int) -> dict[str, Any]:
+        if data is None:
+            return {}
+        given = self._rows(data, batch, None)
+        parts = (given["x"], given["y"], data.weights) if "y" in given else given["x"]
+        return {"validation_data": parts}
 
     def _callbacks(self, validates: bool) -> list[Any]:
         given = changed("callback", as_list(self.callbacks), self._settings("callbacks"))
@@ -182,19 +195,19 @@ class NeuralNet(Pickled, BaseEstimator):
         stop = EarlyStopping(min_delta=self.tol, patience=self.n_iter_no_change, restore_best_weights=True)
         return [*given, stop]
 
-    def _compile(self, targets: Targets, rows: int, whole: bool) -> None:
+    def _compile(self, targets: Targets, data: Rows, whole: bool) -> None:
         """Compile the net; the default rate follows the whole of a training where its length is known."""
         optimizer = self.optimizer
         if optimizer is None:
-            optimizer = sized.optimizer(rows) if whole else Adam()
+            optimizer = sized.optimizer(len(data)) if whole else Adam()
         optimizer = changed("optimizer", optimizer, {**_own(optimizer), **self._settings("optimizer")})
         loss = self.loss if self.loss is not None else self._default_loss(targets)
         loss = changed("loss", loss, self._settings("loss"))
         integers = wants_integers(self.model_) and any(self.model_.integer_inputs(1))
-        scale = self.scale_inputs if self.scale_inputs != "auto" else None if integers else "standard"
+        scale = self.scale_inputs if self.scale_inputs != "auto" else None if integers else data.scaling()
         given = {"scale_inputs": scale, "scale_targets": self._scale_targets(loss), "metrics": self.metrics}
         self.model_.compile(optimizer, loss, **given | self._settings("compile"))
-        self._compiled_for = "a whole training" if whole else "some epochs"
+        self._compiled = True
 
     def _default_loss(self, targets: Targets) -> Any:
         heads = targets.heads
@@ -202,10 +215,6 @@ class NeuralNet(Pickled, BaseEstimator):
             return [head.loss for head in heads]
         one = heads[0].units == 2 and self.model_.output_shape[-1] == 1
         return "binary_crossentropy" if one else heads[0].loss
-
-    def _arranged(self, codes: np.ndarray) -> Any:
-        """Targets as the net takes them: an array, or one for each of several outputs."""
-        return codes if len(self.model_.output_names) == 1 else list(codes.T)
 
     def _told(self) -> None:
         """What is known after training."""
