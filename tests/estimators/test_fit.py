@@ -34,7 +34,9 @@ def test_probabilities_are_those_of_the_model_it_is_without_hidden_layers():
     np.testing.assert_allclose(found.predict_proba(x), truth.predict_proba(x), atol=1e-3)
 
 
-@pytest.mark.parametrize("labels", [NAMES[Y], NAMES[Y].astype(object), pd.Series(NAMES[Y]), pd.Series(NAMES[Y], dtype="category")])
+@pytest.mark.parametrize(
+    "labels", [NAMES[Y], NAMES[Y].astype(object), pd.Series(NAMES[Y]), pd.Series(NAMES[Y], dtype="category")]
+)
 def test_words_are_classes(labels):
     found = net().fit(X, labels)
     assert list(found.classes_) == list(NAMES)
@@ -122,7 +124,9 @@ def test_sparse_rows_that_are_too_many_are_dense_batch_by_batch(monkeypatch):
 
 
 def test_the_same_seed_gives_the_same_net():
-    first, second, other = (net(epochs=2).set_params(random_state=seed).fit(X, Y).predict_proba(X) for seed in (3, 3, 4))
+    first, second, other = (
+        net(epochs=2).set_params(random_state=seed).fit(X, Y).predict_proba(X) for seed in (3, 3, 4)
+    )
     np.testing.assert_array_equal(first, second)
     assert (first != other).any()
     state = np.random.RandomState(0)

@@ -52,7 +52,9 @@ def test_a_whole_net_is_copied_and_what_it_learned_stays():
     net.compile("adam", "sparse_categorical_crossentropy")
     net.fit(X, Y, epochs=1, verbose=0)
     before = net.get_weights()
-    frozen = NeuralNetClassifier(net, epochs=1, optimizer="sgd", optimizer__learning_rate=0.0, scale_inputs=None).fit(X, Y)
+    frozen = NeuralNetClassifier(net, epochs=1, optimizer="sgd", optimizer__learning_rate=0.0, scale_inputs=None).fit(
+        X, Y
+    )
     np.testing.assert_array_equal(frozen.model_.get_weights()[0], before[0])
     for now, then in zip(net.get_weights(), before, strict=True):
         np.testing.assert_array_equal(now, then)

@@ -66,7 +66,9 @@ def test_weights_reach_the_loss(rng):
     """Without a hidden layer, and with a whole batch a step, weighted least squares has a closed form."""
     x, weights = rng.normal(size=(30, 2)), rng.uniform(0.1, 3, 30)
     y = x @ [1.0, -2.0] + rng.normal(size=30)
-    net = NeuralNetRegressor([], optimizer="sgd", optimizer__learning_rate=0.3, epochs=300, batch_size=30, random_state=0)
+    net = NeuralNetRegressor(
+        [], optimizer="sgd", optimizer__learning_rate=0.3, epochs=300, batch_size=30, random_state=0
+    )
     net.fit(x, y, sample_weight=weights)
     a = np.column_stack([x, np.ones(30)])
     truth = np.linalg.solve(a.T @ (a * weights[:, None]), a.T @ (y * weights))
@@ -75,7 +77,12 @@ def test_weights_reach_the_loss(rng):
 
 @pytest.mark.parametrize(
     ("weights", "said"),
-    [(np.zeros(3), "all weights are zero"), ([1, -1, 1], "not negative"), ([1, np.nan, 1], "finite"), (np.ones(4), "3 rows")],
+    [
+        (np.zeros(3), "all weights are zero"),
+        ([1, -1, 1], "not negative"),
+        ([1, np.nan, 1], "finite"),
+        (np.ones(4), "3 rows"),
+    ],
 )
 def test_weights_that_are_none_are_refused(weights, said):
     with pytest.raises(HandsonError, match=said):

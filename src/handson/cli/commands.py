@@ -215,7 +215,9 @@ def predict(
 def baseline(
     data: Annotated[str, typer.Argument(help="A table, an array file or a folder of images.")],
     targets: Annotated[str | None, typer.Option(help="Target columns, separated by commas.")] = None,
-    inputs: Annotated[str | None, typer.Option(help="Input columns, separated by commas; of an .npz file its name.")] = None,
+    inputs: Annotated[
+        str | None, typer.Option(help="Input columns, separated by commas; of an .npz file its name.")
+    ] = None,
     classes: Annotated[bool, typer.Option(help="The targets are classes, also when they are numbers.")] = False,
     image: Annotated[str | None, typer.Option(help="The column that holds images.")] = None,
     groups: Annotated[

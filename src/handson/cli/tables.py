@@ -130,7 +130,7 @@ def show_baseline(found: Baseline, title: str) -> None:
         table.add_row(
             str(name),
             f"{row[first]:.3f} ± {row['±']:.3f}",
-            f"{row[second]:.3g}" if second == "rmse" else f"{row[second]:.3f}",
+            f"{row[second]:#.3g}" if second == "rmse" else f"{row[second]:.3f}",
             "" if name == "net" else f"{ahead:+.3f} ± {error:.3f}",
             f"{row['seconds']:.2f} s",
             f"{row['milliseconds']:.3g} ms",

@@ -122,7 +122,9 @@ def models(task: str, rows: int, columns: int, seed: int) -> dict[str, Any]:
     found = {
         "guess": DummyClassifier() if classes else DummyRegressor(),
         "linear model": scaled(LogisticRegression(max_iter=1000) if classes else RidgeCV(np.logspace(-3, 5, 17))),
-        "random forest": (RandomForestClassifier if classes else RandomForestRegressor)(300, n_jobs=-1, random_state=seed),
+        "random forest": (RandomForestClassifier if classes else RandomForestRegressor)(
+            300, n_jobs=-1, random_state=seed
+        ),
         "gradient boosting": HistGradientBoostingClassifier(random_state=seed)
         if classes
         else each(HistGradientBoostingRegressor(random_state=seed)),

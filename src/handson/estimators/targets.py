@@ -110,7 +110,9 @@ class Classes:
 
     def strata(self, codes: np.ndarray) -> np.ndarray | None:
         """The class, where there is one for each row and every class has two rows or more."""
-        return codes if codes.ndim == 1 and np.bincount(codes).min(initial=2, where=np.bincount(codes) > 0) > 1 else None
+        return (
+            codes if codes.ndim == 1 and np.bincount(codes).min(initial=2, where=np.bincount(codes) > 0) > 1 else None
+        )
 
     def probabilities(self, outputs: Any) -> Any:
         """Outputs of the net as probabilities in float64, those of a row adding up to 1 where one class is true."""
