@@ -105,8 +105,8 @@ def test_arguments_of_layers_losses_callbacks_and_methods():
     stop = EarlyStopping("loss", patience=7)
     found = fitted(
         [Dense(4), Dense(5, name="top")], layers__0__units=6, layers__top__activation="tanh",
-        callbacks=[stop], callbacks__0__patience=3, loss="sparse_categorical_crossentropy", compile__precision="float32",
-        fit__engine="eager", metrics=["accuracy"],
+        callbacks=[stop], callbacks__0__patience=3, loss="sparse_categorical_crossentropy", metrics=["accuracy"],
+        compile__precision="float32", fit__engine="eager",
     )  # fmt: skip
     assert units(found) == [6, 5, 3]
     assert stop.patience == 7

@@ -34,6 +34,9 @@ FOR_SCALED = (losses.MeanSquaredError, losses.MeanAbsoluteError, losses.Huber, l
 class NeuralNet(Pickled, BaseEstimator):
     """The base of `NeuralNetClassifier` and `NeuralNetRegressor`: see there."""
 
+    _targets: Any
+    loss_curve_: list[float]
+
     def __init__(
         self,
         layers: Any,
@@ -68,7 +71,7 @@ class NeuralNet(Pickled, BaseEstimator):
         # Of a constructor with **nested scikit-learn would take 'nested' for the name of a parameter.
         signature = inspect.signature(cls.__init__)
         own = [one for one in list(signature.parameters.values())[1:] if one.kind is not one.VAR_KEYWORD]
-        cls.__signature__ = signature.replace(parameters=own)  # type: ignore[attr-defined]
+        cls.__signature__ = signature.replace(parameters=own)
 
     # Parameters.
 
@@ -92,7 +95,7 @@ class NeuralNet(Pickled, BaseEstimator):
         return f"{nearest(name.partition('__')[0], known)} It has: {listing(known, 20)}.{more}"
 
     def _settings(self, owner: str) -> dict[str, Any]:
-        return settings_of(owner, vars(self))
+        return settings_of(owner, dict(vars(self)))
 
     def __sklearn_is_fitted__(self) -> bool:
         return "model_" in vars(self)

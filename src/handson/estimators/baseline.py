@@ -95,8 +95,8 @@ class Baseline:
         if abs(ahead) <= 2 * error:
             side = "behind" if ahead < 0 else "ahead of"
             return (
-                f"The net is {side} the best other model, the {rival}, by {said}. These folds do not tell the two apart: "
-                f"the simpler one will do."
+                f"The net is {side} the best other model, the {rival}, by {said}. These folds do not tell the two "
+                f"apart: the simpler one will do."
             )
         if ahead < 0:
             return f"The {rival} is ahead of the net by {said}. This net, with its defaults, does not pay here."

@@ -60,7 +60,7 @@ def _whole(estimator: Any) -> Any:
 
 
 def _remade(kind: type, values: dict[str, Any]) -> Any:
-    found = object.__new__(kind)
+    found: Any = object.__new__(kind)
     vars(found).update(values)
     return found
 

@@ -137,7 +137,7 @@ def _read_registered(data: dict[str, Any]) -> Any:
 
 def _read_noun(data: dict[str, Any]) -> Any:
     config = data["config"]
-    name = config.get("class") if isinstance(config, dict) else config
+    name = str(config.get("class") if isinstance(config, dict) else config)
     if not registry.is_known(data["kind"], name):
         return Missing(f"{name}, registered as a {data['kind']}")
     return registry.resolve(data["kind"], config)

@@ -27,8 +27,8 @@ def hidden_layers(rows: int, shape: tuple[int, ...]) -> list[Any]:
 
     Examples
     --------
-    >>> [layer.units for layer in hidden_layers(150, (4,))[::2]], [layer.units for layer in hidden_layers(9000, (50,))[::2]]
-    ([64, 64], [128, 128])
+    >>> [[layer.units for layer in hidden_layers(*size)[::2]] for size in ((150, (4,)), (9000, (50,)))]
+    [[64, 64], [128, 128]]
     >>> [type(layer).__name__ for layer in hidden_layers(1000, (8, 8, 1))]
     ['Conv2D', 'MaxPooling2D', 'Conv2D', 'Flatten', 'Dropout', 'Dense', 'Dropout']
     """
