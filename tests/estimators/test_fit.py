@@ -157,6 +157,18 @@ def test_partial_fit_trains_an_epoch_more():
         found.partial_fit(X, np.where(Y > 1, 7, Y))
 
 
+def test_partial_fit_after_fit_still_learns():
+    """The default rate has come down to nothing by then."""
+    found = NeuralNetClassifier(epochs=3, random_state=0).fit(X, Y)
+    first = found.loss_curve_[-1]
+    for _ in range(10):
+        found.partial_fit(X, Y)
+    assert found.n_iter_ == 13
+    assert found.loss_curve_[-1] < 0.8 * first
+    with pytest.raises(HandsonError, match="early_stopping"):
+        found.set_params(early_stopping=True).partial_fit(X, Y)
+
+
 def test_warm_start_goes_on_from_the_weights():
     found = net(warm_start=True, epochs=5).fit(X, Y)
     first = found.loss_curve_[-1]
@@ -205,3 +217,9 @@ def test_new_targets_are_refused_where_training_goes_on():
         found.partial_fit(X, X[:, :2])
     with pytest.raises(HandsonError, match="one class"):
         net().fit(X, np.zeros(150))
+    with pytest.raises(HandsonError, match="column 1 of y has one class"):
+        net().fit(X, np.column_stack([Y, np.full(150, 7)]))
+    with pytest.raises(HandsonError, match="epochs is a whole number"):
+        net(epochs=-1).fit(X, Y)
+    with pytest.raises(HandsonError, match="batch_size is a whole number, at least 1"):
+        net(batch_size=0).fit(X, Y)

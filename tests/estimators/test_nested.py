@@ -60,6 +60,18 @@ def test_a_whole_net_is_copied_and_what_it_learned_stays():
         np.testing.assert_array_equal(now, then)
 
 
+def test_weights_that_are_given_see_the_inputs_that_they_know():
+    net = Sequential([Dense(4, input_dim=3), Dense(2)])
+    net.compile("adam", "mse", scale_inputs="standard", scale_targets="standard")
+    net.fit(5 + X, 9 * X[:, :2], epochs=3, verbose=0)
+    still = {"optimizer": "sgd", "optimizer__learning_rate": 0.0, "epochs": 1}
+    same = NeuralNetRegressor(net, **still).fit(X, X[:, :2])
+    np.testing.assert_allclose(same.predict(X), net.predict(X), rtol=1e-5, atol=1e-5)
+    body = Sequential([Dense(4, input_dim=3)])
+    assert NeuralNetRegressor([body], **still).fit(X, Y).model_.input_scaling is None
+    assert NeuralNetRegressor([Dense(4)], **still).fit(X, Y).model_.input_scaling is not None
+
+
 def test_two_classes_may_have_one_output():
     net = Sequential([Dense(1, activation="sigmoid", input_dim=3)])
     found = NeuralNetClassifier(net, epochs=1).fit(X, Y > 0)

@@ -72,8 +72,9 @@ def test_a_pickle_names_nothing_of_the_user():
     written = {each for _, each, _ in pickletools.genops(pickle.dumps(given, 4)) if isinstance(each, str)}
     assert not {__name__, "own_layers"} & written
     assert "handson.estimators.pickled" in written
-    with pytest.raises(HandsonError, match="own_layers"):
+    with pytest.raises(HandsonError, match="layers was own_layers"):
         clone(again(given)).fit(X, Y)
+    again(given).partial_fit(X, Y)
 
 
 def test_regressors_and_outputs_come_back():

@@ -6,7 +6,7 @@ import inspect
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, is_regressor
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -17,54 +17,44 @@ from handson.core.errors import HandsonError, listing, nearest
 from handson.core.forked import one_thread
 from handson.data.rows.split import split
 from handson.estimators import sized
-from handson.estimators.building import build
+from handson.estimators.building import brings_weights, build
 from handson.estimators.inputs import Rows, Stream, arranged, dense, predicted
 from handson.estimators.nested import OWNERS, changed, owner_of, settings_of
 from handson.estimators.pickled import Pickled
+from handson.estimators.plain import check_present
 from handson.estimators.rows import checked_weights, distinct
 from handson.estimators.targets import Targets
 from handson.losses import Loss
-from handson.models.model import wants_integers
 from handson.optimizers import Adam
 
 # Losses that mean the same for scaled targets.
 FOR_SCALED = (losses.MeanSquaredError, losses.MeanAbsoluteError, losses.Huber, losses.LogCosh)
+# What an optimizer was made for: a training of known length, or epochs that come one by one.
+WHOLE, PARTS = "whole", "parts"
 
 
 class NeuralNet(Pickled, BaseEstimator):
     """The base of `NeuralNetClassifier` and `NeuralNetRegressor`: see there."""
 
     _targets: Any
+    _compiled: str | None
     loss_curve_: list[float]
 
-    def __init__(
-        self,
-        layers: Any,
-        optimizer: Any,
-        loss: Any,
-        metrics: Any,
-        epochs: int | None,
-        batch_size: int | None,
-        scale_inputs: Any,
-        early_stopping: bool,
-        validation_fraction: float,
-        n_iter_no_change: int,
-        tol: float,
-        warm_start: bool,
-        callbacks: Any,
-        verbose: Any,
-        random_state: Any,
-        nested: dict[str, Any],
-    ) -> None:
-        self.layers, self.optimizer, self.loss, self.metrics = layers, optimizer, loss, metrics
-        self.epochs, self.batch_size, self.scale_inputs = epochs, batch_size, scale_inputs
-        self.early_stopping, self.validation_fraction = early_stopping, validation_fraction
-        self.n_iter_no_change, self.tol, self.warm_start = n_iter_no_change, tol, warm_start
-        self.callbacks, self.verbose, self.random_state = callbacks, verbose, random_state
-        for name, value in nested.items():
-            if owner_of(name) is None:
-                raise TypeError(f"{type(self).__name__} has no argument {name!r}.{self._nearest(name)}")
-            setattr(self, name, value)
+    layers: Any
+    optimizer: Any
+    loss: Any
+    metrics: Any
+    epochs: int | None
+    batch_size: int | None
+    scale_inputs: Any
+    early_stopping: bool
+    validation_fraction: float
+    n_iter_no_change: int
+    tol: float
+    warm_start: bool
+    callbacks: Any
+    verbose: Any
+    random_state: Any
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -74,6 +64,16 @@ class NeuralNet(Pickled, BaseEstimator):
         cls.__signature__ = signature.replace(parameters=own)
 
     # Parameters.
+
+    def _keep(self, given: dict[str, Any]) -> None:
+        """Keep the arguments of the constructor, as they are."""
+        nested = given.pop("nested")
+        unknown = next((name for name in nested if owner_of(name) is None), None)
+        if unknown is not None:
+            raise TypeError(f"{type(self).__name__} has no argument {unknown!r}.{self._nearest(unknown)}")
+        for name, value in (given | nested).items():
+            if name not in ("self", "__class__"):
+                setattr(self, name, value)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """The parameters by name, those of parameters, such as `optimizer__learning_rate`, included."""
@@ -125,7 +125,7 @@ class NeuralNet(Pickled, BaseEstimator):
         """Inputs, targets and weights of the rows that count."""
         X, y = validate_data(
             self, X, y, reset=reset, accept_sparse="csr", allow_nd=True, multi_output=True, dtype="numeric",
-            y_numeric=self.__sklearn_tags__().estimator_type == "regressor",
+            y_numeric=is_regressor(self),
         )  # fmt: skip
         weights = checked_weights(sample_weight, X.shape[0])
         counts = weights > 0
@@ -135,6 +135,8 @@ class NeuralNet(Pickled, BaseEstimator):
         """Train anew; or, with `epochs` given or `warm_start`, go on where a training was left."""
         one_thread()
         going_on = self.__sklearn_is_fitted__() and (self.warm_start or epochs is not None)
+        present = {name: value for name, value in self.get_params().items() if not (going_on and name == "layers")}
+        check_present(present)
         X, y, weights = self._checked(X, y, sample_weight, reset=not going_on)
         targets = self._targets if going_on else self._learned(y, classes)
         codes = targets.encode(y)
@@ -149,17 +151,19 @@ class NeuralNet(Pickled, BaseEstimator):
     def _begin(self, data: Rows, targets: Targets) -> None:
         seed = int(check_random_state(self.random_state).randint(2**31))
         self.model_ = build(self.layers, self._settings("layers"), data.shape, targets.heads, seed)
-        self._targets, self._seed, self._compiled = targets, seed, False
+        self._targets, self._seed, self._compiled = targets, seed, None
         self.n_iter_, self.loss_curve_ = 0, []
 
     def _train(self, data: Rows, targets: Targets, more: int | None) -> None:
         """Train on some rows for `epochs`, or for so many more."""
         data, held_out = self._split(data, targets)
-        if more is None or not self._compiled:
-            self._compile(targets, data, whole=more is None)
-        batch = self.batch_size or sized.batch_size(len(data))
-        epochs = more or self.epochs or sized.epochs(len(data), batch)
-        first = 0 if more is None else self.n_iter_
+        # The default rate ends with a training; what comes after has another.
+        ended = self._compiled == WHOLE and self.optimizer is None
+        if more is None or ended or self._compiled is None:
+            self._compile(targets, data, WHOLE if more is None else PARTS)
+        batch = sized.batch_size(len(data)) if self.batch_size is None else self.batch_size
+        epochs = more or (sized.epochs(len(data), batch) if self.epochs is None else self.epochs)
+        first = self.n_iter_ if more else 0
         given: dict[str, Any] = {
             "epochs": first + epochs, "initial_epoch": first, "verbose": self.verbose, "seed": self._seed,
             "callbacks": self._callbacks(held_out is not None),
@@ -198,19 +202,29 @@ class NeuralNet(Pickled, BaseEstimator):
         stop = EarlyStopping(min_delta=self.tol, patience=self.n_iter_no_change, restore_best_weights=True)
         return [*given, stop]
 
-    def _compile(self, targets: Targets, data: Rows, whole: bool) -> None:
+    def _compile(self, targets: Targets, data: Rows, length: str) -> None:
         """Compile the net; the default rate follows the whole of a training where its length is known."""
         optimizer = self.optimizer
         if optimizer is None:
-            optimizer = sized.optimizer(len(data)) if whole else Adam()
+            optimizer = sized.optimizer(len(data)) if length == WHOLE else Adam()
         optimizer = changed("optimizer", optimizer, {**_own(optimizer), **self._settings("optimizer")})
         loss = self.loss if self.loss is not None else self._default_loss(targets)
         loss = changed("loss", loss, self._settings("loss"))
-        integers = wants_integers(self.model_) and any(self.model_.integer_inputs(1))
-        scale = self.scale_inputs if self.scale_inputs != "auto" else None if integers else data.scaling()
-        given = {"scale_inputs": scale, "scale_targets": self._scale_targets(loss), "metrics": self.metrics}
+        given = {
+            "scale_inputs": self._input_scaling(data),
+            "scale_targets": self._scale_targets(loss),
+            "metrics": self.metrics,
+        }
         self.model_.compile(optimizer, loss, **given | self._settings("compile"))
-        self._compiled = True
+        self._compiled = length
+
+    def _input_scaling(self, data: Rows) -> Any:
+        """How inputs are scaled; not where the net takes ids, nor where weights were given, which know their inputs."""
+        if self.scale_inputs != "auto":
+            return self.scale_inputs
+        if brings_weights(self.layers):
+            return self.model_.input_scaling
+        return None if any(self.model_.integer_inputs(1)) else data.scaling()
 
     def _default_loss(self, targets: Targets) -> Any:
         heads = targets.heads
@@ -222,6 +236,11 @@ class NeuralNet(Pickled, BaseEstimator):
     def _told(self) -> None:
         """What is known after training."""
         self.n_outputs_ = len(self.model_.output_names)
+
+    def _another_epoch(self, X: Any, y: Any, sample_weight: Any, classes: Any = None) -> Any:
+        if self.early_stopping:
+            raise HandsonError("partial_fit trains one epoch, and holds out no rows: leave early_stopping out.")
+        return self._fit(X, y, sample_weight, 1, classes)
 
     # Using.
 

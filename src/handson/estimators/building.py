@@ -60,6 +60,13 @@ def build(given: Any, settings: dict[str, Any], shape: tuple[int, ...], heads: S
     return _stacked([_another(layer) for layer in changed("layer", given, settings)], shape, heads, seed)
 
 
+def brings_weights(given: Any) -> bool:
+    """Whether `layers` is a whole net, or holds layers that have weights already."""
+    if isinstance(given, Model):
+        return True
+    return isinstance(given, (list, tuple)) and any(getattr(layer, "built", False) and layer.weights for layer in given)
+
+
 def _called(function: Any, settings: dict[str, Any], shape: tuple[int, ...], heads: Sequence[Head]) -> Any:
     """What a function gives; it may ask for the shape of a row, and for how many outputs are needed."""
     units = [head.units for head in heads]

@@ -38,7 +38,8 @@ class NeuralNetClassifier(ClassifierMixin, NeuralNet):
     batch_size : int, optional
         By default sized to the data.
     scale_inputs : {'auto', 'standard', 'minmax', None}
-        'auto': to mean 0 and standard deviation 1, unless the net takes ids.
+        'auto': to mean 0 and standard deviation 1, but not where the net takes ids, nor where `layers` brings weights
+        along.
     early_stopping : bool
         Whether rows are held out, and training ends when their loss has not improved for `n_iter_no_change` epochs by
         more than `tol`. The weights are those of the best epoch.
@@ -84,6 +85,8 @@ class NeuralNetClassifier(ClassifierMixin, NeuralNet):
     (array([0, 0]), True)
     """
 
+    class_weight: Any
+
     def __init__(
         self,
         layers: Any = None,
@@ -105,11 +108,7 @@ class NeuralNetClassifier(ClassifierMixin, NeuralNet):
         random_state: Any = None,
         **nested: Any,
     ) -> None:
-        super().__init__(
-            layers, optimizer, loss, metrics, epochs, batch_size, scale_inputs, early_stopping, validation_fraction,
-            n_iter_no_change, tol, warm_start, callbacks, verbose, random_state, nested,
-        )  # fmt: skip
-        self.class_weight = class_weight
+        self._keep(locals())
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -122,7 +121,7 @@ class NeuralNetClassifier(ClassifierMixin, NeuralNet):
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> NeuralNetClassifier:
         """Train for one epoch more; the first call may name all classes there will be."""
-        return self._fit(X, y, sample_weight, 1, classes)
+        return self._another_epoch(X, y, sample_weight, classes)
 
     def predict_proba(self, X: Any) -> Any:
         """The probability of each class, shape (n, classes); of each label; a list of them for several outputs."""

@@ -165,6 +165,14 @@ _readers |= {
 }
 
 
+def check_present(params: dict[str, Any]) -> None:
+    """Raise for what a file could not hold and that training needs."""
+    for name, value in params.items():
+        lost = missing_in(value)
+        if lost is not None:
+            lost.refuse(name)
+
+
 def missing_in(value: Any) -> Missing | None:
     """What is missing in a value, a list or a dictionary."""
     parts = value.values() if isinstance(value, (dict, OrderedDict)) else value

@@ -9,6 +9,7 @@ from sklearn.base import RegressorMixin
 
 from handson.estimators.base import NeuralNet, scales_well
 from handson.estimators.targets import Values
+from handson.models import Model
 
 
 class NeuralNetRegressor(RegressorMixin, NeuralNet):
@@ -24,7 +25,7 @@ class NeuralNetRegressor(RegressorMixin, NeuralNet):
         By default the mean squared error.
     scale_targets : {'auto', 'standard', 'minmax', None}
         How targets are scaled; predictions come in the targets' own units. 'auto': to mean 0 and standard deviation 1
-        for losses that mean the same then, such as 'mse' and 'mae'.
+        for losses that mean the same then, such as 'mse' and 'mae'; a whole `Model` keeps what it has.
 
     Attributes
     ----------
@@ -38,6 +39,8 @@ class NeuralNetRegressor(RegressorMixin, NeuralNet):
     >>> net.predict(x).shape, bool(net.score(x, x[:, 0] * x[:, 1]) > 0.9)
     ((200,), True)
     """
+
+    scale_targets: Any
 
     def __init__(
         self,
@@ -60,11 +63,7 @@ class NeuralNetRegressor(RegressorMixin, NeuralNet):
         random_state: Any = None,
         **nested: Any,
     ) -> None:
-        super().__init__(
-            layers, optimizer, loss, metrics, epochs, batch_size, scale_inputs, early_stopping, validation_fraction,
-            n_iter_no_change, tol, warm_start, callbacks, verbose, random_state, nested,
-        )  # fmt: skip
-        self.scale_targets = scale_targets
+        self._keep(locals())
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> NeuralNetRegressor:
         """Train on rows of X, shape (n, ...), with the values y, shape (n,) or (n, outputs)."""
@@ -72,7 +71,7 @@ class NeuralNetRegressor(RegressorMixin, NeuralNet):
 
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> NeuralNetRegressor:
         """Train for one epoch more."""
-        return self._fit(X, y, sample_weight, 1)
+        return self._another_epoch(X, y, sample_weight)
 
     def predict(self, X: Any) -> np.ndarray:
         """The values for each row, in the form of y."""
@@ -85,6 +84,8 @@ class NeuralNetRegressor(RegressorMixin, NeuralNet):
     def _scale_targets(self, loss: Any) -> Any:
         if self.scale_targets != "auto":
             return self.scale_targets
+        if isinstance(self.layers, Model):
+            return self.model_.target_scaling
         return "standard" if scales_well(loss) else None
 
     def _told(self) -> None:

@@ -7,7 +7,7 @@ function of the data as a weighted set: the same net, bit for bit, however rows 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
 from typing import Any
 
 import numpy as np
@@ -65,6 +65,9 @@ def distinct(x: Any, codes: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray
     >>> sorted(zip(x[rows, 0].tolist(), weights.tolist()))
     [(1.0, 1.3333333333333333), (2.0, 0.6666666666666666)]
     """
+    if hasattr(x, "sum_duplicates") and not x.has_canonical_format:
+        x = x.copy()
+        x.sum_duplicates()
     keys = _digests(x) * FIRST + _digests(codes) * SECOND
     order = np.argsort(keys, kind="stable")
     begins = np.ones(len(order), bool)
@@ -77,28 +80,26 @@ def distinct(x: Any, codes: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray
     return order[begins], together / together.mean()
 
 
-def _pieces(array: Any) -> Iterator[np.ndarray]:
-    """The rows as matrices, some at a time."""
-    rows = max(1, PIECE // max(1, int(np.prod(array.shape[1:]))))
-    for start in range(0, array.shape[0], rows):
-        yield _matrix(array[start : start + rows])
-
-
-def _matrix(array: Any) -> np.ndarray:
-    dense = array.toarray() if hasattr(array, "toarray") else np.asarray(array)
-    return dense.reshape(len(dense), -1)
-
-
 def _digests(array: Any) -> np.ndarray:
-    """64 bits that follow from the values of each row; -0.0 is 0.0."""
-    columns = int(np.prod(array.shape[1:]))
+    """64 bits that follow from the values of each row; zeros add nothing to them, whatever their sign."""
+    columns = math.prod(array.shape[1:])
     factors = words64(derive("rows"), columns) | np.uint64(1)
     with np.errstate(over="ignore"):
-        found = [
-            _mixed((_mixed((piece.astype(np.float64) + 0.0).view(np.uint64)) * factors).sum(1, dtype=np.uint64))
-            for piece in _pieces(array)
-        ]
-    return np.concatenate(found)
+        if hasattr(array, "tocsr"):
+            sums = np.cumsum(_words(array.data) * factors[array.indices], dtype=np.uint64)
+            sums = np.concatenate([np.zeros(1, np.uint64), sums])
+            return _mixed(sums[array.indptr[1:]] - sums[array.indptr[:-1]])
+        rows = max(1, PIECE // max(1, columns))
+        pieces = (array[start : start + rows] for start in range(0, len(array), rows))
+        return np.concatenate([_mixed((_words(_flat(piece)) * factors).sum(1, dtype=np.uint64)) for piece in pieces])
+
+
+def _words(values: np.ndarray) -> np.ndarray:
+    return _mixed((values.astype(np.float64) + 0.0).view(np.uint64))
+
+
+def _flat(array: np.ndarray) -> np.ndarray:
+    return array.reshape(len(array), math.prod(array.shape[1:]))
 
 
 def _mixed(words: np.ndarray) -> np.ndarray:
@@ -110,7 +111,6 @@ def _mixed(words: np.ndarray) -> np.ndarray:
 
 def _same(array: Any, one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Whether rows are alike, pair by pair."""
-    if not len(one):
-        return np.zeros(0, bool)
-    pairs = zip(_pieces(array[one]), _pieces(array[other]), strict=True)
-    return np.concatenate([(first == second).all(1) for first, second in pairs])
+    if hasattr(array, "tocsr"):
+        return np.asarray((array[one] != array[other]).sum(1)).ravel() == 0
+    return (_flat(array[one]) == _flat(array[other])).all(1)

@@ -74,6 +74,9 @@ class Classes:
         if type_of_target(y) == "multilabel-indicator":
             return cls("labels", [np.array([0, 1], y.dtype)] * y.shape[1])
         known = [np.unique(column) for column in (y.T if classes is None else classes)]
+        alone = next((place for place, column in enumerate(known) if len(column) < 2), None)
+        if alone is not None:
+            raise HandsonError(f"column {alone} of y has one class, {known[alone].tolist()}: leave it out.")
         return cls("several", known)
 
     @property
@@ -110,9 +113,10 @@ class Classes:
 
     def strata(self, codes: np.ndarray) -> np.ndarray | None:
         """The class, where there is one for each row and every class has two rows or more."""
-        return (
-            codes if codes.ndim == 1 and np.bincount(codes).min(initial=2, where=np.bincount(codes) > 0) > 1 else None
-        )
+        if codes.ndim > 1:
+            return None
+        counts = np.bincount(codes)
+        return codes if counts[counts > 0].min() > 1 else None
 
     def probabilities(self, outputs: Any) -> Any:
         """Outputs of the net as probabilities in float64, those of a row adding up to 1 where one class is true."""

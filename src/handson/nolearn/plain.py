@@ -7,10 +7,10 @@ import importlib
 from typing import Any
 
 from handson.core.errors import HandsonError
-from handson.estimators.plain import MARK, Missing, decode, encode, extend, missing_in
+from handson.estimators.plain import MARK, Missing, check_present, decode, encode, extend, missing_in
 from handson.theano.sharing import SharedVariable, shared
 
-__all__ = ["Missing", "decode", "encode", "missing_in", "names"]
+__all__ = ["Missing", "check_present", "decode", "encode", "missing_in", "names"]
 
 # Where names are looked up.
 HOMES = (
