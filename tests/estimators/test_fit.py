@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
+from sklearn.base import clone
 from sklearn.datasets import load_iris, make_multilabel_classification
 from sklearn.linear_model import LogisticRegression
 
@@ -140,6 +141,10 @@ def test_a_row_has_the_same_prediction_whatever_its_neighbours():
     np.testing.assert_array_equal(whole[7:8], found.predict_proba(X[7:8]))
     np.testing.assert_array_equal(whole[::-1], found.predict_proba(X[::-1]))
     assert whole.dtype == np.float64
+    wide = NeuralNetRegressor([Dense(96, activation="relu"), Dense(96, activation="relu")], epochs=1, random_state=0)
+    wide.fit(X[:, :3], X[:, 3])
+    alone = np.concatenate([wide.predict(X[row : row + 1, :3]) for row in range(150)])
+    np.testing.assert_array_equal(alone, wide.predict(X[:, :3]))
 
 
 def test_partial_fit_trains_an_epoch_more():
@@ -187,7 +192,11 @@ def test_early_stopping_keeps_the_best_epoch():
     ).fit(X, Y)  # fmt: skip
     curve = found.history_.history["val_loss"]
     assert found.n_iter_ == len(curve) < 200
-    assert int(np.argmin(curve)) >= len(curve) - 5
+    best = int(np.argmin(curve))
+    assert best >= len(curve) - 5
+    np.testing.assert_array_equal(
+        clone(found).set_params(epochs=best + 1).fit(X, Y).predict_proba(X), found.predict_proba(X)
+    )
     rare = np.where(np.arange(150) == 3, 5, Y)  # a class with one row can be held out by nobody
     net(early_stopping=True, epochs=2).fit(X, rare)
 

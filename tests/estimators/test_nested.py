@@ -46,7 +46,10 @@ def test_a_function_gets_its_arguments():
 
 def test_a_whole_net_is_copied_and_what_it_learned_stays():
     net = Sequential([Dense(4, input_dim=3), Dense(3, activation="softmax")])
+    drawn = net.get_weights()
     first, second = fitted(net), fitted(net)
+    for now, then in zip(net.get_weights(), drawn, strict=True):
+        np.testing.assert_array_equal(now, then)
     np.testing.assert_array_equal(first.predict_proba(X), second.predict_proba(X))
     np.testing.assert_array_equal(fitted(net).model_.get_weights()[0].shape, (3, 4))
     net.compile("adam", "sparse_categorical_crossentropy")

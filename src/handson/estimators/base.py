@@ -171,7 +171,7 @@ class NeuralNet(Pickled, BaseEstimator):
         given |= self._rows(data, batch, self._seed) | self._held_out(held_out, batch)
         self.history_ = self.model_.fit(**given | self._settings("fit"))
         self.n_iter_ = first + len(self.history_.epoch)
-        self.loss_curve_ = (self.loss_curve_ if more or self.warm_start else []) + self.history_.history["loss"]
+        self.loss_curve_ = self.loss_curve_ + self.history_.history["loss"]
 
     def _split(self, data: Rows, targets: Targets) -> tuple[Rows, Rows | None]:
         """The rows that train, and those to validate on."""
