@@ -49,6 +49,7 @@ FLOORS = [
     ["training"],
     ["models"],
     ["applications", "ensembles"],
+    ["estimators"],
     ["workflow"],
     ["keras"],
     ["theano"],

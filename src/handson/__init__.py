@@ -49,6 +49,8 @@ if TYPE_CHECKING:
     from handson.ensembles import cross_validate as cross_validate
     from handson.ensembles import deep_ensemble as deep_ensemble
     from handson.ensembles import sweep as sweep
+    from handson.estimators import NeuralNetClassifier as NeuralNetClassifier
+    from handson.estimators import NeuralNetRegressor as NeuralNetRegressor
     from handson.layers import Input as Input
     from handson.models import Model as Model
     from handson.models import Sequential as Sequential
@@ -84,6 +86,8 @@ _HOMES = {name: f"handson.{name}" for name in _MODULES} | {
     "Ensemble": "handson.ensembles:Ensemble",
     "Input": "handson.layers:Input",
     "Model": "handson.models:Model",
+    "NeuralNetClassifier": "handson.estimators:NeuralNetClassifier",
+    "NeuralNetRegressor": "handson.estimators:NeuralNetRegressor",
     "Sequential": "handson.models:Sequential",
     "cross_validate": "handson.ensembles:cross_validate",
     "deep_ensemble": "handson.ensembles:deep_ensemble",

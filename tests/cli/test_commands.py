@@ -28,7 +28,7 @@ def test_help_imports_nothing_heavy():
     code = """
 import contextlib, io, sys
 from handson.cli import main
-commands = ["explore", "fit", "specialists", "curves", "evaluate", "predict", "demo"]
+commands = ["explore", "fit", "specialists", "curves", "evaluate", "predict", "baseline", "demo"]
 for arguments in (["--help"], *([command, "--help"] for command in commands)):
     sys.argv = ["handson", *arguments]
     with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.suppress(SystemExit):
@@ -74,7 +74,7 @@ predict tiny --data test.csv --out nowhere/a.csv
 
 def test_every_command_is_listed_with_what_it_does(tmp_path):
     out = ok(tmp_path, "--help")
-    for command in ("explore", "fit", "specialists", "curves", "evaluate", "predict", "demo"):
+    for command in ("explore", "fit", "specialists", "curves", "evaluate", "predict", "baseline", "demo"):
         line = next(line for line in out.splitlines() if line.startswith(f"  {command} "))
         assert not line.endswith("..."), line
 

@@ -51,11 +51,8 @@ def explore(
     from handson.data.reading.explore import explore as look
 
     _check_writable(picture)
-    wanted: Any = targets.split(",") if targets else None
-    if wanted and (data.endswith(".npz") or len(wanted) == 1):
-        wanted = wanted[0]
     source, words = read_to_explore(
-        Path(data), wanted, inputs, image, "auto" if classes else None, csv_format(csv or [])
+        Path(data), _names(targets, data), inputs, image, "auto" if classes else None, csv_format(csv or [])
     )
     found = look(source)
     found.remarks += [f"column {name!r} holds words and is left out; for classes: --targets {name}." for name in words]
@@ -250,6 +247,45 @@ def code(
 
 
 @app.command()
+def baseline(
+    data: Annotated[str, typer.Argument(help="A table, an array file or a folder of images.")],
+    targets: Annotated[str | None, typer.Option(help="Target columns, separated by commas.")] = None,
+    inputs: Annotated[
+        str | None, typer.Option(help="Input columns, separated by commas; of an .npz file its name.")
+    ] = None,
+    classes: Annotated[bool, typer.Option(help="The targets are classes, also when they are numbers.")] = False,
+    image: Annotated[str | None, typer.Option(help="The column that holds images.")] = None,
+    groups: Annotated[
+        str | None, typer.Option(help="A column or .npy file: rows that stay together in the folds.")
+    ] = None,
+    models: Annotated[str | None, typer.Option(help="The models beside the net, separated by commas.")] = None,
+    folds: Annotated[int, typer.Option(min=2, help="How many folds.")] = 5,
+    seed: Annotated[int, typer.Option(min=0, help="Of the folds and of the models.")] = 0,
+    csv: Annotated[list[str] | None, typer.Option(help="How a CSV file is written: see explore.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Where to write the scores of every fold (.csv).")] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Compare a net with the usual models.
+
+    A linear model, a random forest, gradient boosting and an SVM on the same folds: does a net pay here?
+    """
+    from handson.cli.baselines import run_baseline
+    from handson.data.reading.sources import check_exists
+
+    check_exists(Path(data))
+    _check_writable(out)
+    reading = {
+        "targets": _names(targets, data), "inputs": _names(inputs, data), "classes": "auto" if classes else None,
+        "image": image, "groups": groups,
+    }  # fmt: skip
+    only = models.split(",") if models else None
+    found = run_baseline(Path(data), reading, csv or [], {"folds": folds, "seed": seed, "only": only}, quiet)
+    if out is not None:
+        found.folds.to_csv(out, index=False)
+        console.say(f"scores: {out}")
+
+
+@app.command()
 def demo(
     folder: Annotated[Path, typer.Option(help="Where data and results go.")] = Path("runs/demo"),
     faces: Annotated[int, typer.Option(min=40, help="How many faces to simulate.")] = 1600,
@@ -262,6 +298,12 @@ def demo(
     from handson.faces.demo import run_demo
 
     run_demo(folder, faces, quiet)
+
+
+def _names(given: str | None, data: str) -> Any:
+    """Columns that were separated by commas; one as it is, such as the name of an array in an .npz file."""
+    names = given.split(",") if given else None
+    return given if names is None or data.endswith(".npz") or len(names) == 1 else names
 
 
 def _check_writable(path: Path | None) -> None:

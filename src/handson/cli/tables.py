@@ -14,6 +14,7 @@ from handson.data.reading.keypoints import find_points
 
 if TYPE_CHECKING:
     from handson.data.reading.explore import Exploration
+    from handson.estimators.baseline import Baseline
 
 # Longer lists are cut: the picture sheet and the run folder have everything.
 MOST_ROWS = 40
@@ -118,3 +119,22 @@ def show_errors(tables: dict[str, dict[str, Any]]) -> None:
         table.add_row(column, *(f"{entry['rmse_of_columns'][column]:.4g}" for entry in tables.values()))
     table.add_row("all", *(f"{entry['rmse']:.4g}" for entry in tables.values()), style="bold")
     _console().print(table)
+
+
+def show_baseline(found: Baseline, title: str) -> None:
+    """Print the comparison of models, the best first, and what follows from it."""
+    first, second = found.scores
+    table = _table(f"\n{title}", "model", first, second, "net ahead by", "training", "1,000 rows")
+    for name, row in found.table.iterrows():
+        ahead, error = (0.0, 0.0) if name == "net" else found.against_net(str(name))
+        table.add_row(
+            str(name),
+            f"{row[first]:.3f} ± {row['±']:.3f}",
+            f"{row[second]:#.3g}" if second == "rmse" else f"{row[second]:.3f}",
+            "" if name == "net" else f"{ahead:+.3f} ± {error:.3f}",
+            f"{row['seconds']:.2f} s",
+            f"{row['milliseconds']:.3g} ms",
+            style="bold" if name == "net" else None,
+        )
+    _console().print(table)
+    _console().print(f"\n{found.verdict}")

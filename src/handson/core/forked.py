@@ -29,23 +29,39 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_count, after_in_child=_remember)
 
 
+def lost_threads() -> bool:
+    """Whether this is a forked process that would wait for threads of its parent for ever.
+
+    That is so when the parent had more threads than belong to BLAS, which starts its own anew.
+    """
+    if not _at_fork[0]:
+        return False
+    import torch
+    from threadpoolctl import threadpool_info
+
+    pools = [pool for pool in threadpool_info() if pool.get("threading_layer") == "pthreads"]
+    return torch.get_num_threads() > 1 and _at_fork[0] > 1 + sum(pool["num_threads"] - 1 for pool in pools)
+
+
+def one_thread() -> None:
+    """Compute with one thread in a process that has lost the others: for workers, which are one for each core."""
+    if lost_threads():
+        import torch
+
+        torch.set_num_threads(1)
+
+
 def check_threads() -> None:
     """Raise in a forked process that would wait for threads of its parent for ever.
 
     Raises
     ------
     HandsonError
-        When the parent had more threads than belong to BLAS, which starts its own anew.
+        When there are such threads.
     """
-    if not _at_fork[0]:
-        return
-    import torch
-    from threadpoolctl import threadpool_info
+    if lost_threads():
+        from handson.core.errors import HandsonError
 
-    from handson.core.errors import HandsonError
-
-    pools = [pool for pool in threadpool_info() if pool.get("threading_layer") == "pthreads"]
-    if torch.get_num_threads() > 1 and _at_fork[0] > 1 + sum(pool["num_threads"] - 1 for pool in pools):
         raise HandsonError(
             "this process was forked from one in which PyTorch had computed with several threads, which a fork does "
             "not copy: it would wait for them for ever. Start processes with multiprocessing.get_context('spawn'), or "

@@ -271,7 +271,7 @@ class NeuralNet(Kept, BaseEstimator):
 
         Ctrl-C ends the training, and the net stays as it is then.
         """
-        self._check_present()
+        plain.check_present(self.get_params())
         if self.use_label_encoder:
             self.enc_ = LabelEncoder()
             y = self.enc_.fit_transform(y).astype(np.int32)
@@ -302,13 +302,6 @@ class NeuralNet(Kept, BaseEstimator):
                 f"the classes are {y.dtype}: pass y.astype(np.int32), or use_label_encoder=True; or regression=True."
             )
         return X, y
-
-    def _check_present(self) -> None:
-        """Raise for what a file could not hold and that training needs."""
-        for name, value in self.get_params().items():
-            lost = plain.missing_in(value)
-            if lost is not None:
-                lost.refuse(name)
 
     def _train(self, X: Any, y: Any, epochs: int) -> None:
         X_train, X_valid, y_train, y_valid = self.train_split(X, y, self)
