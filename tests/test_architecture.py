@@ -30,6 +30,7 @@ FLOORS = [
         "activations",
         "averages",
         "constraints",
+        "distributions",
         "initializers",
         "losses",
         "metrics",

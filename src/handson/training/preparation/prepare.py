@@ -148,6 +148,8 @@ def _target(model: Net, number: int, term: Term, raw: Any, outputs: Tensor, rows
     if not double:
         rows.notes += given.rounding(raw, "targets", "scale_targets")
     metrics = [metric for metric, _ in term.measured()]
+    if term.distribution is not None:  # metrics are given its mean
+        outputs = term.point(term.in_units(outputs, None))
     contract.check_metrics(metrics, average, target, outputs)
     rows.notes += contract.broadcast_metrics(metrics, average, target, outputs)
     return target, masked
