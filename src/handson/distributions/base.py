@@ -103,6 +103,9 @@ class Distribution(Noun):
     def check_targets(self, low: float, high: float) -> None:
         """Raise when targets between two values have no density."""
 
+    def check_scaling(self, scale: Tensor) -> None:
+        """Raise when targets may not be divided by some numbers."""
+
     def rescaled(self, parameters: Tensor, undo: Undo, factor: Tensor) -> Tensor:
         """The parameters of shift + factor * y for those of y; `undo` does that with locations."""
         raise NotImplementedError

@@ -131,7 +131,7 @@ class _Cdf(torch.autograd.Function):
         return torch.where(z > 0, 1 - tail, tail).to(z.dtype)
 
     @staticmethod
-    def backward(context: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+    def backward(context: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
         z, freedom = context.saved_tensors
         step = 1e-4 * freedom.double()
         above, below = (_Cdf.apply(z.double(), freedom.double() + sign * step) for sign in (1, -1))

@@ -54,7 +54,7 @@ class Histogram(Distribution):
                 f"{high:g}: give edges that hold them all."
             )
 
-    def rescaled(self, parameters: Tensor, undo: Undo, factor: Tensor) -> Tensor:
+    def check_scaling(self, scale: Tensor) -> None:
         raise HandsonError("the edges of bins are in the units of the targets: leave scale_targets out.")
 
     def moments(self, parameters: Tensor) -> Moments:
@@ -141,9 +141,11 @@ class Quantiles(Distribution):
         down = center - steps[..., :middle, :].flip(-2).cumsum(-2).flip(-2)
         return torch.cat([down, center, up], -2).flatten(-2)
 
-    def rescaled(self, parameters: Tensor, undo: Undo, factor: Tensor) -> Tensor:
-        if bool((factor < 0).any()):
+    def check_scaling(self, scale: Tensor) -> None:
+        if bool((scale < 0).any()):
             raise HandsonError("quantiles cannot be scaled by a negative number: give scale_targets a positive scale.")
+
+    def rescaled(self, parameters: Tensor, undo: Undo, factor: Tensor) -> Tensor:
         return undo(self.parts(parameters)).flatten(-2)
 
     def check_level(self, level: float) -> None:

@@ -14,13 +14,15 @@ from torch import Tensor, nn
 from handson.core.errors import HandsonError
 from handson.data.rows.feed import arriving
 from handson.data.rows.mapped import Data, pieces
+from handson.layers.dropout import _Dropout
+from handson.layers.noise import AlphaDropout, GaussianDropout
 from handson.randomness.keys import derive
 from handson.randomness.stream import Stream, active
 from handson.state.precision import arithmetic
 from handson.training.engines.eager import Eager
 
-# The attributes by which layers say how much they drop.
-RATES = ("rate", "dropout", "recurrent_dropout")
+# The attributes by which layers that are no dropout say how much they drop.
+RATES = ("dropout", "recurrent_dropout")
 
 
 def drops(layer: nn.Module) -> bool:
@@ -34,9 +36,9 @@ def drops(layer: nn.Module) -> bool:
     """
     if isinstance(layer, nn.modules.dropout._DropoutNd):
         return layer.p > 0
-    if hasattr(layer, "rate"):
-        return "Dropout" in type(layer).__name__ and layer.rate > 0
-    return any(isinstance(rate := getattr(layer, name, 0), float) and rate > 0 for name in RATES[1:])
+    if isinstance(layer, (_Dropout, GaussianDropout, AlphaDropout)):
+        return layer.rate > 0
+    return any(isinstance(rate := getattr(layer, name, 0), float) and rate > 0 for name in RATES)
 
 
 @contextmanager

@@ -52,7 +52,7 @@ class Prediction(tuple[Any, Any]):
         found.aleatoric, found.epistemic = aleatoric, epistemic
         return found
 
-    def __getnewargs__(self) -> tuple[Any, ...]:  # type: ignore[override]
+    def __getnewargs__(self) -> tuple[Any, ...]:
         return (*self, self.aleatoric, self.epistemic)
 
     @property

@@ -262,6 +262,9 @@ def scale(model: Net, rows: Rows) -> None:
             None if method is None or not leaf.numel() else fit_scaling(method, leaf, "targets")
             for method, leaf in zip(methods, rows.targets, strict=True)
         ]
+    for term, scaling in zip(model.terms, model.target_scalings or [], strict=False):
+        if scaling is not None and term.distribution is not None:
+            term.distribution.check_scaling(scaling.scale)
     as_scaled(model, rows)
 
 
