@@ -49,7 +49,7 @@ FLOORS = [
     ["training.recording"],
     ["training"],
     ["models"],
-    ["applications", "ensembles"],
+    ["applications", "calibration", "ensembles"],
     ["workflow"],
     ["keras"],
     ["theano"],
