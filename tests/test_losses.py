@@ -13,6 +13,7 @@ from handson import losses
 from handson.core import registry
 from handson.core.described import parameters_of
 from handson.core.errors import HandsonError
+from handson.files.keras_names import OWN
 
 CLASSES = 5
 # Every loss with several arguments.
@@ -229,7 +230,7 @@ def test_probabilities_that_do_not_add_up_to_one_are_normalized_as_in_keras(kera
     np.testing.assert_allclose(make(case)(y_true, y_pred * 3), peer(keras, case)(y_true, y_pred * 3), rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", registry.known("loss"))
+@pytest.mark.parametrize("name", sorted(set(registry.known("loss")) - OWN))
 def test_arguments_and_defaults_are_those_of_keras(keras, name):
     theirs = inspect.signature(getattr(keras.losses, name)).parameters
     ours = parameters_of(getattr(losses, name))

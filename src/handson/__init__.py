@@ -26,10 +26,12 @@ from handson.core.version import __version__ as __version__
 if TYPE_CHECKING:
     from handson import activations as activations
     from handson import applications as applications
+    from handson import calibration as calibration
     from handson import callbacks as callbacks
     from handson import constraints as constraints
     from handson import data as data
     from handson import datasets as datasets
+    from handson import distributions as distributions
     from handson import initializers as initializers
     from handson import keras as keras
     from handson import layers as layers
@@ -61,10 +63,12 @@ if TYPE_CHECKING:
 _MODULES = (
     "activations",
     "applications",
+    "calibration",
     "callbacks",
     "constraints",
     "data",
     "datasets",
+    "distributions",
     "faces",
     "initializers",
     "keras",

@@ -97,6 +97,10 @@ class Average(Noun):
         weights = sample_weight.sum()
         return value * weights, weights if self.divides_by_weights else len(y_pred)
 
+    def expected(self, outputs: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape of the targets for the shape of the predictions."""
+        return outputs[:-1] if self.targets == "labels" else outputs
+
     def classes(self, outputs: int) -> int:
         """How many classes labels can name, for a number of outputs."""
         return outputs
@@ -162,22 +166,22 @@ def align(y_true: Any, y_pred: Tensor, average: Average) -> Any:
     """
     if average.targets == "free":
         return y_true
-    shape = y_pred.shape[:-1] if average.targets == "labels" else y_pred.shape
+    shape = average.expected(tuple(y_pred.shape))
     if y_true.shape == shape:
         return y_true
     if y_true.shape == (*shape, 1):
         return y_true.squeeze(-1)
-    if (*y_true.shape, 1) == tuple(shape):
+    if (*y_true.shape, 1) == shape:
         return y_true.unsqueeze(-1)
     raise HandsonError(shape_message(tuple(y_true.shape), tuple(y_pred.shape), average))
 
 
 def shape_message(y_true: tuple[int, ...], y_pred: tuple[int, ...], average: Average) -> str:
     """Why targets and outputs do not belong together, and what to change."""
-    expected = y_pred[:-1] if average.targets == "labels" else y_pred
+    expected = average.expected(y_pred)
     advice = f"The last layer has {y_pred[-1]} outputs"
     if len(y_true) == len(y_pred) and average.targets != "labels":
-        advice += f"; for these targets it needs {y_true[-1]}."
+        advice += f"; for these targets it needs {y_true[-1] * y_pred[-1] // expected[-1]}."
     elif len(y_true) == len(y_pred):
         advice += "; for one-hot targets use loss='categorical_crossentropy'."
     elif average.targets == "distribution":

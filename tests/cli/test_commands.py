@@ -344,6 +344,22 @@ def test_predict_turns_logits_into_probabilities(work):
     np.testing.assert_array_equal(table["class"], np.where(logits > 0, "star", "quasar"))
 
 
+def test_predict_writes_the_spread_of_a_net_that_knows_it(work):
+    x = np.random.default_rng(0).normal(size=(30, 2))
+    np.savez(work / "b.npz", features=x, y=100 + x.sum(1))
+    text = TABLE.replace("table.csv", "b.npz").replace("name: table", "name: spread")
+    text = text.replace("{Dense: {", "{GaussianDensity: {").replace("optimizer: adam", "optimizer: adam, loss: nll")
+    (work / "b.yaml").write_text(text)
+    ok(work, "fit", "b.yaml", "-q")
+    ok(work, "predict", "spread", "--data", "b.npz", "--spread", "--out", "p.csv")
+    table, run = pd.read_csv(work / "p.csv"), Run(work / "runs" / "spread")
+    mean, spread = run.net().predict(run.read_inputs(work / "b.npz").inputs, spread=True)
+    np.testing.assert_allclose(table.iloc[:, 1:], np.c_[mean, spread], rtol=1e-4)
+    assert [name for name in table.columns if name.startswith("spread of ")] == [f"spread of {table.columns[1]}"]
+    assert "add --net-only" in call(work, "predict", "tiny", "--data", "test.csv", "--spread").err
+    assert "is for values" in call(work, "predict", "kinds", "--data", "kinds.csv", "--spread").err
+
+
 def test_predict_reads_archives_as_the_training_did(work):
     x = np.random.default_rng(0).normal(size=(30, 2))
     np.savez(work / "a.npz", features=x, y=x.sum(1))

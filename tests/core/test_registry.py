@@ -14,6 +14,8 @@ from handson.core.errors import HandsonError
 OWN = {"Cosine", "LinearRamp", "OneCycle", "StepDecay", "LossMetric", "SpatialSoftArgmax2D"} | {
     "AveragePrecision", "Bias", "CRPS", "Coverage", "ExpectedCalibrationError", "MedianAbsoluteError", "NMAD",
     "OutlierRate", "SpearmanCorrelation",
+    "Evidential", "EvidentialDensity", "GaussianDensity", "GaussianNLL", "LaplaceDensity", "MixtureDensity",
+    "NegativeLogLikelihood", "OrdinalBins", "Pinball", "QuantileCalibrationError", "QuantileHead", "StudentTDensity",
 }  # fmt: skip
 KERAS_MODULES = {
     "layer": "layers", "activation": "activations", "initializer": "initializers", "regularizer": "regularizers",

@@ -195,6 +195,9 @@ def predict(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Where to write; by default into the run folder.")] = None,
     net_only: Annotated[bool, typer.Option("--net-only", help="Leave the run's specialists out.")] = False,
+    spread: Annotated[
+        bool, typer.Option("--spread", help="Also write standard deviations, of a net that predicts them.")
+    ] = False,
     runs: RunsFolder = Path("runs"),
 ) -> None:
     """Predict with a run's net.
@@ -208,7 +211,7 @@ def predict(
     if lookup is not None:
         check_exists(lookup)
     _check_writable(out)
-    write_predictions(_run(run, runs), data, lookup, out, net_only)
+    write_predictions(_run(run, runs), data, lookup, out, net_only, spread)
 
 
 @app.command()

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from handson.core import console
+from handson.core.errors import HandsonError
 from handson.faces.submission import read_lookup, submission, write_table
 from handson.files import atomic
 
@@ -17,17 +18,26 @@ if TYPE_CHECKING:
     from handson.workflow.runs import Run
 
 
-def write_predictions(run: Run, data: str, lookup: Path | None, out: Path | None, net_only: bool) -> Path:
+def write_predictions(
+    run: Run, data: str, lookup: Path | None, out: Path | None, net_only: bool, spread: bool = False
+) -> Path:
     """Predict, and write a table of predictions or, with a look-up table, a submission; returns its path."""
     asked = None if lookup is None else read_lookup(lookup)
     rows = run.read_inputs(data, ids=run.experiment.data.ids or (None if asked is None else "ImageId"))
     net, special = run.net(), None if net_only else run.specialists()
     predictor: Any = net if special is None else special
-    predicted = predictor.predict(rows.inputs)
+    if spread:
+        _check_spread(run, lookup, special)
+        predicted, deviations = net.predict(rows.inputs, spread=True)
+    else:
+        predicted, deviations = predictor.predict(rows.inputs), None
     if asked is None:
         if getattr(net.loss, "from_logits", False):
             predicted = probabilities(predicted)
         table = prediction_table(run, rows, predicted)
+        if deviations is not None:
+            names = [f"spread of {name}" for name in run.columns()["targets"]]
+            table = table.join(pd.DataFrame(deviations, columns=names))
         path = out or run.folder / "predictions.csv"
     else:
         columns = run.columns()["targets"]
@@ -40,6 +50,16 @@ def write_predictions(run: Run, data: str, lookup: Path | None, out: Path | None
     tell = console.warn if atomic.is_special(path) else console.say
     tell(f"{len(rows)} rows predicted by {by}: {path} ({len(table)} lines)")
     return path
+
+
+def _check_spread(run: Run, lookup: Path | None, special: Any) -> None:
+    """Raise where there is no place for a spread, or nobody who knows one."""
+    if lookup is not None:
+        raise HandsonError("a submission has no column for --spread: leave it or --lookup out.")
+    if special is not None:
+        raise HandsonError("specialists predict no spread: add --net-only.")
+    if run.columns()["classes"] is not None:
+        raise HandsonError("--spread is for values: of classes the table has the probability of each.")
 
 
 def probabilities(logits: np.ndarray) -> np.ndarray:

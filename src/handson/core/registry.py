@@ -22,6 +22,7 @@ T = TypeVar("T")
 HOMES = {
     "layer": "handson.layers",
     "activation": "handson.activations",
+    "distribution": "handson.distributions",
     "initializer": "handson.initializers",
     "regularizer": "handson.regularizers",
     "constraint": "handson.constraints",

@@ -6,13 +6,14 @@ import os
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
 import torch
 from pydantic import BaseModel, Field
+from torch import Tensor
 
 from handson.core import tree
 from handson.core.errors import HandsonError, whole
 from handson.data.rows import arrays
+from handson.distributions import Empirical
 from handson.ensembles.building import build_net
 from handson.ensembles.together import Training, check_arguments, train_together
 from handson.files.folders import load_net, read_index, save_nets
@@ -21,8 +22,11 @@ from handson.models import Model
 from handson.randomness.keys import check_seed, fresh_seed
 from handson.state.history import History
 from handson.state.sums import Sums
+from handson.training.measuring import said
+from handson.training.preparation.compiled import Term
 from handson.training.preparation.objective import Objective
 from handson.training.preparation.prepare import prepare_rows
+from handson.training.spread import Ask, Said, answer
 
 INDEX = "ensemble.json"
 MOST_MEMBERS = 10_000
@@ -144,7 +148,7 @@ class Ensemble:
         self.histories = [training.history for training in trainings]
         return self
 
-    def predict(self, x: Any, batch_size: int | None = None, *, spread: bool = False) -> Any:
+    def predict(self, x: Any, batch_size: int | None = None, *, spread: bool = False, quantiles: Any = None) -> Any:
         """The mean of the members' predictions.
 
         It is the mean of what `Model.predict` gives: of probabilities where nets end with softmax or sigmoid.
@@ -156,19 +160,31 @@ class Ensemble:
         batch_size : int, optional
             Rows at a time.
         spread : bool
-            Also give the standard deviation over the members (`numpy.std`): how far they disagree.
+            Also give the standard deviation: over the members (`numpy.std`), how far they disagree. Of nets that
+            predict distributions it is that of the mixture of all, whose variance is the mean of the members'
+            variances (aleatoric) and the variance of their means (epistemic).
+        quantiles : sequence of float, optional
+            Give the quantiles of that mixture at these levels instead.
 
         Returns
         -------
-        ndarray of float32, shape (n, ...), or two of them; a list or dictionary for a net with several outputs
+        ndarray of float32, shape (n, ...); a list or dictionary for a net with several outputs
+            With `spread` a `Prediction`, mean and spread; with `quantiles` shape (levels, n, ...).
         """
-        inputs = inputs_of(x)
-        each = [net.predict(inputs, batch_size) for net in self.members]
-        form, leaves = tree.spec(each[0]), [np.stack(of_one) for of_one in zip(*map(tree.leaves, each), strict=True)]
-        mean = tree.rebuild(form, [leaf.mean(0, dtype=np.float64).astype(leaf.dtype) for leaf in leaves])
-        if not spread:
-            return mean
-        return mean, tree.rebuild(form, [leaf.std(0, dtype=np.float64).astype(leaf.dtype) for leaf in leaves])
+        if spread not in (True, False):
+            raise HandsonError(f"Ensemble.predict(spread=...) is True or False; got {spread!r}.")
+        return answer(Ask(spread, quantiles), self._said(inputs_of(x), batch_size), self.members[0].arranged_outputs)
+
+    def _said(self, inputs: Any, batch_size: int | None = None) -> list[Said]:
+        """What the members say, for each output."""
+        each = [said(net, inputs, batch_size) for net in self.members]
+        return [
+            Said(
+                [family or Empirical(1) for one in of_one for family in one.families],
+                [leaf for one in of_one for leaf in one.parameters],
+            )
+            for of_one in zip(*each, strict=True)
+        ]
 
     def evaluate(
         self,
@@ -181,7 +197,8 @@ class Ensemble:
     ) -> Any:
         """Loss and metrics of the mean prediction, without penalties of regularizers.
 
-        Loss, metrics and the scaling of targets in the loss are those of the first member.
+        Loss, metrics and the scaling of targets in the loss are those of the first member. Of nets that predict
+        distributions it is the mixture of all that is judged.
 
         Returns
         -------
@@ -190,14 +207,16 @@ class Ensemble:
         """
         net, inputs = self.members[0], inputs_of(x)
         rows = prepare_rows(net, inputs, arrays.targets_by_name(y, net.target_names), sample_weight)
-        predictions = list(map(torch.from_numpy, tree.leaves(self.predict(inputs, batch_size))))
+        together = [_judged(term, one) for term, one in zip(net.terms, self._said(inputs, batch_size), strict=True)]
+        predictions = [leaf for _, leaf in together]
         scalings = net.target_scalings or [None] * len(predictions)
-        objective, sums = Objective(net.terms, scalings), Sums()
+        objective, sums = Objective([term for term, _ in together], scalings), Sums()
         for first in range(0, len(rows), PIECE):
             piece = slice(first, first + PIECE)
             outputs, targets = [leaf[piece] for leaf in predictions], [leaf[piece].cpu() for leaf in rows.targets]
             weights = [None if leaf is None else leaf[piece].cpu() for leaf in rows.weights]
-            scaled = [leaf if one is None else one.apply(leaf) for leaf, one in zip(outputs, scalings, strict=True)]
+            trios = zip(objective.terms, outputs, scalings, strict=True)
+            scaled = [term.scaled(leaf, scaling) for term, leaf, scaling in trios]
             objective.loss(targets, scaled, weights, rows.masked, None, sums)
             objective.measure(targets, scaled, weights, rows.masked, sums)
         means = objective.report(sums)
@@ -223,6 +242,14 @@ class Ensemble:
         ensemble = cls(load_net(folder, f"member_{number}") for number in range(1, index.members + 1))
         ensemble.histories = [History().take(stored.model_dump()) for stored in index.histories]
         return ensemble
+
+
+def _judged(term: Term, said: Said) -> tuple[Term, Tensor]:
+    """The term of one output for what the members say together, and that."""
+    if term.distribution is None:
+        return term, torch.from_numpy(said.mean())
+    family, parameters = said.pooled()
+    return term.read_from(family), parameters
 
 
 class Index(BaseModel):

@@ -15,7 +15,7 @@ from handson.core.version import __version__
 from handson.data.rows.scaling import Scaling
 from handson.files import strict_json
 from handson.layers.blank import blank_weights
-from handson.layers.shapes import is_shape, map_shapes
+from handson.layers.shapes import flat_shapes, is_shape, map_shapes
 from handson.losses import FunctionLoss
 from handson.metrics import FunctionMetric
 from handson.state.state import TrainingState
@@ -225,10 +225,20 @@ def rebuild(description: Description, values: int) -> Any:
     _freeze(model, description.frozen)
     if description.compiled is not None:
         model.compile(**description.compiled.model_dump())
-    for which, shapes in (("input", model.input_shape), ("target", model.output_shape)):
+    for which, shapes in (("input", model.input_shape), ("target", _target_shapes(model))):
         configs = getattr(description.scaling, f"{which}s")
         setattr(model, f"{which}_scalings", configs and _scalings(configs, shapes, which))
     return model
+
+
+def _target_shapes(model: Any) -> list[Any]:
+    """The shapes that scalings of the targets have: those of the outputs, or what distributions they describe."""
+    shapes = flat_shapes(model.output_shape)
+    terms = model.terms if model.compiled else [None] * len(shapes)
+    return [
+        term.loss.expected(shape) if term is not None and term.distribution is not None else shape
+        for term, shape in zip(terms, shapes, strict=True)
+    ]
 
 
 def _scalings(configs: list[dict[str, Any] | None], shapes: Any, which: str) -> list[Scaling | None]:

@@ -31,8 +31,11 @@ OF_APPLICATIONS = {
 }
 # What handson has beside Keras: in files it is a class of one's own.
 OWN = frozenset({
-    "AveragePrecision", "Bias", "CRPS", "Cosine", "Coverage", "ExpectedCalibrationError", "LinearRamp", "LossMetric",
-    "MedianAbsoluteError", "NMAD", "OneCycle", "OutlierRate", "SpatialSoftArgmax2D", "SpearmanCorrelation", "StepDecay",
+    "AveragePrecision", "Bias", "CRPS", "Cosine", "Coverage", "Evidential", "EvidentialDensity",
+    "ExpectedCalibrationError", "GaussianDensity", "GaussianNLL", "LaplaceDensity", "LinearRamp", "LossMetric",
+    "MedianAbsoluteError", "MixtureDensity", "NMAD", "NegativeLogLikelihood", "OneCycle", "OrdinalBins", "OutlierRate",
+    "Pinball", "QuantileCalibrationError", "QuantileHead", "SpatialSoftArgmax2D", "SpearmanCorrelation", "StepDecay",
+    "StudentTDensity",
 })  # fmt: skip
 # Arguments that say nothing in a file of Keras: the first input of a net states the shape.
 NEVER = frozenset({

@@ -8,6 +8,15 @@ from handson.layers.cells import GRUCell, LSTMCell, SimpleRNNCell
 from handson.layers.convolution import Conv1D, Conv2D, Conv3D
 from handson.layers.convolutional_recurrent import ConvLSTM1D, ConvLSTM2D, ConvLSTM3D
 from handson.layers.core import ActivityRegularization, Dense, Identity, Input, InputLayer, Rescaling
+from handson.layers.density import (
+    EvidentialDensity,
+    GaussianDensity,
+    LaplaceDensity,
+    MixtureDensity,
+    OrdinalBins,
+    QuantileHead,
+    StudentTDensity,
+)
 from handson.layers.dropout import Dropout, SpatialDropout1D, SpatialDropout2D, SpatialDropout3D
 from handson.layers.einsum import EinsumDense
 from handson.layers.embedding import Embedding
@@ -201,8 +210,10 @@ __all__ = [
     "EinsumDense",
     "Embedding",
     "Equalization",
+    "EvidentialDensity",
     "Flatten",
     "GRUCell",
+    "GaussianDensity",
     "GaussianDropout",
     "GaussianNoise",
     "GlobalAveragePooling1D",
@@ -227,6 +238,7 @@ __all__ = [
     "IntegerLookup",
     "LSTMCell",
     "Lambda",
+    "LaplaceDensity",
     "Layer",
     "LayerNormalization",
     "LeakyReLU",
@@ -240,12 +252,15 @@ __all__ = [
     "Maximum",
     "Minimum",
     "MixUp",
+    "MixtureDensity",
     "MultiHeadAttention",
     "Multiply",
     "Normalization",
+    "OrdinalBins",
     "PReLU",
     "Permute",
     "Pipeline",
+    "QuantileHead",
     "RMSNormalization",
     "RandAugment",
     "RandomBrightness",
@@ -288,6 +303,7 @@ __all__ = [
     "SpectralNormalization",
     "StackedRNNCells",
     "StringLookup",
+    "StudentTDensity",
     "Subtract",
     "TextVectorization",
     "TimeDistributed",

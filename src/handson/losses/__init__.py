@@ -39,6 +39,7 @@ from handson.losses.functions import (
     cosine_similarity,
     ctc,
     dice,
+    gaussian_nll,
     hinge,
     huber,
     kl_divergence,
@@ -54,11 +55,13 @@ from handson.losses.functions import (
     mean_squared_logarithmic_error,
     mse,
     msle,
+    pinball,
     poisson,
     sparse_categorical_crossentropy,
     squared_hinge,
     tversky,
 )
+from handson.losses.likelihoods import CRPS, DistributionLoss, Evidential, GaussianNLL, NegativeLogLikelihood, Pinball
 from handson.losses.margins import CategoricalHinge, Circle, Hinge, SquaredHinge
 from handson.losses.regions import CTC, Dice, Tversky
 from handson.losses.regression import (
@@ -74,6 +77,7 @@ from handson.losses.regression import (
 
 __all__ = [
     "BCE",
+    "CRPS",
     "CTC",
     "EPSILON",
     "KLD",
@@ -90,7 +94,10 @@ __all__ = [
     "Circle",
     "CosineSimilarity",
     "Dice",
+    "DistributionLoss",
+    "Evidential",
     "FunctionLoss",
+    "GaussianNLL",
     "Hinge",
     "Huber",
     "KLDivergence",
@@ -100,6 +107,8 @@ __all__ = [
     "MeanAbsolutePercentageError",
     "MeanSquaredError",
     "MeanSquaredLogarithmicError",
+    "NegativeLogLikelihood",
+    "Pinball",
     "Poisson",
     "SparseCategoricalCrossentropy",
     "SquaredHinge",
@@ -116,6 +125,7 @@ __all__ = [
     "ctc",
     "deserialize",
     "dice",
+    "gaussian_nll",
     "get",
     "hinge",
     "huber",
@@ -132,6 +142,7 @@ __all__ = [
     "mean_squared_logarithmic_error",
     "mse",
     "msle",
+    "pinball",
     "poisson",
     "serialize",
     "sparse_categorical_crossentropy",

@@ -93,7 +93,7 @@ class Loss(Average):
         if self.reduction != "sum":
             return total, count
         # The sum of a batch is what is minimized; over batches it is averaged with their sizes, as in Keras.
-        elements = y_pred.shape[self.axis] if self.elementwise else 1
+        elements = self.expected(tuple(y_pred.shape))[self.axis] if self.elementwise else 1
         return total / elements * len(y_pred), len(y_pred)
 
     def _whole(

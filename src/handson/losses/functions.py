@@ -20,6 +20,7 @@ from handson.losses.crossentropies import (
     KLDivergence,
     SparseCategoricalCrossentropy,
 )
+from handson.losses.likelihoods import GaussianNLL, Pinball
 from handson.losses.margins import CategoricalHinge, Circle, Hinge, SquaredHinge
 from handson.losses.regions import CTC, Dice, Tversky
 from handson.losses.regression import (
@@ -61,6 +62,7 @@ categorical_hinge = _function(CategoricalHinge)
 cosine_similarity = _function(CosineSimilarity)
 ctc = _function(CTC)
 dice = _function(Dice)
+gaussian_nll = _function(GaussianNLL)
 hinge = _function(Hinge)
 huber = _function(Huber)
 kl_divergence = kld = KLD = kullback_leibler_divergence = _function(KLDivergence)
@@ -69,6 +71,7 @@ mean_absolute_error = mae = MAE = _function(MeanAbsoluteError)
 mean_absolute_percentage_error = mape = MAPE = _function(MeanAbsolutePercentageError)
 mean_squared_error = mse = MSE = _function(MeanSquaredError)
 mean_squared_logarithmic_error = msle = MSLE = _function(MeanSquaredLogarithmicError)
+pinball = _function(Pinball)
 poisson = _function(Poisson)
 sparse_categorical_crossentropy = _function(SparseCategoricalCrossentropy)
 squared_hinge = _function(SquaredHinge)

@@ -51,7 +51,7 @@ from handson.metrics.accuracies import (
     top_k_categorical_accuracy,
 )
 from handson.metrics.base import Metric
-from handson.metrics.calibration import CRPS, Coverage, ExpectedCalibrationError
+from handson.metrics.calibration import CRPS, Coverage, ExpectedCalibrationError, QuantileCalibrationError
 from handson.metrics.confusion import FalseNegatives, FalsePositives, Precision, Recall, TrueNegatives, TruePositives
 from handson.metrics.correlations import (
     ConcordanceCorrelation,
@@ -144,6 +144,7 @@ __all__ = [
     "Poisson",
     "Precision",
     "PrecisionAtRecall",
+    "QuantileCalibrationError",
     "R2Score",
     "Recall",
     "RecallAtPrecision",

@@ -67,6 +67,8 @@ class Metric(Average):
     divides_by_weights = True
     keeps_rows = False
     yes_or_no = False
+    # Whether predictions are parameters of distributions where the net gives those, and not their means.
+    of_distributions = False
     # The result before anything was seen.
     of_nothing: Any = float("nan")
     _seen: Accumulator | None = None
@@ -102,6 +104,10 @@ class Metric(Average):
 
     def for_outputs(self, outputs: int | None) -> Metric:
         """The metric for a net with so many outputs."""
+        return self
+
+    def for_loss(self, loss: Any) -> Metric:
+        """The metric for a net that is trained with a loss."""
         return self
 
     # How it is added up.

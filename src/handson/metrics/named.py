@@ -42,6 +42,7 @@ def get(identifier: Any, loss: losses.Loss | None = None, outputs: int | None = 
     if isinstance(metric, OfFunction) and loss is not None and loss.targets in ("labels", "free"):
         metric = copy.copy(metric)
         metric.targets = loss.targets
+    metric = metric.for_loss(loss)
     return metric if outputs is None else type(metric).for_outputs(metric, outputs)
 
 

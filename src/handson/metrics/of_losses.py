@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 from torch import Tensor
@@ -26,6 +27,18 @@ class LossMetric(Metric):
         super().__init__(name or self.loss.name, dtype)
         self.targets, self.batchwise = self.loss.targets, self.loss.batchwise
         self.ignore_class = self.loss.ignore_class
+
+    def for_loss(self, loss: Any) -> Metric:
+        """Where the loss of the net knows what the outputs mean, a loss of distributions has it from there."""
+        trained = getattr(loss, "distribution", None)
+        if trained is None or not isinstance(self.loss, losses.DistributionLoss):
+            return self
+        found = copy.copy(self)
+        found.loss, found.of_distributions = self.loss.for_head(trained.as_read()), True
+        return found
+
+    def expected(self, outputs: tuple[int, ...]) -> tuple[int, ...]:
+        return self.loss.expected(outputs)
 
     def present(self, y_true: Tensor) -> Tensor:
         return self.loss.present(y_true)

@@ -137,7 +137,9 @@ class OwnSteps:
         outputs = tree.leaves(y_pred)
         for number, (term, target) in enumerate(zip(self.terms, _in_order(y, len(self.terms)), strict=True)):
             for metric, weighted in term.measured():
-                metric.update_state(target, outputs[number], sample_weight if weighted else None)
+                output = term.in_units(outputs[number], None)
+                seen = output if metric.of_distributions else term.point(output)
+                metric.update_state(target, seen, sample_weight if weighted else None)
         return self.get_metrics_result()
 
     def get_metrics_result(self) -> dict[str, Any]:

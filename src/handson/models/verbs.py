@@ -20,6 +20,7 @@ from handson.models.structure import Structure
 from handson.optimizers import Optimizer
 from handson.state.history import History
 from handson.training.preparation.compiled import Compiled, Term
+from handson.training.preparation.contract import head_of
 from handson.training.preparation.net import Net
 from handson.training.preparation.objective import Objective
 
@@ -111,7 +112,9 @@ class Verbs(Saved, OlderVerbs, OwnSteps, Structure):
         compiled, widths = self.need_compiled("the loss"), [None]
         if self._outputs is not None:
             widths = tree.leaves(map_shapes(lambda shape: shape[-1] if len(shape) > 1 else None, self._outputs))
-        terms = compiled.terms(self.output_names, widths)
+        known = self._outputs is not None
+        heads = [head_of(self, number) if known else None for number in range(len(self.output_names))]
+        terms = compiled.terms(self.output_names, widths, heads)
         self._terms = terms if self._outputs is not None else None
         return terms
 
@@ -344,8 +347,12 @@ class Verbs(Saved, OlderVerbs, OwnSteps, Structure):
         verbose: Any = 0,
         steps: int | None = None,
         callbacks: Any = None,
+        *,
+        spread: bool | str = False,
+        quantiles: Any = None,
+        samples: int = 50,
     ) -> Any:
-        """The outputs for some inputs, in the units of the targets.
+        """The outputs for some inputs, in the units of the targets; of a net that predicts distributions, their means.
 
         Parameters
         ----------
@@ -357,16 +364,30 @@ class Verbs(Saved, OlderVerbs, OwnSteps, Structure):
             Batches to predict.
         verbose, callbacks
             `verbose` is ignored: predictions are not chatty. Of callbacks `on_predict_...` are called.
+        spread : bool or 'dropout'
+            Also give the standard deviation, of a net that ends with a head such as `GaussianDensity`; with 'dropout',
+            of any net that has dropout, that of so many runs with dropout at work.
+        quantiles : sequence of float, optional
+            Give the quantiles of the predicted distributions at these levels instead.
+        samples : int
+            How many runs there are with ``spread='dropout'``; they follow from the net's seed.
 
         Returns
         -------
         ndarray of float32, shape (n, ...)
-            With several outputs a list or dictionary of them.
+            With several outputs a list or dictionary of them. With `spread` a `Prediction`: mean and spread, which has
+            the parts of the spread as attributes. With `quantiles` shape (levels, n, ...).
+
+        Raises
+        ------
+        HandsonError
+            When a spread is asked of a net that predicts none.
         """
         check_verb(self, "predict")
         from handson.training.measuring import predict
+        from handson.training.spread import Ask
 
-        return predict(self, x, batch_size, steps, callbacks)
+        return predict(self, x, batch_size, steps, callbacks, Ask(spread, quantiles, samples))
 
     def train_on_batch(
         self: Net,

@@ -6,31 +6,37 @@ from collections.abc import Sequence
 from contextlib import closing, nullcontext
 from typing import Any
 
-import numpy as np
 import torch
+from torch import Tensor
 
 from handson.callbacks import Callback, CallbackList
 from handson.callbacks.calls import PREDICT_BATCHES, TEST_BATCHES, as_list
-from handson.core import tree
 from handson.core.errors import HandsonError, whole
 from handson.data.rows import arrays
 from handson.data.rows.mapped import Data
 from handson.data.rows.openings import is_batches
 from handson.layers.ownership import settle
-from handson.layers.shapes import map_shapes
+from handson.layers.shapes import flat_shapes
+from handson.losses import DistributionLoss, MeanSquaredError
 from handson.randomness.keys import derive
 from handson.state.sums import Sums
 from handson.training import evaluation
 from handson.training.engines import Engine, choose
+from handson.training.engines.eager import Eager
+from handson.training.monte_carlo import samples
+from handson.training.preparation.compiled import Term
+from handson.training.preparation.contract import head_of
 from handson.training.preparation.given import prepare_inputs
 from handson.training.preparation.job import Job, Span
 from handson.training.preparation.net import Net, module_of
 from handson.training.preparation.prepare import make_job, prepare_rows
 from handson.training.preparation.readers import Reading, read_to_measure
 from handson.training.preparation.streams import inputs_of_batches
+from handson.training.spread import Ask, Said, answer
 
 # Evaluation and prediction take as many rows at a time as have so many values, within bounds: Keras's 32 are slow for
 # small rows, and thousands of large ones need too much memory.
+PLAIN = Ask()
 EVALUATED_VALUES, FEWEST_EVALUATED, MOST_EVALUATED = 1 << 19, 32, 4096
 
 
@@ -74,37 +80,75 @@ def _params(model: Net, rows: int, size: int) -> dict[str, Any]:
     return {"verbose": 0, "epochs": 1, "steps": -(-rows // size), "batch_size": size, "metrics": names}
 
 
-def predict(model: Net, x: Any, batch_size: int | None, steps: int | None = None, callbacks: Any = None) -> Any:
+def predict(
+    model: Net, x: Any, batch_size: int | None, steps: int | None = None, callbacks: Any = None, ask: Ask = PLAIN
+) -> Any:
     """Outputs in the units of the targets: see `Model.predict`."""
     callbacks = as_list(callbacks)
     if is_batches(x):
-        parts = [predict(model, part, None, None, callbacks) for part in inputs_of_batches(x, steps, batch_size)]
+        parts = [said(model, part, None, None, callbacks, ask) for part in inputs_of_batches(x, steps, batch_size)]
         if not parts:
             raise HandsonError("the data have no batch to predict.")
-        leaves = [np.concatenate(each) for each in zip(*map(tree.leaves, parts), strict=True)]
-        return tree.rebuild(tree.spec(parts[0]), leaves)
+        found = [_joined(each) for each in zip(*parts, strict=True)]
+    else:
+        found = said(model, x, batch_size, steps, callbacks, ask)
+    if "predict_step" in model.own_steps:
+        return answer(ask, found, lambda leaves: leaves[0] if len(leaves) == 1 else list(leaves))
+    return answer(ask, found, model.arranged_outputs)
+
+
+def said(
+    model: Net, x: Any, batch_size: int | None, steps: int | None = None, callbacks: Any = None, ask: Ask = PLAIN
+) -> list[Said]:
+    """What a net says of some rows, for each output."""
     if model.output_shape is not None and hasattr(x, "shape") and len(x) == 0:
-        return map_shapes(
-            lambda shape: np.zeros((0, *(size or 0 for size in shape[1:])), np.float32), model.output_shape
-        )
+        sizes = [(0, *(size or 0 for size in shape[1:])) for shape in flat_shapes(model.output_shape)]
+        return _said(model, [[torch.zeros(shape) for shape in sizes]])
     inputs = prepare_inputs(model, x)
+    callbacks = as_list(callbacks)
     size = _size(batch_size, inputs, callbacks, PREDICT_BATCHES)
     if steps is not None:
         size = whole("batch_size", batch_size or FEWEST_EVALUATED, 1)
         inputs = [leaf[: size * whole("steps", steps, 1)] for leaf in inputs]
     called = CallbackList(callbacks, model, _params(model, len(inputs[0]), size))
-    outputs = [output.numpy() for output in evaluation.predict(predictor(model, len(inputs)), inputs, size, called)]
-    if "predict_step" in model.own_steps:
-        return outputs[0] if len(outputs) == 1 else outputs
-    return model.arranged_outputs(outputs)
+    engine = predictor(model, len(inputs))
+    if ask.spread == "dropout":
+        runs = whole("samples", ask.samples, 2)
+        return _said(model, samples(Eager(engine.job), inputs, size, runs, model.seed or 0))
+    return _said(model, [evaluation.predict(engine, inputs, size, called)])
+
+
+def _said(model: Net, runs: list[list[Tensor]]) -> list[Said]:
+    """The outputs of one or several runs, by output."""
+    terms = _read_as(model)
+    families = [terms[number].distribution if len(terms) == len(runs[0]) else None for number in range(len(runs[0]))]
+    return [Said([family] * len(runs), [run[number] for run in runs]) for number, family in enumerate(families)]
+
+
+def _joined(parts: Sequence[Said]) -> Said:
+    """What was said of one output, batch by batch."""
+    return Said(
+        parts[0].families, [torch.cat(leaves) for leaves in zip(*(one.parameters for one in parts), strict=True)]
+    )
+
+
+def _read_as(model: Net) -> list[Term]:
+    """How outputs are read: as the loss says, or, of a net that was never compiled, as its last layers say."""
+    if model.compiled:
+        return model.terms
+    heads = [head_of(model, number) for number in range(len(model.output_names))]
+    return [Term("", None if head is None else DistributionLoss().for_head(head)) for head in heads]
 
 
 def predictor(model: Net, inputs: int = 1) -> Engine:
     """An engine that predicts; a net that was never compiled can predict too."""
     outputs = len(model.output_names)
+    terms = _read_as(model)
     job = Job(
         module_of(model),
         model.device,
+        # A loss decides nothing in a prediction but how outputs are read.
+        [term if term.distribution is not None else Term("", MeanSquaredError()) for term in terms],
         input_scalings=model.input_scalings or [None] * inputs,
         target_scalings=model.target_scalings or [None] * outputs,
         precision=model.precision,

@@ -210,15 +210,7 @@ class Eager:
         with arithmetic(job.precision, job.device):
             for batch in zip(*(pieces(leaf, batch_size) for leaf in inputs), strict=True):
                 outputs = self.outputs([arriving(leaf.to(job.device)) for _, leaf in batch])
-                scalings = (
-                    job.objective.scalings if len(job.objective.scalings) == len(outputs) else [None] * len(outputs)
-                )
-                found.append(
-                    [
-                        (output if scaling is None else scaling.undo(output)).cpu()
-                        for output, scaling in zip(outputs, scalings, strict=True)
-                    ]
-                )
+                found.append([output.cpu() for output in job.objective.in_units(outputs)])
         return [torch.cat(parts) for parts in zip(*found, strict=True)]
 
 

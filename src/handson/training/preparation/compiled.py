@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from handson import losses
 from handson import metrics as metrics_of
 from handson.core import registry, tree
 from handson.core.errors import HandsonError, listing, nearest
-from handson.losses import Loss
+from handson.data.rows.scaling import Scaling
+from handson.distributions import Distribution
+from handson.losses import DistributionLoss, Loss
 from handson.metrics import Metric
 from handson.optimizers import Optimizer
 from handson.state.precision import check_precision
@@ -43,6 +46,43 @@ class Term:
     def key(self, name: str) -> str:
         """The name of a quantity of this output in the history."""
         return f"{self.path}_{name}" if self.path else name
+
+    @property
+    def distribution(self) -> Distribution | None:
+        """What the output gives the parameters of; None where it gives the predictions themselves."""
+        return self.loss.distribution if isinstance(self.loss, DistributionLoss) else None
+
+    def in_units(self, output: Tensor, scaling: Scaling | None) -> Tensor:
+        """What the net gives, in the units of the targets: predictions, or parameters of distributions."""
+        family = self.distribution
+        if family is None:
+            return output if scaling is None else scaling.undo(output)
+        parameters = family.constrain(output)
+        if scaling is None:
+            return parameters
+        return family.rescaled(parameters, scaling.undo, scaling.scale.to(parameters.dtype))
+
+    def scaled(self, output: Tensor, scaling: Scaling | None) -> Tensor:
+        """What the net would have given, for what `in_units` gave: the way back."""
+        if scaling is None:
+            return output
+        if self.distribution is None:
+            return scaling.apply(output)
+        return self.distribution.rescaled(output, scaling.apply, 1 / scaling.scale.to(output.dtype))
+
+    def read_from(self, family: Distribution) -> Term:
+        """The term for predictions that are parameters of another distribution, already read."""
+        if not isinstance(self.loss, DistributionLoss):
+            return self
+        loss = self.loss.for_pool(family)
+        metrics, weighted = (
+            tuple(metric.for_loss(loss) for metric in each) for each in (self.metrics, self.weighted_metrics)
+        )
+        return replace(self, loss=loss, metrics=metrics, weighted_metrics=weighted)
+
+    def point(self, output: Tensor) -> Tensor:
+        """The predictions for what `in_units` gave: of distributions the means."""
+        return output if self.distribution is None else self.distribution.moments(output).mean
 
     def measured(self) -> list[tuple[Metric, bool]]:
         """The metrics, each with whether sample weights count in it."""
@@ -78,15 +118,25 @@ class Compiled:
         """How inputs and targets are scaled."""
         return self.scale_inputs, self.scale_targets
 
-    def terms(self, names: Sequence[str], widths: Sequence[int | None]) -> list[Term]:
-        """The terms of a net's outputs, by their names and numbers of columns."""
+    def terms(
+        self, names: Sequence[str], widths: Sequence[int | None], heads: Sequence[Distribution | None]
+    ) -> list[Term]:
+        """The terms of a net's outputs: their names, numbers of columns, and what their last layers say they mean."""
         given = _for_outputs("loss", self.loss, names)
         weights = _for_outputs("loss_weights", self.loss_weights, names)
         measured = _for_outputs("metrics", self.metrics, names, lists=True)
         weighted = _for_outputs("weighted_metrics", self.weighted_metrics, names, lists=True)
         terms = []
-        for number, (name, width) in enumerate(zip(names, widths, strict=True)):
+        for number, (name, width, head) in enumerate(zip(names, widths, heads, strict=True)):
             loss = given[number]
+            if isinstance(loss, DistributionLoss):
+                loss = loss.for_head(head)
+                width = None if width is None else loss.expected((width,))[0]
+            elif head is not None and loss is not None:
+                raise HandsonError(
+                    f"the net ends with parameters of a {type(head).__name__}, which {loss.name!r} does not know: "
+                    f"compile(loss={_loss_for(head)!r})."
+                )
             plain, with_weights = _listed(measured[number]), _listed(weighted[number])
             found = tuple(metrics_of.several([*plain, *with_weights], loss, width))
             path = name if len(names) > 1 else ""
@@ -94,6 +144,10 @@ class Compiled:
             terms.append(Term(path, loss, weight, found[: len(plain)], found[len(plain) :]))
         _check_names(terms)
         return terms
+
+
+def _loss_for(head: Distribution) -> str:
+    return {"Quantiles": "pinball", "NormalInverseGamma": "evidential"}.get(type(head).__name__, "nll")
 
 
 def _each(function: Any, given: Any) -> Any:

@@ -7,7 +7,7 @@ says what came, what was expected, and what to type.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Any
 
 import torch
@@ -19,7 +19,8 @@ from handson.core import console
 from handson.core.errors import HandsonError
 from handson.data.rows.arrays import as_ids, as_labels, as_rows
 from handson.data.rows.mapped import Data, pieces
-from handson.losses import BinaryCrossentropy, Loss
+from handson.distributions import Distribution
+from handson.losses import BinaryCrossentropy, DistributionLoss, Loss
 from handson.metrics import Metric
 from handson.state.state import ModuleLike
 from handson.training.preparation.compiled import Term
@@ -99,6 +100,8 @@ def _check_values(targets: Data, loss: Average) -> bool:
             low, high = min(low, present.min().item()), max(high, present.max().item())
     if low > high:
         raise HandsonError("all targets are missing (NaN): there is nothing to learn from.")
+    if isinstance(loss, DistributionLoss):
+        loss.family().check_targets(low, high)
     _check_probabilities(targets, loss, low, high)
     return missing
 
@@ -142,6 +145,8 @@ def check_outputs(outputs: Sequence[Tensor], module: ModuleLike, terms: Sequence
 def _check_output(outputs: Tensor, last: Any, loss: Loss) -> None:
     if last is activations.softmax and outputs.shape[-1] == 1:
         raise HandsonError("a softmax over one output is always 1: use activation='sigmoid' for a single output.")
+    if isinstance(loss, DistributionLoss):
+        loss.family().check(outputs)
     from_logits = getattr(loss, "from_logits", None)
     if from_logits and last in (activations.softmax, activations.sigmoid):
         raise HandsonError(
@@ -161,6 +166,21 @@ def _check_output(outputs: Tensor, last: Any, loss: Loss) -> None:
 
 def final_activation(module: ModuleLike, number: int = 0) -> Any:
     """The activation that one of the net's outputs comes from, or None when that is not known."""
+    return getattr(final_layer(module, number, {"Flatten", "Reshape", "Dropout"}), "activation", None)
+
+
+def final_layer(module: ModuleLike, number: int = 0, passed: Set[str] = frozenset()) -> Any:
+    """The layer that one of the net's outputs comes from, or None when that is not known.
+
+    Parameters
+    ----------
+    module : ModuleLike
+        The net.
+    number : int
+        The output.
+    passed : set of str
+        Classes of layers that are looked through.
+    """
     graph = getattr(module, "graph", None)
     if graph is None:
         return None
@@ -169,11 +189,17 @@ def final_activation(module: ModuleLike, number: int = 0) -> Any:
         function = symbol.node.function
         inner = getattr(function, "graph", None)
         if inner is not None and len(inner.exits) == 1:
-            return final_activation(function)
-        if type(function).__name__ not in {"Flatten", "Reshape", "Dropout"}:
-            return getattr(function, "activation", None)
+            return final_layer(function, 0, passed)
+        if type(function).__name__ not in passed:
+            return function
         symbol = symbol.node.inputs[0]
     return None
+
+
+def head_of(module: ModuleLike, number: int = 0) -> Distribution | None:
+    """What the last layer of an output says that it gives the parameters of."""
+    last = final_layer(module, number)
+    return getattr(getattr(last, "layer", last), "distribution", None)  # in a TimeDistributed, its layer
 
 
 def _for_rows(outputs: Tensor, targets: Any) -> Tensor:

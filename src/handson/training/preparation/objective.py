@@ -93,12 +93,19 @@ class Objective:
             measured = term.measured()
             if not measured:
                 continue
-            output = outputs[number]
-            if self.scalings[number] is not None:
-                output = self.scalings[number].undo(output)
+            output = term.in_units(outputs[number], self.scalings[number])
+            point = term.point(output)
             for metric, weighted in measured:
-                factors = weights[number] if weighted else None
-                sums.measure(term.key(metric.name), metric, targets[number], output, factors, masked[number])
+                factors, seen = weights[number] if weighted else None, output if metric.of_distributions else point
+                sums.measure(term.key(metric.name), metric, targets[number], seen, factors, masked[number])
+
+    def in_units(self, outputs: Sequence[Tensor]) -> list[Tensor]:
+        """What the net gives, in the units of the targets; outputs of steps of its own as they are."""
+        if len(self.scalings) != len(outputs):
+            return list(outputs)
+        terms = self.terms if len(self.terms) == len(outputs) else [Term("", None)] * len(outputs)
+        pairs = zip(terms, outputs, self.scalings, strict=True)
+        return [term.in_units(output, scaling) for term, output, scaling in pairs]
 
     def report(self, sums: Sums) -> dict[str, float]:
         """What the sums say: the loss, those of the outputs, and the metrics finished from their means."""

@@ -148,6 +148,8 @@ def _target(model: Net, number: int, term: Term, raw: Any, outputs: Tensor, rows
     if not double:
         rows.notes += given.rounding(raw, "targets", "scale_targets")
     metrics = [metric for metric, _ in term.measured()]
+    if term.distribution is not None:  # metrics are given its mean
+        outputs = term.point(term.in_units(outputs, None))
     contract.check_metrics(metrics, average, target, outputs)
     rows.notes += contract.broadcast_metrics(metrics, average, target, outputs)
     return target, masked
@@ -264,6 +266,9 @@ def scale(model: Net, rows: Rows) -> None:
             None if method is None or not leaf.numel() else fit_scaling(method, leaf, "targets")
             for method, leaf in zip(methods, rows.targets, strict=True)
         ]
+    for term, scaling in zip(model.terms, model.target_scalings or [], strict=False):
+        if scaling is not None and term.distribution is not None:
+            term.distribution.check_scaling(scaling.scale)
     as_scaled(model, rows)
 
 

@@ -176,11 +176,12 @@ class DenseProgram(Eager):
 
         if self._program.last is not None:
             prediction = self._program.last.activation(prediction)
-        if self._scale_targets is not None:
-            prediction = self._scale_targets.undo(prediction)
+        (parameters,) = self.job.objective.in_units([prediction])
+        point = self.job.terms[0].point(parameters)
         masked = batches.masked[0]
         targets = batches.targets[0].index_select(0, rows)
         for metric in self.job.metrics:
+            prediction = parameters if metric.of_distributions else point
             if not _is_elementwise(metric):
                 pairs = zip(targets.split(batches.batch_size), prediction.split(batches.batch_size), strict=True)
                 for y_true, y_pred in pairs:
@@ -240,7 +241,7 @@ def _obstacle_in_layers(job: Job, layers: list[Any]) -> str | None:
 
 
 def _has_program(layer: Any, first: bool) -> bool:
-    if type(layer) in (Dense, Activation):
+    if type(layer) is Activation or (isinstance(layer, Dense) and type(layer).forward is Dense.forward):
         return getattr(layer.activation, "__name__", "") in ACTIVATIONS and layer.activation is getattr(
             activations, layer.activation.__name__
         )
