@@ -180,6 +180,20 @@ def einsum(d):
     ]
 
 
+def dense(d):
+    arguments = {"units": d.number(1, 5)} | kernel_arguments(d)
+    arguments |= d.some(
+        kernel_regularizer=["l1", "l2"], kernel_constraint=["non_neg", "unit_norm", "max_norm"],
+        activity_regularizer=["l2"],
+    )  # fmt: skip
+    return arguments, [image(d, d.number(0, 2))]
+
+
+def each_step(d):
+    made = d.one(lambda of: of.Dense(3, activation="tanh"), lambda of: of.Conv1D(2, 2), lambda of: of.Flatten())
+    return {"layer": made}, [image(d, 2)]
+
+
 # Layers inside of others: the arguments that are functions of `layers`.
 INSIDE = {"layer", "cell"}
 
@@ -192,10 +206,7 @@ def bidirectional(d):
 
 
 CASES = {
-    "Dense": lambda d: (
-        {"units": d.number(1, 5)} | kernel_arguments(d) | d.some(kernel_regularizer=["l1", "l2"], kernel_constraint=["non_neg", "unit_norm", "max_norm"], activity_regularizer=["l2"]),
-        [image(d, d.number(0, 2))],
-    ),
+    "Dense": dense,
     "EinsumDense": einsum,
     "Activation": lambda d: ({"activation": d.one(*ACTIVATIONS[1:])}, [image(d, d.number(0, 2))]),
     "ActivityRegularization": lambda d: (d.some(l1=[0.01], l2=[0.02]), [image(d, d.number(0, 2))]),
@@ -226,10 +237,7 @@ CASES = {
         [(d.number(1, 5),)],
     ),
     "Masking": lambda d: ({"mask_value": d.one(0.0, 1.0)}, [image(d, 1)]),
-    "TimeDistributed": lambda d: (
-        {"layer": d.one(lambda of: of.Dense(3, activation="tanh"), lambda of: of.Conv1D(2, 2), lambda of: of.Flatten())},
-        [image(d, 2)],
-    ),
+    "TimeDistributed": each_step,
     "Bidirectional": bidirectional,
     "SimpleRNN": recurrent(),
     "LSTM": recurrent(recurrent_activation=["hard_sigmoid"], unit_forget_bias=[False]),
