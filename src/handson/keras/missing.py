@@ -17,7 +17,7 @@ _SESSION = "there are no sessions; tensors have values at once"
 MODULES = {
     "distillation": "train with a loss of your own that compares outputs with those of the teacher, teacher.predict(x)",
     "distribution": "handson trains on one machine: give each run of a sweep its own GPU by CUDA_VISIBLE_DEVICES",
-    "export": "torch.export.export and torch.onnx.export take a net as it is, a torch.nn.Module",
+    "export": "net.export('net.onnx') writes ONNX; torch.export.export takes a net as it is, a torch.nn.Module",
     "legacy": _REMOVED,
     "quantizers": _QUANTIZED,
     "src": "it is private to Keras: use the public name",
@@ -101,7 +101,7 @@ def reason(place: str) -> str:
     Examples
     --------
     >>> reason("export.ExportArchive")
-    'torch.export.export and torch.onnx.export take a net as it is, a torch.nn.Module'
+    "net.export('net.onnx') writes ONNX; torch.export.export takes a net as it is, a torch.nn.Module"
     >>> reason("layers.Denze")
     ''
     """
