@@ -28,11 +28,9 @@ def test_settings_are_those_of_keras_on_torch(keras, name):
 @pytest.mark.parametrize(
     ("name", "held", "other"),
     [
-        ("set_floatx", "float32", "float64"),
         ("set_epsilon", 1e-7, 1e-3),
         ("set_image_data_format", "channels_last", "channels_first"),
         ("set_backend", "torch", "jax"),
-        ("set_dtype_policy", "float32", "mixed_float16"),
         ("set_max_epochs", None, 3),
         ("set_max_steps_per_epoch", None, 3),
     ],

@@ -27,9 +27,29 @@ TYPES = {
 DOUBLE = (torch.float64, torch.complex128)
 
 
+# What `set_floatx` was told.
+_chosen: list[torch.dtype] = []
+
+
 def floatx() -> torch.dtype:
-    """The type of a fraction that has none of its own: torch's default type."""
-    return torch.get_default_dtype()
+    """The type of a fraction that has none of its own: torch's default type, unless `set_floatx` names another."""
+    return _chosen[0] if _chosen else torch.get_default_dtype()
+
+
+def set_floatx(dtype: Any) -> None:
+    """Name the type of fractions that have none of their own; None for torch's default type.
+
+    Examples
+    --------
+    >>> set_floatx("float64")
+    >>> convert(1.5).dtype
+    torch.float64
+    >>> set_floatx(None)
+    """
+    kind = None if dtype is None else torch_type(dtype)
+    if kind is not None and not kind.is_floating_point:
+        raise HandsonError(f"set_floatx takes a type of fractions, such as 'float64'; got {dtype!r}.")
+    _chosen[:] = [] if kind is None else [kind]
 
 
 def torch_type(dtype: Any) -> torch.dtype:

@@ -1,6 +1,7 @@
 """Settings of a whole process. handson has few: what a net does is said where the net is made.
 
-A setting can be asked for, and set to what holds already; anything else is refused with the place where to say it.
+The type of fractions and the policy of layers can be set. Other settings can be asked for, and set to what holds
+already; anything else is refused with the place where to say it.
 """
 
 from __future__ import annotations
@@ -10,13 +11,16 @@ from typing import Any, NoReturn
 import torch
 
 from handson.constraints import EPSILON
-from handson.core.errors import HandsonError
-from handson.graph.conversion import floatx as default_type
-from handson.graph.conversion import type_name
+from handson.core import console
+from handson.core.errors import HandsonError, listing, nearest
+from handson.graph import conversion
 from handson.keras.mirror import mirror
-from handson.layers.policies import DTypePolicy, get
+from handson.layers import policies
+from handson.layers.policies import DTypePolicy
 
 mirror(__name__)
+
+FLOATS = ("float32", "float64", "bfloat16", "float16")
 
 
 def backend() -> str:
@@ -36,13 +40,29 @@ def set_backend(backend: str) -> None:
 
 
 def floatx() -> str:
-    """The type of fractions: 'float32'."""
-    return type_name(default_type())
+    """The type of fractions, of layers, functions of `ops` and random numbers that are not told otherwise."""
+    return conversion.type_name(conversion.floatx())
 
 
 def set_floatx(value: str) -> None:
-    """Refused for anything but the type that is used already."""
-    _keep("set_floatx", value, floatx(), "A layer takes a type of its own: Dense(8, dtype='float64').")
+    """Set the type of fractions, for what is made afterwards; 'float64' keeps the digits of data too.
+
+    Parameters
+    ----------
+    value : {'float32', 'float64', 'bfloat16', 'float16'}
+        The type.
+
+    Examples
+    --------
+    >>> from handson import keras
+    >>> set_floatx("float64")
+    >>> keras.layers.Dense(2).dtype, keras.ops.ones(2).dtype
+    ('float64', torch.float64)
+    >>> set_floatx("float32")
+    """
+    if value not in FLOATS:
+        raise HandsonError(f"set_floatx takes one of {listing(FLOATS)}; got {value!r}.{nearest(str(value), FLOATS)}")
+    conversion.set_floatx(None if value == "float32" else value)
 
 
 def epsilon() -> float:
@@ -67,21 +87,33 @@ def set_image_data_format(data_format: str) -> None:
 
 
 def dtype_policy() -> DTypePolicy:
-    """What layers compute in unless they are told otherwise: float32."""
-    return DTypePolicy(floatx())
+    """What layers compute in unless they are told otherwise."""
+    return policies.usual()
 
 
 def set_dtype_policy(policy: Any) -> None:
-    """Refused for anything but float32.
+    """Set what layers that are made afterwards compute in, and keep their weights in.
+
+    Parameters
+    ----------
+    policy : str or DTypePolicy
+        A type, such as 'float64', or 'mixed_bfloat16'. In place of 'mixed_float16' layers get 'mixed_bfloat16', which
+        is as fast and needs no loss scale; that is said.
 
     Examples
     --------
+    >>> from handson import keras
     >>> set_dtype_policy("mixed_bfloat16")
-    Traceback (most recent call last):
-    handson.core.errors.HandsonError: set_dtype_policy('mixed_bfloat16'): it is 'float32'. A net says ...
+    >>> layer = keras.layers.Dense(2)
+    >>> layer.compute_dtype, layer.variable_dtype
+    ('bfloat16', 'float32')
+    >>> set_dtype_policy("float32")
     """
-    hint = "A net says what it computes in: compile(..., precision='bfloat16'); bfloat16 needs no loss scale."
-    _keep("set_dtype_policy", get(policy).name, dtype_policy().name, hint)
+    found = policies.get(policy)
+    if found.name == "mixed_float16":
+        console.say("mixed_float16 needs a loss scale, which handson has not: layers compute in mixed_bfloat16.")
+        found = DTypePolicy("mixed_bfloat16")
+    policies.set_usual(None if found.name == floatx() else found)
 
 
 def is_interactive_logging_enabled() -> bool:

@@ -8,7 +8,6 @@ from __future__ import annotations
 _QUANTIZED = "handson does not quantize nets; torch.ao.quantization takes a net as it is, a torch.nn.Module"
 _JAX = "it is for nets of JAX"
 _REMOVED = "Keras has removed it"
-_GENERATOR = "use handson.layers.RandomRotation and its kin, or handson.data.Augment"
 _SCOPE = "handson is PyTorch and has no scopes of state"
 _VIEW = "draw with matplotlib"
 _LEGACY = "write it as a handson.layers.Layer of your own with `build` and `call`"
@@ -18,7 +17,7 @@ _SESSION = "there are no sessions; tensors have values at once"
 MODULES = {
     "distillation": "train with a loss of your own that compares outputs with those of the teacher, teacher.predict(x)",
     "distribution": "handson trains on one machine: give each run of a sweep its own GPU by CUDA_VISIBLE_DEVICES",
-    "export": "torch.export.export and torch.onnx.export take a net as it is, a torch.nn.Module",
+    "export": "net.export('net.onnx') writes ONNX; torch.export.export takes a net as it is, a torch.nn.Module",
     "legacy": _REMOVED,
     "quantizers": _QUANTIZED,
     "src": "it is private to Keras: use the public name",
@@ -75,19 +74,6 @@ NAMES = {
     "optimizers.OptimizerMap": "it belongs to MultiOptimizer",
     "optimizers.ScheduleFreeAdamW": "its weights in training are not those to evaluate; use AdamW(use_ema=True)",
     "optimizers.TFOptimizer": "use an optimizer of handson",
-    "preprocessing.image.DirectoryIterator": "use keras.utils.image_dataset_from_directory",
-    "preprocessing.image.ImageDataGenerator": _GENERATOR,
-    "preprocessing.image.Iterator": "use keras.utils.PyDataset",
-    "preprocessing.image.NumpyArrayIterator": "give the arrays to fit",
-    "preprocessing.image.apply_affine_transform": "use keras.ops.image.affine_transform",
-    "preprocessing.image.apply_brightness_shift": _GENERATOR,
-    "preprocessing.image.apply_channel_shift": _GENERATOR,
-    "preprocessing.image.random_brightness": _GENERATOR,
-    "preprocessing.image.random_channel_shift": _GENERATOR,
-    "preprocessing.image.random_rotation": _GENERATOR,
-    "preprocessing.image.random_shear": _GENERATOR,
-    "preprocessing.image.random_shift": _GENERATOR,
-    "preprocessing.image.random_zoom": _GENERATOR,
     "regularizers.activity_l1": "it is l1, as the layer's activity_regularizer",
     "regularizers.activity_l2": "it is l2, as the layer's activity_regularizer",
     "saving.KerasFileEditor": "open the file with zipfile and h5py",
@@ -115,7 +101,7 @@ def reason(place: str) -> str:
     Examples
     --------
     >>> reason("export.ExportArchive")
-    'torch.export.export and torch.onnx.export take a net as it is, a torch.nn.Module'
+    "net.export('net.onnx') writes ONNX; torch.export.export takes a net as it is, a torch.nn.Module"
     >>> reason("layers.Denze")
     ''
     """

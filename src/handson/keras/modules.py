@@ -46,7 +46,6 @@ _OF_HANDSON = {
     "ops.linalg": "handson.ops.linalg",
     "ops.nn": "handson.ops.nn",
     "ops.numpy": "handson.ops",
-    "preprocessing.text": "handson.preprocessing.text",
     **{f"applications.{name}": f"handson.applications.{name}" for name in _APPLICATIONS},
     **{f"datasets.{name}": f"handson.datasets.{name}" for name in _DATASETS},
 }

@@ -310,7 +310,8 @@ class Layer(Typed, metaclass=Described):
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Layer:
         """Build the layer from what `get_config` gave."""
-        return cls(**config)
+        with policies.as_described():
+            return cls(**config)
 
     def expect_rank(self, input_shape: Shape, rank: int, meaning: str) -> None:
         """Raise unless the input has `rank` dimensions; `meaning` names them."""

@@ -59,11 +59,11 @@ class Units(Weighted):
 
     def zero_states(self, like: Tensor) -> States:
         """The states before the first step, for a batch."""
-        return [like.new_zeros(len(like), self.units) for _ in range(self.tensors)]
+        return [like.new_zeros(like.shape[0], self.units) for _ in range(self.tensors)]
 
     def recurrent_masks(self, like: Tensor) -> Masks:
         """One dropout mask of the state for each gate, or None."""
-        return self.state_masks((len(like), self.units), like)
+        return self.state_masks((like.shape[0], self.units), like)
 
     def project(self, x: Tensor) -> Tensor:
         """What the inputs, of one step or of all, add to the gates."""

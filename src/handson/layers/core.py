@@ -12,7 +12,7 @@ from handson import activations
 from handson.core.errors import HandsonError
 from handson.core.registry import register
 from handson.graph import Node, Symbol
-from handson.graph.conversion import torch_type, type_name
+from handson.graph.conversion import floatx, torch_type, type_name
 from handson.graph.symbol import remember
 from handson.layers.base import Layer, Shape, positive
 from handson.regularizers import L1L2
@@ -74,7 +74,7 @@ class InputLayer(Layer):
                 "StringLookup or Hashing to the data first, and begin the net with an Input for what they give: "
                 "Input((None,), dtype='int64')."
             )
-        self.entry_type = torch_type(dtype or "float32")
+        self.entry_type = floatx() if dtype is None else torch_type(dtype)
         self.batch_size = None if batch_size is None else positive("Input", "batch_size", batch_size)
 
     @property

@@ -9,6 +9,7 @@ from torch import nn
 
 from handson.core import registry
 from handson.core.errors import HandsonError
+from handson.layers import policies
 from handson.layers.base import Layer
 from handson.layers.foreign import TorchModuleWrapper
 
@@ -45,7 +46,8 @@ def another(layer: Layer, **changes: Any) -> Any:
     """A layer of the same kind and arguments, with weights of its own that are not drawn yet."""
     arguments = layer._arguments | layer._changed() | {"trainable": layer._trainable}
     made = {key: fresh(value) for key, value in arguments.items()}
-    return type(layer)(**made | changes)
+    with policies.as_described():
+        return type(layer)(**made | changes)
 
 
 def fresh(value: Any) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import torch
@@ -74,6 +76,31 @@ class DTypePolicy:
         return f"<DTypePolicy {self.name!r}>"
 
 
+# What `set_usual` was told.
+_usual: list[DTypePolicy] = []
+
+
+def usual() -> DTypePolicy:
+    """The policy of layers that are not given one: that of `set_usual`, or else the type of fractions."""
+    return _usual[0] if _usual else DTypePolicy()
+
+
+def set_usual(policy: DTypePolicy | None) -> None:
+    """Name the policy of layers that are made afterwards and not given one; None for the type of fractions."""
+    _usual[:] = [] if policy is None else [policy]
+
+
+@contextmanager
+def as_described() -> Iterator[None]:
+    """While this lasts, a layer whose description names no policy is one of float32, whatever `set_usual` says."""
+    kept = list(_usual)
+    _usual[:] = [DTypePolicy("float32")]
+    try:
+        yield
+    finally:
+        _usual[:] = kept
+
+
 def get(identifier: Any) -> DTypePolicy:
     """The policy for a name, a type, a configuration or a policy; None for the usual one.
 
@@ -83,7 +110,7 @@ def get(identifier: Any) -> DTypePolicy:
     (<DTypePolicy 'float64'>, <DTypePolicy 'float16'>, <DTypePolicy 'mixed_float16'>)
     """
     if identifier is None or isinstance(identifier, DTypePolicy):
-        return identifier or DTypePolicy()
+        return identifier or usual()
     if isinstance(identifier, dict):
         return get(identifier.get("config", identifier).get("name"))
     if isinstance(identifier, str):
@@ -93,8 +120,9 @@ def get(identifier: Any) -> DTypePolicy:
 
 
 def name_of(identifier: Any) -> str | None:
-    """What a file says of the argument `dtype`."""
-    return None if identifier is None else get(identifier).name
+    """What a file says of the argument `dtype`: None for float32, which every layer has that is not told otherwise."""
+    name = get(identifier).name
+    return None if identifier is None and name == "float32" else name
 
 
 # Weights in a lower type while a layer is called.

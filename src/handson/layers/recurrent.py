@@ -94,7 +94,7 @@ class _Sequences(Units, Recurrent):
 
     def _entering(self, x: Tensor) -> Tensor:
         """The inputs in the order in which they are read, dropped while training."""
-        return self.dropped(super()._entering(x), (len(x), 1, x.shape[2]))
+        return self.dropped(super()._entering(x), (x.shape[0], 1, x.shape[2]))
 
     def fused(self, x: Tensor, states: States | None = None, absent: Tensor | None = None) -> tuple[Tensor, States]:
         """The outputs of all steps, and the states after them, from a fused kernel of torch.
@@ -120,7 +120,7 @@ class _Sequences(Units, Recurrent):
 
 def _first(x: Tensor, states: States | None, units: int) -> Tensor:
     """The first of the states as a fused kernel takes it."""
-    return x.new_zeros(1, len(x), units) if states is None else states[0][None]
+    return x.new_zeros(1, x.shape[0], units) if states is None else states[0][None]
 
 
 @register

@@ -310,7 +310,7 @@ class Model(Verbs):
         self.eval()
         scalings = self.input_scalings or [None] * len(leaves)
         batch = [
-            _single(leaf).to(self.device) if scaling is None else scaling.to(self.device).apply(leaf.to(self.device))
+            (self._as_taken(leaf) if scaling is None else scaling.to(leaf.device).apply(leaf)).to(self.device)
             for leaf, scaling in zip(leaves, scalings, strict=True)
         ]
         outputs = tree.leaves(self(self.arranged(batch)))
@@ -333,12 +333,17 @@ class Model(Verbs):
         return [] if self.graph is None else self.graph.users(self.graph.entries[number])
 
     def keeps_double(self, which: str, number: int) -> bool:
-        """Whether an input or a target stays float64 on the way to its scaling, which subtracts a large shift."""
+        """Whether an input or a target stays float64: for its scaling, which subtracts a large shift, or for layers."""
         measured = self.input_scalings if which == "input" else self.target_scalings
-        if measured is not None:
-            scaling = measured[number]
-            return scaling is not None and scaling.needs_double
-        return self.compiled and (self.scale_inputs if which == "input" else self.scale_targets) is not None
+        scaling = measured[number] if measured is not None else None
+        if scaling is not None:
+            return scaling.needs_double
+        asked = self.compiled and (self.scale_inputs if which == "input" else self.scale_targets) is not None
+        return (asked and measured is None) or self.computes_double
+
+    def _as_taken(self, leaf: Tensor) -> Tensor:
+        """Values that stay float64 for a scaling that is not measured yet, as the net takes them."""
+        return leaf.float() if leaf.dtype == torch.float64 and not self.computes_double else leaf
 
     @property
     def input_scaling(self) -> Scaling | None:
@@ -409,11 +414,6 @@ def _checked_module(module: Any) -> nn.Module:
             f"Sequential([...])."
         )
     return module
-
-
-def _single(leaf: Tensor) -> Tensor:
-    """Values that stay float64 for a scaling that is not measured yet, as the net takes them."""
-    return leaf.float() if leaf.dtype == torch.float64 else leaf
 
 
 def wants_integers(part: Any) -> bool:

@@ -7,6 +7,7 @@ import os
 from typing import Any
 
 from handson.core import console
+from handson.core.errors import HandsonError
 
 
 class Saved:
@@ -67,6 +68,38 @@ class Saved:
         from handson.files.keras_writing import described_net
 
         return json.dumps(described_net(self, compiled=False), **kwargs)
+
+    def export(self, filepath: str | os.PathLike[str], format: str = "onnx", verbose: Any = None) -> None:
+        """Write the net for other programs: what goes in and comes out is that of `predict`, scalings too.
+
+        Parameters
+        ----------
+        filepath : str or path
+            The file.
+        format : {'onnx'}
+            ONNX, which onnxruntime and others run; needs ``pip install 'handson[onnx]'``. The file is tried on batches
+            of two sizes, and is not written if it gives other outputs than the net.
+        verbose : bool, optional
+            True prints what was written.
+
+        Examples
+        --------
+        >>> from handson import Sequential
+        >>> from handson.layers import Dense
+        >>> Sequential([Dense(2, input_dim=3)]).export("net.pb", format="tf_saved_model")
+        Traceback (most recent call last):
+        handson.core.errors.HandsonError: export writes format='onnx'; got 'tf_saved_model'. A net is a ...
+        """
+        if format != "onnx":
+            raise HandsonError(
+                f"export writes format='onnx'; got {format!r}. A net is a torch.nn.Module: torch.export.export and "
+                f"others take it as it is."
+            )
+        from handson.files.onnx_file import export
+
+        export(self, filepath)
+        if verbose:
+            console.say(f"wrote {filepath}")
 
     def save_weights(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
         """Save the weights.

@@ -94,6 +94,11 @@ class Structure(Layer):
         return next((weight.device for weight in self.parameters()), default_device())
 
     @property
+    def computes_double(self) -> bool:
+        """Whether any layer computes in float64: then data stay float64."""
+        return any(isinstance(part, Layer) and part.input_type == torch.float64 for part in self.modules())
+
+    @property
     def trainable(self) -> bool:
         """Whether training changes any weight; set it to freeze or thaw all layers, at any time."""
         parts = [part for part in self.modules() if isinstance(part, Layer) and part is not self]

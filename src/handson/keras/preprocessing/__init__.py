@@ -10,5 +10,6 @@ mirror(
     __name__,
     image=f"{__name__}.image",
     sequence=f"{__name__}.sequence",
+    text=f"{__name__}.text",
     **{name: f"handson.utils:{name}" for name in _DATASETS},
 )

@@ -273,11 +273,12 @@ def scale(model: Net, rows: Rows) -> None:
 
 
 def as_scaled(model: Net, rows: Rows) -> None:
-    """Leave float64 only where the scaling needs it."""
+    """Leave float64 only where the scaling or the net's layers need it."""
+    double = model.computes_double
     for leaves, scalings in ((rows.inputs, model.input_scalings), (rows.targets, model.target_scalings)):
         for number, leaf in enumerate(leaves):
             scaling = scalings[number] if scalings else None
-            if leaf.dtype == torch.float64 and not (scaling is not None and scaling.needs_double):
+            if leaf.dtype == torch.float64 and not (double if scaling is None else scaling.needs_double):
                 leaves[number] = leaf.to(torch.float32)
 
 
