@@ -40,7 +40,7 @@ FLOORS = [
     ["state"],
     ["layers"],
     ["files"],
-    ["callbacks", "plots"],
+    ["callbacks", "monitoring", "plots"],
     ["utils"],
     ["datasets"],
     ["training.preparation"],

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from handson import losses as losses
     from handson import metrics as metrics
     from handson import models as models
+    from handson import monitoring as monitoring
     from handson import ops as ops
     from handson import optimizers as optimizers
     from handson import random as random
@@ -70,6 +71,7 @@ _MODULES = (
     "losses",
     "metrics",
     "models",
+    "monitoring",
     "ops",
     "optimizers",
     "plots",

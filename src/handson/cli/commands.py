@@ -77,6 +77,9 @@ def fit(
     groups: Annotated[
         str | None, typer.Option(help="A column or .npy file: rows that stay together in the split.")
     ] = None,
+    monitor: Annotated[
+        bool, typer.Option("--monitor", help="Look into the net while it trains: handson plot shows what was seen.")
+    ] = False,
     runs: RunsFolder = Path("runs"),
     quiet: Quiet = False,
 ) -> None:
@@ -96,6 +99,7 @@ def fit(
     chosen.data.groups = groups or chosen.data.groups
     chosen.fit.epochs = epochs or chosen.fit.epochs
     chosen.fit.seed = chosen.fit.seed if seed is None else seed
+    chosen.fit.monitor = chosen.fit.monitor or monitor
     source = chosen.read_data()
     for note in () if quiet else source.notes:
         console.say(f"note: {note}")

@@ -1,0 +1,198 @@
+"""The callback that looks into a net while it trains."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+from torch import Tensor
+
+from handson.callbacks.base import Callback, Logs
+from handson.core import console
+from handson.core.errors import whole
+from handson.core.registry import register
+from handson.monitoring.journal import Journal, LayerLook, Look, append
+from handson.monitoring.probes import Probes, to_host
+
+# The share of the time of a training that looks may take, after the first seconds of looking, which are free.
+SHARE, FREE = 0.02, 0.02
+# The steps up to which every stretch is looked at, however long that takes.
+DENSE_STEPS = 64
+# Later looks are as rare as 1/200 of the time so far: a week has a few thousand of them.
+PER_SPAN = 200
+
+
+class Rehearsed(NamedTuple):
+    """What a step would do to the weights.
+
+    Attributes
+    ----------
+    epoch : int
+        The epoch that it belongs to.
+    loss : Tensor or float
+        The loss of its rows.
+    weights : dict of str to (Tensor, Tensor, Tensor)
+        For each weight that trains, the norms of its values, its gradient and its update, as scalars on the device.
+    sizes : dict of str to int
+        How many values each has.
+    """
+
+    epoch: int
+    loss: Any
+    weights: Mapping[str, tuple[Tensor, Tensor, Tensor]]
+    sizes: Mapping[str, int]
+
+
+@register
+class Monitor(Callback):
+    """Looks into the net: activations, gradients, weights and updates of every layer, over the training.
+
+    A look runs the next step on the reference engine, sees what the layers put out and what the optimizer would do, and
+    takes everything back: the training has the same numbers, bit for bit, with and without. In the first steps looks
+    are dense; later they come so rarely that they take about 2 % of the time.
+
+    Parameters
+    ----------
+    every : int, optional
+        Look after every so many steps, however long that takes. None: as often as it costs little.
+    path : str or path, optional
+        A file to write the looks to. A recorded training (`fit(run=...)`) writes `journal.jsonl` into its folder.
+
+    Attributes
+    ----------
+    journal : Journal
+        What was seen so far.
+
+    Examples
+    --------
+    >>> import handson
+    >>> import numpy as np
+    >>> net = handson.Sequential([handson.layers.Dense(4, activation="relu", input_dim=3), handson.layers.Dense(1)])
+    >>> net.compile("adam", "mse")
+    >>> monitor = Monitor()
+    >>> history = net.fit(np.ones((64, 3)), np.ones(64), epochs=2, verbose=0, callbacks=[monitor])
+    >>> monitor.journal.layers
+    ['dense', 'dense_1']
+    """
+
+    passive: ClassVar[bool] = True
+
+    def __init__(self, every: int | None = None, path: str | os.PathLike[str] | None = None) -> None:
+        self.every = None if every is None else whole("Monitor: every", every, 1)
+        self.path = None if path is None else os.fspath(path)
+        self.journal = Journal()
+        self._writes = False
+        self._probes: Probes | None = None
+        self._latest: Callable[[], Rehearsed] | None = None
+        self._begun = self._spent = self._last = 0.0
+        self._last_step = -1
+
+    @property
+    def step_interval(self) -> int | None:
+        return self.every
+
+    def write_to(self, path: Path) -> None:
+        """Write the looks to a file, unless another one was given."""
+        self.path = self.path or os.fspath(path)
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        self.journal, self._probes, self._latest = Journal(), None, None
+        self._begun, self._spent, self._last, self._last_step = time.perf_counter(), 0.0, 0.0, -1
+        self._begin()
+
+    def _begin(self) -> None:
+        """What an earlier part of the training wrote comes first."""
+        self._writes = self.path is not None
+        try:
+            if self.path is not None and Path(self.path).exists():
+                self.journal = Journal.read(self.path)
+        except OSError as error:
+            self._give_up(error)
+
+    def _give_up(self, error: OSError) -> None:
+        self._writes = False
+        console.say(f"{self.path}: {error.strerror or error}. The training goes on, and its journal is not written.")
+
+    def on_look_inside(self, step: int, look: Callable[[], Rehearsed]) -> None:
+        self._latest = look
+        if self._is_due(step):
+            self._look(step, look)
+
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        step = self.model.optimizer.iterations
+        if self._latest is not None and step > self._last_step:
+            self._look(step, self._latest)
+        self._latest = None
+
+    def _is_due(self, step: int) -> bool:
+        if self.every is not None:
+            return self._last_step < 0 or step - self._last_step >= self.every
+        elapsed = time.perf_counter() - self._begun
+        affordable = self._spent <= FREE + SHARE * elapsed and elapsed >= self._last * (1 + 1 / PER_SPAN)
+        return step < DENSE_STEPS or affordable
+
+    def _look(self, step: int, look: Callable[[], Rehearsed]) -> None:
+        started = time.perf_counter()
+        if self._probes is None:
+            self._probes = Probes(self.model)  # type: ignore[arg-type]
+        with self._probes:
+            rehearsed = look()
+        seen = self._as_look(step, rehearsed, self._probes)
+        self.journal.add(seen)
+        try:
+            if self._writes and self.path is not None:
+                append(Path(self.path), seen)
+        except OSError as error:
+            self._give_up(error)
+        now = time.perf_counter()
+        self._spent, self._last, self._last_step = self._spent + now - started, now - self._begun, step
+
+    def _as_look(self, step: int, rehearsed: Rehearsed, probes: Probes) -> Look:
+        """Everything that was seen, as numbers on the host."""
+        outputs = probes.numbers()
+        flat = [number for found in outputs.values() for number in found.values()]
+        norms = [norm for three in rehearsed.weights.values() for norm in three]
+        *values, loss = to_host([*flat, *norms, rehearsed.loss])
+        measured = iter(values[: len(flat)])
+        layers: dict[str, dict[str, Any]] = {
+            name: {key: _short(next(measured)) for key in found} for name, found in outputs.items()
+        }
+        for owner, found in _by_layer(rehearsed.sizes, values[len(flat) :], layers).items():
+            layers.setdefault(owner, {}).update(found)
+        kinds = {name: type(probe.layer).__name__ for name, probe in probes.probes.items()}
+        return Look(
+            step=step,
+            epoch=rehearsed.epoch,
+            seconds=round(time.perf_counter() - self._begun, 4),
+            loss=_short(loss),
+            layers={name: LayerLook(kind=kinds.get(name, ""), **found) for name, found in layers.items() if found},
+        )
+
+
+def _by_layer(sizes: Mapping[str, int], norms: list[float], layers: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The norms of all weights of a layer together, from those of each: of its values, its gradient, its update."""
+    squares = np.square(np.reshape(norms, (len(sizes), 3)))
+    found: dict[str, dict[str, Any]] = {}
+    owners, counts = np.array([_owner(name, layers) for name in sizes]), np.array(list(sizes.values()))
+    for owner in dict.fromkeys(owners.tolist()):
+        own = owners == owner
+        three = np.sqrt(squares[own].sum(0)).tolist()
+        found[owner] = {key: _short(norm) for key, norm in zip(("weight", "gradient", "update"), three, strict=True)}
+        found[owner]["size"] = int(counts[own].sum())
+    return found
+
+
+def _owner(weight: str, layers: Mapping[str, Any]) -> str:
+    """The layer that a weight belongs to: of cells and layers inside others, the outer one that was probed."""
+    parts = weight.split(".")
+    prefixes = (".".join(parts[:length]) for length in range(1, len(parts)))
+    return next((name for name in prefixes if name in layers), ".".join(parts[:-1]) or weight)
+
+
+def _short(value: float) -> float:
+    """A number with the digits that matter; NaN for one that is not finite, which JSON does not have."""
+    return float(f"{value:.5g}") if abs(value) < float("inf") else float("nan")
