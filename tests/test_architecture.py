@@ -40,7 +40,7 @@ FLOORS = [
     ["state"],
     ["layers"],
     ["files"],
-    ["callbacks", "monitoring", "plots"],
+    ["attributions", "callbacks", "monitoring", "plots"],
     ["utils"],
     ["datasets"],
     ["training.preparation"],

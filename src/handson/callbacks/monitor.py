@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from handson.callbacks.base import Callback, Logs
@@ -16,10 +17,10 @@ from handson.core import console
 from handson.core.errors import whole
 from handson.core.registry import register
 from handson.monitoring.journal import Journal, LayerLook, Look, append
-from handson.monitoring.probes import Probes, to_host
+from handson.monitoring.probes import MEASURED, Probes
 
 # The share of the time of a training that looks may take, after the first seconds of looking, which are free.
-SHARE, FREE = 0.02, 0.02
+SHARE, FREE = 0.015, 0.02
 # The steps up to which every stretch is looked at, however long that takes.
 DENSE_STEPS = 64
 # Later looks are as rare as 1/200 of the time so far: a week has a few thousand of them.
@@ -35,16 +36,19 @@ class Rehearsed(NamedTuple):
         The epoch that it belongs to.
     loss : Tensor or float
         The loss of its rows.
-    weights : dict of str to (Tensor, Tensor, Tensor)
-        For each weight that trains, the norms of its values, its gradient and its update, as scalars on the device.
-    sizes : dict of str to int
-        How many values each has.
+    names : list of str
+        The weights that train.
+    sizes : list of int
+        How many values each of them has.
+    norms : Tensor, shape (3, weights)
+        The Euclidean norms of the values of each, of its gradient and of its update.
     """
 
     epoch: int
     loss: Any
-    weights: Mapping[str, tuple[Tensor, Tensor, Tensor]]
-    sizes: Mapping[str, int]
+    names: Sequence[str]
+    sizes: Sequence[int]
+    norms: Tensor
 
 
 @register
@@ -152,38 +156,40 @@ class Monitor(Callback):
         self._spent, self._last, self._last_step = self._spent + now - started, now - self._begun, step
 
     def _as_look(self, step: int, rehearsed: Rehearsed, probes: Probes) -> Look:
-        """Everything that was seen, as numbers on the host."""
-        outputs = probes.numbers()
-        flat = [number for found in outputs.values() for number in found.values()]
-        norms = [norm for three in rehearsed.weights.values() for norm in three]
-        *values, loss = to_host([*flat, *norms, rehearsed.loss])
-        measured = iter(values[: len(flat)])
-        layers: dict[str, dict[str, Any]] = {
-            name: {key: _short(next(measured)) for key in found} for name, found in outputs.items()
-        }
-        for owner, found in _by_layer(rehearsed.sizes, values[len(flat) :], layers).items():
+        """Everything that was seen, as numbers on the host: one transfer."""
+        seen, norms = probes.read(), rehearsed.norms
+        loss = torch.as_tensor(rehearsed.loss, dtype=torch.float32, device=norms.device)
+        flat = torch.cat([seen.values.to(norms.device).reshape(-1), norms.reshape(-1), loss.reshape(1)]).cpu().numpy()
+        outputs = flat[: seen.values.numel()].reshape(-1, len(MEASURED))
+        layers = {name: _named(MEASURED, row) for name, row in zip(seen.names, outputs, strict=True)}
+        for owner, found in _by_layer(rehearsed, flat[outputs.size : -1].reshape(3, -1), layers).items():
             layers.setdefault(owner, {}).update(found)
         kinds = {name: type(probe.layer).__name__ for name, probe in probes.probes.items()}
         return Look(
             step=step,
             epoch=rehearsed.epoch,
             seconds=round(time.perf_counter() - self._begun, 4),
-            loss=_short(loss),
-            layers={name: LayerLook(kind=kinds.get(name, ""), **found) for name, found in layers.items() if found},
+            loss=_short(flat[-1]),
+            layers={name: LayerLook(kind=kinds.get(name, ""), **found) for name, found in layers.items()},
         )
 
 
-def _by_layer(sizes: Mapping[str, int], norms: list[float], layers: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """The norms of all weights of a layer together, from those of each: of its values, its gradient, its update."""
-    squares = np.square(np.reshape(norms, (len(sizes), 3)))
-    found: dict[str, dict[str, Any]] = {}
-    owners, counts = np.array([_owner(name, layers) for name in sizes]), np.array(list(sizes.values()))
-    for owner in dict.fromkeys(owners.tolist()):
-        own = owners == owner
-        three = np.sqrt(squares[own].sum(0)).tolist()
-        found[owner] = {key: _short(norm) for key, norm in zip(("weight", "gradient", "update"), three, strict=True)}
-        found[owner]["size"] = int(counts[own].sum())
-    return found
+def _by_layer(rehearsed: Rehearsed, norms: np.ndarray, layers: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The norms of all weights of a layer together, from those of each."""
+    owners = [_owner(name, layers) for name in rehearsed.names]
+    places = {owner: place for place, owner in enumerate(dict.fromkeys(owners))}
+    numbers = np.array([places[owner] for owner in owners], int)
+    squares, sizes = np.zeros((len(places), 3)), np.zeros(len(places), int)
+    np.add.at(squares, numbers, np.square(norms.T.astype(np.float64)))
+    np.add.at(sizes, numbers, np.array(rehearsed.sizes, int))
+    return {
+        owner: _named(("weight", "gradient", "update"), np.sqrt(squares[place])) | {"size": int(sizes[place])}
+        for owner, place in places.items()
+    }
+
+
+def _named(names: Sequence[str], values: np.ndarray) -> dict[str, Any]:
+    return {name: _short(value) for name, value in zip(names, values, strict=True)}
 
 
 def _owner(weight: str, layers: Mapping[str, Any]) -> str:
@@ -193,6 +199,6 @@ def _owner(weight: str, layers: Mapping[str, Any]) -> str:
     return next((name for name in prefixes if name in layers), ".".join(parts[:-1]) or weight)
 
 
-def _short(value: float) -> float:
-    """A number with the digits that matter; NaN for one that is not finite, which JSON does not have."""
-    return float(f"{value:.5g}") if abs(value) < float("inf") else float("nan")
+def _short(value: float) -> float | None:
+    """A number with the digits that matter; None for one that is not finite, which JSON does not have."""
+    return float(f"{value:.5g}") if np.isfinite(value) else None

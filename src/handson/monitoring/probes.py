@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +20,7 @@ OF_TORCH: dict[type, str] = {nn.Sigmoid: "sigmoid", nn.Tanh: "tanh", nn.Hardtanh
 # As near to a bound as this share of their distance is at the bound; so many of a unit's values are at one when it is
 # saturated.
 NEAR, MOSTLY = 0.01, 0.95
+MEASURED = ("mean", "spread", "silent", "dead", "saturated")
 
 
 def probed_layers(net: nn.Module) -> dict[str, nn.Module]:
@@ -46,7 +47,7 @@ def _walk(module: nn.Module, path: str) -> Iterator[tuple[str, nn.Module]]:
 
 
 class Probe:
-    """What one layer puts out: summed over the calls of a step; silence is remembered from look to look.
+    """What one layer puts out, summed over the calls of a step.
 
     Parameters
     ----------
@@ -57,50 +58,59 @@ class Probe:
     def __init__(self, layer: nn.Module) -> None:
         self.layer = layer
         self.bounds = _bounds(layer)
-        self.silence: Tensor | None = None
-        self._sums: list[Tensor] = []
-        self._fired: Tensor | None = None
-        self._bound: Tensor | None = None
-        self._count = self._rows = 0
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew."""
+        self.moments: list[tuple[Tensor, Tensor, int]] = []
+        self.fired: Tensor | None = None
+        self.bound: Tensor | None = None
+        self.rows = 0
 
     @torch.no_grad()
     def see(self, layer: nn.Module, inputs: Any, output: Any) -> None:
         """Take up an output; what forward hooks are called with."""
-        leaves = [leaf for leaf in tree.leaves(output) if isinstance(leaf, Tensor) and leaf.is_floating_point()]
-        if not leaves or not leaves[0].numel():
+        leaves = [output] if isinstance(output, Tensor) else tree.leaves(output)
+        leaf = next((leaf for leaf in leaves if isinstance(leaf, Tensor) and leaf.is_floating_point()), None)
+        if leaf is None or not leaf.numel():
             return
-        values = leaves[0].detach().float()
-        units = _by_unit(values, self.layer)
-        self._sums.append(torch.stack([units.sum(), units.square().sum()]))
-        fired = units.ne(0).any(0)
-        if self._fired is not None and self._fired.shape != fired.shape:  # another width in another call
+        units = _by_unit(leaf.detach().float(), self.layer)
+        fired = units.count_nonzero(0) > 0
+        if self.fired is not None and self.fired.shape != fired.shape:  # another width in another call
             return
-        self._count, self._rows = self._count + units.numel(), self._rows + len(units)
-        self._fired = fired if self._fired is None else self._fired | fired
+        self.moments.append((*torch.var_mean(units, correction=0), units.numel()))
+        self.fired = fired if self.fired is None else self.fired | fired
+        self.rows += len(units)
         if self.bounds is not None:
             low, high = self.bounds
             margin = NEAR * (high - low)
             bound = ((units < low + margin) | (units > high - margin)).sum(0)
-            self._bound = bound if self._bound is None else self._bound + bound
+            self.bound = bound if self.bound is None else self.bound + bound
 
-    def numbers(self) -> dict[str, Tensor]:
-        """What was seen since the last time, as scalars on the device."""
-        if self._fired is None:
-            return {}
-        total, squares = torch.stack(self._sums).double().sum(0) / self._count
-        silent = ~self._fired
-        before = self.silence if self.silence is not None and self.silence.shape == silent.shape else 0
-        self.silence = torch.where(silent, before + 1, 0)
-        found = {
-            "mean": total,
-            "spread": (squares - total.square()).clamp(min=0).sqrt(),
-            "silent": silent.double().mean(),
-            "dead": (self.silence >= DEAD_LOOKS).double().mean(),
-        }
-        if self._bound is not None:
-            found["saturated"] = (self._bound > MOSTLY * self._rows).double().mean()
-        self._sums, self._fired, self._bound, self._count, self._rows = [], None, None, 0, 0
-        return found
+    def mean_and_spread(self) -> tuple[Tensor, Tensor]:
+        """Of all outputs since `forget`."""
+        if len(self.moments) == 1:
+            variance, mean, _ = self.moments[0]
+            return mean, variance.sqrt()
+        variances, means, counts = zip(*self.moments, strict=True)
+        shares = torch.tensor(counts, device=means[0].device) / sum(counts)
+        mean = (shares * torch.stack(means)).sum()
+        return mean, (shares * (torch.stack(variances) + (torch.stack(means) - mean).square())).sum().sqrt()
+
+
+class Seen(NamedTuple):
+    """What the layers put out.
+
+    Attributes
+    ----------
+    names : list of str
+        The layers that put out numbers.
+    values : Tensor, shape (layers, 5)
+        For each, the quantities of `MEASURED`; NaN where there is none.
+    """
+
+    names: list[str]
+    values: Tensor
 
 
 class Probes:
@@ -110,11 +120,21 @@ class Probes:
     ----------
     net : nn.Module
         The net.
+
+    Examples
+    --------
+    >>> net = nn.Linear(2, 2)
+    >>> with Probes(nn.Sequential(net, nn.ReLU())) as probes:
+    ...     output = net(torch.zeros(1, 2))
+    >>> probes.read().names
+    ['0']
     """
 
     def __init__(self, net: nn.Module) -> None:
         self.probes = {name: Probe(layer) for name, layer in probed_layers(net).items()}
         self._handles: list[Any] = []
+        # For how many looks each unit of each layer has been silent.
+        self._silence: Tensor | None = None
 
     def __enter__(self) -> Probes:
         self._handles = [probe.layer.register_forward_hook(probe.see) for probe in self.probes.values()]
@@ -125,16 +145,33 @@ class Probes:
             handle.remove()
         self._handles = []
 
-    def numbers(self) -> dict[str, dict[str, Tensor]]:
+    @torch.no_grad()
+    def read(self) -> Seen:
         """What every layer did since the last time."""
-        return {name: probe.numbers() for name, probe in self.probes.items()}
+        seen = [(name, probe) for name, probe in self.probes.items() if probe.fired is not None]
+        if not seen:
+            return Seen([], torch.zeros(0, len(MEASURED)))
+        values = torch.stack([torch.stack(probe.mean_and_spread()) for _, probe in seen])
+        values = torch.cat([values, *self._shares([probe for _, probe in seen])], 1)
+        for _, probe in seen:
+            probe.forget()
+        return Seen([name for name, _ in seen], values)
 
-
-def to_host(numbers: Sequence[Any]) -> list[float]:
-    """Scalars on a device, and numbers, as floats: one transfer."""
-    device = next((number.device for number in numbers if isinstance(number, Tensor)), None)
-    held = [torch.as_tensor(number, dtype=torch.float64, device=device).reshape(()) for number in numbers]
-    return torch.stack(held).tolist() if held else []
+    def _shares(self, probes: list[Probe]) -> list[Tensor]:
+        """Of each layer, the shares of units that are silent, dead and saturated, a column each."""
+        fired = [probe.fired for probe in probes if probe.fired is not None]
+        silent = ~torch.cat(fired)
+        before = 0 if self._silence is None or self._silence.shape != silent.shape else self._silence
+        self._silence = torch.where(silent, before + 1, 0)
+        widths = torch.tensor([len(units) for units in fired], device=silent.device)
+        owner = torch.repeat_interleave(torch.arange(len(fired), device=silent.device), widths)
+        nothing = torch.full((1,), float("nan"), device=silent.device)
+        saturated = [
+            nothing.expand(len(units)) if probe.bound is None else (probe.bound > MOSTLY * probe.rows).float()
+            for probe, units in zip(probes, fired, strict=True)
+        ]
+        flags = torch.stack([silent.float(), (self._silence >= DEAD_LOOKS).float(), torch.cat(saturated)], 1)
+        return [torch.zeros(len(fired), 3, device=silent.device).index_add_(0, owner, flags) / widths[:, None]]
 
 
 def _by_unit(values: Tensor, layer: nn.Module) -> Tensor:

@@ -84,24 +84,24 @@ class Rehearsal(Eager):
         try:
             with _attributes(job.module), _generators(job.foreign_randomness):
                 self.train(span._replace(first=first, last=first + 1), sums, keep=True)
-            weights = self._weights()
+            norms = self._all_norms()
         finally:
             self.go_back()
             restore_hidden(job.module, hidden)
             self._kept = None  # its memory is for the training
-        sizes = {name: weight.numel() for name, weight in trainable_weights(job.module).items()}
-        return Rehearsed(span.epoch, sums.mean(job.terms), weights, sizes)
+        weights = trainable_weights(job.module)
+        return Rehearsed(span.epoch, sums.mean(job.terms), list(weights), [w.numel() for w in weights.values()], norms)
 
     @torch.no_grad()
-    def _weights(self) -> dict[str, tuple[Tensor, Tensor, Tensor]]:
+    def _all_norms(self) -> Tensor:
         """The norms of the weights before the step, of their gradients and updates."""
         named = trainable_weights(self.job.module)
         if not named or self._kept is None:
-            return {}
+            return torch.zeros(3, 0, device=self.job.device)
         before = [self._kept.tensors[f"weights/{name}"] for name in named]
         updates = torch._foreach_sub(list(named.values()), before)
-        norms = zip(torch._foreach_norm(before), self._norms, torch._foreach_norm(updates), strict=True)
-        return dict(zip(named, norms, strict=True))
+        norms = torch._foreach_norm(before), self._norms, torch._foreach_norm(updates)
+        return torch.stack([norm.float() for each in norms for norm in each]).reshape(3, -1)
 
 
 @contextmanager
