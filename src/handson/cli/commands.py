@@ -170,6 +170,40 @@ def curves(run: RunName, runs: RunsFolder = Path("runs")) -> None:
 
 
 @app.command()
+def plot(
+    run: Annotated[list[str], typer.Argument(help="A run folder or its name; of several, the curves side by side.")],
+    what: Annotated[str, typer.Option(help="Pictures, separated by commas; 'all' for all there are.")] = "curves",
+    data: DataPath = None,
+    out: Annotated[
+        Path | None, typer.Option(help="A folder, by default the run's; of several runs, a picture.")
+    ] = None,
+    runs: RunsFolder = Path("runs"),
+) -> None:
+    """Draw what happened in a run.
+
+    curves; of a monitored run activations, gradients, updates; the net: graph, weights, activity; what it looks at:
+    saliency, integrated_gradients, occlusion, grad_cam; rows: pca, tsne, predictions, worst, confusion, calibration,
+    residuals, missing. Several runs: their learning curves in one picture.
+    """
+    from handson.workflow.pictures import draw, draw_runs
+
+    found = [_run(name, runs) for name in run]
+    if len(found) == 1:
+        if out is not None and not out.is_dir():
+            raise FileNotFoundError(f"cannot write into {out}: the folder is not there. Make it first.")
+        for path in draw(found[0], [name.strip() for name in what.split(",")], data, out):
+            console.say(path)
+        return
+    from handson.core.errors import HandsonError
+
+    if what != "curves":
+        raise HandsonError(f"of several runs, the curves are drawn; --what {what} is for one run.")
+    path = out or found[0].folder.parent / "curves.png"
+    _check_writable(path)
+    console.say(draw_runs(found, path))
+
+
+@app.command()
 def evaluate(run: RunName, data: DataPath = None, runs: RunsFolder = Path("runs")) -> None:
     """Measure a run on data with targets.
 

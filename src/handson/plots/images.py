@@ -134,9 +134,10 @@ def plot_worst(
         Where to write the picture.
     """
     images, predicted, truth = np.asarray(images), np.asarray(predicted), np.asarray(truth)
-    losses = row_losses(predicted, truth)
+    labelled = classes is not None or _is_classes(predicted, truth)
+    losses = row_losses(predicted, truth, labelled)
     rows = np.argsort(np.nan_to_num(losses, nan=-1.0), kind="stable")[::-1][:count]
-    if _is_classes(predicted, truth):
+    if labelled:
         figure = plot_predictions(images[rows], predicted[rows], truth[rows], classes)
     else:
         titles = [f"row {row}: {losses[row]:.3g}" for row in rows]
@@ -144,17 +145,17 @@ def plot_worst(
     return save(figure, path)
 
 
-def row_losses(predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """How wrong each row is: less the logarithm of the probability of its class, or the root mean square error.
+def row_losses(predicted: np.ndarray, truth: np.ndarray, labelled: bool) -> np.ndarray:
+    """How wrong each row is: minus the logarithm of the probability of its class, or the root mean square error.
 
     Examples
     --------
-    >>> row_losses(np.array([[0.25, 0.75]]), np.array([1])).round(3).tolist()
+    >>> row_losses(np.array([[0.25, 0.75]]), np.array([1]), labelled=True).round(3).tolist()
     [0.288]
     """
     predicted, truth = np.asarray(predicted, float), np.asarray(truth, float)
     predicted = predicted.reshape(len(predicted), -1)
-    if not _is_classes(predicted, truth):
+    if not labelled:
         squares = np.square(predicted - truth.reshape(len(truth), -1))
         present = np.isfinite(squares)
         means = np.where(present, squares, 0).sum(1) / np.maximum(present.sum(1), 1)
