@@ -112,7 +112,7 @@ def _shown(
 
 
 def beside(
-    images: np.ndarray, maps: Sequence[np.ndarray], what: str, titles: Sequence[str] | None = None, signed: bool = True
+    images: np.ndarray, maps: np.ndarray, what: str, titles: Sequence[str] | None = None, signed: bool = True
 ) -> Figure:
     """Each image, its map, and the map over the image.
 
@@ -120,7 +120,7 @@ def beside(
     ----------
     images : ndarray, shape (n, height, width, channels)
         Images.
-    maps : sequence of ndarray, shape (height, width)
+    maps : ndarray, shape (n, height, width)
         What is shown of each.
     what : str
         What the maps are.

@@ -50,7 +50,9 @@ def plot_embedding(
     elif classes is not None or np.asarray(labels).dtype.kind in "iub":
         _by_class(axes, points, np.asarray(labels).reshape(-1)[chosen], classes)
     else:
-        shown = axes.scatter(*points.T, c=np.asarray(labels, float).reshape(-1)[chosen], s=8, cmap="viridis")
+        shown = axes.scatter(
+            points[:, 0], points[:, 1], c=np.asarray(labels, float).reshape(-1)[chosen], s=8, cmap="viridis"
+        )
         figure.colorbar(shown, ax=axes)
     axes.set(xlabel=names[0], ylabel=names[1], xticks=[], yticks=[])
     axes.set_title(f"{len(points)} rows", fontsize=9)

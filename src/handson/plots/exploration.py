@@ -132,7 +132,7 @@ def plot_missing(values: Any, names: Sequence[str] | None = None, path: PathLike
     path : str or path, optional
         Where to write the picture.
     """
-    table = pd.DataFrame(values, columns=names)
+    table = pd.DataFrame(values, columns=None if names is None else list(names))
     names, present = [str(name) for name in table.columns], table.notna().to_numpy()
     patterns, counts = np.unique(present, axis=0, return_counts=True)
     order = np.argsort(counts, kind="stable")[::-1][:MOST_PATTERNS]

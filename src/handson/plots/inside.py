@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from handson.core.errors import HandsonError
 from handson.monitoring.journal import Journal
@@ -141,7 +142,7 @@ def _profile(axes: Axes, journal: Journal, layers: Sequence[str], values: np.nda
         label = f"step {journal.looks[place].step}"
         axes.plot(numbers, values[:, place], "o-", color=str(shade), markersize=3.5, linewidth=1.2, label=label)
     axes.set_xlabel("layer with weights, from the input")
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(frameon=False, fontsize=8)
     tidy(axes)
 

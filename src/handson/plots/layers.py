@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from torch import nn
 
 from handson.attributions import find_layer, layer_output
@@ -148,7 +149,7 @@ def _matrix(values: np.ndarray, names: tuple[str, str] = ("input", "unit")) -> F
     figure.colorbar(shown, ax=axes)
     axes.set(xlabel=names[1], ylabel=names[0])
     for axis in (axes.xaxis, axes.yaxis):
-        axis.get_major_locator().set_params(integer=True)
+        axis.set_major_locator(MaxNLocator(integer=True))
     tidy(axes)
     axes.grid(False)
     return figure
