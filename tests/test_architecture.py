@@ -49,6 +49,7 @@ FLOORS = [
     ["training"],
     ["models"],
     ["applications", "ensembles"],
+    ["checks"],
     ["workflow"],
     ["keras"],
     ["theano"],

@@ -26,7 +26,9 @@ from handson.core.version import __version__ as __version__
 if TYPE_CHECKING:
     from handson import activations as activations
     from handson import applications as applications
+    from handson import attributions as attributions
     from handson import callbacks as callbacks
+    from handson import checks as checks
     from handson import constraints as constraints
     from handson import data as data
     from handson import datasets as datasets
@@ -60,7 +62,9 @@ if TYPE_CHECKING:
 _MODULES = (
     "activations",
     "applications",
+    "attributions",
     "callbacks",
+    "checks",
     "constraints",
     "data",
     "datasets",

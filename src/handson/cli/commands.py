@@ -112,6 +112,34 @@ def fit(
 
 
 @app.command()
+def check(
+    experiment: ExperimentName,
+    data: DataPath = None,
+    what: Annotated[
+        str | None, typer.Option(help="Checks, separated by commas: see below; by default all but initialization.")
+    ] = None,
+    pictures: Annotated[Path | None, typer.Option(help="A folder for pictures of rates and initialization.")] = None,
+) -> None:
+    """Check an experiment before a long training, on copies of its net.
+
+    initial_loss: is the first loss that of a guess? overfit: can the net learn 16 rows by heart? regularization: do
+    penalties reach the loss? rates: which learning rates suit it? initialization: the lecture's two rules for initial
+    weights, side by side. The status is 1 if a check fails.
+    """
+    from handson.workflow.checking import check as run_checks
+
+    chosen = _experiment(experiment)
+    if pictures is not None and not pictures.is_dir():
+        raise FileNotFoundError(f"cannot write into {pictures}: the folder is not there. Make it first.")
+    names = [] if what is None else [name.strip() for name in what.split(",")]
+    found = run_checks(chosen, chosen.read_data(data), names, pictures)
+    for each in found:
+        console.say(each)
+    if not all(found):
+        raise typer.Exit(1)
+
+
+@app.command()
 def resume(
     run: RunName,
     data: DataPath = None,

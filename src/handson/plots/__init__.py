@@ -7,6 +7,7 @@ from handson.core.lazy import lazy
 
 _TOPICS = {
     "attributions": ("plot_grad_cam", "plot_integrated_gradients", "plot_occlusion", "plot_saliency"),
+    "checks": ("plot_initializations", "plot_lr_range"),
     "curves": ("plot_history", "plot_runs", "plot_specialists"),
     "embeddings": ("plot_embedding",),
     "errors": ("plot_calibration", "plot_confusion", "plot_residuals"),

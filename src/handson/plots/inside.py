@@ -113,6 +113,15 @@ def plot_updates(journal: Journal, layers: Sequence[str] | None = None, path: Pa
     return save(_with_layers(figure, ratio), path)
 
 
+def draw_layers(axes: Axes, journal: Journal, quantity: str) -> None:
+    """A quantity of all layers over the training, one curve each, on a logarithmic axis."""
+    shown = _layers(journal, None, quantity)
+    for colour, name in zip(by_depth(len(shown)), shown, strict=True):
+        _curve(axes, journal, name, quantity, colour, label=printable(name))
+    _logarithmic(axes)
+    _steps(axes, journal)
+
+
 def _layers(journal: Journal, layers: Sequence[str] | None, quantity: str) -> list[str]:
     """The layers that are shown: those of which the quantity is known."""
     if not len(journal):
