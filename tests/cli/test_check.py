@@ -4,8 +4,6 @@ from command_line import KINDS, call
 
 FROZEN = "activation: softmax, trainable: false"
 BROKEN = KINDS.replace("name: kinds", "name: broken").replace("activation: softmax", FROZEN)
-    "activation: softmax", "activation: softmax, trainable: false"
-)
 
 
 def test_a_good_experiment_passes_and_a_broken_one_does_not(work):

@@ -70,6 +70,8 @@ class Monitor(Callback):
     ----------
     journal : Journal
         What was seen so far.
+    seconds : float
+        How long the looks of this training have taken.
 
     Examples
     --------
@@ -92,7 +94,7 @@ class Monitor(Callback):
         self._writes = False
         self._probes: Probes | None = None
         self._latest: Callable[[], Rehearsed] | None = None
-        self._begun = self._spent = self._last = 0.0
+        self._begun = self.seconds = self._last = 0.0
         self._last_step = -1
 
     @property
@@ -105,7 +107,7 @@ class Monitor(Callback):
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         self.journal, self._probes, self._latest = Journal(), None, None
-        self._begun, self._spent, self._last, self._last_step = time.perf_counter(), 0.0, 0.0, -1
+        self._begun, self.seconds, self._last, self._last_step = time.perf_counter(), 0.0, 0.0, -1
         self._begin()
 
     def _begin(self) -> None:
@@ -136,7 +138,7 @@ class Monitor(Callback):
         if self.every is not None:
             return self._last_step < 0 or step - self._last_step >= self.every
         elapsed = time.perf_counter() - self._begun
-        affordable = self._spent <= FREE + SHARE * elapsed and elapsed >= self._last * (1 + 1 / PER_SPAN)
+        affordable = self.seconds <= FREE + SHARE * elapsed and elapsed >= self._last * (1 + 1 / PER_SPAN)
         return step < DENSE_STEPS or affordable
 
     def _look(self, step: int, look: Callable[[], Rehearsed]) -> None:
@@ -153,7 +155,7 @@ class Monitor(Callback):
         except OSError as error:
             self._give_up(error)
         now = time.perf_counter()
-        self._spent, self._last, self._last_step = self._spent + now - started, now - self._begun, step
+        self.seconds, self._last, self._last_step = self.seconds + now - started, now - self._begun, step
 
     def _as_look(self, step: int, rehearsed: Rehearsed, probes: Probes) -> Look:
         """Everything that was seen, as numbers on the host: one transfer."""
