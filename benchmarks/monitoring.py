@@ -44,11 +44,11 @@ def jobs() -> list[Job]:
     rng = np.random.default_rng(0)
     small = rng.normal(size=(2000, 5)).astype(np.float32)
     curves = rng.normal(size=(1000, 40, 2)).astype(np.float32)
-    faces = rng.uniform(size=(256, 96, 96, 1)).astype(np.float32)
+    faces = rng.uniform(size=(128, 96, 96, 1)).astype(np.float32)
     return [
         Job("5-64-64-1, engine dense", small_net, small, small.sum(1), 32),
         Job("LSTM(32) over 40 steps", recurrent, curves, curves[:, :, 0].sum(1), 32),
-        Job("faces 96x96, convolutions", convolutional, faces, rng.normal(size=(256, 30)), 128),
+        Job("faces 96x96, convolutions", convolutional, faces, rng.normal(size=(128, 30)), 16),
     ]
 
 

@@ -78,10 +78,22 @@ def test_the_rows_and_the_dropout_of_a_look_are_those_of_the_step():
 def test_looks_are_dense_at_first():
     x, y = data(32 * 64)
     net = dense()
-    net.fit(x, y, epochs=2, verbose=0, monitor=True)
+    net.fit(x, y, epochs=100, verbose=0, monitor=True)
     steps = net.history.journal.steps.tolist()
     assert steps[:7] == [0, 1, 3, 7, 15, 31, 63]
-    assert steps[-1] == 128, "and once after the last step"
+    assert steps[-1] == 6400, "and once after the last step"
+    net.fit(x, y, epochs=100, verbose=0, monitor=True)
+    assert net.history.journal.steps[:3].tolist() == [6400, 6401, 6403]
+
+
+def test_a_short_training_is_looked_at_less_often(monkeypatch):
+    monkeypatch.setattr("handson.callbacks.monitor.FREE", 0.0)
+    x, y = data(32 * 50)
+    net = dense()
+    net.fit(x, y, epochs=1, verbose=0, monitor=True)
+    steps = net.history.journal.steps
+    assert (steps[0], steps[-1]) == (0, 50)
+    assert len(steps) <= 3
 
 
 @pytest.mark.parametrize("every", [1, 5, 7])

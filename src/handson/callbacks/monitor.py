@@ -21,8 +21,9 @@ from handson.monitoring.probes import MEASURED, Probes
 
 # The share of the time of a training that looks may take, after the first seconds of looking, which are free.
 SHARE, FREE = 0.015, 0.02
-# The steps up to which every stretch is looked at, however long that takes.
-DENSE_STEPS = 64
+# The steps up to which every stretch is looked at, however long that takes: at most so many, and only so large a part
+# of the training, since a look takes as long as a few steps.
+DENSE_STEPS, DENSE_PART = 64, 0.01
 # Later looks are as rare as 1/200 of the time so far: a week has a few thousand of them.
 PER_SPAN = 200
 
@@ -95,7 +96,7 @@ class Monitor(Callback):
         self._probes: Probes | None = None
         self._latest: Callable[[], Rehearsed] | None = None
         self._begun = self.seconds = self._last = 0.0
-        self._last_step = -1
+        self._last_step, self._first_step, self._dense_steps = -1, 0, DENSE_STEPS
 
     @property
     def step_interval(self) -> int | None:
@@ -108,6 +109,10 @@ class Monitor(Callback):
     def on_train_begin(self, logs: Logs | None = None) -> None:
         self.journal, self._probes, self._latest = Journal(), None, None
         self._begun, self.seconds, self._last, self._last_step = time.perf_counter(), 0.0, 0.0, -1
+        self._first_step = self.model.optimizer.iterations
+        steps = self.params.get("steps")
+        total = DENSE_STEPS / DENSE_PART if steps is None else steps * self.params["epochs"]
+        self._dense_steps = max(1, min(DENSE_STEPS, int(DENSE_PART * total)))
         self._begin()
 
     def _begin(self) -> None:
@@ -139,7 +144,7 @@ class Monitor(Callback):
             return self._last_step < 0 or step - self._last_step >= self.every
         elapsed = time.perf_counter() - self._begun
         affordable = self.seconds <= FREE + SHARE * elapsed and elapsed >= self._last * (1 + 1 / PER_SPAN)
-        return step < DENSE_STEPS or affordable
+        return step - self._first_step < self._dense_steps or affordable
 
     def _look(self, step: int, look: Callable[[], Rehearsed]) -> None:
         started = time.perf_counter()
