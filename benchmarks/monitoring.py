@@ -4,9 +4,10 @@
     python benchmarks/monitoring.py --seconds 20 --pairs 9 --write benchmarks/results/monitoring.md
 
 The nets are the 5-64-64-1 net on the compiled engine, an LSTM of 32 units over 40 steps, and the fourth lecture's first
-convolutional net of faces. Each pair trains one copy with monitoring and one without, the order turned around from pair
-to pair; the ratio is that of the seconds of a pair. Also given is the share of the monitored training that its looks
-take, by its own clock, which other programs on the machine disturb less.
+convolutional net of faces. Each pair trains one copy with monitoring and one without, the order turned around from
+pair to pair; the ratio is that of the processor seconds of a pair, on one thread, which other programs on the machine
+disturb less than seconds on the wall. Also given is the share of the monitored training that its looks take, by its own
+clock.
 """
 
 from __future__ import annotations
@@ -37,6 +38,14 @@ class Job(NamedTuple):
     x: np.ndarray
     y: np.ndarray
     batch_size: int
+
+
+class Trained(NamedTuple):
+    """The processor seconds of a training, the share of its time that looks took, and how many there were."""
+
+    seconds: float
+    share: float
+    looks: int
 
 
 def jobs() -> list[Job]:
@@ -75,29 +84,27 @@ def convolutional() -> Sequential:
     return compiled(Sequential(parts, seed=0))
 
 
-def train(job: Job, epochs: int, monitored: bool) -> tuple[float, Monitor | None]:
-    """The seconds of a training, and its monitor."""
+def train(job: Job, epochs: int, monitored: bool) -> Trained:
+    """Train a fresh net."""
     net, monitor = job.build(), Monitor() if monitored else None
     net.fit(job.x, job.y, epochs=1, batch_size=job.batch_size, verbose=0)  # builds, and compiles
-    started = time.perf_counter()
+    clock, started = time.perf_counter(), time.process_time()
     net.fit(job.x, job.y, epochs=epochs, batch_size=job.batch_size, verbose=0, monitor=monitor or False)
-    return time.perf_counter() - started, monitor
+    share = 0.0 if monitor is None else monitor.seconds / (time.perf_counter() - clock)
+    return Trained(time.process_time() - started, share, 0 if monitor is None else len(monitor.journal))
 
 
 def measure(job: Job, seconds: float, pairs: int) -> str:
     """A row of the table."""
-    short, _ = train(job, 2, False)
-    epochs = max(2, round(2 * seconds / max(short, 1e-3)))
-    once, _ = train(job, epochs, False)
-    epochs = max(2, round(epochs * seconds / max(once, 1e-3)))
+    epochs = 2
+    for part in (0.1, 1.0):
+        epochs = max(2, round(epochs * part * seconds / max(train(job, epochs, False).seconds, 1e-3)))
     ratios, shares, looks = [], [], []
     for pair in range(pairs):
         found = {flag: train(job, epochs, flag) for flag in ((False, True) if pair % 2 else (True, False))}
-        monitor = found[True][1]
-        assert monitor is not None
-        ratios.append(found[True][0] / found[False][0])
-        shares.append(monitor.seconds / found[True][0])
-        looks.append(len(monitor.journal))
+        ratios.append(found[True].seconds / found[False].seconds)
+        shares.append(found[True].share)
+        looks.append(found[True].looks)
     spread = f"{min(ratios):.3f} to {max(ratios):.3f}"
     return (
         f"| {job.name} | {epochs} | {statistics.median(looks):.0f} | **{statistics.median(ratios):.3f}** | {spread} | "
@@ -111,14 +118,15 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=7)
     parser.add_argument("--write", type=Path, help="a file for the table")
     arguments = parser.parse_args()
+    torch.set_num_threads(1)
     lines = [
         "# What it costs to look inside",
         "",
         f"`python benchmarks/monitoring.py`, handson {handson.__version__}, torch {torch.__version__}, "
         f"{platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads. {arguments.pairs} pairs of "
-        f"trainings of about {arguments.seconds:g} s, in turn; ratios are medians.",
+        f"trainings of about {arguments.seconds:g} processor seconds, in turn; ratios are medians.",
         "",
-        "| net | epochs | looks | seconds with / without monitoring | lowest to highest | share of the looks |",
+        "| net | epochs | looks | processor seconds, with / without | lowest to highest | share of the looks |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
     print("\n".join(lines))

@@ -20,7 +20,7 @@ from handson.monitoring.journal import Journal, LayerLook, Look, append
 from handson.monitoring.probes import MEASURED, Probes
 
 # The share of the time of a training that looks may take, after the first seconds of looking, which are free.
-SHARE, FREE = 0.015, 0.02
+SHARE, FREE = 0.015, 0.01
 # The steps up to which every stretch is looked at, however long that takes: at most so many, and only so large a part
 # of the training, since a look takes as long as a few steps.
 DENSE_STEPS, DENSE_PART = 64, 0.01

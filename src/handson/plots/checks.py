@@ -28,8 +28,7 @@ def plot_lr_range(
     axes.annotate(f"suggestion: {suggestion:.1e}", (suggestion, 1), (3, -4), xycoords=("data", "axes fraction"),
                   textcoords="offset points", fontsize=8, color=MARK, va="top", rotation=90)  # fmt: skip
     axes.set_xscale("log")
-    finite = smooth[np.isfinite(smooth)]
-    best, start = float(finite.min()), float(finite[0])
+    best, start = float(np.nanmin(losses)), float(losses[0])
     room = 0.15 * max(start - best, 1e-12)
     axes.set_ylim(best - room, start + 4 * room)
     axes.set(xlabel="learning rate", ylabel="loss")
@@ -42,8 +41,11 @@ def plot_initializations(
 ) -> Figure:
     """Rules for initial weights side by side: see `handson.checks.initialization_comparison`."""
     figure, grid = panels(3, len(histories), (4.6, 2.9))
+    everything = np.concatenate([values.reshape(-1) for each in outputs.values() for values in each.values()])
+    low, high = np.percentile(everything, [0.5, 99.5])
+    edges = np.linspace(low, high if high > low else low + 1.0, 81)
     for (name, history), column in zip(histories.items(), grid.T, strict=True):
-        _distributions(column[0], outputs[name])
+        _distributions(column[0], outputs[name], edges)
         column[0].set_title(printable(name), fontsize=10)
         draw_layers(column[1], history.journal, "gradient_rms")
         draw_layers(column[2], history.journal, "spread")
@@ -51,7 +53,7 @@ def plot_initializations(
         column[2].set_title(f"loss {losses[0]:.3g} in the first epoch, {losses[-1]:.3g} in the last", fontsize=9)
     for row, text in zip(grid, ("outputs before training", "gradient (r.m.s.)", "spread of outputs"), strict=True):
         row[0].set_ylabel(text)
-    for row in grid[1:]:
+    for row in grid:
         low, high = (pick(axes.get_ylim()[end] for axes in row) for end, pick in ((0, min), (1, max)))
         for axes in row:
             axes.set_ylim(low, high)
@@ -61,14 +63,11 @@ def plot_initializations(
     return save(figure, path)
 
 
-def _distributions(axes: Axes, outputs: Mapping[str, np.ndarray]) -> None:
+def _distributions(axes: Axes, outputs: Mapping[str, np.ndarray], edges: np.ndarray) -> None:
     """How the outputs of each layer are distributed, on one axis."""
-    everything = np.concatenate([values.reshape(-1) for values in outputs.values()])
-    low, high = np.percentile(everything, [0.5, 99.5])
-    edges = np.linspace(low, high if high > low else low + 1.0, 61)
     for colour, values in zip(by_depth(len(outputs)), outputs.values(), strict=True):
         counts, _ = np.histogram(values, edges)
         axes.stairs(counts / max(values.size, 1), edges, color=colour, linewidth=1.3)
     axes.set_yscale("log")
-    axes.set_xlabel("output")
+    axes.set_xlabel("output, share of the values in each range")
     tidy(axes)
