@@ -26,8 +26,10 @@ from handson.core.version import __version__ as __version__
 if TYPE_CHECKING:
     from handson import activations as activations
     from handson import applications as applications
+    from handson import attributions as attributions
     from handson import calibration as calibration
     from handson import callbacks as callbacks
+    from handson import checks as checks
     from handson import constraints as constraints
     from handson import data as data
     from handson import datasets as datasets
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from handson import losses as losses
     from handson import metrics as metrics
     from handson import models as models
+    from handson import monitoring as monitoring
     from handson import ops as ops
     from handson import optimizers as optimizers
     from handson import random as random
@@ -64,7 +67,9 @@ _MODULES = (
     "activations",
     "applications",
     "calibration",
+    "attributions",
     "callbacks",
+    "checks",
     "constraints",
     "data",
     "datasets",
@@ -76,6 +81,7 @@ _MODULES = (
     "losses",
     "metrics",
     "models",
+    "monitoring",
     "ops",
     "optimizers",
     "plots",

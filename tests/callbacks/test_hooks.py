@@ -8,7 +8,7 @@ from handson.callbacks.calls import HOOKS
 from handson.core.errors import HandsonError
 from handson.layers import Dense
 
-OF_KERAS = [name for name in HOOKS if name != "on_look"]
+OF_KERAS = [name for name in HOOKS if name not in ("on_look", "on_look_inside")]
 
 
 def recorder(base, calls, hooks=OF_KERAS):

@@ -3,6 +3,7 @@
 from handson.callbacks.backup import BackupAndRestore, SwapEMAWeights
 from handson.callbacks.base import Callback, Monitoring
 from handson.callbacks.calls import CallbackList
+from handson.callbacks.monitor import Monitor
 from handson.callbacks.progress import Progress
 from handson.callbacks.rates import LambdaCallback, LearningRateScheduler, ReduceLROnPlateau
 from handson.callbacks.remote import RemoteMonitor, TensorBoard
@@ -18,6 +19,7 @@ __all__ = [
     "LambdaCallback",
     "LearningRateScheduler",
     "ModelCheckpoint",
+    "Monitor",
     "Monitoring",
     "Progress",
     "ReduceLROnPlateau",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any, ClassVar, Protocol
 
 from torch import Tensor
@@ -147,9 +148,17 @@ class Callback(Noun):
         """After a batch of a prediction; ``logs['outputs']`` holds its outputs."""
 
     looks: ClassVar[bool] = False
+    # Whether a recorded training may go on with it or without it, as it changes nothing.
+    passive: ClassVar[bool] = False
 
     def on_look(self, step: int, logs: Logs) -> None:
         """For callbacks with `looks = True`: at most ten times a second, with the steps done and the means so far."""
+
+    def on_look_inside(self, step: int, look: Callable[[], Any]) -> None:
+        """Before a stretch of steps, with the optimizer's steps so far: `look()` runs the next one and takes it back.
+
+        Hooks at layers see that step; what it returns says what it would do to the weights: see `Monitor`.
+        """
 
     def state(self) -> dict[str, Any]:
         """What a resumed run must know, as JSON."""

@@ -70,6 +70,8 @@ class CallbackList:
             callback.set_params(params)
         intervals = [callback.step_interval for callback in self.callbacks if callback.step_interval]
         self.looks = any(callback.looks for callback in self.callbacks)
+        self.looks_inside = self.define("on_look_inside")
+        self.lasting = [callback for callback in self.callbacks if not callback.passive]
         self.sees_epochs = any(callback.sees_epochs for callback in self.callbacks)
         # Every multiple of every interval is a multiple of this one.
         self.step_interval = math.gcd(*intervals) if intervals else None
@@ -85,19 +87,19 @@ class CallbackList:
 
     def states(self) -> list[dict[str, Any]]:
         """The state of every callback, as JSON."""
-        return [{"class": type(callback).__name__, "state": callback.state()} for callback in self.callbacks]
+        return [{"class": type(callback).__name__, "state": callback.state()} for callback in self.lasting]
 
     def tensors(self) -> dict[str, Tensor]:
         """The tensors of all callbacks under one name each."""
         return {
             f"callbacks/{number}/{name}": tensor
-            for number, callback in enumerate(self.callbacks)
+            for number, callback in enumerate(self.lasting)
             for name, tensor in callback.tensors().items()
         }
 
     def set_states(self, states: list[dict[str, Any]], tensors: dict[str, Tensor]) -> None:
         """Take up what `states` and `tensors` gave, in a run with the same callbacks."""
-        for number, (callback, stored) in enumerate(zip(self.callbacks, states, strict=False)):
+        for number, (callback, stored) in enumerate(zip(self.lasting, states, strict=False)):
             if stored["class"] == type(callback).__name__:
                 prefix = f"callbacks/{number}/"
                 own = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

@@ -74,6 +74,9 @@ def fit(
     groups: Annotated[
         str | None, typer.Option(help="A column or .npy file: rows that stay together in the split.")
     ] = None,
+    monitor: Annotated[
+        bool, typer.Option("--monitor", help="Look into the net while it trains: handson plot shows what was seen.")
+    ] = False,
     runs: RunsFolder = Path("runs"),
     quiet: Quiet = False,
 ) -> None:
@@ -93,6 +96,7 @@ def fit(
     chosen.data.groups = groups or chosen.data.groups
     chosen.fit.epochs = epochs or chosen.fit.epochs
     chosen.fit.seed = chosen.fit.seed if seed is None else seed
+    chosen.fit.monitor = chosen.fit.monitor or monitor
     source = chosen.read_data()
     for note in () if quiet else source.notes:
         console.say(f"note: {note}")
@@ -102,6 +106,34 @@ def fit(
     finally:
         run.remove_if_untrained()
     _show_report(run, "report.json")
+
+
+@app.command()
+def check(
+    experiment: ExperimentName,
+    data: DataPath = None,
+    what: Annotated[
+        str | None, typer.Option(help="Checks, separated by commas: see below; by default all but initialization.")
+    ] = None,
+    pictures: Annotated[Path | None, typer.Option(help="A folder for pictures of rates and initialization.")] = None,
+) -> None:
+    """Check an experiment before a long training, on copies of its net.
+
+    initial_loss: is the first loss that of a guess? overfit: can the net learn 16 rows by heart? regularization: do
+    penalties reach the loss? rates: which learning rates suit it? initialization: the lecture's two rules for initial
+    weights, side by side. The status is 1 if a check fails.
+    """
+    from handson.workflow.checking import check as run_checks
+
+    chosen = _experiment(experiment)
+    if pictures is not None and not pictures.is_dir():
+        raise FileNotFoundError(f"cannot write into {pictures}: the folder is not there. Make it first.")
+    names = [] if what is None else [name.strip() for name in what.split(",")]
+    found = run_checks(chosen, chosen.read_data(data), names, pictures)
+    for each in found:
+        console.say(each)
+    if not all(found):
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -160,6 +192,40 @@ def curves(run: RunName, runs: RunsFolder = Path("runs")) -> None:
     """
     for path in _run(run, runs).draw_curves():
         console.say(path)
+
+
+@app.command()
+def plot(
+    run: Annotated[list[str], typer.Argument(help="A run folder or its name; of several, the curves side by side.")],
+    what: Annotated[str, typer.Option(help="Pictures, separated by commas; 'all' for all there are.")] = "curves",
+    data: DataPath = None,
+    out: Annotated[
+        Path | None, typer.Option(help="A folder, by default the run's; of several runs, a picture.")
+    ] = None,
+    runs: RunsFolder = Path("runs"),
+) -> None:
+    """Draw what happened in a run.
+
+    curves; of a monitored run activations, gradients, updates; the net: graph, weights, activity; what it looks at:
+    saliency, integrated_gradients, occlusion, grad_cam; rows: pca, tsne, predictions, worst, confusion, calibration,
+    residuals, missing. Several runs: their learning curves in one picture.
+    """
+    from handson.workflow.pictures import draw, draw_runs
+
+    found = [_run(name, runs) for name in run]
+    if len(found) == 1:
+        if out is not None and not out.is_dir():
+            raise FileNotFoundError(f"cannot write into {out}: the folder is not there. Make it first.")
+        for path in draw(found[0], [name.strip() for name in what.split(",")], data, out):
+            console.say(path)
+        return
+    from handson.core.errors import HandsonError
+
+    if what != "curves":
+        raise HandsonError(f"of several runs, the curves are drawn; --what {what} is for one run.")
+    path = out or found[0].folder.parent / "curves.png"
+    _check_writable(path)
+    console.say(draw_runs(found, path))
 
 
 @app.command()

@@ -220,6 +220,7 @@ class Verbs(Saved, OlderVerbs, OwnSteps, Structure):
         run: Any = None,
         resume: str = "auto",
         checkpoint_seconds: float = 300.0,
+        monitor: Any = False,
     ) -> History:
         """Train the net.
 
@@ -282,6 +283,10 @@ class Verbs(Saved, OlderVerbs, OwnSteps, Structure):
             a folder that holds a run. 'force': go on although something has changed.
         checkpoint_seconds : float
             How often the state is saved into the folder, at most.
+        monitor : bool or Monitor
+            Look into the net: activations, gradients, weights and updates of every layer over the training, in
+            `history.journal` and, of a recorded training, in the folder's `journal.jsonl`. The training has the same
+            numbers with and without; see `handson.callbacks.Monitor`.
 
         Returns
         -------

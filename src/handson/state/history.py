@@ -28,6 +28,8 @@ class History:
         How long the training lasted; of a run that was stopped and resumed, all parts together.
     notes : list of str
         What was decided on the user's behalf, such as how the rows were split.
+    journal : Journal, optional
+        What `fit(monitor=True)` saw inside the net: see `handson.monitoring`.
 
     Examples
     --------
@@ -44,6 +46,7 @@ class History:
         self.seed: int | None = None
         self.notes: list[str] = []
         self.seconds = 0.0
+        self.journal: Any = None
 
     def append(self, epoch: int, logs: dict[str, float]) -> None:
         """Add an epoch. A quantity that is measured only in some epochs is NaN in the others."""

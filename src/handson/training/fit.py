@@ -15,6 +15,7 @@ from handson.data.rows import arrays
 from handson.data.rows.openings import is_batches
 from handson.data.rows.streamed import Streamed
 from handson.layers.ownership import settle
+from handson.monitoring.journal import JOURNAL
 from handson.randomness.keys import check_seed, fresh_seed
 from handson.state.history import History
 from handson.state.precision import note
@@ -28,6 +29,7 @@ from handson.training.preparation.prepare import as_scaled, make_job, split_rows
 from handson.training.preparation.readers import Reading, read
 from handson.training.recording.fingerprint import of_run
 from handson.training.recording.record import NoRecord, Record, recording
+from handson.training.rehearsal import Rehearsal
 from handson.training.session import Session
 
 if TYPE_CHECKING:
@@ -50,9 +52,13 @@ def fit(model: Net, x: Any, y: Any, arguments: Arguments) -> History:
     for noticed in reading.rows.notes:
         arguments.tell(noticed)
     with recording(arguments.run, arguments.resume, arguments.checkpoint_seconds, model, arguments.tell) as record:
+        if isinstance(record, Record):
+            for monitor in arguments.monitors:
+                monitor.write_to(record.folder / JOURNAL)
         with _preparing:
             engine, validation = _prepare(model, reading, arrays.columns_of(y), arguments, history, record)
-        _run(model, engine, arguments, history, validation, record)
+        rehearsal = _rehearsal(model, engine, arguments, reading)
+        _run(model, engine, arguments, history, validation, record, rehearsal)
     for callback in arguments.callbacks:
         if isinstance(callback, BackupAndRestore):
             callback.leave()
@@ -107,7 +113,8 @@ def _prepare(
 
 
 def _described(model: Net, reading: Reading, validation: Reading | None, arguments: Arguments) -> dict[str, Any]:
-    return of_run(model, reading, validation, arguments.describe(), arguments.augment, arguments.callbacks)
+    lasting = [callback for callback in arguments.callbacks if not callback.passive]
+    return of_run(model, reading, validation, arguments.describe(), arguments.augment, lasting)
 
 
 def _run(
@@ -117,6 +124,7 @@ def _run(
     history: History,
     validation: Reading | None,
     record: Record | NoRecord,
+    rehearsal: Rehearsal | None,
 ) -> History:
     """Run the loop with its callbacks."""
     job = engine.job
@@ -136,7 +144,7 @@ def _run(
         if arguments.validation_batch_size is None and not callbacks.define(*TEST_BATCHES):
             size = evaluation_batch(validation.rows.inputs, arguments.batch_size)
         held_out = evaluation.Evaluation(engine, validation.batches(size, model.device), callbacks)
-    session = Session(model, engine, callbacks, history, record, arguments, held_out)
+    session = Session(model, engine, callbacks, history, record, arguments, held_out, rehearsal)
     if session.epochs:
         settle(model)
     try:
@@ -147,10 +155,18 @@ def _run(
             arguments.tell(waited)
         return history
     finally:
+        history.journal = arguments.monitors[0].journal if arguments.monitors else None
         progress.close()
         for batches in (job.batches, held_out):
             if batches is not None:
                 batches.close()
+
+
+def _rehearsal(model: Net, engine: Engine, arguments: Arguments, reading: Reading) -> Rehearsal | None:
+    """What callbacks look into, if any of them does."""
+    if not any(callback.defines("on_look_inside") for callback in arguments.callbacks):
+        return None
+    return Rehearsal(engine.job, reading.rows.batches(len(reading.rows), model.device))
 
 
 def _run_seed(model: Net, seed: int | None) -> int:

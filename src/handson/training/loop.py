@@ -51,6 +51,7 @@ def _train(session: Session, epoch: int, guard: Guard, pace: Pace) -> dict[str, 
     first, sums = session.record.enter(epoch, callbacks, session.history)
     logs = engine.job.report(sums)
     for span in pace.spans(epoch, first, engine.job.batches, session.epochs.stop, model.age):
+        session.look_inside(span)
         engine.train(span, sums, keep=guard.before(span))
         logs = engine.job.report(sums)  # the one place where the host waits for the device
         if not guard.after(span, sums):

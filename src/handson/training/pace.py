@@ -30,8 +30,10 @@ class Pace:
 
     def __init__(self, callbacks: CallbackList) -> None:
         self.callbacks = callbacks
-        self.seconds = 0.1 if callbacks.looks else 1.0
+        self.seconds = 0.1 if callbacks.looks else 0.3 if callbacks.looks_inside else 1.0
         self.length = 1
+        # The first steps, in which a net changes most, are looked into at 0, 1, 3, 7, 15, ...
+        self.growth = 2 if callbacks.looks_inside else 16
 
     def spans(self, epoch: int, first: int, batches: Any, epochs: int, age: int) -> Iterator[Span]:
         """The spans of an epoch from a step on, one after another."""
@@ -52,7 +54,7 @@ class Pace:
 
     def learn(self, steps: int, seconds: float) -> None:
         """Take up how long some steps took."""
-        self.length = max(1, min(16 * steps, int(steps * self.seconds / max(seconds, 1e-9))))
+        self.length = max(1, min(self.growth * steps, int(steps * self.seconds / max(seconds, 1e-9))))
 
 
 class Ahead:
@@ -76,6 +78,7 @@ class Ahead:
         model, started = session.model, time.perf_counter()
         spans = [Span(epoch + k, 0, steps, steps, end, model.age + k) for k in range(count)]
         found = [Sums() for _ in spans]
+        session.look_inside(spans[0])
         careful = self.guard.on_nan != "ignore"
         engine.train_epochs(spans, found, keep=careful)
         if careful and not all(sums.finite() for sums in found):

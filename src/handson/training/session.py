@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from handson.callbacks.calls import CallbackList
@@ -10,7 +11,9 @@ from handson.state.history import History
 from handson.training.engines import Engine
 from handson.training.evaluation import Evaluation
 from handson.training.preparation.arguments import Arguments
+from handson.training.preparation.job import Span
 from handson.training.recording.record import NoRecord, Record
+from handson.training.rehearsal import Rehearsal
 
 if TYPE_CHECKING:
     from handson.training.preparation.net import Net
@@ -36,6 +39,8 @@ class Session:
         What `fit` was told.
     validation : Evaluation, optional
         What measures the rows held out.
+    rehearsal : Rehearsal, optional
+        What runs a step and takes it back, for callbacks that look inside.
     """
 
     model: Net
@@ -45,6 +50,7 @@ class Session:
     record: Record | NoRecord
     arguments: Arguments
     validation: Evaluation | None = None
+    rehearsal: Rehearsal | None = None
 
     @property
     def epochs(self) -> range:
@@ -56,6 +62,12 @@ class Session:
         measured = self.validation is not None or self.arguments.evaluate_training
         seen = self.callbacks.sees_epochs or bool(self.callbacks.step_interval)
         return measured or seen or not isinstance(self.record, NoRecord)
+
+    def look_inside(self, span: Span) -> None:
+        """Let callbacks look into the first step of a stretch that comes next."""
+        if self.rehearsal is not None:
+            look = partial(self.rehearsal, span)
+            self.callbacks.call("on_look_inside", self.model.optimizer.iterations, look)
 
     def validates(self, epoch: int) -> bool:
         """Whether the rows held out are measured after an epoch."""

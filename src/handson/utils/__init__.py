@@ -11,11 +11,11 @@ from handson.core.lazy import lazy
 
 if TYPE_CHECKING:
     from handson.data.dataflow import Dataflow as Dataflow
+    from handson.plots.structure import plot_model as plot_model
     from handson.utils.arrays import normalize as normalize
     from handson.utils.arrays import pad_sequences as pad_sequences
     from handson.utils.arrays import to_categorical as to_categorical
     from handson.utils.downloads import get_file as get_file
-    from handson.utils.drawing import plot_model as plot_model
     from handson.utils.folders import image_dataset_from_directory as image_dataset_from_directory
     from handson.utils.folders import text_dataset_from_directory as text_dataset_from_directory
     from handson.utils.pictures import array_to_img as array_to_img
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 _TOPICS = {
     "arrays": ("normalize", "pad_sequences", "to_categorical"),
     "downloads": ("get_file",),
-    "drawing": ("model_to_dot", "plot_model"),
     "folders": ("audio_dataset_from_directory", "image_dataset_from_directory", "text_dataset_from_directory"),
     "objects": (
         "custom_object_scope", "deserialize_keras_object", "get_registered_name", "get_source_inputs",
@@ -46,6 +45,8 @@ _TOPICS = {
     "splitting": ("split_dataset",),
 }  # fmt: skip
 _HOMES = {name: f"handson.utils.{topic}:{name}" for topic, names in _TOPICS.items() for name in names} | {
+    "model_to_dot": "handson.plots.structure:model_to_dot",
+    "plot_model": "handson.plots.structure:plot_model",
     "CustomObjectScope": "handson.utils.objects:custom_object_scope",
     "AUTOTUNE": "handson.data.dataflow:AUTOTUNE",
     "Dataflow": "handson.data.dataflow:Dataflow",

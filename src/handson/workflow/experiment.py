@@ -215,6 +215,7 @@ class FitSection(_Section):
     shuffle: bool = True
     engine: Annotated[str, AfterValidator(_engine)] = "auto"
     checkpoint_seconds: float = Field(300.0, ge=0)
+    monitor: bool = False
 
 
 class SpecialistsSection(_Section):

@@ -28,6 +28,7 @@ from handson.data.reading.sources import TABLES
 from handson.data.rows.split import split
 from handson.files import atomic, strict_json
 from handson.files.stored_history import StoredHistory
+from handson.monitoring.journal import JOURNAL
 from handson.workflow.experiment import Experiment
 from handson.workflow.run_files import Columns, Report, kept_split, write_history_table, write_npz
 
@@ -39,7 +40,16 @@ if TYPE_CHECKING:
 # How many validation images the picture of predictions shows.
 SHOWN = 24
 # What is in a run folder before the first epoch.
-BEFORE_TRAINING = {"experiment.yaml", "data.json", "split.npz", "lock", "run.json", "starts.jsonl", "checkpoints"}
+BEFORE_TRAINING = {
+    "experiment.yaml",
+    "data.json",
+    "split.npz",
+    "lock",
+    "run.json",
+    "starts.jsonl",
+    "checkpoints",
+    JOURNAL,
+}
 
 
 def say_specialist(name: str, rows: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from handson.callbacks import BackupAndRestore, TerminateOnNaN
+from handson.callbacks import BackupAndRestore, Monitor, TerminateOnNaN
 from handson.callbacks.calls import as_list
 from handson.core import console
 from handson.core.described import describe_noun
@@ -42,6 +42,7 @@ class Arguments:
     run: Any
     resume: str
     checkpoint_seconds: float
+    monitor: Any
 
     def __post_init__(self) -> None:
         self.batch_size = whole("batch_size", 32 if self.batch_size is None else self.batch_size, 1)
@@ -54,7 +55,7 @@ class Arguments:
             self.validation_batch_size = whole("validation_batch_size", self.validation_batch_size, 1)
         if self.missing not in ("mask", "drop"):
             raise HandsonError(f"missing is 'mask' or 'drop'; got {self.missing!r}.")
-        self.callbacks = as_list(self.callbacks)
+        self.callbacks = [*as_list(self.callbacks), *_monitors(self.monitor)]
         for callback in self.callbacks:
             if isinstance(callback, BackupAndRestore):
                 if self.run not in (None, callback.backup_dir):
@@ -74,8 +75,15 @@ class Arguments:
         # Records of before these arguments were there do not name them.
         described |= {name: value for name in STEPS if (value := getattr(self, name)) is not None}
         described["augment"] = describe_noun("augment", self.augment)
-        described["callbacks"] = [describe_noun("callback", callback) for callback in self.callbacks]
+        described["callbacks"] = [
+            describe_noun("callback", callback) for callback in self.callbacks if not callback.passive
+        ]
         return described
+
+    @property
+    def monitors(self) -> list[Monitor]:
+        """The callbacks that look into the net."""
+        return [callback for callback in self.callbacks if isinstance(callback, Monitor)]
 
     def of_validation(self, sample_weight: Any = None) -> Arguments:
         """The arguments for reading the data to validate on."""
@@ -95,3 +103,12 @@ class Arguments:
         if any(isinstance(callback, TerminateOnNaN) for callback in self.callbacks):
             return "stop"
         return "raise" if self.terminate_on_nan else "ignore"
+
+
+def _monitors(monitor: Any) -> list[Monitor]:
+    """What `monitor` asks for: True for a `Monitor` as it is by default."""
+    if isinstance(monitor, Monitor):
+        return [monitor]
+    if not isinstance(monitor, bool):
+        raise HandsonError(f"monitor is True, False or a handson.callbacks.Monitor(...); got {monitor!r}.")
+    return [Monitor()] if monitor else []

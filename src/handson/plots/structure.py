@@ -87,7 +87,7 @@ def model_to_dot(model: Any, *args: Any, **kwargs: Any) -> Any:
 def _figure(graph: Graph, shown: Shown, across: bool, to_file: Any, dpi: int) -> Any:
     from matplotlib.figure import Figure
 
-    from handson.plots import save
+    from handson.plots.style import save
 
     places = _places(graph)
     levels = max(level for level, _ in places.values()) + 1
