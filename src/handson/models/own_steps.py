@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from handson import activations
 from handson.core import tree
 from handson.core.errors import HandsonError
 from handson.core.forked import check_threads
+from handson.graph import logits
 from handson.metrics import Metric
 from handson.metrics.reported import parts
 from handson.state.sums import Sums
@@ -168,7 +168,7 @@ def _in_order(values: Any, count: int) -> Sequence[Any]:
 
 
 def _detached(outputs: Any) -> Any:
-    return tree.map_leaves(lambda leaf: activations.like(leaf, Tensor.detach), outputs)
+    return tree.map_leaves(lambda leaf: logits.like(leaf, Tensor.detach), outputs)
 
 
 def check_verb(model: Any, verb: str) -> None:

@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from handson import activations
 from handson.core import tree
 from handson.core.errors import HandsonError
 from handson.data.rows.batches import Batches
 from handson.data.rows.feed import Batch, arriving
 from handson.data.rows.mapped import Data, pieces
+from handson.graph import logits
 from handson.layers.base import Layer
 from handson.layers.calling import MASK
 from handson.layers.shapes import is_shape
@@ -98,7 +98,7 @@ class Eager:
         else:
             value = job.objective.loss(targets, outputs, sample_weights, masked, self.added(), sums)
         if job.measures:
-            detached = [activations.like(output, Tensor.detach) for output in outputs]
+            detached = [logits.like(output, Tensor.detach) for output in outputs]
             job.objective.measure(targets, detached, sample_weights, masked, sums)
         gradients = torch.autograd.grad(value, weights, allow_unused=True) if weights else ()
         return [
@@ -224,7 +224,7 @@ class Eager:
 
 def _readable(output: Tensor) -> Tensor:
     """An output in a type that losses and NumPy can do with: 16 bits become float32."""
-    return activations.like(output, Tensor.float) if output.dtype in (torch.bfloat16, torch.float16) else output
+    return logits.like(output, Tensor.float) if output.dtype in (torch.bfloat16, torch.float16) else output
 
 
 @torch.no_grad()
