@@ -160,7 +160,7 @@ class Ensemble:
 
         Returns
         -------
-        ndarray of float32, shape (n, ...), or two of them; a list or dictionary for a net with several outputs
+        ndarray, shape (n, ...), or two of them; a list or dictionary for a net with several outputs
         """
         inputs = inputs_of(x)
         each = [net.predict(inputs, batch_size) for net in self.members]
@@ -281,10 +281,10 @@ def deep_ensemble(
 
 
 def inputs_of(x: Any) -> Any:
-    """Inputs that all members share, converted once; a DataFrame keeps its column names for errors."""
+    """Inputs that all members share, as tensors with all of their digits; a DataFrame keeps its column names."""
     if isinstance(x, dict) or (isinstance(x, (list, tuple)) and all(hasattr(one, "shape") for one in x)):
         return tree.map_leaves(inputs_of, x)
-    return x if arrays.columns_of(x) is not None else arrays.as_rows(x, "inputs")
+    return x if arrays.columns_of(x) is not None else arrays.as_rows(x, "inputs", double=True)
 
 
 def rows_in(x: Any) -> int:

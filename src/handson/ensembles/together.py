@@ -140,8 +140,6 @@ def train_together(
     workers = processors() if workers is None else whole("workers", workers, 1)
     say = console.say if verbose else lambda text: None
     programs, reason = _programs(trainings)
-    for training in programs:
-        training.settings["engine"] = "dense"
     programs = programs if count > 1 else []
     others = [training for training in trainings if not any(training is program for program in programs)]
     if programs:

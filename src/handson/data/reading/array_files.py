@@ -13,6 +13,7 @@ import numpy as np
 from handson.core.errors import HandsonError, listing, nearest
 from handson.data.reading.damage import reading
 from handson.data.reading.dataset import Dataset
+from handson.data.rows.digits import narrowed
 from handson.data.rows.free_memory import free_memory, is_large
 
 if TYPE_CHECKING:
@@ -171,7 +172,7 @@ def _column_names(values: np.ndarray | MappedRows, given: Any, key: str, path: P
 
 
 def images_or_features(array: np.ndarray, path: Path) -> np.ndarray | MappedRows:
-    """Images as (n, height, width, channels), everything else as float32."""
+    """Images as (n, height, width, channels), everything else as float32, or float64 if its digits need that."""
     if array.dtype.kind not in "biuf":
         raise HandsonError(f"{path}: inputs must be numbers; got {array.dtype}.")
     if array.ndim == 3 and array.dtype == np.uint8:
@@ -180,5 +181,4 @@ def images_or_features(array: np.ndarray, path: Path) -> np.ndarray | MappedRows
         from handson.data.rows.mapped import MappedRows
 
         return MappedRows(array, "inputs")
-    with np.errstate(over="ignore"):
-        return array if array.dtype == np.uint8 else array.astype(np.float32)
+    return array if array.dtype == np.uint8 else narrowed(array)

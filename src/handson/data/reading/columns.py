@@ -12,6 +12,7 @@ import pandas as pd
 
 from handson.core.errors import HandsonError, shortened
 from handson.data.reading.csv_layout import MISSING
+from handson.data.rows.digits import narrowed
 
 # What pandas calls a column without a name, and the names that it gives to the numbers of the rows.
 UNNAMED = re.compile(r"\s*|Unnamed: \d+(\.\d+)?|__index_level_\d+__")
@@ -33,7 +34,7 @@ CURES = [
 
 
 def as_numbers(frame: pd.DataFrame, names: list[str], path: Path, cure: str) -> np.ndarray:
-    """Columns of numbers as float32, NaN where they are missing.
+    """Columns of numbers as float32, as float64 if their digits need that, NaN where they are missing.
 
     Raises
     ------
@@ -42,14 +43,16 @@ def as_numbers(frame: pd.DataFrame, names: list[str], path: Path, cure: str) -> 
         what else can be done.
     """
     chosen = frame[names]
+    if all(isinstance(kind, np.dtype) and kind.kind in "biuf" for kind in chosen.dtypes):
+        values = chosen.to_numpy()
+        values = values if values.dtype.kind in "iuf" else chosen.to_numpy(np.float64)
+    else:
+        values = np.stack([_as_numbers(column, path, cure) for _, column in chosen.items()], 1)
     with np.errstate(over="ignore"):
-        if all(isinstance(kind, np.dtype) and kind.kind in "biuf" for kind in chosen.dtypes):
-            values = chosen.to_numpy(np.float32)
-        else:
-            values = np.stack([_as_numbers(column, path, cure) for _, column in chosen.items()], 1)
-    if np.isinf(values).any():
-        _check_size(chosen, values, path)
-    return values
+        infinite = np.isinf(values.astype(np.float32))
+    if infinite.any():
+        _check_size(chosen, infinite, path)
+    return narrowed(values)
 
 
 def _as_numbers(column: pd.Series, path: Path, cure: str) -> np.ndarray:
@@ -59,7 +62,7 @@ def _as_numbers(column: pd.Series, path: Path, cure: str) -> np.ndarray:
             f"(dates - start).dt.days, or {cure}."
         )
     if pd.api.types.is_numeric_dtype(column):
-        return column.to_numpy(np.float32, na_value=np.nan)
+        return column.to_numpy(np.float64, na_value=np.nan)
     numbers = parsed(column)
     words = np.flatnonzero(numbers.isna() & column.notna() & ~column.isin(MISSING))
     if len(words):
@@ -69,7 +72,7 @@ def _as_numbers(column: pd.Series, path: Path, cure: str) -> np.ndarray:
             f"{path}, row {words[0]}, column {shortened(column.name, 100)!r}: {text[:60]!r} is not a number. {advice}"
             f"Code it as numbers, or {cure}."
         )
-    return numbers.to_numpy(np.float32, na_value=np.nan)
+    return numbers.to_numpy(np.float64, na_value=np.nan)
 
 
 def parsed(column: pd.Series) -> pd.Series:
@@ -104,9 +107,9 @@ def with_points(column: pd.Series, decimal: str, thousands: str | None) -> pd.Se
     return plain.str.replace(decimal, ".", regex=False)
 
 
-def _check_size(chosen: pd.DataFrame, values: np.ndarray, path: Path) -> None:
+def _check_size(chosen: pd.DataFrame, infinite: np.ndarray, path: Path) -> None:
     """Raise for a number that float32 has no place for; an infinity that stands in the file is left to others."""
-    for row, place in np.argwhere(np.isinf(values)):
+    for row, place in np.argwhere(infinite):
         text = _text(chosen.iloc[row, place])
         if "inf" not in text.lower() or len(text) > 20:
             raise HandsonError(

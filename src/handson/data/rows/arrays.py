@@ -134,14 +134,12 @@ def as_tensor(data: Any, what: str) -> Tensor:
 def as_rows(data: Any, what: str, double: bool = False) -> Data:
     """Like `as_tensor`, but large memory-mapped arrays stay in their files; `double` keeps all digits, as float64."""
     if isinstance(data, MappedRows):
-        return data
+        return data.to(torch.float64) if double and data.is_wide else data
     data = masked_as_missing(data)
     if is_mapped(data) and data.size * 4 > LEAST_BYTES:
         array = _as_numpy(data, what)
         if is_mapped(array):
-            rows = MappedRows(array, what)
-            wide = array.itemsize == 8 or (array.dtype.kind in "iu" and array.itemsize == 4)
-            return rows.to(torch.float64) if double and wide else rows
+            return as_rows(MappedRows(array, what), what, double)
     if double:
         exact = _checked(data, what)
         wide = exact.dtype in (torch.float64, torch.int64, torch.int32)
@@ -150,26 +148,25 @@ def as_rows(data: Any, what: str, double: bool = False) -> Data:
 
 
 def as_ids(data: Any, what: str) -> Data | None:
-    """Whole numbers as int64; None for data of another type.
+    """Whole numbers as int64, also those of float64, as which tables have them; None for other data.
 
     Examples
     --------
     >>> as_ids(np.array([[16777217]]), "inputs"), as_ids(np.array([0.5]), "inputs")
     (tensor([[16777217]]), None)
+    >>> as_ids(np.array([16777217.0]), "inputs")
+    tensor([16777217])
     """
-    kind = getattr(data, "dtype", None)
-    whole = not kind.is_floating_point and not kind.is_complex if isinstance(kind, torch.dtype) else None
-    if whole is None and not isinstance(data, MappedRows):
-        whole = np.asarray(data).dtype.kind in "iub"
-    if not whole:
-        return None
     if isinstance(data, MappedRows):
-        return data.to(torch.int64)
-    return (
-        data.to(torch.int64)
-        if isinstance(data, Tensor)
-        else torch.from_numpy(np.asarray(data).astype(np.int64, copy=False))
-    )
+        return None if data.is_floating_point() else data.to(torch.int64)
+    values = data if isinstance(data, Tensor) else np.asarray(data)
+    if isinstance(values, Tensor):
+        whole = not values.is_floating_point() and not values.is_complex()
+        exact = values.dtype == torch.float64 and bool((values == values.round()).all())
+        return values.to(torch.int64) if whole or exact else None
+    whole = values.dtype.kind in "iub"
+    exact = values.dtype == np.float64 and bool((values == np.rint(values)).all())
+    return torch.from_numpy(values.astype(np.int64, copy=False)) if whole or exact else None
 
 
 def as_labels(data: Any, what: str, ignored: int | None = None) -> Data:

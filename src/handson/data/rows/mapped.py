@@ -120,6 +120,12 @@ class MappedRows:
         """Whether values may be NaN."""
         return self._array.dtype.kind == "f"
 
+    @property
+    def is_wide(self) -> bool:
+        """Whether the values in the file have digits that float32 may not have."""
+        kind = self._array.dtype
+        return kind.itemsize == 8 or (kind.kind in "iu" and kind.itemsize == 4)
+
     def __getitem__(self, index: int | slice) -> Tensor:
         if not isinstance(index, slice):
             return self[index : index + 1 or None][0]

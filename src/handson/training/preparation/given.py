@@ -11,17 +11,12 @@ from torch import Tensor
 
 from handson.core import tree
 from handson.core.errors import HandsonError, listing, nearest
-from handson.data.rows import arrays
+from handson.data.rows import arrays, digits
 from handson.data.rows.mapped import Data, MappedRows
 from handson.layers.shapes import batched, flat_shapes
 
 if TYPE_CHECKING:
     from handson.training.preparation.net import Net
-
-# Values of float64 that float32 would move by more than this share of their spread.
-MOST_ROUNDING = 1e-3
-# Rows that are looked at for that, spread over all.
-ROWS_LOOKED_AT = 4096
 
 
 def prepare_inputs(model: Net, x: Any, notes: list[str] | None = None) -> list[Data]:
@@ -149,13 +144,9 @@ def rounding(data: Any, what: str, cure: str) -> list[str]:
     values = np.asarray(data)
     if values.dtype.kind not in "iuf" or values.dtype.itemsize < 8 or values.ndim not in (1, 2) or not len(values):
         return []
-    values = values[:: -(-len(values) // ROWS_LOOKED_AT)]
-    columns = values.reshape(len(values), -1).astype(np.float64)
-    with np.errstate(all="ignore"):
-        size, spread = np.nanmax(np.abs(columns), 0), np.nanstd(columns, 0)
-    rounded = np.flatnonzero((size * 2.0**-24 > MOST_ROUNDING * spread) & (spread > 0))
+    rounded = digits.rounded(values)
     if len(rounded):
-        names = arrays.columns_of(data) or [str(column) for column in range(columns.shape[1])]
+        names = arrays.columns_of(data) or [str(column) for column in range(values[0].size)]
         where = f"column {names[rounded[0]]!r}" if values.ndim == 2 else "they"
         return [
             f"{what}: {where} would lose digits: float32 has 7 of them, and the values differ in later ones. "
