@@ -97,8 +97,6 @@ def fit(
     chosen.fit.epochs = epochs or chosen.fit.epochs
     chosen.fit.seed = chosen.fit.seed if seed is None else seed
     source = chosen.read_data()
-    for note in () if quiet else source.notes:
-        console.say(f"note: {note}")
     run = Run.create(chosen, runs)
     try:
         run.fit(source, verbose=0 if quiet else "auto")
@@ -173,10 +171,11 @@ def evaluate(run: RunName, data: DataPath = None, runs: RunsFolder = Path("runs"
     """
     from handson.cli.tables import show_errors, show_means
     from handson.core.errors import HandsonError
-    from handson.workflow.runs import errors, targets_of
+    from handson.workflow.runs import errors, say_notes, targets_of
 
     found = _run(run, runs)
     source = found.read_data(data)
+    say_notes(source)
     rows = source if data else found.split(source)[1]
     if rows is None:
         raise HandsonError(f"{found.folder} has no validation rows: give --data.")

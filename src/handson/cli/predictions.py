@@ -11,6 +11,7 @@ import pandas as pd
 from handson.core import console
 from handson.faces.submission import read_lookup, submission, write_table
 from handson.files import atomic
+from handson.workflow.runs import say_notes
 
 if TYPE_CHECKING:
     from handson.data.reading.dataset import Dataset
@@ -21,6 +22,10 @@ def write_predictions(run: Run, data: str, lookup: Path | None, out: Path | None
     """Predict, and write a table of predictions or, with a look-up table, a submission; returns its path."""
     asked = None if lookup is None else read_lookup(lookup)
     rows = run.read_inputs(data, ids=run.experiment.data.ids or (None if asked is None else "ImageId"))
+    path = out or run.folder / ("predictions.csv" if asked is None else "submission.csv")
+    # What goes to a pipe or to the output itself is not mixed with words.
+    tell = console.warn if atomic.is_special(path) else console.say
+    say_notes(rows, tell)
     net, special = run.net(), None if net_only else run.specialists()
     predictor: Any = net if special is None else special
     predicted = predictor.predict(rows.inputs)
@@ -28,16 +33,12 @@ def write_predictions(run: Run, data: str, lookup: Path | None, out: Path | None
         if getattr(net.loss, "from_logits", False):
             predicted = probabilities(predicted)
         table = prediction_table(run, rows, predicted)
-        path = out or run.folder / "predictions.csv"
     else:
         columns = run.columns()["targets"]
         identities = np.arange(1, len(rows) + 1) if rows.ids is None else rows.ids
         table = submission(predicted, columns, identities, asked)
-        path = out or run.folder / "submission.csv"
-    write_table(table, path)
+    write_table(table, path, all_digits=predicted.dtype == np.float64)
     by = "the net" if special is None else "the specialists"
-    # What goes to a pipe or to the output itself is not mixed with words.
-    tell = console.warn if atomic.is_special(path) else console.say
     tell(f"{len(rows)} rows predicted by {by}: {path} ({len(table)} lines)")
     return path
 

@@ -42,6 +42,12 @@ SHOWN = 24
 BEFORE_TRAINING = {"experiment.yaml", "data.json", "split.npz", "lock", "run.json", "starts.jsonl", "checkpoints"}
 
 
+def say_notes(data: Dataset, tell: Callable[[object], None] = console.say) -> None:
+    """Print what was decided while data were read, such as what was left out of a folder."""
+    for note in data.notes:
+        tell(f"note: {note}")
+
+
 def say_specialist(name: str, rows: int) -> None:
     """Print which specialist is trained next."""
     console.say(f"specialist {name}: {rows} rows")
@@ -150,6 +156,8 @@ class Run:
         import handson.files.model_file
         import handson.plots  # noqa: F401
 
+        if verbose:
+            say_notes(data)
         training, validation = self.split(data, verbose, again=resume == "force")
         if not (self.folder / "data.json").is_file():
             self._write_columns(data)
@@ -167,6 +175,7 @@ class Run:
             resume=resume,
             **settings,
         )
+        history.notes = [*data.notes, *history.notes]
         if resume == "force":
             self._write_columns(data)
         net.save(self.folder / "net.handson")
@@ -235,7 +244,7 @@ class Run:
         arguments: dict[str, Any] = dict.fromkeys(("targets", "groups", "input_names", "target_names", "classes"))
         if Path(path).suffix != ".npz":
             arguments |= {"inputs": self.columns()["inputs"] or None, "targets": []}
-        return self.experiment.read_data(path, ids=ids, **arguments)
+        return self.experiment.read_data(path, ids=ids if str(path).endswith(TABLES) else None, **arguments)
 
     def net(self) -> Sequential:
         """The trained net."""
@@ -272,6 +281,8 @@ class Run:
         from handson.ensembles.specialists import Specialists
 
         settings = self.experiment.specialists
+        if verbose:
+            say_notes(data)
         training, validation = self.split(data, verbose)
         specialists = Specialists(self.net(), settings.groups, settings.output, data.target_names)
         started = time.perf_counter()

@@ -123,8 +123,12 @@ def load_groups(path: Path) -> np.ndarray:
 def read_npy(path: Path, targets: Any = None, target_names: Any = None) -> Dataset:
     """Inputs from an '.npy' file, and targets from another one."""
     inputs = images_or_features(load_array(path, may_map=True), path)
-    if not isinstance(targets, str):
+    if targets is None or (isinstance(targets, list) and not targets):
+        if target_names is not None:
+            raise HandsonError(f"{path}: target_names={target_names!r} names the columns of targets; there are none.")
         return Dataset(inputs, source=str(path))
+    if not isinstance(targets, str):
+        raise HandsonError(f"{path}: targets is the '.npy' file that holds them; got {targets!r}.")
     if not targets.lower().endswith(".npy"):
         raise HandsonError(
             f"{path} holds one array, and targets={targets!r} names another: give the '.npy' file that holds it."
