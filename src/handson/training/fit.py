@@ -24,6 +24,7 @@ from handson.training.engines import Engine, choose
 from handson.training.measuring import evaluation_batch
 from handson.training.memory import keep_blocks
 from handson.training.preparation.arguments import Arguments
+from handson.training.preparation.given import remember_columns
 from handson.training.preparation.prepare import as_scaled, make_job, split_rows
 from handson.training.preparation.readers import Reading, read
 from handson.training.recording.fingerprint import of_run
@@ -46,7 +47,7 @@ def fit(model: Net, x: Any, y: Any, arguments: Arguments) -> History:
     with _preparing:
         y = _in_order(model, y)
         reading = read(model, x, y, arguments)
-        _remember_columns(model, x)
+        remember_columns(model, x)
     for noticed in reading.rows.notes:
         arguments.tell(noticed)
     with recording(arguments.run, arguments.resume, arguments.checkpoint_seconds, model, arguments.tell) as record:
@@ -57,11 +58,6 @@ def fit(model: Net, x: Any, y: Any, arguments: Arguments) -> History:
         if isinstance(callback, BackupAndRestore):
             callback.leave()
     return history
-
-
-def _remember_columns(model: Net, x: Any) -> None:
-    """Know the columns of a DataFrame of inputs by name from now on; only of one that could be used."""
-    model.input_columns = model.input_columns or arrays.input_names(x)
 
 
 def _in_order(model: Net, y: Any) -> Any:

@@ -13,6 +13,7 @@ from handson.core import tree
 from handson.core.errors import HandsonError, listing, nearest
 from handson.data.rows import arrays, digits
 from handson.data.rows.mapped import Data, MappedRows
+from handson.data.rows.openings import is_batches
 from handson.layers.shapes import batched, flat_shapes
 
 if TYPE_CHECKING:
@@ -36,8 +37,8 @@ def more_inputs(model: Net, x: Any) -> list[Data]:
 def checked_inputs(model: Net, x: Any, notes: list[str] | None = None) -> tuple[Any, list[Data]]:
     """The form of the inputs, and their leaves, checked."""
     form, parts = _parts(model, x)
-    if len(parts) == 1:
-        parts = [arrays.by_name(parts[0], model.input_columns, "inputs")]
+    known = [model.input_columns] if len(parts) == 1 else model.input_columns or [None] * len(parts)
+    parts = [arrays.by_name(part, names, "inputs") for part, names in zip(parts, known, strict=True)]
     integers = model.integer_inputs(len(parts))
     leaves: list[Data] = []
     shapes = flat_shapes(model.input_shape) if model.input_shape is not None else [None] * len(parts)
@@ -58,6 +59,13 @@ def checked_inputs(model: Net, x: Any, notes: list[str] | None = None) -> tuple[
     for leaf in leaves[1:]:
         arrays.check_rows(leaves[0], {"another input": leaf})
     return form, leaves
+
+
+def remember_columns(model: Net, x: Any) -> None:
+    """Know the columns of DataFrames of inputs by name from now on; only of those that could be used."""
+    if model.input_columns is None and not is_batches(x):
+        found = [arrays.input_names(part) for part in _parts(model, x)[1]]
+        model.input_columns = found[0] if len(found) == 1 else found if any(found) else None
 
 
 def _ranked(leaf: Data, shape: Any) -> Data:
