@@ -19,8 +19,11 @@ from handson.training.preparation.objective import Objective
 
 # The methods that a subclass may define, by the verb that calls them.
 STEPS = {"fit": "train_step", "evaluate": "test_step", "predict": "predict_step"}
-# Methods of Keras that no verb would call.
-UNKNOWN = ("make_train_function", "make_test_function", "make_predict_function", "compute_gradients")
+# Methods of Keras and of Lightning that no verb would call.
+UNKNOWN = (
+    "make_train_function", "make_test_function", "make_predict_function", "compute_gradients", "training_step",
+    "validation_step", "configure_optimizers",
+)  # fmt: skip
 
 
 class OwnSteps:

@@ -215,10 +215,22 @@ def _augmentation(augment: Any, model: Net, reading: Reading) -> Any:
             "more. Give augment a function of (inputs, targets), which changes the first of each, or put layers that "
             "augment into the net."
         )
+    _check_channels_last(model)
     columns = 0 if model.loss is None or model.loss.targets == "labels" else rows.targets[0].shape[-1]
     bound = augment.bind(rows.inputs[0], columns, model.target_names, rows.targets[0] if columns else None)
     rows.masked[0] = rows.masked[0] or bound.loses_targets
     return bound
+
+
+def _check_channels_last(model: Net) -> None:
+    """Raise where the net takes images whose channels come first: an Augment would move rows as columns."""
+    for part in model.modules():
+        if getattr(part, "data_format", None) == "channels_first":
+            raise HandsonError(
+                f"Augment changes images of shape (n, height, width, channels), and {getattr(part, 'name', part)!r} "
+                f"takes them with data_format='channels_first'. Use 'channels_last' and numpy.moveaxis(x, 1, -1), or "
+                f"layers that augment, such as RandomFlip(data_format='channels_first')."
+            )
 
 
 def _keep_memory(model: Net, arguments: Arguments) -> None:

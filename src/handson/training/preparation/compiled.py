@@ -183,3 +183,10 @@ def _check_names(terms: Sequence[Term]) -> None:
                     f"name. Give the metric another one: {type(metric).__name__}(name=...)."
                 )
             taken.add(term.key(metric.name))
+    for name in sorted(taken):
+        for prefix, rows in (("val_", "rows that validate"), ("train_", "training rows after an epoch")):
+            if name.startswith(prefix) and name.removeprefix(prefix) in taken:
+                raise HandsonError(
+                    f"{name!r} would be a quantity of an output, and is what {name.removeprefix(prefix)!r} is called "
+                    f"on {rows}. Give the output another name."
+                )
