@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from handson.core import console
+from handson.core.errors import HandsonError
 from handson.faces.submission import read_lookup, submission, write_table
 from handson.files import atomic
 from handson.workflow.runs import say_notes
@@ -16,6 +17,15 @@ from handson.workflow.runs import say_notes
 if TYPE_CHECKING:
     from handson.data.reading.dataset import Dataset
     from handson.workflow.runs import Run
+
+# Endings of tables and arrays that are no plain CSV.
+OTHER_FORMATS = {".tsv", ".gz", ".bz2", ".xz", ".zip", ".parquet", ".npy", ".npz", ".xlsx", ".json", ".h5"}
+
+
+def check_csv(path: Path | None) -> None:
+    """Raise for a name that says another format than the one that is written."""
+    if path is not None and path.suffix.lower() in OTHER_FORMATS:
+        raise HandsonError(f"predictions are written as CSV, not as {path.suffix}: give --out {path.stem}.csv.")
 
 
 def write_predictions(run: Run, data: str, lookup: Path | None, out: Path | None, net_only: bool) -> Path:

@@ -136,6 +136,12 @@ Names = Annotated[str | list[str], PlainValidator(_names)]
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", validate_assignment=True)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        try:
+            super().__setattr__(name, value)
+        except ValidationError as error:
+            raise HandsonError(_explain(error, type(self))) from None
+
 
 class DataSection(_Section):
     """Where the data is and what its columns are: the arguments of `handson.data.read`."""
@@ -236,6 +242,12 @@ class Experiment(_Section):
     fit: FitSection = Field(default_factory=lambda: FitSection())
     specialists: SpecialistsSection = Field(default_factory=lambda: SpecialistsSection())
 
+    def __init__(self, **sections: Any) -> None:
+        try:
+            super().__init__(**sections)
+        except ValidationError as error:
+            raise HandsonError(_explain(error, Experiment)) from None
+
     @classmethod
     def from_yaml(cls, path: str | os.PathLike[str]) -> Experiment:
         """The experiment in a YAML file.
@@ -258,10 +270,12 @@ class Experiment(_Section):
 
     @classmethod
     def _from_document(cls, document: yaml_file.Document) -> Experiment:
+        experiment, sections = cls.__new__(cls), document.value or {}
         try:
-            return cls.model_validate(document.value)
+            BaseModel.__init__(experiment, **{str(key): value for key, value in sections.items()})
         except ValidationError as error:
-            raise HandsonError(_explain(error, document)) from None
+            raise HandsonError(_explain(error, Experiment, document)) from None
+        return experiment
 
     def to_yaml(self, path: str | os.PathLike[str] | None = None) -> str:
         """The experiment as YAML, without what is at its default; written to a file if a path is given."""
@@ -310,14 +324,14 @@ def _augment_arguments(value: Any) -> Any:
         raise ValueError(str(error)) from None
 
 
-def _explain(error: ValidationError, document: yaml_file.Document) -> str:
-    """Everything that is wrong with an experiment, each with its line."""
+def _explain(error: ValidationError, kind: type[BaseModel], document: yaml_file.Document | None = None) -> str:
+    """Everything that is wrong with an experiment or a section, each with its line if it comes from a file."""
     lines = []
     for entry in error.errors()[:MOST_SHOWN]:
         path = [step for step in entry["loc"] if step != "[key]"]
         message = entry["msg"].removeprefix("Value error, ")
-        if entry["type"] == "extra_forbidden":
-            section = _section_of(path)
+        if entry["type"] in ("extra_forbidden", "no_such_attribute"):
+            section = _section_of(path, kind)
             where = f" of {path[-2]!r}" if len(path) > 1 else ""
             message = f"unknown key {path[-1]!r}{where}.{nearest(str(path[-1]), section)} Known: {', '.join(section)}."
         elif entry["type"] == "missing":
@@ -328,12 +342,13 @@ def _explain(error: ValidationError, document: yaml_file.Document) -> str:
             label = ".".join(str(step) for step in path)
             message = f"{label}: {message}" + ("" if entry["type"] == "value_error" else f"; got {entry['input']!r}.")
         message = shortened(message, 500)
-        lines.append((document.line(path, message), message))
+        lines.append((0 if document is None else document.line(path, message), message))
+    if document is None:
+        return "\n".join(message for _, message in lines)
     return "\n".join(f"{document.source}, line {line}: {message}" for line, message in sorted(lines))
 
 
-def _section_of(path: list[Any]) -> list[str]:
-    section: Any = Experiment
+def _section_of(path: list[Any], section: Any) -> list[str]:
     for step in path[:-1]:
         section = section.model_fields[step].annotation if step in section.model_fields else section
     return list(section.model_fields)

@@ -86,6 +86,9 @@ class Run:
         The paths of its data are kept from the root, so that they are found from any working folder.
         """
         parent = Path(parent)
+        above = next((place for place in (parent, *parent.parents) if place.exists()), parent)
+        if above.exists() and not above.is_dir():
+            raise NotADirectoryError(f"{above} is a file, and runs go into a folder.")
         parent.mkdir(parents=True, exist_ok=True)
         names = (experiment.name if number == 1 else f"{experiment.name}-{number}" for number in range(1, 10_000))
         folder = next(parent / name for name in names if not (parent / name).exists())
