@@ -338,3 +338,15 @@ def test_two_steps_on_a_batch_have_different_dropout():
     first = losses()
     assert len(set(first)) == 3
     assert losses() == first
+
+
+@pytest.mark.parametrize("engine", ["eager", "dense"])
+def test_a_batch_larger_than_all_rows_is_all_rows(rng, engine):
+    """Engines have memory for a whole batch: of so many rows no machine has it."""
+    x, found = rng.normal(size=(20, 3)), []
+    for size in (20, 10**13):
+        net = Sequential([Dense(4, activation="relu"), Dense(1)], seed=0)
+        net.compile("adam", "mse")
+        net.fit(x, x[:, 0], batch_size=size, epochs=2, engine=engine, verbose=0)
+        found.append(net.predict(x, batch_size=size))
+    np.testing.assert_array_equal(*found)

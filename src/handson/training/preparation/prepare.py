@@ -59,7 +59,9 @@ class Rows:
 
     def batches(self, batch_size: int, device: torch.device, shuffle: bool = False, seed: int = 0) -> Batches:
         """Batches of these rows on a device."""
-        rows = Batches(self.inputs, self.targets, self.weights, batch_size, shuffle, seed, self.masked)
+        # Engines have memory for a whole batch, which is no larger than all rows.
+        size = min(batch_size, len(self))
+        rows = Batches(self.inputs, self.targets, self.weights, size, shuffle, seed, self.masked)
         return rows.to(device)
 
 
