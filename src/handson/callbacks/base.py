@@ -52,7 +52,7 @@ class Callback(Noun):
 
     Notes
     -----
-    A callback that overrides `on_train_batch_begin` or `on_train_batch_end` makes the engine come up for air at every
+    A callback that overrides `on_train_batch_begin` or `on_train_batch_end` makes the engine return to Python at every
     step, which costs speed; `step_interval` says after how many steps is enough. Without one that overrides
     `on_epoch_begin` or `on_epoch_end`, the training of a small net may run through several epochs at once. One that
     overrides `on_test_batch_...` or `on_predict_batch_...` has evaluations and predictions cut into batches of Keras's

@@ -78,7 +78,10 @@ class Archive:
         entry = self._entries[name]
         size, stored = entry.file_size, entry.compress_size
         if size > max(MOST_BYTES, MOST_TIMES * stored):
-            raise HandsonError(f"{where} is unpacked from {stored:,} bytes to {size:,}, which no data is.")
+            raise HandsonError(
+                f"{where} is unpacked from {stored:,} bytes to {size:,}: refused, as a file that was made to fill the "
+                f"memory. If you trust it, save it again with numpy.savez."
+            )
         with reading(self.path, f"{NUMBERS}, array {name!r}"), zipfile.ZipFile(self.path) as archive:
             plain = may_map and entry.compress_type == zipfile.ZIP_STORED
             return _load(archive.open(f"{name}.npy"), size, where, (self.path, self._start(entry)) if plain else None)

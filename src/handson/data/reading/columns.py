@@ -19,7 +19,7 @@ UNNAMED = re.compile(r"\s*|Unnamed: \d+(\.\d+)?|__index_level_\d+__")
 ROW_NUMBERS = ("index", "level_0")
 TRUTH = {"True": 1, "TRUE": 1, "true": 1, "False": 0, "FALSE": 0, "false": 0}
 WHOLE = re.compile(r"0|-?[1-9]\d{0,17}")
-# What texts that are no numbers may be, and what to do about each.
+# What texts that are not numbers may be, and what to do about each.
 CURES = [
     (r"\s*[+-]?\d{39,}.*", "It is too large for one: float32 ends at 3.4e38. "),
     (r"\s*[+-]?\d{1,3}(,\d{3})+(\.\d*)?\s*", "If commas group thousands, say csv={'thousands': ','}. "),
@@ -39,8 +39,8 @@ def as_numbers(frame: pd.DataFrame, names: list[str], path: Path, cure: str) -> 
     Raises
     ------
     HandsonError
-        At the first value that is no number, or too large for one, with its row and column and what to do; `cure` says
-        what else can be done.
+        At the first value that is not a number, or too large for one, with its row, its column and what to do; `cure`
+        says what else can be done.
     """
     chosen = frame[names]
     if all(isinstance(kind, np.dtype) and kind.kind in "biuf" for kind in chosen.dtypes):
@@ -133,7 +133,7 @@ def as_targets(frame: pd.DataFrame, names: list[str], path: Path, classes: Any) 
 
 
 def _is_words(column: pd.Series, path: Path) -> bool:
-    """Whether most of what is there is no number, or all of it codes such as '007', whose zeros count."""
+    """Whether most values are not numbers, or all are codes such as '007', whose zeros count."""
     if pd.api.types.is_numeric_dtype(column) or column.dtype.kind in "mM":
         return False
     texts = column.dropna().astype(str)
@@ -178,7 +178,7 @@ def as_labels(column: pd.Series) -> np.ndarray:
 def set_apart(
     frame: pd.DataFrame, path: Path, named: Collection[str], strict: bool
 ) -> tuple[pd.DataFrame, Any, list[str]]:
-    """The table without columns that number its rows, these numbers or None, and what was done, in words.
+    """The table without columns that number its rows, these numbers or None, and notes on what was done.
 
     Parameters
     ----------

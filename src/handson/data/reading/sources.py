@@ -18,8 +18,8 @@ from handson.data.reading.dataset import Dataset
 from handson.data.reading.image_folders import read_folder
 
 TABLES = (".csv", ".tsv", ".gz", ".bz2", ".xz", ".zip", ".parquet")
-# What says something about one kind of data only, and that kind.
-SAY_NOTHING = {
+# Arguments that have no meaning for a kind of data.
+MEANINGLESS = {
     "a folder of images": ("targets", "inputs", "ids", "image", "input_names", "csv"),
     "an '.npz' file": ("ids", "image", "image_shape", "csv"),
     "an '.npy' file": ("inputs", "ids", "image", "image_shape", "input_names", "csv"),
@@ -133,13 +133,13 @@ def check_exists(path: Path) -> None:
 
 
 def _check_said(path: Path, given: dict[str, Any]) -> None:
-    """Raise for what says nothing about data of this kind: it would be ignored."""
+    """Raise for an argument that has no meaning for data of this kind: it would be ignored."""
     suffix = path.suffix.lower()
     kind = {".npz": "an '.npz' file", ".npy": "an '.npy' file"}.get(suffix, "a table" if suffix in TABLES else "")
     kind = "a folder of images" if path.is_dir() else kind
-    for name in SAY_NOTHING.get(kind, ()):
+    for name in MEANINGLESS.get(kind, ()):
         if given[name] is not None and given[name] != []:
-            raise HandsonError(f"{path} is {kind}, of which {name}={given[name]!r} says nothing. Leave it out.")
+            raise HandsonError(f"{path} is {kind}, for which {name}={given[name]!r} has no meaning. Leave it out.")
 
 
 def _groups_file(groups: Any) -> Any:

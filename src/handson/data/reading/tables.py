@@ -74,7 +74,9 @@ def read_table(
     check_unpacked(path)
     if path.suffix.lower() == ".parquet":
         if csv is not None and given != CsvFormat():
-            raise HandsonError(f"{path} is a Parquet file: csv={given.to_dict()} says nothing about it. Leave it out.")
+            raise HandsonError(
+                f"{path} is a Parquet file, for which csv={given.to_dict()} has no meaning. Leave it out."
+            )
         return _split_images(_read_parquet(path), image, image_shape, path)
     layout = look(path, given)
     if path.suffix.lower() == ".csv" and path.stat().st_size > WORTH_A_KERNEL and layout.is_plain and not missing():

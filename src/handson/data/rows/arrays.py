@@ -64,7 +64,7 @@ def by_name(data: Any, names: Sequence[str] | None, what: str) -> Any:
     names : sequence of str, optional
         The columns that the net was fitted on.
     what : str
-        How to call the data in an error.
+        The name of the data in errors.
 
     Raises
     ------
@@ -110,7 +110,7 @@ def as_tensor(data: Any, what: str) -> Tensor:
         Numbers. NumPy arrays are shared, not copied, and must not change while they are used. What is masked becomes
         NaN.
     what : str
-        How to call it in an error.
+        Its name in errors.
 
     Raises
     ------
@@ -232,7 +232,7 @@ def _as_numpy(data: Any, what: str) -> np.ndarray:
 
 
 def _numbers(array: np.ndarray, data: Any, what: str) -> np.ndarray:
-    """Objects and text as float64, or an error that points at the first value that is no number."""
+    """Objects and text as float64, or an error that points at the first value that is not a number."""
     if array.dtype.kind == "O":
         import pandas as pd  # it takes a quarter of a second to load
 

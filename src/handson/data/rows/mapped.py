@@ -53,7 +53,7 @@ class MappedRows:
     array : ndarray, shape (n, ...)
         An array for which `is_mapped` holds.
     what : str
-        How to call it in an error.
+        Its name in errors.
 
     Attributes
     ----------

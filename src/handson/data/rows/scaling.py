@@ -81,7 +81,7 @@ def fit_scaling(method: Any, values: Data, what: str) -> Scaling:
     values : Tensor or MappedRows, shape (n, ..., columns)
         The training rows; NaN is left out.
     what : str
-        How to call them in an error.
+        Their name in errors.
 
     Examples
     --------

@@ -87,7 +87,7 @@ class Streamed:
 
     @property
     def note(self) -> str | None:
-        """In words for the user, how the rows come to the steps; they know where they put them."""
+        """A note for the user on how rows are read: none, since the user wrote what gives them."""
         return None
 
     @property
