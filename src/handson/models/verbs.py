@@ -32,6 +32,7 @@ class Verbs(Saved, OlderVerbs, OwnSteps, Structure):
     input_scalings: list[Scaling | None] | None
     target_scalings: list[Scaling | None] | None
 
+    @accepting()
     def compile(
         self,
         optimizer: Any = "rmsprop",
@@ -302,6 +303,7 @@ class Verbs(Saved, OlderVerbs, OwnSteps, Structure):
         names |= {"engine": "eager"} if self.run_eagerly and engine == "auto" else {}
         return fit(self, x, y, Arguments(**names))
 
+    @accepting()
     def evaluate(
         self: Net,
         x: Any,
@@ -337,6 +339,7 @@ class Verbs(Saved, OlderVerbs, OwnSteps, Structure):
             console.say("  ".join(f"{name} {value:.5g}" for name, value in means.items()))
         return means if return_dict else list(means.values()) if self.metrics else means["loss"]
 
+    @accepting()
     def predict(
         self: Net,
         x: Any,
@@ -368,6 +371,7 @@ class Verbs(Saved, OlderVerbs, OwnSteps, Structure):
 
         return predict(self, x, batch_size, steps, callbacks)
 
+    @accepting()
     def train_on_batch(
         self: Net,
         x: Any,
