@@ -397,6 +397,16 @@ def test_a_copy_with_another_seed_has_what_does_not_train():
                 adapted.get_weights()))  # fmt: skip
 
 
+def test_a_copy_of_a_net_that_is_not_built_has_what_its_layers_hold():
+    adapted, frozen = Normalization(), Dense(4, trainable=False)
+    adapted.adapt(3 * X + 1)
+    frozen.build((None, 4))
+    frozen.set_weights([np.eye(4), np.ones(4)])
+    (member,) = deep_ensemble(net_of(adapted, frozen, Dense(1)), X, Y, members=1, epochs=1, verbose=0).members
+    assert all(kept(adapted.get_weights(), member.layers[0].get_weights()))
+    assert all(kept(frozen.get_weights(), member.layers[1].get_weights()))
+
+
 def test_frozen_weights_that_are_as_they_were_drawn_follow_the_seed_of_a_copy():
     net = net_of()
     net.layers[0].trainable = False

@@ -246,6 +246,14 @@ def test_train_on_batch_gives_the_loss_before_the_step(rng):
     assert isinstance(regressor().train_on_batch(x, y), float)
 
 
+def test_a_batch_is_measured_and_predicted_as_all_rows_are(rng):
+    x, y = data(rng)
+    net, weights = regressor(metrics=["mae"]), np.arange(len(x), dtype=float)
+    assert net.test_on_batch(x, y, weights) == net.evaluate(x, y, sample_weight=weights)
+    assert list(net.test_on_batch(x, y, return_dict=True)) == ["loss", "mae"]
+    np.testing.assert_array_equal(net.predict_on_batch(x), net.predict(x))
+
+
 def test_predictions_do_not_depend_on_the_batch_size(rng):
     x, _ = data(rng)
     net = regressor(seed=0)

@@ -104,18 +104,20 @@ def _copy(net: Model) -> Model:
         weights = dict(net.named_parameters())
         for name, weight in made.named_parameters():
             weight.requires_grad_(weights[name].requires_grad if name in weights else True)
-        _take_what_does_not_train(made, net)
+    _take_what_does_not_train(made, net)
     return made
 
 
 @torch.no_grad()
 def _take_what_does_not_train(made: Model, net: Model) -> None:
     """Give a copy the weights that a training would leave as they are, unless they are as the net drew them."""
+    parts = {path: part for path, part in net.named_modules() if path and isinstance(part, Layer)}
+    found = [path for path, part in parts.items() if not part.trainable or hasattr(part, "adapt")]
+    for path in found:  # of a net that is not built yet, such a layer may be
+        if parts[path].built:
+            made.get_submodule(path).ensure_built(parts[path].built_shape)  # type: ignore[operator]
+    settled = tuple(f"{path}." for path in found)
     copies, parameters = named_weights(made), dict(net.named_parameters())
-    parts = {path: part for path, part in net.named_modules() if isinstance(part, Layer)}
-    settled = tuple(
-        f"{path}." for path, part in parts.items() if path and (not part.trainable or hasattr(part, "adapt"))
-    )
     for name, weight in named_weights(net).items():
         path, _, own = name.rpartition(".")
         stays = name.startswith(settled) or (name in parameters and not weight.requires_grad)
