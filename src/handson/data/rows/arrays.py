@@ -20,13 +20,21 @@ KNOWN_TO_TORCH = {
     for kind, known in (("u2", "i4"), ("u4", "i8"), ("u8", "f8"), ("f2", "f4"), (np.longdouble, "f8"))
 }
 
+# Whole numbers of float64 above it are no ids: not all of those between them can be written.
+LAST_ID = 2.0**53
+
 
 def columns_of(data: Any) -> list[str] | None:
     """The column names of a DataFrame or Series, or None."""
-    if hasattr(data, "columns"):
+    if is_table(data):
         return [str(column) for column in data.columns]
     name = getattr(data, "name", None)
     return [str(name)] if name is not None and hasattr(data, "iloc") else None
+
+
+def is_table(data: Any) -> bool:
+    """Whether data have named columns, as a DataFrame has."""
+    return hasattr(data, "columns") and not callable(data.columns)
 
 
 def input_names(data: Any) -> list[str] | None:
@@ -37,7 +45,7 @@ def input_names(data: Any) -> list[str] | None:
     HandsonError
         For a name that is there twice, and for the saved numbers of the rows.
     """
-    if not hasattr(data, "columns"):
+    if not is_table(data):
         return None
     names = columns_of(data) or []
     if all(isinstance(column, (int, np.integer)) for column in data.columns):
@@ -77,7 +85,7 @@ def by_name(data: Any, names: Sequence[str] | None, what: str) -> Any:
     >>> list(by_name(pd.DataFrame({"b": [1], "c": [2], "a": [3]}), ["a", "b"], "inputs"))
     ['a', 'b']
     """
-    found = columns_of(data) if hasattr(data, "columns") else None
+    found = columns_of(data) if is_table(data) else None
     if names is None or found is None or found == list(names):
         return data
     gone = [name for name in names if name not in found]
@@ -162,10 +170,10 @@ def as_ids(data: Any, what: str) -> Data | None:
     values = data if isinstance(data, Tensor) else np.asarray(data)
     if isinstance(values, Tensor):
         whole = not values.is_floating_point() and not values.is_complex()
-        exact = values.dtype == torch.float64 and bool((values == values.round()).all())
+        exact = values.dtype == torch.float64 and bool(((values == values.round()) & (values.abs() < LAST_ID)).all())
         return values.to(torch.int64) if whole or exact else None
     whole = values.dtype.kind in "iub"
-    exact = values.dtype == np.float64 and bool((values == np.rint(values)).all())
+    exact = values.dtype == np.float64 and bool(((values == np.rint(values)) & (np.abs(values) < LAST_ID)).all())
     return torch.from_numpy(values.astype(np.int64, copy=False)) if whole or exact else None
 
 
@@ -211,6 +219,10 @@ def _checked(data: Any, what: str) -> Tensor:
 def _as_numpy(data: Any, what: str) -> np.ndarray:
     if data is None:
         raise HandsonError(f"{what} are missing: got None.")
+    if hasattr(data, "inputs") and hasattr(data, "targets"):
+        raise HandsonError(
+            f"{what} are arrays; got a {type(data).__name__} that holds both. Pass data.inputs and data.targets."
+        )
     if hasattr(data, "to_numpy"):
         array = data.to_numpy()
     else:

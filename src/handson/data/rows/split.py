@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -61,8 +62,8 @@ def split(
     >>> set(parts.train.tolist()) & set(parts.validation.tolist())
     set()
     """
-    if not 0.0 < fraction < 1.0:
-        raise HandsonError(f"validation_split is a share between 0 and 1, such as 0.2; got {fraction}.")
+    if not isinstance(fraction, Real) or not 0.0 < fraction < 1.0:
+        raise HandsonError(f"validation_split is a share between 0 and 1, such as 0.2; got {fraction!r}.")
     if rows < 2:
         raise HandsonError(f"{rows} row cannot be split; give at least two, or validation_data instead.")
     if labels is not None and len(labels) != rows:

@@ -148,6 +148,8 @@ def _for_outputs(what: str, given: Any, names: Sequence[str], lists: bool = Fals
     if len(names) == 1:
         nested = lists and several and len(given) == 1 and isinstance(given[0], (list, tuple))
         single = several and not lists and len(given) == 1
+        if several and not lists and len(given) > 1:
+            raise HandsonError(f"compile({what}=...) has {len(given)} entries, and the net has one output. Give one.")
         return [given[0] if nested or single else given]
     if not several:
         return [given] * len(names)

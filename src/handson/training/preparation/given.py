@@ -149,7 +149,7 @@ def rounding(data: Any, what: str, cure: str) -> list[str]:
     """What to tell the user where float32 rounds values by more than a small share of their spread."""
     if isinstance(data, (Tensor, MappedRows)) and data.dtype not in (torch.float64, torch.int64, torch.int32):
         return []
-    values = np.asarray(data)
+    values = data.to_numpy() if hasattr(data, "to_numpy") else np.asarray(data)
     if values.dtype.kind not in "iuf" or values.dtype.itemsize < 8 or values.ndim not in (1, 2) or not len(values):
         return []
     rounded = digits.rounded(values)
