@@ -9,7 +9,7 @@ from torch import Tensor
 
 from handson.core import console
 from handson.core.described import Noun
-from handson.core.errors import HandsonError, listing, nearest
+from handson.core.errors import HandsonError, listing, nearest, number
 from handson.metrics import Metric
 from handson.metrics.reported import direction_of
 from handson.optimizers import Optimizer
@@ -180,7 +180,10 @@ class Monitoring(Callback):
     def __init__(self, monitor: str = "val_loss", mode: str = "auto", min_delta: float = 0.0) -> None:
         if mode not in ("auto", "min", "max"):
             raise HandsonError(f"{type(self).__name__}: mode is 'auto', 'min' or 'max'; got {mode!r}.")
-        self.monitor, self.mode, self.min_delta = monitor, mode, abs(min_delta)
+        if not isinstance(monitor, str):
+            raise HandsonError(f"{type(self).__name__}: monitor is a key of the history, 'val_loss'; got {monitor!r}.")
+        self.monitor, self.mode = monitor, mode
+        self.min_delta = abs(number(f"{type(self).__name__}: min_delta", min_delta))
         self.watched, self.sign = monitor, 1.0
         self.best: float | None = None
 
