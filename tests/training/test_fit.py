@@ -358,3 +358,14 @@ def test_a_batch_larger_than_all_rows_is_all_rows(rng, engine):
         net.fit(x, x[:, 0], batch_size=size, epochs=2, engine=engine, verbose=0)
         found.append(net.predict(x, batch_size=size))
     np.testing.assert_array_equal(*found)
+
+
+def test_rows_that_are_left_out_take_their_groups_along(rng):
+    x, y = data(rng)
+    y[::3] = np.nan
+    groups, kept = np.arange(len(x)) // 4, ~np.isnan(y)
+    histories = [
+        regressor(seed=0).fit(x, y, missing="drop", groups=groups, validation_split=0.3, seed=1, verbose=0),
+        regressor(seed=0).fit(x[kept], y[kept], groups=groups[kept], validation_split=0.3, seed=1, verbose=0),
+    ]
+    assert histories[0].history == histories[1].history

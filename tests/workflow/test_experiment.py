@@ -355,7 +355,8 @@ def test_one_mistake_is_one_line(kind):
     [
         ("data: {targets: 3}", "data.targets"), ("data: {inputs: {a: 1}}", "data.inputs"),
         ("specialists: {groups: 3}", "specialists.groups"), ("specialists: {groups: {a: b}}", "specialists.groups"),
-        ("data: {image_shape: 96}", "data.image_shape"),
+        ("data: {image_shape: 96}", "data.image_shape"), ("fit: {class_weight: balanced}", "fit.class_weight"),
+        ("fit: {class_weight: {star: 1}}", "fit.class_weight"), ("fit: {class_weight: [a]}", "fit.class_weight"),
     ],
 )  # fmt: skip
 def test_a_value_of_another_kind_is_one_error_without_the_names_of_python_types(text, label):

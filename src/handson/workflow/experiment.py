@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -106,6 +107,19 @@ def _groups(value: Any) -> str | dict[str, list[str]]:
     )
 
 
+def _class_weight(value: Any) -> dict[int, float] | list[float] | None:
+    numbers = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else None
+    whole = not isinstance(value, dict) or all(type(key) is int for key in value)
+    if value is None:
+        return None
+    if numbers is None or not whole or not all(isinstance(one, Real) for one in numbers):
+        raise HandsonError(
+            f"expected the weights of classes by their numbers, such as {{0: 1.0, 1: 5.0}}, or a list with one for "
+            f"each class; got {value!r}."
+        )
+    return dict(value) if isinstance(value, dict) else list(value)
+
+
 def folder_name(name: str) -> str:
     """The name, if it can be that of a run's folder.
 
@@ -182,7 +196,7 @@ class FitSection(_Section):
     batch_size: int = Field(32, ge=1)
     seed: int = Field(0, ge=0)
     missing: Literal["mask", "drop"] = "mask"
-    class_weight: dict[int, float] | None = None
+    class_weight: Annotated[Any, PlainValidator(_class_weight)] = None
     callbacks: list[Annotated[Any, _noun("callback")]] = Field(default_factory=list, max_length=50)
     evaluate_training: bool = False
     shuffle: bool = True
