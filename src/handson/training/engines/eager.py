@@ -87,8 +87,7 @@ class Eager:
         """The gradients of one batch; its losses and metrics are added to the sums."""
         job, (inputs, targets, sample_weights) = self.job, batch
         if job.augment is not None:
-            first, second = job.augment(inputs[0], targets[0])
-            inputs, targets = [first, *inputs[1:]], [second, *targets[1:]]
+            inputs, targets = job.augmented(inputs, targets)
         masked = job.batches.masked
         outputs = self.outputs(inputs)
         if any(hasattr(output, MASK) for output in outputs) and targets:
