@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from handson.core import registry
 from handson.core.errors import HandsonError
-from handson.graph import apply, symbolic
+from handson.graph import apply, logits, symbolic
 from handson.graph.conversion import convert
 
 Activation = Callable[[Tensor], Tensor]
@@ -21,64 +21,6 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 def _register(function: Activation, *aliases: str) -> Activation:
     return registry.register(function, kind="activation", aliases=aliases)
-
-
-# Where probabilities carry what they were computed from: a loss that takes it has a gradient that never dies.
-LOGITS = "_handson_logits"
-
-
-class Logits(NamedTuple):
-    """What probabilities were computed from.
-
-    Attributes
-    ----------
-    activation : str
-        'softmax' or 'sigmoid': which of them.
-    values : Tensor
-        The logits.
-    versions : tuple of int
-        How often probabilities and logits had been written to: afterwards they belong together no more.
-    """
-
-    activation: str
-    values: Tensor
-    versions: tuple[int, int]
-
-
-def with_logits(probabilities: Tensor, activation: str, logits: Tensor) -> Tensor:
-    """The probabilities, with the logits that they come from."""
-    setattr(probabilities, LOGITS, Logits(activation, logits, _versions(probabilities, logits)))
-    return probabilities
-
-
-def logits_of(probabilities: Tensor, activation: str) -> Tensor | None:
-    """The logits that an activation made probabilities of; None where it did not, or where either was changed since.
-
-    Examples
-    --------
-    >>> p = sigmoid(torch.tensor([2.0]))
-    >>> logits_of(p, "sigmoid"), logits_of(p, "softmax"), logits_of(p * 1, "sigmoid"), logits_of(p.mul_(1), "sigmoid")
-    (tensor([2.]), None, None, None)
-    """
-    found: Logits | None = getattr(probabilities, LOGITS, None)
-    if found is None or found.activation != activation or found.versions != _versions(probabilities, found.values):
-        return None
-    return found.values
-
-
-def _versions(probabilities: Tensor, logits: Tensor) -> tuple[int, int]:
-    if probabilities.is_inference() or logits.is_inference():  # these count no versions
-        return -1, -1
-    return probabilities._version, logits._version
-
-
-def like(outputs: Tensor, changed: Callable[[Tensor], Tensor]) -> Tensor:
-    """Outputs in another form (another type, without a gradient), their logits likewise."""
-    result = changed(outputs)
-    found: Logits | None = getattr(outputs, LOGITS, None)
-    if result is outputs or found is None or logits_of(outputs, found.activation) is None:
-        return result
-    return with_logits(result, found.activation, changed(found.values))
 
 
 def _of_anything(function: Function) -> Function:
@@ -171,7 +113,7 @@ def mish(x: Tensor) -> Tensor:
 @_of_anything
 def sigmoid(x: Tensor) -> Tensor:
     """1 / (1 + exp(-x))."""
-    return with_logits(torch.sigmoid(x), "sigmoid", x)
+    return logits.sigmoid(x)
 
 
 @_of_anything
@@ -213,8 +155,7 @@ def softmax(x: Tensor, axis: int = -1) -> Tensor:
     >>> softmax(torch.tensor([0.0, 0.0])).tolist()
     [0.5, 0.5]
     """
-    probabilities = torch.softmax(x, dim=axis)
-    return with_logits(probabilities, "softmax", x) if axis in (-1, x.dim() - 1) else probabilities
+    return logits.softmax(x, axis)
 
 
 @_of_anything

@@ -120,6 +120,24 @@ def test_without_validation_the_training_loss_is_watched_and_said(capsys):
     assert "EarlyStopping watches 'loss': there is no validation data for 'val_loss'" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: callbacks.EarlyStopping(min_delta="small"), "EarlyStopping: min_delta is a number; got 'small'"),
+        (
+            lambda: callbacks.EarlyStopping(monitor=5),
+            "EarlyStopping: monitor is a key of the history, 'val_loss'; got 5",
+        ),
+        (lambda: callbacks.EarlyStopping(baseline="x"), "EarlyStopping: baseline is a number; got 'x'"),
+        (lambda: callbacks.ReduceLROnPlateau(factor="x"), "ReduceLROnPlateau: factor is a number; got 'x'"),
+        (lambda: callbacks.ReduceLROnPlateau(min_lr="x"), "ReduceLROnPlateau: min_lr is a number; got 'x'"),
+    ],
+)
+def test_arguments_of_another_kind_are_named(make, message):
+    with pytest.raises(HandsonError, match=message):
+        make()
+
+
 def test_a_misspelt_monitor_is_an_error_before_the_first_step():
     x, y = data()
     model = net(metrics=["mae"])

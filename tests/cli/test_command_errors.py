@@ -5,6 +5,8 @@ import re
 import pytest
 from command_line import call
 
+import handson
+
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
@@ -15,6 +17,9 @@ from command_line import call
         (["explore", "table.csv", "--picture", "nowhere/a.png"], "the folder nowhere is not there"),
         (["explore", "table.csv", "--picture", "a.xyz"], "a.xyz"),
         (["fit", "face"], "no experiment is called 'face'. Did you mean 'faces'"),
+        (["fit", "kinds"], "no experiment is called 'kinds'. Did you mean 'kinds.yaml'"),
+        (["fit", "table.yaml", "--runs", "table.csv"], "table.csv is a file, and runs go into a folder"),
+        (["predict", "tiny", "--data", "test.csv", "--out", "a.parquet"], "as CSV, not as .parquet: give --out a.csv"),
         (["fit", "facse.yaml"], "no file or folder facse.yaml. Did you mean 'faces.yaml'"),
         (["fit", "runs"], "runs.*(folder|directory)"),
         (["fit", "table.csv"], "table.csv holds no experiment"),
@@ -68,6 +73,10 @@ def test_wrong_options_are_named_with_the_way_to_help(prepared, arguments, messa
     assert result.code == 2
     assert message in result.err
     assert "--help' for help" in result.err
+
+
+def test_the_version_is_shown(prepared):
+    assert call(prepared, "--version").out == f"handson {handson.__version__}\n"
 
 
 def test_names_that_the_errors_list_are_runs_in_the_folder_of_runs(prepared):

@@ -13,7 +13,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from command_line import NAMES, TABLE, call, ok
+from PIL import Image
 
+from handson.workflow.experiment import Experiment
 from handson.workflow.runs import Run
 
 # Help
@@ -397,6 +399,49 @@ def test_explore_reads_files_that_are_written_as_is_said(work):
     assert result.code == 2
     assert "csv={'header': False}" in result.err
     assert "column_1" in call(work, "explore", "odd.csv", "--csv", "header=false", "--csv", "separator=;").out
+
+
+@pytest.fixture
+def folder_of_images(work):
+    """Images of two classes with a file that is none, and an experiment on them."""
+    for name, value in (("dark", 10), ("light", 200)):
+        (work / "images" / name).mkdir(parents=True)
+        for number in range(10):
+            Image.fromarray(np.full((4, 4), value + number, np.uint8)).save(work / "images" / name / f"{number}.png")
+    (work / "images" / "dark" / "notes.txt").write_text("")
+    (work / "images.yaml").write_text(
+        "name: images\ndata: {path: images}\nmodel: [Flatten, {Dense: {units: 2, activation: softmax}}]\n"
+        "compile: {loss: sparse_categorical_crossentropy}\nfit: {epochs: 1}\n"
+    )
+    return work
+
+
+def test_what_was_left_out_of_a_folder_is_said_by_every_command_that_reads_it(folder_of_images):
+    note = "note: read 20 images of 2 classes; left out: 1 file ending in .txt."
+    for line in ("fit images.yaml", "resume images --force", "evaluate images", "predict images --data images",
+                 "explore images"):  # fmt: skip
+        assert note in ok(folder_of_images, *line.split()).replace("\n", " "), line
+    assert note not in ok(folder_of_images, "fit", "images.yaml", "--quiet")
+    assert note.removeprefix("note: ") in Run(folder_of_images / "runs/images").history().notes
+    result = call(folder_of_images, "predict", "images", "--data", "images", "--out", "/dev/stdout")
+    assert note in result.err
+
+
+def test_an_experiment_in_python_says_so_too(folder_of_images, capsys, monkeypatch):
+    monkeypatch.chdir(folder_of_images)
+    experiment = Experiment.from_yaml("images.yaml")
+    data = experiment.read_data()
+    assert data.notes[0] in Run.create(experiment).fit(data, verbose=2).notes
+    assert f"note: {data.notes[0]}" in capsys.readouterr().out
+
+
+def test_predictions_of_dates_keep_their_digits(work):
+    x = np.arange(40.0)
+    pd.DataFrame({"x": x, "y": 2458849.5 + x / 1000}).to_csv(work / "dates.csv", index=False)
+    (work / "dates.yaml").write_text(TABLE.replace("table", "dates").replace("adam", "adam, scale_targets: standard"))
+    ok(work, "fit", "dates.yaml", "--quiet")
+    ok(work, "predict", "dates", "--data", "dates.csv")
+    assert pd.read_csv(work / "runs/dates/predictions.csv")["y"].nunique() == 40
 
 
 def test_fit_says_that_the_numbers_of_the_rows_are_no_input(work):

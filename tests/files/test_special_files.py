@@ -131,6 +131,45 @@ def test_a_run_changes_nothing_through_links(tmp_path, elsewhere, name, kind):
     assert link.is_symlink()
 
 
+@pytest.mark.parametrize("name", ["lock", "starts.jsonl", "run.json", "checkpoints/best.json", "log.csv"])
+def test_a_run_changes_nothing_under_another_name(tmp_path, name):
+    """Hard links: what is replaced is another file afterwards, what would be changed in its place is refused."""
+    (tmp_path / "precious").write_text("precious")
+    link = tmp_path / "run" / name
+    link.parent.mkdir(parents=True)
+    link.hardlink_to(tmp_path / "precious")
+    with contextlib.suppress(OSError, HandsonError, Stopped):
+        train(tmp_path / "run", [(1, 2)], checkpoint_seconds=0.0)
+    assert (tmp_path / "precious").read_text() == "precious"
+
+
+def test_a_list_of_starts_under_another_name_is_told_and_the_training_goes_on(tmp_path, capsys):
+    (tmp_path / "precious").write_text("precious")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "starts.jsonl").hardlink_to(tmp_path / "precious")
+    assert train(tmp_path / "run")[2].epoch == [0, 1, 2]
+    assert "several names (hard links)" in capsys.readouterr().out
+
+
+def test_a_lock_under_another_name_is_refused(tmp_path):
+    (tmp_path / "precious").write_text("precious")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "lock").hardlink_to(tmp_path / "precious")
+    with (
+        pytest.raises(OSError, match=r"several names \(hard links\).*remove this one: '.*/lock'"),
+        locked(tmp_path / "run"),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("name", ["history.json", "report.json", "net.handson"])
+def test_a_run_waits_for_no_reader_of_a_pipe(tmp_path, name):
+    atomic.guard(tmp_path)
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(OSError, match=f"cannot write .*{name}: it is not a plain file"):
+        atomic.write_text(tmp_path / name, "text")
+
+
 def test_a_link_in_the_place_of_a_lock_is_named(tmp_path, elsewhere):
     (tmp_path / "lock").symlink_to(elsewhere / "file")
     message = r"it is a link, and in a run folder nothing is changed .* remove it: '.*/lock'"

@@ -12,7 +12,7 @@ from torch import nn
 import handson
 from handson import Model, Sequential
 from handson.ensembles import cross_validate, deep_ensemble, sweep
-from handson.layers import BatchNormalization, Dense, Layer
+from handson.layers import BatchNormalization, Dense, Layer, Normalization
 
 X = np.random.default_rng(0).normal(size=(24, 4)).astype(np.float32)
 Y = X.sum(1)
@@ -377,6 +377,41 @@ def test_a_copy_with_another_seed_is_frozen_where_the_net_is():
     net.layers[0].requires_grad_(False)
     ensemble = deep_ensemble(net, X, Y, members=2, epochs=1, verbose=0)
     assert [weight.requires_grad for weight in ensemble.members[0].parameters()] == [False, False, True, True]
+
+
+def test_a_copy_with_another_seed_has_what_does_not_train():
+    """Frozen weights that were trained, the averages of a frozen layer, and what a layer was adapted to."""
+    adapted = Normalization()
+    adapted.adapt(3 * X + 1)
+    net = Sequential([adapted, Dense(4, activation="relu"), BatchNormalization(), Dense(4), Dense(1)], seed=0)
+    net.compile("adam", "mse")
+    net.fit(X, Y, epochs=2, verbose=0)
+    net.layers[1].trainable = net.layers[2].trainable = False
+    net.layers[3].bias.requires_grad_(False)
+    for member in deep_ensemble(net, X, Y, members=2, seed=7, epochs=1, verbose=0).members:
+        for ours, theirs in zip(net.layers[:3], member.layers[:3], strict=True):
+            assert all(kept(ours.get_weights(), theirs.get_weights()))
+        assert np.array_equal(net.layers[3].get_weights()[1], member.layers[3].get_weights()[1])
+        assert not np.allclose(net.layers[3].get_weights()[0], member.layers[3].get_weights()[0], atol=0.1)
+    assert all(kept(cross_validate(net, X, Y, folds=2, seed=0, verbose=0).members[0].layers[0].get_weights(),
+                adapted.get_weights()))  # fmt: skip
+
+
+def test_a_copy_of_a_net_that_is_not_built_has_what_its_layers_hold():
+    adapted, frozen = Normalization(), Dense(4, trainable=False)
+    adapted.adapt(3 * X + 1)
+    frozen.build((None, 4))
+    frozen.set_weights([np.eye(4), np.ones(4)])
+    (member,) = deep_ensemble(net_of(adapted, frozen, Dense(1)), X, Y, members=1, epochs=1, verbose=0).members
+    assert all(kept(adapted.get_weights(), member.layers[0].get_weights()))
+    assert all(kept(frozen.get_weights(), member.layers[1].get_weights()))
+
+
+def test_frozen_weights_that_are_as_they_were_drawn_follow_the_seed_of_a_copy():
+    net = net_of()
+    net.layers[0].trainable = False
+    first, second = deep_ensemble(net, X, Y, members=2, epochs=1, verbose=0).members
+    assert not all(kept(first.layers[0].get_weights(), second.layers[0].get_weights()))
 
 
 def test_adding_to_an_inner_net_changes_the_shape_of_the_outer():

@@ -324,3 +324,30 @@ def test_layers_may_be_called_as_attributes_of_nets_are(name, tmp_path):
         loaded = handson.load(tmp_path / "net.handson")
         np.testing.assert_array_equal(loaded.predict(data), net.predict(data))
         loaded.fit(data, data[:, 0], verbose=0)
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (("a", "val_a"), "'val_a_loss' would be a quantity of an output, and is what 'a_loss' is called"),
+        (
+            ("a", "val"),
+            "'val_loss' would be a quantity of an output, and is what 'loss' is called on rows that validate",
+        ),
+        (
+            ("train", "b"),
+            "'train_loss' would be a quantity of an output, and is what 'loss' is called on training rows",
+        ),
+        (("a", "a_loss"), None),
+    ],
+)
+def test_names_of_outputs_leave_every_quantity_its_place_in_the_history(names, message):
+    symbol = Input((3,))
+    net = Model(symbol, [Dense(1, name=name)(symbol) for name in names], seed=0)
+    x, y = np.ones((4, 3)), [np.ones(4)] * 2
+    net.compile("sgd", "mse")
+    if message is None:
+        net.fit(x, y, verbose=0)
+        return
+    with pytest.raises(HandsonError, match=message):
+        net.fit(x, y, verbose=0)

@@ -285,3 +285,20 @@ def test_a_copied_net_trains_on_with_its_optimizer():
     for each in (net, other):
         each.fit(x, x[:, 0], verbose=0)
     assert all(map(np.array_equal, net.get_weights(), other.get_weights()))
+
+
+@pytest.mark.parametrize(
+    ("verb", "argument", "meant"),
+    [
+        ("fit", "epoch", "epochs"),
+        ("evaluate", "sample_weights", "sample_weight"),
+        ("predict", "batchsize", "batch_size"),
+        ("compile", "metric", "metrics"),
+        ("train_on_batch", "class_weigth", "class_weight"),
+    ],
+)
+def test_a_misspelt_argument_of_a_verb_is_named_with_the_nearest(verb, argument, meant):
+    net = Sequential([Dense(1, input_dim=2)])
+    net.compile("adam", "mse")
+    with pytest.raises(TypeError, match=f"{verb} has no argument '{argument}'. Did you mean '{meant}'"):
+        getattr(net, verb)(np.ones((2, 2)), **{argument: 1})

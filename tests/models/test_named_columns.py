@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 
 import handson
-from handson import Sequential
+from handson import Input, Model, Sequential
 from handson.core.errors import HandsonError
 from handson.ensembles import Ensemble
-from handson.layers import Dense
+from handson.layers import Concatenate, Dense
 
 
 @pytest.fixture
@@ -58,6 +58,37 @@ def test_members_of_an_ensemble_know_their_columns(x, y):
     ensemble = Ensemble([net(seed=0), net(seed=1)]).fit(x, y, epochs=1, verbose=0)
     np.testing.assert_array_equal(ensemble.predict(x), ensemble.predict(x[["c", "b", "a"]]))
     assert ensemble.evaluate(x, y) == ensemble.evaluate(x[["c", "b", "a"]], y[["v", "u"]])
+
+
+def between_symbols():
+    first, second = Input((3,), name="first"), Input((2,), name="second")
+    both = Model([first, second], Dense(2)(Concatenate()([first, second])), seed=0)
+    both.compile("adam", "mse")
+    return both
+
+
+@pytest.mark.parametrize("second_is_a_frame", [True, False])
+def test_columns_of_several_inputs_are_found_by_name(x, y, tmp_path, second_is_a_frame):
+    model, other = between_symbols(), x[["a", "b"]] if second_is_a_frame else x[["a", "b"]].to_numpy()
+    model.fit([x, other], y, epochs=1, verbose=0)
+    assert model.input_columns == [["a", "b", "c"], ["a", "b"] if second_is_a_frame else None]
+    mixed = other[["b", "a"]] if second_is_a_frame else other
+    expected = model.predict([x, other])
+    model.save(tmp_path / "a.handson")
+    for known in (model, handson.load(tmp_path / "a.handson")):
+        np.testing.assert_array_equal(known.predict([x[["c", "b", "a"]], mixed]), expected)
+        np.testing.assert_array_equal(known.predict({"second": mixed, "first": x[["b", "c", "a"]]}), expected)
+    with pytest.raises(HandsonError, match="inputs have no column 'c'"):
+        model.predict([x[["a", "b"]], other])
+
+
+@pytest.mark.parametrize("columns", [[["a"], ["b", "c"]], [["a", "b", "c"]], ["a", "b"], [["a", "b", "b"], None]])
+def test_columns_that_are_not_those_of_the_inputs_are_not_saved(x, y, tmp_path, columns):
+    model = between_symbols()
+    model.fit([x, x[["a", "b"]]], y, epochs=1, verbose=0)
+    model.input_columns = columns
+    with pytest.raises(HandsonError, match="cannot be saved.*input_columns: expected"):
+        model.save(tmp_path / "a.handson")
 
 
 def test_missing_columns_are_named(x, y):

@@ -206,12 +206,9 @@ def test_a_net_without_a_loss_says_so():
         net.fit(X, Y, verbose=0)
 
 
-def test_a_step_that_is_never_called_is_refused():
-    class Function(Plain):
-        def make_train_function(self):
-            """Nothing."""
-
-    net = Function()
+@pytest.mark.parametrize("name", ["make_train_function", "training_step", "configure_optimizers"])
+def test_a_step_that_is_never_called_is_refused(name):
+    net = type("Function", (Plain,), {name: lambda self, *batch: None})()
     net.compile("adam", "mse")
-    with pytest.raises(HandsonError, match="defines make_train_function, which fit does not call: it would be ignored"):
+    with pytest.raises(HandsonError, match=f"defines {name}, which fit does not call: it would be ignored"):
         net.fit(X, Y, verbose=0)

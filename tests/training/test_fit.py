@@ -246,6 +246,14 @@ def test_train_on_batch_gives_the_loss_before_the_step(rng):
     assert isinstance(regressor().train_on_batch(x, y), float)
 
 
+def test_a_batch_is_measured_and_predicted_as_all_rows_are(rng):
+    x, y = data(rng)
+    net, weights = regressor(metrics=["mae"]), np.arange(len(x), dtype=float)
+    assert net.test_on_batch(x, y, weights) == net.evaluate(x, y, sample_weight=weights)
+    assert list(net.test_on_batch(x, y, return_dict=True)) == ["loss", "mae"]
+    np.testing.assert_array_equal(net.predict_on_batch(x), net.predict(x))
+
+
 def test_predictions_do_not_depend_on_the_batch_size(rng):
     x, _ = data(rng)
     net = regressor(seed=0)
@@ -338,3 +346,26 @@ def test_two_steps_on_a_batch_have_different_dropout():
     first = losses()
     assert len(set(first)) == 3
     assert losses() == first
+
+
+@pytest.mark.parametrize("engine", ["eager", "dense"])
+def test_a_batch_larger_than_all_rows_is_all_rows(rng, engine):
+    """Engines have memory for a whole batch: of so many rows no machine has it."""
+    x, found = rng.normal(size=(20, 3)), []
+    for size in (20, 10**13):
+        net = Sequential([Dense(4, activation="relu"), Dense(1)], seed=0)
+        net.compile("adam", "mse")
+        net.fit(x, x[:, 0], batch_size=size, epochs=2, engine=engine, verbose=0)
+        found.append(net.predict(x, batch_size=size))
+    np.testing.assert_array_equal(*found)
+
+
+def test_rows_that_are_left_out_take_their_groups_along(rng):
+    x, y = data(rng)
+    y[::3] = np.nan
+    groups, kept = np.arange(len(x)) // 4, ~np.isnan(y)
+    histories = [
+        regressor(seed=0).fit(x, y, missing="drop", groups=groups, validation_split=0.3, seed=1, verbose=0),
+        regressor(seed=0).fit(x[kept], y[kept], groups=groups[kept], validation_split=0.3, seed=1, verbose=0),
+    ]
+    assert histories[0].history == histories[1].history

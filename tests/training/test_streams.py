@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 import handson
 from handson import HandsonError, Sequential
 from handson.layers import Dense, Dropout
+from handson.training.recording.keeper import Keeper
 
 X = np.random.default_rng(0).normal(size=(50, 3)).astype("f4")
 Y = X.sum(1, keepdims=True)
@@ -284,3 +285,29 @@ def test_of_arrays_an_epoch_may_see_fewer_batches():
     same(ours, theirs)
     with pytest.raises(HandsonError, match="steps_per_epoch=9, and the rows make 7 batches of 8"):
         net().fit(X, Y, batch_size=SIZE, steps_per_epoch=9, verbose=0)
+
+
+def of_any_size(epoch, step=0):
+    """Batches of sizes that change, the largest in the middle."""
+    for number in range(step, 5):
+        rows = np.random.default_rng((epoch, number)).integers(0, len(X), (3, 1, 9, 4, 2)[number])
+        yield X[rows], Y[rows]
+
+
+@pytest.mark.parametrize("data", [Numbered, lambda: of_any_size], ids=["PyDataset", "any size"])
+@pytest.mark.parametrize("step", [1, 2, 3, 4, 8, 11])
+def test_a_run_that_goes_on_anywhere_has_the_same_random_numbers(data, step, tmp_path, monkeypatch):
+    """A small batch that was seen before the stop numbers no rows after it: dropout is as in the run undisturbed."""
+    plain, stopped, again = net(), net(), net()
+    plain.fit(data(), epochs=3, verbose=0)
+    monkeypatch.setattr(Keeper, "is_due", lambda keeper, share=1.0: stopped.optimizer.iterations == step)
+
+    class Leave(Stop):
+        def on_train_batch_end(self, batch, logs=None):
+            if self.model is stopped and stopped.optimizer.iterations == step + 2:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stopped.fit(data(), epochs=3, verbose=0, run=tmp_path, callbacks=[Leave(0)])
+    again.fit(data(), epochs=3, verbose=0, run=tmp_path, callbacks=[Leave(0)])
+    same(again, plain)

@@ -150,7 +150,7 @@ def images(tmp_path):
 
 def test_images_come_with_the_classes_of_their_folders(images, capsys):
     flow = utils.image_dataset_from_directory(images, image_size=(6, 8), shuffle=False, batch_size=5)
-    assert capsys.readouterr().out == "Found 12 files belonging to 2 classes.\n"
+    assert capsys.readouterr().out == "Found 12 files belonging to 2 classes; left out: 1 file ending in .txt.\n"
     x, y = (np.concatenate(column) for column in zip(*flow, strict=True))
     assert y.tolist() == [0] * 5 + [1] * 7
     assert flow.class_names == ["cat", "dog"]
@@ -158,6 +158,16 @@ def test_images_come_with_the_classes_of_their_folders(images, capsys):
     assert np.array_equal(x, wanted)
     assert x.dtype == np.float32
     assert len(flow) == 3
+
+
+def test_what_systems_leave_in_folders_is_no_class_and_no_image(images):
+    """As an archive from a Mac: a second tree beside the images, with files of their names."""
+    for name in ("__MACOSX/cat/._00.png", "cat/._00.png", "cat/.thumbnails/00.png", ".cache/00.png"):
+        (images / name).parent.mkdir(parents=True, exist_ok=True)
+        (images / name).write_bytes(b"no image")
+    flow = utils.image_dataset_from_directory(images, image_size=4, verbose=False)
+    assert flow.class_names == ["cat", "dog"]
+    assert sum(len(y) for _, y in flow) == 12
 
 
 @pytest.mark.parametrize("subset", ["training", "validation", "both"])

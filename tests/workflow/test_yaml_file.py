@@ -134,7 +134,7 @@ def test_every_entry_has_its_line(path, key, line):
         ("# a comment\n", "a.yaml holds no experiment"),
         ("- a\n- b\n", "a.yaml holds no experiment"),
         ("just words", "a.yaml holds no experiment"),
-        ("a: " + "x" * MOST_BYTES, f"a.yaml is larger than {MOST_BYTES:,} bytes, which no experiment is"),
+        ("a: " + "x" * MOST_BYTES, f"a.yaml is larger than {MOST_BYTES:,} bytes, the most that are read"),
     ],
 )
 def test_what_cannot_be_read_is_named_with_its_line(text, message):

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from handson.core import console
 from handson.core.described import Noun
-from handson.core.errors import HandsonError, listing, nearest
+from handson.core.errors import HandsonError, listing, nearest, number
 from handson.metrics import Metric
 from handson.metrics.reported import direction_of
 from handson.optimizers import Optimizer
@@ -53,7 +53,7 @@ class Callback(Noun):
 
     Notes
     -----
-    A callback that overrides `on_train_batch_begin` or `on_train_batch_end` makes the engine come up for air at every
+    A callback that overrides `on_train_batch_begin` or `on_train_batch_end` makes the engine return to Python at every
     step, which costs speed; `step_interval` says after how many steps is enough. Without one that overrides
     `on_epoch_begin` or `on_epoch_end`, the training of a small net may run through several epochs at once. One that
     overrides `on_test_batch_...` or `on_predict_batch_...` has evaluations and predictions cut into batches of Keras's
@@ -189,7 +189,10 @@ class Monitoring(Callback):
     def __init__(self, monitor: str = "val_loss", mode: str = "auto", min_delta: float = 0.0) -> None:
         if mode not in ("auto", "min", "max"):
             raise HandsonError(f"{type(self).__name__}: mode is 'auto', 'min' or 'max'; got {mode!r}.")
-        self.monitor, self.mode, self.min_delta = monitor, mode, abs(min_delta)
+        if not isinstance(monitor, str):
+            raise HandsonError(f"{type(self).__name__}: monitor is a key of the history, 'val_loss'; got {monitor!r}.")
+        self.monitor, self.mode = monitor, mode
+        self.min_delta = abs(number(f"{type(self).__name__}: min_delta", min_delta))
         self.watched, self.sign = monitor, 1.0
         self.best: float | None = None
 

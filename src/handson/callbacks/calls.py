@@ -11,11 +11,10 @@ from torch import Tensor
 from handson.callbacks.base import Callback, Logs, TrainedModel
 from handson.core.errors import HandsonError, nearest
 
-# Every moment that there is.
+# All hooks.
 HOOKS = tuple(name for name in vars(Callback) if name.startswith("on_"))
 TEST_BATCHES, TEST_ENDS = ("on_test_batch_begin", "on_test_batch_end"), ("on_test_begin", "on_test_end")
 PREDICT_BATCHES = ("on_predict_batch_begin", "on_predict_batch_end")
-PREDICT_ENDS = ("on_predict_begin", "on_predict_end")
 
 
 def as_list(callbacks: Any) -> list[Callback]:
@@ -45,7 +44,7 @@ def _check_hooks(callback: Callback) -> None:
     for name in sorted(names.difference(HOOKS)):
         if inspect.isroutine(inspect.getattr_static(callback, name)):
             raise HandsonError(
-                f"{type(callback).__name__}.{name} would never be called: there is no such moment."
+                f"{type(callback).__name__}.{name} would never be called: there is no such hook."
                 f"{nearest(name, HOOKS)} There are: {', '.join(HOOKS)}."
             )
 
@@ -77,7 +76,7 @@ class CallbackList:
         self.step_interval = math.gcd(*intervals) if intervals else None
 
     def define(self, *hooks: str) -> bool:
-        """Whether any callback defines one of these hooks; what nobody defines costs nothing."""
+        """Whether any callback defines one of these hooks; hooks that none defines cost nothing."""
         return any(callback.defines(*hooks) for callback in self.callbacks)
 
     def call(self, hook: str, *arguments: Any) -> None:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from handson.callbacks.base import Callback, Logs
 from handson.core import console
+from handson.core.errors import HandsonError
 from handson.core.registry import register
 
 # What the training loss is: measured with dropout and while the weights change, so not comparable to val_loss.
@@ -27,6 +28,8 @@ class Progress(Callback):
     looks: ClassVar[bool] = False
 
     def __init__(self, verbose: Any = "auto") -> None:
+        if verbose not in ("auto", 0, 1, 2):
+            raise HandsonError(f"verbose is 'auto', 0, 1 or 2; got {verbose!r}.")
         self.verbose = (1 if console.is_terminal() else 2) if verbose == "auto" else int(verbose)
         self.__dict__["looks"] = self.verbose == 1
         self._columns: list[str] = []

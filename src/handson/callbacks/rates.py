@@ -11,7 +11,7 @@ from torch import Tensor
 
 from handson.callbacks.base import Callback, Logs, Monitoring
 from handson.core import console
-from handson.core.errors import HandsonError, whole
+from handson.core.errors import HandsonError, number, whole
 from handson.core.registry import register
 
 
@@ -107,11 +107,12 @@ class ReduceLROnPlateau(Monitoring):
         min_lr: float = 0.0,
     ) -> None:
         super().__init__(monitor, mode, min_delta)
-        if not 0 < factor < 1:
+        self.min_lr = number("ReduceLROnPlateau: min_lr", min_lr)
+        if not 0 < number("ReduceLROnPlateau: factor", factor) < 1:
             raise HandsonError(f"ReduceLROnPlateau: factor lies between 0 and 1; got {factor}.")
         self.patience = whole("ReduceLROnPlateau: patience", patience, 0)
         self.cooldown = whole("ReduceLROnPlateau: cooldown", cooldown, 0)
-        self.factor, self.verbose, self.min_lr = factor, verbose, min_lr
+        self.factor, self.verbose = factor, verbose
         self.wait = self.cooling = 0
 
     def on_train_begin(self, logs: Logs | None = None) -> None:

@@ -131,7 +131,7 @@ class ModelCheckpoint(Monitoring):
             console.say(f"ModelCheckpoint: epoch {epoch + 1}: {text}")
 
     def _save(self, epoch: int, logs: Logs) -> bool:
-        """Save; False, and a word about it, when the disk is full."""
+        """Save; False, with a message, when the disk is full."""
         path = Path(self._template.fill({"epoch": epoch + 1} | logs))
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from handson.callbacks.base import Callback, Logs, Monitoring
 from handson.core import console
-from handson.core.errors import whole
+from handson.core.errors import number, whole
 from handson.core.registry import register
 from handson.state.state import named_weights
 
@@ -57,7 +57,8 @@ class EarlyStopping(Monitoring):
         super().__init__(monitor, mode, min_delta)
         self.patience = whole("EarlyStopping: patience", patience, 0)
         self.start_from_epoch = whole("EarlyStopping: start_from_epoch", start_from_epoch, 0)
-        self.verbose, self.baseline, self.restore_best_weights = verbose, baseline, restore_best_weights
+        self.baseline = None if baseline is None else number("EarlyStopping: baseline", baseline)
+        self.verbose, self.restore_best_weights = verbose, restore_best_weights
         self._forget()
 
     def _forget(self) -> None:

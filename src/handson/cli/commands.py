@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from handson.core import console
+from handson.core.version import __version__
 
 if TYPE_CHECKING:
     from handson.workflow.experiment import Experiment
@@ -18,7 +19,6 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    help="Hands-on deep learning: train nets on tables, arrays and images, and see what happens inside.",
     epilog="Example: handson fit faces --data training.csv",
 )
 
@@ -27,6 +27,21 @@ RunName = Annotated[str, typer.Argument(help="A run folder, such as runs/faces, 
 DataPath = Annotated[str | None, typer.Option("--data", help="A table, an array file or a folder of images.")]
 RunsFolder = Annotated[Path, typer.Option("--runs", help="Where run folders are.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print results only.")]
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        console.say(f"handson {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Hands-on deep learning: train nets on tables, arrays and images, and see what happens inside."""
 
 
 @app.command()
@@ -98,8 +113,6 @@ def fit(
     chosen.fit.seed = chosen.fit.seed if seed is None else seed
     chosen.fit.monitor = chosen.fit.monitor or monitor
     source = chosen.read_data()
-    for note in () if quiet else source.notes:
-        console.say(f"note: {note}")
     run = Run.create(chosen, runs)
     try:
         run.fit(source, verbose=0 if quiet else "auto")
@@ -236,10 +249,11 @@ def evaluate(run: RunName, data: DataPath = None, runs: RunsFolder = Path("runs"
     """
     from handson.cli.tables import show_errors, show_means
     from handson.core.errors import HandsonError
-    from handson.workflow.runs import errors
+    from handson.workflow.runs import errors, say_notes, targets_of
 
     found = _run(run, runs)
     source = found.read_data(data)
+    say_notes(source)
     rows = source if data else found.split(source)[1]
     if rows is None:
         raise HandsonError(f"{found.folder} has no validation rows: give --data.")
@@ -270,13 +284,14 @@ def predict(
 
     Writes a table of predictions or, with --lookup, the competition's submission.
     """
-    from handson.cli.predictions import write_predictions
+    from handson.cli.predictions import check_csv, write_predictions
     from handson.data.reading.sources import check_exists
 
     check_exists(Path(data))
     if lookup is not None:
         check_exists(lookup)
     _check_writable(out)
+    check_csv(out)
     write_predictions(_run(run, runs), data, lookup, out, net_only, spread)
 
 
@@ -391,7 +406,8 @@ def _experiment(name: str) -> Experiment:
     if name in EXPERIMENTS:
         return Experiment.from_yaml(EXPERIMENTS[name])
     if not name.endswith((".yaml", ".yml")) and not Path(name).exists():
-        close = nearest(name, EXPERIMENTS)
+        files = [path for suffix in (".yaml", ".yml") if (path := f"{name}{suffix}") and Path(path).is_file()]
+        close = f" Did you mean {files[0]!r}?" if files else nearest(name, EXPERIMENTS)
         raise HandsonError(
             f"no experiment is called {name!r}.{close} Give a .yaml file, or a name: {', '.join(EXPERIMENTS)}."
         )

@@ -36,7 +36,7 @@ def csv_format(options: list[str]) -> dict[str, Any] | None:
 def read_to_explore(
     path: Path, targets: Any, inputs: Any, image: str | None, classes: Any, csv: dict[str, Any] | None = None
 ) -> tuple[Dataset, list[str]]:
-    """The data, and the columns of words that were left out because nobody said that they are targets or inputs."""
+    """The data, and the columns of words, which are left out unless they are named as targets."""
     if inputs is not None or path.suffix.lower() not in TABLES:
         return read(path, targets, inputs, image=image, classes=classes, csv=csv), []
     check_exists(path)
@@ -51,7 +51,7 @@ def read_to_explore(
 
 
 def _is_words(column: pd.Series) -> bool:
-    """Whether most of what is there is no number; a few stray words are an error, which the reader reports."""
+    """Whether most values are not numbers; a few stray words are an error, which the reader reports."""
     if pd.api.types.is_numeric_dtype(column):
         return False
     return bool(pd.to_numeric(column.dropna(), errors="coerce").isna().mean() > 0.5)

@@ -12,10 +12,20 @@ from handson.core import console
 from handson.core.errors import HandsonError
 from handson.faces.submission import read_lookup, submission, write_table
 from handson.files import atomic
+from handson.workflow.runs import say_notes
 
 if TYPE_CHECKING:
     from handson.data.reading.dataset import Dataset
     from handson.workflow.runs import Run
+
+# Endings of tables and arrays that are no plain CSV.
+OTHER_FORMATS = {".tsv", ".gz", ".bz2", ".xz", ".zip", ".parquet", ".npy", ".npz", ".xlsx", ".json", ".h5"}
+
+
+def check_csv(path: Path | None) -> None:
+    """Raise for a name that says another format than the one that is written."""
+    if path is not None and path.suffix.lower() in OTHER_FORMATS:
+        raise HandsonError(f"predictions are written as CSV, not as {path.suffix}: give --out {path.stem}.csv.")
 
 
 def write_predictions(
@@ -24,6 +34,10 @@ def write_predictions(
     """Predict, and write a table of predictions or, with a look-up table, a submission; returns its path."""
     asked = None if lookup is None else read_lookup(lookup)
     rows = run.read_inputs(data, ids=run.experiment.data.ids or (None if asked is None else "ImageId"))
+    path = out or run.folder / ("predictions.csv" if asked is None else "submission.csv")
+    # What goes to a pipe or to the output itself is not mixed with words.
+    tell = console.warn if atomic.is_special(path) else console.say
+    say_notes(rows, tell)
     net, special = run.net(), None if net_only else run.specialists()
     predictor: Any = net if special is None else special
     if spread:
@@ -38,16 +52,12 @@ def write_predictions(
         if deviations is not None:
             names = [f"spread of {name}" for name in run.columns()["targets"]]
             table = table.join(pd.DataFrame(deviations, columns=names))
-        path = out or run.folder / "predictions.csv"
     else:
         columns = run.columns()["targets"]
         identities = np.arange(1, len(rows) + 1) if rows.ids is None else rows.ids
         table = submission(predicted, columns, identities, asked)
-        path = out or run.folder / "submission.csv"
-    write_table(table, path)
+    write_table(table, path, all_digits=predicted.dtype == np.float64)
     by = "the net" if special is None else "the specialists"
-    # What goes to a pipe or to the output itself is not mixed with words.
-    tell = console.warn if atomic.is_special(path) else console.say
     tell(f"{len(rows)} rows predicted by {by}: {path} ({len(table)} lines)")
     return path
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import SequenceMatcher
 from itertools import islice
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 # More names than anybody misspelt one of, and longer ones.
@@ -103,6 +103,20 @@ def shortened(text: object, most: int = 1000) -> str:
     """
     text = str(text)
     return text if len(text) <= most else f"{text[:most]} ..."
+
+
+def number(name: str, value: Any) -> float:
+    """The value as a number, or an error that names the argument.
+
+    Examples
+    --------
+    >>> number("min_delta", "small")
+    Traceback (most recent call last):
+    handson.core.errors.HandsonError: min_delta is a number; got 'small'.
+    """
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise HandsonError(f"{name} is a number; got {value!r}.")
+    return float(value)
 
 
 def whole(name: str, value: Any, least: int) -> int:

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from handson.core.errors import nearest
+
 
 def lazy(package: str, names: dict[str, str]) -> Callable[[str], Any]:
     """A package's ``__getattr__``.
@@ -26,7 +28,7 @@ def lazy(package: str, names: dict[str, str]) -> Callable[[str], Any]:
 
     def get(name: str) -> Any:
         if name not in names:
-            raise AttributeError(f"{package} has no {name!r}; it has {', '.join(sorted(names))}.")
+            raise AttributeError(f"{package} has no {name!r}.{nearest(name, names)} It has {', '.join(sorted(names))}.")
         module, _, attribute = names[name].partition(":")
         value: Any = importlib.import_module(module)
         value = getattr(value, attribute) if attribute else value

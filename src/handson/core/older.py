@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Container
 from typing import Any, NamedTuple, TypeVar
 
 from handson.core import console
+from handson.core.errors import nearest
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -65,7 +67,9 @@ def say_once(old: str, new: str) -> None:
 
 
 def accepting(**names: str) -> Callable[[F], F]:
-    """A decorator for a function that takes some arguments under older names too.
+    """A decorator for a function that names the nearest of its arguments for one that it does not take.
+
+    It takes some arguments under older names too.
 
     Parameters
     ----------
@@ -80,14 +84,23 @@ def accepting(**names: str) -> Callable[[F], F]:
     >>> count(nb_words=3)
     `nb_words` is `num_words` since Keras 2
     3
+    >>> count(num_word=3)
+    Traceback (most recent call last):
+    TypeError: count has no argument 'num_word'. Did you mean 'num_words'? It takes: num_words.
     """
 
     def decorate(function: F) -> F:
+        taken = [name for name in inspect.signature(function).parameters if name != "self"]
+
         @functools.wraps(function)
         def called(*args: Any, **kwargs: Any) -> Any:
             for old in [name for name in names if name in kwargs]:
                 say_once(old, names[old])
                 kwargs[names[old]] = kwargs.pop(old)
+            unknown = next((name for name in kwargs if name not in taken), None)
+            if unknown is not None:
+                known = f"{nearest(unknown, taken)} It takes: {', '.join(taken)}."
+                raise TypeError(f"{function.__name__} has no argument {unknown!r}.{known}")
             return function(*args, **kwargs)
 
         return called  # type: ignore[return-value]

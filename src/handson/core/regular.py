@@ -51,6 +51,8 @@ def read_bytes(path: str | os.PathLike[str], most: int, follow: bool = True) -> 
 def open_to_change(path: Path) -> BinaryIO:
     """A plain file to read and write, made if it is not there; never what a link leads to, and never a pipe.
 
+    A file that has several names (hard links) is refused too: under each of them it would be changed.
+
     Raises
     ------
     OSError
@@ -59,7 +61,11 @@ def open_to_change(path: Path) -> BinaryIO:
     flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
     handle = os.open(path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0), 0o666)
     try:
-        check_plain(path, os.fstat(handle))
+        found = os.fstat(handle)
+        check_plain(path, found)
+        if found.st_nlink > 1:
+            reason = "it is one file under several names (hard links), all of which would change; remove this one"
+            raise OSError(errno.EMLINK, reason, str(path))
         return os.fdopen(handle, "rb+")
     except BaseException:
         os.close(handle)

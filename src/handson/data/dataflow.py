@@ -184,7 +184,7 @@ class Dataflow:
         return self._like(lambda epoch: islice(self._read(epoch), count, None), length, self.batch_size)
 
     def repeat(self, count: int | None = None) -> Dataflow:
-        """The elements several times; without a number for ever, and `fit` needs steps_per_epoch then."""
+        """The elements `count` times; without a count without end, and `fit` needs steps_per_epoch then."""
         times = None if count is None or count < 0 else count
         length = None if self.length is None or times is None else self.length * times
 

@@ -13,8 +13,10 @@ from handson.core import registry
 from handson.core.described import Noun
 from handson.core.errors import HandsonError
 from handson.files.description import describe_compiled
+from handson.layers.base import Layer
 from handson.models import Model
 from handson.randomness.keys import check_seed, derive
+from handson.state.state import named_weights
 
 EXPECTED = "a compiled net, or a function that returns one, such as def build(units=64): ...; return net"
 
@@ -26,7 +28,8 @@ def build_net(build: Any, seed: int, settings: Mapping[str, Any] | None = None) 
     ----------
     build : function or Model
         A function that returns a compiled net; if it has an argument `seed`, it is given it. Or a compiled net, which
-        is copied by its configuration: weights are drawn anew, from the seed.
+        is copied by its configuration: weights are drawn anew, from the seed, but for what does not train (frozen
+        weights, what layers were adapted to).
     seed : int
         The member's seed.
     settings : dict, optional
@@ -101,4 +104,23 @@ def _copy(net: Model) -> Model:
         weights = dict(net.named_parameters())
         for name, weight in made.named_parameters():
             weight.requires_grad_(weights[name].requires_grad if name in weights else True)
+    _take_what_does_not_train(made, net)
     return made
+
+
+@torch.no_grad()
+def _take_what_does_not_train(made: Model, net: Model) -> None:
+    """Give a copy the weights that a training would leave as they are, unless they are as the net drew them."""
+    parts = {path: part for path, part in net.named_modules() if path and isinstance(part, Layer)}
+    found = [path for path, part in parts.items() if not part.trainable or hasattr(part, "adapt")]
+    for path in found:  # of a net that is not built yet, such a layer may be
+        if parts[path].built:
+            made.get_submodule(path).ensure_built(parts[path].built_shape)  # type: ignore[operator]
+    settled = tuple(f"{path}." for path in found)
+    copies, parameters = named_weights(made), dict(net.named_parameters())
+    for name, weight in named_weights(net).items():
+        path, _, own = name.rpartition(".")
+        stays = name.startswith(settled) or (name in parameters and not weight.requires_grad)
+        fresh = path in parts and parts[path].drawn.unwritten(own, weight)
+        if stays and not fresh and name in copies:
+            copies[name].copy_(weight)

@@ -35,7 +35,7 @@ class CrossValidation:
     ----------
     scores : DataFrame
         Loss and metrics on the held-out rows, a row for each fold.
-    predictions : ndarray of float32, shape (n, ...)
+    predictions : ndarray, shape (n, ...)
         For every row the prediction of the net that has not seen it; NaN for a row that was never held out, the mean
         for one that was held out several times.
     folds : list of Split
@@ -156,11 +156,13 @@ def _measure(nets: list[Model], parts: list[Split], every: dict[str, Any]) -> tu
     """Loss and metrics of each fold, and the predictions for the rows held out."""
     scores, times, form = [], np.zeros(rows_in(every["x"])), None
     totals: list[np.ndarray] = []
+    kinds: list[Any] = []
     for net, part in zip(nets, parts, strict=True):
         held_out = taken(every, part.validation)
         scores.append(net.evaluate(**held_out, return_dict=True))
         predicted = net.predict(held_out["x"])
         form, leaves = tree.spec(predicted), tree.leaves(predicted)
+        kinds = [leaf.dtype for leaf in leaves]
         totals = totals or [np.zeros((len(times), *leaf.shape[1:])) for leaf in leaves]
         for total, leaf in zip(totals, leaves, strict=True):
             np.add.at(total, part.validation, leaf)
@@ -168,7 +170,7 @@ def _measure(nets: list[Model], parts: list[Split], every: dict[str, Any]) -> tu
     index = pd.RangeIndex(1, len(parts) + 1, name="fold")
     with np.errstate(invalid="ignore"):
         means = [total / times.reshape(-1, *[1] * (total.ndim - 1)) for total in totals]
-    return pd.DataFrame(scores, index=index), tree.rebuild(form, [mean.astype(np.float32) for mean in means])
+    return pd.DataFrame(scores, index=index), tree.rebuild(form, list(map(np.ndarray.astype, means, kinds)))
 
 
 def taken(every: dict[str, Any], rows: np.ndarray) -> dict[str, Any]:

@@ -129,7 +129,7 @@ class Ensemble:
         HandsonError
             When members share a layer or optimizer, or as in `Model.fit`.
         TrainingError
-            When the loss of a member is no number any more; the message names the member.
+            When the loss of a member becomes NaN or infinite; the message names the member.
         """
         check_arguments(others, (), "Ensemble.fit")
         settings = others | {
@@ -168,7 +168,7 @@ class Ensemble:
 
         Returns
         -------
-        ndarray of float32, shape (n, ...); a list or dictionary for a net with several outputs
+        ndarray, shape (n, ...); a list or dictionary for a net with several outputs
             With `spread` a `Prediction`, mean and spread; with `quantiles` shape (levels, n, ...).
         """
         if spread not in (True, False):
@@ -308,10 +308,10 @@ def deep_ensemble(
 
 
 def inputs_of(x: Any) -> Any:
-    """Inputs that all members share, converted once; a DataFrame keeps its column names for errors."""
+    """Inputs that all members share, as tensors with all of their digits; a DataFrame keeps its column names."""
     if isinstance(x, dict) or (isinstance(x, (list, tuple)) and all(hasattr(one, "shape") for one in x)):
         return tree.map_leaves(inputs_of, x)
-    return x if arrays.columns_of(x) is not None else arrays.as_rows(x, "inputs")
+    return x if arrays.columns_of(x) is not None else arrays.as_rows(x, "inputs", double=True)
 
 
 def rows_in(x: Any) -> int:

@@ -215,7 +215,7 @@ class Specialists:
         names = arrays.columns_of(y)
         if names is not None and names != self.columns and sorted(names) == sorted(self.columns):
             y = y.to_numpy()[:, [names.index(column) for column in self.columns]]
-        targets = arrays.as_tensor(y, "targets").to(torch.float32).numpy()
+        targets = np.asarray(arrays.as_rows(y, "targets", double=True).to(torch.float64))
         if targets.ndim != 2 or targets.shape[1] != len(self.columns):
             raise HandsonError(
                 f"Specialists: targets have shape {targets.shape}; expected {len(self.columns)} columns."
@@ -259,7 +259,7 @@ class Specialists:
             net.target_scaling = Scaling(*parts)
 
     def _inputs(self, x: Any) -> np.ndarray:
-        return arrays.as_tensor(arrays.by_name(x, self.model.input_columns, "inputs"), "inputs").numpy()
+        return np.asarray(arrays.as_rows(arrays.by_name(x, self.model.input_columns, "inputs"), "inputs", double=True))
 
     def _need_fitted(self) -> None:
         if not self.models:
@@ -270,7 +270,7 @@ class Specialists:
 
         Returns
         -------
-        ndarray of float32, shape (n, all columns)
+        ndarray, shape (n, all columns)
         """
         self._need_fitted()
         x = arrays.by_name(x, self.model.input_columns, "inputs")

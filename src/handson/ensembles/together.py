@@ -126,22 +126,20 @@ def train_together(
     workers : int, optional
         How many nets train at a time where they can; by default one for each core. Results do not depend on it.
     tolerant : bool
-        Whether a loss that is no number ends the training of that net only.
+        Whether a loss that becomes NaN or infinite ends the training of that net only.
 
     Raises
     ------
     HandsonError
         When two nets share a part.
     TrainingError
-        When a loss is no number any more; the message names the net.
+        When a loss becomes NaN or infinite; the message names the net.
     """
     _check_separate(trainings)
     count = len(trainings)
     workers = processors() if workers is None else whole("workers", workers, 1)
     say = console.say if verbose else lambda text: None
     programs, reason = _programs(trainings)
-    for training in programs:
-        training.settings["engine"] = "dense"
     programs = programs if count > 1 else []
     others = [training for training in trainings if not any(training is program for program in programs)]
     if programs:
@@ -168,7 +166,7 @@ def _programs(trainings: Sequence[Training]) -> tuple[list[Training], str]:
     reasons = [why for _, why in found if why is not None]
     if not reasons:
         return programs, "so few steps are over before a program is loaded (engine='dense' loads it all the same)"
-    return programs, f"there is no program for {reasons[0]}, and the steps of PyTorch use all cores"
+    return programs, f"the compiled program does not support {reasons[0]}, and the steps of PyTorch use all cores"
 
 
 def _obstacle(training: Training) -> str | None:

@@ -87,6 +87,7 @@ def submission(predicted: np.ndarray, columns: list[str], ids: np.ndarray, looku
     return pd.DataFrame({"RowId": lookup["RowId"].to_numpy(), "Location": location})
 
 
-def write_table(table: pd.DataFrame, path: str | os.PathLike[str]) -> None:
-    """Write a table as CSV, with all digits that a float32 has; the file appears whole."""
-    atomic.write(path, lambda place: table.to_csv(place, index=False, float_format="%.9g"))
+def write_table(table: pd.DataFrame, path: str | os.PathLike[str], all_digits: bool = False) -> None:
+    """Write a table as CSV, with all digits that a float32 has, or a float64; the file appears whole."""
+    form = None if all_digits else "%.9g"
+    atomic.write(path, lambda place: table.to_csv(place, index=False, float_format=form))

@@ -45,6 +45,8 @@ def holds_weights(path: str | os.PathLike[str]) -> bool:
 
 def _existing(path: str | os.PathLike[str]) -> Path:
     path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder; expected a file.")
     if not path.is_file():
         from handson.core.errors import nearest
 

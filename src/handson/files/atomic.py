@@ -1,7 +1,7 @@
 """Files appear whole or not at all: written beside their place, flushed to the disk, and renamed into it.
 
 Pipes, devices and descriptors such as /dev/stdout are no files that could be replaced: they are written to. In a run
-folder, which somebody else may have packed, nothing is written, renamed or deleted through a link.
+folder, which somebody else may have packed, they are refused, and nothing is changed through a link.
 """
 
 from __future__ import annotations
@@ -22,13 +22,18 @@ from handson.core.errors import HandsonError
 
 # What a process that was killed leaves of a file that it was writing.
 PART = re.compile(r"\..+\.(\d+)\.part", re.DOTALL)
-# Folders in which no link is followed by what changes them.
+# Folders in which what changes them follows no link and writes to no pipe.
 _guarded: set[Path] = set()
 
 
 def guard(folder: Path) -> None:
     """From now on refuse to write, rename or delete through links below a folder; the folder itself may be one."""
     _guarded.add(Path(os.path.abspath(folder)))
+
+
+def _guards(path: Path) -> list[Path]:
+    """The guarded folders that a path lies in."""
+    return [above for above in Path(os.path.abspath(path)).parents if above in _guarded]
 
 
 def check_unlinked(path: Path) -> None:
@@ -40,7 +45,7 @@ def check_unlinked(path: Path) -> None:
         The message names the link.
     """
     place = Path(os.path.abspath(path))
-    for folder in [above for above in place.parents if above in _guarded]:
+    for folder in _guards(path):
         inside = folder
         for name in place.relative_to(folder).parts:
             inside /= name
@@ -149,6 +154,9 @@ def write(path: str | os.PathLike[str], fill: Callable[[Path], object], overwrit
     with _naming(path):
         check_unlinked(path)
     if is_special(path):
+        if _guards(path):
+            reason = "it is not a plain file, which everything in a run folder is; remove it"
+            raise OSError(errno.EINVAL, f"cannot write {path}: {reason}.")
         _pour(path, fill)
         return
     if path.exists() and not overwrite:

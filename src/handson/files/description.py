@@ -70,7 +70,7 @@ class Description(_Part):
     age : int
         How often it was fitted.
     input_columns, target_names : list of str or None
-        The columns that it was fitted on, and those that it predicts.
+        The columns that it was fitted on, of several inputs a list for each, and those that it predicts.
     scaling, compiled, state : dict
         The scalings as measured, the arguments of `compile`, and where the optimizer stands.
     frozen : list of str, optional
@@ -83,7 +83,7 @@ class Description(_Part):
     input_shape: Any
     seed: NonNegativeInt | None
     age: NonNegativeInt
-    input_columns: list[str] | None = None
+    input_columns: list[str] | list[list[str] | None] | None = None
     target_names: list[str] | None
     scaling: _Scalings
     compiled: _Compiled | None
@@ -191,13 +191,24 @@ def parse(text: str) -> Description:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise HandsonError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}.") from None
-    names, shape = description.input_columns, description.input_shape
-    if names is not None and (not is_shape(shape) or len(names) != shape[-1] or len(set(names)) < len(names)):
-        expected = shape[-1] if is_shape(shape) else "no"
-        raise HandsonError(f"input_columns: expected {expected} different names; got {len(names)}.")
+    _check_columns(description)
     if (description.compiled is None) != (description.state is None):
         raise HandsonError("compiled and state: a net has both or none of them.")
     return description
+
+
+def _check_columns(description: Description) -> None:
+    """Raise unless each input has as many columns as names, all different."""
+    given, shape = description.input_columns, description.input_shape
+    if given is None:
+        return
+    sizes = tree.leaves(map_shapes(lambda one: one[-1], shape))
+    names: list[Any] = [given] if is_shape(shape) else given
+    if len(names) != len(sizes) or any(isinstance(each, str) for each in names):
+        raise HandsonError(f"input_columns: expected lists of names for {len(sizes)} inputs; got {len(names)}.")
+    for columns, size in zip(names, sizes, strict=True):
+        if columns is not None and (len(columns) != size or len(set(columns)) < len(columns)):
+            raise HandsonError(f"input_columns: expected {size} different names; got {len(columns)}.")
 
 
 def _as_last_schema(value: dict[str, Any]) -> dict[str, Any]:

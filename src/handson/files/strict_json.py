@@ -90,7 +90,7 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no number")
+    raise ValueError(f"JSON has no {constant}")
 
 
 def _without_nan(value: Any) -> Any:

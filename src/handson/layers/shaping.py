@@ -11,6 +11,7 @@ from torch import Tensor
 
 from handson.core.errors import HandsonError, listing
 from handson.core.registry import register
+from handson.graph import logits
 from handson.layers.base import Layer, Shape, positive
 from handson.layers.dropout import FORMATS
 
@@ -46,7 +47,7 @@ class Flatten(Layer):
     def forward(self, x: Tensor) -> Tensor:
         if self.data_format == "channels_first" and x.dim() > 2:
             x = x.movedim(1, -1)
-        return x.flatten(1) if x.dim() > 1 else x[:, None]
+        return logits.like(x, lambda each: each.flatten(1)) if x.dim() > 1 else x[:, None]
 
 
 @register
@@ -90,7 +91,8 @@ class Reshape(Layer):
 
     def forward(self, x: Tensor) -> Tensor:
         # With every size worked out: where there are no rows, torch cannot infer one.
-        return x.reshape([len(x), *(size or 0 for size in self.output_shape(tuple(x.shape))[1:])])
+        shape = [len(x), *(size or 0 for size in self.output_shape(tuple(x.shape))[1:])]
+        return logits.like(x, lambda each: each.reshape(shape))
 
 
 @register

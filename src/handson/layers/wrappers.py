@@ -11,6 +11,7 @@ from torch.nn.modules.batchnorm import _NormBase
 from handson.core import tree
 from handson.core.errors import HandsonError
 from handson.core.registry import register
+from handson.graph import logits
 from handson.layers.base import Layer, Shape
 from handson.layers.calling import MASK
 from handson.layers.nested import as_layer
@@ -125,7 +126,7 @@ class TimeDistributed(Wrapper):
 
 def _unfolded(leaf: Tensor, rows: int, steps: int) -> Tensor:
     """What was computed for rows and steps at once, with its mask."""
-    output = leaf.unflatten(0, (rows, steps))
+    output = logits.like(leaf, lambda each: each.unflatten(0, (rows, steps)))
     mask = getattr(leaf, MASK, None)
     if mask is not None:
         setattr(output, MASK, mask.unflatten(0, (rows, steps)))

@@ -8,9 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from handson.activations import logits_of
 from handson.core import registry
 from handson.core.errors import HandsonError
+from handson.graph.logits import logits_of
 from handson.losses.base import EPSILON, Standard
 
 
@@ -52,10 +52,14 @@ class BinaryCrossentropy(_Crossentropy):
     def values(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         if self.label_smoothing:
             y_true = y_true * (1.0 - self.label_smoothing) + 0.5 * self.label_smoothing
-        logits = y_pred if self.from_logits else logits_of(y_pred, "sigmoid")
-        if logits is not None:
-            return F.binary_cross_entropy_with_logits(logits, y_true, reduction="none")
-        return F.binary_cross_entropy(y_pred.clamp(EPSILON, 1.0 - EPSILON), y_true, reduction="none")
+        return _binary_entropy(y_true, y_pred, self.from_logits)
+
+
+def _binary_entropy(y_true: Tensor, y_pred: Tensor, from_logits: bool) -> Tensor:
+    logits = y_pred if from_logits else logits_of(y_pred, "sigmoid")
+    if logits is not None:
+        return F.binary_cross_entropy_with_logits(logits, y_true, reduction="none")
+    return F.binary_cross_entropy(y_pred.clamp(EPSILON, 1.0 - EPSILON), y_true, reduction="none")
 
 
 def _log_probabilities(y_pred: Tensor, from_logits: bool) -> Tensor:
@@ -197,8 +201,9 @@ class BinaryFocalCrossentropy(_Crossentropy):
         if self.label_smoothing:
             y_true = y_true * (1.0 - self.label_smoothing) + 0.5 * self.label_smoothing
         p = torch.sigmoid(y_pred) if self.from_logits else y_pred
-        entropy = F.binary_cross_entropy(p.clamp(EPSILON, 1.0 - EPSILON), y_true, reduction="none")
-        values = (1.0 - (y_true * p + (1.0 - y_true) * (1.0 - p))) ** self.gamma * entropy
+        entropy = _binary_entropy(y_true, y_pred, self.from_logits)
+        easiness = y_true * p + (1.0 - y_true) * (1.0 - p)
+        values = (1.0 - easiness).clamp(min=EPSILON) ** self.gamma * entropy
         if self.apply_class_balancing:
             values = values * (y_true * self.alpha + (1.0 - y_true) * (1.0 - self.alpha))
         return values
@@ -243,10 +248,9 @@ class CategoricalFocalCrossentropy(_Crossentropy):
     def values(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         if self.label_smoothing:
             y_true = y_true * (1.0 - self.label_smoothing) + self.label_smoothing / y_true.shape[-1]
-        p = torch.softmax(y_pred, -1) if self.from_logits else y_pred
-        p = (p / p.sum(-1, keepdim=True)).clamp(EPSILON, 1.0 - EPSILON)
-        alpha = torch.as_tensor(self.alpha, dtype=p.dtype, device=p.device)
-        return -(alpha * (1.0 - p) ** self.gamma * y_true * torch.log(p)).sum(-1)
+        log_p = _log_probabilities(y_pred, self.from_logits)
+        alpha = torch.as_tensor(self.alpha, dtype=log_p.dtype, device=log_p.device)
+        return -(alpha * (1.0 - log_p.exp()).clamp(min=EPSILON) ** self.gamma * y_true * log_p).sum(-1)
 
 
 @registry.register
@@ -296,5 +300,6 @@ class KLDivergence(Standard):
     targets, probabilities = "distribution", True
 
     def values(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
-        y_true, y_pred = y_true.clamp(EPSILON, 1.0), y_pred.clamp(EPSILON, 1.0)
-        return (y_true * torch.log(y_true / y_pred)).sum(-1)
+        y_true, logits = y_true.clamp(EPSILON, 1.0), logits_of(y_pred, "softmax")
+        log_p = torch.log(y_pred.clamp(EPSILON, 1.0)) if logits is None else torch.log_softmax(logits, -1)
+        return (y_true * (torch.log(y_true) - log_p)).sum(-1)

@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from handson import activations
 from handson.core import tree
 from handson.core.errors import HandsonError
 from handson.core.forked import check_threads
+from handson.graph import logits
 from handson.metrics import Metric
 from handson.metrics.reported import parts
 from handson.state.sums import Sums
@@ -21,8 +21,11 @@ from handson.training.preparation.objective import Objective
 
 # The methods that a subclass may define, by the verb that calls them.
 STEPS = {"fit": "train_step", "evaluate": "test_step", "predict": "predict_step"}
-# Methods of Keras that no verb would call.
-UNKNOWN = ("make_train_function", "make_test_function", "make_predict_function", "compute_gradients")
+# Methods of Keras and of Lightning that no verb would call.
+UNKNOWN = (
+    "make_train_function", "make_test_function", "make_predict_function", "compute_gradients", "training_step",
+    "validation_step", "configure_optimizers",
+)  # fmt: skip
 
 
 class OwnSteps:
@@ -183,7 +186,7 @@ def _in_order(values: Any, count: int) -> Sequence[Any]:
 
 
 def _detached(outputs: Any) -> Any:
-    return tree.map_leaves(lambda leaf: activations.like(leaf, Tensor.detach), outputs)
+    return tree.map_leaves(lambda leaf: logits.like(leaf, Tensor.detach), outputs)
 
 
 def check_verb(model: Any, verb: str) -> None:

@@ -33,6 +33,7 @@ class Verbs(Saved, OlderVerbs, OwnSteps, Structure):
     input_scalings: list[Scaling | None] | None
     target_scalings: list[Scaling | None] | None
 
+    @accepting()
     def compile(
         self,
         optimizer: Any = "rmsprop",
@@ -310,6 +311,7 @@ class Verbs(Saved, OlderVerbs, OwnSteps, Structure):
         names |= {"engine": "eager"} if self.run_eagerly and engine == "auto" else {}
         return fit(self, x, y, Arguments(**names))
 
+    @accepting()
     def evaluate(
         self: Net,
         x: Any,
@@ -345,6 +347,7 @@ class Verbs(Saved, OlderVerbs, OwnSteps, Structure):
             console.say("  ".join(f"{name} {value:.5g}" for name, value in means.items()))
         return means if return_dict else list(means.values()) if self.metrics else means["loss"]
 
+    @accepting()
     def predict(
         self: Net,
         x: Any,
@@ -394,6 +397,7 @@ class Verbs(Saved, OlderVerbs, OwnSteps, Structure):
 
         return predict(self, x, batch_size, steps, callbacks, Ask(spread, quantiles, samples))
 
+    @accepting()
     def train_on_batch(
         self: Net,
         x: Any,
@@ -412,3 +416,24 @@ class Verbs(Saved, OlderVerbs, OwnSteps, Structure):
 
         means = train_on_batch(self, x, y, sample_weight, class_weight)
         return means if return_dict else list(means.values()) if self.metrics else means["loss"]
+
+    @accepting()
+    def test_on_batch(self: Net, x: Any, y: Any = None, sample_weight: Any = None, *, return_dict: bool = False) -> Any:
+        """The loss of one batch in evaluation mode.
+
+        With metrics a list of the loss and the metrics, or a dictionary: those of this batch, not of the batches before
+        it too.
+        """
+        self.need_compiled("test_on_batch")
+        from handson.training.measuring import evaluate
+
+        means = evaluate(self, x, y, None, sample_weight, None)
+        return means if return_dict else list(means.values()) if self.metrics else means["loss"]
+
+    @accepting()
+    def predict_on_batch(self: Net, x: Any) -> Any:
+        """The outputs for one batch, as `predict` gives them."""
+        check_verb(self, "predict_on_batch")
+        from handson.training.measuring import predict
+
+        return predict(self, x, None)

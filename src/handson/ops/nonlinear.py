@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from handson.graph import logits
 from handson.graph.conversion import as_float
 from handson.graph.operation import operation
 
@@ -24,7 +25,7 @@ def _activation(name: str, function: Callable[..., Tensor], says: str, floats: b
 
 relu = _activation("relu", torch.relu, "max(x, 0).", floats=False)
 relu6 = _activation("relu6", F.relu6, "min(max(x, 0), 6).", floats=False)
-sigmoid = _activation("sigmoid", torch.sigmoid, "1 / (1 + exp(-x)).")
+sigmoid = _activation("sigmoid", logits.sigmoid, "1 / (1 + exp(-x)).")
 log_sigmoid = _activation("log_sigmoid", F.logsigmoid, "The logarithm of `sigmoid`, without overflow.")
 hard_sigmoid = _activation("hard_sigmoid", F.hardsigmoid, "min(max(x / 6 + 1/2, 0), 1).")
 sparse_sigmoid = _activation("sparse_sigmoid", lambda x: ((x + 1) / 2).clamp(0, 1), "min(max((x + 1) / 2, 0), 1).")
@@ -113,7 +114,7 @@ def softmax(x: Tensor, axis: int | None = -1) -> Tensor:
     >>> softmax([0.0, 0.0]).tolist()
     [0.5, 0.5]
     """
-    return _along(torch.softmax, x, axis)
+    return _along(logits.softmax, x, axis)
 
 
 @operation

@@ -22,7 +22,7 @@ class Sums:
     """(total, count) pairs under names; the mean of an epoch is total / count, exact whatever the batches were.
 
     Adding costs nothing on the device: scalars are collected, and read in one go by `read`. They are then added one
-    after another in double precision, so that the result does not depend on how often somebody looked. Metrics that are
+    after another in double precision, so that the result does not depend on how often they are read. Metrics that are
     no means are held as what they need (see `handson.metrics.accumulators`).
 
     Examples

@@ -25,6 +25,7 @@ from handson.training.engines import Engine, choose
 from handson.training.measuring import evaluation_batch
 from handson.training.memory import keep_blocks
 from handson.training.preparation.arguments import Arguments
+from handson.training.preparation.given import remember_columns
 from handson.training.preparation.prepare import as_scaled, make_job, split_rows
 from handson.training.preparation.readers import Reading, read
 from handson.training.recording.fingerprint import of_run
@@ -48,7 +49,7 @@ def fit(model: Net, x: Any, y: Any, arguments: Arguments) -> History:
     with _preparing:
         y = _in_order(model, y)
         reading = read(model, x, y, arguments)
-        _remember_columns(model, x)
+        remember_columns(model, x)
     for noticed in reading.rows.notes:
         arguments.tell(noticed)
     with recording(arguments.run, arguments.resume, arguments.checkpoint_seconds, model, arguments.tell) as record:
@@ -63,11 +64,6 @@ def fit(model: Net, x: Any, y: Any, arguments: Arguments) -> History:
         if isinstance(callback, BackupAndRestore):
             callback.leave()
     return history
-
-
-def _remember_columns(model: Net, x: Any) -> None:
-    """Know the columns of a DataFrame of inputs by name from now on; only of one that could be used."""
-    model.input_columns = model.input_columns or arrays.input_names(x)
 
 
 def _in_order(model: Net, y: Any) -> Any:
@@ -235,10 +231,22 @@ def _augmentation(augment: Any, model: Net, reading: Reading) -> Any:
             "more. Give augment a function of (inputs, targets), which changes the first of each, or put layers that "
             "augment into the net."
         )
+    _check_channels_last(model)
     columns = 0 if model.loss is None or model.loss.targets == "labels" else rows.targets[0].shape[-1]
     bound = augment.bind(rows.inputs[0], columns, model.target_names, rows.targets[0] if columns else None)
     rows.masked[0] = rows.masked[0] or bound.loses_targets
     return bound
+
+
+def _check_channels_last(model: Net) -> None:
+    """Raise where the net takes images whose channels come first: an Augment would move rows as columns."""
+    for part in model.modules():
+        if getattr(part, "data_format", None) == "channels_first":
+            raise HandsonError(
+                f"Augment changes images of shape (n, height, width, channels), and {getattr(part, 'name', part)!r} "
+                f"takes them with data_format='channels_first'. Use 'channels_last' and numpy.moveaxis(x, 1, -1), or "
+                f"layers that augment, such as RandomFlip(data_format='channels_first')."
+            )
 
 
 def _keep_memory(model: Net, arguments: Arguments) -> None:

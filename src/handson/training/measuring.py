@@ -26,7 +26,7 @@ from handson.training.engines.eager import Eager
 from handson.training.monte_carlo import samples
 from handson.training.preparation.compiled import Term
 from handson.training.preparation.contract import head_of
-from handson.training.preparation.given import prepare_inputs
+from handson.training.preparation.given import prepare_inputs, remember_columns
 from handson.training.preparation.job import Job, Span
 from handson.training.preparation.net import Net, module_of
 from handson.training.preparation.prepare import make_job, prepare_rows
@@ -162,7 +162,7 @@ def train_on_batch(model: Net, x: Any, y: Any, sample_weight: Any, class_weight:
     known, given = model.target_names, arrays.columns_of(y)
     y = arrays.by_name(y, known, "targets") if known and given and sorted(known) == sorted(given) else y
     rows = prepare_rows(model, x, y, sample_weight, class_weight)
-    model.input_columns = model.input_columns or arrays.input_names(x)
+    remember_columns(model, x)
     seed = derive(model.seed or 0, "train_on_batch")
     job = make_job(model, rows, lambda: Reading(rows).batches(len(rows), model.device), seed, None)
     engine, sums, age = choose(job), Sums(), model.optimizer.iterations

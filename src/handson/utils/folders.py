@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
+from itertools import filterfalse
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ import numpy as np
 
 from handson.core.errors import HandsonError, listing, whole
 from handson.data.dataflow import Dataflow, stacked
+from handson.data.reading.image_tree import FOREIGN
 from handson.layers.preprocessing.encoding import chosen
 from handson.ops.image import INTERPOLATIONS, resize
 from handson.randomness.keys import derive, fresh_seed, permutation
@@ -27,11 +30,12 @@ READERS = min(8, os.cpu_count() or 1)
 
 @dataclass
 class _Files:
-    """Files with their classes, in an order."""
+    """Files with their classes, in an order; and what was left out, how often."""
 
     paths: list[str]
     labels: np.ndarray | None
     classes: list[str] | None
+    left: Counter[str] = field(default_factory=Counter)
 
     def part(self, rows: slice) -> _Files:
         return _Files(self.paths[rows], None if self.labels is None else self.labels[rows], self.classes)
@@ -51,19 +55,21 @@ def _find(
     if isinstance(labels, str) and labels == "inferred":
         names = _classes(root, class_names)
         folders = [root / name for name in names]
-    found = [sorted(_walk(folder, endings, follow_links)) for folder in folders]
+    left: Counter[str] = Counter()
+    found = [sorted(_walk(folder, endings, follow_links, left)) for folder in folders]
     paths = [path for each in found for path in each]
     if names is not None:
-        return _Files(paths, np.repeat(np.arange(len(names), dtype=np.int32), [len(each) for each in found]), names)
+        numbers = np.repeat(np.arange(len(names), dtype=np.int32), [len(each) for each in found])
+        return _Files(paths, numbers, names, left)
     if labels is None:
-        return _Files(paths, None, None)
+        return _Files(paths, None, None, left)
     if len(labels) != len(paths):
         raise HandsonError(f"labels has one for each file: {directory} has {len(paths)}; got {len(labels)}.")
-    return _Files(paths, np.asarray(labels), [str(label) for label in sorted(set(labels))])
+    return _Files(paths, np.asarray(labels), [str(label) for label in sorted(set(labels))], left)
 
 
 def _classes(root: Path, class_names: Sequence[str] | None) -> list[str]:
-    names = sorted(entry.name for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    names = sorted(entry.name for entry in root.iterdir() if entry.is_dir() and not _is_hidden(entry.name))
     if class_names is None:
         if not names:
             raise HandsonError(
@@ -76,9 +82,22 @@ def _classes(root: Path, class_names: Sequence[str] | None) -> list[str]:
     return list(class_names)
 
 
-def _walk(folder: Path, endings: tuple[str, ...], follow_links: bool) -> Iterator[str]:
-    for place, _, files in os.walk(folder, followlinks=follow_links):
-        yield from (os.path.join(place, file) for file in files if file.lower().endswith(endings))
+def _is_hidden(name: str) -> bool:
+    """Whether a name is one of those that systems leave in folders and archives."""
+    return name.startswith(".") or name in FOREIGN
+
+
+def _walk(folder: Path, endings: tuple[str, ...], follow_links: bool, left: Counter[str]) -> Iterator[str]:
+    """The files with some endings; what else there is, but for hidden files, is counted."""
+    for place, folders, files in os.walk(folder, followlinks=follow_links):
+        folders[:] = [name for name in folders if not _is_hidden(name)]
+        if not folders and not files:
+            left["empty folder"] += 1
+        for name in filterfalse(_is_hidden, files):
+            if name.lower().endswith(endings):
+                yield os.path.join(place, name)
+            else:
+                left[f"file ending in {Path(name).suffix}" if Path(name).suffix else "file without an ending"] += 1
 
 
 def _chosen_part(
@@ -161,7 +180,8 @@ def _flows(parts: list[_Files], way: _Way) -> Any:
 def _say(files: _Files, verbose: bool) -> None:
     if verbose:
         classes = "" if files.classes is None else f" belonging to {len(files.classes)} classes"
-        print(f"Found {len(files.paths)} files{classes}.")
+        left = ", ".join(f"{count} {what}" for what, count in files.left.items())
+        print(f"Found {len(files.paths)} files{classes}{left and f'; left out: {left}'}.")
 
 
 def image_dataset_from_directory(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -90,13 +91,11 @@ def _scaling(what: str) -> Any:
     """A validator: a scaling of `what`, as JSON."""
 
     def check(value: Any) -> Any:
-        import torch
-
         from handson.core.described import jsonable
-        from handson.data.rows.scaling import Scaling, fit_scaling
+        from handson.data.rows.scaling import Scaling, given_scaling
 
         if value is not None:
-            fit_scaling(value, torch.zeros(1, 1), what)
+            given_scaling(value, what)
         return jsonable(value.get_config() if isinstance(value, Scaling) else value)
 
     return BeforeValidator(check)
@@ -139,6 +138,19 @@ def _groups(value: Any) -> str | dict[str, list[str]]:
     )
 
 
+def _class_weight(value: Any) -> dict[int, float] | list[float] | None:
+    numbers = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else None
+    whole = not isinstance(value, dict) or all(type(key) is int for key in value)
+    if value is None:
+        return None
+    if numbers is None or not whole or not all(isinstance(one, Real) for one in numbers):
+        raise HandsonError(
+            f"expected the weights of classes by their numbers, such as {{0: 1.0, 1: 5.0}}, or a list with one for "
+            f"each class; got {value!r}."
+        )
+    return dict(value) if isinstance(value, dict) else list(value)
+
+
 def folder_name(name: str) -> str:
     """The name, if it can be that of a run's folder.
 
@@ -166,6 +178,12 @@ Names = Annotated[str | list[str], PlainValidator(_names)]
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", validate_assignment=True)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        try:
+            super().__setattr__(name, value)
+        except ValidationError as error:
+            raise HandsonError(_explain(error, type(self))) from None
 
 
 class DataSection(_Section):
@@ -209,7 +227,7 @@ class FitSection(_Section):
     batch_size: int = Field(32, ge=1)
     seed: int = Field(0, ge=0)
     missing: Literal["mask", "drop"] = "mask"
-    class_weight: dict[int, float] | None = None
+    class_weight: Annotated[Any, PlainValidator(_class_weight)] = None
     callbacks: list[Annotated[Any, _noun("callback")]] = Field(default_factory=list, max_length=50)
     evaluate_training: bool = False
     shuffle: bool = True
@@ -268,6 +286,12 @@ class Experiment(_Section):
     fit: FitSection = Field(default_factory=lambda: FitSection())
     specialists: SpecialistsSection = Field(default_factory=lambda: SpecialistsSection())
 
+    def __init__(self, **sections: Any) -> None:
+        try:
+            super().__init__(**sections)
+        except ValidationError as error:
+            raise HandsonError(_explain(error, Experiment)) from None
+
     @classmethod
     def from_yaml(cls, path: str | os.PathLike[str]) -> Experiment:
         """The experiment in a YAML file.
@@ -290,10 +314,12 @@ class Experiment(_Section):
 
     @classmethod
     def _from_document(cls, document: yaml_file.Document) -> Experiment:
+        experiment, sections = cls.__new__(cls), document.value or {}
         try:
-            return cls.model_validate(document.value)
+            BaseModel.__init__(experiment, **{str(key): value for key, value in sections.items()})
         except ValidationError as error:
-            raise HandsonError(_explain(error, document)) from None
+            raise HandsonError(_explain(error, Experiment, document)) from None
+        return experiment
 
     @classmethod
     def from_model(cls, model: Model, **sections: Any) -> Experiment:
@@ -388,14 +414,14 @@ def _augment_arguments(value: Any) -> Any:
         raise ValueError(str(error)) from None
 
 
-def _explain(error: ValidationError, document: yaml_file.Document) -> str:
-    """Everything that is wrong with an experiment, each with its line."""
+def _explain(error: ValidationError, kind: type[BaseModel], document: yaml_file.Document | None = None) -> str:
+    """Everything that is wrong with an experiment or a section, each with its line if it comes from a file."""
     lines = []
     for entry in error.errors()[:MOST_SHOWN]:
         path = [step for step in entry["loc"] if step != "[key]"]
         message = entry["msg"].removeprefix("Value error, ")
-        if entry["type"] == "extra_forbidden":
-            section = _section_of(path)
+        if entry["type"] in ("extra_forbidden", "no_such_attribute"):
+            section = _section_of(path, kind)
             where = f" of {path[-2]!r}" if len(path) > 1 else ""
             message = f"unknown key {path[-1]!r}{where}.{nearest(str(path[-1]), section)} Known: {', '.join(section)}."
         elif entry["type"] == "missing":
@@ -406,12 +432,13 @@ def _explain(error: ValidationError, document: yaml_file.Document) -> str:
             label = ".".join(str(step) for step in path)
             message = f"{label}: {message}" + ("" if entry["type"] == "value_error" else f"; got {entry['input']!r}.")
         message = shortened(message, 500)
-        lines.append((document.line(path, message), message))
+        lines.append((0 if document is None else document.line(path, message), message))
+    if document is None:
+        return "\n".join(message for _, message in lines)
     return "\n".join(f"{document.source}, line {line}: {message}" for line, message in sorted(lines))
 
 
-def _section_of(path: list[Any]) -> list[str]:
-    section: Any = Experiment
+def _section_of(path: list[Any], section: Any) -> list[str]:
     for step in path[:-1]:
         section = section.model_fields[step].annotation if step in section.model_fields else section
     return list(section.model_fields)

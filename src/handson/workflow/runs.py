@@ -52,6 +52,12 @@ BEFORE_TRAINING = {
 }
 
 
+def say_notes(data: Dataset, tell: Callable[[object], None] = console.say) -> None:
+    """Print what was decided while data were read, such as what was left out of a folder."""
+    for note in data.notes:
+        tell(f"note: {note}")
+
+
 def say_specialist(name: str, rows: int) -> None:
     """Print which specialist is trained next."""
     console.say(f"specialist {name}: {rows} rows")
@@ -90,6 +96,9 @@ class Run:
         The paths of its data are kept from the root, so that they are found from any working folder.
         """
         parent = Path(parent)
+        above = next((place for place in (parent, *parent.parents) if place.exists()), parent)
+        if above.exists() and not above.is_dir():
+            raise NotADirectoryError(f"{above} is a file, and runs go into a folder.")
         parent.mkdir(parents=True, exist_ok=True)
         names = (experiment.name if number == 1 else f"{experiment.name}-{number}" for number in range(1, 10_000))
         folder = next(parent / name for name in names if not (parent / name).exists())
@@ -160,6 +169,8 @@ class Run:
         import handson.files.model_file
         import handson.plots  # noqa: F401
 
+        if verbose:
+            say_notes(data)
         training, validation = self.split(data, verbose, again=resume == "force")
         if not (self.folder / "data.json").is_file():
             self._write_columns(data)
@@ -176,6 +187,7 @@ class Run:
             resume=resume,
             **settings,
         )
+        history.notes = [*data.notes, *history.notes]
         if resume == "force":
             self._write_columns(data)
         net.save(self.folder / "net.handson")
@@ -244,7 +256,7 @@ class Run:
         arguments: dict[str, Any] = dict.fromkeys(("targets", "groups", "input_names", "target_names", "classes"))
         if Path(path).suffix != ".npz":
             arguments |= {"inputs": self.columns()["inputs"] or None, "targets": []}
-        return self.experiment.read_data(path, ids=ids, **arguments)
+        return self.experiment.read_data(path, ids=ids if str(path).endswith(TABLES) else None, **arguments)
 
     def net(self) -> Model:
         """The trained net."""
@@ -281,6 +293,8 @@ class Run:
         from handson.ensembles.specialists import Specialists
 
         settings = self.experiment.specialists
+        if verbose:
+            say_notes(data)
         training, validation = self.split(data, verbose)
         net: Any = self.net()  # a stack of layers, or an error says so
         specialists = Specialists(net, settings.groups, settings.output, data.target_names)

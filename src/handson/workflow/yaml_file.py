@@ -46,7 +46,7 @@ class _Loader(yaml.SafeLoader):
         if self.depth > MOST_DEPTH:
             raise yaml.MarkedYAMLError(problem="entries are nested too deeply", problem_mark=mark)
         if self.entries == MOST_ENTRIES:
-            problem = f"there are more than {MOST_ENTRIES:,} entries, which no experiment has"
+            problem = f"there are more than {MOST_ENTRIES:,} entries, the most that are read"
             raise yaml.MarkedYAMLError(problem=problem, problem_mark=mark)
         self.entries += 1
         self.depth += 1
@@ -102,7 +102,7 @@ class Document:
     text : str
         The text.
     source : str
-        What to call it in errors.
+        Its name in errors.
 
     Attributes
     ----------
@@ -124,9 +124,9 @@ class Document:
     def __init__(self, text: str, source: str) -> None:
         self.source = source
         if len(text.encode()) > MOST_BYTES:
-            raise HandsonError(f"{source} is larger than {MOST_BYTES:,} bytes, which no experiment is.")
+            raise HandsonError(f"{source} is larger than {MOST_BYTES:,} bytes, the most that are read.")
         if text.count("[") + text.count("{") > MOST_ENTRIES:
-            raise HandsonError(f"{source} has more than {MOST_ENTRIES:,} brackets, which no experiment has.")
+            raise HandsonError(f"{source} has more than {MOST_ENTRIES:,} brackets, the most that are read.")
         try:
             loader = _Loader(text)
             self._node = loader.get_single_node()

@@ -7,7 +7,10 @@ from augmented import EVERYTHING, EYES, changed, fit_data, maps, small_net, unif
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from handson import Sequential
+from handson.core.errors import HandsonError
 from handson.data import Augment
+from handson.layers import Dense, Flatten
 
 # Distributions
 
@@ -152,3 +155,20 @@ def test_noise_has_nothing_to_do_with_flips_and_angles():
     for happened in (flipped.astype(float), angle, moved[1:, 1]):
         for drawn in (*noise.T, *np.abs(noise).T):
             assert abs(np.corrcoef(happened, drawn)[0, 1]) < bound
+
+
+@pytest.mark.parametrize(
+    ("function", "got"),
+    [
+        (lambda images, targets: images, r"a tensor of shape \(8, 4, 4, 1\)"),
+        (lambda images, targets: (images[:2], targets), r"\(a tensor of shape \(2, 4, 4, 1\), a tensor"),
+        (lambda images, targets: None, "NoneType"),
+        (lambda images, targets: (images, None), r"\(a tensor of shape \(8, 4, 4, 1\), NoneType"),
+    ],
+)
+def test_a_function_that_returns_something_else_is_named(function, got):
+    net = Sequential([Flatten(), Dense(1)])
+    net.compile("sgd", "mse")
+    x, y = np.zeros((8, 4, 4, 1), np.float32), np.zeros(8)
+    with pytest.raises(HandsonError, match=f"augment=<lambda>: it must return .* all 8 rows .*; got {got}"):
+        net.fit(x, y, augment=function, verbose=0)

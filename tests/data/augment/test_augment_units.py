@@ -9,7 +9,7 @@ from augmented import EVERYTHING, EYES, changed, fit_data, small_net
 from handson import Sequential
 from handson.core.errors import HandsonError, TrainingError
 from handson.data import Augment
-from handson.layers import Dense
+from handson.layers import Conv2D, Dense, Flatten
 
 UNITS = {(-1.0, 1.0): lambda points, size: 2 * points / size - 1, (0.0, 1.0): lambda points, size: points / size,
          (0.0, 100.0): lambda points, size: 100 * points / size}  # fmt: skip
@@ -76,6 +76,17 @@ def test_wrong_units_are_named(units):
 def test_channels_that_come_first_are_refused(shape):
     with pytest.raises(HandsonError, match=r"channels came first.*numpy.moveaxis\(x, 1, -1\)"):
         Augment(noise=0.1).bind(torch.zeros(2, *shape), 0, None)
+
+
+@pytest.mark.parametrize("size", [(3, 8, 8), (8, 8, 8)])
+def test_a_net_that_takes_channels_first_is_refused_whatever_the_shape(size):
+    net = Sequential([Conv2D(2, 3, data_format="channels_first", input_shape=size), Flatten(), Dense(1)])
+    net.compile("sgd", "mse")
+    x, y = np.zeros((4, *size), np.float32), np.zeros(4)
+    with pytest.raises(
+        HandsonError, match=r"channels came first|'conv2d' takes them with data_format='channels_first'"
+    ):
+        net.fit(x, y, augment=Augment(rotation=10), verbose=0)
 
 
 @pytest.mark.parametrize("shape", [(96, 96, 3), (28, 28, 1), (8, 8, 8), (4, 4, 32), (1, 100, 8), (3, 3, 3), (2, 8, 3)])

@@ -83,6 +83,11 @@ def test_a_name_that_is_there_twice_is_refused(tmp_path, name):
         read(tmp_path / name, targets="y")
 
 
+def test_names_that_differ_only_in_spaces_around_them_are_refused(write):
+    with pytest.raises(HandsonError, match="2 columns have the name 'y': columns 1 and 3"):
+        read(write(" y,a,y \n1,2,3\n4,5,6\n"), targets=" y")
+
+
 @pytest.mark.parametrize("text", [",a,y\n0.5,1,2\n1.5,3,4\n", "a,,y\n0,1,2\n1,3,4\n"])
 def test_a_column_without_a_name_is_refused(write, text):
     with pytest.raises(HandsonError, match=r"column \d has no name"):
@@ -210,7 +215,7 @@ def test_encodings_are_read_or_asked_for(write):
     text = "é,y\n1,2\n"
     for encoding in ("utf-8", "utf-8-sig"):
         assert read(write(text.encode(encoding)), targets="y").input_names == ["é"]
-    for encoding in ("latin-1", "utf-16", "utf-16-le"):
+    for encoding in ("latin-1", "utf-16", "utf-16-le", "utf-32"):
         path = write(text.encode(encoding))
         with pytest.raises(HandsonError, match=r"csv=\{'encoding': '"):
             read(path, targets="y")

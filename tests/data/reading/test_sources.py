@@ -155,6 +155,61 @@ def test_groups_of_another_length_are_refused(save, tmp_path):
         read(save(x=np.zeros((3, 2))), groups=str(tmp_path / "g.npy"))
 
 
+@pytest.fixture
+def kinds(tmp_path):
+    """Data of every kind."""
+    np.savez(tmp_path / "a.npz", x=np.ones((3, 2)), y=np.ones(3))
+    np.save(tmp_path / "a.npy", np.ones((3, 2)))
+    (tmp_path / "a.csv").write_text("a,b\n1,2\n3,4\n")
+    (tmp_path / "images.csv").write_text('y,Image\n1,"1 2 3 4"\n2,"5 6 7 8"\n')
+    for name in ("p", "q"):
+        (tmp_path / "folder" / name).mkdir(parents=True)
+        Image.fromarray(np.zeros((4, 4), np.uint8)).save(tmp_path / "folder" / name / "1.png")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("folder", {"targets": "y"}),
+        ("folder", {"inputs": "x"}),
+        ("folder", {"ids": "i"}),
+        ("folder", {"image": "z"}),
+        ("folder", {"input_names": ["a"]}),
+        ("a.npz", {"targets": "y", "ids": "i"}),
+        ("a.npz", {"targets": "y", "image_shape": (2, 1)}),
+        ("a.npy", {"inputs": "x"}),
+        ("a.npy", {"image": "x"}),
+        ("a.npy", {"target_names": ["y"]}),
+        ("a.npy", {"targets": np.ones(3)}),
+        ("a.csv", {"targets": "b", "input_names": ["q"]}),
+        ("a.csv", {"targets": "b", "image_shape": (2, 1)}),
+        ("images.csv", {"image": "Image", "inputs": "y"}),
+    ],
+)
+def test_what_says_nothing_about_the_data_is_refused(kinds, name, said):
+    argument = list(said)[-1]
+    with pytest.raises(HandsonError, match=rf"{name}.*{argument}"):
+        read(kinds / name, **said)
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ({"targets": ["b", "b"]}, "'b' is among the targets twice"),
+        ({"targets": "b", "inputs": ["a", "a"]}, "'a' is among the inputs twice"),
+        ({"targets": "b", "inputs": ["a", "b"]}, "'b' is an input and a target"),
+    ],
+)
+def test_a_column_has_one_role(kinds, said, message):
+    with pytest.raises(HandsonError, match=message):
+        read(kinds / "a.csv", **said)
+
+
+def test_the_target_of_a_folder_can_be_named(kinds):
+    assert read(kinds / "folder", target_names=["kind"]).target_names == ["kind"]
+
+
 @pytest.mark.parametrize("kind", ["npy", "folder"])
 def test_a_column_of_groups_where_there_are_no_columns_is_refused(tmp_path, kind):
     if kind == "npy":

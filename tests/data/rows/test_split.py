@@ -1,12 +1,14 @@
 """Splits: disjoint, complete, in proportion, never through a group."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
 from handson.core.errors import HandsonError
+from handson.data.rows.folds import make_folds
 from handson.data.rows.split import split
 
 # A p-value that a right sample falls below once in a hundred thousand cases; seeds are fixed, so tests are too.
@@ -229,3 +231,31 @@ def test_the_share_of_a_rare_class_is_bounded_in_a_split_by_groups(fraction):
         parts = split(612, fraction, seed, labels, groups)
         assert abs((labels[parts.validation] == 1).sum() / 12 - fraction) <= 0.1
         assert abs(len(parts.validation) / 612 - fraction) <= 0.1
+
+
+@pytest.mark.parametrize(
+    "groups",
+    [
+        np.ma.array([1, 1, 2, 2, 3], mask=[False, False, True, False, False]),
+        np.array([1, 1, np.nan, 2, 3]),
+        ["a", "a", None, "b", "c"],
+        pd.Series(["a", "a", pd.NA, "b", "c"]),
+        pd.Series([1, 1, None, 2, 3], dtype="Int64"),
+    ],
+)
+@pytest.mark.parametrize("make", [lambda g: split(5, 0.4, 0, groups=g), lambda g: make_folds(5, 2, 0, groups=g)])
+def test_a_row_without_a_group_is_named(make, groups):
+    with pytest.raises(HandsonError, match="row 2 has no group"):
+        make(groups)
+
+
+@pytest.mark.parametrize("groups", [5, "a", np.zeros((5, 2))])
+def test_what_is_no_group_for_each_row_is_refused(groups):
+    with pytest.raises(HandsonError, match="groups is an array with the group of each row; got"):
+        split(5, 0.4, 0, groups=groups)
+
+
+@pytest.mark.parametrize("form", [list, pd.Series, pd.Categorical, lambda g: pd.DataFrame({"g": g}), np.array])
+def test_groups_come_in_any_form(form):
+    groups = ["a", "a", "b", "b", "c"]
+    assert split(5, 0.4, 0, groups=form(groups)).train.tolist() == split(5, 0.4, 0, groups=groups).train.tolist()

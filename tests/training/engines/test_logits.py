@@ -7,8 +7,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from handson import Sequential, activations, losses
-from handson.layers import Dense
+from handson import Input, Model, Sequential, activations, losses, ops
+from handson.graph.logits import logits_of
+from handson.layers import Conv1D, Dense, Dropout, Flatten, Reshape, TimeDistributed
+from handson.optimizers import SGD
 
 FAR = 200.0  # logits so far apart that probabilities are 0 and 1 in float32
 
@@ -70,3 +72,72 @@ def test_a_metric_of_training_is_that_of_an_evaluation_also_where_probabilities_
     history = net.fit(x, y, epochs=1, verbose=0, engine="eager").history
     assert measured["categorical_crossentropy"] == measured["loss"] == pytest.approx(2 * FAR)
     assert history["categorical_crossentropy"] == history["loss"] == [pytest.approx(2 * FAR)]
+
+
+# Other losses, and other places of the activation
+
+CROSSENTROPIES = {
+    "categorical_focal_crossentropy": (
+        "softmax",
+        lambda z, y: -0.25 * (1 - z.softmax(-1)) ** 2 * y * z.log_softmax(-1),
+    ),
+    "kl_divergence": ("softmax", lambda z, y: -y * z.log_softmax(-1)),
+    "binary_focal_crossentropy": (
+        "sigmoid",
+        lambda z, y: (y - z.sigmoid()).abs() ** 2 * F.binary_cross_entropy_with_logits(z, y, reduction="none"),
+    ),
+}
+
+
+def certain_and_wrong(net, loss, engine="eager"):
+    """The gradient of the last kernel of a net that is certain of the wrong classes, its logits and the targets."""
+    net.compile(SGD(1.0), loss)
+    x, targets = np.eye(3, dtype=np.float32), np.roll(np.eye(3, dtype=np.float32), 1, 1)
+    x = x.reshape(3, *net.input_shape[1:]) if net.input_shape else x
+    shape = net.predict(x).shape
+    before = net.get_weights()
+    kernel = (FAR * (2 * np.eye(3) - 1)).astype(np.float32)
+    net.set_weights([kernel.reshape(before[0].shape), before[1]])
+    net.fit(x, targets.reshape(shape), batch_size=3, verbose=0, engine=engine)
+    moved = kernel - net.get_weights()[0].reshape(3, 3)
+    return moved, torch.tensor(kernel, requires_grad=True), torch.tensor(targets)
+
+
+@pytest.mark.parametrize("engine", ["eager", "dense"])
+@pytest.mark.parametrize("loss", CROSSENTROPIES)
+def test_every_crossentropy_takes_the_logits(loss, engine):
+    activation, formula = CROSSENTROPIES[loss]
+    net = Sequential([Dense(3, activation, input_dim=3), Dropout(0.0)])
+    moved, logits, targets = certain_and_wrong(net, loss, engine)
+    values = formula(logits, targets)
+    total = values.mean() if activation == "sigmoid" else values.sum(-1).mean()
+    (gradient,) = torch.autograd.grad(total, logits)
+    assert np.abs(moved).max() > 0.05
+    np.testing.assert_allclose(moved, gradient, rtol=1e-4, atol=1e-6)
+
+
+def between_symbols(activation):
+    symbol = Input((3,))
+    return Model(symbol, getattr(ops, activation)(Dense(3)(symbol)))
+
+
+@pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
+@pytest.mark.parametrize(
+    "make",
+    [
+        between_symbols,
+        lambda activation: Sequential([Dense(3, activation, input_dim=3), Reshape((1, 3))]),
+        lambda activation: Sequential([Input((1, 3)), Dense(3, activation), Flatten()]),
+        lambda activation: Sequential([Input((1, 3)), TimeDistributed(Dense(3, activation))]),
+        lambda activation: Sequential([Input((1, 3)), Conv1D(3, 1, activation=activation)]),
+    ],
+)
+def test_the_logits_are_found_wherever_the_activation_is(make, activation):
+    loss = {"softmax": "categorical_crossentropy", "sigmoid": "binary_crossentropy"}[activation]
+    moved, *_ = certain_and_wrong(make(activation), loss)
+    assert np.abs(moved).max() > 0.05
+
+
+def test_classes_that_a_reshape_mixes_have_no_logits():
+    probabilities = Reshape((3, 2))(activations.softmax(torch.randn(2, 2, 3)))
+    assert logits_of(probabilities, "softmax") is None

@@ -7,6 +7,7 @@ import pytest
 import handson
 from handson import Sequential
 from handson.core.errors import HandsonError
+from handson.data import Dataset
 from handson.layers import Dense, Dropout
 
 
@@ -192,3 +193,44 @@ def test_nothing_is_trained_when_the_contract_is_broken():
     with pytest.raises(HandsonError, match="all targets are missing"):
         model.fit(X, np.full(12, np.nan), verbose=0)
     assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("argument", "value", "expected"),
+    [
+        ("shuffle", "batch", "True or False; got 'batch'"),
+        ("checkpoint_seconds", "often", "at least 0; got 'often'"),
+        ("checkpoint_seconds", -1, "at least 0; got -1"),
+        ("validation_split", "0.2", "a share between 0 and 1, such as 0.2; got '0.2'"),
+        ("verbose", 3, "'auto', 0, 1 or 2; got 3"),
+        ("verbose", "loud", "'auto', 0, 1 or 2; got 'loud'"),
+    ],
+)
+def test_arguments_of_another_kind_are_named(argument, value, expected):
+    net = Sequential([Dense(1, input_dim=2)])
+    net.compile("sgd", "mse")
+    with pytest.raises(HandsonError, match=f"{argument} is .*{expected}"):
+        net.fit(np.ones((8, 2)), np.ones(8), **{"verbose": 0, argument: value})
+
+
+def test_a_data_set_that_was_read_is_asked_for_its_arrays():
+    net = Sequential([Dense(1, input_dim=2)])
+    net.compile("sgd", "mse")
+    data = Dataset(np.ones((8, 2), np.float32), np.ones((8, 1), np.float32))
+    with pytest.raises(HandsonError, match=r"got a Dataset that holds both. Pass data.inputs and data.targets"):
+        net.fit(data, verbose=0)
+
+
+@pytest.mark.parametrize("argument", ["loss", "loss_weights"])
+def test_several_entries_for_one_output_are_refused(argument):
+    net = Sequential([Dense(1, input_dim=2)])
+    net.compile(**{"optimizer": "sgd", "loss": "mse", argument: ["mse", "mae"] if argument == "loss" else [1, 2]})
+    with pytest.raises(HandsonError, match=rf"compile\({argument}=...\) has 2 entries, and the net has one output"):
+        net.fit(np.ones((8, 2)), np.ones(8), verbose=0)
+
+
+def test_a_scaling_has_a_number_for_each_column_or_one():
+    net = Sequential([Dense(1, input_dim=3)])
+    net.compile("sgd", "mse", scale_inputs=([1, 2], 1))
+    with pytest.raises(HandsonError, match="scaling of inputs: shift has 2 numbers for 3 columns"):
+        net.fit(np.ones((8, 3)), np.ones(8), verbose=0)

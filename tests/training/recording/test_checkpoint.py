@@ -221,9 +221,7 @@ def test_rewinding_twice_with_the_same_steps_again(many):
 
 
 def test_a_step_before_all_checkpoints_is_refused_and_they_are_listed(many):
-    with pytest.raises(
-        HandsonError, match=r"run has no checkpoint at or before step 1; its checkpoints: 2, 4, 5, 8, 8"
-    ):
+    with pytest.raises(HandsonError, match=r"run has no checkpoint at or before step 1; its checkpoints: 2, 4, 5, 8"):
         checkpoint.rewind(many, 1)
     with pytest.raises(HandsonError, match=r"no checkpoint at or before step 1; its checkpoints: none"):
         checkpoint.rewind(many.parent / "nothing", 1)

@@ -13,6 +13,7 @@ import numpy as np
 from handson.core.errors import HandsonError, listing, nearest
 from handson.data.reading.damage import reading
 from handson.data.reading.dataset import Dataset
+from handson.data.rows.digits import narrowed
 from handson.data.rows.free_memory import free_memory, is_large
 
 if TYPE_CHECKING:
@@ -77,7 +78,10 @@ class Archive:
         entry = self._entries[name]
         size, stored = entry.file_size, entry.compress_size
         if size > max(MOST_BYTES, MOST_TIMES * stored):
-            raise HandsonError(f"{where} is unpacked from {stored:,} bytes to {size:,}, which no data is.")
+            raise HandsonError(
+                f"{where} is unpacked from {stored:,} bytes to {size:,}: refused, as a file that was made to fill the "
+                f"memory. If you trust it, save it again with numpy.savez."
+            )
         with reading(self.path, f"{NUMBERS}, array {name!r}"), zipfile.ZipFile(self.path) as archive:
             plain = may_map and entry.compress_type == zipfile.ZIP_STORED
             return _load(archive.open(f"{name}.npy"), size, where, (self.path, self._start(entry)) if plain else None)
@@ -122,8 +126,12 @@ def load_groups(path: Path) -> np.ndarray:
 def read_npy(path: Path, targets: Any = None, target_names: Any = None) -> Dataset:
     """Inputs from an '.npy' file, and targets from another one."""
     inputs = images_or_features(load_array(path, may_map=True), path)
-    if not isinstance(targets, str):
+    if targets is None or (isinstance(targets, list) and not targets):
+        if target_names is not None:
+            raise HandsonError(f"{path}: target_names={target_names!r} names the columns of targets; there are none.")
         return Dataset(inputs, source=str(path))
+    if not isinstance(targets, str):
+        raise HandsonError(f"{path}: targets is the '.npy' file that holds them; got {targets!r}.")
     if not targets.lower().endswith(".npy"):
         raise HandsonError(
             f"{path} holds one array, and targets={targets!r} names another: give the '.npy' file that holds it."
@@ -171,7 +179,7 @@ def _column_names(values: np.ndarray | MappedRows, given: Any, key: str, path: P
 
 
 def images_or_features(array: np.ndarray, path: Path) -> np.ndarray | MappedRows:
-    """Images as (n, height, width, channels), everything else as float32."""
+    """Images as (n, height, width, channels), everything else as float32, or float64 if its digits need that."""
     if array.dtype.kind not in "biuf":
         raise HandsonError(f"{path}: inputs must be numbers; got {array.dtype}.")
     if array.ndim == 3 and array.dtype == np.uint8:
@@ -180,5 +188,4 @@ def images_or_features(array: np.ndarray, path: Path) -> np.ndarray | MappedRows
         from handson.data.rows.mapped import MappedRows
 
         return MappedRows(array, "inputs")
-    with np.errstate(over="ignore"):
-        return array if array.dtype == np.uint8 else array.astype(np.float32)
+    return array if array.dtype == np.uint8 else narrowed(array)

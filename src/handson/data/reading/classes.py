@@ -13,6 +13,7 @@ import pandas as pd
 from handson.core.errors import HandsonError, listing, nearest, shortened
 from handson.data.reading.csv_layout import MISSING
 from handson.data.reading.dataset import Dataset
+from handson.data.rows.digits import narrowed
 
 # Numbers as they are written without leading zeros, which would make a code of them.
 NUMBER = re.compile(r"-?(0|[1-9]\d{0,30})(\.\d{1,30})?")
@@ -24,7 +25,7 @@ def as_classes(data: Dataset, classes: Any = None) -> Dataset:
     Parameters
     ----------
     data : Dataset
-        Its targets become float32, or int64 if they are classes.
+        Its targets become float32, float64 if their digits need that, or int64 if they are classes.
     classes : list of str or 'auto', optional
         The names of the classes 0, 1, ...; values are looked up in it, and whole numbers that are not in it count in
         it. 'auto' numbers whatever values there are, in rising order.
@@ -45,8 +46,7 @@ def as_classes(data: Dataset, classes: Any = None) -> Dataset:
         advice = " Make numbers of dates, such as days." if values.dtype.kind in "mM" else ""
         raise HandsonError(f"{data.source}: targets must be numbers or words; got {values.dtype}.{advice}")
     if classes is None and values.dtype.kind not in "UO":
-        with np.errstate(over="ignore"):
-            return replace(data, targets=values.astype(np.float32).reshape(len(values), -1))
+        return replace(data, targets=narrowed(values).reshape(len(values), -1))
     if values.size != len(data):
         raise HandsonError(f"{data.source}: classes are one column; the targets have {values.shape[1]}.")
     codes, found = pd.factorize(values.reshape(-1))

@@ -12,13 +12,14 @@ import pandas as pd
 
 from handson.core.errors import HandsonError, shortened
 from handson.data.reading.csv_layout import MISSING
+from handson.data.rows.digits import narrowed
 
 # What pandas calls a column without a name, and the names that it gives to the numbers of the rows.
 UNNAMED = re.compile(r"\s*|Unnamed: \d+(\.\d+)?|__index_level_\d+__")
 ROW_NUMBERS = ("index", "level_0")
 TRUTH = {"True": 1, "TRUE": 1, "true": 1, "False": 0, "FALSE": 0, "false": 0}
 WHOLE = re.compile(r"0|-?[1-9]\d{0,17}")
-# What texts that are no numbers may be, and what to do about each.
+# What texts that are not numbers may be, and what to do about each.
 CURES = [
     (r"\s*[+-]?\d{39,}.*", "It is too large for one: float32 ends at 3.4e38. "),
     (r"\s*[+-]?\d{1,3}(,\d{3})+(\.\d*)?\s*", "If commas group thousands, say csv={'thousands': ','}. "),
@@ -33,23 +34,25 @@ CURES = [
 
 
 def as_numbers(frame: pd.DataFrame, names: list[str], path: Path, cure: str) -> np.ndarray:
-    """Columns of numbers as float32, NaN where they are missing.
+    """Columns of numbers as float32, as float64 if their digits need that, NaN where they are missing.
 
     Raises
     ------
     HandsonError
-        At the first value that is no number, or too large for one, with its row and column and what to do; `cure` says
-        what else can be done.
+        At the first value that is not a number, or too large for one, with its row, its column and what to do; `cure`
+        says what else can be done.
     """
     chosen = frame[names]
+    if all(isinstance(kind, np.dtype) and kind.kind in "biuf" for kind in chosen.dtypes):
+        values = chosen.to_numpy()
+        values = values if values.dtype.kind in "iuf" else chosen.to_numpy(np.float64)
+    else:
+        values = np.stack([_as_numbers(column, path, cure) for _, column in chosen.items()], 1)
     with np.errstate(over="ignore"):
-        if all(isinstance(kind, np.dtype) and kind.kind in "biuf" for kind in chosen.dtypes):
-            values = chosen.to_numpy(np.float32)
-        else:
-            values = np.stack([_as_numbers(column, path, cure) for _, column in chosen.items()], 1)
-    if np.isinf(values).any():
-        _check_size(chosen, values, path)
-    return values
+        infinite = np.isinf(values.astype(np.float32))
+    if infinite.any():
+        _check_size(chosen, infinite, path)
+    return narrowed(values)
 
 
 def _as_numbers(column: pd.Series, path: Path, cure: str) -> np.ndarray:
@@ -59,7 +62,7 @@ def _as_numbers(column: pd.Series, path: Path, cure: str) -> np.ndarray:
             f"(dates - start).dt.days, or {cure}."
         )
     if pd.api.types.is_numeric_dtype(column):
-        return column.to_numpy(np.float32, na_value=np.nan)
+        return column.to_numpy(np.float64, na_value=np.nan)
     numbers = parsed(column)
     words = np.flatnonzero(numbers.isna() & column.notna() & ~column.isin(MISSING))
     if len(words):
@@ -69,7 +72,7 @@ def _as_numbers(column: pd.Series, path: Path, cure: str) -> np.ndarray:
             f"{path}, row {words[0]}, column {shortened(column.name, 100)!r}: {text[:60]!r} is not a number. {advice}"
             f"Code it as numbers, or {cure}."
         )
-    return numbers.to_numpy(np.float32, na_value=np.nan)
+    return numbers.to_numpy(np.float64, na_value=np.nan)
 
 
 def parsed(column: pd.Series) -> pd.Series:
@@ -104,9 +107,9 @@ def with_points(column: pd.Series, decimal: str, thousands: str | None) -> pd.Se
     return plain.str.replace(decimal, ".", regex=False)
 
 
-def _check_size(chosen: pd.DataFrame, values: np.ndarray, path: Path) -> None:
+def _check_size(chosen: pd.DataFrame, infinite: np.ndarray, path: Path) -> None:
     """Raise for a number that float32 has no place for; an infinity that stands in the file is left to others."""
-    for row, place in np.argwhere(np.isinf(values)):
+    for row, place in np.argwhere(infinite):
         text = _text(chosen.iloc[row, place])
         if "inf" not in text.lower() or len(text) > 20:
             raise HandsonError(
@@ -130,7 +133,7 @@ def as_targets(frame: pd.DataFrame, names: list[str], path: Path, classes: Any) 
 
 
 def _is_words(column: pd.Series, path: Path) -> bool:
-    """Whether most of what is there is no number, or all of it codes such as '007', whose zeros count."""
+    """Whether most values are not numbers, or all are codes such as '007', whose zeros count."""
     if pd.api.types.is_numeric_dtype(column) or column.dtype.kind in "mM":
         return False
     texts = column.dropna().astype(str)
@@ -175,7 +178,7 @@ def as_labels(column: pd.Series) -> np.ndarray:
 def set_apart(
     frame: pd.DataFrame, path: Path, named: Collection[str], strict: bool
 ) -> tuple[pd.DataFrame, Any, list[str]]:
-    """The table without columns that number its rows, these numbers or None, and what was done, in words.
+    """The table without columns that number its rows, these numbers or None, and notes on what was done.
 
     Parameters
     ----------

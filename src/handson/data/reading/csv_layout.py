@@ -189,6 +189,8 @@ def _first_text(path: Path, encoding: str) -> str:
                 break
             content += piece
         final = not file.read(1)
+    if encoding == "utf-8" and content.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        raise HandsonError(f"{path} is text in UTF-32, not UTF-8: say csv={{'encoding': 'utf-32'}}.")
     if encoding == "utf-8" and content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise HandsonError(f"{path} is text in UTF-16, not UTF-8: say csv={{'encoding': 'utf-16'}}.")
     try:
@@ -309,10 +311,11 @@ def _all_numbers(values: list[str]) -> bool:
 
 
 def check_names(names: Any, where: str) -> None:
-    """Raise when a name is there twice."""
-    twice = next((name for name, count in Counter(names).items() if count > 1 and name.strip()), None)
+    """Raise when a name is there twice, or two differ only in the spaces around them."""
+    plain = [name.strip() for name in names]
+    twice = next((name for name, count in Counter(plain).items() if count > 1 and name), None)
     if twice is not None:
-        places = [str(place + 1) for place, name in enumerate(names) if name == twice]
+        places = [str(place + 1) for place, name in enumerate(plain) if name == twice]
         raise HandsonError(
             f"{where}: {len(places)} columns have the name {shortened(twice, 60)!r}: "
             f"columns {shortened(' and '.join(places), 60)}. Give every column a name of its own."

@@ -21,10 +21,11 @@ class Dataset:
     Attributes
     ----------
     inputs : ndarray or MappedRows, shape (n, features) or (n, height, width, channels)
-        Features as float32; images as uint8, or float32 if they were not integers of 8 bits. What is too large for the
-        memory stays in its file.
+        Features as float32, or float64 where that would lose digits (dates, large ids); images as uint8, or float32 if
+        they were not integers of 8 bits. What is too large for the memory stays in its file.
     targets : ndarray, optional
-        Values as float32 of shape (n, columns), NaN where missing; or classes as int64 of shape (n,), -1 where missing.
+        Values as float32 or float64 of shape (n, columns), NaN where missing; or classes as int64 of shape (n,), -1
+        where missing.
     input_names, target_names : list of str
         The columns; for images the inputs have no names.
     classes : list of str, optional

@@ -76,7 +76,7 @@ class Exploration:
     duplicates : list of (int, int)
         Pairs of rows with equal inputs: a row and the first one that it repeats.
     remarks : list of str
-        What deserves attention, in words.
+        Sentences on what deserves attention.
     """
 
     data: Dataset

@@ -108,7 +108,7 @@ def positions(given: Sequence[Any], names: Sequence[str] | None, what: str, colu
     names : sequence of str, optional
         The columns.
     what : str
-        How to call the pairs in an error.
+        The name of the argument, for errors.
     columns : int, optional
         How many columns there are, if they have no names.
 

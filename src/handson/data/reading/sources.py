@@ -18,6 +18,13 @@ from handson.data.reading.dataset import Dataset
 from handson.data.reading.image_folders import read_folder
 
 TABLES = (".csv", ".tsv", ".gz", ".bz2", ".xz", ".zip", ".parquet")
+# Arguments that have no meaning for a kind of data.
+MEANINGLESS = {
+    "a folder of images": ("targets", "inputs", "ids", "image", "input_names", "csv"),
+    "an '.npz' file": ("ids", "image", "image_shape", "csv"),
+    "an '.npy' file": ("inputs", "ids", "image", "image_shape", "input_names", "csv"),
+    "a table": ("input_names", "target_names"),
+}
 
 
 def read(
@@ -88,10 +95,14 @@ def read(
         check_plain(path, path.stat())
     groups = _groups_file(groups)
     suffix = path.suffix.lower()
-    if csv and suffix not in TABLES:
-        raise HandsonError(f"{path} is no CSV file, and csv={csv!r} says how one is written. Leave it out.")
+    _check_said(
+        path,
+        {"targets": targets, "inputs": inputs, "ids": ids, "image": image, "image_shape": image_shape,
+         "input_names": input_names, "target_names": target_names, "csv": csv},
+    )  # fmt: skip
     if path.is_dir():
         data = read_folder(path, image_shape)
+        data.target_names = list(target_names or data.target_names)
     elif suffix == ".npz":
         data, classes = read_npz(path, inputs, targets, groups, input_names, target_names, classes)
     elif suffix == ".npy":
@@ -119,6 +130,16 @@ def check_exists(path: Path) -> None:
     if not path.exists():
         siblings = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
         raise FileNotFoundError(f"there is no file or folder {path}.{nearest(path.name, siblings)}")
+
+
+def _check_said(path: Path, given: dict[str, Any]) -> None:
+    """Raise for an argument that has no meaning for data of this kind: it would be ignored."""
+    suffix = path.suffix.lower()
+    kind = {".npz": "an '.npz' file", ".npy": "an '.npy' file"}.get(suffix, "a table" if suffix in TABLES else "")
+    kind = "a folder of images" if path.is_dir() else kind
+    for name in MEANINGLESS.get(kind, ()):
+        if given[name] is not None and given[name] != []:
+            raise HandsonError(f"{path} is {kind}, for which {name}={given[name]!r} has no meaning. Leave it out.")
 
 
 def _groups_file(groups: Any) -> Any:

@@ -74,7 +74,9 @@ def read_table(
     check_unpacked(path)
     if path.suffix.lower() == ".parquet":
         if csv is not None and given != CsvFormat():
-            raise HandsonError(f"{path} is a Parquet file: csv={given.to_dict()} says nothing about it. Leave it out.")
+            raise HandsonError(
+                f"{path} is a Parquet file, for which csv={given.to_dict()} has no meaning. Leave it out."
+            )
         return _split_images(_read_parquet(path), image, image_shape, path)
     layout = look(path, given)
     if path.suffix.lower() == ".csv" and path.stat().st_size > WORTH_A_KERNEL and layout.is_plain and not missing():
@@ -171,6 +173,11 @@ def _split_images(
         texts = frame.select_dtypes(exclude="number")
         image = find_image_column(list(texts.columns), [_first_present(texts[name]) for name in texts.columns])
     if image is None:
+        if image_shape is not None:
+            raise HandsonError(
+                f"{path} has no column of images, of which image_shape={tuple(image_shape)} would be the shape. Say "
+                f"which column holds them, image=NAME, or leave it out."
+            )
         return frame, None
     return frame.drop(columns=image), parse_images(list(frame[image]), image_shape, str(path))
 
@@ -213,12 +220,15 @@ def table_dataset(
     strict = inputs is None and images is None
     frame, numbers, notes = set_apart(frame, path, named, strict)
     columns: Any = frame.columns
+    _check_named(listed(inputs, []), listed(targets, []), path)
     for name in aside:
         check_column(name, columns, path, "groups or ids")
     names = _target_columns(frame, targets, aside, images is not None)
     for name in names:
         check_column(name, columns, path, "a target")
     if images is not None:
+        if inputs is not None:
+            raise HandsonError(f"{path}: its inputs are images, so no columns are: leave inputs={inputs!r} out.")
         input_names, array = [], images
     else:
         others = {*names, *aside}
@@ -240,6 +250,17 @@ def table_dataset(
         str(path),
         notes,
     )
+
+
+def _check_named(inputs: list[str], targets: list[str], path: Path) -> None:
+    """Raise where a column is named twice, or is both an input and a target, which the net would copy."""
+    for role, names in (("inputs", inputs), ("targets", targets)):
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise HandsonError(f"{path}: the column {twice!r} is among the {role} twice.")
+    both = next((name for name in targets if name in inputs), None)
+    if both is not None:
+        raise HandsonError(f"{path}: the column {both!r} is an input and a target. Leave it out of one of them.")
 
 
 def text_columns(targets: Any, groups: Any, ids: Any) -> list[str]:

@@ -44,7 +44,10 @@ def check_unpacked(path: Path) -> None:
 
 def _check_size(path: Path, size: int, most: int) -> None:
     if size > most:
-        raise HandsonError(f"{path} has {path.stat().st_size:,} bytes and is unpacked to {size:,} or more.")
+        raise HandsonError(
+            f"{path} has {path.stat().st_size:,} bytes and is unpacked to {size:,} or more: refused, as a file "
+            f"that was made to fill the memory. If you trust it, unpack it first."
+        )
 
 
 def _check_parquet(path: Path) -> None:

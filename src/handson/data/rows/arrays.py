@@ -20,13 +20,21 @@ KNOWN_TO_TORCH = {
     for kind, known in (("u2", "i4"), ("u4", "i8"), ("u8", "f8"), ("f2", "f4"), (np.longdouble, "f8"))
 }
 
+# Whole numbers of float64 above it are no ids: not all of those between them can be written.
+LAST_ID = 2.0**53
+
 
 def columns_of(data: Any) -> list[str] | None:
     """The column names of a DataFrame or Series, or None."""
-    if hasattr(data, "columns"):
+    if is_table(data):
         return [str(column) for column in data.columns]
     name = getattr(data, "name", None)
     return [str(name)] if name is not None and hasattr(data, "iloc") else None
+
+
+def is_table(data: Any) -> bool:
+    """Whether data have named columns, as a DataFrame has."""
+    return hasattr(data, "columns") and not callable(data.columns)
 
 
 def input_names(data: Any) -> list[str] | None:
@@ -37,7 +45,7 @@ def input_names(data: Any) -> list[str] | None:
     HandsonError
         For a name that is there twice, and for the saved numbers of the rows.
     """
-    if not hasattr(data, "columns"):
+    if not is_table(data):
         return None
     names = columns_of(data) or []
     if all(isinstance(column, (int, np.integer)) for column in data.columns):
@@ -64,7 +72,7 @@ def by_name(data: Any, names: Sequence[str] | None, what: str) -> Any:
     names : sequence of str, optional
         The columns that the net was fitted on.
     what : str
-        How to call the data in an error.
+        The name of the data in errors.
 
     Raises
     ------
@@ -77,7 +85,7 @@ def by_name(data: Any, names: Sequence[str] | None, what: str) -> Any:
     >>> list(by_name(pd.DataFrame({"b": [1], "c": [2], "a": [3]}), ["a", "b"], "inputs"))
     ['a', 'b']
     """
-    found = columns_of(data) if hasattr(data, "columns") else None
+    found = columns_of(data) if is_table(data) else None
     if names is None or found is None or found == list(names):
         return data
     gone = [name for name in names if name not in found]
@@ -110,7 +118,7 @@ def as_tensor(data: Any, what: str) -> Tensor:
         Numbers. NumPy arrays are shared, not copied, and must not change while they are used. What is masked becomes
         NaN.
     what : str
-        How to call it in an error.
+        Its name in errors.
 
     Raises
     ------
@@ -134,14 +142,12 @@ def as_tensor(data: Any, what: str) -> Tensor:
 def as_rows(data: Any, what: str, double: bool = False) -> Data:
     """Like `as_tensor`, but large memory-mapped arrays stay in their files; `double` keeps all digits, as float64."""
     if isinstance(data, MappedRows):
-        return data
+        return data.to(torch.float64) if double and data.is_wide else data
     data = masked_as_missing(data)
     if is_mapped(data) and data.size * 4 > LEAST_BYTES:
         array = _as_numpy(data, what)
         if is_mapped(array):
-            rows = MappedRows(array, what)
-            wide = array.itemsize == 8 or (array.dtype.kind in "iu" and array.itemsize == 4)
-            return rows.to(torch.float64) if double and wide else rows
+            return as_rows(MappedRows(array, what), what, double)
     if double:
         exact = _checked(data, what)
         wide = exact.dtype in (torch.float64, torch.int64, torch.int32)
@@ -150,26 +156,25 @@ def as_rows(data: Any, what: str, double: bool = False) -> Data:
 
 
 def as_ids(data: Any, what: str) -> Data | None:
-    """Whole numbers as int64; None for data of another type.
+    """Whole numbers as int64, also those of float64, as which tables have them; None for other data.
 
     Examples
     --------
     >>> as_ids(np.array([[16777217]]), "inputs"), as_ids(np.array([0.5]), "inputs")
     (tensor([[16777217]]), None)
+    >>> as_ids(np.array([16777217.0]), "inputs")
+    tensor([16777217])
     """
-    kind = getattr(data, "dtype", None)
-    whole = not kind.is_floating_point and not kind.is_complex if isinstance(kind, torch.dtype) else None
-    if whole is None and not isinstance(data, MappedRows):
-        whole = np.asarray(data).dtype.kind in "iub"
-    if not whole:
-        return None
     if isinstance(data, MappedRows):
-        return data.to(torch.int64)
-    return (
-        data.to(torch.int64)
-        if isinstance(data, Tensor)
-        else torch.from_numpy(np.asarray(data).astype(np.int64, copy=False))
-    )
+        return None if data.is_floating_point() else data.to(torch.int64)
+    values = data if isinstance(data, Tensor) else np.asarray(data)
+    if isinstance(values, Tensor):
+        whole = not values.is_floating_point() and not values.is_complex()
+        exact = values.dtype == torch.float64 and bool(((values == values.round()) & (values.abs() < LAST_ID)).all())
+        return values.to(torch.int64) if whole or exact else None
+    whole = values.dtype.kind in "iub"
+    exact = values.dtype == np.float64 and bool(((values == np.rint(values)) & (np.abs(values) < LAST_ID)).all())
+    return torch.from_numpy(values.astype(np.int64, copy=False)) if whole or exact else None
 
 
 def as_labels(data: Any, what: str, ignored: int | None = None) -> Data:
@@ -214,6 +219,10 @@ def _checked(data: Any, what: str) -> Tensor:
 def _as_numpy(data: Any, what: str) -> np.ndarray:
     if data is None:
         raise HandsonError(f"{what} are missing: got None.")
+    if hasattr(data, "inputs") and hasattr(data, "targets"):
+        raise HandsonError(
+            f"{what} are arrays; got a {type(data).__name__} that holds both. Pass data.inputs and data.targets."
+        )
     if hasattr(data, "to_numpy"):
         array = data.to_numpy()
     else:
@@ -235,7 +244,7 @@ def _as_numpy(data: Any, what: str) -> np.ndarray:
 
 
 def _numbers(array: np.ndarray, data: Any, what: str) -> np.ndarray:
-    """Objects and text as float64, or an error that points at the first value that is no number."""
+    """Objects and text as float64, or an error that points at the first value that is not a number."""
     if array.dtype.kind == "O":
         import pandas as pd  # it takes a quarter of a second to load
 

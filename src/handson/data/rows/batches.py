@@ -179,7 +179,7 @@ class Batches:
 
     @property
     def note(self) -> str | None:
-        """In words for the user, how the rows come to the steps, if not from the memory of the device."""
+        """A note for the user on how rows are read, if not from the memory of the device."""
         if not self.streams:
             return None
         size = sum(leaf.numel() * leaf.element_size() for leaf in self.leaves) / 2**30

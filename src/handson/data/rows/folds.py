@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from handson.core.errors import HandsonError, whole
-from handson.data.rows.split import Split, is_missing
+from handson.data.rows.split import Split, is_missing, numbered_groups
 from handson.randomness.keys import derive, permutation
 
 
@@ -47,7 +47,7 @@ def make_folds(
         raise HandsonError(f"{rows} rows make no {count} folds; give at most folds={rows}.")
     key = derive(seed, "folds")
     if groups is not None:
-        homes, how = _by_group(rows, count, key if shuffle else None, labels, np.asarray(groups))
+        homes, how = _by_group(rows, count, key if shuffle else None, labels, groups)
     elif labels is not None:
         homes, how = _by_class(np.asarray(labels), count, key if shuffle else None), "classes in proportion"
     else:
@@ -113,13 +113,9 @@ def _by_class(labels: np.ndarray, count: int, key: int | None) -> np.ndarray:
     return homes
 
 
-def _by_group(
-    rows: int, count: int, key: int | None, labels: np.ndarray | None, groups: np.ndarray
-) -> tuple[np.ndarray, str]:
+def _by_group(rows: int, count: int, key: int | None, labels: np.ndarray | None, groups: Any) -> tuple[np.ndarray, str]:
     """The fold of each row: groups from the largest on, each to the fold that it leaves most even."""
-    if len(groups) != rows:
-        raise HandsonError(f"groups have {len(groups)} entries for {rows} rows.")
-    names, codes = np.unique(groups, return_inverse=True)
+    names, codes = numbered_groups(groups, rows)
     if len(names) < count:
         raise HandsonError(f"{count} folds need as many groups, none of which is divided; there are {len(names)}.")
     classes, kinds = np.unique(np.zeros(rows) if labels is None else labels, return_inverse=True)

@@ -53,7 +53,7 @@ class MappedRows:
     array : ndarray, shape (n, ...)
         An array for which `is_mapped` holds.
     what : str
-        How to call it in an error.
+        Its name in errors.
 
     Attributes
     ----------
@@ -119,6 +119,12 @@ class MappedRows:
     def is_floating_point(self) -> bool:
         """Whether values may be NaN."""
         return self._array.dtype.kind == "f"
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether the values in the file have digits that float32 may not have."""
+        kind = self._array.dtype
+        return kind.itemsize == 8 or (kind.kind in "iu" and kind.itemsize == 4)
 
     def __getitem__(self, index: int | slice) -> Tensor:
         if not isinstance(index, slice):

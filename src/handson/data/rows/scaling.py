@@ -81,12 +81,35 @@ def fit_scaling(method: Any, values: Data, what: str) -> Scaling:
     values : Tensor or MappedRows, shape (n, ..., columns)
         The training rows; NaN is left out.
     what : str
-        How to call them in an error.
+        Their name in errors.
 
     Examples
     --------
     >>> fit_scaling("standard", torch.tensor([[1.0], [3.0]]), "inputs").get_config()
     {'shift': [2.0], 'scale': [1.0]}
+    """
+    scaling = given_scaling(method, what)
+    if scaling is not None:
+        _check_columns(scaling, values.shape[-1], what)
+        return scaling
+    shift, scale = _measured(values, method, what)
+    share = CONSTANT_DOUBLE if values.dtype == torch.float64 else CONSTANT
+    constant = scale <= share * np.maximum(np.abs(shift), 1e-30)
+    return Scaling(shift, np.where(constant, 1.0, scale))
+
+
+def given_scaling(method: Any, what: str) -> Scaling | None:
+    """The scaling in numbers that a user gave; None where it is one that is measured.
+
+    Raises
+    ------
+    HandsonError
+        When it is neither.
+
+    Examples
+    --------
+    >>> given_scaling((0, 255), "inputs").get_config(), given_scaling("standard", "inputs")
+    ({'shift': 0.0, 'scale': 255.0}, None)
     """
     if isinstance(method, Scaling):
         return method
@@ -104,10 +127,15 @@ def fit_scaling(method: Any, values: Data, what: str) -> Scaling:
             f"scaling of {what} is 'standard', 'minmax', or {{'shift': a, 'scale': b}}; got {method!r}."
             f"{nearest(str(method), METHODS)}"
         )
-    shift, scale = _measured(values, method, what)
-    share = CONSTANT_DOUBLE if values.dtype == torch.float64 else CONSTANT
-    constant = scale <= share * np.maximum(np.abs(shift), 1e-30)
-    return Scaling(shift, np.where(constant, 1.0, scale))
+    return None
+
+
+def _check_columns(scaling: Scaling, columns: int, what: str) -> None:
+    """Raise unless a scaling has one number, or one for each column."""
+    for name in ("shift", "scale"):
+        numbers = getattr(scaling, name)
+        if numbers.dim() and len(numbers) not in (1, columns):
+            raise HandsonError(f"scaling of {what}: {name} has {len(numbers)} numbers for {columns} columns.")
 
 
 def _measured(values: Data, method: str, what: str) -> tuple[np.ndarray, np.ndarray]:

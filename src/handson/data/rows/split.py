@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
 from handson.core.errors import HandsonError
+from handson.data.rows.masked import masked_as_missing
 from handson.randomness.keys import derive, permutation
 
 
@@ -61,15 +63,15 @@ def split(
     >>> set(parts.train.tolist()) & set(parts.validation.tolist())
     set()
     """
-    if not 0.0 < fraction < 1.0:
-        raise HandsonError(f"validation_split is a share between 0 and 1, such as 0.2; got {fraction}.")
+    if not isinstance(fraction, Real) or not 0.0 < fraction < 1.0:
+        raise HandsonError(f"validation_split is a share between 0 and 1, such as 0.2; got {fraction!r}.")
     if rows < 2:
         raise HandsonError(f"{rows} row cannot be split; give at least two, or validation_data instead.")
     if labels is not None and len(labels) != rows:
         raise HandsonError(f"labels have {len(labels)} entries for {rows} rows.")
     key = derive(seed, "split")
     if groups is not None:
-        return _split_groups(rows, fraction, key, labels, np.asarray(groups))
+        return _split_groups(rows, fraction, key, labels, groups)
     if labels is None:
         order = permutation(key, rows)
         return _parts(rows, order[: _share(rows, fraction)], f"{rows} rows, shuffled")
@@ -115,10 +117,46 @@ def is_missing(label: Any) -> bool:
     return bool(label != label) or (not isinstance(label, str) and bool(label == -1))
 
 
-def _split_groups(rows: int, fraction: float, key: int, labels: np.ndarray | None, groups: np.ndarray) -> Split:
-    if len(groups) != rows:
-        raise HandsonError(f"groups have {len(groups)} entries for {rows} rows.")
-    names, codes = np.unique(groups, return_inverse=True)
+def numbered_groups(groups: Any, rows: int) -> tuple[np.ndarray, np.ndarray]:
+    """The names of groups, in order, and the number of the group of each row.
+
+    Raises
+    ------
+    HandsonError
+        When there is not one group for each row, and where one is missing: NaN, None or masked.
+
+    Examples
+    --------
+    >>> numbered_groups(["b", "a", "b"], 3)
+    (array(['a', 'b'], dtype='<U1'), array([1, 0, 1]))
+    """
+    found = np.asarray(masked_as_missing(groups))
+    found = found[:, 0] if found.ndim == 2 and found.shape[1] == 1 else found
+    if found.ndim != 1:
+        raise HandsonError(f"groups is an array with the group of each row; got {type(groups).__name__} {found.shape}.")
+    if len(found) != rows:
+        raise HandsonError(f"groups have {len(found)} entries for {rows} rows.")
+    missing = _are_missing(found)
+    if missing.any():
+        raise HandsonError(
+            f"row {missing.argmax()} has no group, and a split that divides none must know it. Give a row that belongs "
+            f"to no other a group of its own, or leave it out."
+        )
+    if found.dtype.kind == "O":
+        found = found.astype(str)
+    return np.unique(found, return_inverse=True)
+
+
+def _are_missing(values: np.ndarray) -> np.ndarray:
+    if values.dtype.kind not in "OMm":
+        return np.isnan(values) if values.dtype.kind == "f" else np.zeros(len(values), bool)
+    import pandas as pd  # it takes a quarter of a second to load
+
+    return np.asarray(pd.isna(values))
+
+
+def _split_groups(rows: int, fraction: float, key: int, labels: np.ndarray | None, groups: Any) -> Split:
+    names, codes = numbered_groups(groups, rows)
     if len(names) < 2:
         raise HandsonError("all rows are in one group, which a split never divides; give validation_data instead.")
     sizes = np.bincount(codes)

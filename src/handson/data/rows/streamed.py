@@ -15,6 +15,7 @@ from torch import Tensor
 from handson.core.errors import HandsonError
 from handson.data.rows.feed import Batch
 from handson.data.rows.openings import Opening
+from handson.randomness.keys import derive
 
 # Batches that wait for their step, at most.
 DEPTH = 4
@@ -79,7 +80,7 @@ class Streamed:
         self._reader: _Reader | None = None
         self._at: tuple[int, int] = (-1, 0)
         self._waiting: deque[Ready] = deque()
-        self._taken = self._rows = 0
+        self._taken = 0
         self.waited = 0.0
 
     def __len__(self) -> int:
@@ -87,7 +88,7 @@ class Streamed:
 
     @property
     def note(self) -> str | None:
-        """In words for the user, how the rows come to the steps; they know where they put them."""
+        """A note for the user on how rows are read: none, since the user wrote what gives them."""
         return None
 
     @property
@@ -137,14 +138,21 @@ class Streamed:
                     return
                 raise self._ended(step, epoch)
             self.masked = ready.masked
-            count = len(ready.batch.inputs[0])
-            rows = torch.arange(self._rows, self._rows + count, device=self.device)
-            self._rows += count
+            rows = self._numbers(step, len(ready.batch.inputs[0]))
             self._taken += 1
             step += 1
             if epoch is not None:
                 self._at = epoch, step
             yield rows, ready.batch
+
+    def _numbers(self, step: int, count: int) -> Tensor:
+        """The numbers of the rows of a batch, which random numbers come from: a function of the step.
+
+        They are those of arrays where batches are as large as the first, or smaller. What lay before is not counted: a
+        training that goes on in the middle of an epoch has not seen it.
+        """
+        start = step * self.batch_size if count <= self.batch_size else derive("a larger batch", step) >> 34
+        return torch.arange(start, start + count, device=self.device)
 
     def _go_to(self, epoch: int, first: int) -> None:
         """Be at a step of an epoch."""
@@ -163,18 +171,15 @@ class Streamed:
             wanted = (epoch - self._age) * (self.steps or 0) + first
         if wanted < self._taken:
             raise HandsonError("a generator cannot be read once more: pass a function that returns one.")
-        self._rows = 0
         for number in range(self._taken, wanted):
-            ready = self._next(number, epoch)
-            if ready is None:
+            if self._next(number, epoch) is None:
                 raise self._ended(number, epoch)
-            self._rows += len(ready.batch.inputs[0]) if number >= wanted - first else 0
         self._taken, self._at = wanted, (epoch, first)
 
     def _open(self, epoch: int, first: int) -> None:
         self._stop()
         self._start(lambda: self.opening.open(epoch, first))
-        self._at, self._rows = (epoch, first), first * self.batch_size
+        self._at = epoch, first
 
     def _start(self, open: Callable[[], Any]) -> None:
         if self._reader is None:

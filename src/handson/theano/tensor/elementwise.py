@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from handson.activations import logits_of
+from handson.graph.logits import logits_of
 from handson.theano.configuration import config
 from handson.theano.variable import Variable, apply, common, constant, of_fractions, rank, type_of
 

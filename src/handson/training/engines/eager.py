@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from handson import activations
 from handson.core import tree
 from handson.core.errors import HandsonError
 from handson.data.rows.batches import Batches
 from handson.data.rows.feed import Batch, arriving
 from handson.data.rows.mapped import Data, pieces
+from handson.graph import logits
 from handson.layers.base import Layer
 from handson.layers.calling import MASK
 from handson.layers.shapes import is_shape
@@ -87,8 +87,7 @@ class Eager:
         """The gradients of one batch; its losses and metrics are added to the sums."""
         job, (inputs, targets, sample_weights) = self.job, batch
         if job.augment is not None:
-            first, second = job.augment(inputs[0], targets[0])
-            inputs, targets = [first, *inputs[1:]], [second, *targets[1:]]
+            inputs, targets = job.augmented(inputs, targets)
         masked = job.batches.masked
         outputs = self.outputs(inputs)
         if any(hasattr(output, MASK) for output in outputs) and targets:
@@ -98,7 +97,7 @@ class Eager:
         else:
             value = job.objective.loss(targets, outputs, sample_weights, masked, self.added(), sums)
         if job.measures:
-            detached = [activations.like(output, Tensor.detach) for output in outputs]
+            detached = [logits.like(output, Tensor.detach) for output in outputs]
             job.objective.measure(targets, detached, sample_weights, masked, sums)
         gradients = torch.autograd.grad(value, weights, allow_unused=True) if weights else ()
         return [
@@ -216,7 +215,7 @@ class Eager:
 
 def _readable(output: Tensor) -> Tensor:
     """An output in a type that losses and NumPy can do with: 16 bits become float32."""
-    return activations.like(output, Tensor.float) if output.dtype in (torch.bfloat16, torch.float16) else output
+    return logits.like(output, Tensor.float) if output.dtype in (torch.bfloat16, torch.float16) else output
 
 
 @torch.no_grad()

@@ -69,8 +69,7 @@ class Own(Eager):
         """A batch as the user gave it, inputs scaled: x, (x, y) or (x, y, sample_weight)."""
         inputs, targets, weights = batch
         if augmented and self.job.augment is not None and targets:
-            first, second = self.job.augment(inputs[0], targets[0])
-            inputs, targets = [first, *inputs[1:]], [second, *targets[1:]]
+            inputs, targets = self.job.augmented(inputs, targets)
         x = self._model.arranged(self.scaled(inputs))
         if not targets:
             return x if isinstance(x, Tensor) else (x,)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Any
 
 from handson.callbacks import BackupAndRestore, Monitor, TerminateOnNaN
@@ -53,6 +54,10 @@ class Arguments:
         self.validation_freq = whole("validation_freq", self.validation_freq, 1)
         if self.validation_batch_size is not None:
             self.validation_batch_size = whole("validation_batch_size", self.validation_batch_size, 1)
+        if self.shuffle not in (True, False):
+            raise HandsonError(f"shuffle is True or False; got {self.shuffle!r}.")
+        if not isinstance(self.checkpoint_seconds, Real) or not self.checkpoint_seconds >= 0:
+            raise HandsonError(f"checkpoint_seconds is a number, at least 0; got {self.checkpoint_seconds!r}.")
         if self.missing not in ("mask", "drop"):
             raise HandsonError(f"missing is 'mask' or 'drop'; got {self.missing!r}.")
         self.callbacks = [*as_list(self.callbacks), *_monitors(self.monitor)]

@@ -202,6 +202,8 @@ def _for_outputs(what: str, given: Any, names: Sequence[str], lists: bool = Fals
     if len(names) == 1:
         nested = lists and several and len(given) == 1 and isinstance(given[0], (list, tuple))
         single = several and not lists and len(given) == 1
+        if several and not lists and len(given) > 1:
+            raise HandsonError(f"compile({what}=...) has {len(given)} entries, and the net has one output. Give one.")
         return [given[0] if nested or single else given]
     if not several:
         return [given] * len(names)
@@ -237,3 +239,10 @@ def _check_names(terms: Sequence[Term]) -> None:
                     f"name. Give the metric another one: {type(metric).__name__}(name=...)."
                 )
             taken.add(term.key(metric.name))
+    for name in sorted(taken):
+        for prefix, rows in (("val_", "rows that validate"), ("train_", "training rows after an epoch")):
+            if name.startswith(prefix) and name.removeprefix(prefix) in taken:
+                raise HandsonError(
+                    f"{name!r} would be a quantity of an output, and is what {name.removeprefix(prefix)!r} is called "
+                    f"on {rows}. Give the output another name."
+                )

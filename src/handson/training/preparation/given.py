@@ -11,17 +11,13 @@ from torch import Tensor
 
 from handson.core import tree
 from handson.core.errors import HandsonError, listing, nearest
-from handson.data.rows import arrays
+from handson.data.rows import arrays, digits
 from handson.data.rows.mapped import Data, MappedRows
+from handson.data.rows.openings import is_batches
 from handson.layers.shapes import batched, flat_shapes
 
 if TYPE_CHECKING:
     from handson.training.preparation.net import Net
-
-# Values of float64 that float32 would move by more than this share of their spread.
-MOST_ROUNDING = 1e-3
-# Rows that are looked at for that, spread over all.
-ROWS_LOOKED_AT = 4096
 
 
 def prepare_inputs(model: Net, x: Any, notes: list[str] | None = None) -> list[Data]:
@@ -41,8 +37,8 @@ def more_inputs(model: Net, x: Any) -> list[Data]:
 def checked_inputs(model: Net, x: Any, notes: list[str] | None = None) -> tuple[Any, list[Data]]:
     """The form of the inputs, and their leaves, checked."""
     form, parts = _parts(model, x)
-    if len(parts) == 1:
-        parts = [arrays.by_name(parts[0], model.input_columns, "inputs")]
+    known = [model.input_columns] if len(parts) == 1 else model.input_columns or [None] * len(parts)
+    parts = [arrays.by_name(part, names, "inputs") for part, names in zip(parts, known, strict=True)]
     integers = model.integer_inputs(len(parts))
     leaves: list[Data] = []
     shapes = flat_shapes(model.input_shape) if model.input_shape is not None else [None] * len(parts)
@@ -63,6 +59,13 @@ def checked_inputs(model: Net, x: Any, notes: list[str] | None = None) -> tuple[
     for leaf in leaves[1:]:
         arrays.check_rows(leaves[0], {"another input": leaf})
     return form, leaves
+
+
+def remember_columns(model: Net, x: Any) -> None:
+    """Know the columns of DataFrames of inputs by name from now on; only of those that could be used."""
+    if model.input_columns is None and not is_batches(x):
+        found = [arrays.input_names(part) for part in _parts(model, x)[1]]
+        model.input_columns = found[0] if len(found) == 1 else found if any(found) else None
 
 
 def _ranked(leaf: Data, shape: Any) -> Data:
@@ -146,16 +149,12 @@ def rounding(data: Any, what: str, cure: str) -> list[str]:
     """What to tell the user where float32 rounds values by more than a small share of their spread."""
     if isinstance(data, (Tensor, MappedRows)) and data.dtype not in (torch.float64, torch.int64, torch.int32):
         return []
-    values = np.asarray(data)
+    values = data.to_numpy() if hasattr(data, "to_numpy") else np.asarray(data)
     if values.dtype.kind not in "iuf" or values.dtype.itemsize < 8 or values.ndim not in (1, 2) or not len(values):
         return []
-    values = values[:: -(-len(values) // ROWS_LOOKED_AT)]
-    columns = values.reshape(len(values), -1).astype(np.float64)
-    with np.errstate(all="ignore"):
-        size, spread = np.nanmax(np.abs(columns), 0), np.nanstd(columns, 0)
-    rounded = np.flatnonzero((size * 2.0**-24 > MOST_ROUNDING * spread) & (spread > 0))
+    rounded = digits.rounded(values)
     if len(rounded):
-        names = arrays.columns_of(data) or [str(column) for column in range(columns.shape[1])]
+        names = arrays.columns_of(data) or [str(column) for column in range(values[0].size)]
         where = f"column {names[rounded[0]]!r}" if values.ndim == 2 else "they"
         return [
             f"{what}: {where} would lose digits: float32 has 7 of them, and the values differ in later ones. "

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from handson.core.errors import HandsonError
 from handson.data.rows.batches import Batches
 from handson.data.rows.scaling import Scaling
 from handson.layers.base import SETTINGS, Layer
@@ -166,6 +167,24 @@ class Job:
         """What the sums say: the mean losses, and the metrics finished from their means."""
         return sums.means() if self.own else self.objective.report(sums)
 
+    def augmented(self, inputs: Sequence[Tensor], targets: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+        """A batch with the first of its inputs and targets changed by the augmentation.
+
+        Raises
+        ------
+        HandsonError
+            When a function of the user does not return inputs and targets of as many rows.
+        """
+        found: Any = self.augment and self.augment(inputs[0], targets[0])
+        pair = found if isinstance(found, (tuple, list)) and len(found) == 2 else ()
+        if not pair or not all(isinstance(leaf, Tensor) and len(leaf) == len(inputs[0]) for leaf in pair):
+            name = getattr(self.augment, "__name__", type(self.augment).__name__)
+            raise HandsonError(
+                f"augment={name}: it must return the changed inputs and targets of all {len(inputs[0])} rows of the "
+                f"batch, two tensors; got {_said(found)}."
+            )
+        return [pair[0], *inputs[1:]], [pair[1], *targets[1:]]
+
     @cached_property
     def further(self) -> Optimizers:
         """The optimizers that a training step of the net's own uses beside that of `compile`, by name."""
@@ -200,3 +219,12 @@ def watched(module: nn.Module) -> bool:
     return bool(
         module._forward_hooks or module._forward_pre_hooks or module._backward_hooks or module._backward_pre_hooks
     )
+
+
+def _said(found: Any) -> str:
+    """What a function returned, in a few words."""
+    if isinstance(found, Tensor):
+        return f"a tensor of shape {tuple(found.shape)}"
+    if isinstance(found, (tuple, list)):
+        return f"({', '.join(map(_said, found))})"
+    return type(found).__name__

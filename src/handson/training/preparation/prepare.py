@@ -34,7 +34,10 @@ PROBE_ROWS = 8
 
 @dataclass
 class Rows:
-    """Inputs, targets and weights of some rows, as leaves, checked and ready for a net; `notes`: what was noticed."""
+    """Inputs, targets and weights of some rows, as leaves, checked and ready for a net.
+
+    `notes`: what was noticed; `kept`: which rows these are of those that were given, where some were left out.
+    """
 
     inputs: list[Data]
     targets: list[Data]
@@ -42,6 +45,7 @@ class Rows:
     masked: list[bool]
     notes: list[str] = field(default_factory=list)
     target_form: Any = 0
+    kept: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.inputs[0])
@@ -59,7 +63,9 @@ class Rows:
 
     def batches(self, batch_size: int, device: torch.device, shuffle: bool = False, seed: int = 0) -> Batches:
         """Batches of these rows on a device."""
-        rows = Batches(self.inputs, self.targets, self.weights, batch_size, shuffle, seed, self.masked)
+        # Engines have memory for a whole batch, which is no larger than all rows.
+        size = min(batch_size, len(self))
+        rows = Batches(self.inputs, self.targets, self.weights, size, shuffle, seed, self.masked)
         return rows.to(device)
 
 
@@ -176,6 +182,7 @@ def _drop_missing(rows: Rows, model: Net) -> Rows:
     if not complete.any():
         raise HandsonError("missing='drop' leaves no row: every row misses a target. Use missing='mask'.")
     kept = rows.take(np.flatnonzero(complete))
+    kept.kept = complete
     kept.masked = [False] * len(kept.masked)
     kept.notes.append(
         f"missing='drop': {int(complete.sum())} of {len(complete)} rows have all targets; the others are left out."
@@ -185,6 +192,8 @@ def _drop_missing(rows: Rows, model: Net) -> Rows:
 
 def split_rows(model: Net, rows: Rows, fraction: float, seed: int, groups: Any = None) -> tuple[Rows, Rows, str]:
     """Split rows as `validation_split` and `groups` ask for; weights stay with those that train."""
+    if groups is not None and rows.kept is not None and np.shape(groups)[:1] == rows.kept.shape:
+        groups = np.asarray(masked_as_missing(groups))[rows.kept]
     parts = split(len(rows), fraction, seed, classes_of(model, rows), groups)
     alike = replace(rows, weights=[None] * len(rows.weights))
     return rows.take(parts.train), alike.take(parts.validation), parts.description

@@ -263,7 +263,8 @@ def rewind(parent: Path, step: int) -> int:
     """
     kept = newest(parent, most=step)
     if kept is None:
-        known = ", ".join(str(step_of(folder)) for folder in reversed(generations(parent))) or "none"
+        steps = dict.fromkeys(str(step_of(folder)) for folder in reversed(generations(parent)))
+        known = ", ".join(steps) or "none"
         raise HandsonError(f"{parent.parent} has no checkpoint at or before step {step}; its checkpoints: {known}.")
     set_aside(parent, kept.name)
     return kept.step

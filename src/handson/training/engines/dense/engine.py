@@ -165,7 +165,9 @@ class DenseProgram(Eager):
         if self._scale_targets is not None:
             targets = self._scale_targets.apply(targets)
         # A copy, since a loss may change what it is given.
-        total, count = self.job.loss.sums(targets, outputs.clone(), weights, batches.masked[0])
+        last = self._program.last
+        predictions = outputs.clone() if last is None else last.activation(outputs)
+        total, count = self.job.loss.sums(targets, predictions, weights, batches.masked[0])
         number = float(count)
         (gradient,) = torch.autograd.grad(total / max(number, 1.0), outputs)
         return float(total.detach()), number, gradient.numpy()

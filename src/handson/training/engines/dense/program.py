@@ -252,11 +252,18 @@ def arrays(job: Job, batches: Batches) -> Arrays:
 
 
 def _through_logits(layers: list[Any], loss: Any) -> Any:
-    """The last layer, if its activation is one whose logits the loss takes; None else."""
-    last = layers[-1]
-    wanted = activations.sigmoid if type(loss) is BinaryCrossentropy else activations.softmax
-    takes = type(loss) in (BinaryCrossentropy, CategoricalCrossentropy, SparseCategoricalCrossentropy)
-    return last if takes and not loss.from_logits and getattr(last, "activation", None) is wanted else None
+    """The last layer, if its activation is one whose logits the loss takes, or may take in PyTorch; None else."""
+    last = next((layer for layer in reversed(layers) if not _does_nothing(layer)), layers[-1])
+    wanted = [activations.sigmoid, activations.softmax]
+    if type(loss) in (BinaryCrossentropy, CategoricalCrossentropy, SparseCategoricalCrossentropy):
+        wanted = [] if loss.from_logits else [wanted[type(loss) is not BinaryCrossentropy]]
+    elif type(loss) in LOSSES:
+        wanted = []
+    return last if getattr(last, "activation", None) in wanted else None
+
+
+def _does_nothing(layer: Any) -> bool:
+    return isinstance(layer, Dropout) and not layer.rate
 
 
 def _loss_code(loss: Any, through: bool) -> int:
