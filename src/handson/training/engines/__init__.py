@@ -23,6 +23,7 @@ from handson.training.engines.dense.engine import DenseProgram
 from handson.training.engines.eager import Eager
 from handson.training.engines.own import Own
 from handson.training.engines.recorded.engine import Graph
+from handson.training.engines.shards.engine import Shards
 from handson.training.preparation.job import Job, Span
 
 # A shorter training is over in `eager` before kernels are loaded, which takes ten milliseconds.
@@ -82,7 +83,13 @@ class Engine(Protocol):
         """Outputs, as leaves, in the targets' own units."""
 
 
-ENGINES: dict[str, type[Engine]] = {"eager": Eager, "blocks": Blocks, "dense": DenseProgram, "graph": Graph}
+ENGINES: dict[str, type[Engine]] = {
+    "eager": Eager,
+    "blocks": Blocks,
+    "dense": DenseProgram,
+    "graph": Graph,
+    "shards": Shards,
+}
 # Those that need kernels (`handson.kernels`), the fastest first.
 COMPILED: tuple[type[Engine], ...] = (DenseProgram, Blocks)
 
