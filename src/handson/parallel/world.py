@@ -24,6 +24,8 @@ from handson.parallel.exchange import Link
 
 # A worker that waits for orders looks so often whether there is still somebody who gives them.
 LOOK_SECONDS, BEAT_SECONDS, SILENT_SECONDS = 5.0, 5.0, 90.0
+# How long it sleeps in between: at first an order may come at any moment.
+SHORT_SLEEP, LONG_SLEEP, SOON_SECONDS = 0.0005, 0.01, 0.1
 # How long workers have to come together again after one of them was lost.
 REGROUP_SECONDS = 30.0
 # How long a worker waits for the others in the middle of a step.
@@ -159,20 +161,21 @@ class World:
 
     def _wait(self, key: str) -> bytes:
         """What is under a key, once it is there."""
-        beat, heard = b"", time.monotonic()
-        while True:
-            try:
-                self._store.wait([key], timedelta(seconds=LOOK_SECONDS))
-                return self._store.get(key)
-            except dist.DistStoreError:
-                with self.talking():
-                    now = self._store.get("beat") if self._store.check(["beat"]) else b""
-                if now != beat:
-                    beat, heard = now, time.monotonic()
-                elif time.monotonic() - heard > SILENT_SECONDS:
-                    raise Lost(f"worker {self.name}: worker 0 has been silent for {SILENT_SECONDS:.0f} s.") from None
-            except (RuntimeError, TimeoutError) as error:
-                raise Lost(f"worker {self.name}: worker 0, which leads, is gone.") from error
+        begun = looked = heard = time.monotonic()
+        beat = b""
+        try:
+            while not self._store.check([key]):
+                now = time.monotonic()
+                time.sleep(SHORT_SLEEP if now - begun < SOON_SECONDS else LONG_SLEEP)
+                if now - looked < LOOK_SECONDS:
+                    continue
+                last, looked = self._store.get("beat") if self._store.check(["beat"]) else b"", now
+                beat, heard = last, (now if last != beat else heard)
+                if now - heard > SILENT_SECONDS:
+                    raise Lost(f"worker {self.name}: worker 0 has been silent for {SILENT_SECONDS:.0f} s.")
+            return bytes(self._store.get(key))
+        except (RuntimeError, TimeoutError) as error:
+            raise Lost(f"worker {self.name}: worker 0, which leads, is gone.") from error
 
     def _beat(self) -> None:
         """Let the others know that this process is there, whatever it is busy with."""
@@ -196,6 +199,17 @@ class World:
             return None
         name, text = json.loads(self._store.get("error"))
         return f"worker {name}: {text}"
+
+    def ask(self, signal: str) -> None:
+        """Tell worker 0 that this one was sent a signal."""
+        with self.talking():
+            self._store.set("signal", signal)
+
+    def asked(self) -> str | None:
+        """The name of the signal that another worker was sent."""
+        if self.size == 1 or not self._store.check(["signal"]):
+            return None
+        return bytes(self._store.get("signal")).decode()
 
     def regroup(self) -> list[int]:
         """After a loss: form a group with those who are left; the names of the lost.

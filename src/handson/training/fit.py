@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -12,6 +13,7 @@ from handson.callbacks import BackupAndRestore, CallbackList, Progress
 from handson.callbacks.calls import TEST_BATCHES
 from handson.core.errors import HandsonError
 from handson.data.rows import arrays
+from handson.data.rows.batches import Batches
 from handson.data.rows.openings import is_batches
 from handson.data.rows.streamed import Streamed
 from handson.layers.ownership import settle
@@ -19,11 +21,12 @@ from handson.randomness.keys import check_seed, fresh_seed
 from handson.state.history import History
 from handson.state.precision import note
 from handson.state.state import trainable_weights
-from handson.training import evaluation, loop
+from handson.training import evaluation, loop, workers
 from handson.training.engines import Engine, choose
 from handson.training.measuring import evaluation_batch
 from handson.training.memory import keep_blocks
 from handson.training.preparation.arguments import Arguments
+from handson.training.preparation.job import Job
 from handson.training.preparation.prepare import as_scaled, make_job, split_rows
 from handson.training.preparation.readers import Reading, read
 from handson.training.recording.fingerprint import of_run
@@ -51,8 +54,8 @@ def fit(model: Net, x: Any, y: Any, arguments: Arguments) -> History:
         arguments.tell(noticed)
     with recording(arguments.run, arguments.resume, arguments.checkpoint_seconds, model, arguments.tell) as record:
         with _preparing:
-            engine, validation = _prepare(model, reading, arrays.columns_of(y), arguments, history, record)
-        _run(model, engine, arguments, history, validation, record)
+            job, validation = _prepare(model, reading, arrays.columns_of(y), arguments, history, record)
+        _run(model, job, arguments, history, validation, record)
     for callback in arguments.callbacks:
         if isinstance(callback, BackupAndRestore):
             callback.leave()
@@ -77,8 +80,8 @@ def _prepare(
     arguments: Arguments,
     history: History,
     record: Record | NoRecord,
-) -> tuple[Engine, Reading | None]:
-    """The engine that trains on these data, and the data to validate on."""
+) -> tuple[Job, Reading | None]:
+    """What is trained, and the data to validate on."""
     arguments.seed = seed = _run_seed(model, record.seed(arguments.seed))
     model.target_names = columns or model.target_names
     reading, validation = _validation(model, reading, arguments, history)
@@ -91,19 +94,33 @@ def _prepare(
     if validation is not None:
         as_scaled(model, validation.rows)
     record.begin(lambda: _described(model, reading, validation, arguments), seed)
-    steps = (arguments.epochs - arguments.initial_epoch) * (job.batches.steps or 1)
-    engine = choose(job, arguments.engine, steps)
-    reasons = [engine.reason if arguments.engine == "auto" else "", note(model.precision, model.device) or ""]
-    for reason in reasons:
-        if reason not in _told and arguments.verbose:
-            _told.add(reason)
-            arguments.tell(reason)
+    _tell_once(arguments, note(model.precision, model.device) or "")
     if job.batches.note is not None:
         arguments.tell(job.batches.note)
     if not trainable_weights(model):
         arguments.tell("no weight of this net changes in this training: it has none, or all of its layers are frozen.")
     _keep_memory(model, arguments)
-    return engine, validation
+    return job, validation
+
+
+def _tell_once(arguments: Arguments, reason: str) -> None:
+    """Explain a choice, once in a process."""
+    if reason not in _told and arguments.verbose:
+        _told.add(reason)
+        arguments.tell(reason)
+
+
+@contextmanager
+def _engine(job: Job, arguments: Arguments, measured: Batches | None) -> Iterator[Engine]:
+    """What executes the steps; workers are there while this lasts."""
+    if arguments.sharded:
+        with workers.leading(job, arguments, None, measured) as engine:
+            yield engine
+        return
+    steps = (arguments.epochs - arguments.initial_epoch) * (job.batches.steps or 1)
+    found = choose(job, arguments.engine, steps)
+    _tell_once(arguments, found.reason if arguments.engine == "auto" else "")
+    yield found
 
 
 def _described(model: Net, reading: Reading, validation: Reading | None, arguments: Arguments) -> dict[str, Any]:
@@ -112,14 +129,13 @@ def _described(model: Net, reading: Reading, validation: Reading | None, argumen
 
 def _run(
     model: Net,
-    engine: Engine,
+    job: Job,
     arguments: Arguments,
     history: History,
     validation: Reading | None,
     record: Record | NoRecord,
 ) -> History:
     """Run the loop with its callbacks."""
-    job = engine.job
     progress = Progress(arguments.verbose)
     params = {
         "verbose": progress.verbose,
@@ -130,27 +146,30 @@ def _run(
     }
     history.params, history.seed, model.history = params, arguments.seed, history
     callbacks = CallbackList([*arguments.callbacks, progress], model, params)
-    held_out = None
+    measured = None
     if validation is not None:
         size = arguments.validation_batch_size or arguments.batch_size
         if arguments.validation_batch_size is None and not callbacks.define(*TEST_BATCHES):
             size = evaluation_batch(validation.rows.inputs, arguments.batch_size)
-        held_out = evaluation.Evaluation(engine, validation.batches(size, model.device), callbacks)
-    session = Session(model, engine, callbacks, history, record, arguments, held_out)
-    if session.epochs:
-        settle(model)
+        measured = validation.batches(size, model.device)
     try:
-        with torch.random.fork_rng() if job.foreign_randomness else nullcontext():
-            loop.run(session)
+        with _engine(job, arguments, measured) as engine:
+            held_out = None if measured is None else evaluation.Evaluation(engine, measured, callbacks)
+            session = Session(model, engine, callbacks, history, record, arguments, held_out)
+            if session.epochs:
+                settle(model)
+            with (
+                nullcontext() if held_out is None else closing(held_out),
+                torch.random.fork_rng() if job.foreign_randomness else nullcontext(),
+            ):
+                loop.run(session)
         waited = job.batches.waiting(record.seconds) if isinstance(job.batches, Streamed) else None
         if waited is not None:
             arguments.tell(waited)
         return history
     finally:
         progress.close()
-        for batches in (job.batches, held_out):
-            if batches is not None:
-                batches.close()
+        job.batches.close()
 
 
 def _run_seed(model: Net, seed: int | None) -> int:

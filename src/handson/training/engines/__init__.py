@@ -137,8 +137,13 @@ def choose(job: Job, name: str = "auto", steps: int = 0) -> Engine:
     if obstacle is None and engine in COMPILED and (absent := missing()) is not None:
         raise HandsonError(f"the engine {name!r} cannot run here: {absent}")
     if obstacle is not None:
-        raise HandsonError(f"the engine {name!r} cannot run this training: it has no program for {obstacle}.")
+        raise HandsonError(cannot_run(name, obstacle))
     return engine(job)
+
+
+def cannot_run(name: str, obstacle: str) -> str:
+    """Why an engine cannot run a training, in words for the user."""
+    return f"the engine {name!r} cannot run this training: it has no program for {obstacle}."
 
 
 def _fastest(job: Job) -> Engine:

@@ -23,9 +23,8 @@ from handson.training.engines.shards.cutting import walk
 from handson.training.engines.shards.replicas import Seen, replica
 from handson.training.engines.shards.reports import Reports, Whole, divided
 from handson.training.engines.shards.steps import Steps, on_replica
+from handson.training.preparation.arguments import SHARDS
 from handson.training.preparation.job import Job, Span
-
-SHARDS = 8
 
 
 class Shards(Eager):
@@ -103,12 +102,15 @@ class Shards(Eager):
     # Work.
 
     def train(self, span: Span, sums: Sums, keep: bool = False) -> None:
-        job = self.job
-        named = trainable_weights(job.module)
-        job.optimizer.bind(list(named), list(named.values()))
+        self.bind()
         if keep:
             self._kept = self.state.copy(self._kept)
         self.run_span(span, sums)
+
+    def bind(self) -> None:
+        """Let the optimizer have its slots."""
+        named = trainable_weights(self.job.module)
+        self.job.optimizer.bind(list(named), list(named.values()))
 
     def run_span(self, span: Span, sums: Sums) -> None:
         """The part of this worker in the steps of a span."""
