@@ -108,7 +108,7 @@ class World:
                 self.backend, store=store, rank=self.rank, world_size=self.size, timeout=timedelta(seconds=self.seconds)
             )
 
-    def _part(self) -> None:
+    def part(self) -> None:
         """Leave the group; who waits for this worker is told by the end of the connection."""
         if dist.is_initialized():
             with suppress(RuntimeError):
@@ -191,7 +191,7 @@ class World:
         """Leave word of an error for worker 0, which raises it, and part."""
         with suppress(RuntimeError):
             self._store.set("error", json.dumps([self.name, f"{type(error).__name__}: {error}"]))
-        self._part()
+        self.part()
 
     def reported(self) -> str | None:
         """The error that another worker has left word of."""
@@ -220,7 +220,7 @@ class World:
             When another worker has not died but failed; its error.
         """
         before = self.members
-        self._part()
+        self.part()
         if self.backend != "gloo":
             raise Lost("a worker is lost. The run can be resumed from its last checkpoint: handson resume.")
         self._generation += 1
@@ -243,7 +243,7 @@ class World:
         return False
 
     def _regroup(self, generation: int) -> None:
-        self._part()
+        self.part()
         self._generation = generation
         self._store.set(f"alive/{generation}/{self.name}", "1")
         self.members = json.loads(self._wait(f"members/{generation}"))
@@ -259,7 +259,7 @@ class World:
     def close(self) -> None:
         """The training is over."""
         self._over.set()
-        self._part()
+        self.part()
 
 
 def described(tensors: Mapping[str, Tensor]) -> list[list[Any]]:

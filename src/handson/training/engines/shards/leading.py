@@ -182,8 +182,8 @@ def follow(engine: Shards, known: Sequence[Batches]) -> dict[str, Any]:
             return order
         try:
             _obey(engine, known, order)
-        except Lost:  # what comes next is the order to regroup
-            continue
+        except Lost:  # what comes next is the order to regroup; who waits for this worker hears of it
+            world.part()
         except BaseException as error:
             world.report(error)
             raise
