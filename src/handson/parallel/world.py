@@ -7,6 +7,7 @@ process group of `torch.distributed`. When a worker dies, those that are left fo
 
 from __future__ import annotations
 
+import gc
 import json
 import threading
 import time
@@ -113,6 +114,7 @@ class World:
         if dist.is_initialized():
             with suppress(RuntimeError):
                 dist.destroy_process_group()
+            gc.collect()  # an error of the group, and with it the connections, may still be held by its own traceback
 
     @contextmanager
     def talking(self) -> Iterator[None]:

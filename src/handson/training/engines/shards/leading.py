@@ -73,21 +73,27 @@ class Leading(Shards):
         if self.world.size == 1:
             return work()
         before = self.state.copy(), sums.state(), dict(sums.tensors())
-        while True:
-            try:
-                self._share()
-                self.world.order(order)
-                work()
-                self._shared = _marks(self._tensors())
-                return None
-            except Lost:
-                lost = ", ".join(map(str, self.world.regroup()))
-                console.say(f"worker {lost} is lost; {self.world.size} go on from step {order.get('span', [0, 0])[1]}.")
-                before[0].restore(self.job.module, self.job.optimizer)
-                sums.put_back(*before[1:])
-                self._shared = self._told = None
-                if self.world.size == 1:
-                    return work()
+        while not self._done(order, work):
+            lost = ", ".join(map(str, self.world.regroup()))
+            console.say(f"worker {lost} is lost; {self.world.size} go on from step {order.get('span', [0, 0])[1]}.")
+            before[0].restore(self.job.module, self.job.optimizer)
+            sums.put_back(*before[1:])
+            self._shared = self._told = None
+        return None
+
+    def _done(self, order: dict[str, Any], work: Callable[[], None]) -> bool:
+        """Work on all workers; False when one is lost."""
+        if self.world.size == 1:
+            work()
+            return True
+        try:
+            self._share()
+            self.world.order(order)
+            work()
+        except Lost:
+            return False
+        self._shared = _marks(self._tensors())
+        return True
 
     def _tensors(self) -> dict[str, Tensor]:
         return self.state.tensors | hidden_tensors(self.job.module)
@@ -180,13 +186,20 @@ def follow(engine: Shards, known: Sequence[Batches]) -> dict[str, Any]:
         order = world.next_order()
         if order["do"] == "end":
             return order
-        try:
-            _obey(engine, known, order)
-        except Lost:  # what comes next is the order to regroup; who waits for this worker hears of it
-            world.part()
-        except BaseException as error:
-            world.report(error)
-            raise
+        if not _obeyed(engine, known, order):
+            world.part()  # what comes next is the order to regroup; who waits for this worker hears of it
+
+
+def _obeyed(engine: Shards, known: Sequence[Batches], order: dict[str, Any]) -> bool:
+    """Do what was ordered; False when a worker is lost."""
+    try:
+        _obey(engine, known, order)
+    except Lost:
+        return False
+    except BaseException as error:
+        engine.world.report(error)
+        raise
+    return True
 
 
 def _obey(engine: Shards, known: Sequence[Batches], order: dict[str, Any]) -> None:
