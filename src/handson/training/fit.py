@@ -5,18 +5,19 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
 from handson.callbacks import BackupAndRestore, CallbackList, Progress
 from handson.callbacks.calls import TEST_BATCHES
-from handson.core.errors import HandsonError
+from handson.core.errors import HandsonError, TrainingError
 from handson.data.rows import arrays
 from handson.data.rows.batches import Batches
 from handson.data.rows.openings import is_batches
 from handson.data.rows.streamed import Streamed
 from handson.layers.ownership import settle
+from handson.parallel.world import World
 from handson.randomness.keys import check_seed, fresh_seed
 from handson.state.history import History
 from handson.state.precision import note
@@ -44,6 +45,42 @@ _told = {""}
 
 def fit(model: Net, x: Any, y: Any, arguments: Arguments) -> History:
     """Train a net: see `Model.fit`."""
+    with workers.joined(arguments.launch) as world:
+        if world is not None and not world.leads:
+            return _follow(model, x, y, arguments, world)
+        return _lead(model, x, y, arguments, world)
+
+
+def _follow(model: Net, x: Any, y: Any, arguments: Arguments, world: World) -> History:
+    """Train a net as one of several workers, which obeys worker 0."""
+    history, arguments.verbose, arguments.run = History(), 0, None
+    try:
+        reading = read(model, x, _in_order(model, y), arguments)
+    except HandsonError as error:
+        world.report(error)
+        raise
+    _remember_columns(model, x)
+    begin = world.next_order()
+    if begin["do"] != "begin":
+        raise TrainingError(f"worker 0 has stopped: {begin['error']}")
+    arguments.seed = begin["seed"]
+    job, validation = _prepare(model, reading, arrays.columns_of(y), arguments, history, NoRecord())
+    measured = None if validation is None else validation.batches(begin["size"], model.device)
+    about = _about(model, reading, validation, arguments)
+    end = workers.follow_launched(job, arguments, world, begin, measured, about)
+    history.take(end["history"])
+    model.age, model.history = end["age"], history
+    return history
+
+
+def _about(model: Net, reading: Reading, validation: Reading | None, arguments: Arguments) -> dict[str, Any]:
+    """What has to be the same on all workers that were launched together."""
+    described = _described(model, reading, validation, arguments)
+    return {name: described[name] for name in ("net", "compile", "data")}
+
+
+def _lead(model: Net, x: Any, y: Any, arguments: Arguments, world: World | None) -> History:
+    """Train a net, alone or as the first of several workers."""
     history = History()
     model.optimizer.claim(model)
     with _preparing:
@@ -55,11 +92,20 @@ def fit(model: Net, x: Any, y: Any, arguments: Arguments) -> History:
     with recording(arguments.run, arguments.resume, arguments.checkpoint_seconds, model, arguments.tell) as record:
         with _preparing:
             job, validation = _prepare(model, reading, arrays.columns_of(y), arguments, history, record)
-        _run(model, job, arguments, history, validation, record)
+        about = {} if world is None else _about(model, reading, validation, arguments)
+        group = Group(world, about)
+        _run(model, job, arguments, history, validation, record, group)
     for callback in arguments.callbacks:
         if isinstance(callback, BackupAndRestore):
             callback.leave()
     return history
+
+
+class Group(NamedTuple):
+    """The workers that were launched with this process, and what they have to have in common with it."""
+
+    world: World | None
+    about: dict[str, Any]
 
 
 def _remember_columns(model: Net, x: Any) -> None:
@@ -111,10 +157,10 @@ def _tell_once(arguments: Arguments, reason: str) -> None:
 
 
 @contextmanager
-def _engine(job: Job, arguments: Arguments, measured: Batches | None) -> Iterator[Engine]:
+def _engine(job: Job, arguments: Arguments, measured: Batches | None, group: Group) -> Iterator[Engine]:
     """What executes the steps; workers are there while this lasts."""
     if arguments.sharded:
-        with workers.leading(job, arguments, None, measured) as engine:
+        with workers.leading(job, arguments, group.world, measured, group.about) as engine:
             yield engine
         return
     steps = (arguments.epochs - arguments.initial_epoch) * (job.batches.steps or 1)
@@ -134,6 +180,7 @@ def _run(
     history: History,
     validation: Reading | None,
     record: Record | NoRecord,
+    group: Group,
 ) -> History:
     """Run the loop with its callbacks."""
     progress = Progress(arguments.verbose)
@@ -153,7 +200,7 @@ def _run(
             size = evaluation_batch(validation.rows.inputs, arguments.batch_size)
         measured = validation.batches(size, model.device)
     try:
-        with _engine(job, arguments, measured) as engine:
+        with _engine(job, arguments, measured, group) as engine:
             held_out = None if measured is None else evaluation.Evaluation(engine, measured, callbacks)
             session = Session(model, engine, callbacks, history, record, arguments, held_out)
             if session.epochs:

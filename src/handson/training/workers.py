@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import pickle
@@ -29,6 +30,8 @@ from handson.training.engines.shards.engine import Shards
 from handson.training.engines.shards.leading import Leading, follow
 from handson.training.preparation.job import Job
 from handson.training.recording.environment import environment
+from handson.training.recording.fingerprint import differences
+from handson.training.recording.interruption import Interruption
 
 if TYPE_CHECKING:
     from handson.training.preparation.arguments import Arguments
@@ -36,11 +39,14 @@ if TYPE_CHECKING:
 # How long a worker that was started here may take to come, and to leave.
 START_SECONDS, END_SECONDS = 120.0, 10.0
 # What must be alike on all workers for the same bits.
+MOST_SHOWN = 10
 ALIKE = ("handson", "torch", "numpy", "processor", "instructions", "kernels", "device")
 
 
 @contextmanager
-def leading(job: Job, arguments: Arguments, world: World | None, measured: Batches | None) -> Iterator[Shards]:
+def leading(
+    job: Job, arguments: Arguments, launched: World | None, measured: Batches | None, about: dict[str, Any]
+) -> Iterator[Leading]:
     """The engine of worker 0; the others follow it while this lasts.
 
     Parameters
@@ -49,8 +55,10 @@ def leading(job: Job, arguments: Arguments, world: World | None, measured: Batch
         What is trained.
     arguments : Arguments
         How many workers, and how a batch is cut.
-    world : World, optional
+    launched : World, optional
         Workers that were launched with this process; by default they are started here.
+    about : dict
+        What the net and the data are, for workers that were launched.
     measured : Batches, optional
         The rows held out.
     """
@@ -59,20 +67,30 @@ def leading(job: Job, arguments: Arguments, world: World | None, measured: Batch
         raise HandsonError(cannot_run("shards", obstacle))
     known = [job.batches] if measured is None else [job.batches, measured]
     with ExitStack() as stack:
-        if world is None and arguments.workers > 1:
+        world = World() if launched is None else launched
+        if launched is None and arguments.workers > 1:
             world = stack.enter_context(_started(job, known, arguments))
-        world = World() if world is None else world
+        if launched is not None:
+            size = None if measured is None else measured.batch_size
+            world.order(
+                {"do": "begin", "seed": job.seed, "size": size, "about": about, "machine": compared(job.device)}
+            )
         engine = Leading(job, world, arguments.cut, arguments.exact)
         engine.begin(known)
-        error = ""
+        end: dict[str, Any] = {"do": "end", "error": None}
         try:
             yield engine
+            if launched is not None:
+                engine.share()
+                model: Any = job.module
+                end |= {"history": model.history.to_json(), "age": model.age}
         except BaseException as raised:
-            error = f"{type(raised).__name__}: {raised}"
+            end["error"] = f"{type(raised).__name__}: {raised}"
+            end["code"] = raised.code if isinstance(raised, SystemExit) else None
             raise
         finally:
             with suppress(Lost):
-                world.order({"do": "end", "error": error})
+                world.order(end)
             engine.close()
             world.close()
 
@@ -230,12 +248,61 @@ def joined(launch: Launch | None) -> Iterator[World | None]:
     world = World(dist.PrefixStore(f"handson/{again}/{turn}", store), launch.rank, launch.size)
     try:
         yield world
+    except BaseException as error:
+        if world.leads:  # the others may not have heard of it yet
+            with suppress(Lost):
+                world.order({"do": "end", "error": f"{type(error).__name__}: {error}"})
+        raise
     finally:
         world.close()
 
 
 # How many trainings of this process had workers: all workers count alike.
 _turns = [0]
+
+
+def follow_launched(
+    job: Job, arguments: Arguments, world: World, begin: dict[str, Any], measured: Batches | None, about: dict[str, Any]
+) -> dict[str, Any]:
+    """The part of a worker that was launched with worker 0, whose orders it obeys; the last one.
+
+    Raises
+    ------
+    HandsonError
+        When this worker has another net, other data or another machine than worker 0.
+    """
+    try:
+        _check_alike(world, begin, about, compared(job.device) if arguments.exact else begin["machine"])
+    except HandsonError as error:
+        world.report(error)
+        raise
+    engine = Shards(job, world, arguments.cut, arguments.exact)
+    known = [job.batches] if measured is None else [job.batches, measured]
+    with Interruption() as asked:
+        end = follow(engine, known, lambda: asked.signal)
+    engine.close()
+    if end.get("code") is not None:
+        raise SystemExit(end["code"])
+    if end["error"] is not None:
+        raise TrainingError(f"worker 0 has stopped: {end['error']}")
+    return end
+
+
+def _check_alike(world: World, begin: dict[str, Any], about: dict[str, Any], machine: dict[str, Any]) -> None:
+    now = json.loads(json.dumps(about))
+    found = differences(begin["about"], now)
+    if found:
+        listed = "\n  ".join(found[:MOST_SHOWN])
+        raise HandsonError(
+            f"worker {world.name} trains something else than worker 0 (there before, here now):\n  {listed}\nAll "
+            f"workers run the same script on the same data."
+        )
+    found = differences(begin["machine"], machine)
+    if found:
+        raise HandsonError(
+            f"worker {world.name} would compute other last digits than worker 0: {'; '.join(found)}. Train on machines "
+            f"of one kind, or with exact=False."
+        )
 
 
 def compared(device: torch.device) -> dict[str, Any]:

@@ -184,6 +184,8 @@ class FitSection(_Section):
     shuffle: bool = True
     engine: Annotated[str, AfterValidator(_engine)] = "auto"
     checkpoint_seconds: float = Field(300.0, ge=0)
+    shards: int | None = Field(None, ge=1)
+    exact: bool = True
 
 
 class SpecialistsSection(_Section):

@@ -74,9 +74,12 @@ class Arguments:
 
     def _check_devices(self) -> None:
         """Check how many workers there are, and how a batch is cut."""
-        self.launch = launched()
-        self.workers = check_devices(self.devices, self.launch if self.devices != 1 else None)
-        self.sharded = self.engine == "shards" or self.shards is not None or self.workers > 1
+        launch = launched()
+        # Tasks of srun may have nothing to do with each other; torchrun is there for one training.
+        alone = self.devices == 1 or (self.devices is None and launch is not None and launch.by == "srun")
+        self.launch = None if alone else launch
+        self.workers = check_devices(self.devices, self.launch)
+        self.sharded = self.engine == "shards" or self.shards is not None or self.workers > 1 or not self.exact
         if not self.sharded:
             return
         if self.engine not in ("auto", "eager", "shards"):

@@ -87,7 +87,7 @@ class Leading(Shards):
             work()
             return True
         try:
-            self._share()
+            self.share()
             self.world.order(order)
             work()
         except Lost:
@@ -98,8 +98,10 @@ class Leading(Shards):
     def _tensors(self) -> dict[str, Tensor]:
         return self.state.tensors | hidden_tensors(self.job.module)
 
-    def _share(self) -> None:
+    def share(self) -> None:
         """Let the others have what has changed here."""
+        if self.world.size == 1:
+            return
         tensors = self._tensors()
         if _marks(tensors) != self._shared:
             self.world.order({"do": "state", "tensors": described(tensors), "values": self.state.values})
@@ -179,10 +181,23 @@ def set_to(job: Job, settings: Mapping[str, Any]) -> None:
             held[name] = _as_tuples(wanted)
 
 
-def follow(engine: Shards, known: Sequence[Batches]) -> dict[str, Any]:
-    """Obey worker 0 until the end of the training; the last order."""
-    world = engine.world
+def follow(engine: Shards, known: Sequence[Batches], asked: Callable[[], str | None] = lambda: None) -> dict[str, Any]:
+    """Obey worker 0 until the end of the training; the last order.
+
+    Parameters
+    ----------
+    engine : Shards
+        Computes the part of this worker.
+    known : list of Batches
+        The training rows, and those held out.
+    asked : function
+        The name of the signal that this process was sent, which worker 0 is told.
+    """
+    world, told = engine.world, False
     while True:
+        if asked() is not None and not told:
+            world.ask(str(asked()))
+            told = True
         order = world.next_order()
         if order["do"] == "end":
             return order
