@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 START_SECONDS, END_SECONDS = 120.0, 10.0
 # What must be alike on all workers for the same bits.
 MOST_SHOWN = 10
+LOG_LEVEL = "TORCH_CPP_LOG_LEVEL"
 ALIKE = ("handson", "torch", "numpy", "processor", "instructions", "kernels", "device")
 
 
@@ -117,13 +118,26 @@ def _started(job: Job, known: Sequence[Batches], arguments: Arguments) -> Iterat
             for rank in range(1, count)
         }
         try:
-            for process in processes.values():
-                process.start()
+            with _quiet():
+                for process in processes.values():
+                    process.start()
             _wait_for(store, processes)
             yield World(store, 0, count, alive=lambda rank: processes[rank].is_alive())
         finally:
             for process in processes.values():
                 _end(process)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Processes that start now do not print what their store says when worker 0 is gone."""
+    kept = os.environ.get(LOG_LEVEL)
+    os.environ[LOG_LEVEL] = kept or "ERROR"
+    try:
+        yield
+    finally:
+        del os.environ[LOG_LEVEL]
+        os.environ |= {} if kept is None else {LOG_LEVEL: kept}
 
 
 def _wait_for(store: Any, processes: dict[int, Any]) -> None:
