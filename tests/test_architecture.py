@@ -19,6 +19,7 @@ FLOORS = [
     ["core"],
     ["randomness"],
     ["kernels"],
+    ["parallel"],
     ["graph"],
     ["ops"],
     ["random"],

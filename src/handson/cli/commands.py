@@ -26,6 +26,9 @@ ExperimentName = Annotated[str, typer.Argument(help="A YAML file, or the name of
 RunName = Annotated[str, typer.Argument(help="A run folder, such as runs/faces, or its name.")]
 DataPath = Annotated[str | None, typer.Option("--data", help="A table, an array file or a folder of images.")]
 RunsFolder = Annotated[Path, typer.Option("--runs", help="Where run folders are.")]
+Devices = Annotated[
+    int | None, typer.Option(min=1, help="Workers that train the net together, with the same bits on any number.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print results only.")]
 
 
@@ -92,6 +95,7 @@ def fit(
     monitor: Annotated[
         bool, typer.Option("--monitor", help="Look into the net while it trains: handson plot shows what was seen.")
     ] = False,
+    devices: Devices = None,
     runs: RunsFolder = Path("runs"),
     quiet: Quiet = False,
 ) -> None:
@@ -99,9 +103,10 @@ def fit(
 
     Everything about it goes into a new run folder: the experiment, the split, the net, the history, pictures.
     """
+    from handson.cli.workers import group, run_of
     from handson.data.reading.sources import check_exists
     from handson.workflow.experiment import folder_name
-    from handson.workflow.runs import Run
+    from handson.workflow.runs import follow
 
     if data is not None:
         check_exists(Path(data))
@@ -112,10 +117,13 @@ def fit(
     chosen.fit.epochs = epochs or chosen.fit.epochs
     chosen.fit.seed = chosen.fit.seed if seed is None else seed
     chosen.fit.monitor = chosen.fit.monitor or monitor
+    workers = group(devices, chosen)
     source = chosen.read_data()
-    run = Run.create(chosen, runs)
+    if workers.follows:
+        return follow(chosen, source, workers.size)
+    run = run_of(chosen, runs, workers)
     try:
-        run.fit(source, verbose=0 if quiet else "auto")
+        run.fit(source, verbose=0 if quiet else "auto", devices=workers.size)
     finally:
         run.remove_if_untrained()
     _show_report(run, "report.json")
@@ -154,18 +162,33 @@ def resume(
     run: RunName,
     data: DataPath = None,
     force: Annotated[bool, typer.Option(help="Go on although data or experiment have changed.")] = False,
+    devices: Devices = None,
     runs: RunsFolder = Path("runs"),
     quiet: Quiet = False,
 ) -> None:
     """Go on with a run that was stopped.
 
-    It ends with the same numbers as if nothing had happened. A run that was finished is left as it is.
+    It ends with the same numbers as if nothing had happened. A run that was finished is left as it is. With --devices
+    another number of workers goes on.
     """
+    from handson.cli.workers import group
+    from handson.workflow.runs import follow
+
     found = _run(run, runs)
+    workers = group(devices, found.experiment)
+    if workers.follows and not found.finished:
+        return follow(found.experiment, found.read_data(data), workers.size)
+    if workers.follows:
+        return None
     if found.finished and not force:
         console.say(f"{found.folder} is finished; there is nothing to do.")
     else:
-        found.fit(found.read_data(data), verbose=0 if quiet else "auto", resume="force" if force else "auto")
+        found.fit(
+            found.read_data(data),
+            verbose=0 if quiet else "auto",
+            resume="force" if force else "auto",
+            devices=workers.size,
+        )
     _show_report(found, "report.json")
 
 

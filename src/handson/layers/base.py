@@ -86,6 +86,8 @@ class Layer(Typed, metaclass=Described):
     automatic_name: ClassVar[str | None] = None
     # Whether there may be dots in its name: some nets of Keras have them.
     dotted = False
+    # Whether it asks for totals over the whole batch (`handson.parallel.meeting.total`) where batches are cut.
+    meets: bool = False
     _arguments: dict[str, Any]
 
     def __init__(

@@ -14,6 +14,7 @@ from handson import initializers
 from handson.core.errors import HandsonError, nearest
 from handson.core.registry import register
 from handson.layers.base import Layer, Shape, fraction
+from handson.parallel import meeting
 
 # Beside the number of values that count, as in Keras.
 EPSILON = 1e-7
@@ -93,7 +94,7 @@ class BatchNormalization(Normalizing):
     renorm_momentum : float
         The momentum of the moments that the corrections go by.
     synchronized : bool
-        Whether the moments are those of the batches of all processes; one process has one batch, so it changes nothing.
+        There for code of Keras: the moments are those of the whole batch, on however many devices it is.
     **kwargs
         The arguments of every layer.
 
@@ -174,10 +175,15 @@ class BatchNormalization(Normalizing):
         """Whether the moments are those of the batch: in training, unless the layer is frozen."""
         return self.training and self._trainable
 
+    @property
+    def meets(self) -> bool:  # type: ignore[override]
+        """Whether shards of a batch wait for each other here."""
+        return self._trainable
+
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         features_second = x.movedim(self.axis, 1)
         if self.uses_batch:
-            if mask is not None or self.renorm:
+            if mask is not None or self.renorm or meeting.current() is not None:
                 output = self._normalize_by_moments(features_second, self._counted(x, mask))
             else:
                 output = self._normalize_batch(features_second)
@@ -222,36 +228,41 @@ class BatchNormalization(Normalizing):
         """As `_normalize_batch`, for moments of some of the values, and with corrections."""
         mean, variance = _moments(x, counted)
         gamma, beta = self.gamma, self.beta
-        with torch.no_grad():
-            if self.renorm:
-                factor, offset = self._correct(mean, variance)
-            else:
-                _move(self.moving_mean, mean, self.momentum)
-                _move(self.moving_variance, variance, self.momentum)
+        known, spread = mean.detach(), variance.detach()
         if self.renorm:
+            factor, offset = self._correction(known, torch.sqrt(spread + self.epsilon))
             offset = offset if gamma is None else offset * gamma
             gamma = factor if gamma is None else factor * gamma
             beta = offset if beta is None else offset + beta
         shape = [-1 if axis == 1 else 1 for axis in range(x.dim())]
+        meeting.once(lambda: self._move_averages(known, spread))
         scale = torch.rsqrt(variance + self.epsilon)
         scale = scale if gamma is None else scale * gamma
         output = (x - mean.view(shape)) * scale.view(shape)
         return output if beta is None else output + beta.view(shape)
 
-    def _correct(self, mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
-        """The factor and the offset of the correction; the moving moments follow those of the batch."""
-        deviation = torch.sqrt(variance + self.epsilon)
+    @torch.no_grad()
+    def _correction(self, mean: Tensor, deviation: Tensor) -> tuple[Tensor, Tensor]:
+        """The factor and the offset that lead from the moments of the batch to the moving ones."""
         expected = self.renorm_stddev.clamp(min=self.epsilon**0.5)
         limits = self.renorm_clipping
         factor = (deviation / expected).clamp(limits.get("rmin"), limits.get("rmax", math.inf))
         most = limits.get("dmax", math.inf)
         offset = ((mean - self.renorm_mean) / expected).clamp(-most, most)
+        return factor, offset
+
+    @torch.no_grad()
+    def _move_averages(self, mean: Tensor, variance: Tensor) -> None:
+        """Let the moving moments follow those of a batch."""
+        deviation = torch.sqrt(variance + self.epsilon)
+        _move(self.moving_mean, mean, self.momentum)
+        if not self.renorm:
+            _move(self.moving_variance, variance, self.momentum)
+            return
         _move(self.renorm_mean, mean, self.renorm_momentum)
         _move(self.renorm_stddev, deviation, self.renorm_momentum)
-        _move(self.moving_mean, mean, self.momentum)
         _move(self.moving_stddev, deviation, self.momentum)
         self.moving_variance.copy_((self.moving_stddev.square() - self.epsilon).clamp(min=0.0))
-        return factor, offset
 
 
 class RootOf(initializers.Initializer):
@@ -282,12 +293,17 @@ def _checked_limits(limits: dict[str, float]) -> dict[str, float]:
 def _moments(x: Tensor, counted: Tensor | None) -> tuple[Tensor, Tensor]:
     """The mean and the variance of each feature, over the values that count."""
     axes = [axis for axis in range(x.dim()) if axis != 1]
-    if counted is None:
+    if counted is None and meeting.current() is None:
         variance, mean = torch.var_mean(x, axes, correction=0)
         return mean, variance
-    count = counted.to(x.dtype).sum(axes, keepdim=True) + EPSILON
-    mean = torch.where(counted, x, 0.0).sum(axes, keepdim=True) / count
-    variance = torch.where(counted, x - mean, 0.0).square().sum(axes, keepdim=True) / count
+    if counted is None:
+        sums, count = x.sum(axes, keepdim=True), meeting.total(x.new_tensor(x.numel() // x.shape[1]))
+        mean = meeting.total(sums) / count
+        variance = meeting.total((x - mean).square().sum(axes, keepdim=True)) / count
+        return mean.reshape(-1), variance.reshape(-1)
+    count = meeting.total(counted.to(x.dtype).sum(axes, keepdim=True)) + EPSILON
+    mean = meeting.total(torch.where(counted, x, 0.0).sum(axes, keepdim=True)) / count
+    variance = meeting.total(torch.where(counted, x - mean, 0.0).square().sum(axes, keepdim=True)) / count
     return mean.reshape(-1), variance.reshape(-1)
 
 

@@ -222,6 +222,9 @@ class Verbs(Saved, OlderVerbs, OwnSteps, Structure):
         resume: str = "auto",
         checkpoint_seconds: float = 300.0,
         monitor: Any = False,
+        devices: int | None = None,
+        shards: int | None = None,
+        exact: bool = True,
     ) -> History:
         """Train the net.
 
@@ -288,6 +291,16 @@ class Verbs(Saved, OlderVerbs, OwnSteps, Structure):
             Look into the net: activations, gradients, weights and updates of every layer over the training, in
             `history.journal` and, of a recorded training, in the folder's `journal.jsonl`. The training has the same
             numbers with and without; see `handson.callbacks.Monitor`.
+        devices : int, optional
+            How many workers train the net together: processes that are started here, or those that torchrun or srun
+            has started. A script that starts them has its work under ``if __name__ == "__main__":``. See
+            docs/devices.md.
+        shards : int, optional
+            Parts that a batch is cut into, a power of two, 8 by default. The numbers depend on how many there are, and
+            not on how many workers compute them.
+        exact : bool
+            False: every worker computes one part, and sums are taken in the order that is fastest, so that the last
+            digits depend on how many workers there are.
 
         Returns
         -------

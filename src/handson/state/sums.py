@@ -54,6 +54,19 @@ class Sums:
         else:
             self._of(name, metric).update(y_true, y_pred, sample_weight, masked)
 
+    @property
+    def pending(self) -> list[tuple[str, Number, Number]]:
+        """Name, total and count of what was added and is not read yet."""
+        return self._pending
+
+    def add_statistics(self, name: str, metric: Metric, statistics: Mapping[str, Tensor]) -> None:
+        """Add the statistics of a batch to a metric that is no mean."""
+        self._of(name, metric).add(statistics)
+
+    def put_back(self, state: Mapping[str, list[float]], tensors: Mapping[str, Tensor]) -> None:
+        """Become again what `state` and `tensors` described."""
+        vars(self).update(vars(Sums.from_state(state, tensors)))
+
     def _of(self, name: str, metric: Metric) -> Accumulator:
         """What a metric that is no mean has seen."""
         if name not in self.held:

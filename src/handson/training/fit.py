@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 import threading
-from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
 from handson.callbacks import BackupAndRestore, CallbackList, Progress
 from handson.callbacks.calls import TEST_BATCHES
-from handson.core.errors import HandsonError
+from handson.core.errors import HandsonError, TrainingError
 from handson.data.rows import arrays
+from handson.data.rows.batches import Batches
 from handson.data.rows.openings import is_batches
 from handson.data.rows.streamed import Streamed
 from handson.layers.ownership import settle
 from handson.monitoring.journal import JOURNAL
+from handson.parallel.world import World
 from handson.randomness.keys import check_seed, fresh_seed
 from handson.state.history import History
 from handson.state.precision import note
 from handson.state.state import trainable_weights
-from handson.training import evaluation, loop
+from handson.training import evaluation, loop, workers
 from handson.training.engines import Engine, choose
 from handson.training.measuring import evaluation_batch
 from handson.training.memory import keep_blocks
 from handson.training.preparation.arguments import Arguments
 from handson.training.preparation.given import remember_columns
+from handson.training.preparation.job import Job
 from handson.training.preparation.prepare import as_scaled, make_job, split_rows
 from handson.training.preparation.readers import Reading, read
 from handson.training.recording.fingerprint import of_run
@@ -44,6 +48,42 @@ _told = {""}
 
 def fit(model: Net, x: Any, y: Any, arguments: Arguments) -> History:
     """Train a net: see `Model.fit`."""
+    with workers.joined(arguments.launch) as world:
+        if world is not None and not world.leads:
+            return _follow(model, x, y, arguments, world)
+        return _lead(model, x, y, arguments, world)
+
+
+def _follow(model: Net, x: Any, y: Any, arguments: Arguments, world: World) -> History:
+    """Train a net as one of several workers, which obeys worker 0."""
+    history, arguments.verbose, arguments.run = History(), 0, None
+    try:
+        reading = read(model, x, _in_order(model, y), arguments)
+    except HandsonError as error:
+        world.report(error)
+        raise
+    remember_columns(model, x)
+    begin = world.next_order()
+    if begin["do"] != "begin":
+        raise TrainingError(f"worker 0 has stopped: {begin['error']}")
+    arguments.seed = begin["seed"]
+    job, validation = _prepare(model, reading, arrays.columns_of(y), arguments, history, NoRecord())
+    measured = None if validation is None else validation.batches(begin["size"], model.device)
+    about = _about(model, reading, validation, arguments)
+    end = workers.follow_launched(job, arguments, world, begin, measured, about)
+    history.take(end["history"])
+    model.age, model.history = end["age"], history
+    return history
+
+
+def _about(model: Net, reading: Reading, validation: Reading | None, arguments: Arguments) -> dict[str, Any]:
+    """What has to be the same on all workers that were launched together."""
+    described = _described(model, reading, validation, arguments)
+    return {name: described[name] for name in ("net", "compile", "data")}
+
+
+def _lead(model: Net, x: Any, y: Any, arguments: Arguments, world: World | None) -> History:
+    """Train a net, alone or as the first of several workers."""
     history = History()
     model.optimizer.claim(model)
     with _preparing:
@@ -57,13 +97,29 @@ def fit(model: Net, x: Any, y: Any, arguments: Arguments) -> History:
             for monitor in arguments.monitors:
                 monitor.write_to(record.folder / JOURNAL)
         with _preparing:
-            engine, validation = _prepare(model, reading, arrays.columns_of(y), arguments, history, record)
-        rehearsal = _rehearsal(model, engine, arguments, reading)
-        _run(model, engine, arguments, history, validation, record, rehearsal)
+            job, validation = _prepare(model, reading, arrays.columns_of(y), arguments, history, record)
+        about = {} if world is None else _about(model, reading, validation, arguments)
+        beside = Beside(record, Group(world, about), _rehearsal(model, job, arguments, reading))
+        _run(model, job, arguments, history, validation, beside)
     for callback in arguments.callbacks:
         if isinstance(callback, BackupAndRestore):
             callback.leave()
     return history
+
+
+class Group(NamedTuple):
+    """The workers that were launched with this process, and what they have to have in common with it."""
+
+    world: World | None
+    about: dict[str, Any]
+
+
+class Beside(NamedTuple):
+    """What a training has beside it: its run folder, other workers, and what callbacks look into."""
+
+    record: Record | NoRecord
+    group: Group
+    rehearsal: Rehearsal | None
 
 
 def _in_order(model: Net, y: Any) -> Any:
@@ -79,8 +135,8 @@ def _prepare(
     arguments: Arguments,
     history: History,
     record: Record | NoRecord,
-) -> tuple[Engine, Reading | None]:
-    """The engine that trains on these data, and the data to validate on."""
+) -> tuple[Job, Reading | None]:
+    """What is trained, and the data to validate on."""
     arguments.seed = seed = _run_seed(model, record.seed(arguments.seed))
     model.target_names = columns or model.target_names
     reading, validation = _validation(model, reading, arguments, history)
@@ -93,19 +149,33 @@ def _prepare(
     if validation is not None:
         as_scaled(model, validation.rows)
     record.begin(lambda: _described(model, reading, validation, arguments), seed)
-    steps = (arguments.epochs - arguments.initial_epoch) * (job.batches.steps or 1)
-    engine = choose(job, arguments.engine, steps)
-    reasons = [engine.reason if arguments.engine == "auto" else "", note(model.precision, model.device) or ""]
-    for reason in reasons:
-        if reason not in _told and arguments.verbose:
-            _told.add(reason)
-            arguments.tell(reason)
+    _tell_once(arguments, note(model.precision, model.device) or "")
     if job.batches.note is not None:
         arguments.tell(job.batches.note)
     if not trainable_weights(model):
         arguments.tell("no weight of this net changes in this training: it has none, or all of its layers are frozen.")
     _keep_memory(model, arguments)
-    return engine, validation
+    return job, validation
+
+
+def _tell_once(arguments: Arguments, reason: str) -> None:
+    """Explain a choice, once in a process."""
+    if reason not in _told and arguments.verbose:
+        _told.add(reason)
+        arguments.tell(reason)
+
+
+@contextmanager
+def _engine(job: Job, arguments: Arguments, measured: Batches | None, group: Group) -> Iterator[Engine]:
+    """What executes the steps; workers are there while this lasts."""
+    if arguments.sharded:
+        with workers.leading(job, arguments, group.world, measured, group.about) as engine:
+            yield engine
+        return
+    steps = (arguments.epochs - arguments.initial_epoch) * (job.batches.steps or 1)
+    found = choose(job, arguments.engine, steps)
+    _tell_once(arguments, found.reason if arguments.engine == "auto" else "")
+    yield found
 
 
 def _described(model: Net, reading: Reading, validation: Reading | None, arguments: Arguments) -> dict[str, Any]:
@@ -115,15 +185,13 @@ def _described(model: Net, reading: Reading, validation: Reading | None, argumen
 
 def _run(
     model: Net,
-    engine: Engine,
+    job: Job,
     arguments: Arguments,
     history: History,
     validation: Reading | None,
-    record: Record | NoRecord,
-    rehearsal: Rehearsal | None,
+    beside: Beside,
 ) -> History:
     """Run the loop with its callbacks."""
-    job = engine.job
     progress = Progress(arguments.verbose)
     params = {
         "verbose": progress.verbose,
@@ -134,35 +202,38 @@ def _run(
     }
     history.params, history.seed, model.history = params, arguments.seed, history
     callbacks = CallbackList([*arguments.callbacks, progress], model, params)
-    held_out = None
+    measured = None
     if validation is not None:
         size = arguments.validation_batch_size or arguments.batch_size
         if arguments.validation_batch_size is None and not callbacks.define(*TEST_BATCHES):
             size = evaluation_batch(validation.rows.inputs, arguments.batch_size)
-        held_out = evaluation.Evaluation(engine, validation.batches(size, model.device), callbacks)
-    session = Session(model, engine, callbacks, history, record, arguments, held_out, rehearsal)
-    if session.epochs:
-        settle(model)
+        measured = validation.batches(size, model.device)
     try:
-        with torch.random.fork_rng() if job.foreign_randomness else nullcontext():
-            loop.run(session)
-        waited = job.batches.waiting(record.seconds) if isinstance(job.batches, Streamed) else None
+        with _engine(job, arguments, measured, beside.group) as engine:
+            held_out = None if measured is None else evaluation.Evaluation(engine, measured, callbacks)
+            session = Session(model, engine, callbacks, history, beside.record, arguments, held_out, beside.rehearsal)
+            if session.epochs:
+                settle(model)
+            with (
+                nullcontext() if held_out is None else closing(held_out),
+                torch.random.fork_rng() if job.foreign_randomness else nullcontext(),
+            ):
+                loop.run(session)
+        waited = job.batches.waiting(beside.record.seconds) if isinstance(job.batches, Streamed) else None
         if waited is not None:
             arguments.tell(waited)
         return history
     finally:
         history.journal = arguments.monitors[0].journal if arguments.monitors else None
         progress.close()
-        for batches in (job.batches, held_out):
-            if batches is not None:
-                batches.close()
+        job.batches.close()
 
 
-def _rehearsal(model: Net, engine: Engine, arguments: Arguments, reading: Reading) -> Rehearsal | None:
+def _rehearsal(model: Net, job: Job, arguments: Arguments, reading: Reading) -> Rehearsal | None:
     """What callbacks look into, if any of them does."""
     if not any(callback.defines("on_look_inside") for callback in arguments.callbacks):
         return None
-    return Rehearsal(engine.job, reading.rows.batches(len(reading.rows), model.device))
+    return Rehearsal(job, reading.rows.batches(len(reading.rows), model.device))
 
 
 def _run_seed(model: Net, seed: int | None) -> int:

@@ -234,6 +234,8 @@ class FitSection(_Section):
     engine: Annotated[str, AfterValidator(_engine)] = "auto"
     checkpoint_seconds: float = Field(300.0, ge=0)
     monitor: bool = False
+    shards: int | None = Field(None, ge=1)
+    exact: bool = True
 
 
 class SpecialistsSection(_Section):

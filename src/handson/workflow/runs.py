@@ -25,7 +25,7 @@ from handson.core.version import __version__
 from handson.data.reading.dataset import Dataset
 from handson.data.reading.keypoints import find_points
 from handson.data.reading.sources import TABLES
-from handson.data.rows.split import split
+from handson.data.rows.split import Split, split
 from handson.files import atomic, strict_json
 from handson.files.stored_history import StoredHistory
 from handson.monitoring.journal import JOURNAL
@@ -153,7 +153,7 @@ class Run:
         with locked(self.folder):
             return checkpoint.rewind(self.folder / "checkpoints", step)
 
-    def fit(self, data: Dataset, verbose: Any = "auto", resume: str = "auto") -> History:
+    def fit(self, data: Dataset, verbose: Any = "auto", resume: str = "auto", devices: int | None = None) -> History:
         """Train the experiment's net on a data set, and write everything into the folder.
 
         A training that was stopped goes on where it was.
@@ -162,7 +162,7 @@ class Run:
         ----------
         data : Dataset
             The rows; the experiment says how they are split.
-        verbose, resume
+        verbose, resume, devices
             As in `Model.fit`.
         """
         # What the end needs is imported now: handson may be upgraded while this trains.
@@ -174,18 +174,8 @@ class Run:
         training, validation = self.split(data, verbose, again=resume == "force")
         if not (self.folder / "data.json").is_file():
             self._write_columns(data)
-        net = self.experiment.build()
-        net.input_columns = data.input_names if data.inputs.ndim == 2 and data.input_names else None
-        settings = self.experiment.fit.model_dump()
-        history = net.fit(
-            *training.arrays(),
-            validation_data=None if validation is None else validation.arrays(),
-            augment=self.experiment.build_augment(),
-            callbacks=[_callback(config) for config in settings.pop("callbacks")],
-            verbose=verbose,
-            run=self.folder,
-            resume=resume,
-            **settings,
+        net, history = train(
+            self.experiment, training, validation, verbose=verbose, run=self.folder, resume=resume, devices=devices
         )
         history.notes = [*data.notes, *history.notes]
         if resume == "force":
@@ -228,10 +218,7 @@ class Run:
             if not again:
                 raise HandsonError(f"{data.source} has {len(data)} rows, but the run was split on {rows_before}.")
             console.say(f"{data.source} has {len(data)} rows, {rows_before} before: they are split anew.")
-        seed = self.experiment.split.seed
-        seed = self.experiment.fit.seed if seed is None else seed
-        labels = data.targets if data.task == "classification" else None
-        parts = split(len(data), self.experiment.split.validation, seed, labels, data.groups)
+        parts = split_for(self.experiment, data)
         if verbose:
             console.say(parts.description)
         atomic.write(kept, lambda place: write_npz(place, train=parts.train, validation=parts.validation))
@@ -382,6 +369,39 @@ class Run:
             if data.task == "regression":
                 report |= errors(net.predict(validation.inputs), validation)
         atomic.write_text(self.folder / "report.json", json.dumps(report, indent=1))
+
+
+def train(
+    experiment: Experiment, training: Dataset, validation: Dataset | None, **how: Any
+) -> tuple[Sequential, History]:
+    """Train the net of an experiment on some rows; `how` are further arguments of `Model.fit`."""
+    net = experiment.build()
+    net.input_columns = training.input_names if training.inputs.ndim == 2 and training.input_names else None
+    settings = experiment.fit.model_dump()
+    history = net.fit(
+        training.inputs,
+        targets_of(training),
+        validation_data=None if validation is None else (validation.inputs, targets_of(validation)),
+        augment=experiment.build_augment(),
+        callbacks=[_callback(config) for config in settings.pop("callbacks")],
+        **settings,
+        **how,
+    )
+    return net, history
+
+
+def follow(experiment: Experiment, data: Dataset, devices: int | None) -> None:
+    """Train the net of an experiment as one of several workers, of which worker 0 has the run folder."""
+    parts = split_for(experiment, data) if experiment.split.validation else None
+    training = data if parts is None else data.rows(parts.train)
+    train(experiment, training, None if parts is None else data.rows(parts.validation), verbose=0, devices=devices)
+
+
+def split_for(experiment: Experiment, data: Dataset) -> Split:
+    """How an experiment splits a data set."""
+    seed = experiment.fit.seed if experiment.split.seed is None else experiment.split.seed
+    labels = data.targets if data.task == "classification" else None
+    return split(len(data), experiment.split.validation, seed, labels, data.groups)
 
 
 def errors(predicted: np.ndarray, data: Dataset) -> dict[str, Any]:

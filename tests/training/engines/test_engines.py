@@ -34,6 +34,12 @@ from handson.optimizers import SGD, Adam
 from handson.training import engines, fit
 
 
+@settings(deadline=None, max_examples=40)
+@given(job=jobs(OPTIMIZERS | MORE_OPTIMIZERS))
+def test_shards_give_the_numbers_of_the_reference(job):
+    check_against_reference("shards", **job)
+
+
 @settings(deadline=None, max_examples=160)
 @given(job=jobs(OPTIMIZERS | MORE_OPTIMIZERS))
 def test_the_dense_program_gives_the_numbers_of_the_reference(job):
@@ -86,7 +92,7 @@ CHANGES = [
 @pytest.mark.parametrize(
     ("engine", "layers", "shape", "optimizer"),
     [
-        *((*net, lambda: SGD(0.01, 0.9)) for net in NETS),
+        *((*net, lambda: SGD(0.01, 0.9)) for net in [*NETS, ("shards", dense_net, (4,))]),
         *((*NETS[0], optimizer) for optimizer in (lambda: SGD(0.01), lambda: Adam(0.01))),
     ],
 )

@@ -23,6 +23,7 @@ from handson.training.engines.dense.engine import DenseProgram
 from handson.training.engines.eager import Eager
 from handson.training.engines.own import Own
 from handson.training.engines.recorded.engine import Graph
+from handson.training.engines.shards.engine import Shards
 from handson.training.preparation.job import Job, Span
 
 # A shorter training is over in `eager` before kernels are loaded, which takes ten milliseconds.
@@ -82,7 +83,13 @@ class Engine(Protocol):
         """Outputs, as leaves, in the targets' own units."""
 
 
-ENGINES: dict[str, type[Engine]] = {"eager": Eager, "blocks": Blocks, "dense": DenseProgram, "graph": Graph}
+ENGINES: dict[str, type[Engine]] = {
+    "eager": Eager,
+    "blocks": Blocks,
+    "dense": DenseProgram,
+    "graph": Graph,
+    "shards": Shards,
+}
 # Those that need kernels (`handson.kernels`), the fastest first.
 COMPILED: tuple[type[Engine], ...] = (DenseProgram, Blocks)
 
@@ -130,8 +137,13 @@ def choose(job: Job, name: str = "auto", steps: int = 0) -> Engine:
     if obstacle is None and engine in COMPILED and (absent := missing()) is not None:
         raise HandsonError(f"the engine {name!r} cannot run here: {absent}")
     if obstacle is not None:
-        raise HandsonError(f"the engine {name!r} cannot run this training: it has no program for {obstacle}.")
+        raise HandsonError(cannot_run(name, obstacle))
     return engine(job)
+
+
+def cannot_run(name: str, obstacle: str) -> str:
+    """Why an engine cannot run a training, in words for the user."""
+    return f"the engine {name!r} cannot run this training: it has no program for {obstacle}."
 
 
 def _fastest(job: Job) -> Engine:

@@ -11,7 +11,11 @@ from handson.callbacks.calls import as_list
 from handson.core import console
 from handson.core.described import describe_noun
 from handson.core.errors import HandsonError, whole
+from handson.parallel.launch import check_devices, launched
+from handson.parallel.tree import check_shards
 
+# Shards of a batch, where nothing else is said.
+SHARDS = 8
 STEPS = ("steps_per_epoch", "validation_steps")
 
 
@@ -44,6 +48,9 @@ class Arguments:
     resume: str
     checkpoint_seconds: float
     monitor: Any
+    devices: int | None = None
+    shards: int | None = None
+    exact: bool = True
 
     def __post_init__(self) -> None:
         self.batch_size = whole("batch_size", 32 if self.batch_size is None else self.batch_size, 1)
@@ -60,6 +67,7 @@ class Arguments:
             raise HandsonError(f"checkpoint_seconds is a number, at least 0; got {self.checkpoint_seconds!r}.")
         if self.missing not in ("mask", "drop"):
             raise HandsonError(f"missing is 'mask' or 'drop'; got {self.missing!r}.")
+        self._check_devices()
         self.callbacks = [*as_list(self.callbacks), *_monitors(self.monitor)]
         for callback in self.callbacks:
             if isinstance(callback, BackupAndRestore):
@@ -70,6 +78,23 @@ class Arguments:
                     )
                 self.run = callback.backup_dir
 
+    def _check_devices(self) -> None:
+        """Check how many workers there are, and how a batch is cut."""
+        launch = launched()
+        # Tasks of srun may have nothing to do with each other; torchrun is there for one training.
+        alone = self.devices == 1 or (self.devices is None and launch is not None and launch.by == "srun")
+        self.launch = None if alone else launch
+        self.workers = check_devices(self.devices, self.launch)
+        self.sharded = self.engine == "shards" or self.shards is not None or self.workers > 1 or not self.exact
+        if not self.sharded:
+            return
+        if self.engine not in ("auto", "eager", "shards"):
+            raise HandsonError(
+                f"the engine {self.engine!r} trains on one device; on several it is 'shards', which is chosen by "
+                f"itself: leave engine out."
+            )
+        self.cut = check_shards(SHARDS if self.shards is None else self.shards, self.workers if self.exact else 1)
+
     def describe(self) -> dict[str, Any]:
         """What must be the same for a recorded training to go on, as JSON."""
         names = (
@@ -79,6 +104,8 @@ class Arguments:
         described = {name: getattr(self, name) for name in names}
         # Records of before these arguments were there do not name them.
         described |= {name: value for name in STEPS if (value := getattr(self, name)) is not None}
+        if self.sharded:
+            described["shards"] = self.cut if self.exact else "one for each worker"
         described["augment"] = describe_noun("augment", self.augment)
         described["callbacks"] = [
             describe_noun("callback", callback) for callback in self.callbacks if not callback.passive

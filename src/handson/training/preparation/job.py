@@ -151,17 +151,17 @@ class Job:
 
     def settings(self) -> list[Any]:
         """What the layers and the loss are set to now: an engine that prepares steps looks whether it has changed."""
-        return [look(held) for look, held in self._looks]
+        return [itemgetter(*names)(held) for names, held in self.parts_set]
 
     @cached_property
-    def _looks(self) -> list[tuple[Callable[[Any], Any], dict[str, Any]]]:
-        """What picks the settings of each part of the net that has any, and where it keeps them."""
+    def parts_set(self) -> list[tuple[list[str], dict[str, Any]]]:
+        """The names of the settings of each part of the net that has any, and where it keeps them."""
         parts = [*self.layers, *(term.loss for term in self.terms if term.loss is not None)]
         kept = [
             (vars(part), [n for n, value in vars(part).items() if isinstance(value, SETTINGS) and n not in PASSING])
             for part in parts
         ]
-        return [(itemgetter(*names), held) for held, names in kept if names]
+        return [(names, held) for held, names in kept if names]
 
     def report(self, sums: Sums) -> dict[str, float]:
         """What the sums say: the mean losses, and the metrics finished from their means."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import Tensor
 
@@ -35,6 +35,24 @@ def _seen(target: Tensor, output: Tensor, masked: bool) -> tuple[Tensor, bool]:
     return target.masked_fill(~mask, float("nan") if target.is_floating_point() else -1), True
 
 
+class Counted(NamedTuple):
+    """The values of the loss of one output in a batch.
+
+    Attributes
+    ----------
+    term : Term
+        The output.
+    total : Tensor
+        The sum of the values, weighted.
+    present : Tensor or int
+        How many there are.
+    """
+
+    term: Term
+    total: Tensor
+    present: Tensor | int
+
+
 class Objective:
     """The losses and metrics of some outputs.
 
@@ -58,31 +76,45 @@ class Objective:
 
         Totals and counts are added to the sums, and `added`, what the net adds itself, counts once for each row.
         """
-        parts: list[Tensor] = []
-        counts: list[Number] = []
+        found = self.totals(targets, outputs, weights, masked)
+        self.note(found, added, len(outputs[0]), sums)
+        return self.value(found, [one.present for one in found], added)
+
+    def totals(
+        self, targets: Sequence[Tensor], outputs: Sequence[Tensor], weights: Sequence[Tensor | None],
+        masked: Sequence[bool],
+    ) -> list[Counted]:  # fmt: skip
+        """For each output with a loss the sum of its values, and how many there are."""
+        found = []
         for number, term in enumerate(self.terms):
             if term.loss is None:
                 continue
             target = targets[number]
             if self.scalings[number] is not None:
                 target = self.scalings[number].apply(target)
-            total, count = term.loss.sums(target, outputs[number], weights[number], masked[number])
-            mean = total / (count if isinstance(count, int) else count.clamp(min=1))
+            found.append(Counted(term, *term.loss.sums(target, outputs[number], weights[number], masked[number])))
+        return found
+
+    def value(self, found: Sequence[Counted], counts: Sequence[Number], added: Any) -> Any:
+        """What is minimized: totals divided by counts, which may be those of a larger batch, and what the net adds."""
+        parts = []
+        for (term, total, _), count in zip(found, counts, strict=True):
+            mean = total / (count.clamp(min=1) if isinstance(count, Tensor) else count)
             parts.append(mean if term.weight == 1.0 else term.weight * mean)
-            counts.append(count)
-            if self.single is None:
-                sums.add(f"{term.path}_loss", total.detach(), count)
-            else:
-                reported = total
         value: Any = sum(parts[1:], parts[0]) if parts else 0.0
-        if self.single is not None and counts:
-            if added is not None:
-                value, reported = value + added, reported + added * counts[0]
-            sums.add("loss", reported.detach(), counts[0])
-        elif added is not None:
-            value = value + added
-            sums.add(ADDED, added.detach() * len(outputs[0]), len(outputs[0]))
-        return value
+        return value if added is None else value + added
+
+    def note(self, found: Sequence[Counted], added: Any, rows: int, sums: Sums) -> None:
+        """Add totals and counts to the sums."""
+        if self.single is not None and found:
+            _, total, count = found[0]
+            total = total if added is None else total + added * count
+            sums.add("loss", total.detach(), count)
+            return
+        for term, total, count in found:
+            sums.add(f"{term.path}_loss", total.detach(), count)
+        if added is not None:
+            sums.add(ADDED, added.detach() * rows, rows)
 
     def measure(
         self, targets: Sequence[Tensor], outputs: Sequence[Tensor], weights: Sequence[Tensor | None],

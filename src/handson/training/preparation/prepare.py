@@ -297,7 +297,7 @@ def _each(method: Any, count: int) -> list[Any]:
     return list(method) if several else [method] * count
 
 
-def penalized_layers(model: Net) -> list[Layer]:
+def penalized_layers(model: ModuleLike) -> list[Layer]:
     """The layers that have regularizers."""
     return [layer for layer in model.modules() if isinstance(layer, Layer) and layer.weight_regularizers]
 

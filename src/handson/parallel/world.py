@@ -1,0 +1,282 @@
+"""`World`: the workers of one training.
+
+Worker 0 leads: it runs the training loop with its callbacks, its record and its printing, and gives the others orders,
+through a store. The others follow: they wait for orders, and take part in what is ordered. Tensors go through a
+process group of `torch.distributed`. When a worker dies, those that are left form a new group.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from handson.core.errors import HandsonError, TrainingError
+from handson.parallel.exchange import Link
+
+# A worker that waits for orders looks so often whether there is still somebody who gives them.
+LOOK_SECONDS, BEAT_SECONDS, SILENT_SECONDS = 5.0, 5.0, 90.0
+# How long it sleeps in between: at first an order may come at any moment.
+SHORT_SLEEP, LONG_SLEEP, SOON_SECONDS = 0.0005, 0.01, 0.1
+# How long workers have to come together again after one of them was lost.
+REGROUP_SECONDS = 30.0
+# How long a worker waits for the others in the middle of a step.
+STEP_SECONDS = 600.0
+# Orders that stay in the store: a worker is at most a few behind.
+MOST_ORDERS = 64
+
+Order = dict[str, Any]
+
+
+class Lost(TrainingError):
+    """Another worker has died, or does not answer."""
+
+
+class World:
+    """The workers of one training, as one of them sees them.
+
+    Parameters
+    ----------
+    store : torch.distributed.Store, optional
+        Where orders are left; None for one worker alone.
+    rank, size : int
+        The number of this worker, and how many there are.
+    backend : {'gloo', 'nccl'}
+        What carries tensors.
+    alive : function of int, optional
+        Whether a worker that this process has started is still there.
+    seconds : float
+        How long a worker waits for another one in a step.
+
+    Attributes
+    ----------
+    rank, size : int
+        As given; both change when workers are lost.
+
+    Examples
+    --------
+    >>> world = World()
+    >>> world.rank, world.size, world.leads
+    (0, 1, True)
+    """
+
+    def __init__(
+        self,
+        store: Any = None,
+        rank: int = 0,
+        size: int = 1,
+        backend: str = "gloo",
+        alive: Callable[[int], bool] | None = None,
+        seconds: float = STEP_SECONDS,
+    ) -> None:
+        self.rank, self.size, self.backend, self.seconds = rank, size, backend, seconds
+        self.name = rank  # which stays when others are lost
+        self.members = list(range(size))
+        self._store, self._alive = store, alive
+        self._orders = self._generation = 0
+        self._over = threading.Event()
+        if size > 1:
+            self._join()
+            if self.leads:
+                threading.Thread(target=self._beat, name="handson heartbeat", daemon=True).start()
+
+    @property
+    def leads(self) -> bool:
+        """Whether this worker decides."""
+        return self.rank == 0
+
+    # The group.
+
+    def _join(self) -> None:
+        """Become part of the group of this generation."""
+        if dist.is_initialized():
+            raise HandsonError(
+                "torch.distributed has a process group already. handson makes its own: leave init_process_group out, "
+                "or call torch.distributed.destroy_process_group() before fit."
+            )
+        store = dist.PrefixStore(f"group/{self._generation}", self._store)
+        with self.talking():
+            dist.init_process_group(
+                self.backend, store=store, rank=self.rank, world_size=self.size, timeout=timedelta(seconds=self.seconds)
+            )
+
+    def part(self) -> None:
+        """Leave the group; who waits for this worker is told by the end of the connection."""
+        if dist.is_initialized():
+            with suppress(RuntimeError):
+                dist.destroy_process_group()
+            gc.collect()  # an error of the group, and with it the connections, may still be held by its own traceback
+
+    @contextmanager
+    def talking(self) -> Iterator[None]:
+        """Errors of `torch.distributed` mean that a worker is lost."""
+        try:
+            yield
+        except (RuntimeError, TimeoutError) as error:
+            raise Lost(f"worker {self.name}: another worker is lost ({str(error).splitlines()[0]}).") from error
+
+    def link(self) -> Link:
+        """The connection with those who are there now."""
+        return Link(self.rank, self.size, self.backend, self.talking)
+
+    def share(self, tensor: Tensor) -> None:
+        """Give a tensor of worker 0 to all others."""
+        if self.size > 1:
+            with self.talking():
+                dist.broadcast(tensor, 0)
+
+    # Orders.
+
+    def order(self, order: Order) -> None:
+        """Tell the others what comes next."""
+        if self.size == 1:
+            return
+        self._orders += 1
+        with self.talking():
+            self._store.set(f"order/{self._orders}", json.dumps(order))
+            if self._orders > MOST_ORDERS:
+                self._store.delete_key(f"order/{self._orders - MOST_ORDERS}")
+
+    def next_order(self) -> Order:
+        """The next order of worker 0; those to form a new group are obeyed here.
+
+        Raises
+        ------
+        Lost
+            When worker 0 is.
+        """
+        while True:
+            self._orders += 1
+            order = json.loads(self._wait(f"order/{self._orders}"))
+            if order["do"] != "regroup":
+                return order
+            self._regroup(order["generation"])
+
+    def _wait(self, key: str) -> bytes:
+        """What is under a key, once it is there."""
+        begun = looked = heard = time.monotonic()
+        beat = b""
+        try:
+            while not self._store.check([key]):
+                now = time.monotonic()
+                time.sleep(SHORT_SLEEP if now - begun < SOON_SECONDS else LONG_SLEEP)
+                if now - looked < LOOK_SECONDS:
+                    continue
+                last, looked = self._store.get("beat") if self._store.check(["beat"]) else b"", now
+                beat, heard = last, (now if last != beat else heard)
+                if now - heard > SILENT_SECONDS:
+                    raise Lost(f"worker {self.name}: worker 0 has been silent for {SILENT_SECONDS:.0f} s.")
+            return bytes(self._store.get(key))
+        except (RuntimeError, TimeoutError) as error:
+            raise Lost(f"worker {self.name}: worker 0, which leads, is gone.") from error
+
+    def _beat(self) -> None:
+        """Let the others know that this process is there, whatever it is busy with."""
+        count = 0
+        while not self._over.wait(BEAT_SECONDS if count else 0.0):
+            count += 1
+            with suppress(RuntimeError):
+                self._store.set("beat", str(count))
+
+    # What went wrong.
+
+    def report(self, error: BaseException) -> None:
+        """Leave word of an error for worker 0, which raises it, and part."""
+        with suppress(RuntimeError):
+            self._store.set("error", json.dumps([self.name, f"{type(error).__name__}: {error}"]))
+        self.part()
+
+    def reported(self) -> str | None:
+        """The error that another worker has left word of."""
+        if not self._store.check(["error"]):
+            return None
+        name, text = json.loads(self._store.get("error"))
+        return f"worker {name}: {text}"
+
+    def ask(self, signal: str) -> None:
+        """Tell worker 0 that this one was sent a signal."""
+        with self.talking():
+            self._store.set("signal", signal)
+
+    def asked(self) -> str | None:
+        """The name of the signal that another worker was sent."""
+        if self.size == 1 or not self._store.check(["signal"]):
+            return None
+        return bytes(self._store.get("signal")).decode()
+
+    def regroup(self) -> list[int]:
+        """After a loss: form a group with those who are left; the names of the lost.
+
+        Raises
+        ------
+        TrainingError
+            When another worker has not died but failed; its error.
+        """
+        before = self.members
+        self.part()
+        if self.backend != "gloo":
+            raise Lost("a worker is lost. The run can be resumed from its last checkpoint: handson resume.")
+        self._generation += 1
+        self.order({"do": "regroup", "generation": self._generation})
+        self.members = [0, *(name for name in self.members[1:] if self._answers(name))]
+        failed = self.reported()
+        if failed is not None:
+            raise TrainingError(failed)
+        self._store.set(f"members/{self._generation}", json.dumps(self.members))
+        self._take_places()
+        return [name for name in before if name not in self.members]
+
+    def _answers(self, name: int) -> bool:
+        """Whether a worker answers to the order to regroup."""
+        until = time.monotonic() + REGROUP_SECONDS
+        while time.monotonic() < until and (self._alive is None or self._alive(name)):
+            if self._store.check([f"alive/{self._generation}/{name}"]):
+                return True
+            time.sleep(0.02)
+        return False
+
+    def _regroup(self, generation: int) -> None:
+        self.part()
+        self._generation = generation
+        self._store.set(f"alive/{generation}/{self.name}", "1")
+        self.members = json.loads(self._wait(f"members/{generation}"))
+        if self.name not in self.members:
+            raise Lost(f"worker {self.name} answered too late, and the others went on without it.")
+        self._take_places()
+
+    def _take_places(self) -> None:
+        self.rank, self.size = self.members.index(self.name), len(self.members)
+        if self.size > 1:
+            self._join()
+
+    def close(self) -> None:
+        """The training is over."""
+        self._over.set()
+        self.part()
+
+
+def described(tensors: Mapping[str, Tensor]) -> list[list[Any]]:
+    """Names, types and shapes of tensors, as JSON."""
+    return [[name, str(tensor.dtype).removeprefix("torch."), list(tensor.shape)] for name, tensor in tensors.items()]
+
+
+def empty(description: Sequence[Sequence[Any]], device: torch.device) -> dict[str, Tensor]:
+    """Tensors like those that were described.
+
+    Examples
+    --------
+    >>> empty(described({"a": torch.ones(2)}), torch.device("cpu"))["a"].shape
+    torch.Size([2])
+    """
+    return {
+        name: torch.empty(list(shape), dtype=getattr(torch, dtype), device=device) for name, dtype, shape in description
+    }

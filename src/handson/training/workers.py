@@ -1,0 +1,325 @@
+"""How a training gets its workers: processes that are started here, or those that torchrun or Slurm has started."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import pickle
+import signal
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from handson.core.errors import HandsonError, TrainingError
+from handson.data.rows.batches import Batches
+from handson.parallel.launch import Launch
+from handson.parallel.world import Lost, World
+from handson.training.engines import cannot_run
+from handson.training.engines.shards.engine import Shards
+from handson.training.engines.shards.leading import Leading, follow
+from handson.training.preparation.job import Job
+from handson.training.recording.environment import environment
+from handson.training.recording.fingerprint import differences
+from handson.training.recording.interruption import Interruption
+
+if TYPE_CHECKING:
+    from handson.training.preparation.arguments import Arguments
+
+# How long a worker that was started here may take to come, and to leave.
+START_SECONDS, END_SECONDS = 120.0, 10.0
+# What must be alike on all workers for the same bits.
+MOST_SHOWN = 10
+LOG_LEVEL = "TORCH_CPP_LOG_LEVEL"
+ALIKE = ("handson", "torch", "numpy", "processor", "instructions", "kernels", "device")
+
+
+@contextmanager
+def leading(
+    job: Job, arguments: Arguments, launched: World | None, measured: Batches | None, about: dict[str, Any]
+) -> Iterator[Leading]:
+    """The engine of worker 0; the others follow it while this lasts.
+
+    Parameters
+    ----------
+    job : Job
+        What is trained.
+    arguments : Arguments
+        How many workers, and how a batch is cut.
+    launched : World, optional
+        Workers that were launched with this process; by default they are started here.
+    about : dict
+        What the net and the data are, for workers that were launched.
+    measured : Batches, optional
+        The rows held out.
+    """
+    obstacle = Shards.obstacle(job)
+    if obstacle is not None:
+        raise HandsonError(cannot_run("shards", obstacle))
+    known = [job.batches] if measured is None else [job.batches, measured]
+    with ExitStack() as stack:
+        world = World() if launched is None else launched
+        if launched is None and arguments.workers > 1:
+            world = stack.enter_context(_started(job, known, arguments))
+        if launched is not None:
+            size = None if measured is None else measured.batch_size
+            world.order(
+                {"do": "begin", "seed": job.seed, "size": size, "about": about, "machine": compared(job.device)}
+            )
+        engine = Leading(job, world, arguments.cut, arguments.exact)
+        engine.begin(known)
+        end: dict[str, Any] = {"do": "end", "error": None}
+        try:
+            yield engine
+            if launched is not None:
+                engine.share()
+                model: Any = job.module
+                end |= {"history": model.history.to_json(), "age": model.age}
+        except BaseException as raised:
+            end["error"] = f"{type(raised).__name__}: {raised}"
+            end["code"] = raised.code if isinstance(raised, SystemExit) else None
+            raise
+        finally:
+            with suppress(Lost):
+                world.order(end)
+            engine.close()
+            world.close()
+
+
+# Workers that are started here.
+
+
+@contextmanager
+def _started(job: Job, known: Sequence[Batches], arguments: Arguments) -> Iterator[World]:
+    """Start workers, each with a copy of the net; the rows they map from files."""
+    if job.device.type != "cpu":
+        raise HandsonError(
+            f"devices={arguments.workers} starts workers on the CPU, and this net is on {job.device}. For several GPUs "
+            f"start the script, or handson fit, with torchrun --nproc-per-node={arguments.workers}."
+        )
+    count = arguments.workers
+    context = multiprocessing.get_context("spawn")
+    with tempfile.TemporaryDirectory(prefix="handson-workers-") as folder:
+        payload = _packed(job, known, Path(folder))
+        store = dist.TCPStore("127.0.0.1", 0, None, True, timedelta(seconds=START_SECONDS), wait_for_workers=False)
+        how = store.port, count, arguments.cut, arguments.exact
+        processes = {
+            rank: context.Process(target=_work, args=(rank, how, payload), daemon=True, name=f"handson worker {rank}")
+            for rank in range(1, count)
+        }
+        try:
+            with _quiet():
+                for process in processes.values():
+                    process.start()
+            _wait_for(store, processes)
+            yield World(store, 0, count, alive=lambda rank: processes[rank].is_alive())
+        finally:
+            for process in processes.values():
+                _end(process)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Processes that start now do not print what their store says when worker 0 is gone."""
+    kept = os.environ.get(LOG_LEVEL)
+    os.environ[LOG_LEVEL] = kept or "ERROR"
+    try:
+        yield
+    finally:
+        del os.environ[LOG_LEVEL]
+        os.environ |= {} if kept is None else {LOG_LEVEL: kept}
+
+
+def _wait_for(store: Any, processes: dict[int, Any]) -> None:
+    """Wait until every worker has come."""
+    for rank, process in processes.items():
+        while not store.check([f"here/{rank}"]):
+            if store.check(["error"]) or not process.is_alive():
+                raise TrainingError(_why_not(store, rank))
+            time.sleep(0.01)
+
+
+def _why_not(store: Any, rank: int) -> str:
+    reason = bytes(store.get("error")).decode() if store.check(["error"]) else "it ended before it had begun"
+    return (
+        f"worker {rank} could not start: {reason}. A script that starts workers has its work in a function that is "
+        f'called under if __name__ == "__main__":, and the classes of its net in a module that can be imported; else '
+        f"start it with torchrun."
+    )
+
+
+def _end(process: Any) -> None:
+    if process.pid is None:
+        return
+    process.join(END_SECONDS)
+    if process.is_alive():
+        process.kill()
+        process.join()
+
+
+def _packed(job: Job, known: Sequence[Batches], folder: Path) -> bytes:
+    """The job for another process: the net in a pickle, the rows in files."""
+    places: dict[int, Any] = {}
+    parts = [_in_files(batches, folder, places) for batches in known]
+    bare = replace(job, batches=Batches([torch.empty(0)], [torch.empty(0)]))
+    try:
+        return pickle.dumps((bare, parts))
+    except Exception as error:
+        raise HandsonError(
+            f"the net cannot be sent to workers that are started here ({error}). Functions that it is made of have to "
+            f"be defined in a module; or start the script with torchrun --nproc-per-node=..., which sends nothing."
+        ) from None
+
+
+def _in_files(batches: Batches, folder: Path, places: dict[int, Any]) -> Batches:
+    def stored(leaf: Any) -> Any:
+        if leaf is None or isinstance(leaf, _InFile):
+            return leaf
+        if not isinstance(leaf, Tensor):
+            raise HandsonError(
+                "rows that stay in a file cannot be sent to workers that are started here. Start the script, or "
+                "handson fit, with torchrun --nproc-per-node=...: then every worker opens the file."
+            )
+        if id(leaf) not in places:
+            path = folder / f"{len(places)}.npy"
+            np.save(path, leaf.detach().cpu().numpy())
+            places[id(leaf)] = _InFile(str(path), leaf)
+        return places[id(leaf)]
+
+    fields: dict[str, Any] = {
+        name: [stored(leaf) for leaf in getattr(batches, name)] for name in ("inputs", "targets", "weights")
+    }
+    return replace(batches, **fields, _order=None, _feed=None)
+
+
+class _InFile:
+    """A tensor that lies in a file; unpickled it is mapped from there."""
+
+    def __init__(self, path: str, tensor: Tensor) -> None:
+        self.path, self.tensor = path, tensor
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _mapped, (self.path,)
+
+
+def _mapped(path: str) -> Tensor:
+    """A tensor over a file that is mapped: pages that are only read are there once for all workers."""
+    array = np.load(path, mmap_mode="c")
+    return torch.from_numpy(array) if array.size else torch.empty(array.shape, dtype=torch.from_numpy(array).dtype)
+
+
+def _work(rank: int, how: tuple[int, int, int, bool], payload: bytes) -> None:
+    """A worker that was started here, from its beginning to its end."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for worker 0, which ends the others
+    port, size, shards, exact = how
+    torch.set_num_threads(1)
+    store = dist.TCPStore("127.0.0.1", port, None, False, timedelta(seconds=START_SECONDS))
+    try:
+        job, known = pickle.loads(payload)
+        job.batches = known[0]
+    except BaseException as error:
+        store.set("error", f"{type(error).__name__}: {error}")
+        return
+    store.set(f"here/{rank}", "1")
+    try:
+        world = World(store, rank, size)
+        engine = Shards(job, world, shards, exact)
+        follow(engine, known)
+    except Lost:  # worker 0 is gone, or went on without this one; it has said so, or cannot
+        os._exit(1)
+    except BaseException:  # was reported
+        os._exit(2)
+    engine.close()
+    world.close()
+
+
+# Workers that were launched with this process.
+
+
+@contextmanager
+def joined(launch: Launch | None) -> Iterator[World | None]:
+    """The workers that were launched together; None where this process was started by itself."""
+    if launch is None or launch.size == 1:
+        yield None
+        return
+    own_store = launch.by != "torchrun" or os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True"
+    serves = own_store and launch.rank == 0
+    store = dist.TCPStore(
+        launch.host, launch.port, None, serves, timedelta(seconds=START_SECONDS), wait_for_workers=False
+    )
+    turn = _turns[0] = _turns[0] + 1
+    again = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    world = World(dist.PrefixStore(f"handson/{again}/{turn}", store), launch.rank, launch.size)
+    try:
+        yield world
+    except BaseException as error:
+        if world.leads:  # the others may not have heard of it yet
+            with suppress(Lost):
+                world.order({"do": "end", "error": f"{type(error).__name__}: {error}"})
+        raise
+    finally:
+        world.close()
+
+
+# How many trainings of this process had workers: all workers count alike.
+_turns = [0]
+
+
+def follow_launched(
+    job: Job, arguments: Arguments, world: World, begin: dict[str, Any], measured: Batches | None, about: dict[str, Any]
+) -> dict[str, Any]:
+    """The part of a worker that was launched with worker 0, whose orders it obeys; the last one.
+
+    Raises
+    ------
+    HandsonError
+        When this worker has another net, other data or another machine than worker 0.
+    """
+    try:
+        _check_alike(world, begin, about, compared(job.device) if arguments.exact else begin["machine"])
+    except HandsonError as error:
+        world.report(error)
+        raise
+    engine = Shards(job, world, arguments.cut, arguments.exact)
+    known = [job.batches] if measured is None else [job.batches, measured]
+    with Interruption() as asked:
+        end = follow(engine, known, lambda: asked.signal)
+    engine.close()
+    if end.get("code") is not None:
+        raise SystemExit(end["code"])
+    if end["error"] is not None:
+        raise TrainingError(f"worker 0 has stopped: {end['error']}")
+    return end
+
+
+def _check_alike(world: World, begin: dict[str, Any], about: dict[str, Any], machine: dict[str, Any]) -> None:
+    now = json.loads(json.dumps(about))
+    found = differences(begin["about"], now)
+    if found:
+        listed = "\n  ".join(found[:MOST_SHOWN])
+        raise HandsonError(
+            f"worker {world.name} trains something else than worker 0 (there before, here now):\n  {listed}\nAll "
+            f"workers run the same script on the same data."
+        )
+    found = differences(begin["machine"], machine)
+    if found:
+        raise HandsonError(
+            f"worker {world.name} would compute other last digits than worker 0: {'; '.join(found)}. Train on machines "
+            f"of one kind, or with exact=False."
+        )
+
+
+def compared(device: torch.device) -> dict[str, Any]:
+    """What of this machine decides about the last digits."""
+    known = environment(device)
+    return {name: known[name] for name in ALIKE}

@@ -1,0 +1,133 @@
+"""A net that is trained by several workers has the bits of one."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.distributed as dist
+import workers
+
+import handson
+from handson.core.errors import HandsonError
+from handson.layers import Dense, Lambda
+from handson.parallel import world as worlds
+
+HERE = Path(__file__).resolve()
+SHARDED = {"shards": 8}
+
+
+@cache
+def alone(kind, epochs=2, change=False):
+    return workers.trained(kind, 1, epochs, [workers.Change()] if change else [], **SHARDED)
+
+
+@pytest.mark.parametrize(("kind", "devices"), [("convolutional", 2), ("functional", 3), ("recurrent", 2), ("dense", 3)])
+def test_the_bits_are_those_of_one_worker(kind, devices):
+    assert workers.trained(kind, devices) == alone(kind)
+
+
+def test_workers_that_are_killed_change_nothing(capsys):
+    found = workers.trained("convolutional", 3, 3, [workers.Kill([2, 5])])
+    assert found == workers.trained("convolutional", 1, 3, [workers.Kill([])], **SHARDED)
+    assert capsys.readouterr().out.count("is lost") == 2
+
+
+def test_what_a_callback_changes_the_others_hear_of():
+    assert workers.trained("dense", 2, 3, [workers.Change()]) == alone("dense", 3, True)
+
+
+def test_another_number_of_shards_is_another_training():
+    weights, history = alone("dense")
+    others, theirs = workers.trained("dense", 1, shards=4)
+    assert others != weights
+    np.testing.assert_allclose(history["loss"], theirs["loss"], rtol=1e-5)
+
+
+def test_fast_is_the_same_within_rounding():
+    _, history = alone("convolutional")
+    _, fast = workers.trained("convolutional", 2, exact=False)
+    np.testing.assert_allclose(fast["loss"], history["loss"], rtol=1e-4)
+
+
+def test_a_run_goes_on_with_another_number_of_workers(tmp_path):
+    class Stop(handson.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            if epoch == 1 and not (tmp_path / "stopped").exists():
+                (tmp_path / "stopped").touch()
+                raise KeyboardInterrupt
+
+    run = {"run": tmp_path / "run", "checkpoint_seconds": 0}
+    with pytest.raises(KeyboardInterrupt):
+        workers.trained("dense", 2, 3, [Stop()], **run)
+    assert workers.trained("dense", 3, 3, [Stop()], **run) == alone("dense", 3)
+
+
+def test_another_cut_is_refused_when_a_run_goes_on(tmp_path):
+    workers.trained("dense", 1, 1, run=tmp_path, shards=8)
+    with pytest.raises(HandsonError, match="fit.shards: 8 before, 4 now"):
+        workers.trained("dense", 1, 1, run=tmp_path, shards=4)
+
+
+def test_what_cannot_be_cut_is_refused_by_name():
+    x, y = np.zeros((20, 3), np.float32), np.zeros((20, 1), np.float32)
+    net = handson.Sequential([Dense(1)])
+    net.compile("sgd", "mse")
+    with pytest.raises(HandsonError, match="data that come in batches"):
+        net.fit(iter([(x, y)] * 3), shards=8, verbose=0)
+    with pytest.raises(HandsonError, match="'dense' trains on one device"):
+        net.fit(x, y, devices=2, engine="dense", verbose=0)
+    with pytest.raises(HandsonError, match="shards=16"):
+        net.fit(x, y, devices=9, verbose=0)
+
+
+def test_a_layer_that_changes_something_for_each_shard_is_refused_before_the_first_step():
+    net = handson.Sequential([Dense(4), torch.nn.BatchNorm1d(4), Dense(1)])
+    net.compile("sgd", "mse")
+    x, y = np.zeros((20, 3), np.float32), np.zeros((20, 1), np.float32)
+    with pytest.raises(HandsonError, match=r"changes 'batch_norm1d.* .*handson.layers.BatchNormalization"):
+        net.fit(x, y, shards=8, verbose=0)
+
+
+def test_a_net_that_cannot_be_sent_says_so():
+    net = handson.Sequential([Dense(4), Lambda(lambda x: x * 2), Dense(1)])
+    net.compile("sgd", "mse")
+    x, y = np.zeros((20, 3), np.float32), np.zeros((20, 1), np.float32)
+    with pytest.raises(HandsonError, match="torchrun"):
+        net.fit(x, y, devices=2, verbose=0)
+
+
+def test_a_silent_leader_is_not_waited_for_for_ever(monkeypatch):
+    monkeypatch.setattr(worlds, "SILENT_SECONDS", 0.05)
+    monkeypatch.setattr(worlds, "LOOK_SECONDS", 0.01)
+    store = dist.TCPStore("127.0.0.1", 0, None, True, wait_for_workers=False)
+    follower = worlds.World()
+    follower._store = store
+    with pytest.raises(worlds.Lost, match="silent"):
+        follower.next_order()
+
+
+SCRIPT = """
+import sys, json, hashlib, workers
+weights, history = workers.trained("functional", None, **json.loads(sys.argv[1]))
+print(json.dumps([hashlib.sha256(b"".join(weights)).hexdigest(), history]))
+"""
+
+
+def test_torchrun_trains_the_same_net_on_every_worker():
+    path = os.pathsep.join([str(HERE.parents[1] / "helpers"), *filter(None, sys.path)])
+    env = os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "--no-python"]
+    found = subprocess.run(
+        [*command, sys.executable, "-c", SCRIPT, "{}"], env=env, capture_output=True, text=True, timeout=120
+    )
+    assert found.returncode == 0, found.stderr
+    weights, history = alone("functional")
+    expected = [hashlib.sha256(b"".join(weights)).hexdigest(), history]
+    assert [json.loads(line) for line in found.stdout.splitlines()] == [expected, expected]
