@@ -15,9 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from handson.activations import logits_of
 from handson.core import tree
 from handson.core.errors import HandsonError, listing, nearest, whole
+from handson.graph.logits import logits_of
 from handson.layers.base import Layer
 from handson.layers.rnn import Recurrent
 from handson.monitoring.probes import probed_layers

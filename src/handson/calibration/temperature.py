@@ -14,6 +14,7 @@ from handson import activations
 from handson.core.errors import HandsonError
 from handson.data.rows.feed import arriving
 from handson.data.rows.mapped import Data, pieces
+from handson.graph.logits import logits_of
 from handson.layers import Dense
 from handson.losses import BinaryCrossentropy
 from handson.models import Model
@@ -123,9 +124,9 @@ def _logits_of(outputs: Tensor, loss: Any) -> Tensor:
     if loss.from_logits:
         return outputs
     if isinstance(loss, BinaryCrossentropy):
-        known = activations.logits_of(outputs, "sigmoid")
+        known = logits_of(outputs, "sigmoid")
         return torch.logit(outputs.double(), eps=LEAST) if known is None else known
-    known = activations.logits_of(outputs, "softmax")
+    known = logits_of(outputs, "softmax")
     return outputs.clamp(min=LEAST).log() if known is None else known
 
 

@@ -272,7 +272,7 @@ def evaluate(run: RunName, data: DataPath = None, runs: RunsFolder = Path("runs"
     """
     from handson.cli.tables import show_errors, show_means
     from handson.core.errors import HandsonError
-    from handson.workflow.runs import errors, say_notes, targets_of
+    from handson.workflow.runs import errors, say_notes
 
     found = _run(run, runs)
     source = found.read_data(data)

@@ -11,7 +11,6 @@ from handson.checks import Check
 from handson.core.errors import HandsonError, listing, nearest
 from handson.data.reading.dataset import Dataset
 from handson.workflow.experiment import Experiment
-from handson.workflow.runs import targets_of
 
 
 class Asked(NamedTuple):
@@ -56,7 +55,7 @@ def check(experiment: Experiment, data: Dataset, what: Sequence[str] = (), pictu
             raise HandsonError(f"there is no check {name!r}.{nearest(name, CHECKS)} There are: {listing(CHECKS)}.")
     if data.targets is None:
         raise HandsonError(f"{data.source} has no targets to train on: say data: {{targets: ...}}.")
-    asked = Asked(experiment, data.inputs, targets_of(data), pictures)
+    asked = Asked(experiment, *data.arrays(), pictures)
     return [CHECKS[name](asked) for name in what or BY_DEFAULT]
 
 

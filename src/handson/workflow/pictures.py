@@ -19,7 +19,6 @@ from handson.workflow.runs import Run
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from handson.models import Sequential
 
 # Images that are explained, images whose predictions are shown, and rows of tables that are explained.
 EXPLAINED, SHOWN, ROWS = 4, 24, 512
@@ -46,7 +45,7 @@ class Shown:
         return Journal.read(self.run.folder)
 
     @cached_property
-    def net(self) -> Sequential:
+    def net(self) -> Model:
         """The trained net."""
         return self.run.net()
 

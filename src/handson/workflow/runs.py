@@ -371,17 +371,16 @@ class Run:
         atomic.write_text(self.folder / "report.json", json.dumps(report, indent=1))
 
 
-def train(
-    experiment: Experiment, training: Dataset, validation: Dataset | None, **how: Any
-) -> tuple[Sequential, History]:
+def train(experiment: Experiment, training: Dataset, validation: Dataset | None, **how: Any) -> tuple[Model, History]:
     """Train the net of an experiment on some rows; `how` are further arguments of `Model.fit`."""
     net = experiment.build()
     net.input_columns = training.input_names if training.inputs.ndim == 2 and training.input_names else None
     settings = experiment.fit.model_dump()
+    x, y = training.arrays()
     history = net.fit(
-        training.inputs,
-        targets_of(training),
-        validation_data=None if validation is None else (validation.inputs, targets_of(validation)),
+        x,
+        y,
+        validation_data=None if validation is None else validation.arrays(),
         augment=experiment.build_augment(),
         callbacks=[_callback(config) for config in settings.pop("callbacks")],
         **settings,

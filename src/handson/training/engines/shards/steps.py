@@ -11,9 +11,9 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from handson import activations
 from handson.core.errors import HandsonError
 from handson.data.rows.feed import Batch
+from handson.graph.logits import like
 from handson.layers.calling import MASK
 from handson.parallel.exchange import Exchange
 from handson.parallel.lanes import Lanes
@@ -130,7 +130,7 @@ class Steps:
             forward.found = [_of_batch(one, rows, size) for one in found]
             forward.added = engine.added()
             self._objective.note(forward.found, forward.added, rows, forward.sums)
-        forward.outputs = [activations.like(output, Tensor.detach) for output in outputs]
+        forward.outputs = [like(output, Tensor.detach) for output in outputs]
         self._objective.measure(targets, forward.outputs, batch.weights, masked, forward.sums)
         return forward
 
