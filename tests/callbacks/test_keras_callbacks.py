@@ -102,12 +102,6 @@ def test_tensorboard_finds_the_numbers(tmp_path):
         TensorBoard(tmp_path, profile_batch=2)
 
 
-def test_tensorboard_that_is_not_installed_is_named(tmp_path, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "torch.utils.tensorboard", None)
-    with pytest.raises(HandsonError, match="pip install tensorboard"):
-        net().fit(X, Y, verbose=0, callbacks=[TensorBoard(tmp_path)])
-
-
 def test_they_are_in_files_and_experiments():
     for made in (BackupAndRestore("a"), SwapEMAWeights(True), RemoteMonitor(), TensorBoard("b")):
         config = handson.core.registry.to_config("callback", made)

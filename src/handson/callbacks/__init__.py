@@ -6,9 +6,10 @@ from handson.callbacks.calls import CallbackList
 from handson.callbacks.monitor import Monitor
 from handson.callbacks.progress import Progress
 from handson.callbacks.rates import LambdaCallback, LearningRateScheduler, ReduceLROnPlateau
-from handson.callbacks.remote import RemoteMonitor, TensorBoard
+from handson.callbacks.remote import RemoteMonitor
 from handson.callbacks.saving import CSVLogger, ModelCheckpoint
 from handson.callbacks.stopping import EarlyStopping, TerminateOnNaN
+from handson.callbacks.tensorboard import TensorBoard
 
 __all__ = [
     "BackupAndRestore",

@@ -19,6 +19,7 @@ from handson.workflow.runs import Run
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from handson.models import Model
 
 # Images that are explained, images whose predictions are shown, and rows of tables that are explained.
 EXPLAINED, SHOWN, ROWS = 4, 24, 512

@@ -1,0 +1,106 @@
+"""Event files, read with TensorBoard's own reader."""
+
+import io
+import warnings
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import handson
+from handson.callbacks import TensorBoard
+from handson.files.events import EventFile
+from handson.layers import Conv2D, Dense, Flatten, Input
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # of TensorBoard's own imports
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    hparams = pytest.importorskip("tensorboard.plugins.hparams.plugin_data_pb2")
+
+
+def read(folder):
+    found = accumulator.EventAccumulator(str(folder), size_guidance={"histograms": 0, "images": 0})
+    return found.Reload()
+
+
+@pytest.fixture
+def file(tmp_path):
+    made = EventFile(tmp_path)
+    yield made
+    made.close()
+
+
+def test_numbers(tmp_path, file, rng):
+    values = [*rng.normal(size=200), np.nan, np.inf, -1e300, 1e-40]
+    for step, value in enumerate(values):
+        file.scalar("loss", value, step * 1000)
+    file.flush()
+    events = read(tmp_path).Scalars("loss")
+    with np.errstate(over="ignore"):
+        np.testing.assert_array_equal([event.value for event in events], np.array(values).astype("f4"))
+    assert [event.step for event in events] == [1000 * step for step in range(len(values))]
+
+
+def test_histograms(tmp_path, file, rng):
+    values = rng.normal(size=(30, 20))
+    values[0, 0] = np.nan
+    file.histogram("weights", values, 7)
+    file.histogram("nothing", np.array([np.nan]), 7)
+    file.flush()
+    found = read(tmp_path)
+    (event,) = found.Histograms("weights")
+    finite, got = values[np.isfinite(values)], event.histogram_value
+    assert (event.step, got.num, got.min, got.max) == (7, 599, finite.min(), finite.max())
+    assert got.sum == pytest.approx(finite.sum())
+    assert got.sum_squares == pytest.approx(np.square(finite).sum())
+    counts = np.histogram(finite, [-np.inf, *got.bucket_limit])[0]
+    assert np.abs(counts - np.array(got.bucket)).sum() <= 2  # edges are below or above
+    assert found.Tags()["histograms"] == ["weights"]
+
+
+def test_pictures_and_texts(tmp_path, file, rng):
+    pixels = rng.integers(0, 256, (5, 7, 3), dtype=np.uint8)
+    file.image("rows", pixels, 3)
+    file.text("about", "one *net*, ü", 4)
+    file.flush()
+    found = read(tmp_path)
+    (event,) = found.Images("rows")
+    assert (event.step, event.height, event.width) == (3, 5, 7)
+    with Image.open(io.BytesIO(event.encoded_image_string)) as image:
+        np.testing.assert_array_equal(np.asarray(image), pixels)
+    (text,) = found.Tensors("about")
+    assert text.tensor_proto.string_val[0].decode() == "one *net*, ü"
+    assert found.SummaryMetadata("about").plugin_data.plugin_name == "text"
+
+
+def test_hyperparameters(tmp_path, file):
+    file.hyperparameters({"rate": 0.5, "nesterov": True, "name": "sgd"})
+    file.flush()
+    content = read(tmp_path).SummaryMetadata("_hparams_/session_start_info").plugin_data.content
+    found = hparams.HParamsPluginData.FromString(content).session_start_info.hparams
+    assert (found["rate"].number_value, found["nesterov"].bool_value, found["name"].string_value) == (0.5, True, "sgd")
+
+
+def test_a_training_writes_its_net(tmp_path):
+    x = Input((6, 6, 1), name="x")
+    shared = Dense(2, name="shared")
+    first, second = (
+        shared(Flatten(name="flat")(Conv2D(2, 3, name="conv")(x))),
+        shared(Flatten(name="flat2")(Conv2D(2, 3)(x))),
+    )
+    net = handson.Model(x, first + second, seed=0)
+    net.compile("adam", "mse")
+    data = np.ones((8, 6, 6, 1)), np.ones((8, 2))
+    net.fit(*data, verbose=0, epochs=2, callbacks=TensorBoard(tmp_path, histogram_freq=1, write_images=True))
+    found = read(tmp_path / "train")
+    nodes = {node.name: list(node.input) for node in found.Graph().node}
+    assert nodes["x"] == []
+    assert nodes["flat"] == ["conv"]
+    assert sum("shared" in name for name in nodes) == 2
+    assert "shared.kernel" in found.Tags()["images"]
+    assert "shared.kernel" in found.Tags()["histograms"]
+    assert [event.value for event in found.Scalars("epoch_learning_rate")] == pytest.approx([0.001] * 2)
+    chain = handson.Sequential([Dense(2, input_dim=3), Dense(1)], seed=0)
+    chain.compile("sgd", "mse")
+    chain.fit(np.ones((8, 3)), np.ones(8), verbose=0, callbacks=TensorBoard(tmp_path / "chain"))
+    assert len(read(tmp_path / "chain" / "train").Graph().node) >= 2
