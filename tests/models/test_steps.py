@@ -89,6 +89,13 @@ INPUT = {"InputLayer": {"shape": [3]}}
         ([INPUT, {"Dense": {"units": 1, "name": "a"}}, {"Dense": {"units": 1, "name": "a"}, "inputs": "a"}],
          "two steps of the net are called 'a'"),
         ([INPUT, {"Dense": {"units": 1}, "inputs": "input_layer.1"}], "the step 'input_layer.1' has no such output"),
+        ([INPUT, {"op": "reshape"}], "the step 'reshape': reshape needs the argument 'newshape'"),
+        ([INPUT, {"op": "relu", "args": [{"symbol": "input_layer"}], "kwargs": {"foo": 1}}],
+         "the step 'relu': relu has no argument 'foo'"),
+        ([INPUT, {"op": "add", "kwargs": [1]}], r"kwargs of a step is a mapping; got \[1\]"),
+        ([INPUT, {"call": [1]}], r"call of a step is a name; got \[1\]"),
+        ([INPUT, {"Add": {}, "inputs": {"a": "input_layer"}}], "inputs of a step is a name or a list"),
+        ([INPUT, {"op": "add", "args": "ab"}], "args of a step is a list; got 'ab'"),
         ([INPUT, {"op": "sbutract", "inputs": "input_layer"}], "unknown op 'sbutract'.*Did you mean 'subtract'"),
     ],
 )  # fmt: skip

@@ -9,6 +9,8 @@ import handson
 from handson import random
 from handson.core.errors import HandsonError
 from handson.layers import Dense, Layer
+from handson.random import generator
+from handson.randomness import stream
 
 MANY = (20_000,)
 DISTRIBUTIONS = {
@@ -161,3 +163,15 @@ def test_draws_within_a_step_differ():
     trained(1, 4, net=net)
     assert pairs
     assert not any(torch.equal(first, second) for first, second in pairs)
+
+
+def test_draws_in_a_training_do_not_depend_on_what_was_made_in_the_process_before(monkeypatch):
+    def drawn():
+        monkeypatch.setattr(generator, "_anonymous", [])
+        with stream.active(stream.Stream(0, 0)) as running:
+            running.rows = torch.arange(3)
+            return random.normal((3, 4))
+
+    first = drawn()
+    random.SeedGenerator()
+    assert torch.equal(first, drawn())

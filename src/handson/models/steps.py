@@ -140,6 +140,7 @@ def _parsed(entry: Any, before: list[Step]) -> Step:
             f"a step is one layer, or 'call', or 'op', and may have {', '.join(KEYS[:1] + KEYS[3:5])}; got "
             f"{', '.join([*entry, *given]) or 'nothing'}."
         )
+    _check_types(given)
     layer = {made[0]: entry[made[0]] or {}} if entry else None
     step = Step(_name(layer, given, before), layer, given.get("call"), given.get("op"))
     if step.call is not None and step.call not in {one.name for one in before if one.layer is not None}:
@@ -149,10 +150,22 @@ def _parsed(entry: Any, before: list[Step]) -> Step:
     step.args, step.kwargs = list(given.get("args") or []), dict(given.get("kwargs") or {})
     if not step.is_input and "args" not in given:
         names = given.get("inputs", before[-1].name)
-        step.args = [tree.map_leaves(lambda name: {"symbol": name}, names)]
-        step.args = [{"list": step.args[0]}] if isinstance(step.args[0], list) else step.args
+        one = [{"symbol": name} for name in names] if isinstance(names, list) else {"symbol": names}
+        step.args = [{"list": one} if isinstance(one, list) else one]
     _check_symbols([step.args, step.kwargs], before, step.name)
     return step
+
+
+def _check_types(given: dict[str, Any]) -> None:
+    """Raise unless the keys of a step hold what they should, and name a function that there is."""
+    wanted = {"call": str, "op": str, "args": list, "kwargs": dict, "inputs": (str, list)}
+    words = {"args": "a list", "kwargs": "a mapping", "inputs": "a name or a list of names"}
+    for key, value in given.items():
+        names = value if key == "inputs" and isinstance(value, list) else []
+        if not isinstance(value, wanted[key]) or not all(isinstance(name, str) for name in names):  # type: ignore[arg-type]
+            raise HandsonError(f"{key} of a step is {words.get(key, 'a name')}; got {value!r}.")
+    if "op" in given:
+        registry.find("op", given["op"])
 
 
 def _name(layer: dict[str, Any] | None, given: dict[str, Any], before: list[Step]) -> str:
@@ -212,10 +225,18 @@ def build(entries: Sequence[Any], name: str | None = None) -> Model:
             symbols.add(step.name, layers[step.name].symbol())
             continue
         function = layers[step.call or step.name] if step.op is None else registry.find("op", step.op)
-        kwargs = {key: symbols.decoded(value) for key, value in step.kwargs.items()}
-        symbols.add(step.name, function(*(symbols.decoded(value) for value in step.args), **kwargs))
+        symbols.add(step.name, _applied(function, step, symbols))
     inputs = [symbols.of(step.name) for step in found.inputs]
     return Model(inputs[0] if len(inputs) == 1 else inputs, tree.map_leaves(symbols.of, found.outputs), name=name)
+
+
+def _applied(function: Any, step: Step, symbols: _Symbols) -> Any:
+    """What a step gives."""
+    try:
+        kwargs = {key: symbols.decoded(value) for key, value in step.kwargs.items()}
+        return function(*(symbols.decoded(value) for value in step.args), **kwargs)
+    except (TypeError, HandsonError) as error:
+        raise HandsonError(f"the step {step.name!r}: {error}") from error
 
 
 def made(entry: Any) -> Any:

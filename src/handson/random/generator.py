@@ -122,4 +122,5 @@ def draw_of(seed: Any) -> Draw:
         return Draw(derive(fresh_seed(), "draw"))
     if not _anonymous:
         _anonymous.append(SeedGenerator())
+        _anonymous[0].serial = -1  # whatever else was made in this process: a resumed run is another one
     return _anonymous[0].draw()
