@@ -92,6 +92,16 @@ def test_targets_are_scaled_where_the_loss_means_the_same():
     assert counts.predict(X).min() > 0
 
 
+def test_losses_that_want_one_hot_targets_get_them():
+    sparse_loss, dense_loss = net(epochs=3), net(epochs=3, loss="categorical_crossentropy", metrics=["auc"])
+    np.testing.assert_allclose(dense_loss.fit(X, Y).predict_proba(X), sparse_loss.fit(X, Y).predict_proba(X), rtol=1e-4)
+    smooth = net(loss="categorical_crossentropy", loss__label_smoothing=0.6, epochs=60).fit(X, Y)
+    assert np.median(smooth.predict_proba(X).max(1)) < 0.7  # it aims at 0.6
+    both = np.column_stack([Y, Y > 0]).astype(int)
+    both[0, 1] = 2
+    assert (net(loss="mse", epochs=60).fit(X, both).predict(X) == both).mean() > 0.9
+
+
 def test_class_weights_are_weights_of_rows():
     weights = {0: 1.0, 1: 5.0, 2: 0.5}
     first = net(class_weight=weights, epochs=3).fit(X, Y)
@@ -228,6 +238,8 @@ def test_new_targets_are_refused_where_training_goes_on():
         net().fit(X, np.zeros(150))
     with pytest.raises(HandsonError, match="column 1 of y has one class"):
         net().fit(X, np.column_stack([Y, np.full(150, 7)]))
+    with pytest.raises(HandsonError, match="validation_fraction"):
+        net(validation_fraction=2, early_stopping=True).fit(X, Y)
     with pytest.raises(HandsonError, match="epochs is a whole number"):
         net(epochs=-1).fit(X, Y)
     with pytest.raises(HandsonError, match="batch_size is a whole number, at least 1"):

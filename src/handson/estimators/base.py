@@ -18,12 +18,13 @@ from handson.core.forked import one_thread
 from handson.data.rows.split import split
 from handson.estimators import sized
 from handson.estimators.building import brings_weights, build
-from handson.estimators.inputs import Rows, Stream, arranged, dense, predicted
+from handson.estimators.inputs import Rows, Stream, dense, predicted
 from handson.estimators.nested import OWNERS, changed, owner_of, settings_of
 from handson.estimators.pickled import Pickled
 from handson.estimators.plain import check_present
 from handson.estimators.rows import checked_weights, distinct
 from handson.estimators.targets import Targets
+from handson.layers.shapes import flat_shapes
 from handson.losses import Loss
 from handson.optimizers import Adam
 
@@ -177,16 +178,21 @@ class NeuralNet(Pickled, BaseEstimator):
         """The rows that train, and those to validate on."""
         if not self.early_stopping:
             return data, None
+        if not 0 < self.validation_fraction < 1:
+            raise HandsonError(f"validation_fraction is a share between 0 and 1; got {self.validation_fraction!r}.")
         parts = split(len(data), self.validation_fraction, self._seed, targets.strata(data.codes))
         return data.take(parts.train), data.take(parts.validation)
 
     def _rows(self, data: Rows, batch: int, seed: int | None) -> dict[str, Any]:
         """The arguments of `Model.fit` that are data."""
-        outputs = len(self.model_.output_names)
         if data.streams:
-            return {"x": Stream(data, outputs, batch, seed)}
-        y = arranged(data.codes, outputs)
+            return {"x": Stream(data, self._arranged, batch, seed)}
+        y = self._arranged(data.codes)
         return {"x": dense(data.x), "y": y, "sample_weight": data.weights, "batch_size": batch}
+
+    def _arranged(self, codes: np.ndarray) -> Any:
+        widths = [shape[-1] for shape in flat_shapes(self.model_.output_shape)]
+        return self._targets.arranged(codes, self.model_.terms, widths)
 
     def _held_out(self, data: Rows | None, batch: int) -> dict[str, Any]:
         if data is None:

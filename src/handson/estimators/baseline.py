@@ -99,7 +99,7 @@ class Baseline:
                 f"apart: the simpler one will do."
             )
         if ahead < 0:
-            return f"The best other model ({rival}) is ahead of the net by {said}. With its defaults a net does not pay here."
+            return f"The best other model ({rival}) is ahead of the net by {said}. This net does not pay here."
         return f"The net is ahead of the best other model ({rival}) by {said}. A net pays here."
 
 

@@ -28,7 +28,8 @@ class NeuralNetClassifier(ClassifierMixin, NeuralNet):
     optimizer : str or Optimizer, optional
         By default AdamW, its rate rising and falling over the training; for `partial_fit` Adam.
     loss : str, Loss or function, optional
-        By default the cross-entropy.
+        By default the cross-entropy. Losses that want one-hot targets get them: 'categorical_crossentropy', which can
+        smooth labels, and others.
     class_weight : dict or 'balanced', optional
         A weight for each class.
     metrics : list, optional
@@ -58,8 +59,9 @@ class NeuralNetClassifier(ClassifierMixin, NeuralNet):
     random_state : int, RandomState, optional
         The seed of everything random.
     **nested
-        Arguments of arguments: ``optimizer__learning_rate=0.01``, ``layers__0__units=32``, ``loss__label_smoothing``,
-        ``callbacks__0__patience``; and of the methods of `Model`, ``compile__precision``, ``fit__augment``.
+        Arguments of arguments: ``optimizer__learning_rate=0.01``, ``layers__0__units=32``,
+        ``loss__label_smoothing=0.1``, ``callbacks__0__patience=3``; and of the methods of `Model`:
+        ``compile__precision="bfloat16"``, ``fit__augment=...``.
 
     Attributes
     ----------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,8 +74,8 @@ class Stream:
     ----------
     rows : Rows
         The rows.
-    outputs : int
-        How many outputs of the net have targets.
+    arrange : function
+        From encoded targets to those that the net takes.
     batch : int
         Rows in a batch.
     seed : int, optional
@@ -84,8 +84,8 @@ class Stream:
 
     repeats, exact = True, True
 
-    def __init__(self, rows: Rows, outputs: int, batch: int, seed: int | None = None) -> None:
-        self._rows, self._outputs, self._batch, self._seed = rows, outputs, batch, seed
+    def __init__(self, rows: Rows, arrange: Callable[[np.ndarray], Any], batch: int, seed: int | None = None) -> None:
+        self._rows, self._arrange, self._batch, self._seed = rows, arrange, batch, seed
         self.length = -(-len(rows) // batch)
 
     def __iter__(self) -> Iterator[Any]:
@@ -98,7 +98,7 @@ class Stream:
         for step in range(first, self.length):
             part = self._rows.take(np.sort(order[step * self._batch : (step + 1) * self._batch]))
             weights = np.ones(len(part)) if part.weights is None else part.weights
-            yield dense(part.x), arranged(part.codes, self._outputs), weights
+            yield dense(part.x), self._arrange(part.codes), weights
 
 
 def is_sparse(x: Any) -> bool:
@@ -109,11 +109,6 @@ def is_sparse(x: Any) -> bool:
 def dense(x: Any) -> np.ndarray:
     """An array, of a sparse one as float32."""
     return x.astype(np.float32).toarray() if is_sparse(x) else x
-
-
-def arranged(codes: np.ndarray, outputs: int) -> Any:
-    """Targets as a net takes them: an array, or one for each of several outputs."""
-    return codes if outputs == 1 else list(codes.T)
 
 
 def predicted(model: Any, x: Any) -> Any:

@@ -32,20 +32,24 @@ class Pickled:
         super().__init_subclass__(**kwargs)
         ForkingPickler.register(cls, _whole)
         register(cls, _whole)
-        if cls.__module__.startswith("handson."):
+        if _is_own(cls):
             _known[cls.__name__] = cls
 
     def __reduce__(self) -> Any:
         kind = type(self).__name__
-        if _known.get(kind) is not type(self):
+        if not _is_own(type(self)):
             raise HandsonError(
                 f"{kind} is a class of your own, and files hold no code: its pickle could not be loaded. Save the net, "
-                f"estimator.model_.save(...), or use {' or '.join(_known)} as it is."
+                f"estimator.model_.save(...), or use NeuralNetClassifier or NeuralNetRegressor as it is."
             )
         return restored, (kind, plain.encode(vars(self)))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         return _remade(type(self), copy.deepcopy(vars(self), memo))
+
+
+def _is_own(kind: type) -> bool:
+    return kind.__module__.startswith("handson.")
 
 
 def restored(kind: str, data: dict[str, Any]) -> Any:

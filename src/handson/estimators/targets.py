@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -32,6 +33,9 @@ class Targets(Protocol):
 
     def strata(self, codes: np.ndarray) -> np.ndarray | None:
         """The class of each row whose proportions a split keeps."""
+
+    def arranged(self, codes: np.ndarray, terms: Sequence[Any], widths: Sequence[int]) -> Any:
+        """Targets as the losses of the net's outputs want them."""
 
 
 class Classes:
@@ -118,6 +122,17 @@ class Classes:
         counts = np.bincount(codes)
         return codes if counts[counts > 0].min() > 1 else None
 
+    def arranged(self, codes: np.ndarray, terms: Sequence[Any], widths: Sequence[int]) -> Any:
+        """Targets as the losses of the net's outputs want them: numbers of classes, or one-hot."""
+        if self.kind == "labels":
+            return codes
+        columns = [codes] if codes.ndim == 1 else list(codes.T)
+        found = [
+            column if width == 1 or term.loss is None or term.loss.targets == "labels" else _one_hot(column, width)
+            for column, term, width in zip(columns, terms, widths, strict=True)
+        ]
+        return found[0] if self.kind == "single" else found
+
     def probabilities(self, outputs: Any) -> Any:
         """Outputs of the net as probabilities in float64, those of a row adding up to 1 where one class is true."""
         if self.kind == "several":
@@ -163,6 +178,10 @@ class Values:
     def strata(self, codes: np.ndarray) -> np.ndarray | None:
         return None
 
+    def arranged(self, codes: np.ndarray, terms: Sequence[Any], widths: Sequence[int]) -> np.ndarray:
+        """The values themselves."""
+        return codes
+
     def decode(self, outputs: np.ndarray) -> np.ndarray:
         """The outputs in the form of the targets."""
         values = np.asarray(outputs, np.float64)
@@ -177,6 +196,10 @@ def single_column(y: np.ndarray) -> np.ndarray:
         )
         return y[:, 0]
     return y
+
+
+def _one_hot(column: np.ndarray, width: int) -> np.ndarray:
+    return np.eye(width, dtype=np.float32)[column]
 
 
 def _normal(values: Any) -> np.ndarray:
