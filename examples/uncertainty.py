@@ -2,10 +2,10 @@
 
     python examples/uncertainty.py path/to/variable_stars.npz path/to/galaxies.npz uncertainty.png
 
-Nets with four heads, and five of one kind together, predict log10 of the period (in days) from brightness, variability and
-shape of the light curve; the rows are split into training, calibration and test. Printed for the test rows: the root mean
-square error, NMAD (of the errors themselves), the CRPS in dex where quantiles at all levels are known, and the share of
-targets in intervals of 68 and 95 per cent.
+Nets with four heads, and five of one kind together, predict log10 of the period (in days) from brightness, variability
+and shape of the light curve; the rows are split into training, calibration and test. Printed for the test rows: the
+root mean square error, NMAD (of the errors themselves), the CRPS in dex where quantiles at all levels are known, and
+the share of targets in intervals of 68 and 95 per cent.
 """
 
 from __future__ import annotations

@@ -231,9 +231,9 @@ def test_own_distributions_of_nets_without_a_graph(data):
     net.compile("adam", losses.NegativeLogLikelihood(distributions.Mixture(2)), scale_targets="standard")
     net.fit(x, y, verbose=0)
     assert net.predict(x, spread=True).spread.shape == (64, 1)
+    bare = handson.Model(torch.nn.Linear(2, 6), seed=0)
+    bare.compile("adam", "nll")
     with pytest.raises(HandsonError, match="does not know what the outputs mean"):
-        bare = handson.Model(torch.nn.Linear(2, 6), seed=0)
-        bare.compile("adam", "nll")
         bare.fit(x, y, verbose=0)
 
 
