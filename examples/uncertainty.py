@@ -2,9 +2,10 @@
 
     python examples/uncertainty.py path/to/variable_stars.npz path/to/galaxies.npz uncertainty.png
 
-Nets with four heads, and five of one kind together, predict log10 of the period (in days) from brightness, variability and shape of the light curve; the rows are
-split into training, calibration and test. Printed for the test rows: the root mean square error, NMAD (of the errors
-themselves), the CRPS in dex where there is a formula, and the share of targets in intervals of 68 and 95 per cent.
+Nets with four heads, and five of one kind together, predict log10 of the period (in days) from brightness, variability
+and shape of the light curve; the rows are split into training, calibration and test. Printed for the test rows: the
+root mean square error, NMAD (of the errors themselves), the CRPS in dex where quantiles at all levels are known, and
+the share of targets in intervals of 68 and 95 per cent.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ def periods(x: np.ndarray, y: np.ndarray, train: slice, inner: slice, test: slic
     nets["5 mixtures"] = deep_ensemble(nets["mixture of 5"], x[train], y[train], 5, seed=1, **settings)
     print(f"{'':14}{'rmse':>8}{'NMAD':>8}{'CRPS':>8}{'68 %':>8}{'95 %':>8}{'conformal 95 %':>16}")
     for name, net in nets.items():
-        mean, spread = predictions[name] = net.predict(x[test], spread=True)
+        mean, _spread = predictions[name] = net.predict(x[test], spread=True)
         quantiles[name] = found = net.predict(x[test], quantiles=LEVELS)
         inside = [((y[test] > low) & (y[test] < high)).mean() for low, high in (found[[2, 6]], found[[0, 8]])]
         low, high = Conformal(net, x[inner], y[inner]).predict(x[test], 0.95)

@@ -45,13 +45,23 @@ def digits(rows: int, rng: np.random.Generator) -> Arrays:
     return (signs[labels] + rng.normal(0, 0.7, (rows, 28, 28)))[..., None].astype(np.float32), labels
 
 
+def reviews(rows: int, rng: np.random.Generator) -> Arrays:
+    """Texts (rows, 100) of word numbers up to 2,000, and which of two kinds of words they have a few more of."""
+    labels = rng.integers(0, 2, rows)
+    words = rng.integers(0, 2000, (rows, 100))
+    telling = rng.integers(0, 50, (rows, 100)) + 50 * labels[:, None]
+    return np.where(rng.random((rows, 100)) < 0.1, telling, words), labels
+
+
 DATA: dict[str, Callable[[int, np.random.Generator], Arrays]] = {
     "lecture": keypoints,
     "dense": sines,
     "lstm": light_curves,
     "digits": digits,
+    "transformer": light_curves,
+    "text": reviews,
 }
-CLASSES = {"lstm": 5, "digits": 10}
+CLASSES = {"lstm": 5, "digits": 10, "transformer": 5, "text": 2}
 
 
 @dataclass(frozen=True)
@@ -65,7 +75,7 @@ class Job:
     kind : str
         'fit' (goes on with one net), 'ensemble', 'folds', 'predict', or 'start' (a new process each time).
     net : str
-        'lecture', 'dense', 'lstm' or 'digits'.
+        'lecture', 'dense', 'lstm', 'digits', 'transformer' or 'text'.
     rows, batch, epochs, members : int
         The sizes of one round; of 'predict', the epochs of the training before it.
     """
@@ -128,6 +138,8 @@ JOBS = {
         Job("dense", "5-64-64-1 regression", "fit", "dense", 16_000, 32, 10),
         Job("lstm", "LSTM 64 over 130×3", "fit", "lstm", 2048, 64, 2),
         Job("digits", "28×28, two blocks of convolution and batch normalization", "fit", "digits", 4096, 64),
+        Job("transformer", "two transformer blocks (32, 4 heads) over 130×3", "fit", "transformer", 2048, 64),
+        Job("text", "Embedding 2000×32, GRU 64 over 100 words", "fit", "text", 2048, 64, 2),
         Job("member", "one dense net, made and trained", "ensemble", "dense", 8000, 32, 20),
         Job("ensemble", "ten dense nets, made and trained", "ensemble", "dense", 8000, 32, 20, members=10),
         Job("folds", "5-fold cross-validation of the dense net", "folds", "dense", 8000, 32, 25),

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 
 from benchmarks.peers.jobs import Job
 
-ALL_NETS = ("lecture", "dense", "lstm", "digits")
+ALL_NETS = ("lecture", "dense", "lstm", "digits", "transformer", "text")
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,8 @@ def test_the_temperature_has_the_least_crossentropy(classes, last, loss, tmp_pat
     before, expected = net.predict(x), scipy.optimize.minimize_scalar(likelihood(5 * x + 0.1, y), (0.1, 10))
     first = net.evaluate(x, targets, return_dict=True)
     found = calibrate(net, x, targets)
-    assert found == pytest.approx(expected.x, rel=1e-3) and found > 3
+    assert found == pytest.approx(expected.x, rel=1e-3)
+    assert found > 3
     after = net.evaluate(x, targets, return_dict=True)
     assert after["loss"] == pytest.approx(expected.fun, rel=1e-4)
     if last:

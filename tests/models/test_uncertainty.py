@@ -70,12 +70,16 @@ def test_predictions_are_in_the_units_of_the_targets(name, data):
     net = made(name)
     net.fit(x, y, epochs=60, batch_size=16, verbose=0)
     mean, spread = found = net.predict(x, spread=True)
-    assert mean.shape == spread.shape == y.shape and found.mean is mean and found.spread is spread
-    assert abs(mean.mean() - 100) < 3 and 0.3 < spread.mean() < 9
+    assert mean.shape == spread.shape == y.shape
+    assert found.mean is mean
+    assert found.spread is spread
+    assert abs(mean.mean() - 100) < 3
+    assert 0.3 < spread.mean() < 9
     assert net.evaluate(x, y, return_dict=True)["mae"] == pytest.approx(np.abs(mean - y).mean(), rel=1e-5)
     np.testing.assert_array_equal(net.predict(x), mean)
     low, high = net.predict(x, quantiles=[0.1, 0.9])
-    assert low.shape == y.shape and (low < high).all()
+    assert low.shape == y.shape
+    assert (low < high).all()
     assert 0.5 < ((y > low) & (y < high)).mean() <= 1
 
 
@@ -161,7 +165,8 @@ def test_ensembles_and_cross_validation(name, data):
     assert ensemble.predict(x, quantiles=[0.2, 0.8]).shape == (2, 64, 1)
     assert ensemble.evaluate(x, y)[1] == pytest.approx(np.abs(found.mean - y).mean(), rel=1e-4)
     folds = handson.cross_validate(made(name), x, y, folds=2, seed=0, epochs=2, verbose=0)
-    assert folds.predictions.shape == y.shape and np.isfinite(folds.scores.to_numpy()).all()
+    assert folds.predictions.shape == y.shape
+    assert np.isfinite(folds.scores.to_numpy()).all()
 
 
 def test_the_likelihood_of_an_ensemble_is_that_of_the_mixture(data):
@@ -188,7 +193,8 @@ def test_between_symbols_beside_another_output(name, data):
     net.fit(x, {"value": y, "class": (x[:, 0] > 0).astype(int)}, epochs=2, verbose=0)
     found = net.predict(x, spread=True)
     assert found.mean["value"].shape == found.spread["value"].shape == y.shape
-    assert found.mean["class"].shape == (64, 2) and found.spread["class"] is None
+    assert found.mean["class"].shape == (64, 2)
+    assert found.spread["class"] is None
 
 
 def test_heads_of_sequences(rng):
@@ -215,7 +221,8 @@ def test_a_dense_layer_can_be_the_head(data):
 def test_a_net_that_was_never_compiled_reads_its_head(data):
     net = handson.Sequential([GaussianDensity(input_dim=2)], seed=0)
     mean, spread = net.predict(data[0], spread=True)
-    assert mean.shape == spread.shape == (64, 1) and (spread > 0).all()
+    assert mean.shape == spread.shape == (64, 1)
+    assert (spread > 0).all()
 
 
 def test_own_distributions_of_nets_without_a_graph(data):
@@ -224,9 +231,9 @@ def test_own_distributions_of_nets_without_a_graph(data):
     net.compile("adam", losses.NegativeLogLikelihood(distributions.Mixture(2)), scale_targets="standard")
     net.fit(x, y, verbose=0)
     assert net.predict(x, spread=True).spread.shape == (64, 1)
+    bare = handson.Model(torch.nn.Linear(2, 6), seed=0)
+    bare.compile("adam", "nll")
     with pytest.raises(HandsonError, match="does not know what the outputs mean"):
-        bare = handson.Model(torch.nn.Linear(2, 6), seed=0)
-        bare.compile("adam", "nll")
         bare.fit(x, y, verbose=0)
 
 
@@ -236,8 +243,10 @@ def test_dropout_at_work_gives_a_spread_that_follows_from_the_seed(data):
     net.compile("adam", "mse", scale_targets="standard")
     net.fit(x, y, epochs=3, verbose=0)
     statistics = [weight.copy() for weight in net.get_weights()]
-    mean, spread = found = net.predict(x, spread="dropout", samples=20)
-    assert found.aleatoric is None and (spread > 0).all() and not net.training
+    _mean, spread = found = net.predict(x, spread="dropout", samples=20)
+    assert found.aleatoric is None
+    assert (spread > 0).all()
+    assert not net.training
     np.testing.assert_array_equal(found.epistemic, spread)
     for batch in (7, 64):  # samples do not depend on the batches
         np.testing.assert_allclose(net.predict(x, batch, spread="dropout", samples=20).spread, spread, rtol=1e-4)
@@ -259,8 +268,10 @@ def test_dropout_adds_to_the_spread_of_a_head(data):
 def test_a_prediction_unpacks_and_pickles():
     found = handson.training.spread.Prediction(np.zeros(2), np.ones(2), None, np.ones(2))
     mean, spread = pickle.loads(pickle.dumps(found))
-    assert mean.sum() == 0 and spread.sum() == 2
-    assert pickle.loads(pickle.dumps(found)).epistemic.sum() == 2 and found.aleatoric is None
+    assert mean.sum() == 0
+    assert spread.sum() == 2
+    assert pickle.loads(pickle.dumps(found)).epistemic.sum() == 2
+    assert found.aleatoric is None
 
 
 def fitted(loss, *layers, **more):

@@ -22,6 +22,24 @@ class LastOutput(nn.Module):
         return self.lstm(x)[0][:, -1]
 
 
+class LastState(nn.Module):
+    """A GRU that gives its last state."""
+
+    def __init__(self, features: int, units: int) -> None:
+        super().__init__()
+        self.gru = nn.GRU(features, units, batch_first=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.gru(x)[1][0]
+
+
+class MeanOverTime(nn.Module):
+    """The mean of each feature over the steps."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.mean(1)
+
+
 def lecture() -> nn.Sequential:
     """The fourth lecture's net."""
     layers: list[nn.Module] = []
@@ -50,7 +68,21 @@ def digits() -> nn.Sequential:
     return nn.Sequential(*layers, nn.Flatten(), nn.Linear(64 * 7 * 7, 128), nn.ReLU(), nn.Linear(128, 10))
 
 
-NETS = {"lecture": lecture, "dense": dense, "lstm": lstm, "digits": digits}
+def transformer() -> nn.Sequential:
+    """A net that attends to light curves; it gives logits."""
+    blocks = [
+        nn.TransformerEncoderLayer(32, 4, 64, dropout=0.0, batch_first=True, layer_norm_eps=NORM_EPSILON)
+        for _ in range(2)
+    ]
+    return nn.Sequential(nn.Linear(3, 32), *blocks, MeanOverTime(), nn.Linear(32, 5))
+
+
+def text() -> nn.Sequential:
+    """A net that reads texts; it gives logits."""
+    return nn.Sequential(nn.Embedding(2000, 32), LastState(32, 64), nn.Linear(64, 2))
+
+
+NETS = {"lecture": lecture, "dense": dense, "lstm": lstm, "digits": digits, "transformer": transformer, "text": text}
 
 
 @torch.no_grad()
@@ -58,14 +90,17 @@ def make(job: Job, seed: int) -> nn.Sequential:
     """A job's net with the initial weights that the other libraries draw, so that losses can be compared."""
     torch.manual_seed(seed)
     net = NETS[job.net]()
+    for layer in net:
+        if isinstance(layer, nn.Embedding):
+            nn.init.uniform_(layer.weight, -0.05, 0.05)
     for name, weight in net.named_parameters():
         if "weight_hh" in name:
             nn.init.orthogonal_(weight)
-        elif weight.ndim > 1:
+        elif weight.ndim > 1 and not isinstance(net[int(name.partition(".")[0])], nn.Embedding):
             nn.init.xavier_uniform_(weight)
         elif "bias" in name:
             nn.init.zeros_(weight)
-        if "bias_hh" in name:
+        if "lstm.bias_hh" in name:
             nn.init.ones_(weight.chunk(4)[1])  # the forget gate's
     return net
 

@@ -39,7 +39,26 @@ def digits(layers: Any) -> list[Any]:
     return [*net, layers.Flatten(), layers.Dense(128, activation="relu"), layers.Dense(10, activation="softmax")]
 
 
-NETS = {"lecture": lecture, "dense": dense, "lstm": lstm, "digits": digits}
+def transformer(layers: Any) -> tuple[Any, Any]:
+    """Inputs and outputs of a net that attends to light curves, normalized after each part of its two blocks."""
+    inputs = layers.Input((130, 3))
+    x = layers.Dense(32)(inputs)
+    for _ in range(2):
+        attended = layers.MultiHeadAttention(4, 8)(x, x)
+        x = layers.LayerNormalization(epsilon=NORM_EPSILON)(layers.add([x, attended]))
+        hidden = layers.Dense(32)(layers.Dense(64, activation="relu")(x))
+        x = layers.LayerNormalization(epsilon=NORM_EPSILON)(layers.add([x, hidden]))
+    return inputs, layers.Dense(5, activation="softmax")(layers.GlobalAveragePooling1D()(x))
+
+
+def text(layers: Any) -> list[Any]:
+    """A net that reads texts."""
+    return [layers.Input((100,)), layers.Embedding(2000, 32), layers.GRU(64), layers.Dense(2, activation="softmax")]
+
+
+NETS = {"lecture": lecture, "dense": dense, "lstm": lstm, "digits": digits, "text": text}
+# Those that are no plain stack of layers.
+GRAPHS = {"transformer": transformer}
 
 
 class Vocabulary(Library):
@@ -48,8 +67,11 @@ class Vocabulary(Library):
     module: Any
 
     def compiled(self, **options: Any) -> Any:
-        """The job's net; `options` are arguments of `Sequential`."""
-        net = self.module.Sequential(NETS[self.job.net](self.module.layers), **options)
+        """The job's net; `options` are arguments of its class."""
+        if self.job.net in GRAPHS:
+            net = self.module.Model(*GRAPHS[self.job.net](self.module.layers), **options)
+        else:
+            net = self.module.Sequential(NETS[self.job.net](self.module.layers), **options)
         sgd, adam = self.module.optimizers.SGD, self.module.optimizers.Adam
         nesterov = self.job.optimizer == "nesterov"
         optimizer = sgd(LEARNING_RATE, momentum=MOMENTUM, nesterov=True) if nesterov else adam(epsilon=ADAM_EPSILON)

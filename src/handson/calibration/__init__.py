@@ -1,4 +1,4 @@
-"""Predictions that are as sure as they are right: probabilities with a temperature, intervals that hold what they say."""
+"""Predictions that are as sure as they are right: temperatures of probabilities, intervals that hold what they say."""
 
 from handson.calibration.conformal import Conformal
 from handson.calibration.temperature import calibrate

@@ -83,10 +83,8 @@ class Conformal:
         rows = np.isfinite(self.scores).sum(0)
         places = np.ceil(np.round((rows + 1) * level, 9)).astype(int)
         if (places > rows).any():
-            raise HandsonError(
-                f"intervals of level {level:g} need {int(np.ceil(np.round(level / (1 - level), 9)))} rows to calibrate on; got "
-                f"{rows.min()}."
-            )
+            needed = int(np.ceil(np.round(level / (1 - level), 9)))
+            raise HandsonError(f"intervals of level {level:g} need {needed} rows to calibrate on; got {rows.min()}.")
         mean, scale = self._predict(x)
         reach = scale * np.take_along_axis(self.scores, places[None] - 1, 0)
         return mean - reach, mean + reach
