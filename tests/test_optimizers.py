@@ -7,110 +7,24 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from optimizer_cases import (
+    CASES,
+    EAGER_ONLY,
+    MIXED,
+    SHAPES,
+    STEPS,
+    check_same,
+    described,
+    run,
+    run_keras,
+    slopes,
+    start,
+)
 
-import handson
 from handson import optimizers, schedules
 from handson.core import registry
 from handson.core.errors import HandsonError
 from handson.schedules import Position
-
-STEPS = 15
-SHAPES = {"kernel": (4, 3), "bias": (3,), "factor": ()}
-COMMON = [
-    {},
-    {"weight_decay": 0.1},
-    {"gradient_accumulation_steps": 3},
-    {"gradient_accumulation_steps": 2, "clipnorm": 0.4, "use_ema": True, "weight_decay": 0.1},
-    {"use_ema": True, "ema_momentum": 0.7, "ema_overwrite_frequency": 4},
-    {"clipnorm": 0.7},
-    {"clipvalue": 0.3},
-    {"global_clipnorm": 0.9},
-]
-OWN_ARGUMENTS = {
-    "SGD": [{"momentum": 0.9}, {"momentum": 0.9, "nesterov": True}, {"nesterov": True}],
-    "RMSprop": [
-        {"rho": 0.5},
-        {"momentum": 0.8},
-        {"centered": True},
-        {"centered": True, "momentum": 0.8, "epsilon": 1e-3},
-    ],
-    "Adam": [{"beta_1": 0.5, "beta_2": 0.9}, {"amsgrad": True}, {"epsilon": 0.1}],
-    "AdamW": [{"weight_decay": 0.3}, {"amsgrad": True, "weight_decay": 0.0}],
-    "Adagrad": [{"initial_accumulator_value": 1.0}, {"epsilon": 0.1}],
-    "Adadelta": [{"rho": 0.5}, {"epsilon": 1e-3}],
-    "Adamax": [{"beta_1": 0.5, "beta_2": 0.9}, {"epsilon": 0.1}],
-    "Nadam": [{"beta_1": 0.5, "beta_2": 0.9}, {"epsilon": 0.1}],
-    "Lamb": [{"beta_1": 0.5, "beta_2": 0.9}, {"epsilon": 0.1}],
-    "Lion": [{"beta_1": 0.5, "beta_2": 0.9}],
-    "Adafactor": [{"beta_2_decay": -0.5, "clip_threshold": 0.5}, {"relative_step": False, "epsilon_2": 0.5}],
-    "Ftrl": [
-        {"l1_regularization_strength": 0.3, "l2_regularization_strength": 0.2, "beta": 0.4},
-        {"learning_rate_power": -0.3, "l2_shrinkage_regularization_strength": 0.1, "initial_accumulator_value": 0.5},
-    ],
-    "Muon": [
-        {"nesterov": False, "ns_steps": 3, "rms_rate": None},
-        {"exclude_layers": ["kernel"], "adam_beta_1": 0.5, "adam_lr_ratio": 0.5, "adam_weight_decay": None},
-        {"momentum": 0.5, "weight_decay": None},
-    ],
-}
-CASES = [(name, arguments) for name, own in OWN_ARGUMENTS.items() for arguments in [*COMMON, *own]]
-EAGER_ONLY = {"gradient_accumulation_steps", "ema_overwrite_frequency"}
-MIXED = st.fixed_dictionaries(
-    {},
-    optional={
-        "momentum": st.sampled_from([0.0, 0.3, 0.99]),
-        "nesterov": st.booleans(),
-        "weight_decay": st.floats(0, 0.5),
-    },
-)
-
-
-def described(case):
-    name, arguments = case
-    return "-".join([name, *(f"{key}={value}" for key, value in arguments.items())])
-
-
-def start(seed=0):
-    rng = np.random.default_rng(seed)
-    return [rng.normal(size=shape).astype("float32") for shape in SHAPES.values()]
-
-
-def slopes(seed, step, weights):
-    """Gradients of a noisy quadratic: they depend on the weights, so that a difference once made would grow."""
-    rng = np.random.default_rng([seed, step])
-    return [(weight * 0.5 + rng.normal(size=np.shape(weight))).astype("float32") for weight in weights]
-
-
-def run(optimizer, seed=0, steps=STEPS, epochs=1):
-    """Our weights after each step."""
-    weights, names, path = [torch.tensor(weight) for weight in start(seed)], list(SHAPES), []
-    optimizer.bind(names, weights)
-    for step in range(steps * epochs):
-        gradients = [torch.tensor(slope) for slope in slopes(seed, step, [weight.numpy() for weight in weights])]
-        position = Position(step, step // steps, step % steps, steps, epochs)
-        optimizer.step(names, weights, gradients, position)
-        path.append([weight.numpy().copy() for weight in weights])
-    return path
-
-
-def run_keras(keras, optimizer, seed=0, steps=STEPS):
-    """Keras's weights after each step."""
-    variables = [keras.Variable(weight, name=name) for name, weight in zip(SHAPES, start(seed), strict=True)]
-    path = []
-    optimizer.build(variables)
-    for step in range(steps):
-        weights = [variable.value.detach().numpy() for variable in variables]
-        gradients = [torch.tensor(slope) for slope in slopes(seed, step, weights)]
-        optimizer.apply(gradients, variables)
-        path.append([variable.value.detach().numpy().copy() for variable in variables])
-    return path
-
-
-def check_same(ours, theirs):
-    # Keras computes Adam's 1 - beta_2^t in float32, which is good to 6e-5 at the first step.
-    for step, (mine, other) in enumerate(zip(ours, theirs, strict=True)):
-        for name, one, two in zip(SHAPES, mine, other, strict=True):
-            np.testing.assert_allclose(one, two, rtol=2e-5, atol=1e-5, err_msg=f"{name} after step {step + 1}")
 
 
 @pytest.mark.parametrize("case", CASES, ids=described)
@@ -435,112 +349,3 @@ def test_slots_from_a_file_lie_in_memory_as_their_weights_do():
     optimizer.bind(["kernel"], [weight])
     assert optimizer.slots["momentum"]["kernel"].stride() == weight.stride()
     assert torch.equal(optimizer.slots["momentum"]["kernel"], read)
-
-
-def variables(keras=None):
-    make = torch.tensor if keras is None else keras.Variable
-    return [make(weight) for weight in start()]
-
-
-def test_weights_and_gradients_are_given_as_in_keras(keras):
-    ours, theirs = optimizers.Adam(0.1, clipnorm=0.5), keras.optimizers.Adam(0.1, clipnorm=0.5)
-    mine, other = variables(), variables(keras)
-    for step in range(3):
-        gradients = slopes(0, step, [weight.numpy() for weight in mine])
-        ours.apply_gradients(zip(map(torch.tensor, gradients), mine, strict=True))
-        theirs.apply_gradients(zip(map(torch.tensor, gradients), other, strict=True))
-    check_same([[weight.numpy() for weight in mine]], [[weight.value.detach().numpy() for weight in other]])
-    assert ours.iterations == 3
-
-
-def test_gradients_that_are_given_stay_as_they_are():
-    gradient = torch.tensor([3.0])
-    optimizers.SGD(0.1, momentum=0.9, clipnorm=1.0).apply([gradient], [torch.zeros(1)])
-    assert gradient.item() == 3.0
-
-
-def test_an_optimizer_that_is_built_knows_its_weights():
-    optimizer, weights = optimizers.SGD(1.0, momentum=0.5), [torch.zeros(2), torch.zeros(1)]
-    optimizer.build(weights)
-    optimizer.apply([torch.ones(2), torch.ones(1)])
-    optimizer.apply([torch.zeros(2), torch.zeros(1)])
-    assert [weight.tolist() for weight in weights] == [[-1.5, -1.5], [-1.5]]
-    iterations, rate, *slots = optimizer.variables
-    assert (iterations.item(), rate.item()) == (2, 1.0)
-    assert [slot.tolist() for slot in slots] == [[-0.5, -0.5], [-0.5]]
-
-
-def test_the_weights_of_a_net_keep_their_names_in_steps_by_hand():
-    net = handson.Sequential([handson.layers.Dense(1, input_dim=2)], seed=0)
-    net.compile(optimizers.SGD(0.1, momentum=0.9), "mse")
-    x, y = torch.ones(4, 2), torch.zeros(4, 1)
-    loss = (net(x) - y).square().mean()
-    weights = list(net.parameters())
-    net.optimizer.apply(torch.autograd.grad(loss, weights), weights)
-    assert set(net.optimizer.slots["momentum"]) == {name for name, _ in net.named_parameters()}
-    net.fit(x.numpy(), y.numpy(), batch_size=4, verbose=0)
-    assert net.optimizer.iterations == 2
-
-
-def test_weights_without_a_gradient_stay_and_are_named():
-    optimizer, weights = optimizers.SGD(1.0), [torch.zeros(1), torch.zeros(1)]
-    with pytest.warns(UserWarning, match=r"no gradient for the weights \['weight_1'\]"):
-        optimizer.apply([torch.ones(1), None], weights)
-    assert [weight.item() for weight in weights] == [-1.0, 0.0]
-    with pytest.raises(HandsonError, match="none of the weights has a gradient"):
-        optimizer.apply([None, None], weights)
-
-
-def test_steps_by_hand_that_miss_something_are_errors():
-    with pytest.raises(HandsonError, match=r"apply: 1 gradients for 2 weights"):
-        optimizers.SGD().apply([torch.ones(1)], [torch.zeros(1), torch.zeros(1)])
-    with pytest.raises(HandsonError, match=r"apply needs the weights"):
-        optimizers.SGD().apply([torch.ones(1)])
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"loss_scale_factor": 2.0}, r"loss_scale_factor keeps float16.*got 2\.0\. Leave it out"),
-        ({"gradient_accumulation_steps": 1}, r"gradient_accumulation_steps is a whole number, at least 2; got 1"),
-        ({"use_ema": True, "ema_overwrite_frequency": 0}, r"ema_overwrite_frequency is a whole number, at least 1"),
-        ({"ema_overwrite_frequency": 3}, r"ema_overwrite_frequency needs the averages.*add use_ema=True"),
-        ({"use_ema": True, "ema_momentum": 1.5}, r"ema_momentum lies in \[0, 1\]; got 1\.5"),
-    ],
-)
-def test_arguments_that_mean_nothing_are_errors(arguments, message):
-    with pytest.raises(HandsonError, match=message):
-        optimizers.SGD(**arguments)
-
-
-def test_ftrl_cannot_stand_still():
-    with pytest.raises(HandsonError, match=r"Ftrl divides by the learning rate, which is 0\.0 at step 0"):
-        optimizers.Ftrl(0.0).apply([torch.ones(1)], [torch.zeros(1)])
-
-
-@pytest.mark.parametrize(
-    "setting", [{"gradient_accumulation_steps": 2}, {"use_ema": True, "ema_overwrite_frequency": 2}]
-)
-def test_what_only_plain_steps_can_do_is_said(rng, setting):
-    net = handson.Sequential([handson.layers.Dense(1, input_dim=2)])
-    net.compile(optimizers.SGD(0.1, **setting), "mse")
-    with pytest.raises(HandsonError, match=rf"has no program for {list(setting)[-1]}=2"):
-        net.fit(rng.normal(size=(8, 2)), rng.normal(size=8), engine="dense", verbose=0)
-
-
-def test_gathered_gradients_are_those_of_larger_batches(rng):
-    x, y = rng.normal(size=(24, 3)).astype("float32"), rng.normal(size=(24, 1)).astype("float32")
-    found = []
-    for size, setting in ((4, {"gradient_accumulation_steps": 3}), (12, {})):
-        net = handson.Sequential([handson.layers.Dense(1, input_dim=3)], seed=0)
-        net.compile(optimizers.Adam(0.1, **setting), "mse")
-        net.fit(x, y, batch_size=size, epochs=3, shuffle=False, verbose=0, engine="eager")
-        found.append(net.get_weights())
-    for one, two in zip(*found, strict=True):
-        np.testing.assert_allclose(one, two, rtol=1e-4)
-
-
-def test_a_small_factor_of_memory_is_what_adafactor_keeps():
-    optimizer = optimizers.Adafactor()
-    optimizer.build([torch.zeros(50, 40), torch.zeros(7)])
-    assert sum(slot.numel() for slot in optimizer.variables[2:]) == 50 + 40 + 7

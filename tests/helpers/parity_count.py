@@ -17,7 +17,8 @@ LINE = re.compile(r"^\*\*(\d+) cases\*\* compare .*$", re.MULTILINE)
 # What a test is about, by the folder or file that it is in.
 KINDS = {
     "parity": "layers", "layers": "layers", "ops": "operations", "metrics": "metrics", "files": "files",
-    "mirror": "older functions", "test_optimizers": "optimizers", "optimizers": "optimizers", "test_losses": "losses",
+    "mirror": "older functions", "test_optimizers": "optimizers",
+    "test_optimizer_steps": "optimizers", "optimizers": "optimizers", "test_losses": "losses",
     "applications": "nets of applications",
 }  # fmt: skip
 

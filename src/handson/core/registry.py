@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 # Where each kind of name is defined: imported at the first look-up, so that `import handson` stays light.
 HOMES = {
-    "layer": "handson.layers",
+    "layer": "handson.layers.everything",
     "activation": "handson.activations",
     "distribution": "handson.distributions",
     "initializer": "handson.initializers",
@@ -34,7 +34,7 @@ HOMES = {
     "augment": "handson.data.augment",
     "model": "handson.models",
     "op": "handson.ops",
-    "function": "handson.layers",
+    "function": "handson.layers.everything",
 }
 
 # What reads Keras's form of a configuration, {"class_name": ..., "config": ...}: imported when one is met.

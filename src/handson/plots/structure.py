@@ -100,14 +100,18 @@ def _figure(graph: Graph, shown: Shown, across: bool, to_file: Any, dpi: int) ->
     limits = (-0.6, levels - 0.4), (-half, half)
     axes.set(xlim=limits[0] if across else limits[1], ylim=limits[1] if across else limits[0][::-1])
     at = {number: (level, place) if across else (place, level) for number, (level, place) in places.items()}
+    box = {"boxstyle": "round,pad=0.4", "facecolor": "white", "edgecolor": "0.2"}
+    boxes: dict[int, Any] = {}
+    for node in (*graph.starts, *graph.nodes):
+        label = axes.text(*at[node.number], _label(node, shown), ha="center", va="center", fontsize=9, bbox=box)
+        boxes[node.number] = label.get_bbox_patch()
+    figure.draw_without_rendering()  # boxes have no size before
     for node in (*graph.starts, *graph.nodes):
         for before in node.inputs:
             if before.node is not None and before.node.number in at:
-                start, end = at[before.node.number], at[node.number]
-                arrow = {"arrowstyle": "->", "color": "0.4", "shrinkA": 18, "shrinkB": 18}
-                axes.annotate("", end, start, arrowprops=arrow)
-        box = {"boxstyle": "round,pad=0.4", "facecolor": "white", "edgecolor": "0.2"}
-        axes.text(*at[node.number], _label(node, shown), ha="center", va="center", fontsize=9, bbox=box)
+                ends = {"patchA": boxes[before.node.number], "patchB": boxes[node.number]}
+                arrow = {"arrowstyle": "->", "color": "0.4", "shrinkA": 0, "shrinkB": 2, **ends}
+                axes.annotate("", at[node.number], at[before.node.number], arrowprops=arrow, zorder=1)
     return save(figure, to_file)
 
 
