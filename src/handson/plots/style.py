@@ -92,14 +92,14 @@ def printable(text: str) -> str:
 
 
 def grid(
-    images: Sequence[Any], titles: Sequence[str] | None = None, columns: int | None = None,
+    images: Any, titles: Sequence[str] | None = None, columns: int | None = None,
     figure: Figure | None = None, **how: Any,
 ) -> Figure:  # fmt: skip
     """Images in a grid that is about square.
 
     Parameters
     ----------
-    images : sequence of ndarray, shape (height, width) or (height, width, 3)
+    images : ndarray or sequence of ndarray, shape (height, width) or (height, width, 3)
         The images.
     titles : sequence of str, optional
         One for each.
