@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-import operator
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -107,8 +107,8 @@ def lr_range(
         first = step * batch_size % max(count - batch_size + 1, 1)
         part = slice(first, first + batch_size)
         copy.optimizer.learning_rate = float(rate)
-        rows = tree.map_leaves(operator.itemgetter(part), (all_x, all_y))
-        losses.append(float(copy.train_on_batch(*rows, return_dict=True)["loss"]))
+        batch = tree.map_leaves(itemgetter(part), (all_x, all_y))
+        losses.append(float(copy.train_on_batch(*batch, return_dict=True)["loss"]))
         if not math.isfinite(losses[-1]) or (losses[-1] > DIVERGED * max(min(losses), 1e-30) and step > steps // 10):
             break
     return _found(rates[: len(losses)], np.array(losses))

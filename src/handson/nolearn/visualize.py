@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +12,8 @@ from matplotlib.figure import Figure
 import handson.theano.tensor as T
 from handson.core.errors import HandsonError
 from handson.lasagne.layers import get_all_layers, get_output
+from handson.plots.style import grid
 from handson.theano import function, grad
-
-
-def _grid(images: Any, figsize: tuple[float, float], titles: Any = None, cmap: str = "gray") -> Figure:
-    """Images in a grid that is about square."""
-    columns = math.ceil(math.sqrt(len(images)))
-    figure, axes = plt.subplots(math.ceil(len(images) / columns), columns, figsize=figsize, squeeze=False)
-    for axis in axes.flat:
-        axis.set_axis_off()
-    for number, (axis, image) in enumerate(zip(axes.flat, images, strict=False)):
-        axis.imshow(image, cmap=cmap, interpolation="nearest")
-        if titles is not None:
-            axis.set_title(titles[number], fontsize=8)
-    return figure
 
 
 def plot_conv_weights(layer: Any, figsize: tuple[float, float] = (6, 6)) -> Figure:
@@ -47,7 +34,7 @@ def plot_conv_weights(layer: Any, figsize: tuple[float, float] = (6, 6)) -> Figu
     weights = layer.W.get_value() if hasattr(layer, "W") else np.zeros(0)
     if weights.ndim != 4:
         raise HandsonError(f"plot_conv_weights takes a convolution of images; got {layer!r}.")
-    return _grid(weights.reshape(-1, *weights.shape[2:]), figsize)
+    return grid(weights.reshape(-1, *weights.shape[2:]), figure=plt.figure(figsize=figsize), cmap="gray")
 
 
 def _entry(layer: Any) -> Any:
@@ -79,7 +66,7 @@ def plot_conv_activity(layer: Any, x: Any, figsize: tuple[float, float] = (6, 8)
     activity = function([entry.input_var], get_output(layer, deterministic=True))(image)
     if activity.ndim != 4:
         raise HandsonError(f"plot_conv_activity takes a layer that gives images; {layer!r} gives {activity.shape}.")
-    return _grid([image[0].mean(0), *activity[0]], figsize)
+    return grid([image[0].mean(0), *activity[0]], figure=plt.figure(figsize=figsize), cmap="gray")
 
 
 def occlusion_heatmap(net: Any, x: Any, target: int, square_length: int = 7) -> Any:

@@ -91,24 +91,30 @@ def printable(text: str) -> str:
     return "".join(filter(str.isprintable, text)).replace("$", r"\$")
 
 
-def grid(images: Sequence[Any], titles: Sequence[str] | None = None, columns: int | None = None, **how: Any) -> Figure:
+def grid(
+    images: Any, titles: Sequence[str] | None = None, columns: int | None = None,
+    figure: Figure | None = None, **how: Any,
+) -> Figure:  # fmt: skip
     """Images in a grid that is about square.
 
     Parameters
     ----------
-    images : sequence of ndarray, shape (height, width) or (height, width, 3)
+    images : ndarray or sequence of ndarray, shape (height, width) or (height, width, 3)
         The images.
     titles : sequence of str, optional
         One for each.
     columns : int, optional
         Images in a row.
+    figure : Figure, optional
+        Where they are drawn; by default a new figure of a fitting size.
     **how
         What `imshow` takes, such as `cmap`.
     """
     columns = columns or math.ceil(math.sqrt(len(images)))
     rows = math.ceil(len(images) / columns)
-    figure = Figure(figsize=(min(10.0, 1.1 * columns + 0.2), min(10.0, (1.35 if titles else 1.1) * rows + 0.2)))
-    figure.set_layout_engine("constrained", w_pad=0.02, h_pad=0.02)
+    if figure is None:
+        figure = Figure(figsize=(min(10.0, 1.1 * columns + 0.2), min(10.0, (1.35 if titles else 1.1) * rows + 0.2)))
+        figure.set_layout_engine("constrained", w_pad=0.02, h_pad=0.02)
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for axis in axes:
         axis.set_axis_off()

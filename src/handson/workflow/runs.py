@@ -1,8 +1,9 @@
 """Run folders: what an experiment leaves on the disk, and what can be done with it afterwards.
 
 A run folder holds experiment.yaml, data.json (the columns), split.npz (the rows that train and validate), net.handson,
-history.json and history.csv, report.json, pictures, and, once they are trained, the folder specialists. What a training
-needs to go on is there too: run.json (what it was begun with), starts.jsonl (on which machines) and checkpoints.
+history.json and history.csv, report.json, pictures, of a monitored training journal.jsonl and, once they are trained,
+the folder specialists. What a training needs to go on is there too: run.json (what it was begun with), starts.jsonl (on
+which machines) and checkpoints.
 """
 
 from __future__ import annotations
