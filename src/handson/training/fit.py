@@ -24,7 +24,7 @@ from handson.training.engines import Engine, choose
 from handson.training.measuring import evaluation_batch
 from handson.training.memory import keep_blocks
 from handson.training.preparation.arguments import Arguments
-from handson.training.preparation.given import remember_columns
+from handson.training.preparation.given import for_outputs, remember_columns
 from handson.training.preparation.prepare import as_scaled, make_job, split_rows
 from handson.training.preparation.readers import Reading, read
 from handson.training.recording.fingerprint import of_run
@@ -45,14 +45,14 @@ def fit(model: Net, x: Any, y: Any, arguments: Arguments) -> History:
     history = History()
     model.optimizer.claim(model)
     with _preparing:
-        y = _in_order(model, y)
+        y = y if len(model.output_names) > 1 else arrays.in_known_order(y, model.target_names)
         reading = read(model, x, y, arguments)
         remember_columns(model, x)
     for noticed in reading.rows.notes:
         arguments.tell(noticed)
     with recording(arguments.run, arguments.resume, arguments.checkpoint_seconds, model, arguments.tell) as record:
         with _preparing:
-            engine, validation = _prepare(model, reading, arrays.columns_of(y), arguments, history, record)
+            engine, validation = _prepare(model, reading, _target_columns(model, y), arguments, history, record)
         _run(model, engine, arguments, history, validation, record)
     for callback in arguments.callbacks:
         if isinstance(callback, BackupAndRestore):
@@ -60,16 +60,18 @@ def fit(model: Net, x: Any, y: Any, arguments: Arguments) -> History:
     return history
 
 
-def _in_order(model: Net, y: Any) -> Any:
-    """The targets, their columns in the order that the net knows."""
-    known, given = model.target_names, arrays.columns_of(y)
-    return arrays.by_name(y, known, "targets") if known and given and sorted(known) == sorted(given) else y
+def _target_columns(model: Net, y: Any) -> list[Any] | None:
+    """The names of the columns of a DataFrame of targets; of several outputs a list for each."""
+    if len(model.output_names) < 2 or y is None:
+        return arrays.columns_of(y)
+    found = [arrays.columns_of(part) for part in for_outputs("targets", y, model.output_names)]
+    return found if any(found) else None
 
 
 def _prepare(
     model: Net,
     reading: Reading,
-    columns: list[str] | None,
+    columns: list[Any] | None,
     arguments: Arguments,
     history: History,
     record: Record | NoRecord,
