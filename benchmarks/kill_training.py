@@ -32,7 +32,7 @@ from handson.callbacks import CSVLogger, EarlyStopping, ReduceLROnPlateau
 from handson.core import console
 from handson.data import Augment
 from handson.files import atomic
-from handson.layers import BatchNormalization, Conv2D, Dense, Dropout, Flatten, MaxPooling2D
+from handson.layers import LSTM, BatchNormalization, Conv2D, Dense, Dropout, Flatten, MaxPooling2D
 from handson.models import Sequential
 from handson.optimizers import SGD, Adam
 from handson.schedules import OneCycle
@@ -126,11 +126,38 @@ def dense_job(folder: Path, engine: str) -> Digest:
     return digest(net, x, folder)
 
 
+class Sequences:
+    """Batches by number, as a `PyDataset` gives them, of different lengths; the last one is smaller."""
+
+    def __init__(self) -> None:
+        rng = np.random.default_rng(4)
+        self.x = rng.normal(size=(410, 9, 3)).astype(np.float32)
+        self.y = (self.x.sum((1, 2)) > 0).astype(np.float32)[:, None]
+
+    def __len__(self) -> int:
+        return 26
+
+    def __getitem__(self, number: int) -> tuple[np.ndarray, np.ndarray]:
+        rows = slice(16 * number, 16 * (number + 1))
+        return self.x[rows, : 5 + number % 5], self.y[rows]
+
+
+def batches_job(folder: Path, engine: str) -> Digest:
+    """A recurrent net on data that come in batches, in another order in each epoch: dropout, an exact area."""
+    data = Sequences()
+    net = Sequential([LSTM(6, dropout=0.2, input_shape=(None, 3)), Dropout(0.3), Dense(1, activation="sigmoid")])
+    net.compile(Adam(0.01), "binary_crossentropy", metrics=["AUC"])
+    net.fit(data, epochs=6, validation_data=(data.x, data.y), seed=8, verbose=0, run=folder, engine=engine,
+            checkpoint_seconds=0.0)  # fmt: skip
+    return digest(net, data.x, folder)
+
+
 JOBS: dict[str, tuple[Callable[[Path, str], Digest], str]] = {
     "table": (table_job, "eager"),
     "images": (image_job, "eager"),
     "images, fused": (image_job, "blocks"),
     "dense": (dense_job, "dense"),
+    "batches": (batches_job, "eager"),
 }
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 BENCHMARK = Path(__file__).resolve().parents[1] / "benchmarks" / "kill_training.py"
-JOBS, KILLS = 4, 28
+JOBS, KILLS = 5, 25
 
 
 @pytest.mark.slow

@@ -82,6 +82,23 @@ def test_columns_of_several_inputs_are_found_by_name(x, y, tmp_path, second_is_a
         model.predict([x[["a", "b"]], other])
 
 
+def test_columns_of_the_targets_of_several_outputs_are_found_by_name(x, y, tmp_path):
+    symbol = Input((3,))
+    model = Model(symbol, {"both": Dense(2, name="both")(symbol), "one": Dense(1, name="one")(symbol)}, seed=0)
+    model.compile("adam", "mse")
+    model.fit(x, {"both": y, "one": y["u"]}, epochs=1, verbose=0)
+    assert model.target_names == [["u", "v"], ["u"]]
+    model.save(tmp_path / "a.handson")
+    expected = model.evaluate(x, {"both": y, "one": y["u"]})
+    for known in (model, handson.load(tmp_path / "a.handson")):
+        assert known.evaluate(x, {"both": y[["v", "u"]], "one": y["v"].rename("u")}) != expected
+        assert known.evaluate(x, {"both": y[["v", "u"]], "one": y["u"]}) == expected
+        assert known.test_on_batch(x, {"both": y[["v", "u"]], "one": y["u"]}) == expected
+    held_out = (x, {"both": y[["v", "u"]], "one": y["u"]})
+    history = model.fit(*held_out, epochs=1, verbose=0, validation_data=held_out).history
+    assert history["val_loss"] == [model.evaluate(x, {"both": y, "one": y["u"]})]
+
+
 @pytest.mark.parametrize("columns", [[["a"], ["b", "c"]], [["a", "b", "c"]], ["a", "b"], [["a", "b", "b"], None]])
 def test_columns_that_are_not_those_of_the_inputs_are_not_saved(x, y, tmp_path, columns):
     model = between_symbols()

@@ -311,3 +311,12 @@ def test_a_run_that_goes_on_anywhere_has_the_same_random_numbers(data, step, tmp
         stopped.fit(data(), epochs=3, verbose=0, run=tmp_path, callbacks=[Leave(0)])
     again.fit(data(), epochs=3, verbose=0, run=tmp_path, callbacks=[Leave(0)])
     same(again, plain)
+
+
+def test_scalings_of_batches_do_not_depend_on_the_seed():
+    """They are measured on the first batches in the order of the data: the seed of a history repeats its training."""
+    nets = [net(scale_inputs="standard"), net(scale_inputs="standard")]
+    nets[0].seed = nets[1].seed = None
+    history = nets[0].fit(Numbered(), epochs=1, verbose=0)
+    nets[1].fit(Numbered(), epochs=1, verbose=0, seed=history.seed)
+    assert nets[0].input_scaling.get_config() == nets[1].input_scaling.get_config()

@@ -70,7 +70,7 @@ class Description(_Part):
     age : int
         How often it was fitted.
     input_columns, target_names : list of str or None
-        The columns that it was fitted on, of several inputs a list for each, and those that it predicts.
+        The columns that it was fitted on, and those that it predicts; of several inputs or outputs a list for each.
     scaling, compiled, state : dict
         The scalings as measured, the arguments of `compile`, and where the optimizer stands.
     frozen : list of str, optional
@@ -84,7 +84,7 @@ class Description(_Part):
     seed: NonNegativeInt | None
     age: NonNegativeInt
     input_columns: list[str] | list[list[str] | None] | None = None
-    target_names: list[str] | None
+    target_names: list[str] | list[list[str] | None] | None
     scaling: _Scalings
     compiled: _Compiled | None
     state: _State | None

@@ -84,9 +84,9 @@ class Model(Verbs):
         self.history: History | None = None
         self.input_scalings: list[Scaling | None] | None = None
         self.target_scalings: list[Scaling | None] | None = None
-        # Of DataFrames, known from `fit` on, as are those of the targets; of several inputs a list for each.
+        # Of DataFrames, known from `fit` on; of several inputs or outputs a list for each.
         self.input_columns: list[Any] | None = None
-        self.target_names: list[str] | None = None
+        self.target_names: list[Any] | None = None
         self._graph: Graph | None = None
         self._outputs: Shapes = None
         if outputs is not None:

@@ -28,7 +28,7 @@ from handson.training.engines import Engine, choose
 from handson.training.measuring import evaluation_batch
 from handson.training.memory import keep_blocks
 from handson.training.preparation.arguments import Arguments
-from handson.training.preparation.given import remember_columns
+from handson.training.preparation.given import for_outputs, remember_columns
 from handson.training.preparation.job import Job
 from handson.training.preparation.prepare import as_scaled, make_job, split_rows
 from handson.training.preparation.readers import Reading, read
@@ -67,7 +67,7 @@ def _follow(model: Net, x: Any, y: Any, arguments: Arguments, world: World) -> H
     if begin["do"] != "begin":
         raise TrainingError(f"worker 0 has stopped: {begin['error']}")
     arguments.seed = begin["seed"]
-    job, validation = _prepare(model, reading, arrays.columns_of(y), arguments, history, NoRecord())
+    job, validation = _prepare(model, reading, _target_columns(model, y), arguments, history, NoRecord())
     measured = None if validation is None else validation.batches(begin["size"], model.device)
     about = _about(model, reading, validation, arguments)
     end = workers.follow_launched(job, arguments, world, begin, measured, about)
@@ -87,7 +87,7 @@ def _lead(model: Net, x: Any, y: Any, arguments: Arguments, world: World | None)
     history = History()
     model.optimizer.claim(model)
     with _preparing:
-        y = _in_order(model, y)
+        y = y if len(model.output_names) > 1 else arrays.in_known_order(y, model.target_names)
         reading = read(model, x, y, arguments)
         remember_columns(model, x)
     for noticed in reading.rows.notes:
@@ -97,7 +97,7 @@ def _lead(model: Net, x: Any, y: Any, arguments: Arguments, world: World | None)
             for monitor in arguments.monitors:
                 monitor.write_to(record.folder / JOURNAL)
         with _preparing:
-            job, validation = _prepare(model, reading, arrays.columns_of(y), arguments, history, record)
+            job, validation = _prepare(model, reading, _target_columns(model, y), arguments, history, record)
         about = {} if world is None else _about(model, reading, validation, arguments)
         beside = Beside(record, Group(world, about), _rehearsal(model, job, arguments, reading))
         _run(model, job, arguments, history, validation, beside)
@@ -124,14 +124,21 @@ class Beside(NamedTuple):
 
 def _in_order(model: Net, y: Any) -> Any:
     """The targets, their columns in the order that the net knows."""
-    known, given = model.target_names, arrays.columns_of(y)
-    return arrays.by_name(y, known, "targets") if known and given and sorted(known) == sorted(given) else y
+    return y if len(model.output_names) > 1 else arrays.in_known_order(y, model.target_names)
+
+
+def _target_columns(model: Net, y: Any) -> list[Any] | None:
+    """The names of the columns of a DataFrame of targets; of several outputs a list for each."""
+    if len(model.output_names) < 2 or y is None:
+        return arrays.columns_of(y)
+    found = [arrays.columns_of(part) for part in for_outputs("targets", y, model.output_names)]
+    return found if any(found) else None
 
 
 def _prepare(
     model: Net,
     reading: Reading,
-    columns: list[str] | None,
+    columns: list[Any] | None,
     arguments: Arguments,
     history: History,
     record: Record | NoRecord,

@@ -159,8 +159,7 @@ def predictor(model: Net, inputs: int = 1) -> Engine:
 def train_on_batch(model: Net, x: Any, y: Any, sample_weight: Any, class_weight: Any) -> dict[str, float]:
     """One step on one batch: see `Model.train_on_batch`."""
     model.optimizer.claim(model)
-    known, given = model.target_names, arrays.columns_of(y)
-    y = arrays.by_name(y, known, "targets") if known and given and sorted(known) == sorted(given) else y
+    y = y if len(model.output_names) > 1 else arrays.in_known_order(y, model.target_names)
     rows = prepare_rows(model, x, y, sample_weight, class_weight)
     remember_columns(model, x)
     seed = derive(model.seed or 0, "train_on_batch")

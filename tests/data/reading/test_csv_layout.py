@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handson.core.errors import HandsonError
@@ -127,6 +127,7 @@ def test_an_index_that_was_saved_twice_or_reset_is_no_input(write):
 # Separators and numbers
 
 
+@settings(deadline=None)
 @given(
     values=st.lists(st.tuples(*[st.floats(-1e6, 1e6).map(lambda value: round(value, 2))] * 3), min_size=2, max_size=9),
     separator=st.sampled_from(",;\t|"),

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -50,11 +50,13 @@ def test_other_values_are_float32(tmp_path, kind, values):
     assert data.inputs.dtype == data.targets.dtype == np.float32
 
 
+@settings(deadline=None)
 @given(arrays(np.int64, st.integers(1, 20), elements=st.integers(-(1 << 53), 1 << 53)))
 def test_whole_numbers_are_never_merged(values):
     np.testing.assert_array_equal(narrowed(values).astype(np.int64), values)
 
 
+@settings(deadline=None)
 @given(arrays(np.float64, st.tuples(st.integers(1, 20), st.integers(1, 3)), elements=st.floats(-1e300, 1e300)))
 def test_what_is_narrowed_moves_by_little_of_the_spread(values):
     found = narrowed(values)

@@ -104,9 +104,24 @@ def by_name(data: Any, names: Sequence[str] | None, what: str) -> Any:
 def targets_by_name(y: Any, names: Sequence[str] | None) -> Any:
     """Targets in the order of the columns that a net was fitted on, where there are several and they have names."""
     found = columns_of(y) or []
-    if names is None or len(names) < 2 or all(map(str.isdigit, names)) or all(map(str.isdigit, found)):
+    if names is None or len(names) < 2 or not all(isinstance(name, str) for name in names):
+        return y  # of several outputs, each has names of its own
+    if all(map(str.isdigit, names)) or all(map(str.isdigit, found)):
         return y
     return by_name(y, names, "targets")
+
+
+def in_known_order(y: Any, names: Sequence[str] | None) -> Any:
+    """The columns of targets in the order that a net knows, if they are those; else as they lie.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> list(in_known_order(pd.DataFrame({"b": [1], "a": [2]}), ["a", "b"]))
+    ['a', 'b']
+    """
+    found = columns_of(y)
+    return by_name(y, names, "targets") if names and found and sorted(names) == sorted(found) else y
 
 
 def as_tensor(data: Any, what: str) -> Tensor:

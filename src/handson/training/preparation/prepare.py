@@ -129,7 +129,9 @@ def complete(
         raise HandsonError("training and evaluation need targets: fit(x, y), evaluate(x, y).")
     each_weight = given.for_outputs("sample_weight", sample_weight, names, shared=True)
     by_class = given.for_outputs("class_weight", class_weight, names, shared=len(names) == 1)
-    for number, (term, raw) in enumerate(zip(terms, given.for_outputs("targets", y, names), strict=True)):
+    known = model.target_names if len(names) > 1 and model.target_names else [None] * len(names)
+    parts = map(arrays.in_known_order, given.for_outputs("targets", y, names), known)
+    for number, (term, raw) in enumerate(zip(terms, parts, strict=True)):
         target, masked = _target(model, number, term, raw, outputs[number], rows)
         rows.targets.append(target)
         rows.masked.append(masked)

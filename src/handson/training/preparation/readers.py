@@ -60,7 +60,7 @@ def read(model: Net, x: Any, y: Any, arguments: Arguments) -> Reading:
             "missing='drop' leaves rows of arrays out; these data come in batches: leave them out there."
         )
     stream = Stream(x, arguments.steps_per_epoch, arguments.batch_size, arguments.shuffle, arguments.class_weight)
-    rows, opened = stream.open(model, arguments.seed or 0, model.age)
+    rows, opened = stream.open(model, model.age)
     return Reading(rows, opened)
 
 
@@ -74,7 +74,7 @@ def read_to_measure(
             raise HandsonError("steps is for data that come in batches; of arrays all rows are measured: x[:n], y[:n].")
         return Reading(rows)
     _refuse(x, {"y": y, "sample_weight": sample_weight})
-    rows, opened = Stream(x, steps, batch_size).open(model, 0)
+    rows, opened = Stream(x, steps, batch_size).open(model)
     return Reading(rows, opened)
 
 

@@ -53,9 +53,12 @@ class Stream:
         if self.steps is not None:
             self.steps = whole("steps_per_epoch", self.steps, 1)
 
-    def open(self, model: Net, seed: int, age: int = 0) -> tuple[Rows, Opened]:
-        """Read what comes first, and build the net for it: the rows that were read, and the rest."""
-        way = opening(self.data, self.batch_size, self.shuffle, seed)
+    def open(self, model: Net, age: int = 0) -> tuple[Rows, Opened]:
+        """Read what comes first, and build the net for it: the rows that were read, and the rest.
+
+        What is read here, in the order of the data, does not depend on a seed: neither do scalings.
+        """
+        way = opening(self.data, self.batch_size, False, 0)
         rest = iter(way.open(age, 0))
         read = list(_first(rest, MEASURED_BATCHES if _measures(model) else 1))
         if not read:
