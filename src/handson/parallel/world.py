@@ -83,7 +83,7 @@ class World:
         self.members = list(range(size))
         self._store, self._alive = store, alive
         self._orders = self._generation = 0
-        self._over = threading.Event()
+        self._apart, self._over = False, threading.Event()
         if size > 1:
             self._join()
             if self.leads:
@@ -103,6 +103,7 @@ class World:
                 "torch.distributed has a process group already. handson makes its own: leave init_process_group out, "
                 "or call torch.distributed.destroy_process_group() before fit."
             )
+        self._apart = False
         store = dist.PrefixStore(f"group/{self._generation}", self._store)
         with self.talking():
             dist.init_process_group(
@@ -114,6 +115,7 @@ class World:
         if dist.is_initialized():
             with suppress(RuntimeError):
                 dist.destroy_process_group()
+            self._apart = True
             gc.collect()  # an error of the group, and with it the connections, may still be held by its own traceback
 
     @contextmanager
@@ -157,9 +159,10 @@ class World:
         while True:
             self._orders += 1
             order = json.loads(self._wait(f"order/{self._orders}"))
-            if order["do"] != "regroup":
+            if order["do"] == "regroup":
+                self._regroup(order["generation"])
+            elif order["do"] == "end" or not self._apart:  # apart from the group, what else was ordered is void
                 return order
-            self._regroup(order["generation"])
 
     def _wait(self, key: str) -> bytes:
         """What is under a key, once it is there."""
