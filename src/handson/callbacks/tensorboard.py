@@ -148,10 +148,10 @@ def _nodes(model: Any) -> list[tuple[str, str, list[str]]]:
             (name, type(layer).__name__, names[max(at - 1, 0) : at])
             for at, (name, layer) in enumerate(zip(names, model.layers, strict=True))
         ]
-    makers = {id(entry): entry.name or f"input_{at}" for at, entry in enumerate(model.graph.entries)}
+    makers = {id(entry): str(entry.name or f"input_{at}") for at, entry in enumerate(model.graph.entries)}
     found: list[tuple[str, str, list[str]]] = [(name, "Input", []) for name in makers.values()]
     for at, node in enumerate(model.graph.nodes):
-        called = getattr(node.function, "name", None) or getattr(node.function, "__name__", "operation")
+        called = str(getattr(node.function, "name", None) or getattr(node.function, "__name__", "operation"))
         name = called if called not in {each for each, _, _ in found} else f"{called}_{at}"
         before = [makers[id(symbol)] for symbol in node.inputs if id(symbol) in makers]
         found.append((name, type(node.function).__name__, before))
