@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from handson.core.errors import HandsonError, listing, nearest
-from handson.data.rows.split import split
 
 if TYPE_CHECKING:
     from handson.data.rows.mapped import MappedRows
@@ -94,6 +93,8 @@ class Dataset:
         >>> [len(part) for part in data.split(0.3)]
         [7, 3]
         """
+        from handson.data.rows.split import split
+
         labels = self.targets if self.task == "classification" else None
         parts = split(len(self), validation, seed, labels, self.groups)
         return self.rows(parts.train), self.rows(parts.validation)
