@@ -150,7 +150,7 @@ class TrainingState:
         for place in optimizers.keys() & self.values.keys():  # checkpoints of older versions hold one optimizer
             values = self.values[place]
             optimizers[place].iterations = values["iterations"]
-            if values["learning_rate"] is not None and optimizer.given_rate is not None:
+            if values["learning_rate"] is not None and optimizers[place].given_rate is not None:
                 optimizers[place].learning_rate = values["learning_rate"]
 
 
