@@ -63,7 +63,7 @@ class Term:
         return family.rescaled(parameters, scaling.undo, scaling.scale.to(parameters.dtype))
 
     def scaled(self, output: Tensor, scaling: Scaling | None) -> Tensor:
-        """What the net would have given, for what `in_units` gave: the way back."""
+        """What the net would have given, for what `in_units` gave: its inverse."""
         if scaling is None:
             return output
         if self.distribution is None:
