@@ -27,7 +27,7 @@ DIVERGING, SEQUENTIAL = "RdBu_r", "viridis"
 PathLike = str | os.PathLike[str]
 
 
-def save(figure: Figure, path: PathLike | None) -> Figure:
+def save(figure: Figure, path: PathLike | None, dpi: int = 110) -> Figure:
     """Write a figure to a file that appears whole, if a path is given; its ending decides the format.
 
     Raises
@@ -41,7 +41,7 @@ def save(figure: Figure, path: PathLike | None) -> Figure:
         suffix, known = Path(path).suffix.lower(), figure.canvas.get_supported_filetypes()
         if suffix[1:] not in known:
             raise HandsonError(f"{path}: pictures end in '.png', '.pdf' or '.svg'; got {suffix or 'no ending'!r}.")
-        atomic.write(path, lambda place: figure.savefig(place, format=suffix[1:], dpi=110))
+        atomic.write(path, lambda place: figure.savefig(place, format=suffix[1:], dpi=dpi))
     return figure
 
 
