@@ -91,7 +91,7 @@ def custom_object_scope(custom_objects: dict[str, Any]) -> Iterator[None]:
 
 def get_registered_name(obj: Any) -> str:
     """The registered name of a class or function; its own if it is not registered."""
-    names = [name for (_, target), name in registry._names.items() if target is obj]
+    names = [name for _, name in registry.names_of(obj)]
     return names[0] if names else obj.__name__
 
 
