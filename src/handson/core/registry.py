@@ -238,7 +238,8 @@ def names_of(target: Any) -> list[tuple[str, str]]:
 def _claimed(kind: str, target: Any) -> str | None:
     """The name of its own by which something that is not registered is written; None if it cannot be."""
     scopes, name = _scopes.get(), getattr(target, "__name__", "")
-    taken = name in meanings(kind) and kind != "metric"  # another metric of that name changes no training
+    # A metric changes no training, and files say in which module a class is.
+    taken = name in meanings(kind) and not (kind == "metric" and inspect.isclass(target))
     if not (scopes and scopes[-1].own) or not name.isidentifier() or taken:
         return None
     scopes[-1].meanings[kind][name] = target
