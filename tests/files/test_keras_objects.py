@@ -447,20 +447,27 @@ def test_a_metric_of_ones_own_is_not_that_of_handson_with_its_name(tmp_path, end
     def mse(y_true, y_pred):
         return 100 + 0 * y_pred[..., 0]
 
+    def dice(y_true, y_pred):  # a loss of handson
+        return 200 + 0 * y_pred[..., 0]
+
+    def accuracy(y_true, y_pred):
+        return 300 + 0 * y_pred[..., 0]
+
     class Precision(handson.metrics.Mean):
         def update_state(self, y_true, y_pred, sample_weight=None):
             return super().update_state(7 + 0 * y_pred)
 
     net = handson.Sequential([handson.layers.Dense(1, input_dim=2)], seed=0)
-    net.compile("sgd", "mae", metrics=[mse, Precision(name="p")])
+    net.compile("sgd", "mae", metrics=[mse, dice, accuracy, Precision(name="p")])
     path, (x, y) = tmp_path / f"net.{ending}", np.ones((2, 4, 2))
     net.save(path)
-    for given in ({}, {"mse": mse}, {"Precision": Precision}):
+    own = {"mse": mse, "dice": dice, "accuracy": accuracy, "Precision": Precision}
+    for name in own:
         with pytest.raises(HandsonError, match="custom_objects"):
-            handson.load(path, custom_objects=given)
-    again = handson.load(path, custom_objects={"mse": mse, "Precision": Precision})
+            handson.load(path, custom_objects={other: own[other] for other in own if other != name})
+    again = handson.load(path, custom_objects=own)
     found = again.evaluate(x, y[:, :1], verbose=0, return_dict=True)
-    assert (found["mse"], found["p"]) == (100, 7)
+    assert [found[name] for name in ("mse", "dice", "accuracy", "p")] == [100, 200, 300, 7]
 
 
 def test_blocks_of_names_in_two_threads_leave_nothing_behind():

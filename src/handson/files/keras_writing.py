@@ -62,7 +62,8 @@ def written(kind: str, target: Any) -> Any:
 def _shadows(kind: str, target: Any) -> bool:
     """Whether a metric that is not registered has the name of another: the name alone would mean that one."""
     name, known = getattr(target, "__name__", ""), any(each == kind for each, _ in registry.names_of(target))
-    return kind == "metric" and not known and name in registry.meanings(kind)
+    others = {*registry.names("metric"), *registry.names("loss"), "acc", "accuracy"}  # as `compile` reads names
+    return kind == "metric" and not known and name in others
 
 
 def _with_module(function: Any) -> dict[str, Any]:
