@@ -225,14 +225,10 @@ def meanings(kind: str) -> dict[str, Any]:
 def names_of(target: Any) -> list[tuple[str, str]]:
     """The kinds and names under which a class or function is known here and now; those it is registered by first."""
     found = [(kind, name) for (kind, one), name in _names.items() if one is target]
-    scoped_names = (
-        (kind, name)
-        for scope in _scopes.get()
-        for kind, entries in scope.meanings.items()
-        for name, one in entries.items()
-        if one is target
-    )
-    return found + [entry for entry in scoped_names if entry not in found]
+    for scope in _scopes.get():
+        for kind, entries in scope.meanings.items():
+            found += [(kind, name) for name, one in entries.items() if one is target]
+    return list(dict.fromkeys(found))
 
 
 def _claimed(kind: str, target: Any) -> str | None:
@@ -372,7 +368,9 @@ def from_config(kind: str, config: dict[str, Any]) -> Any:
         return target
     builder: Callable[..., Any] = getattr(target, "from_config", lambda arguments: target(**arguments))
     if "name" in arguments and not _takes(target, "name"):
-        return _named(builder({key: value for key, value in arguments.items() if key != "name"}), arguments["name"])
+        made = builder({key: value for key, value in arguments.items() if key != "name"})
+        made.name = arguments["name"]
+        return made
     return builder(arguments)
 
 
@@ -382,12 +380,6 @@ def _takes(target: Any, argument: str) -> bool:
         return True
     parameters = inspect.signature(target.__init__).parameters
     return argument in parameters or any(each.kind is each.VAR_KEYWORD for each in parameters.values())
-
-
-def _named(made: Any, name: str) -> Any:
-    """A layer whose class has no argument for the name that it had in its net."""
-    made.name = name
-    return made
 
 
 def is_configuration(value: Any) -> bool:
