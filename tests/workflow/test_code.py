@@ -176,3 +176,8 @@ def test_nothing_is_overwritten(tmp_path):
     result = CliRunner().invoke(app, ["new", str(tmp_path / "fresh")])
     assert result.exit_code == 0
     assert "train.py" in result.stdout
+
+
+def test_event_files_are_a_callback_of_the_program():
+    experiment = Experiment(model=[{"Dense": {"units": 1}}], name="line", fit={"tensorboard": True})
+    assert "callbacks=[TensorBoard('runs/line/tensorboard')]" in to_code(experiment).replace('"', "'")

@@ -95,6 +95,9 @@ def fit(
     monitor: Annotated[
         bool, typer.Option("--monitor", help="Look into the net while it trains: handson plot shows what was seen.")
     ] = False,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Write what TensorBoard shows into the run's folder 'tensorboard'.")
+    ] = False,
     devices: Devices = None,
     runs: RunsFolder = Path("runs"),
     quiet: Quiet = False,
@@ -117,6 +120,7 @@ def fit(
     chosen.fit.epochs = epochs or chosen.fit.epochs
     chosen.fit.seed = chosen.fit.seed if seed is None else seed
     chosen.fit.monitor = chosen.fit.monitor or monitor
+    chosen.fit.tensorboard = chosen.fit.tensorboard or tensorboard
     workers = group(devices, chosen)
     source = chosen.read_data()
     if workers.follows:

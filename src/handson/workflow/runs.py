@@ -1,9 +1,9 @@
 """Run folders: what an experiment leaves on the disk, and what can be done with it afterwards.
 
 A run folder holds experiment.yaml, data.json (the columns), split.npz (the rows that train and validate), net.handson,
-history.json and history.csv, report.json, pictures, of a monitored training journal.jsonl and, once they are trained,
-the folder specialists. What a training needs to go on is there too: run.json (what it was begun with), starts.jsonl (on
-which machines) and checkpoints.
+history.json and history.csv, report.json, pictures, of a monitored training journal.jsonl, the folder tensorboard if it
+was asked for and, once they are trained, the folder specialists. What a training needs to go on is there too: run.json
+(what it was begun with), starts.jsonl (on which machines) and checkpoints.
 """
 
 from __future__ import annotations
@@ -378,12 +378,17 @@ def train(experiment: Experiment, training: Dataset, validation: Dataset | None,
     net.input_columns = training.input_names if training.inputs.ndim == 2 and training.input_names else None
     settings = experiment.fit.model_dump()
     x, y = training.arrays()
+    callbacks = [_callback(config) for config in settings.pop("callbacks")]
+    if settings.pop("tensorboard") and "run" in how:
+        from handson.callbacks import TensorBoard
+
+        callbacks.append(TensorBoard(Path(how["run"]) / "tensorboard"))
     history = net.fit(
         x,
         y,
         validation_data=None if validation is None else validation.arrays(),
         augment=experiment.build_augment(),
-        callbacks=[_callback(config) for config in settings.pop("callbacks")],
+        callbacks=callbacks,
         **settings,
         **how,
     )
