@@ -111,7 +111,9 @@ class Classes:
         for place, known in enumerate(self.known):
             strange = np.setdiff1d(columns[:, place], known)
             if len(strange):
-                raise HandsonError(f"y has the class {strange[0]!r}, which is new. Known: {listing(known.tolist())}.")
+                raise HandsonError(
+                    f"y has the class {strange[:1].tolist()[0]!r}, which is new. Known: {listing(known.tolist())}."
+                )
             codes[:, place] = np.searchsorted(known, columns[:, place])
         return codes[:, 0] if y.ndim == 1 else codes
 
