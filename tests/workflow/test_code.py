@@ -108,8 +108,10 @@ def test_the_program_trains_as_the_run_does(tmp_path, monkeypatch, model, seed):
     run = Run.create(experiment)
     run.fit(experiment.read_data(), verbose=0)
     exec(compile(to_code(experiment), "program.py", "exec"), {"__name__": "__main__"})
-    for a, b in zip(run.net().get_weights(), handson.load("small.handson").get_weights(), strict=True):
+    net = handson.load("small.handson")
+    for a, b in zip(run.net().get_weights(), net.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
+    assert net.input_columns == run.net().input_columns == ["a", "b"]
 
 
 def test_the_command_shows_or_writes_the_program(tmp_path):

@@ -46,7 +46,7 @@ def read_to_explore(
         raise HandsonError(f"{path} has no rows.")
     named = listed(targets, [])
     for name in named:
-        check_column(name, frame.columns, path, "a target")
+        check_column(name, list(frame.columns), path, "a target")
     words = [name for name in frame.columns if name not in named and _is_words(frame[name])]
     data = table_dataset(frame.drop(columns=words), images, path, targets, classes=classes)
     return as_classes(data, classes), words

@@ -370,6 +370,7 @@ def train(experiment: Experiment, training: Dataset, validation: Dataset | None,
     from handson.core import registry
 
     net = experiment.build()
+    # Rows that stay in their file are no DataFrame, which would bring the names along.
     net.input_columns = training.input_names if training.inputs.ndim == 2 and training.input_names else None
     settings = experiment.fit.model_dump()
     callbacks = [registry.resolve("callback", config) for config in settings.pop("callbacks")]

@@ -105,13 +105,15 @@ class Dataset:
         return split(len(self), validation, seed, labels, self.groups)
 
     def arrays(self) -> tuple[Any, Any]:
-        """Inputs and targets as `Model.fit` takes them: missing classes are NaN, other targets have their columns."""
+        """Inputs and targets as `Model.fit` takes them: columns by their names, missing classes as NaN."""
         import pandas as pd
 
-        targets = np.asarray(self.targets)
+        inputs, targets = self.inputs, np.asarray(self.targets)
+        if isinstance(inputs, np.ndarray) and inputs.ndim == 2 and self.input_names:
+            inputs = pd.DataFrame(inputs, columns=self.input_names, copy=False)
         if self.task == "classification":
-            return self.inputs, np.where(targets < 0, np.nan, targets) if (targets < 0).any() else targets
-        return self.inputs, pd.DataFrame(targets, columns=self.target_names)
+            return inputs, np.where(targets < 0, np.nan, targets) if (targets < 0).any() else targets
+        return inputs, pd.DataFrame(targets, columns=self.target_names, copy=False)
 
     def rows(self, chosen: Any) -> Dataset:
         """Some of the rows, by a mask or by row numbers."""
