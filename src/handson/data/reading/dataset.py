@@ -108,7 +108,8 @@ class Dataset:
         """Inputs and targets as `Model.fit` takes them: columns by their names, missing classes as NaN."""
         import pandas as pd
 
-        inputs, targets = self.inputs, np.asarray(self.targets)
+        inputs: Any = self.inputs
+        targets = np.asarray(self.targets)
         if isinstance(inputs, np.ndarray) and inputs.ndim == 2 and self.input_names:
             inputs = pd.DataFrame(inputs, columns=self.input_names, copy=False)
         if self.task == "classification":
