@@ -7,6 +7,7 @@ import tarfile
 import threading
 import zipfile
 
+import matplotlib.image
 import numpy as np
 import pytest
 import torch
@@ -128,7 +129,9 @@ def test_a_net_is_drawn_with_its_shapes_and_arrows(tmp_path):
     texts = [text.get_text() for text in figure.axes[0].texts if text.get_text()]
     assert len(texts) == 4
     assert any("one (Dense)" in text and "relu" in text and "(None, 4)" in text for text in texts)
-    assert (tmp_path / "net.png").stat().st_size > 0
+    inches = figure.get_size_inches()
+    # Arrows end at boxes, whose places in pixels follow from dpi: the file has to be of the same.
+    np.testing.assert_allclose(matplotlib.image.imread(tmp_path / "net.png").shape[:2], 50 * inches[::-1], atol=1)
     with pytest.raises(HandsonError, match="rankdir"):
         utils.plot_model(net, rankdir="UP")
     with pytest.raises(HandsonError, match="graph of layers"):

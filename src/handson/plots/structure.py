@@ -112,7 +112,7 @@ def _figure(graph: Graph, shown: Shown, across: bool, to_file: Any, dpi: int) ->
                 ends = {"patchA": boxes[before.node.number], "patchB": boxes[node.number]}
                 arrow = {"arrowstyle": "->", "color": "0.4", "shrinkA": 0, "shrinkB": 2, **ends}
                 axes.annotate("", at[node.number], at[before.node.number], arrowprops=arrow, zorder=1)
-    return save(figure, to_file)
+    return save(figure, to_file, dpi)
 
 
 def _places(graph: Graph) -> dict[int, tuple[float, float]]:

@@ -188,8 +188,10 @@ def _activity(shown: Shown) -> Figure:
 
 def _graph(shown: Shown) -> Figure:
     from handson.plots import plot_model
+    from handson.plots.style import DPI
 
-    figure: Figure = plot_model(shown.net, None, show_shapes=True, show_layer_names=True, dpi=100)
+    # Arrows end where boxes are at this resolution, in which it is saved.
+    figure: Figure = plot_model(shown.net, None, show_shapes=True, show_layer_names=True, dpi=DPI)
     return figure
 
 
