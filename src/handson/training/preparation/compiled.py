@@ -196,9 +196,9 @@ def _for_outputs(what: str, given: Any, names: Sequence[str], lists: bool = Fals
         return [
             given.get(name, next(iter(given.values())) if len(names) == len(given) == 1 else None) for name in names
         ]
-    if given is None:
-        return [None] * len(names)
     several = isinstance(given, (list, tuple))
+    if given is None or (lists and several and not given):
+        return [None] * len(names)
     if len(names) == 1:
         nested = lists and several and len(given) == 1 and isinstance(given[0], (list, tuple))
         single = several and not lists and len(given) == 1
