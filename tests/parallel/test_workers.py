@@ -1,5 +1,6 @@
 """A net that is trained by several workers has the bits of one."""
 
+import argparse
 import hashlib
 import json
 import os
@@ -18,6 +19,8 @@ import handson
 from handson.core.errors import HandsonError
 from handson.layers import Dense, Lambda
 from handson.parallel import world as worlds
+from handson.training.preparation.job import Job
+from handson.training.workers import leading
 
 HERE = Path(__file__).resolve()
 SHARDED = {"shards": 8}
@@ -69,6 +72,34 @@ def test_a_run_goes_on_with_another_number_of_workers(tmp_path):
     assert workers.trained("dense", 3, 3, [Stop()], **run) == alone("dense", 3)
 
 
+def test_a_fast_run_that_goes_on_with_another_number_of_workers_says_so(tmp_path, capsys):
+    """Its sums are taken in another order; an exact one is the same run and says nothing."""
+
+    class Stop(handson.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            if epoch == 0 and not (self.folder / "stopped").exists():
+                (self.folder / "stopped").touch()
+                raise KeyboardInterrupt
+
+    said, starts = {}, {}
+    for exact in (False, True):
+        stop, run = Stop(), tmp_path / str(exact)
+        stop.folder = tmp_path / f"of {exact}"
+        stop.folder.mkdir()
+        how = {"run": run, "checkpoint_seconds": 0, "exact": exact, "callbacks": [stop]}
+        with pytest.raises(KeyboardInterrupt):
+            workers.trained("dense", 2, **how)
+        capsys.readouterr()
+        workers.trained("dense", 1, **(how | (SHARDED if exact else {})))
+        said[exact] = capsys.readouterr().out
+        starts[exact] = [json.loads(line) for line in (run / "starts.jsonl").read_text().splitlines()]
+    assert "last digits may differ" in said[False]
+    assert "shards was 2, is 1" in said[False]
+    assert "last digits" not in said[True]
+    assert [[start[key] for key in ("workers", "shards")] for start in starts[False]] == [[2, 2], [1, 1]]
+    assert [[start[key] for key in ("workers", "shards")] for start in starts[True]] == [[2, 8], [1, 8]]
+
+
 def test_another_cut_is_refused_when_a_run_goes_on(tmp_path):
     workers.trained("dense", 1, 1, run=tmp_path, shards=8)
     with pytest.raises(HandsonError, match="fit.shards: 8 before, 4 now"):
@@ -85,6 +116,18 @@ def test_what_cannot_be_cut_is_refused_by_name():
         net.fit(x, y, devices=2, engine="dense", verbose=0)
     with pytest.raises(HandsonError, match="shards=16"):
         net.fit(x, y, devices=9, verbose=0)
+    with pytest.raises(HandsonError, match="shards=4 is for exact=True"):
+        net.fit(x, y, devices=2, shards=4, exact=False, verbose=0)
+
+
+def test_several_workers_of_a_net_on_another_device_are_refused():
+    net = handson.Sequential([Dense(1, input_dim=3)]).to("meta")
+    net.compile("sgd", "mse")
+    job = Job(net, torch.device("meta"))
+    arguments = argparse.Namespace(workers=2)
+    refused = pytest.raises(HandsonError, match="several workers train on the CPU, and this net is on meta")
+    with refused, leading(job, arguments, None, None, {}):
+        pass
 
 
 def test_a_layer_that_changes_something_for_each_shard_is_refused_before_the_first_step():

@@ -157,7 +157,7 @@ def _prepare(
     job = make_job(model, reading.rows, batches, seed, augment)
     if validation is not None:
         as_scaled(model, validation.rows)
-    record.begin(lambda: _described(model, reading, validation, arguments), seed)
+    record.begin(lambda: _described(model, reading, validation, arguments), seed, arguments.spread)
     _tell_once(arguments, note(model.precision, model.device) or "")
     if job.batches.note is not None:
         arguments.tell(job.batches.note)
