@@ -18,6 +18,7 @@ import workers
 import handson
 from handson.core.errors import HandsonError
 from handson.layers import Dense, Lambda
+from handson.optimizers import SGD
 from handson.parallel import world as worlds
 from handson.training.preparation.job import Job
 from handson.training.workers import leading
@@ -44,6 +45,14 @@ def test_workers_that_are_killed_change_nothing(capsys):
 
 def test_what_a_callback_changes_the_others_hear_of():
     assert workers.trained("dense", 2, 3, [workers.Change()]) == alone("dense", 3, True)
+
+
+def test_of_schedules_that_a_callback_sets_the_others_hear_too():
+    found = [
+        workers.trained("dense", devices, 4, [workers.Reschedule()], optimizer=SGD(0.01, decay=0.1), **SHARDED)
+        for devices in (1, 2)
+    ]
+    assert found[0] == found[1]
 
 
 def test_another_number_of_shards_is_another_training():
