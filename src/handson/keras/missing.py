@@ -16,7 +16,7 @@ _SESSION = "there are no sessions; tensors have values at once"
 
 MODULES = {
     "distillation": "train with a loss of your own that compares outputs with those of the teacher, teacher.predict(x)",
-    "distribution": "fit(devices=4) trains one net with four processes; give runs their own GPUs by CUDA_VISIBLE_DEVICES",
+    "distribution": "fit(devices=4) trains one net with four processes; give each run its GPU by CUDA_VISIBLE_DEVICES",
     "export": "net.export('net.onnx') writes ONNX; torch.export.export takes a net as it is, a torch.nn.Module",
     "legacy": _REMOVED,
     "quantizers": _QUANTIZED,
