@@ -4,6 +4,7 @@ import argparse
 import hashlib
 import json
 import os
+import socket
 import subprocess
 import sys
 from functools import cache
@@ -127,6 +128,8 @@ def test_what_cannot_be_cut_is_refused_by_name():
         net.fit(x, y, devices=9, verbose=0)
     with pytest.raises(HandsonError, match="shards=4 is for exact=True"):
         net.fit(x, y, devices=2, shards=4, exact=False, verbose=0)
+    with pytest.raises(HandsonError, match="exact is True or False; got 'no'"):
+        net.fit(x, y, devices=2, exact="no", verbose=0)
 
 
 def test_several_workers_of_a_net_on_another_device_are_refused():
@@ -176,8 +179,8 @@ def test_orders_that_were_given_before_a_group_broke_are_void():
 
 SCRIPT = """
 import sys, os, json, hashlib, workers
-weights, history = workers.trained("functional", None)
-with open(os.path.join(sys.argv[1], os.environ["RANK"]), "w") as file:
+weights, history = workers.trained("functional", int(sys.argv[2]) or None)
+with open(os.path.join(sys.argv[1], os.environ.get("RANK") or os.environ["SLURM_PROCID"]), "w") as file:
     json.dump([hashlib.sha256(b"".join(weights)).hexdigest(), history], file)
 """
 
@@ -187,9 +190,30 @@ def test_torchrun_trains_the_same_net_on_every_worker(tmp_path):
     env = os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "--no-python"]
     found = subprocess.run(
-        [*command, sys.executable, "-c", SCRIPT, str(tmp_path)], env=env, capture_output=True, text=True, timeout=120
+        [*command, sys.executable, "-c", SCRIPT, str(tmp_path), "0"],
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     assert found.returncode == 0, found.stderr
+    weights, history = alone("functional")
+    expected = [hashlib.sha256(b"".join(weights)).hexdigest(), history]
+    assert [json.loads((tmp_path / rank).read_text()) for rank in "01"] == [expected, expected]
+
+
+def test_tasks_with_the_environment_of_srun_train_the_same_net(tmp_path):
+    """Slurm itself is not there: what it would set is."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    path = os.pathsep.join([str(HERE.parents[1] / "helpers"), *filter(None, sys.path)])
+    env = os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1", "MASTER_PORT": str(port), "SLURM_JOB_ID": "7"}
+    env |= {"SLURM_STEP_ID": "0", "SLURM_NTASKS": "2", "SLURM_STEP_NODELIST": "n1", "SLURM_STEP_TASKS_PER_NODE": "2"}
+    tasks = [
+        subprocess.Popen([sys.executable, "-c", SCRIPT, str(tmp_path), "2"], env=env | {"SLURM_PROCID": str(rank)})
+        for rank in range(2)
+    ]
+    assert [task.wait(timeout=120) for task in tasks] == [0, 0]
     weights, history = alone("functional")
     expected = [hashlib.sha256(b"".join(weights)).hexdigest(), history]
     assert [json.loads((tmp_path / rank).read_text()) for rank in "01"] == [expected, expected]

@@ -32,7 +32,7 @@ class Lanes:
     Parameters
     ----------
     meets : bool
-        Whether shards wait for each other on the way: then each has a thread of its own.
+        Whether shards wait for each other in the middle of a pass: then each has a thread of its own.
     seeded : bool
         Whether shards draw from torch's own generator, of which there is one: each goes on with its own state of it.
     """

@@ -34,7 +34,7 @@ class Losses(Sums):
     """The losses of one step, which stay on the device; metrics are not measured."""
 
     def measure(self, *args: Any, **kwargs: Any) -> None:
-        """Nothing: nobody reads them."""
+        """Nothing: they are not reported."""
 
     def mean(self, terms: Sequence[Term]) -> Any:
         """What the step minimized."""
@@ -58,7 +58,7 @@ class Rehearsal(Eager):
     Raises
     ------
     HandsonError
-        For a net with a `train_step` of its own, which nobody else can take back.
+        For a net with a `train_step` of its own, which cannot be taken back.
     """
 
     def __init__(self, job: Job, first: Batches | None = None) -> None:

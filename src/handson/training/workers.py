@@ -182,8 +182,9 @@ def _packed(job: Job, known: Sequence[Batches], folder: Path) -> bytes:
         return pickle.dumps((bare, parts))
     except Exception as error:
         raise HandsonError(
-            f"the net cannot be sent to workers that are started here ({error}). Functions that it is made of have to "
-            f"be defined in a module; or start the script with torchrun --nproc-per-node=..., which sends nothing."
+            f"the net cannot be sent to workers that are started here ({error}). Functions and classes that it is made "
+            f"of have to be defined in a module; or start the script with torchrun --nproc-per-node=..., which sends"
+            f" nothing."
         ) from None
 
 

@@ -80,6 +80,8 @@ class Arguments:
 
     def _check_devices(self) -> None:
         """Check how many workers there are, and how a batch is cut."""
+        if not isinstance(self.exact, bool):
+            raise HandsonError(f"exact is True or False; got {self.exact!r}.")
         launch = launched()
         # Tasks of srun may have nothing to do with each other; torchrun is there for one training.
         alone = self.devices == 1 or (self.devices is None and launch is not None and launch.by == "srun")
