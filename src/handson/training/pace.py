@@ -1,4 +1,4 @@
-"""How far a training runs until somebody looks: a part of an epoch, or several epochs."""
+"""How far a training runs until something is due: a part of an epoch, or several epochs."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Pace:
 
 
 class Ahead:
-    """Runs several epochs at once where nobody looks between them, in engines that can.
+    """Runs several epochs at once where nothing is due between them, in engines that can.
 
     Small data are through in less time than it takes to look after an epoch. A loss that is not finite takes
     everything back, and the epochs run again one by one, so that the first of them is found.

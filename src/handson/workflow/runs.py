@@ -373,9 +373,8 @@ def train(experiment: Experiment, training: Dataset, validation: Dataset | None,
     # Rows that stay in their file are no DataFrame, which would bring the names along.
     net.input_columns = training.input_names if training.inputs.ndim == 2 and training.input_names else None
     settings = experiment.fit.model_dump()
-    callbacks = [registry.resolve("callback", config) for config in settings.pop("callbacks")]
     x, y = training.arrays()
-    callbacks = [_callback(config) for config in settings.pop("callbacks")]
+    callbacks = [registry.resolve("callback", config) for config in settings.pop("callbacks")]
     if settings.pop("tensorboard") and "run" in how:
         from handson.callbacks import TensorBoard
 

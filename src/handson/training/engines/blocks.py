@@ -67,7 +67,7 @@ class Blocks(Eager):
         if job.of_another_type() is not None:
             return job.of_another_type()
         if watched(job.module):
-            return "a net whose outputs somebody looks at"
+            return "a net with hooks at its output"
         layers = _layers(job)
         if not any(map(_recurs, layers)) and not any(map(_fused, layers, layers[1:])):
             return "a net without ReLU before 2x2 max-pooling and without LSTM or GRU of the usual kind"

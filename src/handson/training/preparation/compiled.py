@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -47,7 +48,7 @@ class Term:
         """The name of a quantity of this output in the history."""
         return f"{self.path}_{name}" if self.path else name
 
-    @property
+    @cached_property
     def distribution(self) -> Distribution | None:
         """What the output gives the parameters of; None where it gives the predictions themselves."""
         return self.loss.distribution if isinstance(self.loss, DistributionLoss) else None

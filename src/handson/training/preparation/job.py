@@ -142,7 +142,7 @@ class Job:
         return None if found is None else f"the layer {found.name}, which computes in {found.dtype_policy.name}"
 
     def watched(self) -> list[nn.Module]:
-        """The modules of the net that somebody looks into."""
+        """The modules of the net that have hooks."""
         return [module for module in self._modules if watched(module)]
 
     @cached_property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from typing import Any, NamedTuple
 
 from torch import Tensor
@@ -77,7 +77,7 @@ class Objective:
         Totals and counts are added to the sums, and `added`, what the net adds itself, counts once for each row.
         """
         found = self.totals(targets, outputs, weights, masked)
-        self.note(found, added, len(outputs[0]), sums)
+        self.note(found, added, outputs[0], sums)
         return self.value(found, [one.present for one in found], added)
 
     def totals(
@@ -104,8 +104,8 @@ class Objective:
         value: Any = sum(parts[1:], parts[0]) if parts else 0.0
         return value if added is None else value + added
 
-    def note(self, found: Sequence[Counted], added: Any, rows: int, sums: Sums) -> None:
-        """Add totals and counts to the sums."""
+    def note(self, found: Sequence[Counted], added: Any, rows: Sized, sums: Sums) -> None:
+        """Add totals and counts to the sums; `rows` has as many entries as there are rows."""
         if self.single is not None and found:
             _, total, count = found[0]
             total = total if added is None else total + added * count
@@ -114,7 +114,7 @@ class Objective:
         for term, total, count in found:
             sums.add(f"{term.path}_loss", total.detach(), count)
         if added is not None:
-            sums.add(ADDED, added.detach() * rows, rows)
+            sums.add(ADDED, added.detach() * len(rows), len(rows))
 
     def measure(
         self, targets: Sequence[Tensor], outputs: Sequence[Tensor], weights: Sequence[Tensor | None],

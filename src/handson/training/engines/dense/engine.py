@@ -222,7 +222,7 @@ def _obstacle_in_net(job: Job) -> str | None:
         return f"the activity_regularizer of {penalized.name}"
     watched = job.watched()
     if watched:
-        return f"a net that somebody looks into: {getattr(watched[0], 'name', 'a part of it')} has a hook"
+        return f"a net with hooks, which {getattr(watched[0], 'name', 'a part of it')} has"
     return _obstacle_in_layers(job, [layer for layer in layers if type(layer) is not InputLayer])
 
 

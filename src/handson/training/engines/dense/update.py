@@ -17,7 +17,7 @@ from handson.training.preparation.job import Job, Span
 
 
 def obstacle(job: Job) -> str | None:
-    """Why there is no program for the updates of a training, None if there is one.
+    """Why the updates of a training are not supported; None if they are.
 
     Examples
     --------
