@@ -1,4 +1,4 @@
-"""Activations of the dense program, and the way back through them, beside PyTorch's in double precision."""
+"""Activations of the dense program, and the backward pass through them, beside PyTorch's in double precision."""
 
 import numpy as np
 import pytest
