@@ -16,6 +16,7 @@ from torch import Tensor
 from handson import schedules
 from handson.core.described import Noun, jsonable, parameters_of
 from handson.core.errors import HandsonError, whole
+from handson.optimizers import shares
 from handson.optimizers.arithmetic import blend
 from handson.optimizers.by_hand import ByHand
 from handson.optimizers.rate import LearningRate
@@ -47,6 +48,10 @@ class Optimizer(ByHand, Noun):
         There for code that names it: float32 and bfloat16 gradients do not underflow, so losses are not scaled.
     gradient_accumulation_steps : int, optional
         The weights change after every so many batches, by the mean of their gradients. Schedules count batches.
+    rate_multipliers : dict of str to float, optional
+        Learning rates that differ by layer: what the rate is multiplied by for the weights of a layer, by its name or
+        its path in the net, as ``{'vgg16': 0.1, 'vgg16.block5_conv3': 0.5}``. A layer inside one that is named has the
+        multiplier of that, unless it has its own; all others have 1.
     lr : float, optional
         Another name of `learning_rate`.
     decay : float
@@ -92,6 +97,8 @@ class Optimizer(ByHand, Noun):
     # The weight that each slot belongs to, by name; of slots from a file or a copy it is not known.
     _of: dict[str, weakref.ref[Tensor]] = {}  # noqa: RUF012
     scheduled: tuple[str, ...] = ("learning_rate",)
+    # The numbers of a step that are in proportion to the learning rate.
+    rated: tuple[str, ...] = ("rate",)
 
     def __init__(
         self,
@@ -105,6 +112,7 @@ class Optimizer(ByHand, Noun):
         ema_overwrite_frequency: int | None = None,
         loss_scale_factor: None = None,
         gradient_accumulation_steps: int | None = None,
+        rate_multipliers: Mapping[str, float] | None = None,
         lr: float | None = None,
         decay: float = 0.0,
         name: str | None = None,
@@ -129,6 +137,7 @@ class Optimizer(ByHand, Noun):
         if ema_overwrite_frequency and not use_ema:
             raise HandsonError("ema_overwrite_frequency needs the averages of the weights: add use_ema=True.")
         self.gradient_accumulation_steps = _count("gradient_accumulation_steps", gradient_accumulation_steps, 2)
+        self.rate_multipliers = shares.checked(rate_multipliers)
         self.iterations, self._position = 0, Position()
         self.slots: dict[str, dict[str, Tensor]] = {}
 
@@ -235,7 +244,14 @@ class Optimizer(ByHand, Noun):
         return {name: value for name, value in vars(self).items() if name not in ("_owner", "_owner_name", "_of")}
 
     def keep_slots_of(self, weights: Mapping[str, Tensor]) -> None:
-        """Drop the slots of weights that are gone: under a name that no weight has, or another one has now."""
+        """Drop the slots of weights that are gone: under a name that no weight has, or another one has now.
+
+        Raises
+        ------
+        HandsonError
+            When `rate_multipliers` names a layer that is not there.
+        """
+        shares.check_names(self.rate_multipliers, weights)
         for name in {name for held in self.slots.values() for name in held}:
             if name not in weights or not self._belongs(name, weights[name]):
                 self._forget(name)
@@ -324,6 +340,16 @@ class Optimizer(ByHand, Noun):
     def _change(self, names: Sequence[str], weights: Tensors, gradients: Tensors, numbers: Numbers) -> None:
         if self.clipnorm or self.clipvalue or self.global_clipnorm:
             self.clip(gradients)
+        if not self.rate_multipliers:
+            self._move(names, weights, gradients, numbers)
+            return
+        for share, places in shares.grouped(names, tuple(self.rate_multipliers.items())).items():
+            group, slopes = [weights[place] for place in places], [gradients[place] for place in places]
+            own = dict(numbers) | {name: numbers[name] * share for name in self.rated}
+            self._move([names[place] for place in places], group, slopes, own)
+
+    def _move(self, names: Sequence[str], weights: Tensors, gradients: Tensors, numbers: Numbers) -> None:
+        """Decay and update of weights that have one learning rate."""
         self.decay(names, weights, numbers["rate"])
         slots = [[self.slots[slot][name] for name in names] for slot in self.slot_values()]
         self.update(weights, gradients, slots, numbers["rate"], numbers)

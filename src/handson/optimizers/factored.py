@@ -62,6 +62,8 @@ class Adafactor(Optimizer):
         self.beta_2_decay, self.epsilon_1, self.epsilon_2 = beta_2_decay, epsilon_1, epsilon_2
         self.clip_threshold, self.relative_step = clip_threshold, relative_step
 
+    rated = ("rate", "relative")
+
     def slot_values(self) -> Mapping[str, float]:
         return {"row": 0.0, "column": 0.0, "velocity": 0.0}
 

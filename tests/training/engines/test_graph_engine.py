@@ -126,6 +126,8 @@ MORE_OF_KERAS = {
     "Adafactor": lambda: Adafactor(OneCycle(0.1), clipnorm=1.0),
     "Ftrl": lambda: Ftrl(LinearRamp(0.05, 0.01), l1_regularization_strength=0.01),
     "Muon": lambda: Muon(OneCycle(0.01)),
+    "by layer": lambda: SGD(LinearRamp(0.03, 0.001), momentum=0.9, rate_multipliers={"conv2d": 0.1, "dense_1": 2}),
+    "factored by layer": lambda: Adafactor(OneCycle(0.1), rate_multipliers={"dense": 0.5}),
 }
 
 

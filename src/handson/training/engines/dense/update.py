@@ -29,6 +29,8 @@ def obstacle(job: Job) -> str | None:
         return f"the optimizer {type(job.optimizer).__name__}"
     if job.optimizer.eager_only():
         return job.optimizer.eager_only()
+    if job.optimizer.rate_multipliers:
+        return f"rate_multipliers={job.optimizer.rate_multipliers}"
     for name, weight in job.module.named_parameters():
         if getattr(weight, "constraint", None) is not None:
             return f"the constraint of {name}"
