@@ -98,10 +98,7 @@ class TorchModuleWrapper(Layer):
     def train(self, mode: bool = True) -> TorchModuleWrapper:
         """Training or evaluation mode; in a frozen layer, normalizations keep their averages, as in Keras."""
         super().train(mode)
-        if not self._trainable:
-            for part in self.module.modules():
-                if isinstance(part, _NormBase):
-                    part.train(False)
+        keep_averages(self.module, all_of_them=not self._trainable)
         return self
 
     def get_config(self, compact: bool = False) -> dict[str, Any]:
@@ -110,3 +107,31 @@ class TorchModuleWrapper(Layer):
             f"hold no code. Save the weights with save_weights(), or write the layer as a handson.layers.Layer and "
             f"register it with @handson.register."
         )
+
+
+def keep_averages(module: nn.Module, all_of_them: bool = False) -> None:
+    """Have normalizations of PyTorch whose weights are frozen compute with their averages, and leave them, as Keras's.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        The net that they are in, after its `train` was called.
+    all_of_them : bool
+        Those too that are not frozen, or have no weights.
+
+    Examples
+    --------
+    >>> norm = nn.BatchNorm1d(2).requires_grad_(False)
+    >>> keep_averages(norm)
+    >>> norm.training
+    False
+    """
+    for part in module.modules():
+        if isinstance(part, _NormBase) and (all_of_them or is_frozen(part)):
+            part.train(False)
+
+
+def is_frozen(part: nn.Module) -> bool:
+    """Whether a module has weights of its own and none of them trains."""
+    weights = list(part.parameters(recurse=False))
+    return bool(weights) and not any(weight.requires_grad for weight in weights)

@@ -17,6 +17,7 @@ from handson.models.older_verbs import OlderVerbs
 from handson.models.own_steps import OwnSteps, check_verb
 from handson.models.saved import Saved
 from handson.models.structure import Structure
+from handson.models.tuning import Tuning
 from handson.optimizers import Optimizer
 from handson.state.history import History
 from handson.training.preparation.compiled import Compiled, Term
@@ -25,7 +26,7 @@ from handson.training.preparation.net import Net
 from handson.training.preparation.objective import Objective
 
 
-class Verbs(Saved, OlderVerbs, OwnSteps, Structure):
+class Verbs(Saved, OlderVerbs, OwnSteps, Tuning, Structure):
     """What a net can be asked to do."""
 
     _compiled: Compiled | None = None
