@@ -110,7 +110,6 @@ def test_an_image_may_come_of_several_inputs():
         ({"weights": "imagenet", "classes": 10}, r"have 1000 classes; got classes=10\. .* Dense\(10\)"),
         ({"weights": "imagenet", "classifier_activation": "relu"}, "'softmax', or None for logits"),
         ({"weights": "imagenet", "input_shape": (32, 32, 3)}, r"input_shape is \(224, 224, 3\); got \(32, 32, 3\)"),
-        ({"weights": "imagenet", "input_shape": (32, 32, 1), "include_top": False}, r"\(height, width, 3\)"),
         ({"weights": "imagenet", "alpha": 0.4}, "alpha = 0.35, 0.5, 0.75, 1.0, 1.3, 1.4; got 0.4"),
         ({"input_shape": (32, 32)}, r"height, width and channels, as \(224, 224, 3\); got input_shape=\(32, 32\)"),
         ({"input_shape": (16, 32, 3)}, "at least 32 x 32"),
@@ -342,3 +341,90 @@ def test_classes_of_a_damaged_file_are_refused(cache):
     (cache / "imagenet_class_index.json").write_text(json.dumps([1, 2]))
     with pytest.raises(HandsonError, match="is not Keras's imagenet_class_index.json"):
         applications.vgg16.decode_predictions(np.zeros((1, 1000)))
+
+
+# Gray images, and those of many bands.
+
+
+@pytest.mark.parametrize(
+    ("name", "bands"),
+    [("MobileNetV2", 1), ("MobileNetV2", 2), ("MobileNetV2", 5), ("EfficientNetB0", 1), ("EfficientNetV2B0", 4)],
+)
+def test_images_whose_bands_are_alike_give_what_they_give_in_gray(tmp_path, rng, name, bands):
+    build = getattr(applications, name)
+    arguments = {"alpha": 0.35} if name == "MobileNetV2" else {}
+    whole = build(weights=None, input_shape=(32, 32, 3), **SMALL, **arguments)
+    whole.set_weights(pretrained.drawn(whole))
+    # Numbers for red, green and blue that differ have their mean for gray, which gives something else.
+    for part in whole.layers:
+        if part.name == "normalization" and part.weights:
+            part.set_weights([np.full_like(weight, weight.mean()) for weight in part.get_weights()])
+    whole.save_weights(tmp_path / "rgb.weights.h5")
+    other = build(weights=tmp_path / "rgb.weights.h5", input_shape=(32, 32, bands), **SMALL, **arguments)
+    gray = rng.uniform(0, 255, (2, 32, 32, 1)).astype("float32") if "Eff" in name else rng.normal(size=(2, 32, 32, 1))
+    assert other.input_shape == (None, 32, 32, bands)
+    found, expected = (net.predict(np.repeat(gray, net.input_shape[-1], -1)) for net in (other, whole))
+    if name == "EfficientNetV2B0":  # which standardizes the image by what differs from band to band
+        assert np.corrcoef(found.ravel(), expected.ravel())[0, 1] > 0.9
+    else:
+        np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max())
+
+
+def test_kernels_stand_for_bands_in_the_order_that_images_have(tmp_path):
+    whole = applications.VGG16(weights=None, input_shape=(32, 32, 3), **SMALL)
+    whole.save_weights(tmp_path / "rgb.weights.h5")
+    blue, green, red = np.moveaxis(whole.get_layer("block1_conv1").get_weights()[0], 2, 0)
+    other = applications.VGG16(weights=tmp_path / "rgb.weights.h5", input_shape=(32, 32, 4), **SMALL)
+    found = np.moveaxis(other.get_layer("block1_conv1").get_weights()[0], 2, 0)
+    np.testing.assert_allclose(found, [red / 2, green, blue, red / 2], rtol=1e-6)
+
+
+def test_a_file_for_the_same_bands_is_read_as_it_is(tmp_path):
+    whole = small(input_shape=(32, 32, 2), **SMALL)
+    whole.save_weights(tmp_path / "two.weights.h5")
+    again = small(weights=tmp_path / "two.weights.h5", input_shape=(32, 32, 2), **SMALL)
+    for one, two in zip(whole.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, two)
+    with pytest.raises(HandsonError, match="does not fit this net|and the net has"):
+        small(weights=tmp_path / "two.weights.h5", input_shape=(32, 32, 1), **SMALL)
+
+
+def test_weights_of_imagenet_are_adapted_too(written, cache):
+    theirs, folder = written
+    name = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_224_no_top.h5"
+    (cache / name).write_bytes((folder / "net.weights.h5").read_bytes())
+    found = applications.MobileNetV2((48, 48, 1), alpha=0.35, **SMALL).get_weights()
+    expected = theirs.get_weights()
+    np.testing.assert_allclose(found[0], expected[0].sum(2, keepdims=True), rtol=1e-5, atol=1e-6)
+    assert all(np.array_equal(one, two) for one, two in zip(found[1:], expected[1:], strict=True))
+
+
+# Preparing images.
+
+
+@pytest.mark.parametrize("name", ["vgg16", "mobilenet_v2", "densenet", "convnext"])
+@pytest.mark.parametrize("bands", [1, 3, 4])
+def test_a_layer_prepares_images_as_the_function_does(tmp_path, rng, name, bands):
+    prepare = getattr(applications, name).preprocess_input
+    x = rng.uniform(0, 255, (2, 5, 6, bands)).astype("float32")
+    net = handson.Sequential([layers.Input((5, 6, bands)), prepare.layer(bands)])
+    np.testing.assert_allclose(net.predict(x), prepare(x), rtol=1e-4, atol=1e-4)
+    first = np.moveaxis(prepare(np.moveaxis(x, -1, 1), data_format="channels_first"), 1, -1)
+    np.testing.assert_allclose(first, prepare(x), rtol=1e-5)
+    for file in ("net.handson", "net.keras"):
+        net.save(tmp_path / file)
+        np.testing.assert_array_equal(handson.load(tmp_path / file).predict(x), net.predict(x))
+
+
+def test_every_net_says_how_its_images_are_prepared():
+    assert small().preprocess_input is applications.mobilenet_v2.preprocess_input
+    net = applications.MobileNet((32, 32, 3), alpha=0.25, weights=None)
+    assert net.preprocess_input is applications.mobilenet.preprocess_input
+
+
+def test_a_gray_image_is_prepared_with_the_mean_of_the_colors(rng):
+    gray = rng.uniform(0, 255, (2, 4, 4, 1)).astype("float32")
+    found = applications.vgg16.preprocess_input(gray)
+    assert found.shape == gray.shape
+    whole = applications.vgg16.preprocess_input(np.repeat(gray, 3, -1)).mean(-1, keepdims=True)
+    np.testing.assert_allclose(found, whole, rtol=1e-4, atol=1e-4)

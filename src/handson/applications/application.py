@@ -6,12 +6,17 @@ A net is a function of an image that gives what comes out, as symbols; `applicat
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
+from torch import Tensor
+
+from handson.applications.preparation import CHANNELS, Preparation, for_bands
 from handson.core.errors import HandsonError, listing, nearest, whole
 from handson.graph import Symbol
 from handson.layers import Dense, Dropout, GlobalAveragePooling2D, GlobalMaxPooling2D, Input
@@ -20,7 +25,7 @@ from handson.models import Model
 from handson.utils.downloads import get_file
 
 SERVER = "https://storage.googleapis.com/tensorflow/keras-applications"
-CLASSES, CHANNELS = 1000, 3
+CLASSES = 1000
 # More than any net has.
 MOST_VALUES = 1 << 40
 POOLING = {"avg": (GlobalAveragePooling2D, "avg_pool"), "max": (GlobalMaxPooling2D, "max_pool")}
@@ -37,7 +42,9 @@ PARAMETERS = """
     input_tensor : Symbol, optional
         What `Input(...)` or another layer gave, to be the image.
     input_shape : tuple of int, optional
-        Height, width and channels of an image, without the classifier: None where sizes vary.
+        Height, width and channels of an image, without the classifier: None where sizes vary. Of weights for red, green
+        and blue the first kernel is adapted to other numbers of channels, so that an image whose channels are alike
+        gives what it gives in gray.
     pooling : {None, 'avg', 'max'}
         How the last block is pooled where there is no classifier.
     classes : int
@@ -50,6 +57,8 @@ PARAMETERS = """
     Returns
     -------
     Model
+        Its attribute `preprocess_input` prepares images of 0 to 255 for it; ``preprocess_input.layer()`` does the same
+        as a layer, which goes into files with the net that it is in.
 
     Raises
     ------
@@ -99,6 +108,8 @@ class Wanted:
     pooling: str | None = None
     classes: int = CLASSES
     classifier_activation: Any = "softmax"
+    # Whether the weights are those for red, green and blue, adapted to other bands.
+    adapted: bool = False
 
     def __post_init__(self) -> None:
         if self.pooling is not None and self.pooling not in POOLING:
@@ -163,11 +174,10 @@ class Wanted:
         fixed = self.include_top and size is not None
         if fixed and None in shape:
             raise HandsonError(f"a net with a classifier takes images of one size, as {usual}; got {said}.")
-        if self.of_imagenet and (shape != usual if fixed else shape[2] != CHANNELS):
-            wanted = usual if fixed else f"(height, width, {CHANNELS})"
+        if self.of_imagenet and fixed and shape[:2] != usual[:2]:
             raise HandsonError(
-                f"with the weights of ImageNet{' and the classifier' if fixed else ''} input_shape is {wanted}; got "
-                f"{shape}."
+                f"with the weights of ImageNet and the classifier input_shape is {usual}; got {shape}. The number of "
+                f"channels may differ."
             )
         return Input(shape) if self.input_tensor is None else self.input_tensor
 
@@ -219,12 +229,62 @@ class Wanted:
         """The net, with its weights."""
         image = self.image(size, smallest)
         path = self.file(known)
-        # What a file fills need not be drawn, which takes longer than reading.
-        with nullcontext() if path is None else blank_weights(MOST_VALUES):
-            net = Model(sources(image), body(image, self), name=self.name)
-        if path is not None:
-            net.load_weights(path)
+        net = None if path is None or channels_of(image) == CHANNELS else self._from_rgb(body, image, path)
+        if net is None:
+            net = self._built(body, image, path is not None)
+            if path is not None:
+                net.load_weights(path)
+        net.preprocess_input = preparation_of(body)
         return net
+
+    def _built(self, body: Body, image: Symbol, filled: bool) -> Model:
+        # What a file fills need not be drawn, which takes longer than reading.
+        with blank_weights(MOST_VALUES) if filled else nullcontext():
+            return Model(sources(image), body(image, self), name=self.name)
+
+    def _from_rgb(self, body: Body, image: Symbol, path: str) -> Model | None:
+        """The net for other bands with the weights of a file for red, green and blue; None where it is not for these.
+
+        Weights of ImageNet are for these, or the file is damaged.
+        """
+        wanted = replace(self, adapted=True)
+        whole = wanted._built(body, Input((*image.shape[1:3], CHANNELS)), True)
+        try:
+            whole.load_weights(path)
+        except HandsonError:
+            if self.of_imagenet:
+                raise
+            return None
+        net = wanted._built(body, image, True)
+        prepare, bands = preparation_of(body), channels_of(image)
+        net.set_weights(
+            [
+                _for_bands(weight, tuple(own.shape), prepare, bands)
+                for weight, own in zip(whole.weights, net.weights, strict=True)
+            ]
+        )
+        return net
+
+    def standardizes(self, image: Symbol) -> bool:
+        """Whether a net that prepares its images has the mean and deviation of ImageNet for them, as in Keras."""
+        return self.adapted or image.shape[-1] == CHANNELS
+
+
+def preparation_of(body: Body) -> Preparation:
+    """How the images of a net are prepared: what its module has as `preprocess_input`."""
+    written: Any = getattr(body, "func", body)  # of a partial function, the function
+    found: Preparation = sys.modules[written.__module__].preprocess_input
+    return found
+
+
+def _for_bands(weight: Tensor, shape: tuple[int, ...], prepare: Preparation, bands: int) -> Tensor:
+    """A weight for red, green and blue as one of another shape: the first kernel, or what normalizes the image."""
+    weight = weight.detach()
+    if tuple(weight.shape) == shape:
+        return weight
+    if weight.dim() > 1 and weight.shape[-2] == CHANNELS:
+        return prepare.kernel(weight, bands)
+    return torch.tensor(for_bands(weight.flatten().tolist(), bands)).reshape(shape)
 
 
 def sources(image: Symbol) -> Any:

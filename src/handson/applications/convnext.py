@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from handson.applications.application import CLASSES, Wanted, files, public
-from handson.applications.imagenet_utils import RGB_DEVIATION, RGB_MEAN, decode_predictions
-from handson.applications.imagenet_utils import unchanged as preprocess_input
+from handson.applications.application import CLASSES, Wanted, channels_of, files, public
+from handson.applications.imagenet_utils import decode_predictions
+from handson.applications.preparation import RGB_DEVIATION, RGB_MEAN, for_bands
+from handson.applications.preparation import unchanged as preprocess_input
 from handson.applications.scale_layers import LayerScale
 from handson.graph import Symbol
 from handson.layers import Activation, Conv2D, Dense, GlobalAveragePooling2D, LayerNormalization, Normalization
@@ -60,7 +61,7 @@ class Stages:
     preprocess: bool
 
     def __call__(self, image: Symbol, wanted: Wanted) -> Symbol:
-        x = self._prepared(image) if self.preprocess and image.shape[-1] == 3 else image
+        x = self._prepared(image) if self.preprocess and wanted.standardizes(image) else image
         for stage, (count, filters) in enumerate(zip(self.counts, self.filters, strict=True)):
             x = self._smaller(stage, filters)(x)
             for block in range(count):
@@ -70,8 +71,9 @@ class Stages:
         return LayerNormalization(epsilon=EPSILON)(wanted.pooled(x, named=False))
 
     def _prepared(self, image: Symbol) -> Symbol:
-        mean = [255 * value for value in RGB_MEAN]
-        variance = [(255 * value) ** 2 for value in RGB_DEVIATION]
+        bands = channels_of(image)
+        mean = [255 * value for value in for_bands(RGB_MEAN, bands)]
+        variance = [(255 * value) ** 2 for value in for_bands(RGB_DEVIATION, bands)]
         return Normalization(mean=mean, variance=variance, name=f"{self.title}_prestem_normalization")(image)
 
     def _smaller(self, stage: int, filters: int) -> Sequential:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from handson.applications.application import Files, Wanted, application, channels_of, files
 from handson.applications.imagenet_utils import decode_predictions
-from handson.applications.imagenet_utils import torch_images as preprocess_input
+from handson.applications.preparation import torch_images as preprocess_input
 from handson.applications.resnet import activated, normalized
 from handson.graph import Symbol
 from handson.layers import (

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from handson.applications.application import File, Files, Wanted, application, channels_of, divisible, padding_of
-from handson.applications.imagenet_utils import RGB_DEVIATION, decode_predictions
-from handson.applications.imagenet_utils import unchanged as preprocess_input
+from handson.applications.imagenet_utils import decode_predictions
+from handson.applications.preparation import RGB_DEVIATION, for_bands
+from handson.applications.preparation import unchanged as preprocess_input
 from handson.graph import Symbol
 from handson.initializers import VarianceScaling
 from handson.layers import (
@@ -122,7 +123,8 @@ class Efficient:
     def __call__(self, image: Symbol, wanted: Wanted) -> Symbol:
         x = Normalization(axis=-1)(Rescaling(1 / 255)(image))
         if wanted.of_imagenet:  # as these weights want it
-            x = Rescaling([1 / math.sqrt(deviation) for deviation in RGB_DEVIATION])(x)
+            factors = [1 / math.sqrt(deviation) for deviation in RGB_DEVIATION]
+            x = Rescaling(for_bands(factors, channels_of(image)))(x)
         x = ZeroPadding2D(padding_of(x, 3), name="stem_conv_pad")(x)
         x = convolved(x, self._filters(32), 3, "stem_conv", strides=2, padding="valid")
         x = activated(x, "stem_")

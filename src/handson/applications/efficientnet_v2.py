@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from handson.applications.application import CLASSES, Wanted, files, public
+from handson.applications.application import CLASSES, Wanted, channels_of, files, public
 from handson.applications.efficientnet import DROPPED, added, classifier, convolved, kernels, weighed
-from handson.applications.imagenet_utils import RGB_DEVIATION, RGB_MEAN, decode_predictions
-from handson.applications.imagenet_utils import unchanged as preprocess_input
+from handson.applications.imagenet_utils import decode_predictions
+from handson.applications.preparation import RGB_DEVIATION, RGB_MEAN, for_bands
+from handson.applications.preparation import unchanged as preprocess_input
 from handson.graph import Symbol
 from handson.layers import Activation, BatchNormalization, DepthwiseConv2D, Normalization, Rescaling
 from handson.models import Model
@@ -85,7 +86,7 @@ class Scaled:
     preprocess: bool
 
     def __call__(self, image: Symbol, wanted: Wanted) -> Symbol:
-        x = self._prepared(image) if self.preprocess else image
+        x = self._prepared(image, wanted) if self.preprocess else image
         x = convolved(x, self._filters(self.stages[0].before), 3, "stem_conv", strides=2)
         x = _activated(x, "stem_")
         total, done = sum(stage.repeats for stage in self.stages), 0
@@ -96,10 +97,11 @@ class Scaled:
         x = _activated(convolved(x, self._filters(1280), 1, "top_conv"), "top_")
         return wanted.topped(x, dropout=0.2, kernel_initializer=classifier())
 
-    def _prepared(self, image: Symbol) -> Symbol:
-        if self.stages is BASE and image.shape[-1] == 3:
-            variance = [deviation**2 for deviation in RGB_DEVIATION]
-            return Normalization(mean=list(RGB_MEAN), variance=variance, axis=-1)(Rescaling(1 / 255)(image))
+    def _prepared(self, image: Symbol, wanted: Wanted) -> Symbol:
+        if self.stages is BASE and wanted.standardizes(image):
+            bands = channels_of(image)
+            mean, variance = for_bands(RGB_MEAN, bands), [one**2 for one in for_bands(RGB_DEVIATION, bands)]
+            return Normalization(mean=mean, variance=variance, axis=-1)(Rescaling(1 / 255)(image))
         return Rescaling(1 / 128, -1.0)(image)
 
     def _filters(self, filters: int) -> int:

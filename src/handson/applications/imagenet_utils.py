@@ -7,14 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from handson import ops
+from handson.applications.preparation import caffe_images, tf_images, torch_images
 from handson.core.errors import HandsonError, listing
 from handson.core.regular import read_bytes
 from handson.utils.downloads import cache_folder
 
-# Of the images of ImageNet: their mean in blue, green and red, and in red, green and blue mean and deviation as shares.
-BGR_MEAN = (103.939, 116.779, 123.68)
-RGB_MEAN, RGB_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 CLASSES, MOST_BYTES = "imagenet_class_index.json", 1 << 20
 ORIGIN = f"https://storage.googleapis.com/download.tensorflow.org/data/{CLASSES}"
 
@@ -42,49 +39,6 @@ def preprocess_input(x: Any, data_format: str | None = None, mode: str = "caffe"
     if mode not in modes:
         raise HandsonError(f"mode is one of {listing(modes)}; got {mode!r}.")
     return modes[mode](x, data_format)
-
-
-def unchanged(x: Any, data_format: str | None = None) -> Any:
-    """The images as they are: the net scales them itself."""
-    return x
-
-
-def tf_images(x: Any, data_format: str | None = None) -> Any:
-    """Images from -1 to 1."""
-    return _fractions(x) / 127.5 - 1.0
-
-
-def caffe_images(x: Any, data_format: str | None = None) -> Any:
-    """Images in blue, green and red, without the mean of ImageNet."""
-    images, axis = _fractions(x), _axis(data_format)
-    flipped = np.flip(images, axis) if isinstance(images, np.ndarray) else ops.flip(images, axis)
-    return flipped - _channels(BGR_MEAN, images, axis)
-
-
-def torch_images(x: Any, data_format: str | None = None) -> Any:
-    """Images from 0 to 1, less the mean of ImageNet, over its deviation."""
-    images, axis = _fractions(x), _axis(data_format)
-    return (images / 255.0 - _channels(RGB_MEAN, images, axis)) / _channels(RGB_DEVIATION, images, axis)
-
-
-def _fractions(x: Any) -> Any:
-    if not isinstance(x, (np.ndarray, list, tuple)):
-        return ops.cast(x, "float32") if "int" in str(x.dtype) else x
-    x = np.asarray(x)
-    return x if x.dtype.kind == "f" else x.astype(np.float32)
-
-
-def _axis(data_format: str | None) -> int:
-    axes = {None: -1, "channels_last": -1, "channels_first": -3}
-    if data_format not in axes:
-        raise HandsonError(f"data_format is 'channels_last' or 'channels_first'; got {data_format!r}.")
-    return axes[data_format]
-
-
-def _channels(values: tuple[float, ...], images: Any, axis: int) -> Any:
-    """One number for each channel, in the form of the images."""
-    shaped = np.asarray(values, dtype=np.float32).reshape((-1,) + (1,) * (-axis - 1))
-    return shaped.astype(images.dtype) if isinstance(images, np.ndarray) else ops.cast(shaped, images.dtype)
 
 
 def decode_predictions(preds: Any, top: int = 5) -> list[list[tuple[str, str, float]]]:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from handson.applications.application import Wanted, application, channels_of, files
 from handson.applications.imagenet_utils import decode_predictions
-from handson.applications.imagenet_utils import tf_images as preprocess_input
 from handson.applications.inception_v3 import Steps, begun, chained, convolved
+from handson.applications.preparation import tf_images as preprocess_input
 from handson.applications.scale_layers import CustomScaleLayer
 from handson.graph import Symbol
 from handson.layers import Activation, AveragePooling2D, BatchNormalization, Concatenate, Conv2D, MaxPooling2D

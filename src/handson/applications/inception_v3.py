@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from handson.applications.application import Wanted, application, files
 from handson.applications.imagenet_utils import decode_predictions
-from handson.applications.imagenet_utils import tf_images as preprocess_input
+from handson.applications.preparation import tf_images as preprocess_input
 from handson.graph import Symbol
 from handson.layers import Activation, AveragePooling2D, BatchNormalization, Concatenate, Conv2D, MaxPooling2D
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from handson.applications.application import CLASSES, Wanted, channels_of, divisible, files, padding_of
 from handson.applications.imagenet_utils import decode_predictions
-from handson.applications.imagenet_utils import tf_images as preprocess_input
 from handson.applications.mobiles import chosen_alpha, trained_size
+from handson.applications.preparation import tf_images as preprocess_input
 from handson.graph import Symbol
 from handson.layers import (
     Add,

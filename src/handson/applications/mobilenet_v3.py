@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 from handson.applications.application import CLASSES, Files, Wanted, channels_of, divisible, files, padding_of
 from handson.applications.imagenet_utils import decode_predictions
-from handson.applications.imagenet_utils import unchanged as preprocess_input
 from handson.applications.mobiles import chosen_alpha
+from handson.applications.preparation import unchanged as preprocess_input
 from handson.graph import Symbol
 from handson.layers import (
     Activation,

@@ -7,7 +7,7 @@ from typing import Any
 
 from handson.applications.application import CLASSES, SERVER, File, Files, Wanted, padding_of
 from handson.applications.imagenet_utils import decode_predictions
-from handson.applications.imagenet_utils import tf_images as preprocess_input
+from handson.applications.preparation import tf_images as preprocess_input
 from handson.core.errors import HandsonError
 from handson.graph import Symbol
 from handson.layers import (

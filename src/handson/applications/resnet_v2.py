@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from handson.applications.application import Wanted, application
 from handson.applications.imagenet_utils import decode_predictions
-from handson.applications.imagenet_utils import tf_images as preprocess_input
+from handson.applications.preparation import tf_images as preprocess_input
 from handson.applications.resnet import FILTERS, activated, begun, weights_of
 from handson.graph import Symbol
 from handson.layers import Add, Conv2D, MaxPooling2D, ZeroPadding2D

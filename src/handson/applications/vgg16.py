@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from handson.applications.application import Wanted, application, files
-from handson.applications.imagenet_utils import caffe_images as preprocess_input
 from handson.applications.imagenet_utils import decode_predictions
+from handson.applications.preparation import caffe_images as preprocess_input
 from handson.graph import Symbol
 from handson.layers import Conv2D, Dense, Flatten, MaxPooling2D
 

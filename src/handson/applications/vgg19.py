@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from handson.applications.application import Wanted, application, files
-from handson.applications.imagenet_utils import caffe_images as preprocess_input
 from handson.applications.imagenet_utils import decode_predictions
+from handson.applications.preparation import caffe_images as preprocess_input
 from handson.applications.vgg16 import stacked
 from handson.graph import Symbol
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from handson.applications.application import Wanted, application, files
 from handson.applications.imagenet_utils import decode_predictions
-from handson.applications.imagenet_utils import tf_images as preprocess_input
+from handson.applications.preparation import tf_images as preprocess_input
 from handson.graph import Symbol
 from handson.layers import Activation, Add, BatchNormalization, Conv2D, MaxPooling2D, SeparableConv2D
 
