@@ -216,13 +216,17 @@ class Called(nn.Module):
         """The shape of the outputs for the shape of the inputs."""
         return input_shape
 
+    def takes_ids(self, count: int) -> list[bool]:
+        """Of each of so many inputs, whether it takes whole numbers as ids."""
+        return [self.takes_integers] * count
+
     def run_on_zeros(self, node: Node) -> Any:
         """The shapes and types of the outputs of a call, from two runs in evaluation mode on zeros."""
         device = next((weight.device.type for weight in self.parameters()), "cpu")
         kept = [(part, part.training) for part in self.modules()]
         self.eval()
-        if self.takes_integers:
-            node = Node(self, *tree.map_leaves(_as_ids, node.arguments))
+        ids = iter(self.takes_ids(len(node.inputs)))
+        node = Node(self, *tree.map_leaves(lambda leaf: _as_ids(leaf, ids), node.arguments))
         try:
             return symbol.run_on_shapes(node, device, STAND_INS)
         except (RuntimeError, ValueError, IndexError, TypeError) as error:
@@ -238,9 +242,10 @@ class Called(nn.Module):
                     part.forget_added()
 
 
-def _as_ids(leaf: Any) -> Any:
-    floating = isinstance(leaf, Symbol) and leaf.dtype.is_floating_point
-    return Symbol(leaf.shape, torch.int64) if floating else leaf
+def _as_ids(leaf: Any, ids: Iterator[bool]) -> Any:
+    """A symbol of whole numbers in place of one of floats, if the next of `ids` says so."""
+    wanted = isinstance(leaf, Symbol) and next(ids) and leaf.dtype.is_floating_point
+    return Symbol(leaf.shape, torch.int64) if wanted else leaf
 
 
 def map_shapes_to_specs(shapes: Shapes, dtype: torch.dtype) -> Any:

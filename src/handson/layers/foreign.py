@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import functools
+import inspect
 from typing import Any
 
 import torch
@@ -107,6 +109,38 @@ class TorchModuleWrapper(Layer):
             f"hold no code. Save the weights with save_weights(), or write the layer as a handson.layers.Layer and "
             f"register it with @handson.register."
         )
+
+
+def applied(module: nn.Module, inputs: Any) -> Any:
+    """What a module of PyTorch gives for some inputs.
+
+    A dictionary whose keys are the names of arguments is given by name, a list to arguments in their order; what takes
+    one dictionary or list gets it as it is.
+
+    Examples
+    --------
+    >>> inputs = {"input": torch.ones(1, 2), "weight": torch.ones(2)}
+    >>> class Weighted(nn.Module):
+    ...     def forward(self, input, weight=None):
+    ...         return input if weight is None else input * weight
+    >>> applied(Weighted(), inputs), applied(nn.Identity(), inputs["input"])
+    (tensor([[1., 1.]]), tensor([[1., 1.]]))
+    """
+    if isinstance(inputs, dict):
+        names, _, more = arguments_of_forward(type(module))
+        by_name = all(key in names or (more and key.isidentifier()) for key in inputs) and bool(names & set(inputs))
+        return module(**inputs) if by_name else module(inputs)
+    several = isinstance(inputs, (list, tuple)) and len(inputs) > 1
+    return module(*inputs) if several and arguments_of_forward(type(module))[1] > 1 else module(inputs)
+
+
+@functools.cache
+def arguments_of_forward(kind: Any) -> tuple[frozenset[str], int, bool]:
+    """Of calls of a class of modules: the names of arguments, how many have no default, whether any name is taken."""
+    found = list(inspect.signature(kind.forward).parameters.values())[1:]
+    named = [one for one in found if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)]
+    required = sum(one.default is one.empty and one.kind is not one.KEYWORD_ONLY for one in named)
+    return frozenset(one.name for one in named), required, any(one.kind is one.VAR_KEYWORD for one in found)
 
 
 def keep_averages(module: nn.Module, all_of_them: bool = False) -> None:

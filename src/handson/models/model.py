@@ -19,6 +19,7 @@ from handson.layers.blank import is_filling
 from handson.layers.building import building
 from handson.layers.calling import Called, shapes_of
 from handson.layers.drawn import Drawn
+from handson.layers.foreign import applied
 from handson.layers.shapes import Shapes, batched, compatible, map_shapes
 from handson.models import naming
 from handson.models.device import default_device
@@ -87,6 +88,7 @@ class Model(Verbs):
         # Of DataFrames, known from `fit` on; of several inputs or outputs a list for each.
         self.input_columns: list[Any] | None = None
         self.target_names: list[Any] | None = None
+        self.seen_ids: list[bool] | None = None  # which inputs of a net that is no graph were whole numbers
         self._graph: Graph | None = None
         self._outputs: Shapes = None
         if outputs is not None:
@@ -254,7 +256,7 @@ class Model(Verbs):
             outputs = self.graph.run(self._leaves(inputs))
             return tree.rebuild(tree.spec(self.graph.outputs), outputs)
         if "module" in self._modules:
-            return self.module(inputs)
+            return applied(self.module, inputs)
         return super().call(inputs)
 
     def _leaves(self, inputs: Any) -> list[Tensor]:
@@ -328,6 +330,12 @@ class Model(Verbs):
             not entry.dtype.is_floating_point or any(wants_integers(user) for user in self.graph.users(entry))
             for entry in self.graph.entries
         ]
+
+    def takes_ids(self, count: int) -> list[bool]:
+        """Of each input of a net that is no graph, whether it was whole numbers; before data, whether it could be."""
+        if self.seen_ids is not None and len(self.seen_ids) == count:
+            return self.seen_ids
+        return self.integer_inputs(count) if self.graph is None and "module" in self._modules else [False] * count
 
     def takers(self, number: int) -> list[Any]:
         """The layers that an input goes into."""

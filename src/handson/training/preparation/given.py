@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 def prepare_inputs(model: Net, x: Any, notes: list[str] | None = None) -> list[Data]:
     """The inputs as leaves, checked; the net is built for them if it is not yet. What was noticed goes to the notes."""
     form, leaves = checked_inputs(model, x, notes)
+    model.seen_ids = [leaf.dtype == torch.int64 for leaf in leaves] if model.graph is None else None
     model.ready_for(tree.rebuild(form, [tuple(leaf.shape) for leaf in leaves]))
     return leaves
 

@@ -22,6 +22,7 @@ class Net(ModuleLike, TrainedModel, Protocol):
     input_scalings: Any
     target_scalings: Any
     input_columns: Any
+    seen_ids: list[bool] | None
     target_names: Any
 
     # What `compile` was told.
