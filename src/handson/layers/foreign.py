@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -127,17 +128,17 @@ def applied(module: nn.Module, inputs: Any) -> Any:
     (tensor([[1., 1.]]), tensor([[1., 1.]]))
     """
     if isinstance(inputs, dict):
-        names, _, more = arguments_of_forward(type(module))
+        names, _, more = arguments_of_call(type(module).forward)
         by_name = all(key in names or (more and key.isidentifier()) for key in inputs) and bool(names & set(inputs))
         return module(**inputs) if by_name else module(inputs)
     several = isinstance(inputs, (list, tuple)) and len(inputs) > 1
-    return module(*inputs) if several and arguments_of_forward(type(module))[1] > 1 else module(inputs)
+    return module(*inputs) if several and arguments_of_call(type(module).forward)[1] > 1 else module(inputs)
 
 
 @functools.cache
-def arguments_of_forward(kind: Any) -> tuple[frozenset[str], int, bool]:
-    """Of calls of a class of modules: the names of arguments, how many have no default, whether any name is taken."""
-    found = list(inspect.signature(kind.forward).parameters.values())[1:]
+def arguments_of_call(forward: Callable[..., Any]) -> tuple[frozenset[str], int, bool]:
+    """Of the method of a module: the names of its arguments, how many have no default, whether it takes any name."""
+    found = list(inspect.signature(forward).parameters.values())[1:]
     named = [one for one in found if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)]
     required = sum(one.default is one.empty and one.kind is not one.KEYWORD_ONLY for one in named)
     return frozenset(one.name for one in named), required, any(one.kind is one.VAR_KEYWORD for one in found)
