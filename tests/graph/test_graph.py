@@ -77,3 +77,11 @@ def test_outputs_that_do_not_follow_from_the_inputs_are_refused():
 def test_what_needs_values_is_refused(use):
     with pytest.raises(HandsonError, match="before there are data|no value"):
         use(Symbol((None, 3)))
+
+
+def test_a_list_that_a_function_was_called_on_may_grow_later():
+    x = Symbol((None, 2))
+    found = [x, x * 2]
+    total = symbol.apply(sum, (found,), {}, lambda node: symbol.run_on_shapes(node, "cpu"))
+    found.append(x)
+    assert Graph(x, total).run([torch.ones(1, 2)])[0].tolist() == [[3.0, 3.0]]

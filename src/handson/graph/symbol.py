@@ -157,7 +157,8 @@ def apply(
     infer : function of Node, optional
         Gives the tree of (shape, dtype) of the outputs; by default the function is run on tensors without values.
     """
-    node = Node(function, args, kwargs)
+    # Lists of the caller's may change later.
+    node = Node(function, *tree.map_leaves(lambda leaf: leaf, (args, kwargs)))
     found = (infer or run_on_shapes)(node)
     stem = getattr(function, "name", None) or getattr(function, "__name__", "symbol")
     node.outputs = tree.map_leaves(lambda output: Symbol(output.shape, output.dtype, node, str(stem)), found)
