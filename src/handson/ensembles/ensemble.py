@@ -198,7 +198,7 @@ class Ensemble:
             outputs, targets = [leaf[piece] for leaf in predictions], [leaf[piece].cpu() for leaf in rows.targets]
             weights = [None if leaf is None else leaf[piece].cpu() for leaf in rows.weights]
             scaled = [leaf if one is None else one.apply(leaf) for leaf, one in zip(outputs, scalings, strict=True)]
-            objective.loss(targets, scaled, weights, rows.masked, None, sums)
+            objective.totals(targets, scaled, weights, rows.masked, None, sums)
             objective.measure(targets, scaled, weights, rows.masked, sums)
         means = objective.report(sums)
         return means if return_dict else list(means.values()) if net.metrics else means["loss"]

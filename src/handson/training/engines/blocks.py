@@ -9,7 +9,7 @@ steps in one kernel. What the kernels compute does not depend on the number of t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -77,7 +77,7 @@ class Blocks(Eager):
         self._watched, self._settings = self.job.watched(), self.job.settings()
         self._steps = list(_steps(self.job))
 
-    def forward(self, inputs: list[Tensor]) -> list[Tensor]:
+    def forward(self, inputs: Sequence[Tensor]) -> list[Tensor]:
         if self.job.watched() != self._watched or self.job.settings() != self._settings:
             self._prepare()
         if self.job.module in self._watched:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from handson.layers.calling import MASK
@@ -35,6 +37,38 @@ def _seen(target: Tensor, output: Tensor, masked: bool) -> tuple[Tensor, bool]:
     return target.masked_fill(~mask, float("nan") if target.is_floating_point() else -1), True
 
 
+@dataclass(frozen=True)
+class Total:
+    """A part of what is minimized in a step: `weight * total / count`.
+
+    Its gradient is that of the total, divided by the count afterwards: totals and counts add up over parts of a batch,
+    also where other targets are missing in each of them, and means do not.
+    """
+
+    total: Tensor
+    count: Number
+    weight: float = 1.0
+
+    @property
+    def factor(self) -> Tensor:
+        """What the gradient of the total is multiplied by, in the form of the total."""
+        factor = self.weight / self._divisor
+        if isinstance(factor, Tensor):
+            return factor.to(self.total.dtype).expand_as(self.total)
+        return torch.full_like(self.total, factor)
+
+    @property
+    def mean(self) -> Tensor:
+        """The weighted mean."""
+        mean = self.total / self._divisor
+        return mean if self.weight == 1.0 else self.weight * mean
+
+    @property
+    def _divisor(self) -> Number:
+        """The count; without a single target the total is 0, and so is the mean."""
+        return self.count.clamp(min=1) if isinstance(self.count, Tensor) else self.count
+
+
 class Objective:
     """The losses and metrics of some outputs.
 
@@ -50,39 +84,43 @@ class Objective:
         self.terms, self.scalings = list(terms), list(scalings)
         self.single = self.terms[0] if len(self.terms) == 1 else None
 
-    def loss(
+    def totals(
         self, targets: Sequence[Tensor], outputs: Sequence[Tensor], weights: Sequence[Tensor | None],
         masked: Sequence[bool], added: Any, sums: Sums,
-    ) -> Tensor:  # fmt: skip
-        """What is minimized: the mean over the present targets of each output, weighted and added up.
+    ) -> list[Total]:  # fmt: skip
+        """What is minimized: for each output the sum over its present targets; and `added`, what the net adds itself.
 
-        Totals and counts are added to the sums, and `added`, what the net adds itself, counts once for each row.
+        Totals and counts are added to the sums, in which `added` counts once for each row.
         """
-        parts: list[Tensor] = []
-        counts: list[Number] = []
+        parts: list[Total] = []
         for number, term in enumerate(self.terms):
             if term.loss is None:
                 continue
             target = targets[number]
             if self.scalings[number] is not None:
                 target = self.scalings[number].apply(target)
-            total, count = term.loss.sums(target, outputs[number], weights[number], masked[number])
-            mean = total / (count if isinstance(count, int) else count.clamp(min=1))
-            parts.append(mean if term.weight == 1.0 else term.weight * mean)
-            counts.append(count)
+            part = Total(*term.loss.sums(target, outputs[number], weights[number], masked[number]), term.weight)
+            parts.append(part)
             if self.single is None:
-                sums.add(f"{term.path}_loss", total.detach(), count)
-            else:
-                reported = total
-        value: Any = sum(parts[1:], parts[0]) if parts else 0.0
-        if self.single is not None and counts:
-            if added is not None:
-                value, reported = value + added, reported + added * counts[0]
-            sums.add("loss", reported.detach(), counts[0])
-        elif added is not None:
-            value = value + added
-            sums.add(ADDED, added.detach() * len(outputs[0]), len(outputs[0]))
-        return value
+                sums.add(f"{term.path}_loss", part.total.detach(), part.count)
+        alone = self.single is not None and bool(parts)
+        if alone:
+            total, count = parts[0].total, parts[0].count
+            sums.add("loss", total.detach() if added is None else (total + added * count).detach(), count)
+        if added is not None:
+            parts.append(Total(added, 1))
+            if not alone:
+                sums.add(ADDED, added.detach() * len(outputs[0]), len(outputs[0]))
+        return parts
+
+    def unscaled(self, outputs: Sequence[Tensor]) -> list[Tensor]:
+        """Outputs in the targets' own units."""
+        if len(outputs) != len(self.scalings):  # those of a net that was never compiled
+            return list(outputs)
+        return [
+            output if scaling is None else scaling.undo(output)
+            for output, scaling in zip(outputs, self.scalings, strict=True)
+        ]
 
     def measure(
         self, targets: Sequence[Tensor], outputs: Sequence[Tensor], weights: Sequence[Tensor | None],

@@ -29,7 +29,7 @@ from handson.training.engines.dense import update as program_update
 from handson.training.engines.dense.program import ACTIVATIONS, LOSSES, Arrays, Program, arrays
 from handson.training.engines.eager import Eager
 from handson.training.engines.purity import outside
-from handson.training.preparation.job import Job, Span
+from handson.training.preparation.job import Job, Span, Stretch
 
 # Above this a step is mostly matrix products, and above that the inputs are kept as float32 only once.
 MOST_WEIGHTS, MOST_INPUTS = 1 << 20, 1 << 28
@@ -50,6 +50,7 @@ class DenseProgram(Eager):
         from handson.kernels.shuffle import permutation
 
         super().__init__(job)
+        self._scale_targets = job.objective.scalings[0]
         job.batches.permutation = permutation
         self._prepare()
 
@@ -86,34 +87,29 @@ class DenseProgram(Eager):
             self._prepare()
         return not self.job.watched() and program_update.obstacle(self.job) is None
 
-    def train(self, span: Span, sums: Sums, keep: bool = False) -> None:
+    def run(self, stretch: Stretch) -> None:
+        job = self.job
         if not self._still_runs():
-            return super().train(span, sums, keep)
-        self._train([span], [sums], keep)
+            return super().run(stretch)
+        if type(job.loss) in LOSSES:
+            self._train(stretch)
+            return
+        for span, sums in stretch.parts():
+            self._train(Stretch([span], [sums]))
 
-    @property
-    def runs_ahead(self) -> bool:
-        return type(self.job.loss) in LOSSES and self._still_runs()
-
-    def train_epochs(self, epochs: Sequence[Span], sums: Sequence[Sums], keep: bool = False) -> None:
-        if not self.runs_ahead:
-            return super().train_epochs(epochs, sums, keep)
-        self._train(epochs, sums, keep)
-
-    def _train(self, spans: Sequence[Span], sums: Sequence[Sums], keep: bool) -> None:
-        """Train a span, or several of the same length, one after another."""
-        job, program, steps = self.job, self._program, spans[0].last - spans[0].first
+    def _train(self, stretch: Stretch) -> None:
+        """Run spans of the same length, one after another, as one call of the program."""
+        job, program, spans = self.job, self._program, stretch.spans
+        steps = spans[0].last - spans[0].first
         orders = [self._order(span) for span in spans]
         order = np.concatenate(orders) if len(orders) > 1 else orders[0]
         outputs = np.empty((len(order) if job.metrics else 0, program.width), np.float32)
         program.gather()
-        if keep:
-            self._kept = program.keep(job.optimizer)
         with flushed():
             totals, counts = self._run(spans, order, outputs)
         program.scatter()
         job.optimizer.iterations += len(totals)
-        for number, (of_span, rows) in enumerate(zip(sums, orders, strict=True)):
+        for number, (of_span, rows) in enumerate(zip(stretch.sums, orders, strict=True)):
             part = slice(number * steps, (number + 1) * steps)
             of_span.add_steps("loss", totals[part], counts[part])
             if job.metrics:

@@ -82,12 +82,10 @@ class Graph(Eager):
                 return f"the metric {metric.name}, which is no mean"
         return recorded_update.obstacle(job.optimizer)
 
-    def train(self, span: Span, sums: Sums, keep: bool = False) -> None:
+    def train(self, span: Span, sums: Sums) -> None:
         job = self.job
         job.module.train()
         self._prepare()
-        if keep:
-            self._kept = self.state.copy(self._kept)
         self._tables.enter(span.age)
         self._stream.enter(span.age)
         with arithmetic(job.precision, job.device), active(self._stream):
@@ -121,9 +119,7 @@ class Graph(Eager):
 
     def _prepare(self) -> None:
         """Make the optimizer's slots, and forget the recorded steps if something has changed that is part of them."""
-        named, optimizer = trainable_weights(self.job.module), self.job.optimizer
-        self._names, self._weights = list(named), list(named.values())
-        optimizer.bind(self._names, self._weights)
+        self._names, self._weights = self.job.bound()
         fixed = _fixed(self.job, self._names)
         if fixed != self._recorded:
             self._recorded = fixed

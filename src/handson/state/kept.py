@@ -1,0 +1,82 @@
+"""A copy of the training state that is renewed often: before epochs, in case that a loss becomes NaN."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from operator import is_
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from handson.optimizers import Optimizer
+from handson.state.state import TrainingState, trainable_weights, values_of
+
+
+class KeptState:
+    """A copy of what a training changes, of one net and its optimizer.
+
+    Where the tensors are is looked up once: to walk through the parts of a net takes longer than an epoch of a small
+    one.
+
+    Parameters
+    ----------
+    module : nn.Module
+        The net.
+    optimizer : Optimizer
+        Its optimizer, whose slots are made by `renew`.
+
+    Examples
+    --------
+    >>> from handson.optimizers import SGD
+    >>> net = nn.Linear(1, 1)
+    >>> kept = KeptState(net, SGD())
+    >>> kept.renew()
+    >>> before, _ = net.bias.item(), net.bias.data.fill_(7.0)
+    >>> kept.restore(); net.bias.item() == before
+    True
+    """
+
+    def __init__(self, module: nn.Module, optimizer: Optimizer) -> None:
+        self._module, self._optimizer = module, optimizer
+        self._state: TrainingState | None = None
+        self._places: list[tuple[dict[str, Any], str, Tensor, bool]] = []
+        self._slots: list[dict[str, Any] | None] = []
+
+    def renew(self) -> None:
+        """Copy the state as it is now."""
+        if self._state is None or not self._still_there():
+            self._look_up()
+        elif self._state.tensors:
+            with torch.no_grad():
+                torch._foreach_copy_(list(self._state.tensors.values()), self._state.originals)
+            self._state.values = values_of(self._optimizer)
+
+    def restore(self) -> None:
+        """Bring the copied state back, if there is one."""
+        if self._state is not None:
+            self._state.restore(self._module, self._optimizer)
+
+    def _still_there(self) -> bool:
+        """Whether the state consists of the tensors that it consisted of before."""
+        places = self._places
+        same = all(held.get(name) is one and one.requires_grad is trains for held, name, one, trains in places)
+        return same and len(self._slots) == len(slots := self._current_slots()) and all(map(is_, slots, self._slots))
+
+    def _current_slots(self) -> list[dict[str, Any] | None]:
+        return [self._optimizer.slots.get(name) for name in self._optimizer.slot_names()]
+
+    def _look_up(self) -> None:
+        trained = trainable_weights(self._module)
+        self._optimizer.bind(list(trained), list(trained.values()))
+        state = TrainingState.of(self._module, self._optimizer)
+        self._state, self._slots = state.copy(self._state), self._current_slots()
+        wanted = {id(tensor) for tensor in self._state.originals}
+        self._places = [(held, name, one, one.requires_grad) for held, name, one in self._held() if id(one) in wanted]
+
+    def _held(self) -> Iterator[tuple[dict[str, Any], str, Tensor]]:
+        """Every tensor of the net and the optimizer, with the dictionary that holds it, and its name there."""
+        dictionaries: list[dict[str, Any]] = list(self._optimizer.slots.values())
+        for part in self._module.modules():
+            dictionaries += [part._parameters, part._buffers]
+        return ((held, name, one) for held in dictionaries for name, one in held.items() if one is not None)
