@@ -96,7 +96,7 @@ def choose(job: Job, name: str = "auto", steps: int = 0) -> Engine:
         )
     if job.own:
         if name not in ("auto", "eager"):
-            raise HandsonError(f"the engine {name!r} cannot run this training: the net defines {job.own[0]} itself.")
+            raise HandsonError(f"the engine {name!r} cannot run a net that defines {job.own[0]}; engine='eager' can.")
         return Own(job)
     if name == "auto":
         return _fastest(job) if steps >= FEWEST_STEPS else Eager(job)
@@ -105,7 +105,7 @@ def choose(job: Job, name: str = "auto", steps: int = 0) -> Engine:
     if obstacle is None and engine in COMPILED and (absent := missing()) is not None:
         raise HandsonError(f"the engine {name!r} cannot run here: {absent}")
     if obstacle is not None:
-        raise HandsonError(f"the engine {name!r} cannot run this training: it has no program for {obstacle}.")
+        raise HandsonError(f"the engine {name!r} cannot run {obstacle}; engine='eager' runs everything.")
     return engine(job)
 
 

@@ -61,13 +61,13 @@ class Blocks(Eager):
         if not _layers(job):
             return "a net that is no plain stack of layers"
         if job.device.type != "cpu":
-            return f"the device {job.device.type}"
+            return f"on the device {job.device.type}"
         if job.precision == "bfloat16":
             return "precision='bfloat16'"
         if job.of_another_type() is not None:
             return job.of_another_type()
         if watched(job.module):
-            return "a net whose outputs somebody looks at"
+            return "the hooks of the net"
         layers = _layers(job)
         if not any(map(_recurs, layers)) and not any(map(_fused, layers, layers[1:])):
             return "a net without ReLU before 2x2 max-pooling and without LSTM or GRU of the usual kind"

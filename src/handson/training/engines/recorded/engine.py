@@ -27,7 +27,7 @@ from handson.training.engines.eager import Eager
 from handson.training.engines.recorded import update as recorded_update
 from handson.training.engines.recorded.tables import CAPACITY, Entry, Report, StepTables
 from handson.training.preparation.job import SETTINGS, Job, Span
-from handson.training.preparation.prepare import is_foreign
+from handson.training.preparation.prepare import may_draw
 
 Step = Callable[[], None]
 
@@ -63,15 +63,15 @@ class Graph(Eager):
         --------
         >>> import handson
         >>> Graph.obstacle(Job(handson.Sequential(), torch.device("cpu")))
-        'the device cpu'
+        'on the device cpu'
         """
         if job.device.type not in RECORDERS:
-            return f"the device {job.device.type}"
+            return f"on the device {job.device.type}"
         if job.several:
             return "a net with several inputs or outputs"
         if job.batches.inputs[0].device.type != job.device.type:
             return f"data on the device {job.batches.inputs[0].device}"
-        if job.augment is not None and is_foreign(job.augment):
+        if job.augment is not None and may_draw(job.augment):
             return "an augmentation that is not handson's, which may run on the host"
         if not trainable_weights(job.module):
             return "a net without weights to train"
@@ -229,5 +229,5 @@ def _fixed(job: Job, names: list[str]) -> list[Any]:
 
 def _foreign(module: nn.Module) -> str:
     """The first module of a net that is not handson's, in words."""
-    found = next(((name, part) for name, part in module.named_modules() if is_foreign(part)), ("", module))
+    found = next(((name, part) for name, part in module.named_modules() if may_draw(part)), ("", module))
     return f"the module {found[0] or type(found[1]).__name__}"
