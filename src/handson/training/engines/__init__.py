@@ -16,7 +16,7 @@ from handson.data.rows.batches import Batches
 from handson.data.rows.mapped import Data
 from handson.kernels.library import missing
 from handson.state.sums import Sums
-from handson.training.engines.blocks import Blocks
+from handson.training.engines.blocks.engine import Blocks
 from handson.training.engines.dense.engine import DenseProgram
 from handson.training.engines.eager import Eager
 from handson.training.engines.own import Own
