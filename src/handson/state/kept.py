@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from handson.optimizers import Optimizer
-from handson.state.state import TrainingState, trainable_weights, values_of
+from handson.state.state import TrainingState, more_optimizers, trainable_weights, values_of
 
 
 class KeptState:
-    """A copy of what a training changes, of one net and its optimizer.
+    """A copy of what a training changes, of one net and its optimizers.
 
     Where the tensors are is looked up once: to walk through the parts of a net takes longer than an epoch of a small
     one.
@@ -41,6 +41,7 @@ class KeptState:
         self._module, self._optimizer = module, optimizer
         self._state: TrainingState | None = None
         self._places: list[tuple[dict[str, Any], str, Tensor, bool]] = []
+        self._others: dict[str, Optimizer] = {}
         self._slots: list[dict[str, Any] | None] = []
 
     def renew(self) -> None:
@@ -50,7 +51,7 @@ class KeptState:
         elif self._state.tensors:
             with torch.no_grad():
                 torch._foreach_copy_(list(self._state.tensors.values()), self._state.originals)
-            self._state.values = values_of(self._optimizer)
+            self._state.values = values_of(self._optimizer, self._others)
 
     def restore(self) -> None:
         """Bring the copied state back, if there is one."""
@@ -64,19 +65,22 @@ class KeptState:
         return same and len(self._slots) == len(slots := self._current_slots()) and all(map(is_, slots, self._slots))
 
     def _current_slots(self) -> list[dict[str, Any] | None]:
-        return [self._optimizer.slots.get(name) for name in self._optimizer.slot_names()]
+        optimizers = self._optimizer, *self._others.values()
+        return [one.slots.get(name) for one in optimizers for name in one.slot_names()]
 
     def _look_up(self) -> None:
         trained = trainable_weights(self._module)
         self._optimizer.bind(list(trained), list(trained.values()))
-        state = TrainingState.of(self._module, self._optimizer)
+        self._others = more_optimizers(self._module, self._optimizer)
+        state = TrainingState.of(self._module, self._optimizer, self._others)
         self._state, self._slots = state.copy(self._state), self._current_slots()
         wanted = {id(tensor) for tensor in self._state.originals}
         self._places = [(held, name, one, one.requires_grad) for held, name, one in self._held() if id(one) in wanted]
 
     def _held(self) -> Iterator[tuple[dict[str, Any], str, Tensor]]:
         """Every tensor of the net and the optimizer, with the dictionary that holds it, and its name there."""
-        dictionaries: list[dict[str, Any]] = list(self._optimizer.slots.values())
+        optimizers = self._optimizer, *self._others.values()
+        dictionaries: list[dict[str, Any]] = [held for one in optimizers for held in one.slots.values()]
         for part in self._module.modules():
             dictionaries += [part._parameters, part._buffers]
         return ((held, name, one) for held in dictionaries for name, one in held.items() if one is not None)

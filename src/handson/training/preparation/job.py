@@ -18,7 +18,7 @@ from handson.losses import MeanSquaredError
 from handson.metrics import Metric
 from handson.optimizers import SGD, Optimizer
 from handson.schedules import Position
-from handson.state.state import TrainingState, trainable_weights
+from handson.state.state import TrainingState, more_optimizers, trainable_weights
 from handson.state.sums import Sums
 from handson.training.preparation.compiled import Term
 from handson.training.preparation.objective import Objective
@@ -125,7 +125,7 @@ class Job:
     @property
     def state(self) -> TrainingState:
         """Everything that training changes: the live tensors."""
-        return TrainingState.of(self.module, self.optimizer)
+        return TrainingState.of(self.module, self.optimizer, more_optimizers(self.module, self.optimizer))
 
     def bound(self) -> tuple[list[str], list[Tensor]]:
         """The names of the weights that train, and the weights; the optimizer has slots for them from now on."""

@@ -13,9 +13,7 @@ from handson.core.lowering import lowered, rule_of
 from handson.data.rows.batches import Batches
 from handson.kernels import dense_program as kernel
 from handson.kernels.aligned import aligned
-from handson.optimizers import Optimizer
 from handson.randomness.keys import derive
-from handson.state.state import TrainingState, values_of
 from handson.training.engines.dense.flat_weights import FlatWeights
 from handson.training.engines.dense.lowerings import ACTIVATIONS, Formula, Operations, Value
 from handson.training.engines.dense.update import no_updates, places_of
@@ -162,15 +160,6 @@ class Program:
         update = no_updates()
         totals, counts = self.run(self.training(data, rows, size, self.keys(0, [0]), update, outputs, measuring=True))
         return float(totals.sum()), int(counts.sum()), outputs
-
-    def keep(self, optimizer: Optimizer) -> TrainingState:
-        """A copy of the state, from the flat arrays; it lasts until the next one."""
-        moments = {
-            f"weights/{layer.name}.{name}": getattr(layer, name).clone()
-            for layer in self._norms
-            for name in ("moving_mean", "moving_variance")
-        }
-        return TrainingState(self.weights.keep() | moments, values_of(optimizer))
 
     @torch.no_grad()
     def scatter(self) -> None:
