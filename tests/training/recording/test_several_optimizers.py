@@ -6,6 +6,7 @@ import torch
 from interrupted import Interrupt
 
 from handson import Model, Sequential
+from handson.callbacks import Callback
 from handson.layers import Dense
 from handson.optimizers import SGD, Adam
 from handson.schedules import ExponentialDecay
@@ -33,24 +34,35 @@ class Adversaries(Model):
         return {"judge": judged, "maker": made}
 
 
+class Count(Callback):
+    def __init__(self):
+        self.batches = 0
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.batches += 1
+
+
 def trained(folder, plan=()):
     net = Adversaries()
     net.compile(Adam(ExponentialDecay(0.01, 10, 0.9)), [SGD(0.01, momentum=0.9)])
     x = np.random.default_rng(0).normal(size=(32, 3)).astype(np.float32)
     given = {"epochs": 3, "batch_size": 8, "seed": 3, "verbose": 0, "checkpoint_seconds": 0.0}
-    history = net.fit(x, run=folder, callbacks=[Interrupt(list(plan))], **given)
-    return net, history
+    count = Count()
+    history = net.fit(x, run=folder, callbacks=[count, Interrupt(list(plan))], **given)
+    return net, history, count.batches
 
 
 @pytest.mark.parametrize("plan", [[(0, 1)], [(1, 3)], [(0, 2), (2, 0)]])
 def test_all_of_them_go_on_where_they_were(tmp_path, plan):
-    whole, expected = trained(tmp_path / "whole")
+    whole, expected, _ = trained(tmp_path / "whole")
     left = list(plan)
     while left:
         with pytest.raises(Stopped):
             trained(tmp_path / "cut", left[:1])
         left.pop(0)
-    net, history = trained(tmp_path / "cut")
+    net, history, batches = trained(tmp_path / "cut")
+    epoch, step = plan[-1]
+    assert batches == 12 - (4 * epoch + step + 1)  # it did not begin anew
     assert history.history == expected.history
     assert all(map(np.array_equal, net.get_weights(), whole.get_weights()))
     ours, theirs = more_optimizers(net, net.optimizer), more_optimizers(whole, whole.optimizer)

@@ -102,6 +102,8 @@ class Record:
         self.seconds_before = 0.0
         self._goes_on, self._saved_end = False, True
         self._started = time.monotonic()
+        # Steps so far, by which checkpoints are named: the optimizer of a net with a train_step may count none.
+        self._steps = 0
         self._stored = self._read()
         if resume == "never" and (self._stored is not None or checkpoint.generations(folder / CHECKPOINTS)):
             raise HandsonError(f"{folder} holds a run already; resume='auto' goes on with it.")
@@ -182,6 +184,7 @@ class Record:
 
     def begin_at(self, epochs: range, engine: Engine, callbacks: CallbackList, history: History) -> range:
         """The epochs that are left, with everything restored; of a new run all, and its beginning is saved."""
+        self._steps = self.model.optimizer.iterations if self._snapshot is None else self._snapshot.step
         if self._snapshot is None:
             self.keeper.infinite = frozenset(not_finite(engine.job.state.tensors))
             taken = self._try(True, engine, callbacks, history, "", epochs.start, 0, Sums())
@@ -256,7 +259,7 @@ class Record:
             "history": history.to_json(),
             "seconds": self.seconds,
         }
-        return Snapshot(self.model.optimizer.iterations, moment, tensors, values)
+        return Snapshot(max(self._steps, self.model.optimizer.iterations), moment, tensors, values)
 
     def after_span(self, span: Span, sums: Sums, engine: Engine, callbacks: CallbackList, history: History) -> None:
         """Save if it is time, or if a signal asks to stop.
@@ -266,6 +269,7 @@ class Record:
         Stopped
             After a signal, when everything is saved.
         """
+        self._steps += span.last - span.first
         position = engine, callbacks, history, "", span.epoch, span.last, sums
         if self.interruption.signal is not None:
             self._stop(f"after step {span.last} of epoch {span.epoch + 1}", self._save_now(*position))
