@@ -248,7 +248,7 @@ def test_an_error_of_one_member_ends_all(engine, epochs):
     x, y = data()
     nets = [build(0), build(1), build(2)]
     nets[1].optimizer.learning_rate = 1e30
-    with pytest.raises(TrainingError, match=r"^member_2: the loss is not a number any more: it began in epoch"):
+    with pytest.raises(TrainingError, match=r"^member_2: the loss became NaN or infinite: it began in epoch"):
         Ensemble(nets).fit(x, y, epochs=epochs, engine=engine, workers=2, verbose=0)
 
 

@@ -125,7 +125,7 @@ class Ensemble:
         HandsonError
             When members share a layer or optimizer, or as in `Model.fit`.
         TrainingError
-            When the loss of a member is no number any more; the message names the member.
+            When the loss of a member becomes NaN; the message names the member.
         """
         check_arguments(others, (), "Ensemble.fit")
         settings = others | {

@@ -32,7 +32,7 @@ class Sweep:
     ----------
     table : DataFrame
         A row for each combination, the best first, indexed by its number: the hyper-parameters, then what was measured
-        in the epoch whose weights the net has, and that epoch. NaN where a loss became no number, at the end.
+        in the epoch whose weights the net has, and that epoch. NaN where a loss became NaN, at the end.
     monitor : str
         The quantity that it is sorted by.
     arguments : list of dict

@@ -126,14 +126,14 @@ def train_together(
     workers : int, optional
         How many nets train at a time where they can; by default one for each core. Results do not depend on it.
     tolerant : bool
-        Whether a loss that is no number ends the training of that net only.
+        Whether a loss that becomes NaN ends the training of that net only.
 
     Raises
     ------
     HandsonError
         When two nets share a part.
     TrainingError
-        When a loss is no number any more; the message names the net.
+        When a loss becomes NaN; the message names the net.
     """
     _check_separate(trainings)
     count = len(trainings)

@@ -1,4 +1,4 @@
-"""What to do about a loss that is not a number: find the step and the layer where it began, and lose nothing.
+"""What to do about a loss that becomes NaN: find the step and the layer where it began, and lose nothing.
 
 Nothing is checked inside a step. When the sums of a span turn out not to be finite, the net goes back to the copy
 taken before it, and the steps run once more: random numbers are functions of the step, so the second run repeats the
@@ -219,7 +219,7 @@ class NonFiniteLoss(TrainingError):
         rate = optimizer.learning_rate
         shown = rate if isinstance(rate, Schedule) else f"{rate:g}"
         super().__init__(
-            f"the loss is not a number any more: it began in epoch {found.epoch + 1}, step {found.step + 1}, in "
+            f"the loss became NaN or infinite: it began in epoch {found.epoch + 1}, step {found.step + 1}, in "
             f"{found.layer!r} ({found.what}). The weights are back at the last finite state. Usual causes: a learning "
             f"rate that is too high (it is {shown}; try a tenth), inputs or targets that are not scaled "
             f"(compile(..., scale_inputs='standard')), or gradients that explode (optimizer with clipnorm=1.0)."

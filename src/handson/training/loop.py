@@ -61,7 +61,7 @@ def _train(session: Session, epoch: int, guard: Guard, pace: Pace) -> Sequence[S
 
 
 def _look(session: Session, step: int, sums: Sums) -> None:
-    """Call who looks at progress, or at steps."""
+    """Call the callbacks that follow progress, or single steps."""
     callbacks, logs = session.callbacks, session.engine.job.report(sums)
     callbacks.look(step, logs)
     if callbacks.step_interval:

@@ -176,7 +176,7 @@ class Job:
         return None if found is None else f"the layer {found.name}, which computes in {found.dtype_policy.name}"
 
     def watched(self) -> list[nn.Module]:
-        """The modules of the net that somebody looks into."""
+        """The modules of the net that have hooks."""
         return [module for module in self._modules if watched(module)]
 
     @cached_property
@@ -184,7 +184,7 @@ class Job:
         return list(self.module.modules())
 
     def settings(self) -> list[Any]:
-        """What the layers and the loss are set to now: an engine that prepares steps looks whether it has changed."""
+        """What the layers and the loss are set to now: an engine that prepares steps compares it."""
         return [look(held) for look, held in self._looks]
 
     @cached_property

@@ -126,7 +126,7 @@ class Graph(Eager):
             self._steps.clear()
 
     def _step_of(self, size: int) -> Step:
-        """What runs a step with a batch of a size: plainly while somebody looks at what the layers put out."""
+        """What runs a step with a batch of a size: operation by operation while layers have hooks."""
         if self.job.watched():
             return lambda: self._step(size)
         if size not in self._steps:
