@@ -34,7 +34,7 @@ class Bidirectional(Layer):
     weights : list of arrays, optional
         What the weights start from, those of the forward layer first.
     backward_layer : recurrent layer, optional
-        Another one for the way back, with `go_backwards=True`.
+        Another one for the backward direction, with `go_backwards=True`.
 
     Notes
     -----

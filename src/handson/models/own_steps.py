@@ -120,14 +120,15 @@ class OwnSteps:
         scalings = self.target_scalings or [None] * len(terms)
         added = self.losses  # type: ignore[attr-defined]
         masked = [isinstance(target, Tensor) and target.is_floating_point() for target in targets]
-        value = Objective(terms, scalings).loss(
+        parts = Objective(terms, scalings).totals(
             targets, outputs, weights, masked, sum(added) if added else None, Sums()
         )
-        if not isinstance(value, Tensor):
+        if not parts:
             raise HandsonError(
                 "there is no loss: give compile(loss=...), or let a layer add one with add_loss, or define "
                 "compute_loss."
             )
+        value: Tensor = sum(part.mean for part in parts)  # type: ignore[assignment]
         return value
 
     def loss_of(self, x: Any, y: Any, y_pred: Any, sample_weight: Any, training: bool) -> Tensor:

@@ -34,7 +34,7 @@ def class_weights(targets: Data, class_weight: Any, loss: Loss, outputs: int) ->
     Raises
     ------
     HandsonError
-        For a class that there is not, a weight that is no number, and targets that are no classes.
+        For a class that there is not, a weight that is not a number, and targets that are no classes.
     """
     classes = [_classes(piece, loss) for _, piece in pieces(targets)]
     known = range(outputs) if loss.targets in ("labels", "distribution") else _known(classes, loss)

@@ -44,10 +44,8 @@ class Leading(Shards):
         self._told: Any = None
         self._digest: int | None = None
 
-    def train(self, span: Span, sums: Sums, keep: bool = False) -> None:
-        self.bind()
-        if keep:
-            self._kept = self.state.copy(self._kept)
+    def train(self, span: Span, sums: Sums) -> None:
+        self.job.bound()  # the others get the slots too
         order: dict[str, Any] = {"do": "train", "span": list(span)}
         if span.first == 0 and self.exact and self.world.size > 1:
             order["digest"] = digest = digest_of(self.job)
@@ -72,7 +70,7 @@ class Leading(Shards):
         """Work on all workers; on those that are left, from the same beginning, when one is lost."""
         if self.world.size == 1:
             return work()
-        before = self.state.copy(), sums.state(), dict(sums.tensors())
+        before = self.job.state.copy(), sums.state(), dict(sums.tensors())
         while not self._done(order, work):
             lost = ", ".join(map(str, self.world.regroup()))
             console.say(f"worker {lost} is lost; {self.world.size} go on from step {order.get('span', [0, 0])[1]}.")
@@ -96,7 +94,7 @@ class Leading(Shards):
         return True
 
     def _tensors(self) -> dict[str, Tensor]:
-        return self.state.tensors | hidden_tensors(self.job.module)
+        return self.job.state.tensors | hidden_tensors(self.job.module)
 
     def share(self) -> None:
         """Let the others have what has changed here."""
@@ -104,7 +102,7 @@ class Leading(Shards):
             return
         tensors = self._tensors()
         if _marks(tensors) != self._shared:
-            self.world.order({"do": "state", "tensors": described(tensors), "values": self.state.values})
+            self.world.order({"do": "state", "tensors": described(tensors), "values": self.job.state.values})
             for tensor in tensors.values():
                 self.world.share(tensor.detach().contiguous())
         told = settings_of(self.job)
@@ -231,7 +229,7 @@ def _obey(engine: Shards, known: Sequence[Batches], order: dict[str, Any]) -> No
     elif order["do"] == "evaluate":
         engine.run_evaluation(known[order["which"]], Sums())
     else:
-        engine.bind()
+        engine.job.bound()
         if order.get("digest", 0) not in (0, digest_of(job)):
             raise TrainingError(
                 f"the weights of worker {world.name} are not those of worker 0, bit for bit: their processors or "
