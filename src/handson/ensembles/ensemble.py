@@ -215,7 +215,8 @@ class Ensemble:
             piece = slice(first, first + PIECE)
             outputs, targets = [leaf[piece] for leaf in predictions], [leaf[piece].cpu() for leaf in rows.targets]
             weights = [None if leaf is None else leaf[piece].cpu() for leaf in rows.weights]
-            scaled = [leaf if one is None else one.apply(leaf) for leaf, one in zip(outputs, scalings, strict=True)]
+            trios = zip(objective.terms, outputs, scalings, strict=True)
+            scaled = [term.scaled(leaf, scaling) for term, leaf, scaling in trios]
             objective.totals(targets, scaled, weights, rows.masked, None, sums)
             objective.measure(targets, scaled, weights, rows.masked, sums)
         means = objective.report(sums)
