@@ -381,3 +381,40 @@ def test_what_cannot_be_cloned_says_so():
         clone_model(functional(), input_tensors=[Input((3,))])
     with pytest.raises(HandsonError, match="recursive=True says which layers"):
         clone_model(functional(), recursive=True)
+
+
+@pytest.mark.parametrize("ending", ["keras", "h5"])
+def test_what_is_not_registered_is_named_and_given_again(tmp_path, ending):
+    """As in Keras: the file has names, and who loads it gives what they mean."""
+
+    class Tripled(handson.layers.Layer):
+        def call(self, inputs):
+            return 3 * inputs
+
+    def steep(y_true, y_pred):
+        return 4 * (y_true - y_pred) ** 2
+
+    net = handson.Sequential([handson.layers.Dense(2, input_dim=3), Tripled()], seed=0)
+    net.compile("sgd", steep)
+    net.save(tmp_path / f"net.{ending}")
+    assert not registry.is_known("layer", "Tripled")
+    with pytest.raises(HandsonError, match="custom_objects"):
+        handson.load(tmp_path / f"net.{ending}")
+    again = handson.load(tmp_path / f"net.{ending}", custom_objects={"Tripled": Tripled, "steep": steep})
+    x = np.ones((4, 3))
+    np.testing.assert_array_equal(again.predict(x), net.predict(x))
+    assert again.evaluate(x, np.ones((4, 2)), verbose=0) == net.evaluate(x, np.ones((4, 2)), verbose=0)
+    config = net.get_config()
+    assert handson.Sequential.from_config(config, {"Tripled": Tripled}).layers[1].call(2) == 6
+    with pytest.raises(HandsonError, match="is not registered, so a file cannot name it"):
+        net.save(tmp_path / "net.handson")
+
+
+def test_a_name_of_handson_is_not_taken_by_a_function_of_ones_own(tmp_path):
+    def relu(y_true, y_pred):
+        return (y_true - y_pred) ** 2
+
+    net = handson.Sequential([handson.layers.Dense(2, activation="relu", input_dim=3)], seed=0)
+    net.compile("sgd", relu)
+    with pytest.raises(HandsonError, match="is not registered"):
+        net.save(tmp_path / "net.keras")

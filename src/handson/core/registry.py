@@ -48,6 +48,9 @@ FURTHER = {
 
 _entries: dict[str, dict[str, Any]] = {kind: {} for kind in HOMES}
 _names: dict[tuple[str, Any], str] = {}
+# Classes and functions that were met in a block of `scoped(..., own=True)`; None where names have to be registered.
+_met: ContextVar[dict[str, Any] | None] = ContextVar("handson_met", default=None)
+_closed: ContextVar[bool] = ContextVar("handson_closed", default=False)
 _writer: ContextVar[Callable[[str, Any], Any] | None] = ContextVar("handson_writer", default=None)
 
 
@@ -167,8 +170,16 @@ def claim(name: str, target: Any) -> None:
 
 
 @contextmanager
-def scoped(objects: dict[str, Any]) -> Iterator[None]:
+def scoped(objects: dict[str, Any], own: bool = False) -> Iterator[None]:
     """Let names mean classes and functions inside of a block.
+
+    Parameters
+    ----------
+    objects : dict of str to class or function
+        What the names mean.
+    own : bool
+        Whether what is not registered may be written too, by its own name, as Keras's files do: who reads it has to
+        give it, `custom_objects`. Not inside of `closed`.
 
     Examples
     --------
@@ -179,14 +190,38 @@ def scoped(objects: dict[str, Any]) -> Iterator[None]:
     False
     """
     before, names_before = {kind: dict(entries) for kind, entries in _entries.items()}, dict(_names)
+    objects = dict(objects)
+    token = _met.set(objects if own and not _closed.get() else None)
     try:
         for name, target in objects.items():
             claim(name, target)
         yield
     finally:
+        _met.reset(token)
         _restore(_names, names_before, objects)
         for kind, entries in before.items():
             _restore(_entries[kind], entries, objects)
+
+
+@contextmanager
+def closed() -> Iterator[None]:
+    """Let only registered names be written inside of a block, whatever `scoped` says."""
+    token = _closed.set(True)
+    try:
+        yield
+    finally:
+        _closed.reset(token)
+
+
+def _claimed(kind: str, target: Any) -> str | None:
+    """The name of its own by which something that is not registered is written; None if it cannot be."""
+    met, name = _met.get(), getattr(target, "__name__", "")
+    kinds = (kind,) if inspect.isclass(target) else FUNCTIONS
+    if met is None or not name.isidentifier() or name in met or any(name in _entries[each] for each in kinds):
+        return None
+    met[name] = target
+    claim(name, target)
+    return _names.get((kind, target))
 
 
 def _restore(entries: dict[Any, Any], before: dict[Any, Any], objects: dict[str, Any]) -> None:
@@ -352,6 +387,9 @@ def name_of(kind: str, target: Any) -> str:
     try:
         return _names[kind, target]
     except (KeyError, TypeError):
+        own = _claimed(kind, target)
+        if own is not None:
+            return own
         label = getattr(target, "__qualname__", repr(target))
         raise HandsonError(
             f"the {kind} {label} is not registered, so a file cannot name it. Files hold no code: decorate it "

@@ -35,6 +35,7 @@ MOST_MEMBERS, MOST_CONFIG = 1000, 1 << 24
 # Written.
 
 
+@registry.scoped({}, own=True)
 def to_bytes(model: Any, include_optimizer: bool = True) -> bytes:
     """The content of the file of a net."""
     if not model.built:

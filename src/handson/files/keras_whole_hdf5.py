@@ -41,6 +41,7 @@ def of_top(model: Any) -> list[LayerWeights]:
 # Written.
 
 
+@registry.scoped({}, own=True)
 def to_bytes(model: Any, include_optimizer: bool = True) -> memoryview:
     """The content of the file of a net."""
     if not model.built:

@@ -16,6 +16,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from handson.core import registry
 from handson.core.errors import HandsonError, NotBuiltError, shortened
 from handson.files import tensor_file
 from handson.files.description import SCHEMA, SCHEMAS, Description, describe, parse, rebuild
@@ -37,7 +38,8 @@ def pieces(model: Any) -> list[bytes | memoryview]:
     state = TrainingState.of(model, model.optimizer) if model.compiled else None
     tensors = state.tensors if state else {f"weights/{name}": value for name, value in named_weights(model).items()}
     flat = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    text = describe(model, state)
+    with registry.closed():
+        text = describe(model, state)
     _check_that_it_comes_back(model, text, flat)
     said = {"format": FORMAT, "schema": str(SCHEMA), "model": text, "crc32": tensor_file.checksum(flat, text)}
     return tensor_file.pieces(flat, said)

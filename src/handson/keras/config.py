@@ -81,8 +81,9 @@ def image_data_format() -> str:
 
 
 def set_image_data_format(data_format: str) -> None:
-    """Refused for 'channels_first'."""
+    """Refused for 'channels_first'; 'tf' is Keras 1's word for 'channels_last'."""
     hint = "Move the channels of an array with numpy.moveaxis(x, 1, -1); a layer takes data_format='channels_first'."
+    data_format = {"tf": "channels_last", "th": "channels_first"}.get(data_format, data_format)
     _keep("set_image_data_format", data_format, "channels_last", hint)
 
 

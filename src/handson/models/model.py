@@ -377,6 +377,7 @@ class Model(Verbs):
         if ownership.redraw(self, seed):
             self.seed = seed
 
+    @registry.scoped({}, own=True)
     def get_config(self, compact: bool = False) -> dict[str, Any]:
         """The net as JSON: its layers, and how they are connected; not for a module of PyTorch."""
         if self.graph is not None:
@@ -394,8 +395,11 @@ class Model(Verbs):
         )
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Any:
-        """A net from what `get_config` gave, here or in Keras."""
+    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
+        """A net from what `get_config` gave, here or in Keras; `custom_objects` has what is not registered, by name."""
+        if custom_objects:
+            with registry.scoped(custom_objects):
+                return cls.from_config(config)
         if "input_layers" in config:
             return from_keras(cls, config)
         if "nodes" in config:

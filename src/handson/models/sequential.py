@@ -265,6 +265,7 @@ class Sequential(Model):
         self._need_built()
         return super().weights
 
+    @registry.scoped({}, own=True)
     def get_config(self, compact: bool = False) -> dict[str, Any]:
         """The layers as JSON."""
         return {
@@ -280,8 +281,11 @@ class Sequential(Model):
         return described
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Sequential:
-        """A net from what `get_config` gave, here or in Keras."""
+    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
+        """A net from what `get_config` gave, here or in Keras; `custom_objects` has what is not registered, by name."""
+        if custom_objects:
+            with registry.scoped(custom_objects):
+                return cls.from_config(config)
         layers = config.get("layers")
         if isinstance(layers, list) and all(isinstance(layer, dict) and "class_name" in layer for layer in layers):
             return from_keras(cls, config)

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from handson.core.errors import HandsonError
-from handson.data.rows.masked import masked_as_missing
 from handson.randomness.keys import derive, permutation
 
 
@@ -130,6 +129,8 @@ def numbered_groups(groups: Any, rows: int) -> tuple[np.ndarray, np.ndarray]:
     >>> numbered_groups(["b", "a", "b"], 3)
     (array(['a', 'b'], dtype='<U1'), array([1, 0, 1]))
     """
+    from handson.data.rows.masked import masked_as_missing
+
     found = np.asarray(masked_as_missing(groups))
     found = found[:, 0] if found.ndim == 2 and found.shape[1] == 1 else found
     if found.ndim != 1:
