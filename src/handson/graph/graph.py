@@ -36,6 +36,7 @@ class Graph:
 
     Examples
     --------
+    >>> import torch
     >>> x = Symbol((None, 3))
     >>> Graph(x, {"double": x * 2}).run([torch.ones(1, 3)])[0].tolist()
     [[2.0, 2.0, 2.0]]

@@ -17,8 +17,8 @@ def lines(nodes: Sequence[Node], exits: Sequence[Symbol]) -> list[list[Node]]:
     Examples
     --------
     >>> x = Symbol((None, 3))
-    >>> y = x.exp()
-    >>> z = y.sin() + y.cos()
+    >>> y = -x
+    >>> z = abs(y) + -y
     >>> [len(line) for line in lines([y.node, *(symbol.node for symbol in z.node.inputs), z.node], [z])]
     [1, 1, 1, 1]
     """
