@@ -322,3 +322,15 @@ def test_a_rate_of_a_whole_training_is_known_while_it_runs():
     net.compile(SGD(schedules.LinearRamp(1.0, 0.0)), "mse")
     net.fit(np.ones((8, 2)), np.ones(8), batch_size=4, epochs=2, verbose=0, callbacks=Reader())
     assert rates == [1.0, 0.0]
+
+
+def test_the_decay_of_older_keras_goes_on_from_a_rate_that_is_set(tmp_path):
+    """As in Keras 2: the callback sets the rate, and the optimizer divides it by 1 + decay * steps."""
+    net = handson.Sequential([handson.layers.Dense(1, input_dim=2)], seed=0)
+    net.compile(SGD(lr=0.5, decay=0.25), "mse")
+    scheduler = handson.callbacks.LearningRateScheduler(lambda epoch, rate: rate * 0.5)
+    net.fit(np.ones((8, 2)), np.ones(8), batch_size=4, epochs=2, verbose=0, callbacks=scheduler)
+    assert net.optimizer.given_rate == 0.125
+    assert net.optimizer.learning_rate == pytest.approx(0.125 / 2)
+    net.save(tmp_path / "net.handson")
+    assert handson.load(tmp_path / "net.handson").optimizer.learning_rate == pytest.approx(0.125 / 2)

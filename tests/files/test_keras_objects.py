@@ -411,10 +411,29 @@ def test_what_is_not_registered_is_named_and_given_again(tmp_path, ending):
 
 
 def test_a_name_of_handson_is_not_taken_by_a_function_of_ones_own(tmp_path):
-    def relu(y_true, y_pred):
+    def mse(y_true, y_pred):
         return (y_true - y_pred) ** 2
 
-    net = handson.Sequential([handson.layers.Dense(2, activation="relu", input_dim=3)], seed=0)
-    net.compile("sgd", relu)
+    net = handson.Sequential([handson.layers.Dense(2, input_dim=3)], seed=0)
+    net.compile("sgd", mse)
     with pytest.raises(HandsonError, match="is not registered"):
         net.save(tmp_path / "net.keras")
+
+
+def test_a_layer_without_an_argument_for_its_name_keeps_it():
+    class Tripled(handson.layers.Layer):
+        def __init__(self, times=3):
+            super().__init__()
+            self.times = times
+
+        def call(self, inputs):
+            return self.times * inputs
+
+        def get_config(self):
+            return {"times": self.times}
+
+    x = handson.layers.Input((2,))
+    for net in (handson.Model(x, Tripled(4)(x)), handson.Sequential([Tripled(4)], seed=0)):
+        again = type(net).from_config(net.get_config(), {"Tripled": Tripled})
+        assert [layer.name for layer in again.layers][-1] == "tripled"
+        assert again.predict(np.ones((1, 2))).tolist() == [[4.0, 4.0]]

@@ -29,7 +29,9 @@ def dropped(seed, images, rate):
     """What a kernel drops, and the layer that drops the same."""
     layer, stream = Dropout(rate, name="drop").train(), Stream(seed, 0)
     stream.rows = torch.arange(images) * 3
-    return stream, layer, Drop(mask_key(layer, stream), stream.rows, rate) if rate else None
+    drop = Drop(mask_key(layer, stream), stream.rows, rate) if rate else None
+    stream.rows = stream.rows  # another step, in which the layer is called for the first time
+    return stream, layer, drop
 
 
 def with_gradients(y, leaves, seed):

@@ -38,6 +38,7 @@ def test_outputs_moments_and_gradients_are_those_of_the_layers(shape, learned, r
     with active(Stream(seed, 0)) as stream:
         stream.rows = rows
         drop = Drop(mask_key(layer, stream), rows, rate) if rate else None
+        stream.rows = rows  # another step, in which the layer is called for the first time
         for dtype in (torch.float32, torch.float64):
             x, gamma, beta = (
                 None if array is None else torch.tensor(array, dtype=dtype, requires_grad=True)

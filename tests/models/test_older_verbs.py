@@ -62,3 +62,12 @@ def test_rows_in_place_of_batches_are_refused(data):
         made().fit_generator(batches(*data), samples_per_epoch=24)
     with pytest.raises(HandsonError, match="more than these"):
         made().evaluate_generator(batches(*data), 1, *range(6))
+
+
+def test_states_are_reset_and_the_number_of_sequences_is_the_layers(rng):
+    net = handson.Sequential([handson.layers.LSTM(3, batch_input_shape=(4, 5, 2), stateful=True)], seed=0)
+    x = rng.normal(size=(4, 5, 2))
+    first, second = net.predict(x, batch_size=4), net.predict(x, batch_size=4)
+    assert np.abs(first - second).max() > 1e-3
+    net.reset_states()
+    np.testing.assert_array_equal(net.predict(x, batch_size=4), first)

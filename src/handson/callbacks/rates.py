@@ -17,13 +17,13 @@ from handson.core.registry import register
 
 def current_rate(owner: Any, model: Any) -> float:
     """The learning rate as a number, or an error when a schedule rules it."""
-    schedule = model.optimizer.schedule
-    if schedule is not None:
+    rate = model.optimizer.given_rate
+    if rate is None:
         raise HandsonError(
-            f"{type(owner).__name__} sets the learning rate, but the optimizer has the schedule {schedule!r}. "
-            f"Give the optimizer a number, or leave the callback out."
+            f"{type(owner).__name__} sets the learning rate, but the optimizer has the schedule "
+            f"{model.optimizer.schedule!r}. Give the optimizer a number, or leave the callback out."
         )
-    return float(model.optimizer.learning_rate)
+    return float(rate)
 
 
 @register

@@ -78,15 +78,15 @@ def accepting(**names: str) -> Callable[[F], F]:
 
     Examples
     --------
-    >>> @accepting(nb_words="num_words")
-    ... def count(num_words=1):
-    ...     return num_words
-    >>> count(nb_words=3)
-    `nb_words` is `num_words` since Keras 2
+    >>> @accepting(nb_pages="num_pages")
+    ... def count(num_pages=1):
+    ...     return num_pages
+    >>> count(nb_pages=3)
+    `nb_pages` is `num_pages` since Keras 2
     3
-    >>> count(num_word=3)
+    >>> count(num_page=3)
     Traceback (most recent call last):
-    TypeError: count has no argument 'num_word'. Did you mean 'num_words'? It takes: num_words.
+    TypeError: count has no argument 'num_page'. Did you mean 'num_pages'? It takes: num_pages.
     """
 
     def decorate(function: F) -> F:

@@ -216,12 +216,11 @@ def closed() -> Iterator[None]:
 def _claimed(kind: str, target: Any) -> str | None:
     """The name of its own by which something that is not registered is written; None if it cannot be."""
     met, name = _met.get(), getattr(target, "__name__", "")
-    kinds = (kind,) if inspect.isclass(target) else FUNCTIONS
-    if met is None or not name.isidentifier() or name in met or any(name in _entries[each] for each in kinds):
+    taken = name in _entries[kind] and kind != "metric"  # another metric of that name changes no training
+    if met is None or not name.isidentifier() or taken:
         return None
-    met[name] = target
-    claim(name, target)
-    return _names.get((kind, target))
+    met[name] = _entries[kind][name] = target
+    return _names.setdefault((kind, target), name)
 
 
 def _restore(entries: dict[Any, Any], before: dict[Any, Any], objects: dict[str, Any]) -> None:
@@ -355,7 +354,23 @@ def from_config(kind: str, config: dict[str, Any]) -> Any:
             raise HandsonError(f"the {kind} {name!r} is a function and takes no arguments; got {arguments!r}.")
         return target
     builder: Callable[..., Any] = getattr(target, "from_config", lambda arguments: target(**arguments))
+    if "name" in arguments and not _takes(target, "name"):
+        return _named(builder({key: value for key, value in arguments.items() if key != "name"}), arguments["name"])
     return builder(arguments)
+
+
+def _takes(target: Any, argument: str) -> bool:
+    """Whether a class has an argument; one whose `from_config` is its own decides itself."""
+    if "from_config" in vars(target):
+        return True
+    parameters = inspect.signature(target.__init__).parameters
+    return argument in parameters or any(each.kind is each.VAR_KEYWORD for each in parameters.values())
+
+
+def _named(made: Any, name: str) -> Any:
+    """A layer whose class has no argument for the name that it had in its net."""
+    made.name = name
+    return made
 
 
 def is_configuration(value: Any) -> bool:

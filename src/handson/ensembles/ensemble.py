@@ -55,6 +55,7 @@ class Ensemble:
 
     Examples
     --------
+    >>> import numpy as np
     >>> from handson import Sequential
     >>> from handson.layers import Dense
     >>> def build(seed):
@@ -292,6 +293,7 @@ def deep_ensemble(
 
     Examples
     --------
+    >>> import numpy as np
     >>> from handson import Sequential
     >>> from handson.layers import Dense
     >>> net = Sequential([Dense(8, activation="tanh", input_dim=1), Dense(1)])

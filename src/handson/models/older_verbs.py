@@ -51,6 +51,12 @@ class OlderVerbs:
         given = _given("predict_generator", LOOKING, args, kwargs)
         return self.predict(generator, **_steps(steps), **given)  # type: ignore[attr-defined]
 
+    def reset_states(self) -> None:
+        """Let every stateful layer begin anew, from zeros."""
+        for part in self.modules():  # type: ignore[attr-defined]
+            if getattr(part, "stateful", False) and hasattr(part, "reset_state"):
+                part.reset_state()
+
     def predict_proba(self, x: Any, batch_size: int | None = None, verbose: Any = 0) -> Any:
         """`predict`, as scikit-learn calls it."""
         return self.predict(x, batch_size=batch_size, verbose=verbose)  # type: ignore[attr-defined]

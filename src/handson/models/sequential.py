@@ -204,7 +204,11 @@ class Sequential(Model):
     def _trace(self, shape: Shapes) -> None:
         """Apply the layers to a symbol, which builds those that are not built."""
         first = next(iter(self._stack))
-        entry = first.symbol() if isinstance(first, InputLayer) else Symbol(shape, name=f"{self.name}_input")
+        if isinstance(first, InputLayer):
+            entry = first.symbol()
+        else:
+            rows = getattr(first, "given_batch_size", None)
+            entry = Symbol(shape if rows is None else (rows, *shape[1:]), name=f"{self.name}_input")
         self._graph, self._symbols = None, [entry]
         parts = [(name, part) for name, part in self._modules.items() if not isinstance(part, InputLayer)]
         self._apply_each(parts)

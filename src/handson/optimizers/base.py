@@ -115,7 +115,8 @@ class Optimizer(ByHand, Noun):
         if decay:
             if isinstance(schedules.get(learning_rate), Schedule):
                 raise HandsonError("decay is for a learning rate that is a number; this one is a schedule already.")
-            learning_rate = schedules.InverseTimeDecay(float(learning_rate), 1, float(decay))
+            learning_rate = _decaying(float(learning_rate), float(decay))
+        self._decay = float(decay) if decay else None
         self._rate = hyperparameter("learning_rate", learning_rate)
         self.weight_decay, self.name = weight_decay, name
         self.clipnorm, self.clipvalue, self.global_clipnorm = clipnorm, clipvalue, global_clipnorm
@@ -141,12 +142,20 @@ class Optimizer(ByHand, Noun):
 
     @learning_rate.setter
     def learning_rate(self, value: Any) -> None:
-        self._rate = hyperparameter("learning_rate", value)
+        rate = hyperparameter("learning_rate", value)
+        self._rate = rate if self._decay is None or isinstance(rate, Schedule) else _decaying(rate, self._decay)
 
     @property
     def schedule(self) -> Schedule | None:
         """What rules the learning rate; None where it is a number."""
         return self._rate if isinstance(self._rate, Schedule) else None
+
+    @property
+    def given_rate(self) -> float | None:
+        """The number that can be assigned to `learning_rate`, before `decay`; None where a schedule rules it."""
+        if self._decay is not None and isinstance(self._rate, schedules.InverseTimeDecay):
+            return float(self._rate.initial_learning_rate)
+        return None if isinstance(self._rate, Schedule) else float(self._rate)
 
     @property
     def lr(self) -> Any:
@@ -387,6 +396,11 @@ def _constrain(weights: Tensors) -> None:
         constraint = getattr(weight, "constraint", None)
         if constraint is not None:
             weight.copy_(constraint(weight))
+
+
+def _decaying(rate: float, decay: float) -> Schedule:
+    """The time-based decay of older Keras."""
+    return schedules.InverseTimeDecay(rate, 1, decay)
 
 
 def laid_out(tensor: Tensor, weight: Tensor) -> Tensor:

@@ -37,13 +37,12 @@ class Launch(NamedTuple):
     port: int
 
 
+# What torchrun sets; a part of it says nothing.
+TORCHRUN = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+
+
 def launched(environment: Mapping[str, str] | None = None) -> Launch | None:
     """The place of this process; None for one that was started by itself.
-
-    Raises
-    ------
-    HandsonError
-        When what the environment says is incomplete.
 
     Examples
     --------
@@ -53,7 +52,7 @@ def launched(environment: Mapping[str, str] | None = None) -> Launch | None:
     True
     """
     known = os.environ if environment is None else environment
-    if "RANK" in known and "WORLD_SIZE" in known:
+    if all(name in known for name in TORCHRUN):
         return _by_torchrun(known)
     if "SLURM_STEP_ID" in known and "SLURM_PROCID" in known and known.get("SLURM_STEP_NODELIST"):
         return _by_srun(known)
@@ -61,12 +60,6 @@ def launched(environment: Mapping[str, str] | None = None) -> Launch | None:
 
 
 def _by_torchrun(known: Mapping[str, str]) -> Launch:
-    missing = [name for name in ("MASTER_ADDR", "MASTER_PORT") if name not in known]
-    if missing:
-        raise HandsonError(
-            f"RANK and WORLD_SIZE are set, as by torchrun, but not {missing[0]}. Start the command with torchrun, or "
-            f"unset RANK and WORLD_SIZE."
-        )
     rank, size = int(known["RANK"]), int(known["WORLD_SIZE"])
     local_rank, local_size = int(known.get("LOCAL_RANK", 0)), int(known.get("LOCAL_WORLD_SIZE", size))
     return Launch("torchrun", rank, size, local_rank, local_size, known["MASTER_ADDR"], int(known["MASTER_PORT"]))

@@ -66,8 +66,7 @@ def values_of(optimizers: Optimizers) -> dict[str, Any]:
 
 
 def _values_of(optimizer: Optimizer) -> dict[str, Any]:
-    rate = float(optimizer.learning_rate) if optimizer.schedule is None else None
-    return {"iterations": optimizer.iterations, "learning_rate": rate}
+    return {"iterations": optimizer.iterations, "learning_rate": optimizer.given_rate}
 
 
 def further_optimizers(module: ModuleLike, compiled: Optimizer) -> Optimizers:
@@ -151,7 +150,7 @@ class TrainingState:
         for place in optimizers.keys() & self.values.keys():  # checkpoints of older versions hold one optimizer
             values = self.values[place]
             optimizers[place].iterations = values["iterations"]
-            if values["learning_rate"] is not None:
+            if values["learning_rate"] is not None and optimizers[place].given_rate is not None:
                 optimizers[place].learning_rate = values["learning_rate"]
 
 

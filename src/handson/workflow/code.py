@@ -13,7 +13,11 @@ from handson.models import steps
 from handson.workflow.experiment import Experiment
 
 # The modules that a program imports nouns from, by their kind; models stand at the top of the package.
-PUBLIC = {kind: home for kind, home in registry.HOMES.items() if kind not in ("model", "op", "function", "augment")}
+PUBLIC = {
+    kind: home.removesuffix(".everything")
+    for kind, home in registry.HOMES.items()
+    if kind not in ("model", "op", "function", "augment")
+}
 LINE = 110
 
 
