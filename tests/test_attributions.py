@@ -215,3 +215,37 @@ def test_several_inputs_are_refused(rng):
     net = Model([a, b], layers.Dense(1)(layers.Concatenate()([a, b])))
     with pytest.raises(HandsonError, match="this one has several"):
         saliency(net, [np.ones((4, 2)), np.ones((4, 3))])
+
+
+def test_ids_have_no_slopes(rng):
+    net, ids = (
+        Sequential([layers.Embedding(10, 4), layers.GRU(3), layers.Dense(2)], seed=0),
+        rng.integers(0, 10, (4, 6)),
+    )
+    net.build((None, 6))
+    with pytest.raises(HandsonError, match="Use occlusion"):
+        saliency(net, ids)
+    net.trainable = False
+    with pytest.raises(HandsonError, match="Use occlusion"):
+        saliency(net, ids)
+    assert occlusion(net, ids, value=0).shape == (4, 6)
+
+
+def test_wrong_arguments_are_said(rng):
+    net, x = Sequential([layers.Dense(3, input_dim=2)], seed=0), rng.normal(size=(4, 2))
+    for target in ("a", 1.0, [[0, 1], [1, 0], [0, 0], [1, 1]]):
+        with pytest.raises(HandsonError, match="target is the number of an output"):
+            saliency(net, x, target)
+    with pytest.raises(HandsonError, match=r"baseline is a number, or has the shape of one row, \(2,\); got \(3,\)"):
+        attributions.integrated_gradients(net, x, baseline=np.zeros(3))
+    with pytest.raises(HandsonError, match=r"value is a number, or has the shape of one row"):
+        occlusion(net, x, value=np.zeros(1))
+    with pytest.raises(HandsonError, match="the net has no layer"):
+        attributions.layer_output(net, x, layers.Dense(3))
+
+
+def test_another_output_is_explained_by_a_net_that_ends_there(rng):
+    entry, x = layers.Input((3,)), rng.normal(size=(4, 3))
+    net = Model(entry, [layers.Dense(2)(entry), layers.Dense(4)(entry)], seed=0)
+    slopes = saliency(Model(net.inputs, net.outputs[1]), x, 3)
+    np.testing.assert_allclose(slopes, np.tile(net.layers[-1].get_weights()[0][:, 3], (4, 1)), rtol=1e-6)

@@ -89,7 +89,7 @@ def test_a_saved_net_obeys(rng, tmp_path):
 def test_the_dense_program_is_refused_and_chosen_by_nobody(rng):
     net = handson.Sequential([handson.Input((2,)), Dense(1, kernel_constraint="non_neg")])
     net.compile("sgd", "mse")
-    with pytest.raises(HandsonError, match=r"cannot run the constraint of .*kernel"):
+    with pytest.raises(HandsonError, match=r"does not support the constraint of .*kernel"):
         net.fit(rng.normal(size=(8, 2)), rng.normal(size=8), engine="dense", verbose=0)
 
 

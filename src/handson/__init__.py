@@ -21,7 +21,10 @@ from typing import TYPE_CHECKING
 
 from handson.core import forked as forked  # it must be there before a fork
 from handson.core.lazy import lazy
+from handson.core.processors import share_processors
 from handson.core.version import __version__ as __version__
+
+share_processors()
 
 if TYPE_CHECKING:
     from handson import activations as activations

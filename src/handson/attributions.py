@@ -38,7 +38,8 @@ def saliency(net: nn.Module, x: Any, target: Target = None) -> np.ndarray:
         Rows, as the net takes them.
     target : int or array of int, shape (n,), optional
         The output whose score is explained, one for all rows or one for each: a class, or a column of the targets. By
-        default each row's largest output.
+        default each row's largest output. Of a net with several outputs the first is explained; for another, make a
+        net that ends there: ``Model(net.inputs, net.outputs[1])``.
 
     Returns
     -------
@@ -50,7 +51,7 @@ def saliency(net: nn.Module, x: Any, target: Target = None) -> np.ndarray:
     >>> saliency(nn.Linear(2, 1), np.zeros((3, 2))).shape
     (3, 2)
     """
-    return _by_chunk(net, x, target, lambda scored, rows, column: _slopes(scored, rows, column))
+    return _by_chunk(net, x, target, _slopes)
 
 
 def integrated_gradients(
@@ -84,7 +85,7 @@ def integrated_gradients(
     points, weights = np.polynomial.legendre.leggauss(whole("integrated_gradients: steps", steps, 1))
 
     def integrated(scored: _Scored, rows: Tensor, column: Tensor) -> Tensor:
-        start = torch.as_tensor(baseline, dtype=rows.dtype, device=rows.device).expand_as(rows)
+        start = _for_each(rows, baseline, "integrated_gradients: baseline")
         total = torch.zeros_like(rows)
         for point, weight in zip((points + 1) / 2, weights / 2, strict=True):
             total += weight * _slopes(scored, start + point * (rows - start), column)
@@ -110,7 +111,7 @@ def occlusion(
     stride : int, optional
         How far the window moves; by default a third of its size.
     value : float or array, of the shape of one row, optional
-        What covers; by default the mean of the rows.
+        What covers; by default the mean of the rows, which is no id: for ids of words or classes, give one.
 
     Returns
     -------
@@ -130,7 +131,7 @@ def occlusion(
     cover = np.mean(np.asarray(x, np.float32), 0) if value is None else value
 
     def covered(scored: _Scored, rows: Tensor, column: Tensor) -> Tensor:
-        over = torch.as_tensor(cover, dtype=rows.dtype, device=rows.device).expand_as(rows)
+        over = _for_each(rows, cover, "occlusion: value")
         before = scored(rows, column)
         fall, count = rows.new_zeros(len(rows), *sides), rows.new_zeros(sides)
         for window in _windows(sides, size, stride):
@@ -211,6 +212,8 @@ def layer_output(net: nn.Module, x: Any, layer: Any) -> np.ndarray:
     def outputs(scored: _Scored, rows: Tensor, column: Tensor) -> Tensor:
         with _outputs_of(place) as found:
             scored.outputs(rows)
+        if not found:
+            raise HandsonError(f"layer_output: the net does not call {layer!r}.")
         return found[-1]
 
     with torch.no_grad():
@@ -225,7 +228,7 @@ def find_layer(net: nn.Module, layer: Any) -> nn.Module:
     HandsonError
         When there is none; the message gives the nearest name.
     """
-    if isinstance(layer, nn.Module):
+    if any(part is layer for part in net.modules()):
         return layer
     known = {name: part for name, part in net.named_modules() if name}
     names = list(probed_layers(net))
@@ -264,20 +267,36 @@ class _Scored:
             outputs = self.outputs(rows)
         if target is None:
             return outputs.argmax(1)
-        chosen = torch.as_tensor(np.asarray(target), dtype=torch.int64, device=rows.device)
-        chosen = chosen.expand(len(rows)) if chosen.dim() == 0 else chosen[part]
-        if len(chosen) != len(rows) or not bool(((chosen >= 0) & (chosen < outputs.shape[1])).all()):
+        chosen = np.asarray(target)
+        chosen = np.broadcast_to(chosen, len(rows)) if chosen.ndim == 0 else chosen[part]
+        known = chosen.shape == (len(rows),) and chosen.dtype.kind in "iu"
+        if not known or not ((chosen >= 0) & (chosen < outputs.shape[1])).all():
             raise HandsonError(
                 f"target is the number of an output, 0 to {outputs.shape[1] - 1}, for all rows or one for each; got "
                 f"{target!r}."
             )
-        return chosen
+        return torch.tensor(chosen, dtype=torch.int64, device=rows.device)
+
+
+def _for_each(rows: Tensor, values: Any, what: str) -> Tensor:
+    """A number, or values of the shape of one row, for each of some rows."""
+    found = torch.as_tensor(values, dtype=rows.dtype, device=rows.device)
+    if found.shape not in ((), rows.shape[1:]):
+        raise HandsonError(
+            f"{what} is a number, or has the shape of one row, {tuple(rows.shape[1:])}; got {tuple(found.shape)}."
+        )
+    return found.expand_as(rows)
 
 
 def _slopes(scored: _Scored, rows: Tensor, column: Tensor) -> Tensor:
     with torch.enable_grad():
         leaf = rows.detach().requires_grad_()
-        (slopes,) = torch.autograd.grad(scored(leaf, column).sum(), leaf)
+        score = scored(leaf, column).sum()
+        slopes = torch.autograd.grad(score, leaf, allow_unused=True)[0] if score.requires_grad else None
+    if slopes is None:
+        raise HandsonError(
+            "the score has no slope with respect to these inputs: are they ids of words or classes? Use occlusion."
+        )
     return slopes
 
 

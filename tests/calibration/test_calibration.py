@@ -70,6 +70,16 @@ def test_two_classes_and_missing_ones(rng):
     assert calibrate(net, x, holes) == pytest.approx(truth.x, rel=1e-3)
 
 
+def test_focal_losses_are_of_one_probability_for_each_output(rng):
+    x = rng.normal(size=(500, 3)).astype("float32")
+    y = (x[:, 0] + rng.logistic(size=500) > 0).astype(float)
+    found = [
+        calibrate(classifier(Activation("sigmoid"), loss=loss, outputs=1), x, y)
+        for loss in ("binary_crossentropy", "binary_focal_crossentropy")
+    ]
+    assert found[0] == found[1] > 1
+
+
 def test_what_has_no_temperature_is_refused_and_left_as_it_was(classes, rng):
     x, y = classes
     net = classifier(Softmax(), Rescaling(0.5))
@@ -80,6 +90,8 @@ def test_what_has_no_temperature_is_refused_and_left_as_it_was(classes, rng):
     with pytest.raises(HandsonError, match="no softmax or sigmoid"):
         calibrate(odd, x, y)
     np.testing.assert_array_equal(odd.get_weights()[0], weights[0])
+    with pytest.raises(HandsonError, match="takes one trained net"):
+        calibrate([net], x, y)
     values = handson.Sequential([Dense(1, input_dim=3)])
     values.compile("adam", "mse")
     with pytest.raises(HandsonError, match="is for classifiers"):
@@ -100,6 +112,16 @@ def test_intervals_hold_what_they_say(rng, spread, level):
     held = ((y[1500:] > low) & (y[1500:] < high))[known].mean()
     assert held == pytest.approx(level, abs=4 * np.sqrt(level * (1 - level) * (1 / known.sum() + 1 / 857)))
     assert ((high - low).std() > 0.01) == spread
+
+
+def test_intervals_have_a_width_where_members_agree(rng):
+    x = rng.normal(size=(300, 2)).astype("float32")
+    y = x[:, :1] + rng.normal(size=(300, 1))
+    net = handson.Sequential([Dense(1, input_dim=2)], seed=0)
+    net.compile("adam", "mse")
+    low, high = Conformal(handson.Ensemble([net]), x[:200], y[:200]).predict(x[200:], 0.9)
+    plain = Conformal(net, x[:200], y[:200], spread=False).predict(x[200:], 0.9)
+    np.testing.assert_allclose((low, high), plain, rtol=1e-6)
 
 
 def test_too_few_rows_and_wrong_levels_are_refused(rng):

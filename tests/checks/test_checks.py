@@ -78,6 +78,32 @@ def test_classes_in_other_forms(digits, loss):
     assert overfit_tiny(net, x, (y > 4).astype(np.float32) if two else np.eye(10, dtype=np.float32)[y])
 
 
+def test_of_several_answers_in_a_row_all_have_to_be_right(digits):
+    x, y = digits
+    answers = np.stack([y % 2, y > 4, y % 3 == 0], 1).astype(np.float32)
+    net = Sequential([layers.Dense(32, activation="relu"), layers.Dense(3, activation="sigmoid")], seed=0)
+    net.compile(Adam(0.01), "binary_crossentropy")
+    assert overfit_tiny(net, x, answers).passed
+    net.compile(SGD(0.0), "binary_crossentropy")
+    nothing = overfit_tiny(net, x, np.zeros((len(x), 3), np.float32), steps=2)
+    assert nothing.numbers["score"] < 0.95  # the largest of three equal answers would always be the right one
+
+
+def test_fewer_rows_than_asked_for_are_counted(line):
+    x, y = line
+    assert "on 5 rows" in overfit_tiny(regressor(), x[:5], y[:5], steps=20).text
+
+
+def test_a_first_loss_that_no_guess_measures_is_a_note(line):
+    x, y = line
+    for last, loss in [(layers.GaussianDensity(), "nll"), (layers.Dense(1), "cosine_similarity")]:
+        net = Sequential([layers.Dense(8), last], seed=0)
+        net.compile("adam", loss)
+        found = initial_loss_check(net, x, np.abs(y))
+        assert found.passed is None
+        assert np.isfinite(found.numbers["loss"])
+
+
 def test_a_regression_with_missing_targets_is_learned(line):
     x, y = line[0], line[1].copy()
     y[::3] = np.nan

@@ -14,6 +14,7 @@ import handson
         (["explore", "trian.csv"], "no file or folder trian.csv. Did you mean 'train.csv'"),
         (["explore", "faces.yaml"], "files of the kind '.yaml' are not read. Tables: .csv"),
         (["explore", "table.csv", "--targets", "z"], "no column 'z'"),
+        (["explore", "kinds.csv", "--targets", "kin"], "no column 'kin'.* Did you mean 'kind'"),
         (["explore", "table.csv", "--picture", "nowhere/a.png"], "the folder nowhere is not there"),
         (["explore", "table.csv", "--picture", "a.xyz"], "a.xyz"),
         (["fit", "face"], "no experiment is called 'face'. Did you mean 'faces'"),

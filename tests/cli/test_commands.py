@@ -178,6 +178,13 @@ def test_fit_takes_name_epochs_seed_data_groups_and_folder(work):
     assert not set(training.groups) & set(validation.groups)
 
 
+def test_fit_writes_for_tensorboard(work):
+    assert call(work, "fit", "kinds.yaml", "--tensorboard", "--name", "shown").code == 0
+    parts = {path.parent.name for path in (work / "runs/shown/tensorboard").rglob("events.out.tfevents.*")}
+    assert parts == {"train", "validation"}
+    assert "tensorboard: true" in (work / "runs/shown/experiment.yaml").read_text()
+
+
 def test_fit_quiet_prints_results_only(work):
     lines = ok(work, "fit", "table.yaml", "--quiet").splitlines()
     assert [line.split(":")[0] for line in lines] == ["validation", "run folder"]

@@ -1,5 +1,7 @@
 """`handson plot`: every picture of every kind of run, and what cannot be drawn."""
 
+import shutil
+
 import pytest
 from command_line import call
 
@@ -39,6 +41,19 @@ def test_several_runs_are_one_picture(work):
     assert call(work, "plot", "tiny", "kinds", "--what", "weights").code == 2
     assert call(work, "plot", "tiny", "kinds", "--out", "a.png").code == 0
     assert (work / "a.png").is_file()
+
+
+def test_runs_of_one_name_in_two_folders_are_both_drawn(work, monkeypatch):
+    from handson import plots
+    from handson.workflow.pictures import draw_runs
+    from handson.workflow.runs import Run
+
+    monkeypatch.chdir(work)
+    shutil.copytree("runs/tiny", "others/tiny")
+    drawn = {}
+    monkeypatch.setattr(plots, "plot_runs", lambda histories, path: drawn.update(histories))
+    draw_runs([Run("runs/tiny"), Run("others/tiny")], work / "two.png")
+    assert list(drawn) == ["runs/tiny", "others/tiny"]
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ def test_a_declared_loss_runs_in_compiled_steps(names, rng):
         net.compile("sgd", squared)
         return net.fit(x, y, epochs=3, verbose=0, seed=1, engine=engine).history["loss"]
 
-    with pytest.raises(HandsonError, match=r"cannot run the loss squared, which is not declared: .*pure=True"):
+    with pytest.raises(HandsonError, match=r"does not support the loss squared, which is not declared: .*pure=True"):
         trained("dense")
     expected = trained("eager")
     registry.register(squared, kind="loss", pure=True)

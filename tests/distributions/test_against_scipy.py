@@ -6,7 +6,7 @@ import scipy.integrate
 import scipy.stats
 import torch
 
-from handson import distributions
+from handson import distributions, metrics
 from handson.core.errors import HandsonError
 from handson.distributions import (
     Empirical,
@@ -195,6 +195,13 @@ def test_a_pool_is_the_equal_mixture(name, rng):
         (lambda: Normal().check_level(1.0), "between 0 and 1; got 1.0"),
         (lambda: Quantiles().crps(torch.zeros(1, 5), torch.zeros(1, 1)), "measure 'pinball'"),
         (lambda: distributions.get("Gauss"), "distribution"),
+        (
+            lambda: Empirical(1).log_density(torch.zeros(1, 1), torch.zeros(1, 1)),
+            "no density: train it with the loss 'crps'",
+        ),
+        (lambda: Quantiles().log_density(torch.zeros(1, 5), torch.zeros(1, 1)), "train it with the loss 'pinball'"),
+        (lambda: Histogram([0, 1]).rescaled(torch.zeros(1, 1), abs, torch.ones(1)), "leave scale_targets out"),
+        (lambda: metrics.CRPS().check_family(Quantiles()), "measure 'pinball'"),
     ],
 )
 def test_what_cannot_be_is_refused(make, message):

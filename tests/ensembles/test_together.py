@@ -114,7 +114,7 @@ def test_nets_that_have_no_program_end_as_alone_too(capsys):
         alone.fit(x, y, epochs=2, batch_size=8, augment=augment, verbose=0)
         assert same(net, alone)
     printed = capsys.readouterr().out
-    assert printed.count("2 of 2 nets train one after another: compiled programs cannot run the layer conv2d") == 1
+    assert printed.count("2 of 2 nets train one after another: compiled programs do not support the layer conv2d") == 1
     assert "member_1\n" in printed
     assert printed.count("2/2") == 2  # the last epoch of each
 
@@ -183,7 +183,9 @@ def test_nets_with_and_without_a_program_train_in_one_ensemble(capsys):
     Ensemble(nets).fit(x, y, batch_size=4, verbose=2)  # 15 steps each
     printed = capsys.readouterr().out
     assert "2 of 3 nets train as compiled programs" in printed
-    assert "1 of 3 nets train one after another: compiled programs cannot run the layer layer_normalization" in printed
+    assert (
+        "1 of 3 nets train one after another: compiled programs do not support the layer layer_normalization" in printed
+    )
     for net, alone, engine in zip(nets, [build(0), layered(1), build(2)], ["dense", "eager", "dense"], strict=True):
         alone.fit(x, y, batch_size=4, engine=engine, verbose=0)
         assert same(net, alone)

@@ -93,7 +93,7 @@ def test_errors_say_what_to_type():
 def test_the_command(tmp_path):
     frame = pd.DataFrame(X, columns=["a", "b", "c"]).assign(kind=np.where(X[:, 0] > 0, "high", "low"))
     frame.to_csv(tmp_path / "table.csv", index=False)
-    told = ok(tmp_path, "baseline", "table.csv", "--targets", "kind", "--models", "guess,linear model", "--folds", "3",
+    told = ok(tmp_path, "baseline", "table.csv", "--targets", "kind", "--models", "guess, linear model", "--folds", "3",
               "--out", "scores.csv")  # fmt: skip
     assert re.search(r"linear model +\d\.\d{3} ± \d\.\d{3} +\d\.\d{3} +[+-]\d\.\d{3} ± \d\.\d{3} +\d+\.\d\d s", told)
     assert "60 rows, 3 folds" in told

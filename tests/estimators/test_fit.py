@@ -240,7 +240,11 @@ def test_new_targets_are_refused_where_training_goes_on():
         net().fit(X, np.column_stack([Y, np.full(150, 7)]))
     with pytest.raises(HandsonError, match="validation_fraction"):
         net(validation_fraction=2, early_stopping=True).fit(X, Y)
-    with pytest.raises(HandsonError, match="epochs is a whole number"):
-        net(epochs=-1).fit(X, Y)
+    with pytest.raises(HandsonError, match="y has the class 3, which is new"):
+        net(epochs=1, warm_start=True).fit(X, Y).fit(X, Y + 1)
+    with pytest.raises(HandsonError, match="y is sparse"):
+        net().fit(X, sparse.csr_array(np.eye(3, dtype=int)[Y]))
+    with pytest.raises(HandsonError, match="epochs is a whole number, at least 1"):
+        net(epochs=0).fit(X, Y)
     with pytest.raises(HandsonError, match="batch_size is a whole number, at least 1"):
         net(batch_size=0).fit(X, Y)

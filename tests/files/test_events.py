@@ -8,9 +8,11 @@ import pytest
 from PIL import Image
 
 import handson
-from handson.callbacks import TensorBoard
+from handson.callbacks import LearningRateScheduler, TensorBoard
 from handson.files.events import EventFile
 from handson.layers import Conv2D, Dense, Flatten, Input
+from handson.optimizers import SGD
+from handson.schedules import LinearRamp
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # of TensorBoard's own imports
@@ -104,3 +106,33 @@ def test_a_training_writes_its_net(tmp_path):
     chain.compile("sgd", "mse")
     chain.fit(np.ones((8, 3)), np.ones(8), verbose=0, callbacks=TensorBoard(tmp_path / "chain"))
     assert len(read(tmp_path / "chain" / "train").Graph().node) >= 2
+
+
+def test_rates_of_a_whole_training_and_steps_are_written_once(tmp_path):
+    """Steps go on over epochs whose length is no multiple of the interval."""
+    net = handson.Sequential([Dense(1, input_dim=2, dtype="bfloat16")], seed=0)
+    net.compile(SGD(LinearRamp(1.0, 0.1)), "mse")
+    data = np.ones((20, 2)), np.ones(20)
+    board = TensorBoard(tmp_path, histogram_freq=1, update_freq=4)
+    net.fit(*data, batch_size=4, epochs=2, verbose=0, validation_data=data, callbacks=board)
+    found = read(tmp_path / "train")
+    assert [event.value for event in found.Scalars("epoch_learning_rate")] == pytest.approx([1.0, 0.1])
+    assert [event.step for event in found.Scalars("batch_loss")] == [4, 9]
+    assert "dense.kernel" in found.Tags()["histograms"]
+    tags = read(tmp_path / "validation").Tags()["scalars"]
+    assert tags == ["evaluation_loss_vs_iterations", "epoch_loss"]
+    content = found.SummaryMetadata("_hparams_/session_start_info").plugin_data.content
+    given = hparams.HParamsPluginData.FromString(content).session_start_info.hparams
+    assert given["learning_rate"].string_value == "LinearRamp"
+    net.compile(SGD(1.0), "mse")
+    scheduled = [LearningRateScheduler(lambda epoch, rate: rate / 2), TensorBoard(tmp_path / "scheduled")]
+    net.fit(*data, epochs=2, verbose=0, callbacks=scheduled)
+    assert [event.value for event in read(tmp_path / "scheduled/train").Scalars("epoch_learning_rate")] == [0.5, 0.25]
+
+
+def test_an_evaluation_alone_is_written(tmp_path):
+    net = handson.Sequential([Dense(1, input_dim=2)], seed=0)
+    net.compile("sgd", "mse")
+    loss = net.evaluate(np.ones((4, 2)), np.ones(4), verbose=0, callbacks=TensorBoard(tmp_path))
+    (event,) = read(tmp_path / "validation").Scalars("evaluation_loss_vs_iterations")
+    assert (event.step, event.value) == (0, pytest.approx(loss))

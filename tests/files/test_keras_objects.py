@@ -1,6 +1,7 @@
 """Names in Keras's files: classes and functions of one's own, code that is refused, and descriptions as JSON."""
 
 import json
+import threading
 import zipfile
 
 import numpy as np
@@ -437,3 +438,53 @@ def test_a_layer_without_an_argument_for_its_name_keeps_it():
         again = type(net).from_config(net.get_config(), {"Tripled": Tripled})
         assert [layer.name for layer in again.layers][-1] == "tripled"
         assert again.predict(np.ones((1, 2))).tolist() == [[4.0, 4.0]]
+
+
+@pytest.mark.parametrize("ending", ["keras", "h5"])
+def test_a_metric_of_ones_own_is_not_that_of_handson_with_its_name(tmp_path, ending):
+    """What is read is the metric that was written, or an error: never another one of the same name."""
+
+    def mse(y_true, y_pred):
+        return 100 + 0 * y_pred[..., 0]
+
+    def dice(y_true, y_pred):  # a loss of handson
+        return 200 + 0 * y_pred[..., 0]
+
+    def accuracy(y_true, y_pred):
+        return 300 + 0 * y_pred[..., 0]
+
+    class Precision(handson.metrics.Mean):
+        def update_state(self, y_true, y_pred, sample_weight=None):
+            return super().update_state(7 + 0 * y_pred)
+
+    net = handson.Sequential([handson.layers.Dense(1, input_dim=2)], seed=0)
+    net.compile("sgd", "mae", metrics=[mse, dice, accuracy, Precision(name="p")])
+    path, (x, y) = tmp_path / f"net.{ending}", np.ones((2, 4, 2))
+    net.save(path)
+    own = {"mse": mse, "dice": dice, "accuracy": accuracy, "Precision": Precision}
+    for name in own:
+        with pytest.raises(HandsonError, match="custom_objects"):
+            handson.load(path, custom_objects={other: own[other] for other in own if other != name})
+    again = handson.load(path, custom_objects=own)
+    found = again.evaluate(x, y[:, :1], verbose=0, return_dict=True)
+    assert [found[name] for name in ("mse", "dice", "accuracy", "p")] == [100, 200, 300, 7]
+
+
+def test_blocks_of_names_in_two_threads_leave_nothing_behind():
+    inside, leave = threading.Event(), threading.Event()
+
+    def other():
+        with registry.scoped({"theirs": abs}):
+            inside.set()
+            leave.wait(5)
+
+    thread = threading.Thread(target=other)
+    with registry.scoped({"ours": abs}):
+        thread.start()
+        inside.wait(5)
+        assert registry.is_known("loss", "ours")
+        assert not registry.is_known("loss", "theirs")
+    leave.set()
+    thread.join()
+    assert not registry.is_known("loss", "ours")
+    assert not registry.is_known("loss", "theirs")

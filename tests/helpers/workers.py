@@ -10,6 +10,7 @@ import handson
 from handson.callbacks import Callback
 from handson.layers import LSTM, Activation, BatchNormalization, Concatenate, Conv2D, Dense, Dropout, Flatten
 from handson.metrics import Metric
+from handson.schedules import ExponentialDecay
 
 
 class Kill(Callback):
@@ -33,6 +34,16 @@ class Change(Callback):
             self.model.layers[0].trainable = False
             self.model.layers[-1].bias.data.add_(0.5)
             next(layer for layer in self.model.layers if isinstance(layer, Dropout)).rate = 0.4
+
+
+class Reschedule(Callback):
+    """Gives the optimizer another schedule after the first epoch, and a rate to one that decays after the second."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch == 0:
+            self.model.optimizer.learning_rate = ExponentialDecay(0.01, 2, 0.5)
+        elif epoch == 1:
+            self.model.optimizer.learning_rate = 0.002
 
 
 class Worst(Metric):
@@ -69,14 +80,14 @@ def functional():
 SHAPES = {"dense": [(5,)], "convolutional": [(6, 6, 1)], "recurrent": [(5, 3)], "functional": [(4,), (3,)]}
 
 
-def trained(kind, devices, epochs=2, callbacks=(), **how):
+def trained(kind, devices, epochs=2, callbacks=(), optimizer=None, **how):
     """Weights and history of a net; its 35 rows make ragged batches, and some targets are missing."""
     rng = np.random.default_rng(0)
     x = [rng.normal(size=(35, *shape)).astype(np.float32) for shape in SHAPES[kind]]
     y = rng.normal(size=(35, 2)).astype(np.float32)
     y[3], y[7, 1] = np.nan, np.nan
     net = globals()[kind]()
-    net.compile("adam", "mse", metrics=["mae", "r2_score", Worst()])
+    net.compile(optimizer or "adam", "mse", metrics=["mae", "r2_score", Worst()])
     given = x if len(x) > 1 else x[0]
     held_out = ([leaf[:9] for leaf in x] if len(x) > 1 else x[0][:9]), y[:9]
     history = net.fit(

@@ -80,7 +80,7 @@ def test_epochs_and_evaluations_are_exact_and_apart(data, name, engine):
     net = compiled(make())
     key = "Precision" if name == "precision" else name
     if engine == "dense" and name in ("positives", "collected"):
-        with pytest.raises(HandsonError, match=f"cannot run the metric {name}"):
+        with pytest.raises(HandsonError, match=f"does not support the metric {name}"):
             net.fit(x, y, engine=engine, verbose=0)
         return
     held_out = slice(30, ROWS)
@@ -273,7 +273,7 @@ def test_spreads_may_be_measured_beside_any_loss(rng):
 def test_a_recorded_step_names_the_metric_that_it_cannot_have(data, monkeypatch):
     monkeypatch.setitem(recorded.RECORDERS, "cpu", lambda device: None)
     net = compiled("AUC")
-    with pytest.raises(HandsonError, match="cannot run the metric AUC, which is no mean"):
+    with pytest.raises(HandsonError, match="does not support the metric AUC, which is no mean"):
         net.fit(*data, engine="graph", verbose=0)
 
 

@@ -72,7 +72,7 @@ def test_names_lead_to_the_classes_of_handson():
         ("from handson.keras.layers.core import MaxoutDense", "handson.layers.Layer"),
         ("from handson.keras.applications.vgg16 import VGG61", "Did you mean 'VGG16'"),
         ("from handson.keras.applications import VGG61", "Did you mean 'vgg16'"),
-        ("from handson.keras.distribution import DataParallel", "CUDA_VISIBLE_DEVICES"),
+        ("from handson.keras.distribution import DataParallel", "devices=4"),
         ("from handson.keras.src.layers import Dense", "private"),
         ("from handson.keras import remat", "torch.utils.checkpoint"),
         ("from handson.keras.ops import ctc_decode", "argmax"),

@@ -1,5 +1,7 @@
 """`set_floatx` and `set_dtype_policy`: what layers, data and files are in afterwards, against Keras."""
 
+import contextvars
+
 import numpy as np
 import pytest
 import torch
@@ -125,3 +127,16 @@ def test_a_policy_does_not_reach_into_nets_that_are_described(tmp_path):
 def test_what_is_no_type_is_refused(call, message):
     with pytest.raises(HandsonError, match=message):
         call()
+
+
+def test_a_net_that_is_read_in_another_thread_changes_no_policy_here():
+    mirrored.config.set_dtype_policy("float64")
+    there = contextvars.copy_context()
+    here, other = policies.as_described(), policies.as_described()
+    here.__enter__()
+    there.run(other.__enter__)
+    assert mirrored.layers.Dense(1).dtype == "float32"
+    here.__exit__(None, None, None)
+    assert mirrored.layers.Dense(1).dtype == "float64"
+    there.run(other.__exit__, None, None, None)
+    assert mirrored.layers.Dense(1).dtype == "float64"

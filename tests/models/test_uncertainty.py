@@ -285,6 +285,7 @@ REFUSED = [
     (lambda: fitted("mse", Dense(1)).predict(np.ones((2, 2)), spread=True), "deep_ensemble"),
     (lambda: fitted("mse", Dense(1)).predict(np.ones((2, 2)), quantiles=[0.5]), "layers.GaussianDensity"),
     (lambda: fitted("mse", Dense(1)).predict(np.ones((2, 2)), spread="dropout"), "has none"),
+    (lambda: fitted("nll", GaussianDensity()).predict(np.ones((2, 2)), spread=True, samples=9), "ask for it"),
     (lambda: fitted("mse", Dense(1)).predict(np.ones((2, 2)), spread="dropuot"), "Did you mean 'dropout'"),
     (lambda: fitted("nll", GaussianDensity()).predict(np.ones((2, 2)), spread=True, quantiles=[0.5]), "one of the two"),
     (lambda: fitted("nll", GaussianDensity()).predict(np.ones((2, 2)), quantiles=[50]), "between 0 and 1"),

@@ -1,8 +1,10 @@
 """A net that is trained by several workers has the bits of one."""
 
+import argparse
 import hashlib
 import json
 import os
+import socket
 import subprocess
 import sys
 from functools import cache
@@ -17,7 +19,10 @@ import workers
 import handson
 from handson.core.errors import HandsonError
 from handson.layers import Dense, Lambda
+from handson.optimizers import SGD
 from handson.parallel import world as worlds
+from handson.training.preparation.job import Job
+from handson.training.workers import leading
 
 HERE = Path(__file__).resolve()
 SHARDED = {"shards": 8}
@@ -41,6 +46,14 @@ def test_workers_that_are_killed_change_nothing(capsys):
 
 def test_what_a_callback_changes_the_others_hear_of():
     assert workers.trained("dense", 2, 3, [workers.Change()]) == alone("dense", 3, True)
+
+
+def test_of_schedules_that_a_callback_sets_the_others_hear_too():
+    found = [
+        workers.trained("dense", devices, 4, [workers.Reschedule()], optimizer=SGD(0.01, decay=0.1), **SHARDED)
+        for devices in (1, 2)
+    ]
+    assert found[0] == found[1]
 
 
 def test_another_number_of_shards_is_another_training():
@@ -69,6 +82,34 @@ def test_a_run_goes_on_with_another_number_of_workers(tmp_path):
     assert workers.trained("dense", 3, 3, [Stop()], **run) == alone("dense", 3)
 
 
+def test_a_fast_run_that_goes_on_with_another_number_of_workers_says_so(tmp_path, capsys):
+    """Its sums are taken in another order; an exact one is the same run and says nothing."""
+
+    class Stop(handson.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            if epoch == 0 and not (self.folder / "stopped").exists():
+                (self.folder / "stopped").touch()
+                raise KeyboardInterrupt
+
+    said, starts = {}, {}
+    for exact in (False, True):
+        stop, run = Stop(), tmp_path / str(exact)
+        stop.folder = tmp_path / f"of {exact}"
+        stop.folder.mkdir()
+        how = {"run": run, "checkpoint_seconds": 0, "exact": exact, "callbacks": [stop]}
+        with pytest.raises(KeyboardInterrupt):
+            workers.trained("dense", 2, **how)
+        capsys.readouterr()
+        workers.trained("dense", 1, **(how | (SHARDED if exact else {})))
+        said[exact] = capsys.readouterr().out
+        starts[exact] = [json.loads(line) for line in (run / "starts.jsonl").read_text().splitlines()]
+    assert "last digits may differ" in said[False]
+    assert "shards was 2, is 1" in said[False]
+    assert "last digits" not in said[True]
+    assert [[start[key] for key in ("workers", "shards")] for start in starts[False]] == [[2, 2], [1, 1]]
+    assert [[start[key] for key in ("workers", "shards")] for start in starts[True]] == [[2, 8], [1, 8]]
+
+
 def test_another_cut_is_refused_when_a_run_goes_on(tmp_path):
     workers.trained("dense", 1, 1, run=tmp_path, shards=8)
     with pytest.raises(HandsonError, match="fit.shards: 8 before, 4 now"):
@@ -85,6 +126,20 @@ def test_what_cannot_be_cut_is_refused_by_name():
         net.fit(x, y, devices=2, engine="dense", verbose=0)
     with pytest.raises(HandsonError, match="shards=16"):
         net.fit(x, y, devices=9, verbose=0)
+    with pytest.raises(HandsonError, match="shards=4 is for exact=True"):
+        net.fit(x, y, devices=2, shards=4, exact=False, verbose=0)
+    with pytest.raises(HandsonError, match="exact is True or False; got 'no'"):
+        net.fit(x, y, devices=2, exact="no", verbose=0)
+
+
+def test_several_workers_of_a_net_on_another_device_are_refused():
+    net = handson.Sequential([Dense(1, input_dim=3)]).to("meta")
+    net.compile("sgd", "mse")
+    job = Job(net, torch.device("meta"))
+    arguments = argparse.Namespace(workers=2)
+    refused = pytest.raises(HandsonError, match="several workers train on the CPU, and this net is on meta")
+    with refused, leading(job, arguments, None, None, {}):
+        pass
 
 
 def test_a_layer_that_changes_something_for_each_shard_is_refused_before_the_first_step():
@@ -124,8 +179,8 @@ def test_orders_that_were_given_before_a_group_broke_are_void():
 
 SCRIPT = """
 import sys, os, json, hashlib, workers
-weights, history = workers.trained("functional", None)
-with open(os.path.join(sys.argv[1], os.environ["RANK"]), "w") as file:
+weights, history = workers.trained("functional", int(sys.argv[2]) or None)
+with open(os.path.join(sys.argv[1], os.environ.get("RANK") or os.environ["SLURM_PROCID"]), "w") as file:
     json.dump([hashlib.sha256(b"".join(weights)).hexdigest(), history], file)
 """
 
@@ -135,9 +190,30 @@ def test_torchrun_trains_the_same_net_on_every_worker(tmp_path):
     env = os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "--no-python"]
     found = subprocess.run(
-        [*command, sys.executable, "-c", SCRIPT, str(tmp_path)], env=env, capture_output=True, text=True, timeout=120
+        [*command, sys.executable, "-c", SCRIPT, str(tmp_path), "0"],
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     assert found.returncode == 0, found.stderr
+    weights, history = alone("functional")
+    expected = [hashlib.sha256(b"".join(weights)).hexdigest(), history]
+    assert [json.loads((tmp_path / rank).read_text()) for rank in "01"] == [expected, expected]
+
+
+def test_tasks_with_the_environment_of_srun_train_the_same_net(tmp_path):
+    """Slurm itself is not there: what it would set is."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    path = os.pathsep.join([str(HERE.parents[1] / "helpers"), *filter(None, sys.path)])
+    env = os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1", "MASTER_PORT": str(port), "SLURM_JOB_ID": "7"}
+    env |= {"SLURM_STEP_ID": "0", "SLURM_NTASKS": "2", "SLURM_STEP_NODELIST": "n1", "SLURM_STEP_TASKS_PER_NODE": "2"}
+    tasks = [
+        subprocess.Popen([sys.executable, "-c", SCRIPT, str(tmp_path), "2"], env=env | {"SLURM_PROCID": str(rank)})
+        for rank in range(2)
+    ]
+    assert [task.wait(timeout=120) for task in tasks] == [0, 0]
     weights, history = alone("functional")
     expected = [hashlib.sha256(b"".join(weights)).hexdigest(), history]
     assert [json.loads((tmp_path / rank).read_text()) for rank in "01"] == [expected, expected]

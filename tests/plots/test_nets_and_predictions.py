@@ -197,3 +197,56 @@ def test_values_that_are_missing_together_are_a_pattern():
     assert sorted(dark.tolist()) == [[False, True, False], [True, True, True]]
     assert [bar.get_width() for bar in bars.patches] == [2, 2]
     assert [label.get_text() for label in grid.get_xticklabels()] == ["a", "b", "c"]
+
+
+def test_of_one_probability_the_worst_are_classes_too(images):
+    figure = plots.plot_worst(images, np.array([[0.1], [0.9], [0.4], [0.2]]), np.array([0, 0, 0, 0]), count=1)
+    assert figure.axes[0].get_title() == "1 90%\n0 10%"
+
+
+def test_confusion_of_predicted_classes_in_a_column_is_that_of_classes():
+    truth = np.array([0, 1, 2, 2])
+    assert plots.plot_confusion(truth, truth[:, None]).axes[0].get_title() == "accuracy 100.0% of 4 rows"
+
+
+PROBABILITIES = np.array([[0.9, 0.1], [0.3, 0.7], [0.6, 0.4]])
+
+
+@pytest.mark.parametrize(
+    ("draw", "message"),
+    [
+        (lambda: plots.plot_calibration([0, 1], PROBABILITIES), "2 true classes and 3 predictions"),
+        (lambda: plots.plot_calibration([0, 1, 2], PROBABILITIES), "a true class is 2, and predicted are 2 classes"),
+        (lambda: plots.plot_calibration([0, 1, 1], PROBABILITIES - 1), "wants probabilities"),
+        (lambda: plots.plot_confusion([0, 1, 1], PROBABILITIES, ["a"]), "2 names or more are needed; got 1: a"),
+        (lambda: plots.plot_confusion(["a", "b", "b"], PROBABILITIES), "whole numbers from 0"),
+        (lambda: plots.plot_reliability(PROBABILITIES, [0, 1, 1]), "by name"),
+        (lambda: plots.plot_reliability({"net": PROBABILITIES}, [np.nan] * 3), "no row has a target"),
+        (lambda: plots.plot_spread({"net": (np.zeros(3), np.ones(3))}, np.ones(4)), "4 targets and 3 predictions"),
+        (lambda: plots.plot_levels([0.1, 0.5], {"net": np.zeros((1, 3))}, np.ones(3)), "2 levels and 1 quantiles"),
+        (lambda: plots.plot_embedding(np.eye(3), [0, 1]), "3 rows and 2 labels"),
+        (lambda: plots.plot_embedding(np.eye(3), list("abc")), "whole numbers from 0"),
+        (lambda: plots.plot_embedding(np.eye(3), [0, 1, 2], ["a"]), "3 names or more"),
+        (lambda: plots.plot_residuals(np.eye(3), np.eye(3), ["a"]), "3 names or more"),
+        (lambda: plots.plot_missing(np.ones((2, 3)), ["a"]), r"shape \(2, 3\) and 1 names"),
+        (lambda: plots.plot_missing(np.ones((0, 3))), r"shape \(0, 3\)"),
+        (lambda: plots.plot_predictions(np.ones((2, 4, 4, 1)), PROBABILITIES), "2 images and 3 predictions"),
+    ],
+)
+def test_what_cannot_be_drawn_is_said(draw, message):
+    with pytest.raises(HandsonError, match=message):
+        draw()
+
+
+def test_reliability_leaves_rows_without_a_class_out_and_no_net():
+    known = plots.plot_reliability({"net": PROBABILITIES}, [0, 1, 1]).axes[0].lines[0].get_xydata()
+    holes = np.concatenate([PROBABILITIES, [[0.95, 0.05]]])
+    found = plots.plot_reliability({str(number): holes for number in range(9)}, [0, 1, 1, np.nan]).axes[0]
+    np.testing.assert_array_equal(found.lines[0].get_xydata(), known)
+    assert len(found.lines) == 10
+    assert len({str(line.get_color()) for line in found.lines}) == 10
+
+
+def test_the_spread_of_a_few_rows_is_drawn_row_by_row():
+    line = plots.plot_spread({"net": (np.zeros(3), [1.0, 3.0, 2.0])}, [1.0, 2.0, np.nan]).axes[0].lines[0]
+    np.testing.assert_array_equal(line.get_xydata(), [[1.0, 1.0], [3.0, 2.0]])

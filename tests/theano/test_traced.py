@@ -171,3 +171,13 @@ def test_functions_of_users_are_not_recorded():
     assert not traced.is_traceable(own)
     assert traced.is_traceable(torch.exp)
     assert not traced.is_traceable(object())
+
+
+def test_only_some_kinds_of_arguments_are_recorded(monkeypatch):
+    monkeypatch.setattr(traced, "PATIENCE", 1)
+    monkeypatch.setattr(traced, "MOST_KINDS", 2)
+    function = traced.Traced(lambda x: [x + 1])
+    for size in range(1, 7):
+        for _ in range(3):
+            assert function([torch.zeros(size)])[0].tolist() == [1.0] * size
+    assert sum(program is not None for program in function._programs.values()) == 2

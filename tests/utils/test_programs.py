@@ -7,6 +7,7 @@ import tarfile
 import threading
 import zipfile
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
@@ -128,13 +129,23 @@ def test_a_net_is_drawn_with_its_shapes_and_arrows(tmp_path):
     texts = [text.get_text() for text in figure.axes[0].texts if text.get_text()]
     assert len(texts) == 4
     assert any("one (Dense)" in text and "relu" in text and "(None, 4)" in text for text in texts)
-    assert (tmp_path / "net.png").stat().st_size > 0
+    assert plt.imread(tmp_path / "net.png").shape[:2] == tuple((50 * figure.get_size_inches()[::-1]).astype(int))
     with pytest.raises(HandsonError, match="rankdir"):
         utils.plot_model(net, rankdir="UP")
     with pytest.raises(HandsonError, match="graph of layers"):
         utils.plot_model(torch.nn.Linear(2, 2))
     with pytest.raises(HandsonError, match="plot_model"):
         utils.model_to_dot(net)
+
+
+def test_arrows_have_heads_in_files_of_any_resolution(tmp_path):
+    net = handson.Sequential([handson.layers.Dense(2, input_dim=3), handson.layers.Dense(2)])
+    figure = utils.plot_model(net, None, dpi=100)
+    for number, options in enumerate(({"dpi": 70}, {"dpi": 150}, {"bbox_inches": "tight"})):
+        figure.savefig(tmp_path / f"{number}.png", **options)
+        dark = plt.imread(tmp_path / f"{number}.png")[..., :3].mean(-1) < 0.95
+        widths = [np.ptp(np.flatnonzero(row)) for row in dark if row.any()]
+        assert any(4 <= width <= 25 for width in widths)  # wider than a line, narrower than a box
 
 
 def test_objects_are_registered_described_and_made_again():

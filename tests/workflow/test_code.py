@@ -63,6 +63,29 @@ def test_a_net_with_branches_goes_through_yaml_and_code():
     made.load_state_dict(branches().state_dict())  # weights have the same names and shapes
 
 
+def test_a_net_of_several_outputs_without_metrics_is_built_again():
+    x = Input((4,))
+    a, b = ops.split(x, 2, axis=-1)
+    net = Model(x, [a + b, a * b])
+    net.compile("adam", "mse", metrics=[])
+    z, first = np.arange(8.0).reshape(2, 4), Experiment.from_model(net)
+    for made in (first.build(), program(first)["build"]()):
+        for found, truth in zip(made.predict(z), net.predict(z), strict=True):
+            np.testing.assert_array_equal(found, truth)
+
+
+@pytest.mark.parametrize(
+    ("step", "match"),
+    [
+        ("{op: add, args: [{symbol: input_layer}, 1], inputs: input_layer}", "'inputs' or 'args'"),
+        ("{Input: {shape: [3]}, inputs: input_layer}", "applied to nothing: leave inputs out"),
+    ],
+)
+def test_a_step_that_would_be_ignored_in_part_is_refused(step, match):
+    with pytest.raises(HandsonError, match=match):
+        Experiment.from_yaml_text(f"model:\n  - Input: {{shape: [3]}}\n  - {step}\n")
+
+
 def test_steps_in_yaml_are_checked_with_their_line():
     text = "model:\n  - Input: {shape: [3]}\n  - Dense: {unist: 1}\n    inputs: input_layer\n"
     with pytest.raises(HandsonError, match=r"line 3: .*no argument 'unist'\. Did you mean 'units'"):
@@ -108,8 +131,10 @@ def test_the_program_trains_as_the_run_does(tmp_path, monkeypatch, model, seed):
     run = Run.create(experiment)
     run.fit(experiment.read_data(), verbose=0)
     exec(compile(to_code(experiment), "program.py", "exec"), {"__name__": "__main__"})
-    for a, b in zip(run.net().get_weights(), handson.load("small.handson").get_weights(), strict=True):
+    net = handson.load("small.handson")
+    for a, b in zip(run.net().get_weights(), net.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
+    assert net.input_columns == run.net().input_columns == ["a", "b"]
 
 
 def test_the_command_shows_or_writes_the_program(tmp_path):
@@ -176,3 +201,8 @@ def test_nothing_is_overwritten(tmp_path):
     result = CliRunner().invoke(app, ["new", str(tmp_path / "fresh")])
     assert result.exit_code == 0
     assert "train.py" in result.stdout
+
+
+def test_event_files_are_a_callback_of_the_program():
+    experiment = Experiment(model=[{"Dense": {"units": 1}}], name="line", fit={"tensorboard": True})
+    assert "callbacks=[TensorBoard('runs/line/tensorboard')]" in to_code(experiment).replace('"', "'")

@@ -8,6 +8,9 @@ import numpy as np
 
 from handson.core.errors import HandsonError
 
+# The least spread that errors are divided by.
+LEAST = float(np.finfo(np.float32).tiny)
+
 
 class Conformal:
     """Intervals around the predictions of a net or an ensemble, as wide as its errors on some rows were.
@@ -61,7 +64,8 @@ class Conformal:
             scale = np.ones_like(mean)
         if not isinstance(mean, np.ndarray):
             raise HandsonError("Conformal takes a net with one output.")
-        return mean.astype(np.float64), scale.astype(np.float64)
+        # A spread of 0, such as that of members that agree, would leave no width to an interval.
+        return mean.astype(np.float64), np.maximum(scale.astype(np.float64), LEAST)
 
     def predict(self, x: Any, level: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
         """The lower and the upper ends of the intervals.

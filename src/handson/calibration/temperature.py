@@ -16,7 +16,7 @@ from handson.data.rows.feed import arriving
 from handson.data.rows.mapped import Data, pieces
 from handson.graph.logits import logits_of
 from handson.layers import Dense
-from handson.losses import BinaryCrossentropy
+from handson.losses import BinaryCrossentropy, BinaryFocalCrossentropy
 from handson.models import Model
 from handson.training.engines.eager import Eager
 from handson.training.measuring import evaluation_batch, predictor
@@ -30,6 +30,8 @@ PASSED = frozenset({"Activation", "Dropout", "Flatten", "Reshape", "Softmax"})
 ACTIVATIONS = (activations.linear, activations.softmax, activations.sigmoid)
 # Probabilities are kept so far from 0 and 1 where their logits are not known.
 LEAST = 1e-12
+# Losses of one probability for each output; the others are of classes that exclude each other.
+BINARY = (BinaryCrossentropy, BinaryFocalCrossentropy)
 
 
 def calibrate(net: Model, x: Any, y: Any) -> float:
@@ -69,9 +71,12 @@ def calibrate(net: Model, x: Any, y: Any) -> float:
     >>> calibrate(net, x, y) > 0 and net.evaluate(x, y) <= before
     True
     """
+    if not isinstance(net, Model):
+        raise HandsonError(f"calibrate takes one trained net, of an ensemble each of its members; got {net!r}.")
+    net.need_compiled("calibrate")
     last = _last_dense(net)
     loss, rows = net.loss, prepare_rows(net, x, y)
-    binary = isinstance(loss, BinaryCrossentropy)
+    binary = isinstance(loss, BINARY)
     logits = _logits(net, rows.inputs)
     targets = torch.cat([piece.cpu() for _, piece in pieces(rows.targets[0])])
     temperature = 1.0 / _sharpness(logits, targets, binary)
@@ -87,12 +92,10 @@ def calibrate(net: Model, x: Any, y: Any) -> float:
 
 
 def _last_dense(net: Any) -> Dense:
-    loss = net.need_compiled("calibrate") and net.loss
-    classes = loss is not None and hasattr(loss, "from_logits")
-    if not classes or len(net.terms) > 1:
+    if len(net.terms) > 1 or not hasattr(net.loss, "from_logits"):
         raise HandsonError(
-            f"calibrate is for classifiers with one output; this net has the loss {getattr(loss, 'name', None)!r}. For "
-            f"values see handson.calibration.Conformal."
+            f"calibrate is for classifiers with one output; this net has the loss {getattr(net.loss, 'name', None)!r}. "
+            f"For values see handson.calibration.Conformal."
         )
     last = final_layer(net, 0, PASSED)
     if not isinstance(last, Dense) or last.activation not in ACTIVATIONS:
@@ -123,7 +126,7 @@ def _logits(net: Any, inputs: Sequence[Data]) -> Tensor:
 def _logits_of(outputs: Tensor, loss: Any) -> Tensor:
     if loss.from_logits:
         return outputs
-    if isinstance(loss, BinaryCrossentropy):
+    if isinstance(loss, BINARY):
         known = logits_of(outputs, "sigmoid")
         return torch.logit(outputs.double(), eps=LEAST) if known is None else known
     known = logits_of(outputs, "softmax")

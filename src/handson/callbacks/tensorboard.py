@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from handson.callbacks.base import Callback, Logs
 from handson.core import tree
-from handson.core.errors import HandsonError
+from handson.core.errors import HandsonError, whole
 from handson.core.registry import register
 from handson.files.events import EventFile
 
@@ -46,6 +46,8 @@ class TensorBoard(Callback):
     'logs'
     """
 
+    passive: ClassVar[bool] = True
+
     def __init__(
         self,
         log_dir: str | os.PathLike[str] = "logs",
@@ -65,12 +67,13 @@ class TensorBoard(Callback):
             )
         if update_freq not in ("epoch", "batch") and (not isinstance(update_freq, int) or update_freq < 1):
             raise HandsonError(f"TensorBoard: update_freq is 'epoch', 'batch' or a number; got {update_freq!r}.")
-        self.log_dir, self.histogram_freq, self.update_freq = os.fspath(log_dir), histogram_freq, update_freq
+        self.log_dir, self.update_freq = os.fspath(log_dir), update_freq
+        self.histogram_freq = whole("histogram_freq", histogram_freq, 0)
         self.write_graph, self.write_images = write_graph, write_images
         self.write_steps_per_second, self._started = write_steps_per_second, (0, 0.0)
         self.profile_batch, self.embeddings_freq, self.embeddings_metadata = 0, 0, None
+        self._trains = False
         self._writers: dict[str, EventFile] = {}
-        self._step = 0
 
     @property
     def step_interval(self) -> int | None:
@@ -83,8 +86,7 @@ class TensorBoard(Callback):
         return self._writers[part]
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        self._step = 0
-        writer = self._writer("train")
+        self._trains, writer = True, self._writer("train")
         if self.write_graph:
             writer.graph(_nodes(self.model))
             writer.text("net", "".join(f"    {line}\n" for line in _table(self.model)))
@@ -94,34 +96,44 @@ class TensorBoard(Callback):
         self._started = self.model.optimizer.iterations, time.perf_counter()
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        self._step += self.step_interval or 1
         for name, value in (logs or {}).items():
-            self._writer("train").scalar(f"batch_{name}", float(value), self._step)
+            self._writer("train").scalar(f"batch_{name}", float(value), self.model.optimizer.iterations)
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        for name, value in (logs or {}).items():
+        logs = {**(logs or {}), "learning_rate": self.model.optimizer.learning_rate}
+        for name, value in logs.items():
             part, name = ("validation", name.removeprefix("val_")) if name.startswith("val_") else ("train", name)
             self._writer(part).scalar(f"epoch_{name}", float(value), epoch)
         if self.write_steps_per_second:
             steps, seconds = self._started
             speed = (self.model.optimizer.iterations - steps) / max(time.perf_counter() - seconds, 1e-9)
             self._writer("train").scalar("epoch_steps_per_second", speed, epoch)
-        self._writer("train").scalar("epoch_learning_rate", self.model.optimizer.learning_rate, epoch)
         if self.histogram_freq and epoch % self.histogram_freq == 0:
             for name, weight in self.model.state_dict().items():
-                self._write_weight(name, np.asarray(weight.detach().cpu()), epoch)
+                self._write_weight(name, weight.detach().cpu().double().numpy(), epoch)
         for writer in self._writers.values():
             writer.flush()
 
     def _write_weight(self, name: str, values: np.ndarray, epoch: int) -> None:
         self._writer("train").histogram(name, values, epoch)
-        if self.write_images and values.ndim > 1:
+        if self.write_images and values.ndim > 1 and np.isfinite(values).all():
             rows = values.reshape(len(values), -1)
             low, high = rows.min(), rows.max()
             pixels = (255 * (rows - low) / max(high - low, 1e-12)).astype(np.uint8)
             self._writer("train").image(name, pixels[:, :, None], epoch)
 
+    def on_test_end(self, logs: Logs | None = None) -> None:
+        for name, value in (logs or {}).items():
+            tag = f"evaluation_{name}_vs_iterations"
+            self._writer("validation").scalar(tag, float(value), self.model.optimizer.iterations)
+        if not self._trains:
+            self._close()
+
     def on_train_end(self, logs: Logs | None = None) -> None:
+        self._trains = False
+        self._close()
+
+    def _close(self) -> None:
         for writer in self._writers.values():
             writer.close()
         self._writers.clear()
@@ -131,7 +143,9 @@ def _given(optimizer: Any) -> dict[str, Any]:
     """The optimizer and its numbers, as hyperparameters."""
     config = optimizer.get_config()
     plain = {name: value for name, value in config.items() if isinstance(value, (bool, int, float, str))}
-    return {"optimizer": type(optimizer).__name__, **plain, "learning_rate": float(optimizer.learning_rate)}
+    schedule = optimizer.schedule  # one of a whole training has no value before its first step
+    rate = float(optimizer.learning_rate) if schedule is None else type(schedule).__name__
+    return {"optimizer": type(optimizer).__name__, **plain, "learning_rate": rate}
 
 
 def _table(model: Any) -> list[str]:

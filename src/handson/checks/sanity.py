@@ -21,9 +21,10 @@ from handson.checks.copies import (
     some_rows,
     without_noise,
 )  # fmt: skip
+from handson.core import tree
 from handson.core.errors import HandsonError, whole
 from handson.layers.base import Layer
-from handson.losses import BinaryCrossentropy
+from handson.losses import BinaryCrossentropy, DistributionLoss
 from handson.models import Model
 
 # A net that has learned rows by heart is right about so many of them, or explains so much of their variance.
@@ -70,6 +71,7 @@ def overfit_tiny(net: Any, x: Any, y: Any, rows: int = 16, steps: int = 1000, se
     """
     rows, steps = whole("overfit_tiny: rows", rows, 2), whole("overfit_tiny: steps", steps, 1)
     few_x, few_y = some_rows(x, y, rows, seed)
+    rows = len(tree.leaves(few_y)[0])
     copy = without_noise(fresh_copy(net, seed))
     done, score, part = 0, -math.inf, max(1, steps // 20)
     while done < steps:
@@ -98,6 +100,8 @@ def _score(net: Model, x: Any, y: Any) -> float:
     predicted = net.predict(x)
     if isinstance(predicted, (list, dict)) or net.loss is None:
         raise HandsonError("overfit_tiny is for nets with one output and a loss that compile was given.")
+    if isinstance(net.loss, BinaryCrossentropy) and predicted.ndim > 1 and predicted.shape[-1] > 1:
+        return _of_several(np.asarray(y, float).reshape(predicted.shape), predicted, net.loss.from_logits)
     if is_classification(net):
         truth = _classes(y, net)
         present = truth >= 0
@@ -109,6 +113,12 @@ def _score(net: Model, x: Any, y: Any) -> float:
     total = float(np.square(truth - centre)[present].sum())
     errors = float(np.square(predicted - truth)[present].sum())
     return 1.0 - errors / total if total else float(errors < 1e-6)
+
+
+def _of_several(truth: np.ndarray, predicted: np.ndarray, from_logits: bool) -> float:
+    """The share of rows of which all answers are right, where each has several, yes or no each."""
+    right = (predicted > (0.0 if from_logits else 0.5)) == (truth > 0.5)
+    return float((right | ~np.isfinite(truth)).reshape(len(truth), -1).all(1).mean())
 
 
 def _classes(y: Any, net: Model) -> np.ndarray:
@@ -133,14 +143,21 @@ def initial_loss_check(net: Any, x: Any, y: Any, seed: int = 0) -> Check:
     Returns
     -------
     Check
-        `numbers`: 'loss' without penalties, and 'expected'.
+        `numbers`: 'loss' without penalties, and 'expected'. `passed` is None where the loss of a guess is no measure:
+        it is not positive, or not known, as of outputs that are parameters of distributions.
     """
     few_x, few_y = some_rows(x, y, ROWS, seed)
     copy = fresh_copy(net, seed)
     copy.fit(few_x, few_y, epochs=0, verbose=0)  # measures the scalings
     loss = float(copy.evaluate(few_x, few_y, return_dict=True)["loss"]) - penalties_of(copy)
+    if isinstance(copy.loss, DistributionLoss):
+        text = f"{loss:.4g}; that of a guess is not known for {copy.loss.name}."
+        return Check("initial loss", None, text, {"loss": loss})
     expected, guess = _expected(copy, few_y)
-    share = loss / expected if expected else math.inf
+    if expected <= 0:
+        text = f"{loss:.4g}; {guess} has {expected:.4g}, which is no measure."
+        return Check("initial loss", None, text, {"loss": loss, "expected": expected})
+    share = loss / expected
     low, high = OF_GUESS if is_classification(copy) else (0.0, OF_MEAN)
     text = f"{loss:.4g}; {guess} has {expected:.4g}."
     if not share < high:

@@ -95,6 +95,9 @@ def fit(
     monitor: Annotated[
         bool, typer.Option("--monitor", help="Look into the net while it trains: handson plot shows what was seen.")
     ] = False,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Write what TensorBoard shows into the run's folder 'tensorboard'.")
+    ] = False,
     devices: Devices = None,
     runs: RunsFolder = Path("runs"),
     quiet: Quiet = False,
@@ -117,6 +120,7 @@ def fit(
     chosen.fit.epochs = epochs or chosen.fit.epochs
     chosen.fit.seed = chosen.fit.seed if seed is None else seed
     chosen.fit.monitor = chosen.fit.monitor or monitor
+    chosen.fit.tensorboard = chosen.fit.tensorboard or tensorboard
     workers = group(devices, chosen)
     source = chosen.read_data()
     if workers.follows:
@@ -149,8 +153,7 @@ def check(
     chosen = _experiment(experiment)
     if pictures is not None and not pictures.is_dir():
         raise FileNotFoundError(f"cannot write into {pictures}: the folder is not there. Make it first.")
-    names = [] if what is None else [name.strip() for name in what.split(",")]
-    found = run_checks(chosen, chosen.read_data(data), names, pictures)
+    found = run_checks(chosen, chosen.read_data(data), _chosen(what) or [], pictures)
     for each in found:
         console.say(each)
     if not all(found):
@@ -252,7 +255,7 @@ def plot(
     if len(found) == 1:
         if out is not None and not out.is_dir():
             raise FileNotFoundError(f"cannot write into {out}: the folder is not there. Make it first.")
-        for path in draw(found[0], [name.strip() for name in what.split(",")], data, out):
+        for path in draw(found[0], _chosen(what) or [], data, out):
             console.say(path)
         return
     from handson.core.errors import HandsonError
@@ -378,6 +381,7 @@ def baseline(
     """
     from handson.cli.baselines import run_baseline
     from handson.data.reading.sources import check_exists
+    from handson.faces.submission import write_table
 
     check_exists(Path(data))
     _check_writable(out)
@@ -385,10 +389,10 @@ def baseline(
         "targets": _names(targets, data), "inputs": _names(inputs, data), "classes": "auto" if classes else None,
         "image": image, "groups": groups,
     }  # fmt: skip
-    only = models.split(",") if models else None
-    found = run_baseline(Path(data), reading, csv or [], {"folds": folds, "seed": seed, "only": only}, quiet)
+    comparing = {"folds": folds, "seed": seed, "only": _chosen(models)}
+    found = run_baseline(Path(data), reading, csv or [], comparing, quiet)
     if out is not None:
-        found.folds.to_csv(out, index=False)
+        write_table(found.folds, out, all_digits=True)
         console.say(f"scores: {out}")
 
 
@@ -405,6 +409,11 @@ def demo(
     from handson.faces.demo import run_demo
 
     run_demo(folder, faces, quiet)
+
+
+def _chosen(given: str | None) -> list[str] | None:
+    """Our own names, separated by commas, with or without spaces."""
+    return None if given is None else [name.strip() for name in given.split(",")]
 
 
 def _names(given: str | None, data: str) -> Any:

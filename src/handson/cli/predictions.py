@@ -12,7 +12,7 @@ from handson.core import console
 from handson.core.errors import HandsonError
 from handson.faces.submission import read_lookup, submission, write_table
 from handson.files import atomic
-from handson.workflow.runs import say_notes
+from handson.workflow.runs import probabilities, say_notes
 
 if TYPE_CHECKING:
     from handson.data.reading.dataset import Dataset
@@ -44,10 +44,8 @@ def write_predictions(
         _check_spread(run, lookup, special)
         predicted, deviations = net.predict(rows.inputs, spread=True)
     else:
-        predicted, deviations = predictor.predict(rows.inputs), None
+        predicted, deviations = probabilities(net, predictor.predict(rows.inputs)), None
     if asked is None:
-        if getattr(net.loss, "from_logits", False):
-            predicted = probabilities(predicted)
         table = prediction_table(run, rows, predicted)
         if deviations is not None:
             names = [f"spread of {name}" for name in run.columns()["targets"]]
@@ -63,21 +61,13 @@ def write_predictions(
 
 
 def _check_spread(run: Run, lookup: Path | None, special: Any) -> None:
-    """Raise where there is no place for a spread, or nobody who knows one."""
+    """Raise where there is no place for a spread, or it is not known."""
     if lookup is not None:
         raise HandsonError("a submission has no column for --spread: leave it or --lookup out.")
     if special is not None:
         raise HandsonError("specialists predict no spread: add --net-only.")
     if run.columns()["classes"] is not None:
         raise HandsonError("--spread is for values: of classes the table has the probability of each.")
-
-
-def probabilities(logits: np.ndarray) -> np.ndarray:
-    """Probabilities from logits: of one of two classes if there is one column, else of each class."""
-    import torch
-
-    values = torch.from_numpy(logits)
-    return (values.sigmoid() if values.shape[1] == 1 else values.softmax(-1)).numpy()
 
 
 def prediction_table(run: Run, rows: Dataset, predicted: np.ndarray) -> pd.DataFrame:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from handson.core.errors import HandsonError, listing, nearest
 from handson.core.pure import declare
@@ -48,8 +48,17 @@ FURTHER = {
 
 _entries: dict[str, dict[str, Any]] = {kind: {} for kind in HOMES}
 _names: dict[tuple[str, Any], str] = {}
-# Classes and functions that were met in a block of `scoped(..., own=True)`; None where names have to be registered.
-_met: ContextVar[dict[str, Any] | None] = ContextVar("handson_met", default=None)
+
+
+class _Scope(NamedTuple):
+    """What names mean inside of a block of `scoped`, for each kind; and whether what is met there gets a name."""
+
+    meanings: dict[str, dict[str, Any]]
+    own: bool
+
+
+# The blocks that this thread is in, the innermost last.
+_scopes: ContextVar[tuple[_Scope, ...]] = ContextVar("handson_scopes", default=())
 _closed: ContextVar[bool] = ContextVar("handson_closed", default=False)
 _writer: ContextVar[Callable[[str, Any], Any] | None] = ContextVar("handson_writer", default=None)
 
@@ -160,10 +169,15 @@ def _origin(target: Any) -> tuple[Any, Any]:
 FUNCTIONS = ("activation", "constraint", "initializer", "loss", "metric", "regularizer")
 
 
-def claim(name: str, target: Any) -> None:
-    """Let a name mean a class or function, whatever it meant before: a function under all kinds that take one."""
+def _kinds_of(target: Any) -> tuple[str, ...]:
+    """What a class or function can be: a function all kinds that take one."""
     own = getattr(target, "kind", None) if inspect.isclass(target) else None
-    for kind in (own,) if own in _entries else FUNCTIONS:
+    return (own,) if own in _entries else FUNCTIONS
+
+
+def claim(name: str, target: Any) -> None:
+    """Let a name mean a class or function from now on, whatever it meant before."""
+    for kind in _kinds_of(target):
         importlib.import_module(HOMES[kind])
         _entries[kind][name] = target
         _names.setdefault((kind, target), name)
@@ -171,7 +185,7 @@ def claim(name: str, target: Any) -> None:
 
 @contextmanager
 def scoped(objects: dict[str, Any], own: bool = False) -> Iterator[None]:
-    """Let names mean classes and functions inside of a block.
+    """Let names mean classes and functions inside of a block, in this thread.
 
     Parameters
     ----------
@@ -189,18 +203,16 @@ def scoped(objects: dict[str, Any], own: bool = False) -> Iterator[None]:
     >>> is_known("activation", "halved")
     False
     """
-    before, names_before = {kind: dict(entries) for kind, entries in _entries.items()}, dict(_names)
-    objects = dict(objects)
-    token = _met.set(objects if own and not _closed.get() else None)
+    meanings: dict[str, dict[str, Any]] = {kind: {} for kind in HOMES}
+    for name, target in objects.items():
+        for kind in _kinds_of(target):
+            meanings[kind][name] = target
+    before = _scopes.get()
+    _scopes.set((*before, _Scope(meanings, own and not _closed.get())))
     try:
-        for name, target in objects.items():
-            claim(name, target)
         yield
     finally:
-        _met.reset(token)
-        _restore(_names, names_before, objects)
-        for kind, entries in before.items():
-            _restore(_entries[kind], entries, objects)
+        _scopes.set(before)
 
 
 @contextmanager
@@ -213,22 +225,32 @@ def closed() -> Iterator[None]:
         _closed.reset(token)
 
 
+def meanings(kind: str) -> dict[str, Any]:
+    """What all names of one kind mean here and now, aliases and the names of `scoped` included."""
+    entries = _entries[kind]
+    for scope in _scopes.get():
+        entries = entries | scope.meanings[kind]
+    return entries
+
+
+def names_of(target: Any) -> list[tuple[str, str]]:
+    """The kinds and names under which a class or function is known here and now; those it is registered by first."""
+    found = [(kind, name) for (kind, one), name in _names.items() if one is target]
+    for scope in _scopes.get():
+        for kind, entries in scope.meanings.items():
+            found += [(kind, name) for name, one in entries.items() if one is target]
+    return list(dict.fromkeys(found))
+
+
 def _claimed(kind: str, target: Any) -> str | None:
     """The name of its own by which something that is not registered is written; None if it cannot be."""
-    met, name = _met.get(), getattr(target, "__name__", "")
-    taken = name in _entries[kind] and kind != "metric"  # another metric of that name changes no training
-    if met is None or not name.isidentifier() or taken:
+    scopes, name = _scopes.get(), getattr(target, "__name__", "")
+    # A metric changes no training, and files say in which module a class is.
+    taken = name in meanings(kind) and not (kind == "metric" and inspect.isclass(target))
+    if not (scopes and scopes[-1].own) or not name.isidentifier() or taken:
         return None
-    met[name] = _entries[kind][name] = target
-    return _names.setdefault((kind, target), name)
-
-
-def _restore(entries: dict[Any, Any], before: dict[Any, Any], objects: dict[str, Any]) -> None:
-    """Undo what was claimed; what was registered in the block stays."""
-    for key, value in list(entries.items()):
-        if key in objects or (isinstance(key, tuple) and value in objects):
-            del entries[key]
-    entries.update({key: value for key, value in before.items() if key not in entries})
+    scopes[-1].meanings[kind][name] = target
+    return name
 
 
 def known(kind: str) -> list[str]:
@@ -240,7 +262,8 @@ def known(kind: str) -> list[str]:
     True
     """
     importlib.import_module(HOMES[kind])
-    return sorted({name for (entry_kind, _), name in _names.items() if entry_kind == kind})
+    here = (name for scope in _scopes.get() for name in scope.meanings[kind])
+    return sorted({*(name for (entry_kind, _), name in _names.items() if entry_kind == kind), *here})
 
 
 def names(kind: str) -> list[str]:
@@ -252,7 +275,7 @@ def names(kind: str) -> list[str]:
     True
     """
     importlib.import_module(HOMES[kind])
-    return sorted(_entries[kind])
+    return sorted(meanings(kind))
 
 
 def is_known(kind: str, name: str) -> bool:
@@ -264,7 +287,7 @@ def is_known(kind: str, name: str) -> bool:
     (True, False)
     """
     _import_home(kind, name)
-    return name in _entries[kind]
+    return name in meanings(kind)
 
 
 def _import_home(kind: str, name: str) -> None:
@@ -288,11 +311,12 @@ def find(kind: str, name: str) -> Any:
     'Adam'
     """
     _import_home(kind, name)
+    entries = meanings(kind)
     try:
-        return _entries[kind][name]
+        return entries[name]
     except KeyError:
         raise HandsonError(
-            f"unknown {kind} {name!r}.{nearest(name, _entries[kind])} Known: {listing(known(kind), 40)}. "
+            f"unknown {kind} {name!r}.{nearest(name, entries)} Known: {listing(known(kind), 40)}. "
             f"Your own: decorate it with @handson.register."
         ) from None
 
@@ -355,7 +379,9 @@ def from_config(kind: str, config: dict[str, Any]) -> Any:
         return target
     builder: Callable[..., Any] = getattr(target, "from_config", lambda arguments: target(**arguments))
     if "name" in arguments and not _takes(target, "name"):
-        return _named(builder({key: value for key, value in arguments.items() if key != "name"}), arguments["name"])
+        made = builder({key: value for key, value in arguments.items() if key != "name"})
+        made.name = arguments["name"]
+        return made
     return builder(arguments)
 
 
@@ -365,12 +391,6 @@ def _takes(target: Any, argument: str) -> bool:
         return True
     parameters = inspect.signature(target.__init__).parameters
     return argument in parameters or any(each.kind is each.VAR_KEYWORD for each in parameters.values())
-
-
-def _named(made: Any, name: str) -> Any:
-    """A layer whose class has no argument for the name that it had in its net."""
-    made.name = name
-    return made
 
 
 def is_configuration(value: Any) -> bool:
@@ -402,9 +422,9 @@ def name_of(kind: str, target: Any) -> str:
     try:
         return _names[kind, target]
     except (KeyError, TypeError):
-        own = _claimed(kind, target)
-        if own is not None:
-            return own
+        here = next((name for each, name in names_of(target) if each == kind), None) or _claimed(kind, target)
+        if here is not None:
+            return here
         label = getattr(target, "__qualname__", repr(target))
         raise HandsonError(
             f"the {kind} {label} is not registered, so a file cannot name it. Files hold no code: decorate it "

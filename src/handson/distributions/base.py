@@ -108,21 +108,22 @@ class Distribution(Noun):
 
     def rescaled(self, parameters: Tensor, undo: Undo, factor: Tensor) -> Tensor:
         """The parameters of shift + factor * y for those of y; `undo` does that with locations."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must define rescaled(parameters, undo, factor).")
 
     # What can be asked.
 
     def moments(self, parameters: Tensor) -> Moments:
         """Mean and variances, of shape (..., columns)."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must define moments(parameters).")
 
     def log_density(self, parameters: Tensor, y: Tensor) -> Tensor:
         """The logarithm of the probability density at y."""
-        raise HandsonError(f"{type(self).__name__} has no density: train it with the loss 'pinball'.")
+        loss = "crps" if self.exact_crps else "pinball"
+        raise HandsonError(f"{type(self).__name__} has no density: train it with the loss {loss!r}.")
 
     def cdf(self, parameters: Tensor, y: Tensor) -> Tensor:
         """The probability of values up to y."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must define cdf(parameters, y).")
 
     def quantile(self, parameters: Tensor, level: float) -> Tensor:
         """The value that is exceeded with probability ``1 - level``."""
@@ -163,6 +164,9 @@ class Distribution(Noun):
                 share = self.cdf(parameters, found.mean + scale * torch.sinh(u)) - above
                 total = total + weight / 2 * (last - first) * scale * torch.cosh(u) * share.square()
         return total
+
+    def check_crps(self) -> None:
+        """Raise when the score is not known."""
 
     def check_level(self, level: float) -> None:
         """Raise when a quantile is not known."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -115,9 +114,6 @@ class Laplace(Located):
     """
 
     exact_crps = True
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
 
     def moments(self, parameters: Tensor) -> Moments:
         mean, scale = parameters.chunk(2, -1)

@@ -28,9 +28,6 @@ class StudentT(Distribution):
     size = 3
     exact_crps = True
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-
     def _constrain(self, raw: Tensor) -> Tensor:
         location, scale, freedom = raw.chunk(3, -1)
         return torch.cat([location, positive(scale), 2 + positive(freedom)], -1)
@@ -78,9 +75,6 @@ class NormalInverseGamma(Distribution):
 
     size = 4
     exact_crps = True
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
 
     def _constrain(self, raw: Tensor) -> Tensor:
         gamma, nu, alpha, beta = raw.chunk(4, -1)

@@ -57,6 +57,11 @@ class Histogram(Distribution):
     def check_scaling(self, scale: Tensor) -> None:
         raise HandsonError("the edges of bins are in the units of the targets: leave scale_targets out.")
 
+    def rescaled(self, parameters: Tensor, undo: Undo, factor: Tensor) -> Tensor:
+        """Raise: see `check_scaling`."""
+        self.check_scaling(factor)
+        return parameters
+
     def moments(self, parameters: Tensor) -> Moments:
         shares, lower, widths = self._bins(parameters)
         shares, middles = shares.exp(), lower + widths / 2
@@ -193,8 +198,13 @@ class Quantiles(Distribution):
         score = scores[place - 1] + share * (scores[place] - scores[place - 1])
         return torch.special.ndtr(score).squeeze(-2)
 
-    def crps(self, parameters: Tensor, y: Tensor) -> Tensor:
+    def check_crps(self) -> None:
         raise HandsonError("the CRPS of some quantiles is not known: measure 'pinball', which is nearest to it.")
+
+    def crps(self, parameters: Tensor, y: Tensor) -> Tensor:
+        """Raise: see `check_crps`."""
+        self.check_crps()
+        return y
 
     def pooled(self, parameters: list[Tensor]) -> tuple[Distribution, Tensor]:
         """The mean of each quantile, as usual (Vincent, 1912), which keeps the shape of the distributions."""

@@ -13,12 +13,12 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from handson import losses
 from handson.callbacks import EarlyStopping
 from handson.callbacks.calls import as_list
-from handson.core.errors import HandsonError, listing, nearest
+from handson.core.errors import HandsonError, listing, nearest, whole
 from handson.core.forked import one_thread
 from handson.data.rows.split import split
 from handson.estimators import sized
 from handson.estimators.building import brings_weights, build
-from handson.estimators.inputs import Rows, Stream, dense, predicted
+from handson.estimators.inputs import Rows, Stream, dense, is_sparse, predicted
 from handson.estimators.nested import OWNERS, changed, owner_of, settings_of
 from handson.estimators.pickled import Pickled
 from handson.estimators.plain import check_present
@@ -124,6 +124,8 @@ class NeuralNet(Pickled, BaseEstimator):
 
     def _checked(self, X: Any, y: Any, sample_weight: Any, reset: bool) -> tuple[Any, np.ndarray, np.ndarray]:
         """Inputs, targets and weights of the rows that count."""
+        if is_sparse(y):
+            raise HandsonError("y is sparse, and targets are dense arrays: give y.toarray().")
         X, y = validate_data(
             self, X, y, reset=reset, accept_sparse="csr", allow_nd=True, multi_output=True, dtype="numeric",
             y_numeric=is_regressor(self),
@@ -163,7 +165,7 @@ class NeuralNet(Pickled, BaseEstimator):
         if more is None or ended or self._compiled is None:
             self._compile(targets, data, WHOLE if more is None else PARTS)
         batch = sized.batch_size(len(data)) if self.batch_size is None else self.batch_size
-        epochs = more or (sized.epochs(len(data), batch) if self.epochs is None else self.epochs)
+        epochs = more or (sized.epochs(len(data), batch) if self.epochs is None else whole("epochs", self.epochs, 1))
         first = self.n_iter_ if more else 0
         given: dict[str, Any] = {
             "epochs": first + epochs, "initial_epoch": first, "verbose": self.verbose, "seed": self._seed,

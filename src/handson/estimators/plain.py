@@ -21,7 +21,7 @@ from handson.layers import Layer
 PLAIN = (type(None), bool, int, float, complex, str, bytes)
 MARK = "@handson"
 
-# From an object to what is written of it, None from those that do not know it; and for each mark the way back.
+# From an object to what is written of it, None from those that do not know it; and for each mark its reader.
 Writer = Callable[[Any], dict[str, Any] | None]
 _writers: list[Writer] = []
 _readers: dict[str, Callable[[dict[str, Any]], Any]] = {}

@@ -109,8 +109,8 @@ class Classes:
             raise HandsonError(f"y has {columns.shape[1]} columns; it had {len(self.known)} when training began.")
         codes = np.empty(columns.shape, np.int64)
         for place, known in enumerate(self.known):
-            strange = np.setdiff1d(columns[:, place], known)
-            if len(strange):
+            strange = np.setdiff1d(columns[:, place], known).tolist()
+            if strange:
                 raise HandsonError(f"y has the class {strange[0]!r}, which is new. Known: {listing(known.tolist())}.")
             codes[:, place] = np.searchsorted(known, columns[:, place])
         return codes[:, 0] if y.ndim == 1 else codes

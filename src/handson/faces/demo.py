@@ -35,7 +35,7 @@ def run_demo(folder: Path, count: int, quiet: bool) -> None:
         Leave out the lines of each epoch.
     """
     verbose = 0 if quiet else "auto"
-    console.say(f"1. {count} simulated faces (the first time, the simulator is compiled)")
+    console.say(f"1. {count} simulated faces")
     faces = simulate_with_progress(count)
     write_competition(faces, folder / "data")
     experiment = Experiment.from_yaml(EXPERIMENTS["faces-demo"])

@@ -18,6 +18,8 @@ from typing import Any
 
 import numpy as np
 
+from handson.files import atomic
+
 _numbers = itertools.count()
 _STRINGS = 7  # the type of strings in a TensorProto
 
@@ -103,6 +105,7 @@ class EventFile:
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         place = Path(folder)
+        atomic.check_unlinked(place)
         place.mkdir(parents=True, exist_ok=True)
         name = f"events.out.tfevents.{int(time.time()):010d}.{socket.gethostname()}.{os.getpid()}.{next(_numbers)}"
         self._file = (place / name).open("xb")

@@ -131,7 +131,7 @@ def found(kinds: Iterable[str], *names: Any) -> tuple[str, Any] | None:
 
 def own_name(kind: str, target: Any, name: str) -> str:
     """The name of a class or function of the user's with the package that it was registered for, if there is one."""
-    full = [key for key, held in registry._entries[kind].items() if held is target and ">" in key]
+    full = [key for key, held in registry.meanings(kind).items() if held is target and ">" in key]
     return full[0] if full else name
 
 

@@ -150,10 +150,33 @@ def function_of(value: Mapping[str, Any], kind: str | None = None) -> Any:
     if not isinstance(name, str):
         refuse_code()
     kinds = (kind,) if kind else kinds_in(value.get("module"), FUNCTIONS)
-    match = found((*kinds, *FUNCTIONS), registered, name)
+    match, module = found((*kinds, *FUNCTIONS), registered, name), value.get("module")
+    if match is not None and _is_meant(match[1], module):
+        return match[1]
     if match is None:
-        return registry.find(kinds[0], name)  # which says what there is
-    return match[1]
+        registry.find(kinds[0], name)  # which says what there is
+    raise _unknown("function", registered or name, module, "")
+
+
+def _is_of_handson(target: Any) -> bool:
+    return str(getattr(target, "__module__", "")).startswith("handson.")
+
+
+def _is_meant(target: Any, module: Any) -> bool:
+    """Whether a name from a module, as a file says it, can mean this: in a module of the user's, nothing of handson."""
+    if not _is_of_handson(target) or module in (None, "builtins"):
+        return True
+    return is_keras(module) or str(module).partition(".")[0] in ("handson", "tensorflow")
+
+
+def _unknown(what: str, name: Any, module: Any, close: str) -> HandsonError:
+    """The error for something of the user's that was not given."""
+    name = shortened(name, 60)
+    return HandsonError(
+        f"unknown {what} {name!r} of {shortened(module, 60)}.{close} A {what} of your own is found once it is "
+        f"registered: decorate it with @handson.register, or with @keras.saving.register_keras_serializable(), and "
+        f"import that module before loading; or give load_model(..., custom_objects={{{name!r}: {name}}})."
+    )
 
 
 # Classes.
@@ -186,17 +209,11 @@ def class_of(value: Mapping[str, Any], kind: str | None = None) -> Any:
     match = found(kinds, registered, name) or found(CLASSES, registered)
     if match is None and re.fullmatch(r"\w+V[12]", name):  # as TensorFlow called some classes
         match = found(kinds, name[:-2])
-    if match is not None:
+    if match is not None and (_is_meant(match[1], module) or registered == of_applications):
         return match[1]
-    if is_keras(module) or module is None:
+    if match is None and (is_keras(module) or module is None):
         registry.find(kinds[0], name)
-    raise HandsonError(
-        f"unknown class {shortened(registered or name, 60)!r} of {shortened(module, 60)}."
-        f"{nearest(name, known_names(kinds))}"
-        f" A class of your own is found once it is registered: decorate it with @handson.register, or with "
-        f"@keras.saving.register_keras_serializable(), and import that module before loading; or give "
-        f"load_model(..., custom_objects={{{shortened(name, 60)!r}: {shortened(name, 60)}}})."
-    )
+    raise _unknown("class", name, module, nearest(name, known_names(kinds)) if match is None else "")
 
 
 def known_names(kinds: tuple[str, ...]) -> list[str]:
@@ -306,6 +323,8 @@ def _argument(key: str, value: Any) -> Any:
         return [_argument(key, entry) for entry in value]
     if isinstance(value, dict) and not ("class_name" in value and "config" in value):
         return {name: _argument(key, entry) for name, entry in value.items()}
+    if isinstance(value, str) and registry.is_known(kind, value) and not _is_of_handson(registry.find(kind, value)):
+        return registry.find(kind, value)  # what `custom_objects` says, which holds only while the file is read
     return revived(value, kind) if isinstance(value, dict) else value
 
 

@@ -44,7 +44,7 @@ def written(kind: str, target: Any) -> Any:
     {'l2': 0.5}
     """
     if not hasattr(target, "get_config"):
-        return registry.name_of(kind, target)
+        return _with_module(target) if _shadows(kind, target) else registry.name_of(kind, target)
     name = registry.name_of(kind, type(target))
     from handson.files import keras_graphs
 
@@ -57,6 +57,18 @@ def written(kind: str, target: Any) -> Any:
     if shape is not None and name != "InputLayer":
         described["build_config"] = _built(shape)
     return described
+
+
+def _shadows(kind: str, target: Any) -> bool:
+    """Whether a metric that is not registered has the name of another: the name alone would mean that one."""
+    name, known = getattr(target, "__name__", ""), any(each == kind for each, _ in registry.names_of(target))
+    others = {*registry.names("metric"), *registry.names("loss"), "acc", "accuracy"}  # as `compile` reads names
+    return kind == "metric" and not known and name in others
+
+
+def _with_module(function: Any) -> dict[str, Any]:
+    name = function.__name__
+    return {"module": function.__module__, "class_name": "function", "config": name, "registered_name": name}
 
 
 def identity(kind: str, target: Any, name: str, instance: Any = None) -> dict[str, Any]:

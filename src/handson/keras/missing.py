@@ -16,7 +16,7 @@ _SESSION = "there are no sessions; tensors have values at once"
 
 MODULES = {
     "distillation": "train with a loss of your own that compares outputs with those of the teacher, teacher.predict(x)",
-    "distribution": "handson trains on one machine: give each run of a sweep its own GPU by CUDA_VISIBLE_DEVICES",
+    "distribution": "net.fit(..., devices=4) trains on several workers, handson fit EXPERIMENT --devices 4 too",
     "export": "net.export('net.onnx') writes ONNX; torch.export.export takes a net as it is, a torch.nn.Module",
     "legacy": _REMOVED,
     "quantizers": _QUANTIZED,

@@ -117,7 +117,7 @@ def get_custom_objects() -> MutableMapping[str, Any]:
 
 def get_registered_name(obj: Any) -> str:
     """The name that a class or function is registered by, else its own."""
-    return next((name for (_, known), name in registry._names.items() if known is obj), obj.__name__)
+    return next((name for _, name in registry.names_of(obj)), obj.__name__)
 
 
 def get_registered_object(name: str, custom_objects: Any = None, module_objects: Any = None) -> Any:
@@ -125,7 +125,8 @@ def get_registered_object(name: str, custom_objects: Any = None, module_objects:
     for given in (custom_objects, module_objects):
         if given and name in given:
             return given[name]
-    return next((entries[name] for entries in registry._entries.values() if name in entries), None)
+    known = (registry.meanings(kind) for kind in registry.HOMES)
+    return next((entries[name] for entries in known if name in entries), None)
 
 
 def save_weights(model: Any, filepath: Any, overwrite: bool = True) -> None:
@@ -158,7 +159,7 @@ def serialize_keras_object(obj: Any) -> Any:
 
 def _described(obj: Any) -> Any:
     kind = getattr(obj, "kind", None)
-    if (kind, type(obj)) in registry._names:
+    if any(each == kind for each, _ in registry.names_of(type(obj))):
         return keras_writing.written(str(kind), obj)
     if hasattr(obj, "get_config") and hasattr(obj, "kind"):  # a class that is registered nowhere
         name = type(obj).__name__

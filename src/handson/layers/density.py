@@ -40,8 +40,17 @@ class Density(Dense):
         return Dense.kept_arguments({name: value for name, value in arguments.items() if name != "distribution"})
 
 
+class _FamilyDensity(Density):
+    """The base of heads whose distribution has nothing to choose."""
+
+    family: type[Distribution]
+
+    def __init__(self, units: int = 1, **kwargs: Any) -> None:
+        super().__init__(self.family(), units, **kwargs)
+
+
 @register
-class GaussianDensity(Density):
+class GaussianDensity(_FamilyDensity):
     """A normal distribution for each target: mean and standard deviation.
 
     Train it with 'nll', which is 'gaussian_nll' here, or with 'crps'.
@@ -71,12 +80,11 @@ class GaussianDensity(Density):
     ((5, 1), (5, 1))
     """
 
-    def __init__(self, units: int = 1, **kwargs: Any) -> None:
-        super().__init__(Normal(), units, **kwargs)
+    family = Normal
 
 
 @register
-class LaplaceDensity(Density):
+class LaplaceDensity(_FamilyDensity):
     """A Laplace distribution for each target, whose likelihood is that of absolute errors.
 
     Train it with 'nll' or 'crps'.
@@ -94,12 +102,11 @@ class LaplaceDensity(Density):
     (None, 4)
     """
 
-    def __init__(self, units: int = 1, **kwargs: Any) -> None:
-        super().__init__(Laplace(), units, **kwargs)
+    family = Laplace
 
 
 @register
-class StudentTDensity(Density):
+class StudentTDensity(_FamilyDensity):
     """A t distribution for each target, which learns how heavy its tails are. Train it with 'nll' or 'crps'.
 
     Parameters
@@ -115,8 +122,7 @@ class StudentTDensity(Density):
     (None, 6)
     """
 
-    def __init__(self, units: int = 1, **kwargs: Any) -> None:
-        super().__init__(StudentT(), units, **kwargs)
+    family = StudentT
 
 
 @register
@@ -152,7 +158,7 @@ class MixtureDensity(Density):
 
 
 @register
-class EvidentialDensity(Density):
+class EvidentialDensity(_FamilyDensity):
     """Evidential regression (Amini et al., 2020): mean, and the spread of data and of the mean apart.
 
     Train it with 'evidential'. ``predict(x, spread=True)`` gives both parts, as `aleatoric` and `epistemic`.
@@ -170,8 +176,7 @@ class EvidentialDensity(Density):
     (None, 8)
     """
 
-    def __init__(self, units: int = 1, **kwargs: Any) -> None:
-        super().__init__(NormalInverseGamma(), units, **kwargs)
+    family = NormalInverseGamma
 
 
 @register

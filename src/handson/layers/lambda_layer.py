@@ -92,7 +92,7 @@ class Lambda(Layer):
 
     def _name_of(self, argument: str, function: Any) -> str:
         """The name by which a file finds a function again."""
-        known = [(kind, name) for (kind, one), name in registry._names.items() if kind in KINDS and one is function]
+        known = [(kind, name) for kind, name in registry.names_of(function) if kind in KINDS]
         names = [*(name for _, name in known), *(f"{kind}.{name}" for kind, name in known)]
         name = next((name for name in names if found(name) is function), None)
         if name is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, ClassVar
 
 import torch
@@ -78,10 +79,13 @@ class DTypePolicy:
 
 # What `set_usual` was told.
 _usual: list[DTypePolicy] = []
+_described: ContextVar[bool] = ContextVar("handson_described", default=False)
 
 
 def usual() -> DTypePolicy:
     """The policy of layers that are not given one: that of `set_usual`, or else the type of fractions."""
+    if _described.get():
+        return DTypePolicy("float32")
     return _usual[0] if _usual else DTypePolicy()
 
 
@@ -93,12 +97,11 @@ def set_usual(policy: DTypePolicy | None) -> None:
 @contextmanager
 def as_described() -> Iterator[None]:
     """While this lasts, a layer whose description names no policy is one of float32, whatever `set_usual` says."""
-    kept = list(_usual)
-    _usual[:] = [DTypePolicy("float32")]
+    token = _described.set(True)
     try:
         yield
     finally:
-        _usual[:] = kept
+        _described.reset(token)
 
 
 def get(identifier: Any) -> DTypePolicy:

@@ -70,7 +70,7 @@ class DistributionLoss(Standard):
 
     def scores(self, family: Distribution, parameters: Tensor, y_true: Tensor) -> Tensor:
         """A value for each target."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must define scores(family, parameters, y_true).")
 
 
 @registry.register(aliases=("nll",))

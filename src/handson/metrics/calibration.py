@@ -132,8 +132,7 @@ class CRPS(_OfDistribution):
     """
 
     def check_family(self, family: Distribution) -> None:
-        if isinstance(family, Quantiles):
-            raise HandsonError("the CRPS of some quantiles is not known: measure 'pinball', which is nearest to it.")
+        family.check_crps()
 
     def values(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         family, parameters, y = self.read(y_true, y_pred)

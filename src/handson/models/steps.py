@@ -141,6 +141,10 @@ def _parsed(entry: Any, before: list[Step]) -> Step:
             f"{', '.join([*entry, *given]) or 'nothing'}."
         )
     _check_types(given)
+    if INPUT in entry and given:
+        raise HandsonError(f"an input of a net is applied to nothing: leave {', '.join(given)} out.")
+    if "inputs" in given and "args" in given:
+        raise HandsonError("a step has 'inputs' or 'args', which are the same: leave one of them out.")
     layer = {made[0]: entry[made[0]] or {}} if entry else None
     step = Step(_name(layer, given, before), layer, given.get("call"), given.get("op"))
     if step.call is not None and step.call not in {one.name for one in before if one.layer is not None}:

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 import handson.theano.tensor as T
 from handson.core.errors import HandsonError
 from handson.lasagne.layers import get_all_layers, get_output
+from handson.plots.structure import draw_boxes
 from handson.plots.style import grid
 from handson.theano import function, grad
 
@@ -167,30 +168,10 @@ def draw_to_file(layers: Any, filename: Any, verbose: bool = False, **kwargs: An
 def draw_to_notebook(layers: Any, verbose: bool = False) -> Figure:
     """The layers of a net and their connections, as a figure."""
     layers = list(getattr(layers, "layers_", {}).values()) or list(layers)
-    places = _places(layers)
-    columns = 1 + max(column for _, column in places.values())
-    figure, axis = plt.subplots(figsize=(3.2 * columns, 0.8 * len({row for row, _ in places.values()}) + 0.5))
-    axis.set_axis_off()
-    axis.set_xlim(-0.6, columns - 0.4), axis.set_ylim(-1 - max(row for row, _ in places.values()), 1)
-    for layer in layers:
-        row, column = places[id(layer)]
-        text = type(layer).__name__ + (f" {layer.name}" if layer.name else "")
-        text += f"\n{layer.output_shape}" if verbose else ""
-        axis.text(column, -row, text, ha="center", va="center", fontsize=9, bbox={"boxstyle": "round", "fc": "w"})
-        for before in layer.input_layers:
-            if id(before) in places:
-                above, beside = places[id(before)]
-                arrow = {"arrowstyle": "->", "shrinkA": 12, "shrinkB": 12}
-                axis.annotate("", (column, -row), (beside, -above), arrowprops=arrow)
-    return figure
-
-
-def _places(layers: list[Any]) -> dict[int, tuple[int, int]]:
-    """A row and a column for each layer: below all that it needs, beside others of its row."""
-    found: dict[int, tuple[int, int]] = {}
-    filled: dict[int, int] = {}
-    for layer in layers:
-        row = 1 + max((found[id(one)][0] for one in layer.input_layers if id(one) in found), default=-1)
-        found[id(layer)] = row, filled.get(row, 0)
-        filled[row] = filled.get(row, 0) + 1
-    return found
+    labels = {
+        id(layer): type(layer).__name__
+        + (f" {layer.name}" if layer.name else "")
+        + (f"\n{layer.output_shape}" if verbose else "")
+        for layer in layers
+    }
+    return draw_boxes(plt.figure(), labels, {id(layer): map(id, layer.input_layers) for layer in layers})

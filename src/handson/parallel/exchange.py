@@ -22,7 +22,6 @@ class Link(NamedTuple):
 
     rank: int = 0
     size: int = 1
-    backend: str = "gloo"
     talking: Callable[[], AbstractContextManager[None]] | None = None
 
 

@@ -1,4 +1,4 @@
-"""Shards of one worker, side by side in threads where there are cores for them, or one after another.
+"""Shards of one worker, one after another.
 
 A shard that waits for the others, as in batch normalization, lets one of them go on in its place: so any number of
 shards can meet, however few run at the same time.
@@ -31,16 +31,14 @@ class Lanes:
 
     Parameters
     ----------
-    width : int
-        How many shards run at the same time.
     meets : bool
-        Whether shards wait for each other on the way: then each has a thread of its own.
+        Whether shards wait for each other in the middle of a pass: then each has a thread of its own.
     seeded : bool
         Whether shards draw from torch's own generator, of which there is one: each goes on with its own state of it.
     """
 
-    def __init__(self, width: int, meets: bool, seeded: bool = False) -> None:
-        self.width, self.meets, self.seeded = 1 if seeded else width, meets, seeded
+    def __init__(self, meets: bool, seeded: bool = False) -> None:
+        self.meets, self.seeded = meets, seeded
         self._pool: ThreadPoolExecutor | None = None
         self._threads = 0
         self._changes: list[Callable[[], None]] = []
@@ -59,7 +57,7 @@ class Lanes:
         """
         gathering = _Gathering(shards, fold, self)
         seats = [_Seat(gathering, shard) for shard in shards]
-        if (self.meets or self.width > 1) and len(shards) > 1:
+        if self.meets and len(shards) > 1:
             pool = self._threads_for(len(shards))
             found = [pool.submit(copy_context().run, gathering.attend, function, seat) for seat in seats]
             results = _results([future.exception() or future.result() for future in found])
@@ -102,7 +100,7 @@ class _Gathering:
         self.lanes, self.changes = lanes, list[Callable[[], None]]()
         self.first = shards[0] if shards else -1
         self._fold, self._running = fold, len(shards)
-        self._turns = threading.Semaphore(lanes.width)
+        self._turn = threading.Lock()  # one shard runs; the others wait for it, or for a meeting
         self._change = threading.Condition()
         self._brought: dict[Block, Tensor] = {}
         self._met, self._total = 0, torch.empty(0)
@@ -110,7 +108,7 @@ class _Gathering:
 
     def attend(self, function: Callable[[int], Any], seat: _Seat) -> Any:
         """Run a shard, from its turn on."""
-        with self._turns, attending(seat):
+        with self._turn, attending(seat):
             try:
                 result = function(seat.shard)
             except BaseException:
@@ -131,10 +129,10 @@ class _Gathering:
                     "a layer asks for a total over the batch, and does not say so: give its class `meets = True`."
                 )
             met = self._met
-            self._turns.release()
+            self._turn.release()
             self._change.wait_for(lambda: self._met > met or self._error is not None)
             total = self._total
-        self._turns.acquire()
+        self._turn.acquire()
         if self._error is not None:
             raise _Broken(self._error)
         return total

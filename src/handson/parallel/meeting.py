@@ -86,5 +86,5 @@ class _Total(torch.autograd.Function):
 def _met(value: Tensor) -> Tensor:
     meeting = current()
     if meeting is None:
-        raise RuntimeError("a shard goes back outside of the meeting in which it went forward")
+        raise RuntimeError("the backward pass of a shard runs outside of the meeting of its forward pass")
     return meeting.total(value)

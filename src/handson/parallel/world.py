@@ -23,7 +23,7 @@ from torch import Tensor
 from handson.core.errors import HandsonError, TrainingError
 from handson.parallel.exchange import Link
 
-# A worker that waits for orders looks so often whether there is still somebody who gives them.
+# A worker that waits for orders looks so often whether worker 0 is still there.
 LOOK_SECONDS, BEAT_SECONDS, SILENT_SECONDS = 5.0, 5.0, 90.0
 # How long it sleeps in between: at first an order may come at any moment.
 SHORT_SLEEP, LONG_SLEEP, SOON_SECONDS = 0.0005, 0.01, 0.1
@@ -50,8 +50,6 @@ class World:
         Where orders are left; None for one worker alone.
     rank, size : int
         The number of this worker, and how many there are.
-    backend : {'gloo', 'nccl'}
-        What carries tensors.
     alive : function of int, optional
         Whether a worker that this process has started is still there.
     seconds : float
@@ -74,11 +72,10 @@ class World:
         store: Any = None,
         rank: int = 0,
         size: int = 1,
-        backend: str = "gloo",
         alive: Callable[[int], bool] | None = None,
         seconds: float = STEP_SECONDS,
     ) -> None:
-        self.rank, self.size, self.backend, self.seconds = rank, size, backend, seconds
+        self.rank, self.size, self.seconds = rank, size, seconds
         self.name = rank  # which stays when others are lost
         self.members = list(range(size))
         self._store, self._alive = store, alive
@@ -107,7 +104,7 @@ class World:
         store = dist.PrefixStore(f"group/{self._generation}", self._store)
         with self.talking():
             dist.init_process_group(
-                self.backend, store=store, rank=self.rank, world_size=self.size, timeout=timedelta(seconds=self.seconds)
+                "gloo", store=store, rank=self.rank, world_size=self.size, timeout=timedelta(seconds=self.seconds)
             )
 
     def part(self) -> None:
@@ -128,7 +125,7 @@ class World:
 
     def link(self) -> Link:
         """The connection with those who are there now."""
-        return Link(self.rank, self.size, self.backend, self.talking)
+        return Link(self.rank, self.size, self.talking)
 
     def share(self, tensor: Tensor) -> None:
         """Give a tensor of worker 0 to all others."""
@@ -226,8 +223,6 @@ class World:
         """
         before = self.members
         self.part()
-        if self.backend != "gloo":
-            raise Lost("a worker is lost. The run can be resumed from its last checkpoint: handson resume.")
         self._generation += 1
         self.order({"do": "regroup", "generation": self._generation})
         self.members = [0, *(name for name in self.members[1:] if self._answers(name))]

@@ -14,8 +14,9 @@ from handson import attributions
 from handson.attributions import Target
 from handson.core.errors import HandsonError
 from handson.layers.base import Layer
+from handson.plots.given import names_of
 from handson.plots.images import show_image
-from handson.plots.style import DIVERGING, TRAINING, PathLike, panels, printable, save, tidy
+from handson.plots.style import DIVERGING, TRAINING, PathLike, panels, save, tidy
 
 # The percentile of a map at which its colours end: one bright pixel would make all others white.
 CLIPPED = 99.5
@@ -141,7 +142,7 @@ def beside(
         row[1].axis("off")
         row[2].imshow(values, extent=extent, alpha=np.clip(np.abs(values) / most, 0, 1) * 0.8, **how, **bounds)
         if titles:
-            row[0].set_title(printable(titles[number]), fontsize=8)
+            row[0].set_title(names_of(titles, len(images))[number], fontsize=8)
     for axes, title in zip(grid[0, 1:], (what, "over the image"), strict=True):
         axes.set_title(title, fontsize=8)
     return figure
@@ -161,7 +162,8 @@ def _bars(values: np.ndarray, what: str, names: Sequence[str] | None, signed: bo
     """The columns of a table by the mean size of what is shown, the largest 30."""
     size = np.abs(values).mean(0)
     order = np.argsort(size)[::-1][:30]
-    labels = [printable(names[column]) if names else f"column {column}" for column in order]
+    each = names_of(names, values.shape[1], "column ")
+    labels = [each[column] for column in order]
     figure = Figure(figsize=(6.0, 0.24 * len(order) + 1.0), layout="constrained")
     axes = figure.subplots()
     axes.barh(labels, size[order], color=TRAINING, height=0.7)
@@ -181,7 +183,7 @@ def _sequences(x: np.ndarray, values: np.ndarray, what: str, titles: Sequence[st
         above.tick_params(labelsize=7, labelbottom=False)
         tidy(above)
         if titles:
-            above.set_title(printable(titles[number]), fontsize=8)
+            above.set_title(names_of(titles, len(x))[number], fontsize=8)
         shown = np.atleast_2d(values[number].T)
         most = float(np.abs(shown).max()) or 1.0
         cmap = DIVERGING if signed else "inferno"

@@ -12,7 +12,6 @@ from matplotlib.figure import Figure
 from handson import metrics
 from handson.core.errors import HandsonError, listing, nearest
 from handson.plots.style import (
-    COLOURS,
     HIGHEST,
     MARK,
     TRAINING,
@@ -105,7 +104,7 @@ def plot_specialists(
     axes = figure.subplots()
     longest = max(len(validation) for _, validation in curves.values())
     total, mean = sum(weights.values()), np.zeros(longest)
-    for colour, (name, (training, validation)) in zip(COLOURS * 4, curves.items(), strict=False):
+    for colour, (name, (training, validation)) in zip(distinct(len(curves)), curves.items(), strict=True):
         epochs = np.arange(1, len(validation) + 1)
         axes.plot(epochs, validation, color=colour, linewidth=1.8, label=f"{name} ({weights[name]})")
         axes.plot(epochs, training, "--", color=colour, linewidth=1.1, alpha=0.6)
@@ -148,9 +147,8 @@ def plot_runs(
         raise HandsonError(f"no run measured {quantity!r}.{nearest(quantity, known)} Measured: {listing(known)}.")
     figure = Figure(figsize=(8.2, 4.6), layout="constrained")
     axes = figure.subplots()
-    colours = distinct(len(histories))
     drawn = []
-    for colour, (name, history) in zip(colours, histories.items(), strict=False):
+    for colour, (name, history) in zip(distinct(len(histories)), histories.items(), strict=True):
         drawn += _draw_run(axes, history, quantity, epochs, colour, printable(name))
     scale(axes, drawn)
     whole_epochs(axes) if epochs else axes.set_xlabel("seconds")

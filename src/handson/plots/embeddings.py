@@ -9,7 +9,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from handson.core.errors import HandsonError, nearest
-from handson.plots.style import COLOURS, PathLike, distinct, printable, save
+from handson.plots.given import check_lengths, classes_of, names_of
+from handson.plots.style import COLOURS, PathLike, distinct, save
 
 METHODS = ("pca", "tsne")
 # t-SNE compares every row with every other.
@@ -41,18 +42,19 @@ def plot_embedding(
         raise HandsonError(f"plot_embedding: method is 'pca' or 'tsne'; got {method!r}.{nearest(method, METHODS)}")
     values = np.asarray(features, np.float32)
     values = values.reshape(len(values), -1)
+    if labels is not None:
+        labels = np.asarray(labels)
+        check_lengths(values, labels, "rows", "labels")
     chosen = np.sort(np.random.default_rng(seed).permutation(len(values))[:MOST_ROWS])
     points, names = _points(values[chosen], method, seed)
     figure = Figure(figsize=(6.4, 5.2), layout="constrained")
     axes = figure.subplots()
     if labels is None:
         axes.plot(*points.T, ".", color=COLOURS[0], markersize=4, alpha=0.6)
-    elif classes is not None or np.asarray(labels).dtype.kind in "iub":
-        _by_class(axes, points, np.asarray(labels).reshape(-1)[chosen], classes)
+    elif classes is not None or labels.dtype.kind != "f":
+        _by_class(axes, points, classes_of(labels)[chosen], classes)
     else:
-        shown = axes.scatter(
-            points[:, 0], points[:, 1], c=np.asarray(labels, float).reshape(-1)[chosen], s=8, cmap="viridis"
-        )
+        shown = axes.scatter(points[:, 0], points[:, 1], c=labels.reshape(-1)[chosen], s=8, cmap="viridis")
         figure.colorbar(shown, ax=axes)
     axes.set(xlabel=names[0], ylabel=names[1], xticks=[], yticks=[])
     axes.set_title(f"{len(points)} rows", fontsize=9)
@@ -75,9 +77,8 @@ def _points(values: np.ndarray, method: str, seed: int) -> tuple[np.ndarray, tup
 
 
 def _by_class(axes: Any, points: np.ndarray, labels: np.ndarray, classes: Sequence[str] | None) -> None:
-    known = [label for label in np.unique(labels) if label == label and label >= 0]
-    colours = distinct(len(known))
-    for colour, label in zip(colours, known, strict=False):
-        name = printable(classes[int(label)]) if classes is not None else str(label)
-        axes.plot(*points[labels == label].T, ".", color=colour, markersize=4, alpha=0.7, label=name)
+    known = np.unique(labels[labels >= 0])
+    names = names_of(classes, int(labels.max(initial=-1)) + 1)
+    for colour, label in zip(distinct(len(known)), known, strict=True):
+        axes.plot(*points[labels == label].T, ".", color=colour, markersize=4, alpha=0.7, label=names[label])
     axes.legend(frameon=False, fontsize=8, markerscale=2, loc="center left", bbox_to_anchor=(1.0, 0.5))

@@ -9,8 +9,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from handson import metrics
 from handson.core.errors import HandsonError, whole
-from handson.plots.style import MARK, TRAINING, VALIDATION, PathLike, panels, printable, save, tidy
+from handson.plots.given import judged, names_of, probabilities_of
+from handson.plots.style import MARK, TRAINING, VALIDATION, PathLike, panels, save, tidy
 
 # Columns of targets that have panels of their own, and points in one of them.
 MOST_COLUMNS, MOST_POINTS = 6, 4000
@@ -32,9 +34,9 @@ def plot_confusion(
     path : str or path, optional
         Where to write the picture.
     """
-    truth, predicted = _labels(truth, predicted)
-    count = max(int(truth.max(initial=0)), int(predicted.max(initial=0))) + 1 if classes is None else len(classes)
-    names = [printable(name) for name in classes or map(str, range(count))]
+    truth, predicted = judged(truth, _predicted_classes(predicted))
+    names = names_of(classes, max(int(truth.max(initial=0)), int(predicted.max(initial=0))) + 1)
+    count = len(names)
     counts = np.zeros((count, count), int)
     np.add.at(counts, (truth, predicted), 1)
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
@@ -74,15 +76,19 @@ def plot_calibration(truth: Any, probabilities: Any, bins: int = 10, path: PathL
     Figure
         On the diagonal a net knows how sure it is; below it is too sure. The title has the expected calibration error,
         the mean distance from the diagonal (Naeini, Cooper and Hauskrecht, 2015).
+
+    See Also
+    --------
+    plot_reliability : several nets in one panel, without the number of rows in each range.
     """
-    bins, labels, each = whole("plot_calibration: bins", bins, 2), _present(truth), _two_columns(probabilities)
-    labels, each = labels[labels >= 0], each[labels >= 0]
+    bins = whole("plot_calibration: bins", bins, 2)
+    labels, each = judged(truth, probabilities_of(probabilities))
+    error = float(metrics.ExpectedCalibrationError(bins)(labels, each))
     sure, right = each.max(1), each.argmax(1) == labels
     number = np.minimum((sure * bins).astype(int), bins - 1)
     counts = np.bincount(number, minlength=bins)
     seen = counts > 0
     means, accuracies = (np.bincount(number, part, bins)[seen] / counts[seen] for part in (sure, right.astype(float)))
-    error = float((counts[seen] * np.abs(means - accuracies)).sum() / max(counts.sum(), 1))
     figure, grid = panels(2, 1, (5.0, 2.9))
     above, below = grid[:, 0]
     above.plot([0, 1], [0, 1], ":", color=MARK, linewidth=1)
@@ -115,13 +121,13 @@ def plot_residuals(
     truth, predicted = (np.asarray(part, float).reshape(len(part), -1) for part in (truth, predicted))
     if truth.shape != predicted.shape:
         raise HandsonError(f"targets and predictions of one shape, please; got {truth.shape} and {predicted.shape}.")
-    labels = list(names or [f"column {number}" for number in range(truth.shape[1])])
+    labels = names_of(names, truth.shape[1], "column ")
     shares = np.array([_explained(truth[:, column], predicted[:, column]) for column in range(truth.shape[1])])
     columns = np.argsort(np.nan_to_num(shares, nan=np.inf), kind="stable")[:MOST_COLUMNS]
     figure, grid = panels(2, len(columns), (3.3 if len(columns) > 1 else 5.0, 2.9))
     for (above, below), column in zip(grid.T, columns, strict=True):
         _scatter(above, truth[:, column], predicted[:, column])
-        above.set_title(f"{printable(labels[column])}: R² {shares[column]:.3f}", fontsize=9)
+        above.set_title(f"{labels[column]}: R² {shares[column]:.3f}", fontsize=9)
         differences = (predicted - truth)[:, column]
         differences = differences[np.isfinite(differences)]
         if len(differences):
@@ -151,24 +157,9 @@ def _explained(truth: np.ndarray, predicted: np.ndarray) -> float:
     return 1.0 - float(np.square(truth[present] - predicted[present]).sum()) / total if total else float("nan")
 
 
-def _present(truth: Any) -> np.ndarray:
-    """Classes as whole numbers, -1 where they are missing."""
-    values = np.asarray(truth)
-    values = values.argmax(1) if values.ndim == 2 and values.shape[1] > 1 else values.reshape(-1)
-    return np.where(np.isfinite(values.astype(float)), values, -1).astype(int)
-
-
-def _two_columns(probabilities: Any) -> np.ndarray:
-    """Probabilities with a column for each class: of two classes the net may give the second alone."""
-    values = np.asarray(probabilities, float).reshape(len(probabilities), -1)
-    return np.concatenate([1 - values, values], 1) if values.shape[1] == 1 else values
-
-
-def _labels(truth: Any, predicted: Any) -> tuple[np.ndarray, np.ndarray]:
-    """True and predicted classes of the rows whose class is known."""
-    values, labels = np.asarray(predicted), _present(truth)
-    if values.ndim == 2 or values.dtype.kind == "f":
-        values = _two_columns(values).argmax(1)
-    if len(values) != len(labels):
-        raise HandsonError(f"{len(labels)} true classes and {len(values)} predictions: give one for each row.")
-    return labels[labels >= 0], values[labels >= 0].astype(int)
+def _predicted_classes(predicted: Any) -> np.ndarray:
+    """Predicted classes, of probabilities the most probable."""
+    values = np.asarray(predicted)
+    if values.dtype.kind == "f" or (values.ndim == 2 and values.shape[1] > 1):
+        values = probabilities_of(values).argmax(1)
+    return values.reshape(-1).astype(int)

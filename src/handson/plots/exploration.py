@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from handson.core.errors import HandsonError
 from handson.plots.images import show_image
 from handson.plots.style import TRAINING, TRUTH, VALIDATION, PathLike, printable, save, tidy
 
@@ -132,11 +133,17 @@ def plot_missing(values: Any, names: Sequence[str] | None = None, path: PathLike
     path : str or path, optional
         Where to write the picture.
     """
-    table = pd.DataFrame(values, columns=None if names is None else list(names))
+    table = pd.DataFrame(values)
+    if table.empty or (names is not None and len(names) != table.shape[1]):
+        raise HandsonError(
+            f"plot_missing takes a table with rows and a name for each column; got the shape {table.shape}"
+            f"{'' if names is None else f' and {len(names)} names'}."
+        )
+    table.columns = pd.Index(table.columns if names is None else names)
     names, present = [str(name) for name in table.columns], table.notna().to_numpy()
-    patterns, counts = np.unique(present, axis=0, return_counts=True)
+    every, counts = np.unique(present, axis=0, return_counts=True)
     order = np.argsort(counts, kind="stable")[::-1][:MOST_PATTERNS]
-    patterns, counts = patterns[order], counts[order]
+    patterns, counts = every[order], counts[order]
     size = 0.22 * len(names) + 4.0, 0.26 * len(patterns) + 2.2
     figure = Figure(figsize=(min(size[0], 14.0), size[1]), layout="constrained")
     grid, bars = figure.subplots(1, 2, width_ratios=(max(0.22 * len(names), 2.0), 2.0), sharey=True)
@@ -154,7 +161,7 @@ def plot_missing(values: Any, names: Sequence[str] | None = None, path: PathLike
     bars.margins(x=0.3)
     bars.set_xlabel("rows", fontsize=8)
     tidy(bars)
-    missing = 1 - present.mean() if present.size else 0.0
-    left_out = "" if len(order) == len(np.unique(present, axis=0)) else f"; the {len(order)} most frequent patterns"
+    missing = 1 - present.mean()
+    left_out = "" if len(order) == len(every) else f"; the {len(order)} most frequent patterns"
     figure.suptitle(f"{missing:.1%} of the values are missing (light){left_out}", fontsize=9)
     return save(figure, path)

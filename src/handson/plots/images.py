@@ -9,7 +9,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from handson.plots.style import TRUTH, PathLike, printable, save
+from handson.plots.given import check_lengths, classes_for, names_of, probabilities_of
+from handson.plots.style import TRUTH, PathLike, save
 
 WRONG = "#c23b22"
 
@@ -92,12 +93,11 @@ def plot_predictions(
     path : str or path, optional
         Where to write the picture.
     """
-    images, each = np.asarray(images), np.asarray(predicted, float).reshape(len(images), -1)
-    each = np.concatenate([1 - each, each], 1) if each.shape[1] == 1 else each
-    names = [printable(name) for name in classes or map(str, range(each.shape[1]))]
-    best = each.argmax(1)
+    images, each = np.asarray(images), probabilities_of(predicted)
+    check_lengths(images, each, "images", "predictions")
+    names, best = names_of(classes, each.shape[1]), each.argmax(1)
     titles = [f"{names[label]} {each[row, label]:.0%}" for row, label in enumerate(best)]
-    labels = None if truth is None else np.nan_to_num(np.asarray(truth, float).reshape(-1), nan=-1).astype(int)
+    labels = None if truth is None else classes_for(truth, each)
     wrong = np.zeros(len(images), bool) if labels is None else (labels >= 0) & (labels != best)
     if labels is not None:
         titles = [
@@ -153,24 +153,25 @@ def row_losses(predicted: np.ndarray, truth: np.ndarray, labelled: bool) -> np.n
     >>> row_losses(np.array([[0.25, 0.75]]), np.array([1]), labelled=True).round(3).tolist()
     [0.288]
     """
-    predicted, truth = np.asarray(predicted, float), np.asarray(truth, float)
-    predicted = predicted.reshape(len(predicted), -1)
+    check_lengths(truth, predicted, "targets", "predictions")
     if not labelled:
-        squares = np.square(predicted - truth.reshape(len(truth), -1))
+        rows = len(predicted), -1
+        squares = np.square(np.asarray(predicted, float).reshape(rows) - np.asarray(truth, float).reshape(rows))
         present = np.isfinite(squares)
         means = np.where(present, squares, 0).sum(1) / np.maximum(present.sum(1), 1)
         return np.where(present.any(1), np.sqrt(means), np.nan)
-    each = np.concatenate([1 - predicted, predicted], 1) if predicted.shape[1] == 1 else predicted
-    labels = np.nan_to_num(truth.reshape(-1), nan=-1).astype(int)
+    each = probabilities_of(predicted)
+    labels = classes_for(truth, each)
     chosen = np.take_along_axis(each, np.maximum(labels, 0)[:, None], 1)[:, 0]
     return np.where(labels >= 0, -np.log(np.maximum(chosen, 1e-12)), np.nan)
 
 
 def _is_classes(predicted: np.ndarray, truth: np.ndarray) -> bool:
-    """Whether targets are numbers of classes: one for each row, of whole numbers, where several are predicted."""
+    """Whether targets are numbers of classes: a whole number for each row, where probabilities are predicted."""
     if np.ndim(truth) == 2 and np.shape(truth)[1] > 1:
         return False
     values = np.asarray(truth, float).reshape(-1)
     values = values[np.isfinite(values)]
     several = np.ndim(predicted) == 2 and np.shape(predicted)[1] > 1
-    return several and bool((values == np.round(values)).all())
+    probable = several or bool(((predicted >= 0) & (predicted <= 1)).all())
+    return probable and bool((values == np.round(values)).all())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -37,11 +36,10 @@ def plot_activations(journal: Journal, layers: Sequence[str] | None = None, path
     shown = _layers(journal, layers, "spread")
     figure, grid = panels(1, 3, (4.4, 3.9))
     spread, mean, units = grid[0]
-    for colour, name in zip(by_depth(len(shown)), shown, strict=True):
-        _curve(spread, journal, name, "spread", colour, label=printable(name))
-        _curve(mean, journal, name, "mean", colour)
-        _curve(units, journal, name, "dead", colour)
-        _curve(units, journal, name, "saturated", colour, style="--")
+    _curves(spread, journal, shown, "spread")
+    _curves(mean, journal, shown, "mean")
+    _curves(units, journal, shown, "dead")
+    _curves(units, journal, shown, "saturated", "--")
     _logarithmic(spread)
     spread.set_title("standard deviation of the outputs", fontsize=9)
     mean.set_title("mean of the outputs", fontsize=9)
@@ -65,8 +63,7 @@ def plot_gradients(journal: Journal, layers: Sequence[str] | None = None, path: 
     shown = _layers(journal, layers, "gradient_rms")
     figure, grid = panels(1, 2, (5.4, 4.2))
     over_time, by_layer = grid[0]
-    for colour, name in zip(by_depth(len(shown)), shown, strict=True):
-        _curve(over_time, journal, name, "gradient_rms", colour, label=printable(name))
+    _curves(over_time, journal, shown, "gradient_rms")
     over_time.set_title("gradient over the training", fontsize=9)
     over_time.set_ylabel("root mean square of the gradient")
     _steps(over_time, journal)
@@ -95,9 +92,8 @@ def plot_updates(journal: Journal, layers: Sequence[str] | None = None, path: Pa
     shown = _layers(journal, layers, "ratio")
     figure, grid = panels(1, 2, (5.4, 4.2))
     ratio, size = grid[0]
-    for colour, name in zip(by_depth(len(shown)), shown, strict=True):
-        _curve(ratio, journal, name, "ratio", colour, label=printable(name))
-        _curve(size, journal, name, "weight", colour)
+    _curves(ratio, journal, shown, "ratio")
+    _curves(size, journal, shown, "weight")
     ratio.axhspan(LOW_RATIO, HIGH_RATIO, color="0.5", alpha=0.12, linewidth=0)
     ratio.axhline(GOOD_RATIO, color=MARK, linewidth=1.2)
     ratio.annotate("1e-3", (0, GOOD_RATIO), (3, 3), xycoords=("axes fraction", "data"), textcoords="offset points",
@@ -115,9 +111,7 @@ def plot_updates(journal: Journal, layers: Sequence[str] | None = None, path: Pa
 
 def draw_layers(axes: Axes, journal: Journal, quantity: str) -> None:
     """A quantity of all layers over the training, one curve each, on a logarithmic axis."""
-    shown = _layers(journal, None, quantity)
-    for colour, name in zip(by_depth(len(shown)), shown, strict=True):
-        _curve(axes, journal, name, quantity, colour, label=printable(name))
+    _curves(axes, journal, _layers(journal, None, quantity), quantity)
     _logarithmic(axes)
     _steps(axes, journal)
 
@@ -134,13 +128,13 @@ def _layers(journal: Journal, layers: Sequence[str] | None, quantity: str) -> li
     return [name for name in journal.measured(quantity) if kinds[name] not in SILENT_KINDS]
 
 
-def _curve(
-    axes: Axes, journal: Journal, layer: str, quantity: str, colour: Any, style: str = "-", label: str | None = None
-) -> None:
-    steps, values = journal.series(layer, quantity)
-    if np.isfinite(values).any():
-        marker = "." if len(steps) < 12 else ""
-        axes.plot(steps, values, style, color=colour, linewidth=1.3, marker=marker, label=label)
+def _curves(axes: Axes, journal: Journal, layers: Sequence[str], quantity: str, style: str = "-") -> None:
+    """A quantity of some layers over the training, one curve each."""
+    for colour, name in zip(by_depth(len(layers)), layers, strict=True):
+        steps, values = journal.series(name, quantity)
+        if np.isfinite(values).any():
+            marker = "." if len(steps) < 12 else ""
+            axes.plot(steps, values, style, color=colour, linewidth=1.3, marker=marker, label=printable(name))
 
 
 def _profile(axes: Axes, journal: Journal, layers: Sequence[str], values: np.ndarray) -> None:

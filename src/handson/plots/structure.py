@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
 from typing import Any, NamedTuple
 
@@ -89,11 +90,33 @@ def _figure(graph: Graph, shown: Shown, across: bool, to_file: Any, dpi: int) ->
 
     from handson.plots.style import save
 
-    places = _places(graph)
+    nodes = {node.number: node for node in (*graph.starts, *graph.nodes)}
+    labels = {number: _label(node, shown) for number, node in nodes.items()}
+    before = {number: [one.node.number for one in node.inputs if one.node] for number, node in nodes.items()}
+    return save(draw_boxes(Figure(dpi=dpi), labels, before, across), to_file, dpi)
+
+
+def draw_boxes(
+    figure: Any, labels: Mapping[int, str], before: Mapping[int, Iterable[int]], across: bool = False
+) -> Any:
+    """Boxes with texts, and arrows between them.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        An empty figure, which gets the size that they need.
+    labels : mapping of int to str
+        The text of each box by its number, each box after those that come before it.
+    before : mapping of int to iterable of int
+        The boxes from which arrows lead to each; others than those of `labels` are left out.
+    across : bool
+        From left to right in place of from top to bottom.
+    """
+    arrows = {number: [one for one in before[number] if one in labels] for number in labels}
+    places = _places(arrows)
     levels = max(level for level, _ in places.values()) + 1
     breadth = max(abs(place) for _, place in places.values()) * 2 + 1
-    size = (levels * WIDE, breadth * HIGH * 1.5) if across else (breadth * WIDE, levels * HIGH)
-    figure = Figure(figsize=size, dpi=dpi)
+    figure.set_size_inches((levels * WIDE, breadth * HIGH * 1.5) if across else (breadth * WIDE, levels * HIGH))
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
     half = breadth / 2 + 0.1
@@ -101,28 +124,25 @@ def _figure(graph: Graph, shown: Shown, across: bool, to_file: Any, dpi: int) ->
     axes.set(xlim=limits[0] if across else limits[1], ylim=limits[1] if across else limits[0][::-1])
     at = {number: (level, place) if across else (place, level) for number, (level, place) in places.items()}
     box = {"boxstyle": "round,pad=0.4", "facecolor": "white", "edgecolor": "0.2"}
-    boxes: dict[int, Any] = {}
-    for node in (*graph.starts, *graph.nodes):
-        label = axes.text(*at[node.number], _label(node, shown), ha="center", va="center", fontsize=9, bbox=box)
-        boxes[node.number] = label.get_bbox_patch()
+    centred: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 9, "bbox": box}
+    boxes = {number: axes.text(*at[number], text, **centred).get_bbox_patch() for number, text in labels.items()}
     figure.draw_without_rendering()  # boxes have no size before
-    for node in (*graph.starts, *graph.nodes):
-        for before in node.inputs:
-            if before.node is not None and before.node.number in at:
-                ends = {"patchA": boxes[before.node.number], "patchB": boxes[node.number]}
-                arrow = {"arrowstyle": "->", "color": "0.4", "shrinkA": 0, "shrinkB": 2, **ends}
-                axes.annotate("", at[node.number], at[before.node.number], arrowprops=arrow, zorder=1)
-    return save(figure, to_file)
+    for number, sources in arrows.items():
+        for source in sources:
+            ends = {"patchA": boxes[source], "patchB": boxes[number]}
+            arrow = {"arrowstyle": "->", "color": "0.4", "shrinkA": 0, "shrinkB": 2, **ends}
+            # Above the boxes, so that these have their final places when arrows are cut at them.
+            axes.annotate("", at[number], at[source], arrowprops=arrow, zorder=4)
+    return figure
 
 
-def _places(graph: Graph) -> dict[int, tuple[float, float]]:
-    """For each node how far down it is, and where in its line, 0 in the middle."""
+def _places(before: Mapping[int, Sequence[int]]) -> dict[int, tuple[float, float]]:
+    """For each box how far down it is, and where in its line, 0 in the middle."""
     levels: dict[int, int] = {}
     lines: dict[int, list[int]] = defaultdict(list)
-    for node in (*graph.starts, *graph.nodes):
-        before = [levels[one.node.number] for one in node.inputs if one.node and one.node.number in levels]
-        levels[node.number] = max(before, default=-1) + 1
-        lines[levels[node.number]].append(node.number)
+    for number, sources in before.items():
+        levels[number] = max((levels[one] for one in sources if one in levels), default=-1) + 1
+        lines[levels[number]].append(number)
     return {
         number: (level, place - (len(line) - 1) / 2)
         for level, line in lines.items()

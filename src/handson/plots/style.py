@@ -18,6 +18,8 @@ from handson.core.errors import HandsonError
 
 # Matplotlib cannot scale an axis to the largest numbers there are.
 HIGHEST = 1e100
+# Pixels to an inch in the files that are written.
+DPI = 110
 TRAINING, VALIDATION, MARK, TRUTH = "#4477aa", "#cc6633", "#444444", "#33aa55"
 # Qualitative colours that stay apart for colour-blind readers (Okabe and Ito, 2008).
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#f0e442", "#777777")
@@ -27,7 +29,7 @@ DIVERGING, SEQUENTIAL = "RdBu_r", "viridis"
 PathLike = str | os.PathLike[str]
 
 
-def save(figure: Figure, path: PathLike | None) -> Figure:
+def save(figure: Figure, path: PathLike | None, dpi: float = DPI) -> Figure:
     """Write a figure to a file that appears whole, if a path is given; its ending decides the format.
 
     Raises
@@ -41,7 +43,7 @@ def save(figure: Figure, path: PathLike | None) -> Figure:
         suffix, known = Path(path).suffix.lower(), figure.canvas.get_supported_filetypes()
         if suffix[1:] not in known:
             raise HandsonError(f"{path}: pictures end in '.png', '.pdf' or '.svg'; got {suffix or 'no ending'!r}.")
-        atomic.write(path, lambda place: figure.savefig(place, format=suffix[1:], dpi=110))
+        atomic.write(path, lambda place: figure.savefig(place, format=suffix[1:], dpi=dpi))
     return figure
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from handson.plots.style import COLOURS, MARK, PathLike, save, tidy
+from handson.core.errors import HandsonError
+from handson.plots.given import check_lengths, judged, probabilities_of
+from handson.plots.style import MARK, PathLike, distinct, printable, save, tidy
 
 
 def plot_reliability(
@@ -22,7 +24,7 @@ def plot_reliability(
     probabilities : mapping of str to array, shape (n, classes) or (n, 1)
         Predictions of one or several nets, by what the legend calls them.
     labels : array, shape (n,)
-        The classes.
+        The classes; negative ones and NaN are missing.
     path : str or path, optional
         Where to write the picture.
     axes : Axes, optional
@@ -30,7 +32,8 @@ def plot_reliability(
 
     Notes
     -----
-    Each point is a tenth of the rows, by how sure the net is of its class.
+    Each point is a tenth of the rows, by how sure the net is of its class. For one net `plot_calibration` has equal
+    ranges of probability in place of tenths, how many rows are in each, and the expected calibration error.
 
     Examples
     --------
@@ -38,16 +41,12 @@ def plot_reliability(
     >>> figure.axes[0].get_xlabel()
     'probability of the predicted class'
     """
-    axes, labels = axes or _single_axes(), np.asarray(labels).reshape(-1)
-    for colour, (name, given) in zip(COLOURS, probabilities.items(), strict=False):
-        each = np.asarray(given, dtype=np.float64)
-        each = np.concatenate([1 - each, each], 1) if each.shape[1] == 1 else each
-        sure, right = each.max(1), each.argmax(1) == labels
-        parts = np.array_split(np.argsort(sure), min(10, len(sure)))
-        points = [(sure[part].mean(), right[part].mean()) for part in parts]
-        axes.plot(*np.transpose(points), "o-", color=colour, label=name, markersize=4)
-    _against_the_diagonal(axes, "probability of the predicted class", "share that is right")
-    return save(axes.get_figure(True), path)  # type: ignore[arg-type]
+    curves = {}
+    for name, given in _by_name(probabilities):
+        known, each = judged(labels, probabilities_of(given))
+        sure, right = each.max(1), each.argmax(1) == known
+        curves[name] = [(sure[part].mean(), right[part].mean()) for part in _tenths(sure)]
+    return save(_drawn(curves, "probability of the predicted class", "share that is right", axes), path)
 
 
 def plot_spread(
@@ -76,17 +75,14 @@ def plot_spread(
     >>> figure.axes[0].get_ylabel()
     'root mean square error'
     """
-    axes, targets = axes or _single_axes(), np.asarray(y, dtype=np.float64).reshape(-1)
-    known = np.isfinite(targets)
-    highest = 0.0
-    for colour, (name, pair) in zip(COLOURS, predictions.items(), strict=False):
-        mean, spread = (np.asarray(part, dtype=np.float64).reshape(-1)[known] for part in pair)
-        parts = np.array_split(np.argsort(spread), 10)
-        points = np.array([[_rms(spread[part]), _rms(mean[part] - targets[known][part])] for part in parts])
-        axes.plot(*points.T, "o-", color=colour, label=name, markersize=4)
-        highest = max(highest, float(points.max()))
-    _against_the_diagonal(axes, "predicted spread", "root mean square error", 1.05 * highest)
-    return save(axes.get_figure(True), path)  # type: ignore[arg-type]
+    curves = {}
+    for name, (mean, spread) in _by_name(predictions):
+        errors = _values(mean, y) - _values(y, y)
+        known = np.isfinite(errors)
+        errors, each = errors[known], _values(spread, y)[known]
+        curves[name] = [(_rms(each[part]), _rms(errors[part])) for part in _tenths(each)]
+    highest = max((float(np.max(points)) for points in curves.values()), default=1.0) or 1.0
+    return save(_drawn(curves, "predicted spread", "root mean square error", axes, 1.05 * highest), path)
 
 
 def plot_levels(
@@ -114,25 +110,49 @@ def plot_levels(
     >>> figure.axes[0].lines[0].get_ydata().tolist()
     [0.5]
     """
-    axes, targets = axes or _single_axes(), np.asarray(y, dtype=np.float64).reshape(-1)
+    curves, targets = {}, _values(y, y)
     known = np.isfinite(targets)
-    for colour, (name, given) in zip(COLOURS, quantiles.items(), strict=False):
-        shares = [(targets <= np.asarray(each).reshape(-1))[known].mean() for each in given]
-        axes.plot(levels, shares, "o-", color=colour, label=name, markersize=4)
-    _against_the_diagonal(axes, "level of the quantile", "share of targets below")
-    return save(axes.get_figure(True), path)  # type: ignore[arg-type]
+    for name, given in _by_name(quantiles):
+        check_lengths(levels, given, "levels", "quantiles")
+        shares = [(targets <= _values(each, y))[known].mean() for each in given]
+        curves[name] = list(zip(levels, shares, strict=True))
+    return save(_drawn(curves, "level of the quantile", "share of targets below", axes), path)
 
 
-def _single_axes() -> Axes:
-    return Figure(figsize=(4.6, 4.4), layout="constrained").add_subplot()
+def _by_name(given: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
+    if not isinstance(given, Mapping):
+        raise HandsonError(f"predictions of one or several nets by name, {{'net': ...}}; got {type(given).__name__}.")
+    return given.items()
+
+
+def _values(given: Any, y: Any) -> np.ndarray:
+    """One number for each target."""
+    values = np.asarray(given, dtype=np.float64).reshape(-1)
+    if values.size != np.size(y):
+        raise HandsonError(f"{np.size(y)} targets and {values.size} predictions: give one for each.")
+    return values
+
+
+def _tenths(order: np.ndarray) -> list[np.ndarray]:
+    """The rows from the lowest to the highest value, in ten parts, or one by one where there are fewer."""
+    if not len(order):
+        raise HandsonError("no row has a target that is known.")
+    return np.array_split(np.argsort(order), min(10, len(order)))
 
 
 def _rms(values: np.ndarray) -> float:
-    return float(np.sqrt(np.mean(np.square(values)))) if len(values) else float("nan")
+    return float(np.sqrt(np.mean(np.square(values))))
 
 
-def _against_the_diagonal(axes: Axes, x: str, y: str, highest: float = 1.0) -> None:
+def _drawn(
+    curves: Mapping[str, Sequence[tuple[float, float]]], x: str, y: str, axes: Axes | None, highest: float = 1.0
+) -> Figure:
+    """One curve for each net, and the diagonal."""
+    axes = axes or Figure(figsize=(4.6, 4.4), layout="constrained").add_subplot()
+    for colour, (name, points) in zip(distinct(len(curves)), curves.items(), strict=True):
+        axes.plot(*np.transpose(points), "o-", color=colour, label=printable(name), markersize=4)
     axes.plot([0, highest], [0, highest], "--", color=MARK, linewidth=1, zorder=0)
     axes.set(xlabel=x, ylabel=y, xlim=(0, highest), ylim=(0, highest))
     axes.legend(frameon=False)
     tidy(axes)
+    return axes.get_figure(True)  # type: ignore[return-value]

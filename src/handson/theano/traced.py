@@ -86,7 +86,7 @@ class Traced:
             if len(self._calls) > MOST_KINDS:
                 self._calls.clear()
             return
-        if len(self._programs) == MOST_KINDS:
+        if len(self._programs) >= MOST_KINDS:
             self._programs[kind] = None
             return
         recorded = _recorded(self._compute, given)

@@ -28,7 +28,7 @@ from handson.training.engines import Engine, choose
 from handson.training.measuring import evaluation_batch
 from handson.training.memory import keep_blocks
 from handson.training.preparation.arguments import Arguments
-from handson.training.preparation.given import for_outputs, remember_columns
+from handson.training.preparation.given import for_outputs, in_known_order, remember_columns
 from handson.training.preparation.job import Job
 from handson.training.preparation.prepare import as_scaled, make_job, split_rows
 from handson.training.preparation.readers import Reading, read
@@ -58,7 +58,8 @@ def _follow(model: Net, x: Any, y: Any, arguments: Arguments, world: World) -> H
     """Train a net as one of several workers, which obeys worker 0."""
     history, arguments.verbose, arguments.run = History(), 0, None
     try:
-        reading = read(model, x, _in_order(model, y), arguments)
+        y = in_known_order(model, y)
+        reading = read(model, x, y, arguments)
     except HandsonError as error:
         world.report(error)
         raise
@@ -87,7 +88,7 @@ def _lead(model: Net, x: Any, y: Any, arguments: Arguments, world: World | None)
     history = History()
     model.optimizer.claim(model)
     with _preparing:
-        y = y if len(model.output_names) > 1 else arrays.in_known_order(y, model.target_names)
+        y = in_known_order(model, y)
         reading = read(model, x, y, arguments)
         remember_columns(model, x)
     for noticed in reading.rows.notes:
@@ -99,7 +100,7 @@ def _lead(model: Net, x: Any, y: Any, arguments: Arguments, world: World | None)
         with _preparing:
             job, validation = _prepare(model, reading, _target_columns(model, y), arguments, history, record)
         about = {} if world is None else _about(model, reading, validation, arguments)
-        beside = Beside(record, Group(world, about), _rehearsal(model, job, arguments, reading))
+        beside = Beside(record, world, about, _rehearsal(model, job, arguments, reading))
         _run(model, job, arguments, history, validation, beside)
     for callback in arguments.callbacks:
         if isinstance(callback, BackupAndRestore):
@@ -107,24 +108,25 @@ def _lead(model: Net, x: Any, y: Any, arguments: Arguments, world: World | None)
     return history
 
 
-class Group(NamedTuple):
-    """The workers that were launched with this process, and what they have to have in common with it."""
-
-    world: World | None
-    about: dict[str, Any]
-
-
 class Beside(NamedTuple):
-    """What a training has beside it: its run folder, other workers, and what callbacks look into."""
+    """What a training has beside it: its run folder, other workers, and what callbacks look into.
+
+    Attributes
+    ----------
+    record : Record or NoRecord
+        What writes the run down.
+    world : World, optional
+        The workers that were launched with this process.
+    about : dict
+        What these have to have in common with it.
+    rehearsal : Rehearsal, optional
+        What runs a step and takes it back.
+    """
 
     record: Record | NoRecord
-    group: Group
+    world: World | None
+    about: dict[str, Any]
     rehearsal: Rehearsal | None
-
-
-def _in_order(model: Net, y: Any) -> Any:
-    """The targets, their columns in the order that the net knows."""
-    return y if len(model.output_names) > 1 else arrays.in_known_order(y, model.target_names)
 
 
 def _target_columns(model: Net, y: Any) -> list[Any] | None:
@@ -155,7 +157,7 @@ def _prepare(
     job = make_job(model, reading.rows, batches, seed, augment)
     if validation is not None:
         as_scaled(model, validation.rows)
-    record.begin(lambda: _described(model, reading, validation, arguments), seed)
+    record.begin(lambda: _described(model, reading, validation, arguments), seed, arguments.spread)
     _tell_once(arguments, note(model.precision, model.device) or "")
     if job.batches.note is not None:
         arguments.tell(job.batches.note)
@@ -173,10 +175,10 @@ def _tell_once(arguments: Arguments, reason: str) -> None:
 
 
 @contextmanager
-def _engine(job: Job, arguments: Arguments, measured: Batches | None, group: Group) -> Iterator[Engine]:
+def _engine(job: Job, arguments: Arguments, measured: Batches | None, beside: Beside) -> Iterator[Engine]:
     """What executes the steps; workers are there while this lasts."""
     if arguments.sharded:
-        with workers.leading(job, arguments, group.world, measured, group.about) as engine:
+        with workers.leading(job, arguments, beside.world, measured, beside.about) as engine:
             yield engine
         return
     steps = (arguments.epochs - arguments.initial_epoch) * (job.batches.steps or 1)
@@ -216,7 +218,7 @@ def _run(
             size = evaluation_batch(validation.rows.inputs, arguments.batch_size)
         measured = validation.batches(size, model.device)
     try:
-        with _engine(job, arguments, measured, beside.group) as engine:
+        with _engine(job, arguments, measured, beside) as engine:
             held_out = None if measured is None else evaluation.Evaluation(engine, measured, callbacks)
             session = Session(model, engine, callbacks, history, beside.record, arguments, held_out, beside.rehearsal)
             if session.epochs:
@@ -240,7 +242,8 @@ def _rehearsal(model: Net, job: Job, arguments: Arguments, reading: Reading) -> 
     """What callbacks look into, if any of them does."""
     if not any(callback.defines("on_look_inside") for callback in arguments.callbacks):
         return None
-    return Rehearsal(job, reading.rows.batches(len(reading.rows), model.device))
+    first = None if isinstance(job.batches, Batches) else reading.rows.batches(len(reading.rows), model.device)
+    return Rehearsal(job, first)
 
 
 def _run_seed(model: Net, seed: int | None) -> int:

@@ -26,7 +26,7 @@ from handson.training.engines.eager import Eager
 from handson.training.monte_carlo import samples
 from handson.training.preparation.compiled import Term
 from handson.training.preparation.contract import head_of
-from handson.training.preparation.given import prepare_inputs, remember_columns
+from handson.training.preparation.given import in_known_order, prepare_inputs, remember_columns
 from handson.training.preparation.job import Job, Span, Stretch
 from handson.training.preparation.net import Net, module_of
 from handson.training.preparation.prepare import make_job, prepare_rows
@@ -159,8 +159,7 @@ def predictor(model: Net, inputs: int = 1) -> Engine:
 def train_on_batch(model: Net, x: Any, y: Any, sample_weight: Any, class_weight: Any) -> dict[str, float]:
     """One step on one batch: see `Model.train_on_batch`."""
     model.optimizer.claim(model)
-    y = y if len(model.output_names) > 1 else arrays.in_known_order(y, model.target_names)
-    rows = prepare_rows(model, x, y, sample_weight, class_weight)
+    rows = prepare_rows(model, x, in_known_order(model, y), sample_weight, class_weight)
     remember_columns(model, x)
     seed = derive(model.seed or 0, "train_on_batch")
     job = make_job(model, rows, lambda: Reading(rows).batches(len(rows), model.device), seed, None)

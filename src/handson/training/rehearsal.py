@@ -34,7 +34,7 @@ class Losses(Sums):
     """The losses of one step, which stay on the device; metrics are not measured."""
 
     def measure(self, *args: Any, **kwargs: Any) -> None:
-        """Nothing: nobody reads them."""
+        """Nothing: they are not reported."""
 
     def mean(self, terms: Sequence[Term]) -> Any:
         """What the step minimized."""
@@ -52,23 +52,23 @@ class Rehearsal(Eager):
     ----------
     job : Job
         What is trained.
-    first : Batches
+    first : Batches, optional
         The rows that are looked at where the job's own come one after another and can be read only once.
 
     Raises
     ------
     HandsonError
-        For a net with a `train_step` of its own, which nobody else can take back.
+        For a net with a `train_step` of its own, which cannot be taken back.
     """
 
-    def __init__(self, job: Job, first: Batches) -> None:
+    def __init__(self, job: Job, first: Batches | None = None) -> None:
         if "train_step" in job.own:
             raise HandsonError(
                 f"monitor looks into a step that is run and taken back, and {type(job.module).__name__} defines its "
                 f"own train_step, which may change what is not known. Leave monitor out, or define compute_loss."
             )
-        self._fixed = not isinstance(job.batches, Batches)
-        super().__init__(replace(job, batches=first) if self._fixed else job)
+        self._fixed = first is not None
+        super().__init__(job if first is None else replace(job, batches=first))
         self._norms: tuple[Tensor, ...] = ()
 
     def gradients(self, batch: Batch, weights: list[Tensor], sums: Sums) -> list[Tensor]:

@@ -15,8 +15,8 @@ from handson.distributions import Distribution, Empirical, Moments, pool
 from handson.distributions.pools import mixed_moments
 from handson.distributions.tables import several
 
-# What `spread=` may be.
-SPREADS = (False, True, "dropout")
+# What `spread=` may be, and how many runs with dropout there are by default.
+SPREADS, RUNS = (False, True, "dropout"), 50
 
 
 class Prediction(tuple[Any, Any]):
@@ -72,13 +72,17 @@ class Ask:
 
     spread: bool | str = False
     quantiles: Any = None
-    samples: int = 50
+    samples: int = RUNS
 
     def __post_init__(self) -> None:
         if self.spread not in SPREADS:
             raise HandsonError(
                 f"predict(spread=...) is True, or 'dropout' for Monte-Carlo dropout; got {self.spread!r}."
                 f"{nearest(str(self.spread), ['dropout'])}"
+            )
+        if self.samples != RUNS and self.spread != "dropout":
+            raise HandsonError(
+                f"predict(samples={self.samples!r}) is the number of runs with spread='dropout': ask for it."
             )
         if self.quantiles is not None:
             object.__setattr__(self, "quantiles", several(self.quantiles))

@@ -38,9 +38,10 @@ if TYPE_CHECKING:
 
 # How long a worker that was started here may take to come, and to leave.
 START_SECONDS, END_SECONDS = 120.0, 10.0
-# What must be alike on all workers for the same bits.
+# Differences between workers that are listed.
 MOST_SHOWN = 10
 LOG_LEVEL = "TORCH_CPP_LOG_LEVEL"
+# What must be alike on all workers for the same bits.
 ALIKE = ("handson", "torch", "numpy", "processor", "instructions", "kernels", "device")
 
 
@@ -58,14 +59,24 @@ def leading(
         How many workers, and how a batch is cut.
     launched : World, optional
         Workers that were launched with this process; by default they are started here.
-    about : dict
-        What the net and the data are, for workers that were launched.
     measured : Batches, optional
         The rows held out.
+    about : dict
+        What the net and the data are, for workers that were launched.
+
+    Raises
+    ------
+    HandsonError
+        For a training that cannot be cut into shards, and for several workers of a net on a GPU.
     """
     obstacle = Shards.obstacle(job)
     if obstacle is not None:
         raise HandsonError(cannot_run("shards", obstacle))
+    if arguments.workers > 1 and job.device.type != "cpu":
+        raise HandsonError(
+            f"several workers train on the CPU, and this net is on {job.device}. Train it on one device, without "
+            f"devices and launchers; or hide the GPU: CUDA_VISIBLE_DEVICES= python script.py."
+        )
     known = [job.batches] if measured is None else [job.batches, measured]
     with ExitStack() as stack:
         world = World() if launched is None else launched
@@ -102,11 +113,6 @@ def leading(
 @contextmanager
 def _started(job: Job, known: Sequence[Batches], arguments: Arguments) -> Iterator[World]:
     """Start workers, each with a copy of the net; the rows they map from files."""
-    if job.device.type != "cpu":
-        raise HandsonError(
-            f"devices={arguments.workers} starts workers on the CPU, and this net is on {job.device}. For several GPUs "
-            f"start the script, or handson fit, with torchrun --nproc-per-node={arguments.workers}."
-        )
     count = arguments.workers
     context = multiprocessing.get_context("spawn")
     with tempfile.TemporaryDirectory(prefix="handson-workers-") as folder:
@@ -176,8 +182,9 @@ def _packed(job: Job, known: Sequence[Batches], folder: Path) -> bytes:
         return pickle.dumps((bare, parts))
     except Exception as error:
         raise HandsonError(
-            f"the net cannot be sent to workers that are started here ({error}). Functions that it is made of have to "
-            f"be defined in a module; or start the script with torchrun --nproc-per-node=..., which sends nothing."
+            f"the net cannot be sent to workers that are started here ({error}). Functions and classes that it is made "
+            f"of have to be defined in a module; or start the script with torchrun --nproc-per-node=..., which sends"
+            f" nothing."
         ) from None
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 from handson.core import registry
@@ -81,17 +81,23 @@ def deserialize_keras_object(config: Any, custom_objects: dict[str, Any] | None 
     raise HandsonError(f"{name!r} is not registered.{nearest(str(name), known)} Decorate it with @handson.register.")
 
 
-@contextmanager
-def custom_object_scope(custom_objects: dict[str, Any]) -> Iterator[None]:
-    """Register classes and functions by name; they stay known afterwards."""
-    for name, target in custom_objects.items():
-        register_keras_serializable(name=name)(target)
-    yield
+def custom_object_scope(custom_objects: dict[str, Any]) -> AbstractContextManager[None]:
+    """Let names mean classes and functions inside of a block.
+
+    Examples
+    --------
+    >>> with custom_object_scope({"halved_here": lambda x: x / 2}):
+    ...     registry.is_known("activation", "halved_here")
+    True
+    >>> registry.is_known("activation", "halved_here")
+    False
+    """
+    return registry.scoped(custom_objects)
 
 
 def get_registered_name(obj: Any) -> str:
     """The registered name of a class or function; its own if it is not registered."""
-    names = [name for (_, target), name in registry._names.items() if target is obj]
+    names = [name for _, name in registry.names_of(obj)]
     return names[0] if names else obj.__name__
 
 

@@ -181,8 +181,12 @@ class _Program:
         if experiment.augment is not None:
             made = f"{self.use('handson.data', 'Augment')}({self._arguments(experiment.augment)})"
             arguments.append(f"augment={made}")
-        if "callbacks" in given:
-            arguments.append(f"callbacks={_listed([self.noun(callback) for callback in given.pop('callbacks')])}")
+        callbacks = [self.noun(callback) for callback in given.pop("callbacks", [])]
+        if given.pop("tensorboard", False):
+            folder = _literal(f"runs/{experiment.name}/tensorboard")
+            callbacks.append(f"{self.use('handson.callbacks', 'TensorBoard')}({folder})")
+        if callbacks:
+            arguments.append(f"callbacks={_listed(callbacks)}")
         arguments += [f"{key}={_literal(value)}" for key, value in given.items()]
         saved = _literal(f"{experiment.name}.handson")
         return [*lines, "net = build()", *_call("net.fit", arguments), f"net.save({saved})"]

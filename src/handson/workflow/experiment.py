@@ -234,6 +234,7 @@ class FitSection(_Section):
     engine: Annotated[str, AfterValidator(_engine)] = "auto"
     checkpoint_seconds: float = Field(300.0, ge=0)
     monitor: bool = False
+    tensorboard: bool = False
     shards: int | None = Field(None, ge=1)
     exact: bool = True
 

@@ -14,7 +14,7 @@ from handson.core.errors import HandsonError, listing, nearest
 from handson.data.reading.dataset import Dataset
 from handson.data.reading.keypoints import find_points
 from handson.monitoring.journal import JOURNAL, Journal
-from handson.workflow.runs import Run
+from handson.workflow.runs import Run, probabilities
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -64,10 +64,7 @@ class Shown:
     @cached_property
     def predicted(self) -> np.ndarray:
         """The predictions for these rows; of classes, probabilities."""
-        found: np.ndarray = self.net.predict(self.rows.inputs)
-        if not getattr(self.net.loss, "from_logits", False):
-            return found
-        return 1 / (1 + np.exp(-found)) if found.shape[1] == 1 else _softmax(found)
+        return probabilities(self.net, self.net.predict(self.rows.inputs))
 
     @property
     def inputs(self) -> np.ndarray:
@@ -122,7 +119,8 @@ def draw(
     shown, folder = Shown(run, data), run.folder if out is None else out
     for name in what:
         if name != ALL and name not in PICTURES:
-            raise HandsonError(f"no picture shows {name!r}.{nearest(name, PICTURES)} There are: {listing(PICTURES)}.")
+            known = listing(PICTURES, len(PICTURES))
+            raise HandsonError(f"no picture shows {name!r}.{nearest(name, PICTURES)} There are: {known}.")
     names = [name for name in PICTURES if not _missing(shown, name)] if ALL in what else list(what)
     paths = []
     for name in names:
@@ -138,7 +136,11 @@ def draw_runs(runs: Sequence[Run], out: Path) -> Path:
     """Draw the learning curves of several runs into one picture."""
     from handson.plots import plot_runs
 
-    plot_runs({run.folder.name: run.history() for run in runs}, path=out)
+    folders = [run.folder for run in runs]
+    names = [folder.name for folder in folders]
+    if len(set(names)) < len(names):
+        names = [str(folder) for folder in folders]
+    plot_runs(dict(zip(names, [run.history() for run in runs], strict=True)), path=out)
     return out
 
 
@@ -186,8 +188,10 @@ def _activity(shown: Shown) -> Figure:
 
 def _graph(shown: Shown) -> Figure:
     from handson.plots import plot_model
+    from handson.plots.style import DPI
 
-    figure: Figure = plot_model(shown.net, None, show_shapes=True, show_layer_names=True, dpi=100)
+    # Arrows end where boxes are at this resolution, in which it is saved.
+    figure: Figure = plot_model(shown.net, None, show_shapes=True, show_layer_names=True, dpi=DPI)
     return figure
 
 
@@ -256,11 +260,6 @@ def _missing_values(shown: Shown) -> Figure:
     names = [name for _, known in parts for name in known]
     names = names if len(names) == sum(part.shape[1] for part in values) else None  # type: ignore[assignment]
     return plot_missing(np.concatenate(values, 1), names)
-
-
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    found = np.exp(logits - logits.max(1, keepdims=True))
-    return found / found.sum(1, keepdims=True)
 
 
 # What pictures need: whether a run has it, and what it is in words.

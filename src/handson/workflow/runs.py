@@ -1,9 +1,9 @@
 """Run folders: what an experiment leaves on the disk, and what can be done with it afterwards.
 
 A run folder holds experiment.yaml, data.json (the columns), split.npz (the rows that train and validate), net.handson,
-history.json and history.csv, report.json, pictures, of a monitored training journal.jsonl and, once they are trained,
-the folder specialists. What a training needs to go on is there too: run.json (what it was begun with), starts.jsonl (on
-which machines) and checkpoints.
+history.json and history.csv, report.json, pictures, of a monitored training journal.jsonl, the folder tensorboard if it
+was asked for and, once they are trained, the folder specialists. What a training needs to go on is there too: run.json
+(what it was begun with), starts.jsonl (on which machines) and checkpoints.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from handson.core.version import __version__
 from handson.data.reading.dataset import Dataset
 from handson.data.reading.keypoints import find_points
 from handson.data.reading.sources import TABLES
-from handson.data.rows.split import Split, split
+from handson.data.rows.split import Split
 from handson.files import atomic, strict_json
 from handson.files.stored_history import StoredHistory
 from handson.monitoring.journal import JOURNAL
@@ -42,15 +42,8 @@ if TYPE_CHECKING:
 SHOWN = 24
 # What is in a run folder before the first epoch.
 BEFORE_TRAINING = {
-    "experiment.yaml",
-    "data.json",
-    "split.npz",
-    "lock",
-    "run.json",
-    "starts.jsonl",
-    "checkpoints",
-    JOURNAL,
-}
+    "experiment.yaml", "data.json", "split.npz", "lock", "run.json", "starts.jsonl", "checkpoints", JOURNAL
+}  # fmt: skip
 
 
 def say_notes(data: Dataset, tell: Callable[[object], None] = console.say) -> None:
@@ -374,16 +367,24 @@ class Run:
 
 def train(experiment: Experiment, training: Dataset, validation: Dataset | None, **how: Any) -> tuple[Model, History]:
     """Train the net of an experiment on some rows; `how` are further arguments of `Model.fit`."""
+    from handson.core import registry
+
     net = experiment.build()
+    # Rows that stay in their file are no DataFrame, which would bring the names along.
     net.input_columns = training.input_names if training.inputs.ndim == 2 and training.input_names else None
     settings = experiment.fit.model_dump()
     x, y = training.arrays()
+    callbacks = [registry.resolve("callback", config) for config in settings.pop("callbacks")]
+    if settings.pop("tensorboard") and "run" in how:
+        from handson.callbacks import TensorBoard
+
+        callbacks.append(TensorBoard(Path(how["run"]) / "tensorboard"))
     history = net.fit(
         x,
         y,
         validation_data=None if validation is None else validation.arrays(),
         augment=experiment.build_augment(),
-        callbacks=[_callback(config) for config in settings.pop("callbacks")],
+        callbacks=callbacks,
         **settings,
         **how,
     )
@@ -400,8 +401,18 @@ def follow(experiment: Experiment, data: Dataset, devices: int | None) -> None:
 def split_for(experiment: Experiment, data: Dataset) -> Split:
     """How an experiment splits a data set."""
     seed = experiment.fit.seed if experiment.split.seed is None else experiment.split.seed
-    labels = data.targets if data.task == "classification" else None
-    return split(len(data), experiment.split.validation, seed, labels, data.groups)
+    return data.split_rows(experiment.split.validation, seed)
+
+
+def probabilities(net: Model, predicted: np.ndarray) -> np.ndarray:
+    """Predictions of a net, as probabilities where its loss takes logits: of one class of two, or of each class."""
+    import torch
+
+    if not getattr(net.loss, "from_logits", False):
+        return predicted
+    values = torch.from_numpy(predicted)
+    found: np.ndarray = (values.sigmoid() if values.shape[1] == 1 else values.softmax(-1)).numpy()
+    return found
 
 
 def errors(predicted: np.ndarray, data: Dataset) -> dict[str, Any]:
@@ -425,9 +436,3 @@ def _numbered(data: Dataset, classes: list[str]) -> Dataset:
         )
     numbers = np.array([*(classes.index(name) for name in data.classes or []), -1])
     return replace(data, targets=None if data.targets is None else numbers[data.targets], classes=classes)
-
-
-def _callback(config: Any) -> Any:
-    from handson.core import registry
-
-    return registry.resolve("callback", config)

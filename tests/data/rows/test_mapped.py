@@ -178,7 +178,7 @@ def test_data_that_do_not_fit_onto_a_device_are_sent_there(rng):
 def test_the_compiled_program_says_no(rng, on_disk):
     net = handson.Sequential([Dense(1)])
     net.compile("adam", "mse")
-    with pytest.raises(HandsonError, match="cannot run data that are read from their file"):
+    with pytest.raises(HandsonError, match="it does not support data that are read from their file"):
         net.fit(on_disk(rng.normal(size=(20, 3))), np.ones(20), engine="dense")
 
 

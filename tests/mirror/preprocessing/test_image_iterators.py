@@ -231,3 +231,14 @@ def test_changed_images_are_written_where_asked(images, tmp_path):
 def test_what_cannot_be_meant_is_refused(images, folder, call, message):
     with pytest.raises(HandsonError, match=message):
         call(ours.ImageDataGenerator(validation_split=0.4), images, folder)
+
+
+def test_what_a_generator_cannot_do_is_said_at_once():
+    x = np.ones((4, 3, 3, 1))
+    made = ours.ImageDataGenerator
+    assert made(zoom_range=np.float32(0.25)).zoom_range == (0.75, 1.25)
+    for given in ({"fill_mode": "neerest"}, {"rotation_range": "much"}, {"zoom_range": "much"}):
+        with pytest.raises(HandsonError, match=next(iter(given))):
+            made(**given)
+    with pytest.raises(HandsonError, match="same shape"):
+        next(made(preprocessing_function=lambda image: None).flow(x))

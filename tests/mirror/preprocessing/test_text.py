@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handson.core.errors import HandsonError
+from handson.keras.preprocessing import sequence
 from handson.keras.preprocessing import text as ours
 
 WORDS = st.text(alphabet="abAB é,.!\t-", max_size=24)
@@ -106,3 +107,15 @@ def test_what_cannot_be_meant_is_refused(call, message):
 
 def test_the_name_of_keras_1_is_taken(capsys):
     assert ours.Tokenizer(nb_words=7).num_words == 7
+
+
+@pytest.mark.parametrize("text", ["[1]", '{"config": {}}', '{"config": 3}', '{"a": 1}'])
+def test_what_is_no_description_is_said(text):
+    for read in (ours.tokenizer_from_json, sequence.timeseries_generator_from_json):
+        with pytest.raises(HandsonError, match="this is not what .*to_json"):
+            read(text)
+
+
+def test_negative_numbers_are_no_words():
+    with pytest.raises(HandsonError, match="not negative"):
+        ours.Tokenizer(num_words=3).sequences_to_matrix([[-1, 2]])

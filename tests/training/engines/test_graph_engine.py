@@ -273,7 +273,7 @@ class Halved(Optimizer):
 def test_what_it_cannot_run_is_refused_with_the_reason(layers, optimizer, augment, obstacle):
     net = handson.Sequential(layers)
     net.compile(optimizer, "mse")
-    with pytest.raises(HandsonError, match=f"'graph' cannot run {obstacle}"):
+    with pytest.raises(HandsonError, match=f"'graph' cannot run this training: it does not support {obstacle}"):
         net.fit(np.ones((10, 3)), np.ones(10), verbose=0, engine="graph", augment=augment)
 
 
@@ -288,7 +288,7 @@ def test_a_cpu_is_refused(monkeypatch):
     monkeypatch.delitem(graph.RECORDERS, "cpu")
     net = handson.Sequential([Dense(1)])
     net.compile("sgd", "mse")
-    with pytest.raises(HandsonError, match="'graph' cannot run on the device cpu"):
+    with pytest.raises(HandsonError, match="'graph' cannot run this training: it does not support the device cpu"):
         net.fit(np.ones((10, 3)), np.ones(10), verbose=0, engine="graph")
 
 

@@ -11,6 +11,7 @@ from handson.core.errors import HandsonError, listing, nearest
 
 if TYPE_CHECKING:
     from handson.data.rows.mapped import MappedRows
+    from handson.data.rows.split import Split
 
 
 @dataclass
@@ -93,20 +94,27 @@ class Dataset:
         >>> [len(part) for part in data.split(0.3)]
         [7, 3]
         """
+        parts = self.split_rows(validation, seed)
+        return self.rows(parts.train), self.rows(parts.validation)
+
+    def split_rows(self, validation: float, seed: int) -> Split:
+        """The numbers of the rows that `split` gives."""
         from handson.data.rows.split import split
 
         labels = self.targets if self.task == "classification" else None
-        parts = split(len(self), validation, seed, labels, self.groups)
-        return self.rows(parts.train), self.rows(parts.validation)
+        return split(len(self), validation, seed, labels, self.groups)
 
     def arrays(self) -> tuple[Any, Any]:
-        """Inputs and targets as `Model.fit` takes them: missing classes are NaN, other targets have their columns."""
+        """Inputs and targets as `Model.fit` takes them: columns by their names, missing classes as NaN."""
         import pandas as pd
 
+        inputs: Any = self.inputs
         targets = np.asarray(self.targets)
+        if isinstance(inputs, np.ndarray) and inputs.ndim == 2 and self.input_names:
+            inputs = pd.DataFrame(inputs, columns=self.input_names, copy=False)
         if self.task == "classification":
-            return self.inputs, np.where(targets < 0, np.nan, targets) if (targets < 0).any() else targets
-        return self.inputs, pd.DataFrame(targets, columns=self.target_names)
+            return inputs, np.where(targets < 0, np.nan, targets) if (targets < 0).any() else targets
+        return inputs, pd.DataFrame(targets, columns=self.target_names, copy=False)
 
     def rows(self, chosen: Any) -> Dataset:
         """Some of the rows, by a mask or by row numbers."""

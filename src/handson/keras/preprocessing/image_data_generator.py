@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 
-from handson.core.errors import HandsonError, whole
+from handson.core.errors import HandsonError, number, whole
 from handson.graph.conversion import floatx, type_name
 from handson.keras.preprocessing.image_changes import (
+    FILL_MODES,
     Axes,
     apply_affine_transform,
     apply_brightness_shift,
@@ -125,13 +126,15 @@ class ImageDataGenerator:
         self.samplewise_center = samplewise_center or samplewise_std_normalization
         self.samplewise_std_normalization = samplewise_std_normalization
         self.zca_whitening, self.zca_epsilon = zca_whitening, zca_epsilon
-        self.rotation_range, self.shear_range = rotation_range, shear_range
+        self.rotation_range = number("rotation_range", rotation_range)
+        self.shear_range = number("shear_range", shear_range)
         self.width_shift_range, self.height_shift_range = width_shift_range, height_shift_range
         self.brightness_range = None if brightness_range is None else span("brightness_range", brightness_range)
-        number = isinstance(zoom_range, (int, float))
-        self.zoom_range = (1 - zoom_range, 1 + zoom_range) if number else span("zoom_range", zoom_range)
-        self.channel_shift_range = channel_shift_range
-        self.fill_mode, self.cval, self.interpolation_order = fill_mode, cval, whole("order", interpolation_order, 0)
+        alone = isinstance(zoom_range, Real)
+        self.zoom_range = (1 - zoom_range, 1 + zoom_range) if alone else span("zoom_range", zoom_range)
+        self.channel_shift_range = number("channel_shift_range", channel_shift_range)
+        self.fill_mode, self.cval = chosen("ImageDataGenerator", "fill_mode", fill_mode, FILL_MODES), cval
+        self.interpolation_order = whole("interpolation_order", interpolation_order, 0)
         self.horizontal_flip, self.vertical_flip = bool(horizontal_flip), bool(vertical_flip)
         self.rescale, self.preprocessing_function = rescale, preprocessing_function
         self.data_format = chosen("ImageDataGenerator", "data_format", data_format or FORMATS[0], FORMATS)
@@ -349,7 +352,9 @@ class ImageDataGenerator:
         """An image, or a batch of them, scaled as the arguments say; what is given stays as it is."""
         x = np.array(x, dtype=self.dtype)
         if self.preprocessing_function is not None:
-            x = self.preprocessing_function(x)
+            x, shape = np.asarray(self.preprocessing_function(x)), x.shape
+            if x.shape != shape:
+                raise HandsonError(f"preprocessing_function gives an image of the same shape, {shape}; got {x.shape}.")
         if self.rescale:
             x = x * self.rescale
         if self.samplewise_center:

@@ -58,7 +58,8 @@ class Saving:
 class Iterator(KeyedBatches):
     """Batches without an end: `next` gives one after the other, `fit` as many as an epoch has.
 
-    A subclass defines `images(rows)`, which gives the images of some samples, and `targets(rows, images)`.
+    A subclass defines `image(row)`, which gives the image of a sample, and `with_targets(rows, images)`, which gives
+    the batch of some samples from their images.
 
     Parameters
     ----------
@@ -116,11 +117,11 @@ class Iterator(KeyedBatches):
 
     def image(self, row: int) -> Any:
         """The image of a sample."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must define image(row), which gives the image of a sample.")
 
     def with_targets(self, rows: np.ndarray, images: np.ndarray) -> Any:
         """The batch: images, and what belongs to them."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must define with_targets(rows, images), which gives a batch.")
 
 
 class NumpyArrayIterator(Iterator):

@@ -12,8 +12,8 @@ import numpy as np
 
 from handson.core import older
 from handson.core.errors import HandsonError, nearest, whole
-from handson.files import strict_json
 from handson.keras.mirror import mirror
+from handson.keras.preprocessing.descriptions import described
 
 mirror(__name__)
 
@@ -247,6 +247,8 @@ class Tokenizer:
         counts = np.zeros((len(sequences), columns))
         for row, sequence in enumerate(sequences):
             known = np.asarray(sequence, dtype=np.int64)
+            if (known < 0).any():
+                raise HandsonError(f"sequence {row} has {known.min()}; the numbers of words are not negative.")
             np.add.at(counts[row], known[known < columns], 1)
         return self._weighted(counts, np.array([[len(sequence)] for sequence in sequences]), mode)
 
@@ -286,9 +288,9 @@ def tokenizer_from_json(json_string: str) -> Tokenizer:
     >>> tokenizer_from_json(words.to_json()).texts_to_sequences(["good film"])
     [[2, 3]]
     """
-    config = dict(strict_json.loads(json_string)["config"])
-    counted = {name: strict_json.loads(config.pop(name)) for name in ("word_counts", "word_docs", "word_index")}
-    numbered = {name: strict_json.loads(config.pop(name)) for name in ("index_docs", "index_word")}
+    words, numbers = ("word_counts", "word_docs", "word_index"), ("index_docs", "index_word")
+    config, found = described("Tokenizer", json_string, (*words, *numbers))
+    counted, numbered = ({name: found[name] for name in names} for names in (words, numbers))
     tokenizer = Tokenizer(**config)
     vars(tokenizer).update(counted)
     vars(tokenizer).update({name: {int(number): entry for number, entry in d.items()} for name, d in numbered.items()})

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from handson.core.errors import HandsonError, whole
-from handson.files import strict_json
+from handson.keras.preprocessing.descriptions import described
 from handson.keras.preprocessing.keyed_batches import KeyedBatches
 
 
@@ -109,7 +109,6 @@ def timeseries_generator_from_json(json_string: str) -> TimeseriesGenerator:
     >>> [y.tolist() for x, y in again]
     [[3, 4], [5]]
     """
-    config = dict(strict_json.loads(json_string)["config"])
-    texts = {name: strict_json.loads(config.pop(name)) for name in ("data", "targets")}
+    config, texts = described("TimeseriesGenerator", json_string, ("data", "targets"), ("start_index", "length"))
     config["start_index"] -= config["length"]  # that of the description is the first step with a target
     return TimeseriesGenerator(**texts, **config)

@@ -118,7 +118,9 @@ def choose(job: Job, name: str = "auto", steps: int = 0) -> Engine:
 
 def cannot_run(name: str, obstacle: str) -> str:
     """Why an engine cannot run a training, in words for the user."""
-    return f"the engine {name!r} cannot run {obstacle}; engine='eager' runs everything."
+    return (
+        f"the engine {name!r} cannot run this training: it does not support {obstacle}. engine='eager' runs everything."
+    )
 
 
 def _fastest(job: Job) -> Engine:

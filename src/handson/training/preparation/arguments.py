@@ -80,6 +80,8 @@ class Arguments:
 
     def _check_devices(self) -> None:
         """Check how many workers there are, and how a batch is cut."""
+        if not isinstance(self.exact, bool):
+            raise HandsonError(f"exact is True or False; got {self.exact!r}.")
         launch = launched()
         # Tasks of srun may have nothing to do with each other; torchrun is there for one training.
         alone = self.devices == 1 or (self.devices is None and launch is not None and launch.by == "srun")
@@ -93,7 +95,20 @@ class Arguments:
                 f"the engine {self.engine!r} trains on one device; on several it is 'shards', which is chosen by "
                 f"itself: leave engine out."
             )
-        self.cut = check_shards(SHARDS if self.shards is None else self.shards, self.workers if self.exact else 1)
+        if not self.exact and self.shards is not None:
+            raise HandsonError(
+                f"shards={self.shards} is for exact=True; with exact=False every worker has one part of the batch: "
+                f"leave shards out."
+            )
+        shards = SHARDS if self.shards is None else self.shards
+        self.cut = check_shards(shards, self.workers) if self.exact else self.workers
+
+    @property
+    def spread(self) -> dict[str, Any]:
+        """What a sharded training ran on, as JSON; `cut` of one with `exact=False` decides about the last digits."""
+        if not self.sharded:
+            return {}
+        return {"workers": self.workers, "shards": self.cut} | ({"threads": 1} if self.exact else {})
 
     def describe(self) -> dict[str, Any]:
         """What must be the same for a recorded training to go on, as JSON."""

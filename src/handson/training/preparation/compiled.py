@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -47,7 +48,7 @@ class Term:
         """The name of a quantity of this output in the history."""
         return f"{self.path}_{name}" if self.path else name
 
-    @property
+    @cached_property
     def distribution(self) -> Distribution | None:
         """What the output gives the parameters of; None where it gives the predictions themselves."""
         return self.loss.distribution if isinstance(self.loss, DistributionLoss) else None
@@ -63,7 +64,7 @@ class Term:
         return family.rescaled(parameters, scaling.undo, scaling.scale.to(parameters.dtype))
 
     def scaled(self, output: Tensor, scaling: Scaling | None) -> Tensor:
-        """What the net would have given, for what `in_units` gave: the way back."""
+        """What the net would have given, for what `in_units` gave: its inverse."""
         if scaling is None:
             return output
         if self.distribution is None:
@@ -196,9 +197,9 @@ def _for_outputs(what: str, given: Any, names: Sequence[str], lists: bool = Fals
         return [
             given.get(name, next(iter(given.values())) if len(names) == len(given) == 1 else None) for name in names
         ]
-    if given is None:
-        return [None] * len(names)
     several = isinstance(given, (list, tuple))
+    if given is None or (lists and several and not given):
+        return [None] * len(names)
     if len(names) == 1:
         nested = lists and several and len(given) == 1 and isinstance(given[0], (list, tuple))
         single = several and not lists and len(given) == 1

@@ -61,6 +61,11 @@ def checked_inputs(model: Net, x: Any, notes: list[str] | None = None) -> tuple[
     return form, leaves
 
 
+def in_known_order(model: Net, y: Any) -> Any:
+    """The targets of one output, their columns in the order that the net knows; of several outputs as they are."""
+    return y if len(model.output_names) > 1 else arrays.in_known_order(y, model.target_names)
+
+
 def remember_columns(model: Net, x: Any) -> None:
     """Know the columns of DataFrames of inputs by name from now on; only of those that could be used."""
     if model.input_columns is None and not is_batches(x):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,7 +94,7 @@ class Objective:
         Totals and counts are added to the sums, in which `added` counts once for each row.
         """
         parts = self.parts(targets, outputs, weights, masked)
-        self.note(parts, added, len(outputs[0]), sums)
+        self.note(parts, added, outputs[0], sums)
         return parts if added is None else [*parts, Total(added, 1)]
 
     def parts(
@@ -113,8 +113,8 @@ class Objective:
             found.append(Total(*sums, term.weight))
         return found
 
-    def note(self, parts: Sequence[Total], added: Any, rows: int, sums: Sums) -> None:
-        """Add totals and counts of `parts` to the sums, and what the net adds to a batch of so many rows."""
+    def note(self, parts: Sequence[Total], added: Any, rows: Sized, sums: Sums) -> None:
+        """Add totals and counts of `parts` to the sums, and what the net adds; `rows` has as many entries as rows."""
         if self.single is not None and parts:
             total, count = parts[0].total, parts[0].count
             sums.add("loss", total.detach() if added is None else (total + added * count).detach(), count)
@@ -122,7 +122,7 @@ class Objective:
         for term, part in zip(self.minimized, parts, strict=True):
             sums.add(f"{term.path}_loss", part.total.detach(), part.count)
         if added is not None:
-            sums.add(ADDED, added.detach() * rows, rows)
+            sums.add(ADDED, added.detach() * len(rows), len(rows))
 
     def measure(
         self, targets: Sequence[Tensor], outputs: Sequence[Tensor], weights: Sequence[Tensor | None],

@@ -7,6 +7,7 @@ import os
 import platform
 import sys
 import time
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,8 @@ DECISIVE = (
     "device", "threads",
 )  # fmt: skip
 PROCESSORS = Path("/proc/cpuinfo")
+# A training that is not cut into shards.
+ALONE: Mapping[str, Any] = {}
 # A million starts.
 MOST_STARTS = 1 << 30
 
@@ -76,14 +79,17 @@ def _processor() -> str:
         return platform.processor() or platform.machine()
 
 
-def append(path: Path, device: torch.device) -> list[str]:
-    """Add this start to the starts of a run, one line of JSON each; what differs from the last one, a line each."""
-    now, before = environment(device), _last(path)
+def append(path: Path, device: torch.device, spread: Mapping[str, Any] = ALONE) -> list[str]:
+    """Add this start to the starts of a run, one line of JSON each; what differs from the last one, a line each.
+
+    `spread`: over how many workers and shards.
+    """
+    now, before = {**environment(device), **spread}, _last(path)
     atomic.append(path, json.dumps(now) + "\n")
     if before is None:
         return []
-    known = [key for key in DECISIVE if key in before]  # older versions wrote down less
-    return [f"{key} was {before[key]!r}, is {now[key]!r}" for key in known if before[key] != now[key]]
+    known = [key for key in (*DECISIVE, "shards") if key in before]  # older versions wrote down less
+    return [f"{key} was {before[key]!r}, is {now.get(key)!r}" for key in known if before[key] != now.get(key)]
 
 
 def _last(path: Path) -> dict[str, Any] | None:

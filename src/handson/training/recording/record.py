@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -57,7 +57,7 @@ class NoRecord:
         """The given seed."""
         return given
 
-    def begin(self, fingerprint: Callable[[], dict[str, Any]], seed: int) -> None:
+    def begin(self, fingerprint: Callable[[], dict[str, Any]], seed: int, spread: Mapping[str, Any]) -> None:
         """Nothing is written down."""
 
     def begin_at(self, epochs: range, engine: Engine, callbacks: CallbackList, history: History) -> range:
@@ -138,7 +138,7 @@ class Record:
         """The seed of the run: the one it was begun with, unless another is given."""
         return self._stored["seed"] if given is None and self._stored is not None else given
 
-    def begin(self, fingerprint: Callable[[], dict[str, Any]], seed: int) -> None:
+    def begin(self, fingerprint: Callable[[], dict[str, Any]], seed: int, spread: Mapping[str, Any]) -> None:
         """Write down what the run is made of, or compare with what was written.
 
         Raises
@@ -154,7 +154,7 @@ class Record:
             atomic.write_text(self.folder / RECORD, json.dumps({"seed": seed, "fingerprint": now}))
         for line in unsaved_parts(self.model):
             console.say(line)
-        self._write_down_start()
+        self._write_down_start(spread)
 
     def _compare(self, now: dict[str, Any]) -> None:
         if self._stored is None and self._snapshot is not None:
@@ -171,10 +171,10 @@ class Record:
                 f"(handson resume --force). To begin anew: another folder."
             )
 
-    def _write_down_start(self) -> None:
+    def _write_down_start(self, spread: Mapping[str, Any]) -> None:
         """Add this start to the list of starts, and say what about the machine has changed."""
         try:
-            changed = environment.append(self.folder / STARTS, self.model.device)
+            changed = environment.append(self.folder / STARTS, self.model.device, spread)
         except OSError as error:
             console.say(f"{error} The training goes on without it.")
             return

@@ -58,13 +58,13 @@ class Blocks(Eager):
         if graph is None:
             return "a net that is no graph of layers"
         if job.device.type != "cpu":
-            return f"on the device {job.device.type}"
+            return f"the device {job.device.type}"
         if job.precision == "bfloat16":
             return "precision='bfloat16'"
         if job.of_another_type() is not None:
             return job.of_another_type()
         if watched(job.module):
-            return "the hooks of the net"
+            return "a net with hooks at its output"
         found = lines(*inlined(graph, _opened))
         if not any(rules.PAYS.search(rules.letters(_functions(line))) for line in found):
             return "a net without ReLU before 2x2 max-pooling and without LSTM or GRU of the usual kind"

@@ -215,15 +215,16 @@ def _check_net(job: Job) -> None:
     if not (chain and chain()):
         raise NoLowering("a net that is no plain stack of layers")
     if job.device.type != "cpu":
-        raise NoLowering(f"on the device {job.device.type}")
+        raise NoLowering(f"the device {job.device.type}")
     other = job.of_another_type()
     if other is not None:
         raise NoLowering(other)
     penalized = next((layer for layer in job.layers if layer.activity_regularizer is not None), None)
     if penalized is not None:
         raise NoLowering(f"the activity_regularizer of {penalized.name}")
-    if job.watched():
-        raise NoLowering(f"the hooks of {getattr(job.watched()[0], 'name', 'a part of the net')}")
+    watched = job.watched()
+    if watched:
+        raise NoLowering(f"a net with hooks, which {getattr(watched[0], 'name', 'a part of it')} has")
     _check_size(job, operations_of(job))
 
 

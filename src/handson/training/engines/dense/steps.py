@@ -1,6 +1,6 @@
 """The steps of the dense program one by one, with a loss that PyTorch computes.
 
-The program itself goes through all steps without Python. A loss that somebody wrote in PyTorch cannot be part of it: it
+The program itself goes through all steps without Python. A loss that is written in PyTorch cannot be part of it: it
 stands between the program's forward and backward pass, and is all that PyTorch does in a step.
 """
 

@@ -63,10 +63,10 @@ class Graph(Eager):
         --------
         >>> import handson
         >>> Graph.obstacle(Job(handson.Sequential(), torch.device("cpu")))
-        'on the device cpu'
+        'the device cpu'
         """
         if job.device.type not in RECORDERS:
-            return f"on the device {job.device.type}"
+            return f"the device {job.device.type}"
         if job.several:
             return "a net with several inputs or outputs"
         if job.batches.inputs[0].device.type != job.device.type:

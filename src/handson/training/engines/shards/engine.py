@@ -87,7 +87,7 @@ class Shards(Eager):
             count = len(exchange.held) if exchange.link.size == 1 else exchange.shards
             engines = [on_replica(self.job, replica(module)) for _ in range(count)] if meets else [self]
             self.close()
-            self._lanes = Lanes(1, meets, self.job.foreign_randomness)
+            self._lanes = Lanes(meets, self.job.foreign_randomness)
             self._steps = Steps(self._lanes, engines, exchange, self._metrics)
             self._seen, self._modules = Seen(module), [module, *(engine.job.module for engine in engines)]
         return self._steps

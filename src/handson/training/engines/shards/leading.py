@@ -14,10 +14,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from handson import schedules
 from handson.core import console
+from handson.core.described import describe_noun, jsonable
 from handson.core.errors import HandsonError, TrainingError
 from handson.data.rows.batches import Batches
 from handson.parallel.world import Lost, described, empty
+from handson.schedules import Schedule
 from handson.state.hidden import hidden_tensors, restore_hidden
 from handson.state.state import TrainingState, named_weights
 from handson.state.sums import Sums
@@ -41,6 +44,7 @@ class Leading(Shards):
         """From now on the others follow."""
         self.known = list(known)
         self._shared: Any = None
+        self._before: TrainingState | None = None
         self._told: Any = None
         self._digest: int | None = None
 
@@ -70,12 +74,13 @@ class Leading(Shards):
         """Work on all workers; on those that are left, from the same beginning, when one is lost."""
         if self.world.size == 1:
             return work()
-        before = self.job.state.copy(), sums.state(), dict(sums.tensors())
+        self._before = self.job.state.copy(self._before)
+        reported = sums.state(), dict(sums.tensors())
         while not self._done(order, work):
             lost = ", ".join(map(str, self.world.regroup()))
             console.say(f"worker {lost} is lost; {self.world.size} go on from step {order.get('span', [0, 0])[1]}.")
-            before[0].restore(self.job.module, self.job.optimizer)
-            sums.put_back(*before[1:])
+            self._before.restore(self.job.module, self.job.optimizer)
+            sums.put_back(*reported)
             self._shared = self._told = None
         return None
 
@@ -134,16 +139,17 @@ def digest_of(job: Job) -> int:
 
 
 def settings_of(job: Job) -> dict[str, Any]:
-    """What layers, losses and optimizer are set to, and which weights train, as JSON.
-
-    Raises
-    ------
-    HandsonError
-        For a setting that is not a number or a text, which a callback has put there.
-    """
+    """What layers, losses and optimizer are set to, and which weights train, as JSON."""
     optimizer = {name: value for name, value in vars(job.optimizer).items() if isinstance(value, SIMPLE)}
     trains = [weight.requires_grad for weight in job.module.parameters()]
-    return {"optimizer": optimizer, "trains": trains, "parts": [_simple(found) for found in job.settings()]}
+    parts = [_simple(found) for found in job.settings()]
+    return {"optimizer": optimizer, "schedules": _schedules(job), "trains": trains, "parts": parts}
+
+
+def _schedules(job: Job) -> dict[str, Any]:
+    """The schedules of hyper-parameters, a learning rate with `decay` among them."""
+    held = {name: value for name, value in vars(job.optimizer).items() if isinstance(value, Schedule)}
+    return {name: jsonable(describe_noun("schedule", value)) for name, value in held.items()}
 
 
 def _simple(found: Any) -> list[Any]:
@@ -163,8 +169,16 @@ def _as_tuples(value: Any) -> Any:
 
 
 def set_to(job: Job, settings: Mapping[str, Any]) -> None:
-    """Set layers, losses and optimizer of another worker as they are on worker 0."""
-    vars(job.optimizer).update(settings["optimizer"])
+    """Set layers, losses and optimizer of another worker as they are on worker 0.
+
+    Raises
+    ------
+    HandsonError
+        For a function, or a schedule that is not registered, which a callback has put there.
+    """
+    now = _schedules(job)
+    changed = {name: schedules.get(new) for name, new in settings["schedules"].items() if new != now.get(name)}
+    vars(job.optimizer).update(settings["optimizer"] | changed)
     for weight, trains in zip(job.module.parameters(), settings["trains"], strict=True):
         weight.requires_grad_(trains)
     for (names, held), now, new in zip(job.parts_set, job.settings(), settings["parts"], strict=True):

@@ -1,4 +1,4 @@
-"""Replicas of a net that share its weights: layers keep things on the way, and two shards must not do so in one."""
+"""Replicas of a net that share its weights: layers keep things in the forward pass, and shards must not share them."""
 
 from __future__ import annotations
 

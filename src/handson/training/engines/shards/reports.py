@@ -108,7 +108,7 @@ class Reports:
 
 
 def _pairs(table: Tensor) -> list[Tensor]:
-    """The left and the right of neighbouring shards; the last of an odd number has nobody beside it."""
+    """The left and the right of neighbouring shards; the last of an odd number is alone."""
     if table.shape[1] % 2:
         table = torch.cat([table, torch.zeros_like(table[:, :1])], 1)
     return [table[:, 0::2], table[:, 1::2]]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
@@ -52,7 +51,7 @@ class Steps:
     lanes : Lanes
         Runs shards.
     engines : list of Eager
-        What computes a shard: one for each that runs at the same time, on the net itself or on replicas of it.
+        What computes a shard: one for each that may wait for others, on the net itself or on replicas of it.
     exchange : Exchange
         What adds up over workers.
     objective : Objective
@@ -62,7 +61,6 @@ class Steps:
     def __init__(self, lanes: Lanes, engines: Sequence[Eager], exchange: Exchange, objective: Objective) -> None:
         self._lanes, self._engines, self._exchange, self._objective = lanes, list(engines), exchange, objective
         self._free = list(self._engines)
-        self._lock = threading.Lock()
         self._streams: dict[int, Stream] = {}
         self._epoch: int | None = None
         self._buffers, self._checked = dict(engines[0].job.module.named_buffers()), False
@@ -73,13 +71,11 @@ class Steps:
             self._epoch, self._streams = epoch, {}
 
         def run(number: int) -> Forward:
-            with self._lock:
-                engine = self._free.pop()
+            engine = self._free.pop()
             try:
                 return self._forward(engine, number, cut, step, training)
             finally:
-                with self._lock:
-                    self._free.append(engine)
+                self._free.append(engine)
 
         before = _versions(self._buffers) if training and not self._checked else []
         forwards = self._lanes.run(run, list(cut.shards), lambda values: self._exchange.fold(values, cut.size))
@@ -130,7 +126,7 @@ class Steps:
             terms, added = self._objective.minimized, engine.added()
             forward.found = [_of_batch(*pair, rows, size) for pair in zip(found, terms, strict=True)]
             forward.added = None if added is None else Total(added, 1, rows / size)
-            self._objective.note(forward.found, added, rows, forward.sums)
+            self._objective.note(forward.found, added, outputs[0], forward.sums)
         forward.outputs = [like(output, Tensor.detach) for output in outputs]
         self._objective.measure(targets, forward.outputs, batch.weights, masked, forward.sums)
         return forward
@@ -142,9 +138,7 @@ class Steps:
         by_number = dict(zip(cut.shards, forwards, strict=True))
 
         def run(number: int) -> None:
-            found = _backward(by_number[number], counts, weights)
-            with self._lock:
-                folding.put(Block(number, 1), found)
+            folding.put(Block(number, 1), _backward(by_number[number], counts, weights))
 
         numbers = self._exchange.held if self._exchange.has_all_busy(cut.size) else range(self._exchange.shards)
         for number in numbers:
