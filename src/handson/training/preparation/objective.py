@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Sequence, Sized
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from handson.layers.calling import MASK
@@ -41,8 +42,8 @@ def _seen(target: Tensor, output: Tensor, masked: bool) -> tuple[Tensor, bool]:
 class Total:
     """A part of what is minimized in a step: `weight * total / count`.
 
-    Its gradient is that of the total, divided by the count afterwards: totals and counts add up over parts of a batch,
-    also where other targets are missing in each of them, and means do not.
+    Totals and counts add up over parts of a batch, also where other targets are missing in each of them, and means do
+    not. So the count may be that of a larger batch, and the gradient is that of the total, divided by that count.
     """
 
     total: Tensor
@@ -50,23 +51,15 @@ class Total:
     weight: float = 1.0
 
     @property
-    def factor(self) -> Tensor:
-        """What the gradient of the total is multiplied by, in the form of the total."""
-        factor = self.weight / self._divisor
-        if isinstance(factor, Tensor):
-            return factor.to(self.total.dtype).expand_as(self.total)
-        return torch.full_like(self.total, factor)
-
-    @property
     def mean(self) -> Tensor:
-        """The weighted mean."""
-        mean = self.total / self._divisor
+        """The weighted mean; without a single target the total is 0, and so is the mean."""
+        mean = self.total / (self.count.clamp(min=1) if isinstance(self.count, Tensor) else self.count)
         return mean if self.weight == 1.0 else self.weight * mean
 
-    @property
-    def _divisor(self) -> Number:
-        """The count; without a single target the total is 0, and so is the mean."""
-        return self.count.clamp(min=1) if isinstance(self.count, Tensor) else self.count
+
+def value_of(totals: Sequence[Total]) -> Tensor:
+    """What is minimized: the weighted means, added up."""
+    return functools.reduce(operator.add, [part.mean for part in totals])
 
 
 class Objective:
