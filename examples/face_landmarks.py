@@ -134,7 +134,7 @@ def main(folder: str, faces: str) -> None:
     test = images[held_out], landmarks[held_out]
     order = rng.permutation(np.flatnonzero(~held_out & ~np.isnan(landmarks).any(1)))
     print(
-        f"tested on {held_out.sum()} faces of {len(people) // 4} people; means of {SEEDS} trainings, and how far apart"
+        f"{held_out.sum()} faces of {len(people) // 4} people to test on; means of {SEEDS} trainings, half their range"
     )
     print(f"{'labelled faces':>16}{'from scratch':>16}{'frozen':>16}{'fine-tuned':>16}", flush=True)
     for count in [count for count in FACES if count <= len(order)]:

@@ -3,8 +3,8 @@
     python examples/fine_tune_galaxies.py galaxies.npz vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5
 
 The file of weights is that of Keras for ImageNet. Without one VGG16 starts from random weights, which shows the calls
-and not the gain: the frozen layers then know nothing of images. `galaxies.npz` has `images`, uint8 of shape (n, 64, 64),
-and `labels`.
+and not the gain: the frozen layers then know nothing of images. `galaxies.npz` has `images`, uint8 of shape
+(n, 64, 64), and `labels`.
 
 Printed are the shares of test galaxies that are classified right, of all and as the mean over the classes.
 """
