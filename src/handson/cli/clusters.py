@@ -127,10 +127,11 @@ def task(
     Any number of these may run, on any machines that share the folder: each takes what no other one has. The status is
     1 if a task failed, 75 if one was stopped and saved.
     """
-    from handson.workflow.tasks.attempts import work
+    from handson.workflow.tasks.attempts import work, work_on
     from handson.workflow.tasks.folder import Sweep
 
-    if not work(Sweep(folder), numbers or (), 0 if quiet else "auto"):
+    found, verbose = Sweep(folder), 0 if quiet else "auto"
+    if not (work_on(found, numbers, verbose) if numbers else work(found, verbose)):
         raise typer.Exit(1)
 
 

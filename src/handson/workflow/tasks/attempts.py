@@ -12,6 +12,7 @@ import platform
 import time
 import traceback
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -116,22 +117,22 @@ def attempts_of(task: Task) -> list[Attempt]:
 
 
 def attempt(sweep: Sweep, task: Task, verbose: Any = "auto") -> Outcome | None:
-    """Train a task, or go on with it; None where another process has it, or it is finished.
+    """Train a task, or go on with it; None where it is finished.
 
     Raises
     ------
+    InUse
+        While another process has it.
     Stopped
         After a signal, when everything is saved.
     KeyboardInterrupt
         When Ctrl-C came where nothing could be saved.
     """
-    try:
-        with locked(task.attempts):
-            if task.run.finished and (not sweep.specialists or task.run.specialists() is not None):
-                return None
-            return _Writing(task).run(lambda: _train(sweep, task, verbose))
-    except InUse:
-        return None
+    with locked(task.attempts):
+        run = task.run
+        if run.finished and (not sweep.specialists or run.specialists() is not None):
+            return None
+        return _Writing(task).run(lambda: _train(sweep, task, verbose))
 
 
 def _train(sweep: Sweep, task: Task, verbose: Any) -> None:
@@ -193,30 +194,62 @@ def is_given_up(found: list[Attempt]) -> bool:
     return bool(found) and (found[-1].outcome == "failed" or (len(lost) == MOST_LOST and all(lost)))
 
 
-def work(sweep: Sweep, numbers: Iterable[int] = (), verbose: Any = "auto") -> bool:
-    """Train tasks until nothing is left that nobody else has.
+def work(sweep: Sweep, verbose: Any = "auto") -> bool:
+    """Train tasks until nothing is left that nobody else has and that has not failed; whether none of them failed here.
 
     Parameters
     ----------
     sweep : Sweep
         The sweep.
-    numbers : iterable of int
-        Its tasks; by default all but those that have failed.
     verbose
         As in `Model.fit`.
-
-    Returns
-    -------
-    bool
-        Whether none of them failed here.
     """
-    chosen, well = list(numbers), True
-    for task in [sweep.task(number) for number in chosen] or sweep.tasks:
-        if not chosen and is_given_up(attempts_of(task)):
+    well = True
+    for task in sweep.tasks:
+        if is_given_up(attempts_of(task)):
             continue
-        outcome = attempt(sweep, task, verbose)
-        if outcome is not None:
-            reason = f": {attempts_of(task)[-1].reason}" if outcome == "failed" else ""
-            (console.warn if outcome == "failed" else console.say)(f"task {task.number} {outcome}{reason}")
-        well = well and outcome != "failed"
+        with suppress(InUse):
+            well = _said(task, attempt(sweep, task, verbose)) and well
     return well
+
+
+def work_on(sweep: Sweep, numbers: Iterable[int], verbose: Any = "auto", patience: float = 60.0) -> bool:
+    """Train some tasks, also those that have failed before; whether none of them failed.
+
+    What another process has is waited for: where a machine was lost, its process may still be there for a while.
+
+    Parameters
+    ----------
+    sweep, verbose
+        As in `work`.
+    numbers : iterable of int
+        The numbers of the tasks.
+    patience : float
+        So many seconds a task is waited for.
+
+    Raises
+    ------
+    Stopped
+        When a task is still held after that: the job ends with status 75, and is tried again later.
+    """
+    well = True
+    for task in map(sweep.task, numbers):
+        end = time.monotonic() + patience
+        while True:
+            try:
+                well = _said(task, attempt(sweep, task, verbose)) and well
+                break
+            except InUse as error:
+                if time.monotonic() > end:
+                    raise Stopped(str(error)) from None
+                time.sleep(min(1.0, patience))
+    return well
+
+
+def _said(task: Task, outcome: Outcome | None) -> bool:
+    """Print how a task ended; whether it did not fail."""
+    if outcome == "failed":
+        console.warn(f"task {task.number} failed: {attempts_of(task)[-1].reason}")
+    elif outcome is not None:
+        console.say(f"task {task.number} {outcome}")
+    return outcome != "failed"
