@@ -87,6 +87,11 @@ class Slurm:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        if "slurmctld" in self._running:
+            self.call("scancel", f"--user={getpass.getuser()}")
+            end = time.monotonic() + 15
+            while self.call("squeue", "-h") and time.monotonic() < end:
+                time.sleep(0.2)
         for process in reversed(self._running.values()):
             process.terminate()
         for process in self._running.values():
@@ -137,8 +142,13 @@ class Slurm:
             time.sleep(0.1)
 
     def call(self, *command: str) -> str:
-        """What a command of Slurm prints; empty where it fails."""
-        done = subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=60, check=False)
+        """What a command of Slurm prints; empty where it fails, or hangs on a node that is gone."""
+        try:
+            done = subprocess.run(
+                command, env=self.environment, capture_output=True, text=True, timeout=20, check=False
+            )
+        except subprocess.TimeoutExpired:
+            return ""
         return done.stdout.strip() if done.returncode == 0 else ""
 
     def start_node(self, node: str) -> None:

@@ -218,7 +218,10 @@ def main() -> None:
     given = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"
     torch.set_num_threads(1)
-    with tempfile.TemporaryDirectory() as place, Slurm(Path(place, "slurm"), given.nodes) as slurm:
+    with (
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as place,
+        Slurm(Path(place, "slurm"), given.nodes) as slurm,
+    ):
         os.environ.update({name: slurm.environment[name] for name in ("SLURM_CONF", "PATH")})
         folder = Path(place)
         prepare(folder, given.rows)
