@@ -9,16 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from benchmarks.own_slurm import Slurm, missing
 from command_line import ok, write_data
 
-from benchmarks.own_slurm import Slurm, missing
 from handson.workflow.runs import Run
 from handson.workflow.tasks.attempts import attempts_of
 from handson.workflow.tasks.folder import Sweep
 
 pytestmark = pytest.mark.slow
 SITE = "base: local\nmemory: 100M\nmargin: 5\ntime: '0:10:00'\n"
-# Half a minute of training if nothing stops it.
 LONG = """
 name: long
 data: {path: table.csv, targets: y}
@@ -113,9 +112,9 @@ def test_a_job_whose_node_goes_down_goes_on_elsewhere(work, slurm):
     node = slurm.call("squeue", "-h", "-o", "%N")
     slurm.kill_node(node)
     wait(lambda: "1 finished" in ok(work, "status", "sweeps/long"), "the task finishes")
+    wait(lambda: idle(slurm), "the queue is empty")
     slurm.start_node(node)
     assert [each.outcome for each in attempts_of(sweep.task(0))].count("finished") == 1
-    wait(lambda: idle(slurm), "the queue is empty")
 
 
 def test_a_sweep_is_cancelled_by_one_command(work, slurm):

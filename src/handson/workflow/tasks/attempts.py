@@ -129,8 +129,7 @@ def attempt(sweep: Sweep, task: Task, verbose: Any = "auto") -> Outcome | None:
         When Ctrl-C came where nothing could be saved.
     """
     with locked(task.attempts):
-        run = task.run
-        if run.finished and (not sweep.specialists or run.specialists() is not None):
+        if sweep.is_finished(task):
             return None
         return _Writing(task).run(lambda: _train(sweep, task, verbose))
 

@@ -170,6 +170,11 @@ class Sweep:
             raise HandsonError(f"{self.folder} has no task {number}; it has {len(self.tasks)}, numbered from 0.")
         return Task(number, folder, strict_json.read(folder / TASK, _Overrides).overrides)
 
+    def is_finished(self, task: Task) -> bool:
+        """Whether a task has come to its end, its specialists included, and everything about it is written."""
+        run = task.run
+        return run.finished and (not self.specialists or run.specialists() is not None)
+
     def plan(self, results: list[Result]) -> list[Task]:
         """Add the tasks that come next, once all that were planned have ended.
 

@@ -86,17 +86,17 @@ def standings(sweep: Sweep, queue: Queue | None = None) -> list[Standing]:
     queue : Queue, optional
         What the scheduler said **before** this call; None where there is none that could be asked.
     """
-    return [_standing(task, queue) for task in sweep.tasks]
+    return [_standing(sweep, task, queue) for task in sweep.tasks]
 
 
-def _standing(task: Task, queue: Queue | None) -> Standing:
+def _standing(sweep: Sweep, task: Task, queue: Queue | None) -> Standing:
     from handson.training.recording import checkpoint
 
-    run, tries = task.run, attempts_of(task)
+    tries = attempts_of(task)
     last = tries[-1] if tries else None
     steps = [checkpoint.step_of(path) for path in checkpoint.generations(task.folder / "checkpoints")[:1]]
     found = Standing(task, _state(task, tries, queue), len(tries), sum(steps))
-    if run.finished and (last is None or last.outcome != "failed"):
+    if sweep.is_finished(task) and (last is None or last.outcome != "failed"):
         try:
             found.measured = measured(task)
             found.state = "finished"
