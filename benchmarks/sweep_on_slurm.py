@@ -28,6 +28,7 @@ import numpy as np
 import torch
 
 from benchmarks.own_slurm import Slurm
+from handson.cli.swept import resume_sweep
 from handson.core.version import __version__
 from handson.workflow.executors.slurm import queue_of
 from handson.workflow.runs import Run
@@ -167,8 +168,9 @@ def train_disturbed(folder: Path, slurm: Slurm, nets: int, pause: float, seed: i
         if all(one.state == "finished" for one in found):
             return sweep, chaos, resumed, time.monotonic() - began
         if any(one.state in ("lost", "stopped", "failed", "waiting") for one in found):
-            handson(folder, "resume", str(sweep.folder))
+            resume_sweep(sweep.folder, failed=True)
             resumed += 1
+        chaos.strike()
         chaos.strike()
 
 
@@ -181,29 +183,36 @@ def check_table(sweep: Sweep, found: list[Any]) -> None:
 
 def report(sweep: Sweep, chaos: Chaos, resumed: int, seconds: float, different: dict[int, list[str]]) -> str:
     """The page of results."""
-    attempts = {task.number: attempts_of(task) for task in sweep.tasks}
-    outcomes = Counter(each.outcome or "lost" for tries in attempts.values() for each in tries)
-    once = sum([each.outcome for each in tries].count("finished") == 1 for tries in attempts.values())
-    lines = ["# A sweep on Slurm, with nodes and jobs killed at random", ""]
+    tasks = sweep.tasks
+    attempts = {task.number: attempts_of(task) for task in tasks}
+    outcomes = Counter(each.outcome or "killed" for tries in attempts.values() for each in tries)
+    written = {task.number: (task.folder / "report.json").stat().st_mtime for task in tasks}
+    again = sum(each.begun > written[number] for number, tries in attempts.items() for each in tries)
+    twice = sum([each.outcome for each in tries].count("finished") > 1 for tries in attempts.values())
+    several = sum(len(tries) > 1 for tries in attempts.values())
     machine = f"{platform.processor() or platform.machine()}, {os.cpu_count()} processors"
     versions = f"handson {__version__}, torch {torch.__version__}, Debian's Slurm with {len(chaos.slurm.nodes)} nodes"
+    lines = ["# A sweep on Slurm, with nodes and jobs killed at random", ""]
     lines += [f"{machine}; {versions} on this machine; {time.strftime('%Y-%m-%d')}.", ""]
     lines += [
         "| what happened | times |",
         "| --- | --- |",
         *(f"| {name} | {n} |" for name, n in chaos.happened.items()),
     ]
-    lines += [f"| submitted again by `handson resume` | {resumed} |", ""]
-    lines += ["| | |", "| --- | --- |", f"| nets | {len(attempts)} |", f"| finished exactly once | {once} |"]
-    lines += [f"| trained by more than one process, one after another | {sum(len(t) > 1 for t in attempts.values())} |"]
-    lines += [f"| attempts | {outcomes.total()}: {', '.join(f'{n} {name}' for name, n in outcomes.items())} |"]
+    lines += [f"| submitted again by `handson resume` | {resumed} |", "", "| nets | |", "| --- | --- |"]
+    lines += [f"| with a result | {sum(sweep.is_finished(task) for task in tasks)} of {len(tasks)} |"]
     lines += [f"| unlike the same net trained alone (weights, history, report) | {len(different)} |"]
-    lines += [f"| duration | {seconds:.0f} s |", ""]
-    lines += [f"- task {number}: {', '.join(names)}" for number, names in different.items()]
+    lines += [f"| trained again, or by two processes to the end | {again + twice} |"]
+    lines += [f"| trained by several processes, one after another | {several} |"]
+    lines += [f"| processes that trained | {outcomes.total()}: {', '.join(f'{n} {k}' for k, n in outcomes.items())} |"]
+    after = sum("finished" not in [each.outcome for each in tries] for tries in attempts.values())
+    lines += [f"| of those, killed when the result was just written | {after} |"]
     lines += [
-        "The table of results was read every few seconds meanwhile: numbers for finished tasks, and for no others.",
+        f"| duration | {seconds:.0f} s |",
         "",
+        *(f"- task {number}: {names}" for number, names in different.items()),
     ]
+    lines += ["The table of results was read every few seconds: numbers for finished tasks, and for no others.", ""]
     return "\n".join(lines)
 
 

@@ -41,6 +41,7 @@ def test_every_kind_of_every_site_gives_a_script_that_bash_reads(name, tmp_path)
             done = subprocess.run(["bash", "-n"], input=text, text=True, capture_output=True, check=False)
             assert (done.returncode, done.stderr) == (0, "")
             assert "{gpus}" not in text
+            assert "SRUN_CPUS_PER_TASK=$SLURM_CPUS_PER_TASK" in text
 
 
 def test_jean_zay_gets_what_it_needs(tmp_path):

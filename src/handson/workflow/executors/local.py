@@ -12,6 +12,7 @@ import sys
 import time
 from typing import Any
 
+from handson.core import console
 from handson.core.errors import HandsonError
 from handson.core.processors import processors
 from handson.training.recording.interruption import Interruption, Stopped
@@ -73,5 +74,7 @@ def _processes(sweep: Sweep, count: int) -> list[int]:
                     worker.terminate()  # it saves
             statuses = [worker.wait() for worker in running]
         if asked.signal is not None:
-            raise Stopped(f"stopped by {asked.signal}; every task is saved. To go on: handson resume {sweep.folder}.")
+            reason = f"stopped by {asked.signal}; every task is saved. To go on: handson resume {sweep.folder}."
+            console.warn(reason)
+            raise Stopped(reason)
     return statuses

@@ -67,13 +67,13 @@ def script(site: Site, job: Job) -> str:
     trap : TERM USR1
     job=${SLURM_ARRAY_JOB_ID:+${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID}
     job=${job:-$SLURM_JOB_ID}
-    export OMP_NUM_THREADS=$SLURM_CPUS_PER_TASK
+    export OMP_NUM_THREADS=$SLURM_CPUS_PER_TASK SRUN_CPUS_PER_TASK=$SLURM_CPUS_PER_TASK
     <BLANKLINE>
     srun python -m handson resume runs/stars
     status=$?
-    # Saved before its end, and not cancelled: it goes on.
+    # Saved before the end (75), or signalled before there was anything to save; and not cancelled: it goes on.
     restarts=$((${SLURM_RESTART_COUNT:-0} + ${HANDSON_RESTARTS:-0}))
-    if [ $status = 75 ] && [ $restarts -lt 1000 ] && [ "$(squeue -h -j "$job" -o %T)" = RUNNING ]; then
+    if [[ $status =~ ^(75|138|143)$ && $restarts -lt 1000 && $(squeue -h -j "$job" -o %T) = RUNNING ]]; then
         scontrol requeue "$job" && sleep 60
     fi
     exit $status
@@ -113,7 +113,8 @@ def _names(job: Job) -> list[str]:
         "job=${SLURM_ARRAY_JOB_ID:+${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID}",
         "job=${job:-$SLURM_JOB_ID}",
         *task,
-        "export OMP_NUM_THREADS=$SLURM_CPUS_PER_TASK",
+        # srun does not take the processors of the job by itself since Slurm 22.05.
+        "export OMP_NUM_THREADS=$SLURM_CPUS_PER_TASK SRUN_CPUS_PER_TASK=$SLURM_CPUS_PER_TASK",
     ]
 
 
@@ -131,10 +132,10 @@ def _again(site: Site, job: Job) -> list[str]:
         array = "--array=$SLURM_ARRAY_TASK_ID " if job.array else ""
         act = f"sbatch {array}--export=ALL,HANDSON_RESTARTS=$((restarts + 1)) {shlex.quote(str(job.script))}"
     return [
-        "# Saved before its end, and not cancelled: it goes on.",
+        "# Saved before the end (75), or signalled before there was anything to save; and not cancelled: it goes on.",
         "restarts=$((${SLURM_RESTART_COUNT:-0} + ${HANDSON_RESTARTS:-0}))",
-        f"if [ $status = 75 ] && [ $restarts -lt {MOST_RESTARTS} ] && "
-        '[ "$(squeue -h -j "$job" -o %T)" = RUNNING ]; then',
+        f"if [[ $status =~ ^(75|138|143)$ && $restarts -lt {MOST_RESTARTS} && "
+        '$(squeue -h -j "$job" -o %T) = RUNNING ]]; then',
         f"    {act}",
         "fi",
     ]

@@ -240,6 +240,7 @@ def work_on(sweep: Sweep, numbers: Iterable[int], verbose: Any = "auto", patienc
                 break
             except InUse as error:
                 if time.monotonic() > end:
+                    console.warn(str(error))
                     raise Stopped(str(error)) from None
                 time.sleep(min(1.0, patience))
     return well

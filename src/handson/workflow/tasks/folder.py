@@ -144,6 +144,9 @@ class Sweep:
         folder, base = Path(folder), comparable(experiment, search)
         direction = checked(base, search, folder, monitor)[1]
         job = f"handson-{folder.name}-{secrets.token_hex(3)}"
+        path = search.axes.get("data.path")
+        if isinstance(path, list):  # a later round may be planned from another working folder
+            search.axes["data.path"] = [os.path.abspath(each) for each in path]
         written = _Written(search=search, monitor=monitor, direction=direction, specialists=specialists, job=job)
         folder.mkdir(parents=True)
         rooted(base).to_yaml(folder / BASE)
