@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from handson.cli import clusters
+from handson.cli.found import find_experiment, find_run
 from handson.core import console
 from handson.core.version import __version__
 
 if TYPE_CHECKING:
-    from handson.workflow.experiment import Experiment
     from handson.workflow.runs import Run
 
 app = typer.Typer(
@@ -113,7 +114,7 @@ def fit(
 
     if data is not None:
         check_exists(Path(data))
-    chosen = _experiment(experiment)
+    chosen = find_experiment(experiment)
     chosen.name = chosen.name if name is None else folder_name(name)
     chosen.data.path = data or chosen.data.path
     chosen.data.groups = groups or chosen.data.groups
@@ -150,7 +151,7 @@ def check(
     """
     from handson.workflow.checking import check as run_checks
 
-    chosen = _experiment(experiment)
+    chosen = find_experiment(experiment)
     if pictures is not None and not pictures.is_dir():
         raise FileNotFoundError(f"cannot write into {pictures}: the folder is not there. Make it first.")
     found = run_checks(chosen, chosen.read_data(data), _chosen(what) or [], pictures)
@@ -165,19 +166,24 @@ def resume(
     run: RunName,
     data: DataPath = None,
     force: Annotated[bool, typer.Option(help="Go on although data or experiment have changed.")] = False,
+    failed: Annotated[bool, typer.Option(help="Of a sweep: also train again what has failed.")] = True,
     devices: Devices = None,
     runs: RunsFolder = Path("runs"),
     quiet: Quiet = False,
 ) -> None:
-    """Go on with a run that was stopped.
+    """Go on with a run or a sweep that was stopped.
 
     It ends with the same numbers as if nothing had happened. A run that was finished is left as it is. With --devices
-    another number of workers goes on.
+    another number of workers goes on. Of a sweep, what has not ended is trained where it was begun.
     """
+    if Path(run, "sweep.json").is_file():
+        from handson.cli.swept import resume_sweep
+
+        return resume_sweep(Path(run), failed)
     from handson.cli.workers import group
     from handson.workflow.runs import follow
 
-    found = _run(run, runs)
+    found = find_run(run, runs)
     workers = group(devices, found.experiment)
     if workers.follows and not found.finished:
         return follow(found.experiment, found.read_data(data), workers.size)
@@ -205,7 +211,7 @@ def rewind(
 
     Later checkpoints are set aside; handson resume goes on from there.
     """
-    found = _run(run, runs)
+    found = find_run(run, runs)
     console.say(f"{found.folder} is at step {found.rewind(to)}. To go on: handson resume {found.folder}")
 
 
@@ -217,7 +223,7 @@ def specialists(run: RunName, data: DataPath = None, runs: RunsFolder = Path("ru
     """
     from handson.workflow.runs import say_specialist
 
-    found = _run(run, runs)
+    found = find_run(run, runs)
     source = found.read_data(data)
     found.fit_specialists(source, verbose=0 if quiet else "auto", on_group=None if quiet else say_specialist)
     _show_report(found, "specialists/report.json")
@@ -229,7 +235,7 @@ def curves(run: RunName, runs: RunsFolder = Path("runs")) -> None:
 
     Training and validation error by epoch; of specialists also the weighted mean.
     """
-    for path in _run(run, runs).draw_curves():
+    for path in find_run(run, runs).draw_curves():
         console.say(path)
 
 
@@ -251,7 +257,7 @@ def plot(
     """
     from handson.workflow.pictures import draw, draw_runs
 
-    found = [_run(name, runs) for name in run]
+    found = [find_run(name, runs) for name in run]
     if len(found) == 1:
         if out is not None and not out.is_dir():
             raise FileNotFoundError(f"cannot write into {out}: the folder is not there. Make it first.")
@@ -277,7 +283,7 @@ def evaluate(run: RunName, data: DataPath = None, runs: RunsFolder = Path("runs"
     from handson.core.errors import HandsonError
     from handson.workflow.runs import errors, say_notes
 
-    found = _run(run, runs)
+    found = find_run(run, runs)
     source = found.read_data(data)
     say_notes(source)
     rows = source if data else found.split(source)[1]
@@ -318,7 +324,7 @@ def predict(
         check_exists(lookup)
     _check_writable(out)
     check_csv(out)
-    write_predictions(_run(run, runs), data, lookup, out, net_only, spread)
+    write_predictions(find_run(run, runs), data, lookup, out, net_only, spread)
 
 
 @app.command()
@@ -349,7 +355,7 @@ def code(
     from handson.workflow.code import to_code
 
     _check_writable(out)
-    text = to_code(_experiment(experiment))
+    text = to_code(find_experiment(experiment))
     if out is None:
         console.say(text.rstrip())
     else:
@@ -411,6 +417,10 @@ def demo(
     run_demo(folder, faces, quiet)
 
 
+for each in clusters.COMMANDS:
+    app.command()(each)
+
+
 def _chosen(given: str | None) -> list[str] | None:
     """Our own names, separated by commas, with or without spaces."""
     return None if given is None else [name.strip() for name in given.split(",")]
@@ -428,30 +438,6 @@ def _check_writable(path: Path | None) -> None:
         raise FileNotFoundError(f"cannot write {path}: the folder {path.parent} is not there. Make it first.")
     if path is not None and path.is_dir():
         raise IsADirectoryError(f"cannot write {path}: Is a directory.")
-
-
-def _experiment(name: str) -> Experiment:
-    from handson.core.errors import HandsonError, nearest
-    from handson.faces import EXPERIMENTS
-    from handson.workflow.experiment import Experiment
-
-    if name in EXPERIMENTS:
-        return Experiment.from_yaml(EXPERIMENTS[name])
-    if not name.endswith((".yaml", ".yml")) and not Path(name).exists():
-        files = [path for suffix in (".yaml", ".yml") if (path := f"{name}{suffix}") and Path(path).is_file()]
-        close = f" Did you mean {files[0]!r}?" if files else nearest(name, EXPERIMENTS)
-        raise HandsonError(
-            f"no experiment is called {name!r}.{close} Give a .yaml file, or a name: {', '.join(EXPERIMENTS)}."
-        )
-    return Experiment.from_yaml(name)
-
-
-def _run(name: str, runs: Path) -> Run:
-    """The run in a folder, or of a name in the folder of runs."""
-    from handson.workflow.runs import Run
-
-    is_folder = len(Path(name).parts) > 1 or Path(name, "experiment.yaml").is_file()
-    return Run(name if is_folder else runs / name)
 
 
 def _show_report(run: Run, name: str) -> None:

@@ -13,6 +13,8 @@ from handson.core.console import shown
 from handson.data.reading.keypoints import find_points
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
     from handson.data.reading.explore import Exploration
     from handson.estimators.baseline import Baseline
 
@@ -138,3 +140,23 @@ def show_baseline(found: Baseline, title: str) -> None:
         )
     _console().print(table)
     _console().print(f"\n{found.verdict}")
+
+
+def show_frame(frame: DataFrame, title: str) -> None:
+    """Print a table; NaN, where nothing is measured, as an empty cell."""
+    table = _table(title, *_short(list(map(str, frame.columns))))
+    for row in frame.itertuples(index=False):
+        table.add_row(*map(_cell, row))
+    _console().print(table)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return "" if value != value else f"{value:.4g}"
+    return str(value)
+
+
+def _short(paths: list[str]) -> list[str]:
+    """Dotted names by their last part, where no other one has it."""
+    ends = [path.rpartition(".")[2] for path in paths]
+    return [end if ends.count(end) == 1 else path for path, end in zip(paths, ends, strict=True)]

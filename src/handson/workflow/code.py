@@ -174,9 +174,11 @@ class _Program:
         lines = [f"data = {self.use('handson.data', 'read')}({path}{more})"]
         given = {"epochs": fit.epochs, **fit.model_dump(exclude_defaults=True), "seed": fit.seed}
         arguments = ["*data.arrays()"]
-        if experiment.split.validation:
-            seed = fit.seed if experiment.split.seed is None else experiment.split.seed
-            lines.append(f"training, validation = data.split({experiment.split.validation!r}, seed={seed})")
+        split = experiment.split
+        if split.holds_out:
+            seed = fit.seed if split.seed is None else split.seed
+            cut = f"split({split.validation!r}" if split.folds is None else f"fold({split.fold}, of={split.folds}"
+            lines.append(f"training, validation = data.{cut}, seed={seed})")
             arguments = ["*training.arrays()", "validation_data=validation.arrays()"]
         if experiment.augment is not None:
             made = f"{self.use('handson.data', 'Augment')}({self._arguments(experiment.augment)})"

@@ -203,10 +203,20 @@ class DataSection(_Section):
 
 
 class SplitSection(_Section):
-    """How rows are split: the share that validates, and the seed of the shuffle (by default that of the training)."""
+    """How rows are split: the share that validates, and the seed of the shuffle (by default that of the training).
+
+    With `folds` the rows are cut into so many parts, and part number `fold`, from 1, validates.
+    """
 
     validation: float = Field(0.2, ge=0.0, lt=1.0)
     seed: int | None = Field(None, ge=0)
+    folds: int | None = Field(None, ge=2)
+    fold: int = Field(1, ge=1)
+
+    @property
+    def holds_out(self) -> bool:
+        """Whether any rows validate."""
+        return self.folds is not None or self.validation > 0
 
 
 class CompileSection(_Section):

@@ -89,22 +89,24 @@ class Run:
 
         The paths of its data are kept from the root, so that they are found from any working folder.
         """
+        folder = cls.free_place(experiment, parent)
+        folder.mkdir(parents=True)
+        return cls.begin(experiment, folder)
+
+    @staticmethod
+    def free_place(experiment: Experiment, parent: str | os.PathLike[str] = "runs") -> Path:
+        """The folder that the next run of an experiment will have."""
         parent = Path(parent)
         above = next((place for place in (parent, *parent.parents) if place.exists()), parent)
         if above.exists() and not above.is_dir():
             raise NotADirectoryError(f"{above} is a file, and runs go into a folder.")
-        parent.mkdir(parents=True, exist_ok=True)
         names = (experiment.name if number == 1 else f"{experiment.name}-{number}" for number in range(1, 10_000))
-        folder = next(parent / name for name in names if not (parent / name).exists())
-        folder.mkdir()
-        kept = experiment.model_copy(deep=True)
-        if kept.data.path:
-            kept.data.path = os.path.abspath(kept.data.path)
-        if isinstance(kept.data.targets, str) and kept.data.targets.endswith(".npy"):
-            kept.data.targets = os.path.abspath(kept.data.targets)
-        if kept.data.groups and kept.data.groups.endswith((".npy", ".npz")):
-            kept.data.groups = os.path.abspath(kept.data.groups)
-        kept.to_yaml(folder / "experiment.yaml")
+        return next(parent / name for name in names if not (parent / name).exists())
+
+    @classmethod
+    def begin(cls, experiment: Experiment, folder: Path) -> Run:
+        """The run of an experiment in a folder that is there, before its training."""
+        rooted(experiment).to_yaml(folder / "experiment.yaml")
         return cls(folder)
 
     def remove_if_untrained(self) -> None:
@@ -201,7 +203,7 @@ class Run:
         """
         if data.targets is None:
             raise HandsonError(f"{data.source} has no targets to train on: say data: {{targets: ...}}.")
-        if not self.experiment.split.validation:
+        if not self.experiment.split.holds_out:
             return data, None
         kept = self.folder / "split.npz"
         if kept.is_file():
@@ -365,6 +367,18 @@ class Run:
         atomic.write_text(self.folder / "report.json", json.dumps(report, indent=1))
 
 
+def rooted(experiment: Experiment) -> Experiment:
+    """A copy of an experiment with the paths of its data from the root."""
+    kept = experiment.model_copy(deep=True)
+    if kept.data.path:
+        kept.data.path = os.path.abspath(kept.data.path)
+    if isinstance(kept.data.targets, str) and kept.data.targets.endswith(".npy"):
+        kept.data.targets = os.path.abspath(kept.data.targets)
+    if kept.data.groups and kept.data.groups.endswith((".npy", ".npz")):
+        kept.data.groups = os.path.abspath(kept.data.groups)
+    return kept
+
+
 def train(experiment: Experiment, training: Dataset, validation: Dataset | None, **how: Any) -> tuple[Model, History]:
     """Train the net of an experiment on some rows; `how` are further arguments of `Model.fit`."""
     from handson.core import registry
@@ -393,7 +407,7 @@ def train(experiment: Experiment, training: Dataset, validation: Dataset | None,
 
 def follow(experiment: Experiment, data: Dataset, devices: int | None) -> None:
     """Train the net of an experiment as one of several workers, of which worker 0 has the run folder."""
-    parts = split_for(experiment, data) if experiment.split.validation else None
+    parts = split_for(experiment, data) if experiment.split.holds_out else None
     training = data if parts is None else data.rows(parts.train)
     train(experiment, training, None if parts is None else data.rows(parts.validation), verbose=0, devices=devices)
 
@@ -401,6 +415,8 @@ def follow(experiment: Experiment, data: Dataset, devices: int | None) -> None:
 def split_for(experiment: Experiment, data: Dataset) -> Split:
     """How an experiment splits a data set."""
     seed = experiment.fit.seed if experiment.split.seed is None else experiment.split.seed
+    if experiment.split.folds is not None:
+        return data.fold_rows(experiment.split.fold, experiment.split.folds, seed)
     return data.split_rows(experiment.split.validation, seed)
 
 

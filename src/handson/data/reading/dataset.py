@@ -104,6 +104,36 @@ class Dataset:
         labels = self.targets if self.task == "classification" else None
         return split(len(self), validation, seed, labels, self.groups)
 
+    def fold(self, number: int, of: int, seed: int = 0) -> tuple[Dataset, Dataset]:
+        """The rows that train and those that validate, where part `number` of `of` validates.
+
+        Parameters
+        ----------
+        number : int
+            Which part, from 1.
+        of : int
+            How many parts there are; every row is in one of them.
+        seed : int
+            The seed of the shuffle.
+
+        Examples
+        --------
+        >>> data = Dataset(np.zeros((10, 2), np.float32), np.zeros((10, 1), np.float32), ["a", "b"], ["y"])
+        >>> [len(part) for part in data.fold(1, of=5)]
+        [8, 2]
+        """
+        parts = self.fold_rows(number, of, seed)
+        return self.rows(parts.train), self.rows(parts.validation)
+
+    def fold_rows(self, number: int, of: int, seed: int) -> Split:
+        """The numbers of the rows that `fold` gives."""
+        from handson.data.rows.folds import make_folds
+
+        if not 1 <= number <= of:
+            raise HandsonError(f"fold {number} of {of}: folds are numbered from 1 to {of}.")
+        labels = self.targets if self.task == "classification" else None
+        return make_folds(len(self), of, seed, labels, self.groups)[number - 1]
+
     def arrays(self) -> tuple[Any, Any]:
         """Inputs and targets as `Model.fit` takes them: columns by their names, missing classes as NaN."""
         import pandas as pd

@@ -42,6 +42,10 @@ class Stopped(SystemExit):
         return self.reason
 
 
+class InUse(HandsonError):
+    """Another process holds a folder."""
+
+
 class Interruption:
     """Remembers that a signal asked the training to stop; asked twice, it stops at once.
 
@@ -76,7 +80,7 @@ def locked(folder: Path) -> Iterator[None]:
 
     Raises
     ------
-    HandsonError
+    InUse
         While another process holds it; the message has its number.
     """
     path = folder / "lock"
@@ -88,9 +92,7 @@ def locked(folder: Path) -> Iterator[None]:
         except BlockingIOError:
             file.seek(0)
             holder = file.read(MOST_HOLDER).strip() or "another process"
-            raise HandsonError(
-                f"{folder} is in use by {holder}. Wait until it ends, or choose another folder."
-            ) from None
+            raise InUse(f"{folder} is in use by {holder}. Wait until it ends, or choose another folder.") from None
         except OSError as error:
             console.say(
                 f"{folder} cannot be locked ({error.strerror}): see to it yourself that no second process uses it."

@@ -1,0 +1,206 @@
+"""The commands for many nets, and for machines of a cluster."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from handson.cli.found import find_experiment, find_run
+from handson.core import console
+
+if TYPE_CHECKING:
+    from handson.workflow.executors.site import Site
+    from handson.workflow.experiment import Experiment
+
+SweepName = Annotated[Path, typer.Argument(help="A sweep's folder, such as sweeps/stars.", show_default=False)]
+SiteName = Annotated[
+    str | None, typer.Option("--site", help="Where jobs run: jean-zay, cc-in2p3, local or a file of your own.")
+]
+Account = Annotated[str | None, typer.Option(help="Who pays for the jobs.")]
+Kind = Annotated[str | None, typer.Option(help="The kind of machine, such as a100: see the site's file.")]
+Qos = Annotated[str | None, typer.Option(help="The quality of service, which limits the time.")]
+Time = Annotated[str | None, typer.Option("--time", help="The time of a job: HH:MM:SS, D-HH:MM:SS or minutes.")]
+Gpus = Annotated[int | None, typer.Option(min=0, help="GPUs of a job.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the script, and do nothing.")]
+DataPath = Annotated[str | None, typer.Option("--data", help="A table, an array file or a folder of images.")]
+ExperimentName = Annotated[str, typer.Argument(help="A YAML file, or the name of a built-in experiment: faces.")]
+
+
+def sweep(
+    experiment: ExperimentName,
+    grid: Annotated[
+        list[str] | None,
+        typer.Option("--grid", "-g", help="What varies: optimizer.learning_rate=0.1,0.01 or log:1e-4..0.1."),
+    ] = None,
+    search: Annotated[str, typer.Option(help="grid, random, halving or bayesian.")] = "grid",
+    trials: Annotated[int, typer.Option(min=1, help="How many combinations are tried, if not all of a grid.")] = 20,
+    seeds: Annotated[int, typer.Option(min=1, help="Train every combination with so many seeds.")] = 1,
+    folds: Annotated[int, typer.Option(min=1, help="Train every combination on so many folds.")] = 1,
+    monitor: Annotated[str, typer.Option(help="The quantity to compare by.")] = "val_loss",
+    specialists: Annotated[bool, typer.Option("--specialists", help="Train each run's specialists, too.")] = False,
+    on: Annotated[str, typer.Option(help="local: on this machine. slurm: an array of jobs.")] = "local",
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="How many train at a time here; by default one for each processor.")
+    ] = None,
+    site: SiteName = None,
+    account: Account = None,
+    kind: Kind = None,
+    qos: Qos = None,
+    time: Time = None,
+    gpus: Gpus = None,
+    data: DataPath = None,
+    name: Annotated[str | None, typer.Option(help="The name of the sweep; by default the experiment's.")] = None,
+    sweeps: Annotated[Path, typer.Option(help="Where folders of sweeps are.")] = Path("sweeps"),
+    dry_run: DryRun = False,
+) -> None:
+    """Train an experiment with other values, seeds or folds.
+
+    Each task becomes a run folder. A grid takes all combinations, random some of them, halving trains the best third
+    of some longer and longer, bayesian learns from what came out (it needs optuna). What was stopped goes on with
+    handson resume.
+    """
+    from handson.cli.swept import begin_sweep
+    from handson.workflow.tasks.axes import axis_of, distinct
+    from handson.workflow.tasks.searches import Search
+
+    chosen = _with_data(find_experiment(experiment), data)
+    looked_for = Search(
+        kind=search, axes=distinct(map(axis_of, grid or [])), trials=trials, epochs=max(1, chosen.fit.epochs),
+        seeds=seeds, folds=folds, seed=chosen.fit.seed,
+    )  # fmt: skip
+    where = _site(on, site, account, kind, qos, time, gpus)
+    begin_sweep(chosen, looked_for, sweeps / (name or chosen.name), monitor, specialists, where, workers, dry_run)
+
+
+def status(folder: SweepName) -> None:
+    """Show where the tasks of a sweep stand.
+
+    Which wait, run, were stopped or lost, have failed and why, are finished: right also while they train.
+    """
+    from handson.cli.swept import show_status
+    from handson.workflow.tasks.folder import Sweep
+
+    show_status(Sweep(folder))
+
+
+def collect(
+    folder: SweepName,
+    out: Annotated[Path | None, typer.Option(help="Where to write the whole table (.csv).")] = None,
+    ensemble: Annotated[int | None, typer.Option(min=1, help="Make an ensemble of the best so many nets.")] = None,
+) -> None:
+    """Show what came out of a sweep, the best first.
+
+    Tasks that are not finished are in the table, too, with their state and without numbers. Over seeds and folds also
+    the mean and the standard deviation.
+    """
+    from handson.cli.swept import collect_sweep
+    from handson.workflow.tasks.folder import Sweep
+
+    if out is not None and not out.parent.is_dir():
+        raise FileNotFoundError(f"cannot write {out}: the folder {out.parent} is not there. Make it first.")
+    collect_sweep(Sweep(folder), out, ensemble)
+
+
+def cancel(folder: SweepName) -> None:
+    """Cancel all jobs of a sweep.
+
+    What they have saved stays: handson resume goes on with it.
+    """
+    from handson.workflow.executors import slurm
+    from handson.workflow.tasks.folder import Sweep
+
+    jobs = slurm.cancel(Sweep(folder))
+    console.say(f"cancelled: {', '.join(jobs)}" if jobs else f"no job of {folder} is in the queue.")
+
+
+def task(
+    folder: SweepName,
+    numbers: Annotated[
+        list[int] | None, typer.Argument(help="Numbers of tasks; by default all that nobody has.", show_default=False)
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print results only.")] = False,
+) -> None:
+    """Train tasks of a sweep: what a job runs.
+
+    Any number of these may run, on any machines that share the folder: each takes what no other one has. The status is
+    1 if a task failed, 75 if one was stopped and saved.
+    """
+    from handson.workflow.tasks.attempts import work, work_on
+    from handson.workflow.tasks.folder import Sweep
+
+    found, verbose = Sweep(folder), 0 if quiet else "auto"
+    if not (work_on(found, numbers, verbose) if numbers else work(found, verbose)):
+        raise typer.Exit(1)
+
+
+def submit(
+    experiment: Annotated[str, typer.Argument(help="A YAML file, a built-in experiment, or the folder of a run.")],
+    site: SiteName = "local",
+    account: Account = None,
+    kind: Kind = None,
+    qos: Qos = None,
+    time: Time = None,
+    gpus: Gpus = None,
+    devices: Annotated[int, typer.Option(min=1, help="Workers that train the net together.")] = 1,
+    data: DataPath = None,
+    name: Annotated[str | None, typer.Option(help="The name of the run; by default the experiment's.")] = None,
+    runs: Annotated[Path, typer.Option("--runs", help="Where run folders are.")] = Path("runs"),
+    dry_run: DryRun = False,
+) -> None:
+    """Submit a training to a Slurm cluster.
+
+    Shows the script and sends it. The run saves before its time is over, or when it is preempted, and goes on in the
+    next job until it is finished. The folder of a run that was stopped is submitted again.
+    """
+    from handson.cli.swept import submit_run
+    from handson.workflow.experiment import folder_name
+
+    where = _site("slurm", site, account, kind, qos, time, gpus)
+    if (Path(experiment) / "experiment.yaml").is_file():
+        run = find_run(experiment, runs)
+        submit_run(run.experiment, run.folder, where, devices, dry_run)
+        return
+    chosen = _with_data(find_experiment(experiment), data)
+    chosen.name = chosen.name if name is None else folder_name(name)
+    submit_run(chosen, runs, where, devices, dry_run)
+
+
+COMMANDS = (sweep, status, collect, cancel, task, submit)
+
+
+def _with_data(experiment: Experiment, data: str | None) -> Experiment:
+    """The experiment with the path of its data, which is there."""
+    from handson.core.errors import HandsonError
+    from handson.data.reading.sources import check_exists
+
+    experiment.data.path = data or experiment.data.path
+    if experiment.data.path is None:
+        raise HandsonError("the experiment names no data: give data: {path: ...}, or --data on the command line.")
+    check_exists(Path(experiment.data.path))
+    return experiment
+
+
+def _site(
+    on: str,
+    site: str | None,
+    account: str | None,
+    kind: str | None,
+    qos: str | None,
+    time: str | None,
+    gpus: int | None,
+) -> Site | None:
+    """The site for jobs, None for this machine."""
+    from handson.core.errors import HandsonError, nearest
+    from handson.workflow.executors.site import Site
+
+    asked = {"kind": kind, "account": account, "qos": qos, "time": time, "gpus": gpus}
+    if on not in ("local", "slurm"):
+        raise HandsonError(f"--on is local or slurm; got {on!r}.{nearest(on, ['local', 'slurm'])}")
+    if on == "slurm":
+        return Site.find(site or "local").asked(**asked)  # type: ignore[arg-type]
+    given = [f"--{name}" for name, value in {"site": site, **asked}.items() if value is not None]
+    if given:
+        raise HandsonError(f"{given[0]} is for jobs: add --on slurm.")
+    return None

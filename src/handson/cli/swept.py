@@ -1,0 +1,145 @@
+"""What the commands for sweeps and clusters do and show."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from handson.cli.tables import show_frame
+from handson.core import console
+from handson.core.errors import HandsonError
+from handson.workflow.executors import due, local, slurm
+from handson.workflow.executors.script import Job, script
+from handson.workflow.runs import Run
+from handson.workflow.tasks.folder import Sweep, checked, comparable
+from handson.workflow.tasks.states import ENDED, Standing, counted, standings, summary, table
+
+if TYPE_CHECKING:
+    from handson.workflow.executors.site import Site
+    from handson.workflow.experiment import Experiment
+    from handson.workflow.tasks.searches import Search
+
+# Longer tables are for --out.
+MOST_ROWS = 20
+
+
+def begin_sweep(
+    experiment: Experiment,
+    search: Search,
+    folder: Path,
+    monitor: str,
+    specialists: bool,
+    site: Site | None,
+    workers: int | None,
+    dry_run: bool,
+) -> None:
+    """Make a sweep and train it, here or on a cluster; or only show what would be submitted."""
+    if dry_run:
+        changes, _ = checked(comparable(experiment, search), search, folder, monitor)
+        console.say(f"{folder}: {len(changes)} tasks" + (" in the first round" if search.has_rounds else ""))
+        jobs = slurm.jobs_for(folder, f"handson-{folder.name}", range(len(changes))) if site is not None else []
+        for job in jobs:
+            console.say(script(site, job).rstrip())  # type: ignore[arg-type]
+        return
+    found = Sweep.create(experiment, search, folder, monitor, specialists)
+    tasks = found.tasks
+    console.say(f"{folder}: {len(tasks)} tasks" + (" in the first round" if search.has_rounds else ""))
+    if site is not None:
+        slurm.keep_site(found, site)
+    go_on(found, site, workers)
+
+
+def resume_sweep(folder: Path, failed: bool) -> None:
+    """Go on with a sweep where it was trained: here or on its cluster."""
+    found = Sweep(folder)
+    site = slurm.kept_site(found)
+    if failed:
+        due.try_again(found, slurm.queue_of(found))
+    go_on(found, site, None)
+
+
+def go_on(found: Sweep, site: Site | None, workers: int | None) -> None:
+    """Train what is left of a sweep."""
+    if site is None:
+        local.run(found, workers, verbose=0)
+        collect_sweep(found, None, None)
+        return
+    jobs = slurm.run(found, site)
+    say = f"submitted: {', '.join(jobs)}" if jobs else "nothing to submit"
+    console.say(f"{say}. handson status {found.folder}; to cancel: handson cancel {found.folder}")
+
+
+def show_status(found: Sweep) -> None:
+    """Print where the tasks stand."""
+    queue = slurm.queue_of(found)
+    where = standings(found, queue)
+    counts = ", ".join(f"{count} {state}" for state, count in counted(where).items())
+    console.say(f"{found.folder}: {len(where)} tasks: {counts}")
+    for reason, count in (queue.reasons if queue is not None else {}).items():
+        console.say(f"{count} jobs wait: {reason}")
+    shown = [one for one in where if one.state not in ("finished", "waiting", "queued")]
+    for one in shown[:MOST_ROWS]:
+        console.say(_line(one))
+    if len(shown) > MOST_ROWS:
+        console.say(f"... and {len(shown) - MOST_ROWS} more")
+    if any(one.state in ("stopped", "lost", "failed") for one in where):
+        console.say(f"to train what has not ended: handson resume {found.folder}")
+
+
+def _line(one: Standing) -> str:
+    changes = ", ".join(f"{path}={value}" for path, value in one.task.overrides.items())
+    begun = f", step {one.step}" * bool(one.step) + f", begun {one.attempts} times" * (one.attempts > 1)
+    return f"task {one.task.number} ({changes}): {one.state}{begun}" + (f": {one.reason}" if one.reason else "")
+
+
+def collect_sweep(found: Sweep, out: Path | None, members: int | None) -> None:
+    """Print the table of a sweep, and write it, and an ensemble of its best nets, where that is asked for."""
+    from handson.faces.submission import write_table
+
+    where = standings(found, slurm.queue_of(found))
+    frame = table(found, where)
+    done = [one for one in where if one.state == "finished"]
+    title = f"{found.folder}: {len(done)} of {len(where)} tasks are finished, by {found.monitor}"
+    shown = frame.drop(columns="state") if len(done) == len(where) else frame
+    show_frame(shown.reset_index().head(MOST_ROWS), title)
+    if len(frame) > MOST_ROWS:
+        console.say(f"... and {len(frame) - MOST_ROWS} more; all of them with --out table.csv")
+    if found.search.repeats > 1:
+        show_frame(summary(found, where).head(MOST_ROWS), "\nover seeds and folds")
+    if out is not None:
+        write_table(frame.reset_index(), out, all_digits=True)
+        console.say(f"table: {out}")
+    if members is not None:
+        console.say(f"ensemble: {make_ensemble(found, frame, members)}")
+    if not all(one.state in ENDED for one in where):
+        console.say(f"not all have ended: handson status {found.folder}")
+
+
+def make_ensemble(found: Sweep, frame: Any, members: int) -> Path:
+    """Save the best nets of a sweep as one ensemble; its folder."""
+    from handson.ensembles import Ensemble
+
+    best = frame[frame["state"] == "finished"].index[:members]
+    if len(best) < members:
+        raise HandsonError(f"an ensemble of {members} nets: {len(best)} tasks are finished so far.")
+    folder = found.folder / "ensemble"
+    Ensemble([found.task(int(number)).run.net() for number in best]).save(folder)
+    return folder
+
+
+def submit_run(experiment: Experiment, place: Path, site: Site | None, devices: int, dry_run: bool) -> None:
+    """Show the script for one run, and submit it. `place`: the folder of a run, or that of all runs."""
+    assert site is not None  # noqa: S101  (jobs have one)
+    is_run = (place / "experiment.yaml").is_file()
+    folder = place if is_run else Run.free_place(experiment, place)
+    where = folder.absolute()
+    more = ["--devices", str(devices)] if devices > 1 else []
+    job = Job(
+        f"handson-{folder.name}", ["resume", str(where), *more], where / "log.txt", where / "job.sh", devices=devices
+    )
+    console.say(script(site, job).rstrip())
+    if dry_run:
+        return
+    if not is_run:
+        Run.create(experiment, place)
+    console.say(f"\nsubmitted: {slurm.submit(site, job)}. Run folder: {folder}; its log: {folder / 'log.txt'}")

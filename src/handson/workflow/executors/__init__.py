@@ -1,0 +1,1 @@
+"""Where tasks run: in processes on this machine, or as an array of jobs on a Slurm cluster."""

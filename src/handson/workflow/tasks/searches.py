@@ -1,0 +1,217 @@
+"""Searches: which tasks there are, and which come next once others are finished.
+
+A search is a function of what it was told and of the results so far. It keeps no state: whoever plans the next round
+reads the folder, so that nothing has to run in between.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from handson.core.errors import HandsonError, nearest
+from handson.randomness.keys import derive
+from handson.workflow.tasks.axes import Axis, Range
+
+# The most tasks of a sweep: each is a folder with some ten files.
+MOST_TASKS = 10_000
+FOLD, FOLDS, SEED, EPOCHS = "split.fold", "split.folds", "fit.seed", "fit.epochs"
+
+
+class Result(NamedTuple):
+    """A task that has come to its end.
+
+    Attributes
+    ----------
+    number : int
+        The number of the task.
+    overrides : dict
+        What it changed in the experiment.
+    value : float
+        What was measured, turned so that less is better; NaN where the training failed.
+    """
+
+    number: int
+    overrides: dict[str, Any]
+    value: float
+
+
+class Search(BaseModel):
+    """What a sweep looks through.
+
+    Attributes
+    ----------
+    kind : {'grid', 'random', 'halving', 'bayesian'}
+        All combinations; some drawn by chance; of some drawn by chance the best third trained longer, again and again;
+        or each round chosen by Optuna from the results of those before.
+    axes : dict of str to list or Range
+        The values of every path.
+    trials : int
+        How many combinations are drawn, where not all are taken.
+    epochs : int
+        Of 'halving': the epochs of the last round.
+    factor : int
+        Of 'halving': one of so many goes on to the next round, with so many times the epochs.
+    at_once : int
+        Of 'bayesian': how many are chosen at a time.
+    seeds, folds : int
+        How many seeds, and how many folds, every combination is trained with.
+    seed : int
+        The first of the seeds, and that of what is drawn.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: str = "grid"
+    axes: dict[str, Axis] = Field(default_factory=dict)
+    trials: Annotated[int, Field(ge=1, le=MOST_TASKS)] = 20
+    epochs: Annotated[int, Field(ge=1)] = 1
+    factor: Annotated[int, Field(ge=2)] = 3
+    at_once: Annotated[int, Field(ge=1)] = 4
+    seeds: Annotated[int, Field(ge=1)] = 1
+    folds: Annotated[int, Field(ge=1)] = 1
+    seed: Annotated[int, Field(ge=0)] = 0
+
+    def check(self) -> None:
+        """Raise for what cannot be searched.
+
+        Raises
+        ------
+        HandsonError
+            For an unknown kind, for a range in a grid, and for a search without anything to vary.
+        """
+        if self.kind not in KINDS:
+            raise HandsonError(f"unknown search {self.kind!r}.{nearest(self.kind, KINDS)} Known: {', '.join(KINDS)}.")
+        taken = {SEED: self.seeds > 1, FOLD: self.folds > 1, FOLDS: self.folds > 1, EPOCHS: self.kind == "halving"}
+        twice = next((path for path, given in taken.items() if given and path in self.axes), None)
+        if twice is not None:
+            raise HandsonError(f"{twice!r} is varied by the search itself: leave it out of --grid.")
+        ranges = [path for path, axis in self.axes.items() if isinstance(axis, Range)]
+        if self.kind == "grid" and ranges:
+            raise HandsonError(f"a grid takes values, and {ranges[0]!r} has a range: add --search random.")
+        if not self.axes and self.kind != "grid":
+            raise HandsonError(
+                f"a {self.kind} search needs something to vary: --grid optimizer.learning_rate=log:1e-4..0.1."
+            )
+        empty = next((path for path, axis in self.axes.items() if not isinstance(axis, Range) and not axis), None)
+        if empty is not None:
+            raise HandsonError(f"{empty!r} has no values.")
+
+    def more(self, results: Sequence[Result], planned: int) -> list[dict[str, Any]]:
+        """The overrides of the tasks that come next.
+
+        Parameters
+        ----------
+        results : sequence of Result
+            All tasks that were planned so far, by their numbers.
+        planned : int
+            How many those are; the next round is asked for when all of them have ended.
+
+        Returns
+        -------
+        list of dict
+            Empty when the search is over.
+        """
+        found = KINDS[self.kind](self, list(results), planned)
+        if planned + len(found) * self.repeats > MOST_TASKS:
+            raise HandsonError(
+                f"{planned + len(found) * self.repeats:,} tasks are more than {MOST_TASKS:,}: vary less."
+            )
+        return [combination | again for combination in found for again in self._again()]
+
+    @property
+    def has_rounds(self) -> bool:
+        """Whether what comes next depends on what came out."""
+        return self.kind in ("halving", "bayesian")
+
+    @property
+    def repeats(self) -> int:
+        """How many tasks a combination has: one for each seed and fold."""
+        return self.seeds * self.folds
+
+    def _again(self) -> list[dict[str, Any]]:
+        seeds: list[dict[str, Any]] = [{SEED: self.seed + number} for number in range(self.seeds)]
+        folds: list[dict[str, Any]] = [{FOLDS: self.folds, FOLD: fold + 1} for fold in range(self.folds)]
+        pairs = itertools.product(seeds if self.seeds > 1 else [{}], folds if self.folds > 1 else [{}])
+        return [one | other for one, other in pairs]
+
+
+def combination_of(overrides: dict[str, Any]) -> dict[str, Any]:
+    """The overrides without seed and fold: what is alike in tasks that only repeat each other."""
+    return {path: value for path, value in overrides.items() if path not in (SEED, FOLD, FOLDS)}
+
+
+def means(results: Sequence[Result]) -> list[tuple[dict[str, Any], float]]:
+    """Each combination with the mean over its seeds and folds, in the order of the tasks; NaN where one failed."""
+    values: dict[str, list[float]] = {}
+    combinations: dict[str, dict[str, Any]] = {}
+    for result in results:
+        combination = combination_of(result.overrides)
+        combinations.setdefault(repr(combination), combination)
+        values.setdefault(repr(combination), []).append(result.value)
+    return [(combinations[key], sum(found) / len(found)) for key, found in values.items()]
+
+
+def _grid(search: Search, results: list[Result], planned: int) -> list[dict[str, Any]]:
+    axes = [axis for axis in search.axes.values() if isinstance(axis, list)]
+    rows = itertools.product(*axes) if planned == 0 else ()
+    return [dict(zip(search.axes, row, strict=True)) for row in rows]
+
+
+def _random(search: Search, results: list[Result], planned: int) -> list[dict[str, Any]]:
+    return [_drawn(search, number) for number in range(search.trials)] if planned == 0 else []
+
+
+def _drawn(search: Search, number: int) -> dict[str, Any]:
+    """One combination, a function of the seed, its number and the paths."""
+    found = {}
+    for path, axis in search.axes.items():
+        share = derive(search.seed, "search", path, number) / 2**64
+        found[path] = axis.at(share) if isinstance(axis, Range) else axis[int(share * len(axis))]
+    return found
+
+
+def _halving(search: Search, results: list[Result], planned: int) -> list[dict[str, Any]]:
+    """The next round: the best of the last one, each trained anew for more epochs."""
+    rounds = halving_rounds(search.trials, search.epochs, search.factor)
+    if planned == 0:
+        return [_drawn(search, number) | {EPOCHS: rounds[0][1]} for number in range(rounds[0][0])]
+    reached = max(result.overrides[EPOCHS] for result in results)
+    left = [(count, epochs) for count, epochs in rounds if epochs > reached]
+    if not left:
+        return []
+    last = means([result for result in results if result.overrides[EPOCHS] == reached])
+    best = sorted((pair for pair in last if pair[1] == pair[1]), key=lambda pair: pair[1])[: left[0][0]]
+    return [combination | {EPOCHS: left[0][1]} for combination, _ in best]
+
+
+def halving_rounds(trials: int, epochs: int, factor: int) -> list[tuple[int, int]]:
+    """How many combinations train in every round, and for how many epochs.
+
+    Examples
+    --------
+    >>> halving_rounds(27, 90, 3)
+    [(27, 3), (9, 10), (3, 30), (1, 90)]
+    """
+    counts = [trials]
+    while counts[-1] >= factor and epochs // factor ** len(counts) >= 1:
+        counts.append(counts[-1] // factor)
+    return [(count, max(1, epochs // factor ** (len(counts) - 1 - place))) for place, count in enumerate(counts)]
+
+
+def _bayesian(search: Search, results: list[Result], planned: int) -> list[dict[str, Any]]:
+    from handson.workflow.tasks.bayesian import ask
+
+    left = search.trials - planned // search.repeats
+    return ask(search.axes, search.seed, means(results), min(search.at_once, left)) if left > 0 else []
+
+
+KINDS: dict[str, Callable[[Search, list[Result], int], list[dict[str, Any]]]] = {
+    "grid": _grid,
+    "random": _random,
+    "halving": _halving,
+    "bayesian": _bayesian,
+}

@@ -1,0 +1,160 @@
+"""`handson sweep`, `status`, `collect`, `cancel`, `task` and `submit`, with a scheduler that only writes down."""
+
+import pandas as pd
+import pytest
+from command_line import call, ok, write_data
+
+from handson.ensembles import Ensemble
+from handson.workflow.executors import slurm
+from handson.workflow.tasks.folder import Sweep
+
+GRID = ["--grid", "optimizer.learning_rate=0.1,0.01"]
+SWEEP = ["sweep", "table.yaml", *GRID]
+
+
+@pytest.fixture
+def work(tmp_path):
+    write_data(tmp_path)
+    return tmp_path
+
+
+class Scheduler:
+    """What Slurm's commands were called with, and what they answer."""
+
+    def __init__(self):
+        self.called, self.queue = [], []
+
+    def __call__(self, *words):
+        self.called.append(words)
+        if words[0] == "sbatch":
+            return f"{100 + len([each for each in self.called if each[0] == 'sbatch'])}\n"
+        return "\n".join(self.queue) if words[0] == "squeue" else ""
+
+
+@pytest.fixture
+def scheduler(monkeypatch):
+    found = Scheduler()
+    monkeypatch.setattr(slurm, "call", found)
+    monkeypatch.setattr(slurm, "available", lambda: True)
+    return found
+
+
+def test_a_sweep_is_trained_here_and_collected(work):
+    out = ok(work, *SWEEP, "--workers", "1")
+    assert "sweeps/table: 2 tasks" in out
+    assert "2 of 2 tasks are finished, by val_loss" in out
+    assert "sweeps/table: 2 tasks: 2 finished" in ok(work, "status", "sweeps/table")
+    ok(work, "collect", "sweeps/table", "--out", "found.csv", "--ensemble", "2")
+    frame = pd.read_csv(work / "found.csv")
+    assert frame["val_loss"].is_monotonic_increasing
+    assert set(frame["compile.optimizer.learning_rate"]) == {0.1, 0.01}
+    assert len(Ensemble.load(work / "sweeps/table/ensemble")) == 2
+    assert "is finished" in ok(work, "resume", "sweeps/table/0000")
+
+
+def test_an_unfinished_sweep_says_so_and_goes_on(work):
+    ok(work, *SWEEP, "--workers", "1")
+    (work / "sweeps/table/0001/report.json").unlink()
+    out = ok(work, "collect", "sweeps/table")
+    assert "1 of 2 tasks are finished" in out
+    assert "not all have ended: handson status sweeps/table" in out
+    result = call(work, "collect", "sweeps/table", "--ensemble", "2")
+    assert (result.code, "1 tasks are finished so far" in result.err) == (2, True)
+
+
+def test_specialists_are_trained_with_every_task(work):
+    ok(work, "sweep", "faces.yaml", "--seeds", "2", "--specialists", "--workers", "1")
+    ok(work, "collect", "sweeps/tiny", "--out", "found.csv")
+    assert pd.read_csv(work / "found.csv")["specialists_rmse"].notna().all()
+
+
+def test_an_array_is_submitted_looked_at_gone_on_with_and_cancelled(work, scheduler):
+    out = ok(work, *SWEEP, "--on", "slurm", "--time", "30")
+    assert "submitted: 101" in out
+    script = (work / "sweeps/table/jobs/0.sh").read_text()
+    assert "#SBATCH --array=0-1\n" in script
+    assert "#SBATCH --time=30\n" in script
+    name = Sweep(work / "sweeps/table").job
+    scheduler.queue = [f"101_0|RUNNING|None|{name}.0", f"101_1|PENDING|Priority|{name}.0", "7|RUNNING|None|another"]
+    out = ok(work, "status", "sweeps/table")
+    assert "1 queued, 1 running" in out
+    assert "1 jobs wait: Priority" in out
+    assert "nothing to submit" in ok(work, "resume", "sweeps/table")
+    assert "cancelled: 101" in ok(work, "cancel", "sweeps/table")
+    assert scheduler.called[-1] == ("scancel", "101")
+    scheduler.queue = [f"101_0|RUNNING|None|{name}.0"]
+    assert "submitted: 102" in ok(work, "resume", "sweeps/table")
+    assert "#SBATCH --array=1\n" in (work / "sweeps/table/jobs/0.sh").read_text()
+    scheduler.queue = []
+    assert "no job of sweeps/table is in the queue" in ok(work, "cancel", "sweeps/table")
+
+
+def test_a_search_in_rounds_gets_a_job_that_submits_the_next_one(work, scheduler):
+    ok(work, *SWEEP, "--search", "halving", "--trials", "4", "--on", "slurm")
+    waiting = scheduler.called[-1]
+    assert waiting[:3] == ("sbatch", "--parsable", "--dependency=afterany:101")
+    text = (work / "sweeps/table/jobs/next.sh").read_text()
+    assert f"handson resume {work}/sweeps/table --no-failed" in text
+    assert "--array" not in text
+
+
+def test_a_dry_run_shows_the_script_and_makes_nothing(work):
+    out = ok(work, *SWEEP, "--on", "slurm", "--dry-run")
+    assert "sweeps/table: 2 tasks" in out
+    assert "#SBATCH --array=0-1\n" in out
+    out = ok(work, "submit", "table.yaml", "--site", "jean-zay", "--account", "abc@v100", "--dry-run")
+    assert "#SBATCH --account=abc@v100\n" in out
+    assert f"handson resume {work}/runs/table\n" in out
+    assert not (work / "sweeps").exists()
+    assert not (work / "runs").exists()
+
+
+def test_a_run_is_submitted_and_submitted_again(work, scheduler):
+    out = ok(work, "submit", "table.yaml", "--name", "night", "--devices", "2", "--site", "local")
+    assert "submitted: 101. Run folder: runs/night; its log: runs/night/log.txt" in out
+    assert "#SBATCH --ntasks=2\n" in (work / "runs/night/job.sh").read_text()
+    assert "submitted: 102. Run folder: runs/night" in ok(work, "submit", "runs/night")
+    assert "validation: " in ok(work, "resume", "night", "--quiet")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["sweep", "table.yaml", "--grid", "fit.epoch=1,2"], "Did you mean 'epochs'?"),
+        (["sweep", "table.yaml", "--grid", "fit.epochs"], "--grid takes a key and its values"),
+        (["sweep", "table.yaml", "--search", "gird"], "Did you mean 'grid'?"),
+        (["sweep", "table.yaml", "--on", "slrum"], "Did you mean 'slurm'?"),
+        (["sweep", "table.yaml", "--account", "abc"], "--account is for jobs: add --on slurm"),
+        (["sweep", "table.yaml", "--name", "a b"], "a name becomes a folder"),
+        (["sweep", "logits.yaml", "--data", "none.csv"], "none.csv"),
+        (["sweep", "table.yaml", "--on", "slurm", "--site", "lyon"], "no site is called 'lyon'"),
+        (["submit", "table.yaml", "--site", "jean-zay"], "refuses jobs without an account"),
+        (["status", "sweeps/none"], "there is no sweep in sweeps/none"),
+        (["collect", "sweeps/none"], "there is no sweep in sweeps/none"),
+        (["task", "sweeps/none"], "there is no sweep in sweeps/none"),
+    ],
+)
+def test_mistakes_are_named_and_nothing_is_made(work, arguments, said):
+    result = call(work, *arguments)
+    assert (result.code, said in result.err) == (2, True), result.err
+    assert not (work / "sweeps").exists()
+
+
+def test_a_sweep_that_is_there_is_not_begun_again(work):
+    ok(work, *SWEEP, "--workers", "1")
+    result = call(work, *SWEEP)
+    assert (result.code, "is there already: give another --name" in result.err) == (2, True)
+
+
+def test_a_machine_without_slurm_says_so(work, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    result = call(work, *SWEEP, "--on", "slurm")
+    assert (result.code, "sbatch is not here" in result.err) == (2, True)
+
+
+def test_a_task_by_its_number(work):
+    ok(work, *SWEEP, "--workers", "1")
+    (work / "sweeps/table/0001/report.json").unlink()
+    assert ok(work, "task", "sweeps/table", "1", "--quiet") == "task 1 finished\n"
+    result = call(work, "task", "sweeps/table", "7")
+    assert (result.code, "has no task 7; it has 2" in result.err) == (2, True)

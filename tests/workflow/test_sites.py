@@ -1,0 +1,161 @@
+"""Sites: what a script asks for, and what is refused before a scheduler sees it."""
+
+import shutil
+import subprocess
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from handson.core.errors import HandsonError
+from handson.workflow.executors.script import Job, script
+from handson.workflow.executors.site import SITES, Site, seconds_of
+from handson.workflow.executors.slurm import arrays
+
+PAYS = {"account": "abc@v100"}
+
+
+def job(folder, **others):
+    return Job("handson-stars", ["resume", "runs/my stars"], folder / "log.txt", folder / "job.sh", **others)
+
+
+@pytest.fixture
+def own(tmp_path):
+    """A site of one's own."""
+
+    def write(text):
+        (tmp_path / "own.yaml").write_text(text)
+        return str(tmp_path / "own.yaml")
+
+    return write
+
+
+@pytest.mark.parametrize("name", sorted(SITES))
+def test_every_kind_of_every_site_gives_a_script_that_bash_reads(name, tmp_path):
+    site = Site.find(name)
+    for kind in site.kinds or [None]:
+        ending = site.kinds[kind].get("account_ending", "") if kind else ""
+        asked = site.asked(kind=kind, account=f"abc{ending}")
+        for each in (job(tmp_path), job(tmp_path, array="0-3", offset=1000)):
+            text = script(asked, each)
+            done = subprocess.run(["bash", "-n"], input=text, text=True, capture_output=True, check=False)
+            assert (done.returncode, done.stderr) == (0, "")
+            assert "{gpus}" not in text
+            assert "SRUN_CPUS_PER_TASK=$SLURM_CPUS_PER_TASK" in text
+
+
+def test_jean_zay_gets_what_it_needs(tmp_path):
+    text = script(Site.find("jean-zay").asked(kind="h100", account="abc@h100", time="20:00:00", gpus=2), job(tmp_path))
+    for option in ("account=abc@h100", "constraint=h100", "gres=gpu:2", "cpus-per-task=48", "hint=nomultithread",
+                   "time=20:00:00", "qos=qos_gpu_h100-t3", "open-mode=append", "signal=USR1@120"):  # fmt: skip
+        assert f"#SBATCH --{option}\n" in text
+    assert text.index("module purge") < text.index("module load arch/h100") < text.index("module load pytorch")
+    assert "--partition" not in text
+
+
+def test_lyon_gets_what_it_needs(tmp_path):
+    text = script(Site.find("cc-in2p3").asked(account="lsst", gpus=2), job(tmp_path))
+    for option in ("account=lsst", "partition=gpu_v100", "gres=gpu:v100:2", "qos=gpu", "mem=32G", "cpus-per-task=16"):
+        assert f"#SBATCH --{option}\n" in text
+
+
+def test_a_path_with_a_space_is_quoted_and_a_container_stands_in_front(tmp_path, own):
+    text = '{base: local, container: "singularity exec a.sif", python: python3, prepare: [. venv/bin/activate]}'
+    text = script(Site.find(own(text)).asked(), job(tmp_path))
+    assert "\n. venv/bin/activate\n" in text
+    assert "\nsrun singularity exec a.sif python3 -m handson resume 'runs/my stars'\n" in text
+
+
+def test_a_site_that_does_not_requeue_submits_again(tmp_path, own):
+    text = script(Site.find(own("{base: local, again: resubmit}")).asked(), job(tmp_path, array="0-3"))
+    assert "#SBATCH --no-requeue\n" in text
+    assert "sbatch --array=$SLURM_ARRAY_TASK_ID --export=ALL," in text
+    assert "scontrol requeue" not in text
+
+
+@pytest.mark.parametrize(
+    ("name", "asked", "said"),
+    [
+        ("jean-zay", {}, "refuses jobs without an account here: --account abc@v100"),
+        ("jean-zay", {"account": "abc@a100"}, "whose accounts end in '@v100': --account abc@v100"),
+        ("jean-zay", PAYS | {"qos": "qos_gpu-t5"}, "there is no QoS 'qos_gpu-t5' here. Did you mean 'qos_gpu-t"),
+        ("jean-zay", PAYS | {"time": "30:00:00"}, "above the 20:00:00 of qos_gpu-t3. --qos qos_gpu-t4 allows it."),
+        ("jean-zay", PAYS | {"time": "200:00:00"}, "A run goes on by itself in its next job"),
+        ("jean-zay", PAYS | {"qos": "qos_gpu-dev", "time": "3:00:00"}, "above the 2:00:00 of qos_gpu-dev"),
+        ("jean-zay", PAYS | {"gpus": 5}, "--gpus 5: a machine has 4 here"),
+        ("jean-zay", PAYS | {"kind": "a10"}, "no kind 'a10'. Did you mean 'a100'"),
+        ("jean-zay", PAYS | {"time": "2"}, "short for a signal 120 s before its end"),
+        ("jean-zay", {"account": "a b@v100"}, "without spaces and quotes"),
+        ("jean-zay", PAYS | {"time": "tomorrow"}, "a time is written as HH:MM:SS"),
+        ("cc-in2p3", {"gpus": 1}, "--account abc."),
+    ],
+)
+def test_what_a_scheduler_would_refuse_is_refused_before(name, asked, said):
+    with pytest.raises(HandsonError) as error:
+        Site.find(name).asked(**asked)
+    assert said in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("acount: abc", "unknown key 'acount'. Did you mean 'account'"),
+        ("base: jeanzay", "no site is called 'jeanzay'. Did you mean 'jean-zay'?"),
+        ('prepare: ["a\\nrm -rf b"]', "one line of text"),
+        ("account: $(id)", "without spaces and quotes"),
+        ("margin: 0", "margin"),
+        ("again: never", "again"),
+    ],
+)
+def test_a_file_with_something_else_is_refused(own, text, said):
+    with pytest.raises(HandsonError) as error:
+        Site.find(own(text)).asked()
+    assert said in str(error.value)
+
+
+def test_a_site_that_is_not_there_is_named_with_the_nearest():
+    with pytest.raises(HandsonError, match="no site is called 'jean-zy'. Did you mean 'jean-zay'"):
+        Site.find("jean-zy")
+
+
+@given(st.integers(0, 30), st.integers(0, 23), st.integers(0, 59), st.integers(0, 59))
+def test_times_are_read_as_slurm_reads_them(days, hours, minutes, seconds):
+    whole = ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+    assert seconds_of(f"{days}-{hours:02}:{minutes:02}:{seconds:02}") == whole
+    assert seconds_of(f"{hours}:{minutes:02}:{seconds:02}") == whole - days * 86400
+    assert seconds_of(f"{days}-{hours}") == (days * 24 + hours) * 3600
+    assert seconds_of(f"{minutes}:{seconds:02}") == minutes * 60 + seconds
+
+
+@given(st.sets(st.integers(0, 5000), max_size=60))
+def test_arrays_have_every_task_once(numbers):
+    found = []
+    for offset, text in arrays(numbers).items():
+        for span in text.split(","):
+            first, _, last = span.partition("-")
+            assert int(last or first) < 1000
+            found += [offset + number for number in range(int(first), int(last or first) + 1)]
+    assert found == sorted(numbers)
+
+
+def test_the_signal_of_a_script_waits_for_its_step(tmp_path):
+    """The shell goes on only when the step has ended, whatever signal reaches the shell itself."""
+    text = script(Site.find("local").asked(), job(tmp_path)).replace("srun ", "step ").replace("sleep 60", "true")
+    commands = tmp_path / "bin"
+    commands.mkdir()
+    for name, body in {
+        "step": 'kill -TERM $PPID; sleep 0.2; echo "$@" > called; exit 75',
+        "squeue": "cat state",
+        "scontrol": 'echo "$@" > requeued',
+    }.items():
+        (commands / name).write_text(f"#!/bin/bash\n{body}\n")
+        (commands / name).chmod(0o755)
+    for state, again in {"RUNNING": True, "COMPLETING": False}.items():
+        (tmp_path / "state").write_text(state)
+        (tmp_path / "requeued").unlink(missing_ok=True)
+        environment = {"PATH": f"{commands}:/usr/bin:/bin", "SLURM_JOB_ID": "12", "SLURM_CPUS_PER_TASK": "1"}
+        bash = shutil.which("bash") or "bash"
+        done = subprocess.run([bash], input=text, text=True, cwd=tmp_path, env=environment, check=False)
+        assert done.returncode == 75
+        assert "resume runs/my stars" in (tmp_path / "called").read_text()
+        assert (tmp_path / "requeued").exists() == again
