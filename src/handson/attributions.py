@@ -148,9 +148,7 @@ def occlusion(
         return _by_chunk(net, x, target, output, covered)
 
 
-def grad_cam(
-    net: nn.Module, x: Any, target: Target = None, layer: Any = None, *, output: Output = None
-) -> np.ndarray:
+def grad_cam(net: nn.Module, x: Any, target: Target = None, layer: Any = None, *, output: Output = None) -> np.ndarray:
     """Where in an image the score comes from, as seen by a convolution (Selvaraju et al., 2017).
 
     The channels of the layer's output are weighted with the mean slope of the score with respect to each, added up, cut

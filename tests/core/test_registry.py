@@ -276,5 +276,7 @@ def test_every_name_of_a_kind_can_be_found():
 
 
 def test_names_that_only_files_use_are_not_listed():
-    with pytest.raises(HandsonError, match=r"unknown op 'ad'\. Did you mean 'add'.*Known: 'absolute', 'adaptive_average_pool'"):
+    with pytest.raises(
+        HandsonError, match=r"unknown op 'ad'\. Did you mean 'add'.*Known: 'absolute', 'adaptive_average_pool'"
+    ):
         registry.find("op", "ad")

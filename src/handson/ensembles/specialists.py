@@ -69,6 +69,7 @@ def find_groups(targets: np.ndarray, names: Sequence[str]) -> Groups:
             home.append(column)
     return {f"group_{number + 1}": [names[column] for column in group] for number, group in enumerate(groups)}
 
+
 # What losses of classes want.
 CLASSES = ("labels", "distribution")
 
