@@ -58,11 +58,9 @@ def _of_layer(layer: Any, seen: set[int]) -> list[Held]:
     """The weights of a layer and of its parts, in the layer's own order; one that it repeats, at each place."""
     names = {id(weight): name for name, weight in named_weights(layer).items()}
     held = list(_below(layer, "", seen, names))
-    order = (
-        [id(weight) for weight in layer.weights] if isinstance(layer, Layer) else [id(weight) for _, weight, _ in held]
-    )
-    places = {key: number for number, key in enumerate(order)}
-    return sorted((one for one in held if id(one[1]) in places), key=lambda one: places[id(one[1])])
+    weights = layer.weights if isinstance(layer, Layer) else [weight for _, weight, _ in held]
+    order = {id(weight): number for number, weight in enumerate(weights)}
+    return sorted((one for one in held if id(one[1]) in order), key=lambda one: order[id(one[1])])
 
 
 def _below(part: Any, place: str, seen: set[int], names: dict[int, str]) -> Iterator[Held]:

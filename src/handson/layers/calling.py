@@ -104,8 +104,8 @@ class Called(nn.Module):
         if unknown and not _takes_any(computed):
             name, known = sorted(unknown)[0], _parameters(computed)
             raise TypeError(
-                f"a call of {type(self).__name__} {self.name!r} has no argument {name!r}.{nearest(name, known)} It takes: "
-                f"{', '.join(known)}."
+                f"a call of {type(self).__name__} {self.name!r} has no argument {name!r}.{nearest(name, known)} It "
+                f"takes: {', '.join(known)}."
             )
 
     def _value(self, leaf: Any) -> Any:

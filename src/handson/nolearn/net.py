@@ -303,7 +303,8 @@ class NeuralNet(Kept, BaseEstimator):
         X, y
             As in `fit`.
         classes : array, optional
-            All classes there will be, where y may be without some of them: for `use_label_encoder`, with the first call.
+            All classes there will be, where y may be without some of them: with the first call, for
+            `use_label_encoder`.
         """
         if classes is not None and not self.use_label_encoder:
             raise HandsonError("partial_fit(classes=...) is for use_label_encoder=True: classes are numbers without.")
