@@ -238,8 +238,8 @@ def run_on_shapes(node: Node, device: str = "meta", sizes: tuple[int, int] = TRI
     if device == "meta" and _is_small(node, max(sizes)) and not META_IS_READY.intersection(sys.modules):
         # What fails here fails there too, or needs no values there.
         with suppress(Exception), OnlyShapes():
-            return merged(*(_run(node, size, "cpu") for size in sizes), node.function)
-    return merged(*(_run(node, size, device) for size in sizes), node.function)
+            return merged(_run(node, sizes[0], "cpu"), _run(node, sizes[1], "cpu"), node.function)
+    return merged(_run(node, sizes[0], device), _run(node, sizes[1], device), node.function)
 
 
 def _is_small(node: Node, size: int) -> bool:
