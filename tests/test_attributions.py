@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from handson import HandsonError, Model, Sequential, attributions, layers
+from handson import HandsonError, Model, Sequential, attributions, layers, plots
 from handson.attributions import grad_cam, integrated_gradients, layer_output, occlusion, saliency
 
 
@@ -244,8 +244,17 @@ def test_wrong_arguments_are_said(rng):
         attributions.layer_output(net, x, layers.Dense(3))
 
 
-def test_another_output_is_explained_by_a_net_that_ends_there(rng):
+def test_the_output_of_several_is_chosen(rng):
     entry, x = layers.Input((3,)), rng.normal(size=(4, 3))
-    net = Model(entry, [layers.Dense(2)(entry), layers.Dense(4)(entry)], seed=0)
-    slopes = saliency(Model(net.inputs, net.outputs[1]), x, 3)
-    np.testing.assert_allclose(slopes, np.tile(net.layers[-1].get_weights()[0][:, 3], (4, 1)), rtol=1e-6)
+    outputs = [layers.Dense(2, name="small")(entry), layers.Dense(4, name="large")(entry)]
+    net = Model(entry, outputs, seed=0)
+    expected = np.tile(net.layers[-1].get_weights()[0][:, 3], (4, 1))
+    np.testing.assert_allclose(saliency(Model(entry, outputs[1]), x, 3), expected, rtol=1e-6)
+    for output in (1, "large"):
+        np.testing.assert_allclose(saliency(net, x, 3, output=output), expected, rtol=1e-6)
+        assert len(plots.plot_saliency(net, x, 3, output=output).axes) == 1
+    said = "the net has 2 outputs. Say which is explained.* 0 to 1, or its name: 'small', 'large'; got"
+    for output in (None, 2, "larg"):
+        with pytest.raises(HandsonError, match=said):
+            attributions.integrated_gradients(net, x, 3, output=output)
+    assert attributions.layer_output(net, x, "large").shape == (4, 4)

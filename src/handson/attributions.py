@@ -25,9 +25,10 @@ from handson.monitoring.probes import probed_layers
 # Rows at a time.
 CHUNK = 64
 Target = int | Sequence[int] | np.ndarray | None
+Output = int | str | None
 
 
-def saliency(net: nn.Module, x: Any, target: Target = None) -> np.ndarray:
+def saliency(net: nn.Module, x: Any, target: Target = None, *, output: Output = None) -> np.ndarray:
     """The slope of the score with respect to every input (Simonyan, Vedaldi and Zisserman, 2013).
 
     Parameters
@@ -38,8 +39,9 @@ def saliency(net: nn.Module, x: Any, target: Target = None) -> np.ndarray:
         Rows, as the net takes them.
     target : int or array of int, shape (n,), optional
         The output whose score is explained, one for all rows or one for each: a class, or a column of the targets. By
-        default each row's largest output. Of a net with several outputs the first is explained; for another, make a
-        net that ends there: ``Model(net.inputs, net.outputs[1])``.
+        default each row's largest output.
+    output : int or str, optional
+        The output that is explained, of a net with several: its number, or its name.
 
     Returns
     -------
@@ -51,11 +53,11 @@ def saliency(net: nn.Module, x: Any, target: Target = None) -> np.ndarray:
     >>> saliency(nn.Linear(2, 1), np.zeros((3, 2))).shape
     (3, 2)
     """
-    return _by_chunk(net, x, target, _slopes)
+    return _by_chunk(net, x, target, output, _slopes)
 
 
 def integrated_gradients(
-    net: nn.Module, x: Any, target: Target = None, baseline: Any = 0.0, steps: int = 32
+    net: nn.Module, x: Any, target: Target = None, baseline: Any = 0.0, steps: int = 32, *, output: Output = None
 ) -> np.ndarray:
     """What each input adds to the score, on the straight way from a baseline (Sundararajan, Taly and Yan, 2017).
 
@@ -63,7 +65,7 @@ def integrated_gradients(
 
     Parameters
     ----------
-    net, x, target
+    net, x, target, output
         See `saliency`.
     baseline : float or array, of the shape of one row
         Inputs that say nothing, such as a black image.
@@ -91,18 +93,18 @@ def integrated_gradients(
             total += weight * _slopes(scored, start + point * (rows - start), column)
         return total * (rows - start)
 
-    return _by_chunk(net, x, target, integrated)
+    return _by_chunk(net, x, target, output, integrated)
 
 
 def occlusion(
     net: nn.Module, x: Any, target: Target = None, size: int | None = None, stride: int | None = None,
-    value: Any = None,
+    value: Any = None, *, output: Output = None,
 ) -> np.ndarray:  # fmt: skip
     """How much the score falls when a part of the input is covered (Zeiler and Fergus, 2014).
 
     Parameters
     ----------
-    net, target
+    net, target, output
         See `saliency`.
     x : array, shape (n, features), (n, steps, channels) or (n, height, width, channels)
         Rows; channels are covered together.
@@ -143,10 +145,10 @@ def occlusion(
         return fall / count
 
     with torch.no_grad():
-        return _by_chunk(net, x, target, covered)
+        return _by_chunk(net, x, target, output, covered)
 
 
-def grad_cam(net: nn.Module, x: Any, target: Target = None, layer: Any = None) -> np.ndarray:
+def grad_cam(net: nn.Module, x: Any, target: Target = None, layer: Any = None, *, output: Output = None) -> np.ndarray:
     """Where in an image the score comes from, as seen by a convolution (Selvaraju et al., 2017).
 
     The channels of the layer's output are weighted with the mean slope of the score with respect to each, added up, cut
@@ -154,7 +156,7 @@ def grad_cam(net: nn.Module, x: Any, target: Target = None, layer: Any = None) -
 
     Parameters
     ----------
-    net, target
+    net, target, output
         See `saliency`.
     x : array, shape (n, height, width, channels)
         Images; of a torch.nn.Module as it takes them, (n, channels, height, width).
@@ -183,7 +185,7 @@ def grad_cam(net: nn.Module, x: Any, target: Target = None, layer: Any = None) -
         heat = (slopes.mean((2, 3), keepdim=True) * maps).sum(1, keepdim=True).relu()
         return nn.functional.interpolate(heat, tuple(sides), mode="bilinear", align_corners=False)[:, 0]
 
-    return _by_chunk(net, x, target, weighed)
+    return _by_chunk(net, x, target, output, weighed)
 
 
 def layer_output(net: nn.Module, x: Any, layer: Any) -> np.ndarray:
@@ -217,7 +219,7 @@ def layer_output(net: nn.Module, x: Any, layer: Any) -> np.ndarray:
         return found[-1]
 
     with torch.no_grad():
-        return _by_chunk(net, x, 0, outputs)
+        return _by_chunk(net, x, 0, 0, outputs)
 
 
 def find_layer(net: nn.Module, layer: Any) -> nn.Module:
@@ -240,8 +242,8 @@ def find_layer(net: nn.Module, layer: Any) -> nn.Module:
 class _Scored:
     """The scores of rows: what the functions above explain."""
 
-    def __init__(self, net: nn.Module) -> None:
-        self.net = net
+    def __init__(self, net: nn.Module, output: Output) -> None:
+        self.net, self.output = net, output
         self.device = next((weight.device for weight in net.parameters()), torch.device("cpu"))
         scaling = getattr(net, "input_scaling", None)
         self.scaling = None if scaling is None else scaling.to(self.device)
@@ -251,11 +253,25 @@ class _Scored:
     def outputs(self, rows: Tensor) -> Tensor:
         """The outputs, (n, columns), before a final softmax or sigmoid."""
         scaled = rows if self.scaling is None else self.scaling.apply(rows)
-        found = tree.leaves(self.net(scaled))[0]
+        found = self._chosen(tree.leaves(self.net(scaled)))
         for activation in ("softmax", "sigmoid"):
             logits = logits_of(found, activation)
             found = found if logits is None else logits
         return found.reshape(len(rows), -1)
+
+    def _chosen(self, outputs: list[Tensor]) -> Tensor:
+        """The output that is explained."""
+        names = getattr(self.net, "output_names", [])
+        if self.output is None and len(outputs) == 1:
+            return outputs[0]
+        place = names.index(self.output) if self.output in names else self.output
+        if not isinstance(place, int) or not 0 <= place < len(outputs):
+            known = f"0 to {len(outputs) - 1}" + (f", or its name: {listing(names)}" if names else "")
+            raise HandsonError(
+                f"the net has {len(outputs)} outputs. Say which is explained, output=...: its number, {known}; got "
+                f"{self.output!r}.{nearest(str(self.output), names)}"
+            )
+        return outputs[place]
 
     def __call__(self, rows: Tensor, column: Tensor) -> Tensor:
         """The score of each row."""
@@ -301,7 +317,7 @@ def _slopes(scored: _Scored, rows: Tensor, column: Tensor) -> Tensor:
 
 
 def _by_chunk(
-    net: nn.Module, x: Any, target: Target, explain: Callable[[_Scored, Tensor, Tensor], Tensor]
+    net: nn.Module, x: Any, target: Target, output: Output, explain: Callable[[_Scored, Tensor, Tensor], Tensor]
 ) -> np.ndarray:
     """What `explain` says of all rows, some at a time, while the net is in evaluation mode."""
     graph = getattr(net, "graph", None)
@@ -310,7 +326,7 @@ def _by_chunk(
     values = np.asarray(x)
     if values.dtype.kind not in "fiub" or values.ndim < 2 or not len(values):
         raise HandsonError(f"expected rows of numbers, (n, ...); got {values.dtype} of the shape {values.shape}.")
-    scored, found = _Scored(net), []
+    scored, found = _Scored(net, output), []
     with _evaluating(net):
         for first in range(0, len(values), CHUNK):
             part = slice(first, first + CHUNK)
@@ -336,7 +352,7 @@ def _last_of_images(net: nn.Module, x: Any) -> nn.Module:
         for name, part in parts.items()
     ]
     try:
-        _by_chunk(net, np.asarray(x)[:1], 0, lambda scored, rows, column: rows)
+        _by_chunk(net, np.asarray(x)[:1], 0, 0, lambda scored, rows, column: rows)
     finally:
         for handle in handles:
             handle.remove()

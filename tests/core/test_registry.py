@@ -273,3 +273,10 @@ def test_a_refused_registration_leaves_nothing_behind(open_registry):
 def test_every_name_of_a_kind_can_be_found():
     for kind in registry.HOMES:
         assert all(registry.is_known(kind, name) for name in registry.known(kind))
+
+
+def test_names_that_only_files_use_are_not_listed():
+    with pytest.raises(
+        HandsonError, match=r"unknown op 'ad'\. Did you mean 'add'.*Known: 'absolute', 'adaptive_average_pool'"
+    ):
+        registry.find("op", "ad")

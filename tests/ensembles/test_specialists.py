@@ -382,6 +382,14 @@ def test_a_net_that_does_not_end_in_a_dense_layer_is_refused():
         Specialists(net).specialist(["target_0"])
 
 
+@pytest.mark.parametrize("loss", ["sparse_categorical_crossentropy", "categorical_crossentropy"])
+def test_a_net_for_classes_is_refused(loss):
+    net = Sequential([Dense(3, "softmax", input_dim=3)])
+    net.compile("sgd", loss)
+    with pytest.raises(HandsonError, match=f"tells classes apart by '{loss}'.*train an Ensemble"):
+        Specialists(net)
+
+
 def test_a_group_that_no_row_has_is_named():
     x, y = data_of()
     net = trained_net(x, y)

@@ -172,6 +172,26 @@ def test_partial_fit_trains_an_epoch_more():
         found.partial_fit(X, np.where(Y > 1, 7, Y))
 
 
+@pytest.mark.parametrize(
+    ("classes", "kind"),
+    [([0, 1], "labels"), (np.arange(4), "labels"), ([[0, 1]] * 4, "labels"), ([[0, 1, 2]] * 4, "several"),
+     ([0, 1, 5], "several")],
+)  # fmt: skip
+def test_classes_that_are_named_say_whether_columns_of_0_and_1_are_labels(classes, kind):
+    x, y = make_multilabel_classification(80, 5, n_classes=4, random_state=0)
+    found = net().partial_fit(x, y, classes=classes).partial_fit(x, y, classes=classes)
+    shapes = np.shape(found.predict_proba(x))
+    assert shapes == ((80, 4) if kind == "labels" else (4, 80, 3))
+    with pytest.raises(HandsonError, match="classes has 7, which is new"):
+        found.partial_fit(x, y, classes=[0, 7])
+
+
+def test_classes_are_named_for_each_column():
+    x, y = make_multilabel_classification(20, 5, n_classes=4, random_state=0)
+    with pytest.raises(HandsonError, match="classes are given for 2 columns; y has 4"):
+        net().partial_fit(x, y, classes=[[0, 1, 2]] * 2)
+
+
 def test_partial_fit_after_fit_still_learns():
     """The default rate has come down to nothing by then."""
     found = NeuralNetClassifier(epochs=3, random_state=0).fit(X, Y)

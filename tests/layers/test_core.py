@@ -410,3 +410,20 @@ def test_inputs_are_described_alike_however_they_were_written(make):
 def test_inputs_of_other_kinds_are_refused(kind):
     with pytest.raises(HandsonError, match=f"Input has no {next(iter(kind))}="):
         Input((3,), **kind)
+
+
+@pytest.mark.parametrize("x", [np.ones((2, 3), "float32"), Input((3,))], ids=["array", "symbol"])
+@pytest.mark.parametrize("make", [lambda: Dense(2), lambda: handson.Sequential([Dense(2)])])
+def test_a_call_with_an_unknown_argument_is_an_error_on_arrays_and_symbols(make, x):
+    with pytest.raises(TypeError, match=r"a call of \w+ '\w+' has no argument 'foo'\. It takes: (x|inputs)\."):
+        make()(x, foo=1)
+    assert make()(x, training=False, mask=None).shape[1] == 2
+
+
+def test_the_nearest_argument_of_a_call_is_named():
+    with pytest.raises(TypeError, match=r"no argument 'initial_states'\. Did you mean 'initial_state'"):
+        handson.layers.LSTM(2)(Input((3, 4)), initial_states=[Input((2,)), Input((2,))])
+
+
+def test_a_net_takes_symbols_by_the_name_of_its_argument():
+    assert handson.Sequential([Dense(2)])(inputs=Input((3,))).shape == (None, 2)

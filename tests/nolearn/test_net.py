@@ -353,3 +353,15 @@ def test_no_learning_rate_is_refused():
 def test_no_weights_yet():
     with pytest.raises(HandsonError, match="no weights yet"):
         net().predict(X)
+
+
+def test_classes_are_named_for_the_batches_of_partial_fit():
+    x, y = load_iris(return_X_y=True)
+    x, names = x.astype("float32"), np.array(["setosa", "versicolor", "virginica"])
+    found = classifier(use_label_encoder=True)
+    found.partial_fit(x[:100], names[y[:100]], classes=names)
+    found.partial_fit(x[50:], names[y[50:]])
+    assert found.classes_.tolist() == names.tolist()
+    assert found.predict_proba(x).shape == (150, 3)
+    with pytest.raises(HandsonError, match="is for use_label_encoder=True"):
+        classifier().partial_fit(x, y.astype("int32"), classes=[0, 1, 2])

@@ -14,8 +14,9 @@ import torch
 
 from handson import ops
 from handson.core import tree
+from handson.core.errors import HandsonError
 from handson.core.registry import is_known
-from handson.graph import Graph, Symbol
+from handson.graph import Graph, Symbol, symbol
 
 _spec = importlib.util.spec_from_file_location("ops_cases", Path(__file__).with_name("cases.py"))
 cases = importlib.util.module_from_spec(_spec)
@@ -95,6 +96,13 @@ def test_gradients_are_those_of_keras(name, args, kwargs):
             np.testing.assert_allclose(mine, other, rtol=2e-3, atol=2e-3 if mine.dtype == torch.float16 else 1e-4)
 
 
+@pytest.fixture(params=[True, False], ids=["", "zeros"])
+def compiler(request, monkeypatch):
+    """Whether torch has imported its compiler: without, symbols are told by a run on zeros."""
+    monkeypatch.setattr(symbol, "META_IS_READY", {"torch"} if request.param else set())
+
+
+@pytest.mark.usefixtures("compiler")
 @pytest.mark.parametrize(("name", "args", "kwargs"), CASES, ids=NAMES)
 def test_on_symbols_shapes_are_those_of_the_result_and_a_graph_gives_it(name, args, kwargs):
     function = found(ops, name)
@@ -103,13 +111,13 @@ def test_on_symbols_shapes_are_those_of_the_result_and_a_graph_gives_it(name, ar
         return
     symbols, given = [], tensors((args, kwargs))
 
-    def symbol(leaf):
+    def symbolic(leaf):
         if not isinstance(leaf, torch.Tensor):
             return leaf
         symbols.append(Symbol(leaf.shape, leaf.dtype))
         return symbols[-1]
 
-    a, k = tree.map_leaves(symbol, given)
+    a, k = tree.map_leaves(symbolic, given)
     direct = results(function(*given[0], **given[1]))
     outputs = tree.leaves(function(*a, **k))
     assert [(output.shape, output.dtype) for output in outputs] == [(tuple(x.shape), x.dtype) for x in direct]
@@ -119,6 +127,7 @@ def test_on_symbols_shapes_are_those_of_the_result_and_a_graph_gives_it(name, ar
     assert is_known("op", name.rpartition(".")[2])
 
 
+@pytest.mark.usefixtures("compiler")
 @pytest.mark.parametrize(
     ("function", "shape"),
     [
@@ -152,3 +161,19 @@ def test_a_batch_of_unknown_size(function, shape):
     values = torch.randn(4, 3)
     given = Graph(x, output).run([values])[0]
     torch.testing.assert_close(given, function(values))
+
+
+@pytest.mark.usefixtures("compiler")
+@pytest.mark.parametrize(
+    "function", [lambda x: x[x > 0], ops.nonzero, lambda x: ops.repeat(x, ops.cast(x, "int32")), torch.unique]
+)
+def test_what_has_a_shape_that_follows_from_values_is_refused(function):
+    with pytest.raises((HandsonError, NotImplementedError, RuntimeError)):
+        function(Symbol((3,)))
+
+
+@pytest.mark.usefixtures("compiler")
+def test_symbols_leave_the_random_numbers_of_torch_as_they_are():
+    before = torch.get_rng_state()
+    assert torch.rand_like(Symbol((None, 3))).shape == (None, 3)
+    assert torch.equal(torch.get_rng_state(), before)

@@ -122,8 +122,9 @@ def test_what_cannot_be_cut_is_refused_by_name():
     net.compile("sgd", "mse")
     with pytest.raises(HandsonError, match="data that come in batches"):
         net.fit(iter([(x, y)] * 3), shards=8, verbose=0)
-    with pytest.raises(HandsonError, match="'dense' trains on one device"):
-        net.fit(x, y, devices=2, engine="dense", verbose=0)
+    for engine in ("dense", "eager"):
+        with pytest.raises(HandsonError, match=f"'{engine}' trains on one device"):
+            net.fit(x, y, devices=2, engine=engine, verbose=0)
     with pytest.raises(HandsonError, match="shards=16"):
         net.fit(x, y, devices=9, verbose=0)
     with pytest.raises(HandsonError, match="shards=4 is for exact=True"):

@@ -8,8 +8,6 @@ from random_layers import CASES, Case
 
 # Keras says that a mask ends at a layer that knows none.
 pytestmark = pytest.mark.filterwarnings("ignore:Layer '.*was passed an input with a mask attached")
-# Its files in Keras hold the kernel of the layer inside twice.
-TWICE = "SpectralNormalization"
 every_layer = pytest.mark.parametrize("name", CASES)
 
 
@@ -57,7 +55,7 @@ def test_outputs_and_gradients_are_those_of_keras(both, name, seed):
         np.testing.assert_allclose(one, two, rtol=2e-4, atol=2e-5)
 
 
-@pytest.mark.parametrize("name", [name for name in CASES if name != TWICE])
+@every_layer
 def test_ten_steps_and_files_are_those_of_keras(both, tmp_path, name):
     case = Case(name, 5)
     nets, x = pair(case, both), case.inputs(20)

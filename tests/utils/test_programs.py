@@ -182,7 +182,6 @@ def test_names_of_keras_utils_are_here_or_listed_as_not(keras):
     public = {name for name in dir(keras.utils) if not name.startswith("_")}
     elsewhere = {
         "Config", "FeatureSpace", "bounding_boxes", "clear_session", "disable_interactive_logging",
-        "enable_interactive_logging", "get_custom_objects", "get_registered_object", "is_interactive_logging_enabled",
-        "legacy",
+        "enable_interactive_logging", "is_interactive_logging_enabled", "legacy",
     }  # fmt: skip
     assert public - set(dir(utils)) == elsewhere

@@ -315,8 +315,10 @@ def find(kind: str, name: str) -> Any:
     try:
         return entries[name]
     except KeyError:
+        # Some names are only for files.
+        public = [each for each in known(kind) if not each.startswith("_") and "." not in each]
         raise HandsonError(
-            f"unknown {kind} {name!r}.{nearest(name, entries)} Known: {listing(known(kind), 40)}. "
+            f"unknown {kind} {name!r}.{nearest(name, entries)} Known: {listing(public, 40)}. "
             f"Your own: decorate it with @handson.register."
         ) from None
 

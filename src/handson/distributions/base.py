@@ -60,11 +60,14 @@ class Distribution(Noun):
         How many parameters one distribution has.
     exact_crps : bool
         Whether `crps` is a formula, whose gradient may be followed.
+    loss : str
+        The loss that trains a net which gives its parameters.
     """
 
     kind = "distribution"
     size = 1
     exact_crps = False
+    loss = "nll"
     _read = False
 
     # From a net's numbers to parameters.

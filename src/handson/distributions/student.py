@@ -75,6 +75,7 @@ class NormalInverseGamma(Distribution):
 
     size = 4
     exact_crps = True
+    loss = "evidential"
 
     def _constrain(self, raw: Tensor) -> Tensor:
         gamma, nu, alpha, beta = raw.chunk(4, -1)

@@ -125,6 +125,8 @@ class Quantiles(Distribution):
     tensor([[2.]])
     """
 
+    loss = "pinball"
+
     def __init__(self, levels: Sequence[float] = (0.05, 0.25, 0.5, 0.75, 0.95), ordered: bool = False) -> None:
         self.levels = listed("levels", levels)
         increasing = all(b > a for a, b in zip(self.levels, self.levels[1:], strict=False))

@@ -70,6 +70,10 @@ def find_groups(targets: np.ndarray, names: Sequence[str]) -> Groups:
     return {f"group_{number + 1}": [names[column] for column in group] for number, group in enumerate(groups)}
 
 
+# What losses of classes want.
+CLASSES = ("labels", "distribution")
+
+
 class Specialists:
     """One net for each group of target columns.
 
@@ -116,6 +120,13 @@ class Specialists:
             )
         if not model.output_shape:
             raise HandsonError("Specialists: the net is not built yet; train it on all target columns first.")
+        losses = [term.loss for term in model.terms if term.loss is not None] if model.compiled else []
+        classes = [loss.name for loss in losses if loss.targets in CLASSES]
+        if classes:
+            raise HandsonError(
+                f"Specialists share the target columns of a regression; this net tells classes apart by "
+                f"{classes[0]!r}, whose outputs belong together. For classes train an Ensemble."
+            )
         outputs = model.output_shape[-1] or 0
         names = list(columns or model.target_names or [f"target_{number}" for number in range(outputs)])
         if len(names) != outputs:

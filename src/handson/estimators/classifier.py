@@ -122,7 +122,12 @@ class NeuralNetClassifier(ClassifierMixin, NeuralNet):
         return self._fit(X, y, sample_weight)
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> NeuralNetClassifier:
-        """Train for one epoch more; the first call may name all classes there will be."""
+        """Train for one epoch more; the first call may name all classes there will be.
+
+        Of labels these are 0 and 1, or the numbers of the columns; of several outputs a list for each.
+        """
+        if classes is not None and self.__sklearn_is_fitted__():
+            self._targets.check(classes)
         return self._another_epoch(X, y, sample_weight, classes)
 
     def predict_proba(self, X: Any) -> Any:

@@ -60,7 +60,14 @@ class Classes:
 
     @classmethod
     def of(cls, y: np.ndarray, classes: Any = None) -> Classes:
-        """What the targets are; `classes` names those that may come later.
+        """What the targets are.
+
+        Parameters
+        ----------
+        y : ndarray
+            The targets.
+        classes : sequence, or list of them for each column, optional
+            Those that may come later. Of labels: the values 0 and 1, or the numbers of the columns, as `classes_`.
 
         Raises
         ------
@@ -68,6 +75,8 @@ class Classes:
             When there is one class only.
         """
         check_classification_targets(y)
+        if type_of_target(y) == "multilabel-indicator" and _are_labels(classes, y.shape[1]):
+            return cls("labels", [np.array([0, 1], y.dtype)] * y.shape[1])
         if classes is not None and not (isinstance(classes, (list, tuple)) and np.ndim(classes[0])):
             classes = [np.unique(classes)] * (y.shape[1] if y.ndim == 2 else 1)
         if y.ndim == 1:
@@ -75,8 +84,8 @@ class Classes:
             if len(known[0]) < 2:
                 raise HandsonError(f"y has one class, {known[0].tolist()}; a classifier tells two or more apart.")
             return cls("single", known)
-        if type_of_target(y) == "multilabel-indicator":
-            return cls("labels", [np.array([0, 1], y.dtype)] * y.shape[1])
+        if classes is not None and len(classes) != y.shape[1]:
+            raise HandsonError(f"classes are given for {len(classes)} columns; y has {y.shape[1]}.")
         known = [np.unique(column) for column in (y.T if classes is None else classes)]
         alone = next((place for place, column in enumerate(known) if len(column) < 2), None)
         if alone is not None:
@@ -95,6 +104,17 @@ class Classes:
         if self.kind == "labels":
             return np.arange(len(self.known))
         return self.known[0] if self.kind == "single" else self.known
+
+    def check(self, classes: Any) -> None:
+        """Raise where classes are named that were not there at first."""
+        told = classes if isinstance(classes, (list, tuple)) and np.ndim(classes[0]) else [classes]
+        known = np.union1d(np.concatenate(self.known), self.classes if self.kind == "labels" else self.known[0])
+        strange = np.setdiff1d(np.concatenate([np.ravel(each) for each in told]), known).tolist()
+        if strange:
+            raise HandsonError(
+                f"classes has {strange[0]!r}, which is new: name all classes in the first call. Known: "
+                f"{listing(known.tolist())}."
+            )
 
     def encode(self, y: np.ndarray) -> np.ndarray:
         """The numbers of the classes.
@@ -150,6 +170,15 @@ class Classes:
             return self.known[0][probabilities.argmax(1)]
         pairs = zip(self.known, probabilities, strict=True)
         return np.stack([known[each.argmax(1)] for known, each in pairs], 1)
+
+
+def _are_labels(classes: Any, columns: int) -> bool:
+    """Whether columns of 0 and 1 are labels, if these are all classes there will be."""
+    if classes is None:
+        return True
+    each = [np.unique(one) for one in (classes if np.ndim(classes[0]) else [classes])]
+    numbers = len(each) == 1 and np.array_equal(each[0], np.arange(columns))
+    return numbers or all(np.array_equal(one, [0, 1]) for one in each)
 
 
 class Values:

@@ -75,7 +75,9 @@ def to_bytes(layers: list[LayerWeights], name: str = "") -> memoryview:
             group = file.require_group(f"{layer.group}/vars")
             group.attrs["name"] = layer.name.rpartition(".")[2]
             _name_nets(file, layer)
-            for place, value in zip(layer.places, layer.values.values(), strict=True):
+            places = dict(zip(layer.places, layer.values.values(), strict=True))
+            places |= {place: layer.values[name] for place, name in layer.repeated.items()}
+            for place, value in places.items():
                 file.create_dataset(f"{layer.group}/{place}", data=as_numpy(value))
     return content.getbuffer()
 

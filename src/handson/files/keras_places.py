@@ -2,7 +2,7 @@
 
 The layers of a stack or graph are in 'layers', numbered by their classes in snake case; those of a subclass, and parts
 of a layer, are under the names of the attributes; those in a list or dictionary under its attribute. What is held
-twice is where it is met first.
+twice is where it is met first; but a weight that a wrapper names in `keras_repeats` is among its own too.
 """
 
 from __future__ import annotations
@@ -55,11 +55,12 @@ def _of_net(net: Any, names: str, place: str, seen: set[int]) -> Iterator[tuple[
 
 
 def _of_layer(layer: Any, seen: set[int]) -> list[Held]:
-    """The weights of a layer and of its parts, in the layer's own order."""
+    """The weights of a layer and of its parts, in the layer's own order; one that it repeats, at each place."""
     names = {id(weight): name for name, weight in named_weights(layer).items()}
-    held = {id(weight): (name, weight, place) for name, weight, place in _below(layer, "", seen, names)}
-    order = [id(weight) for weight in layer.weights] if isinstance(layer, Layer) else list(held)
-    return [held[key] for key in order if key in held]
+    held = list(_below(layer, "", seen, names))
+    weights = layer.weights if isinstance(layer, Layer) else [weight for _, weight, _ in held]
+    order = {id(weight): number for number, weight in enumerate(weights)}
+    return sorted((one for one in held if id(one[1]) in order), key=lambda one: order[id(one[1])])
 
 
 def _below(part: Any, place: str, seen: set[int], names: dict[int, str]) -> Iterator[Held]:
@@ -81,6 +82,7 @@ def _own(part: Any, seen: set[int], names: dict[int, str]) -> list[Held]:
         weights = named_tensors(part)
     fresh = [weight for weight in weights if id(weight) not in seen]
     seen |= {id(weight) for weight in fresh}
+    fresh = [getattr(part, name) for name in getattr(part, "keras_repeats", ())] + fresh
     inside = getattr(part, "keras_place", "")
     return [(names[id(weight)], weight, f"{inside}vars/{number}") for number, weight in enumerate(fresh)]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,18 +28,29 @@ class LayerWeights(NamedTuple):
         The weights by name, in the layer's order; of a file of HDF5, by their places below the group.
     places : tuple of str
         Where each weight is below the group, such as 'vars/0' and 'cell/vars/1'.
+    repeated : dict of str to str
+        Further places where files of Keras have a weight, with its name.
     """
 
     name: str
     group: str
     values: dict[str, Any]
     places: tuple[str, ...] = ()
+    repeated: Mapping[str, str] = MappingProxyType({})
+
+    @classmethod
+    def of(cls, name: str, group: str, held: Sequence[keras_places.Held]) -> LayerWeights:
+        """The weights of a layer, by where `keras_places` finds them."""
+        places: dict[str, str] = {}
+        repeated = {place: key for key, _, place in held if places.setdefault(key, place) != place}
+        return cls(name, group, {key: value for key, value, _ in held}, tuple(places.values()), repeated)
 
     def ordered_like(self, layer: LayerWeights) -> LayerWeights:
         """These weights in the order of a layer's, where the file knows their names or places, not only their order."""
+        values = {name: value for name, value in self.values.items() if name not in layer.repeated}
         for names in (tuple(layer.values), layer.places):
-            if self.values.keys() == set(names):
-                return self._replace(values={name: self.values[name] for name in names})
+            if values.keys() == set(names):
+                return self._replace(values={name: values[name] for name in names})
         return self
 
     def shapes(self) -> list[tuple[int, ...]]:
@@ -50,11 +63,7 @@ def of_model(model: Any) -> list[LayerWeights]:
     if model.graph is None and "module" in model._modules:
         return _of_module(model)
     model.count_params()  # raises when the net is not built
-    return [
-        LayerWeights(name, group, {key: value for key, value, _ in held}, tuple(place for *_, place in held))
-        for name, group, held in keras_places.layers(model)
-        if held
-    ]
+    return [LayerWeights.of(name, group, held) for name, group, held in keras_places.layers(model) if held]
 
 
 def _of_module(model: Any) -> list[LayerWeights]:

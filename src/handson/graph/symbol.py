@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import itertools
 import math
+import sys
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from handson.core import tree
 from handson.core.errors import HandsonError
@@ -26,6 +28,11 @@ TRIED_SIZES = (83, 89)
 
 # Larger tensors than these are not made to see what shapes a layer gives.
 MOST_TRIED = 1 << 28
+# Up to so many values an operation runs on zeros: for tensors without values torch imports its compiler, for seconds.
+MOST_COMPUTED = 1 << 20
+META_IS_READY = {"torch._dynamo"}
+# What says of a function of torch that a run on zeros would tell a wrong shape, or advance torch's random numbers.
+FROM_VALUES = {torch.Tag.dynamic_output_shape, torch.Tag.data_dependent_output, torch.Tag.nondeterministic_seeded}
 
 _numbers = itertools.count()
 _trial: ContextVar[bool] = ContextVar("handson_trial", default=False)
@@ -218,20 +225,67 @@ def is_trial() -> bool:
 
 
 def run_on_shapes(node: Node, device: str = "meta", sizes: tuple[int, int] = TRIED_SIZES) -> Any:
-    """The tree of `Spec` of what a node's function gives, from two runs with other sizes for unknown dimensions."""
+    """The tree of `Spec` of what a node's function gives, from two runs with other sizes for unknown dimensions.
+
+    Parameters
+    ----------
+    node : Node
+        The function and its arguments.
+    device : str
+        Where it runs: 'meta' for tensors without values.
+    sizes : (int, int)
+        What stands in for an unknown dimension in each run.
+    """
+    if device == "meta" and _is_small(node, max(sizes)) and not META_IS_READY.intersection(sys.modules):
+        # What fails here fails there too, or needs no values there.
+        with suppress(Exception), OnlyShapes():
+            return merged(_run(node, sizes[0], "cpu"), _run(node, sizes[1], "cpu"), node.function)
+    return merged(_run(node, sizes[0], device), _run(node, sizes[1], device), node.function)
+
+
+def _is_small(node: Node, size: int) -> bool:
+    """Whether the inputs are so small that their values may be computed."""
+    return sum(math.prod(size if side is None else side for side in one.shape) for one in node.inputs) < MOST_COMPUTED
+
+
+def _run(node: Node, size: int, device: str) -> Any:
+    def filled(leaf: Any) -> Any:
+        if isinstance(leaf, Symbol):
+            return stand_in(leaf.shape, leaf.dtype, size, device)
+        # Constants have to be where the rest is.
+        return leaf.to(device) if isinstance(leaf, Tensor) and leaf.dim() else leaf
+
     args, kwargs = node.arguments
+    with on_trial():
+        return node.function(*tree.map_leaves(filled, args), **tree.map_leaves(filled, kwargs))
 
-    def run(size: int) -> Any:
-        def filled(leaf: Any) -> Any:
-            if isinstance(leaf, Symbol):
-                return stand_in(leaf.shape, leaf.dtype, size, device)
-            # Constants have to be where the rest is.
-            return leaf.to(device) if isinstance(leaf, Tensor) and leaf.dim() else leaf
 
-        with on_trial():
-            return node.function(*tree.map_leaves(filled, args), **tree.map_leaves(filled, kwargs))
+class OnlyShapes(TorchDispatchMode):
+    """While this lasts, functions of torch whose results have a shape or a number that follows from values fail.
 
-    return merged(run(sizes[0]), run(sizes[1]), node.function)
+    So a run on zeros tells shapes and types as one on tensors without values does.
+
+    Examples
+    --------
+    >>> with OnlyShapes():
+    ...     torch.nonzero(torch.zeros(3))
+    Traceback (most recent call last):
+    NotImplementedError: nonzero needs values
+    """
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """No: torch would import its compiler to skip it."""
+        return False
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        by_truth = func is torch.ops.aten.index.Tensor and any(
+            index is not None and index.dtype in (torch.bool, torch.uint8) for index in args[1]
+        )
+        by_values = func is not torch.ops.aten.index.Tensor and not FROM_VALUES.isdisjoint(func.tags)
+        if by_truth or by_values:
+            raise NotImplementedError(f"{func.overloadpacket.__name__} needs values")
+        return func(*args, **kwargs or {})
 
 
 def merged(first: Any, second: Any, function: Any) -> Any:

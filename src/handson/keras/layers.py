@@ -24,8 +24,8 @@ mirror(
     Convolution1D="handson.layers:Conv1D",
     Convolution2D="handson.keras.spellings:Convolution2D",
     Convolution3D="handson.keras.spellings:Convolution3D",
-    deserialize="handson.keras.saving:deserialize_keras_object",
+    deserialize="handson.utils.objects:deserialize_keras_object",
     merge="handson.keras.merging:merge",
-    serialize="handson.keras.saving:serialize_keras_object",
+    serialize="handson.utils.objects:serialize_keras_object",
     **{name: f"handson.layers:{home}" for name, home in (_TRANSPOSED | _SEPARABLE | _POOLINGS).items()},
 )

@@ -8,16 +8,11 @@ from handson.core.errors import HandsonError
 from handson.graph import Symbol
 from handson.keras.mirror import mirror
 
-_SAVING = (
-    "CustomObjectScope", "custom_object_scope", "deserialize_keras_object", "get_custom_objects",
-    "get_registered_name", "get_registered_object", "register_keras_serializable", "serialize_keras_object",
-)  # fmt: skip
 _CONFIG = ("disable_interactive_logging", "enable_interactive_logging", "is_interactive_logging_enabled")
 
 mirror(
     __name__,
     "handson.utils",
-    **{name: f"handson.keras.saving:{name}" for name in _SAVING},
     **{name: f"handson.keras.config:{name}" for name in _CONFIG},
     clear_session="handson.keras.variables:clear_session",
     set_random_seed="handson.randomness:set_random_seed",

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from handson.core import tree
-from handson.core.errors import HandsonError
+from handson.core.errors import HandsonError, nearest
 from handson.graph import symbol
 from handson.graph.symbol import Node, Spec, Symbol
 from handson.layers.shapes import Shapes, is_shape, map_shapes
@@ -81,6 +81,7 @@ class Called(nn.Module):
     def _called(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Any call on values: arrays become tensors, masks and `training` are passed to who knows them."""
         mask = tree.map_leaves(self._mask, kwargs.pop("mask", None))
+        self._check_names(kwargs)
         args, kwargs = tree.map_leaves(self._value, args), tree.map_leaves(self._value, kwargs)
         if not self._ready():
             self._prepare(args, kwargs)
@@ -95,6 +96,17 @@ class Called(nn.Module):
         with self._mode(training):
             output = super().__call__(*args, **kwargs)
         return self._masked(output, args, mask)
+
+    def _check_names(self, kwargs: dict[str, Any]) -> None:
+        """Raise for an argument that `call` has not; each layer takes `training` and `mask`."""
+        computed = self._computed()
+        unknown = kwargs.keys() - {*_parameters(computed), "training", "mask"}
+        if unknown and not _takes_any(computed):
+            name, known = sorted(unknown)[0], _parameters(computed)
+            raise TypeError(
+                f"a call of {type(self).__name__} {self.name!r} has no argument {name!r}.{nearest(name, known)} It "
+                f"takes: {', '.join(known)}."
+            )
 
     def _value(self, leaf: Any) -> Any:
         if isinstance(leaf, (np.ndarray, np.generic)) and leaf.dtype.kind in "biuf":
@@ -179,6 +191,7 @@ class Called(nn.Module):
     def _infer(self, node: Node) -> Any:
         """The shapes and types that a node of this layer gives."""
         args, kwargs = node.arguments
+        self._check_names(kwargs)
         shapes = self._shapes_in(args, kwargs)
         self._build_for(shapes)
         first = tree.leaves(args[:1] or list(kwargs.values())[:1])
@@ -274,6 +287,12 @@ def _masks_of(values: Any) -> Any:
 def _parameters(function: Any) -> tuple[str, ...]:
     """The names of the arguments of a method, without `self`."""
     return tuple(inspect.signature(function).parameters)[1:]
+
+
+@functools.cache
+def _takes_any(function: Any) -> bool:
+    """Whether a method takes arguments of any name."""
+    return any(one.kind is one.VAR_KEYWORD for one in inspect.signature(function).parameters.values())
 
 
 @functools.cache

@@ -45,6 +45,7 @@ class SpectralNormalization(Wrapper):
     """
 
     supports_masking = True
+    keras_repeats = ("kernel",)  # it is among the weights of both layers in files of Keras
 
     def __init__(self, layer: Any, power_iterations: int = 1, **kwargs: Any) -> None:
         super().__init__(layer, **kwargs)

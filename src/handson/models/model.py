@@ -17,7 +17,7 @@ from handson.layers import ownership
 from handson.layers.added import enter_run, leave_run
 from handson.layers.blank import is_filling
 from handson.layers.building import building
-from handson.layers.calling import Called, shapes_of
+from handson.layers.calling import Called
 from handson.layers.drawn import Drawn
 from handson.layers.foreign import applied
 from handson.layers.shapes import Shapes, batched, compatible, map_shapes
@@ -240,9 +240,11 @@ class Model(Verbs):
         return self.shape_after(input_shape)
 
     def _infer(self, node: Node) -> Any:
-        (first, *_), _ = node.arguments
-        self._build_for(shapes_of(first))
-        if self.graph is not None and shapes_of(first) == self.built_shape:
+        args, kwargs = node.arguments
+        self._check_names(kwargs)
+        shapes = self._shapes_in(args, kwargs)
+        self._build_for(shapes)
+        if self.graph is not None and shapes == self.built_shape:
             return self.graph.outputs  # which have shapes and types
         return self.run_on_zeros(node)
 

@@ -322,8 +322,10 @@ class Verbs(Saved, OlderVerbs, OwnSteps, Tuning, Structure):
         from handson.training.preparation.arguments import Arguments
 
         names = {name: value for name, value in locals().items() if name in Arguments.__dataclass_fields__}
-        names |= {"engine": "eager"} if self.run_eagerly and engine == "auto" else {}
-        return fit(self, x, y, Arguments(**names))
+        arguments = Arguments(**names)
+        if self.run_eagerly and engine == "auto" and not arguments.sharded:
+            arguments.engine = "eager"
+        return fit(self, x, y, arguments)
 
     @accepting()
     def evaluate(

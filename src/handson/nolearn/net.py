@@ -271,11 +271,18 @@ class NeuralNet(Kept, BaseEstimator):
 
         Ctrl-C ends the training, and the net stays as it is then.
         """
+        if self.use_label_encoder:
+            self._learn_classes(y)
+        return self._fit(X, y, epochs)
+
+    def _learn_classes(self, classes: Any) -> None:
+        self.enc_ = LabelEncoder().fit(classes)
+        self.classes_ = self.enc_.classes_
+
+    def _fit(self, X: Any, y: Any, epochs: int | None) -> NeuralNet:
         plain.check_present(self.get_params())
         if self.use_label_encoder:
-            self.enc_ = LabelEncoder()
-            y = self.enc_.fit_transform(y).astype(np.int32)
-            self.classes_ = self.enc_.classes_
+            y = self.enc_.transform(y).astype(np.int32)
         X, y = self._checked(X, y)
         self.initialize()
         self._compile(y)
@@ -289,8 +296,21 @@ class NeuralNet(Kept, BaseEstimator):
         return self
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None) -> NeuralNet:
-        """Train for one epoch."""
-        return self.fit(X, y, epochs=1)
+        """Train for one epoch.
+
+        Parameters
+        ----------
+        X, y
+            As in `fit`.
+        classes : array, optional
+            All classes there will be, where y may be without some of them: with the first call, for
+            `use_label_encoder`.
+        """
+        if classes is not None and not self.use_label_encoder:
+            raise HandsonError("partial_fit(classes=...) is for use_label_encoder=True: classes are numbers without.")
+        if self.use_label_encoder and (classes is not None or not hasattr(self, "enc_")):
+            self._learn_classes(y if classes is None else classes)
+        return self._fit(X, y, 1)
 
     def _checked(self, X: Any, y: Any) -> tuple[Any, Any]:
         X = {name: np.asarray(one) for name, one in X.items()} if isinstance(X, dict) else np.asarray(X)

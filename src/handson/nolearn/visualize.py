@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 import handson.theano.tensor as T
 from handson.core.errors import HandsonError
 from handson.lasagne.layers import get_all_layers, get_output
+from handson.plots.attributions import beside
 from handson.plots.structure import draw_boxes
 from handson.plots.style import grid
 from handson.theano import function, grad
@@ -106,7 +107,7 @@ def plot_occlusion(
         The size; a height of 0 follows from the number of images.
     """
     maps = [occlusion_heatmap(net, x[None], int(y), square_length) for x, y in zip(X, target, strict=True)]
-    return _beside(X, maps, "critical parts", [1 - one for one in maps], figsize)
+    return _beside(X, [1 - one for one in maps], "critical parts", figsize)
 
 
 def plot_saliency(net: Any, X: Any, figsize: tuple[float, float] | None = (9, 0)) -> Figure:
@@ -116,24 +117,13 @@ def plot_saliency(net: Any, X: Any, figsize: tuple[float, float] | None = (9, 0)
     best = T.max(get_output(last, deterministic=True), axis=1)
     slopes = function([entry.input_var], grad(best.sum(), entry.input_var))(X)
     maps = [np.maximum(slope, 0).max(0) for slope in slopes]
-    return _beside(X, maps, "saliency", maps, figsize)
+    return _beside(X, maps, "saliency", figsize)
 
 
-def _beside(X: Any, maps: Any, what: str, shade: Any, figsize: Any) -> Figure:
-    """Each image, a map, and both on top of each other."""
-    rows = len(X)
+def _beside(X: Any, maps: Any, what: str, figsize: Any) -> Figure:
     width, height = figsize or (9, 0)
-    figure, axes = plt.subplots(rows, 3, figsize=(width, height or 3 * rows), squeeze=False)
-    for axis in axes.flat:
-        axis.set_axis_off()
-    for row, (image, found, over) in enumerate(zip(X, maps, shade, strict=True)):
-        axes[row, 0].imshow(image.mean(0), cmap="gray", interpolation="nearest")
-        axes[row, 1].imshow(found, cmap="viridis", interpolation="nearest")
-        axes[row, 2].imshow(image.mean(0), cmap="gray", interpolation="nearest")
-        axes[row, 2].imshow(over, cmap="Reds", alpha=0.6, interpolation="nearest")
-    for axis, title in zip(axes[0], ("image", what, "both"), strict=True):
-        axis.set_title(title)
-    return figure
+    figure = plt.figure(figsize=(width, height or 3 * len(X)), layout="constrained")
+    return beside(np.moveaxis(X, 1, -1), np.asarray(maps), what, signed=False, figure=figure)
 
 
 def plot_loss(net: Any) -> Figure:

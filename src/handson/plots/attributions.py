@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from torch import nn
 
 from handson import attributions
-from handson.attributions import Target
+from handson.attributions import Output, Target
 from handson.core.errors import HandsonError
 from handson.layers.base import Layer
 from handson.plots.given import names_of
@@ -23,8 +23,9 @@ CLIPPED = 99.5
 
 
 def plot_saliency(
-    net: nn.Module, x: Any, target: Target = None, titles: Sequence[str] | None = None, path: PathLike | None = None
-) -> Figure:
+    net: nn.Module, x: Any, target: Target = None, titles: Sequence[str] | None = None, path: PathLike | None = None,
+    *, output: Output = None,
+) -> Figure:  # fmt: skip
     """Which inputs the score depends on most: see `handson.attributions.saliency`.
 
     Parameters
@@ -39,58 +40,61 @@ def plot_saliency(
         One for each image; for a table, the names of its columns.
     path : str or path, optional
         Where to write the picture.
+    output : int or str, optional
+        Of a net with several outputs, the one that is explained: its number, or its name.
     """
-    slopes = np.abs(attributions.saliency(net, x, target))
+    slopes = np.abs(attributions.saliency(net, x, target, output=output))
     return save(_shown(net, x, slopes, "saliency: the size of the slope", titles, signed=False), path)
 
 
 def plot_integrated_gradients(
     net: nn.Module, x: Any, target: Target = None, baseline: Any = 0.0, titles: Sequence[str] | None = None,
-    path: PathLike | None = None,
+    path: PathLike | None = None, *, output: Output = None,
 ) -> Figure:  # fmt: skip
     """What each input adds to the score (red) or takes from it (blue): see `attributions.integrated_gradients`.
 
     Parameters
     ----------
-    net, x, target, titles, path
+    net, x, target, titles, path, output
         See `plot_saliency`.
     baseline : float or array, of the shape of one row
         Inputs that say nothing, such as a black image.
     """
-    parts = attributions.integrated_gradients(net, x, target, baseline)
+    parts = attributions.integrated_gradients(net, x, target, baseline, output=output)
     return save(_shown(net, x, parts, "what it adds to the score", titles), path)
 
 
 def plot_occlusion(
     net: nn.Module, x: Any, target: Target = None, size: int | None = None, titles: Sequence[str] | None = None,
-    path: PathLike | None = None,
+    path: PathLike | None = None, *, output: Output = None,
 ) -> Figure:  # fmt: skip
     """How much the score falls when a part is covered: see `handson.attributions.occlusion`.
 
     Parameters
     ----------
-    net, x, target, titles, path
+    net, x, target, titles, path, output
         See `plot_saliency`.
     size : int, optional
         The side of what covers.
     """
-    return save(_shown(net, x, attributions.occlusion(net, x, target, size), "the fall when covered", titles), path)
+    fall = attributions.occlusion(net, x, target, size, output=output)
+    return save(_shown(net, x, fall, "the fall when covered", titles), path)
 
 
 def plot_grad_cam(
     net: nn.Module, x: Any, target: Target = None, layer: Any = None, titles: Sequence[str] | None = None,
-    path: PathLike | None = None,
+    path: PathLike | None = None, *, output: Output = None,
 ) -> Figure:  # fmt: skip
     """Where in an image the score comes from: see `handson.attributions.grad_cam`.
 
     Parameters
     ----------
-    net, x, target, titles, path
+    net, x, target, titles, path, output
         See `plot_saliency`.
     layer : str or nn.Module, optional
         The convolution; by default the last layer that gives images.
     """
-    heat = attributions.grad_cam(net, x, target, layer)
+    heat = attributions.grad_cam(net, x, target, layer, output=output)
     return save(_shown(net, x, heat, "Grad-CAM", titles, signed=False), path)
 
 
@@ -113,8 +117,9 @@ def _shown(
 
 
 def beside(
-    images: np.ndarray, maps: np.ndarray, what: str, titles: Sequence[str] | None = None, signed: bool = True
-) -> Figure:
+    images: np.ndarray, maps: np.ndarray, what: str, titles: Sequence[str] | None = None, signed: bool = True,
+    figure: Figure | None = None,
+) -> Figure:  # fmt: skip
     """Each image, its map, and the map over the image.
 
     Parameters
@@ -129,8 +134,10 @@ def beside(
         One for each image.
     signed : bool
         Whether values below 0 mean something.
+    figure : Figure, optional
+        Where to draw; by default a figure of its own.
     """
-    figure, grid = panels(len(images), 3, (2.1, 2.1))
+    figure, grid = panels(len(images), 3, (2.1, 2.1), figure)
     how = {"cmap": DIVERGING if signed else "inferno"}
     for number, (row, image, values) in enumerate(zip(grid, images, maps, strict=True)):
         most = float(np.percentile(np.abs(values), CLIPPED)) or float(np.abs(values).max()) or 1.0

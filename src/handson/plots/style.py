@@ -68,9 +68,11 @@ def scale(axes: Axes, curves: Sequence[Sequence[float]]) -> None:
         axes.set_yscale("log")
 
 
-def panels(rows: int, columns: int, size: tuple[float, float]) -> tuple[Figure, np.ndarray]:
-    """A figure with a grid of panels of a size in inches, (rows, columns)."""
-    figure = Figure(figsize=(size[0] * columns, size[1] * rows), layout="constrained")
+def panels(
+    rows: int, columns: int, size: tuple[float, float], figure: Figure | None = None
+) -> tuple[Figure, np.ndarray]:
+    """A figure, by default of its own, with a grid of panels of a size in inches, (rows, columns)."""
+    figure = figure or Figure(figsize=(size[0] * columns, size[1] * rows), layout="constrained")
     return figure, figure.subplots(rows, columns, squeeze=False)
 
 

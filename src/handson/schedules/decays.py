@@ -15,8 +15,29 @@ def _check_steps(owner: Schedule, decay_steps: float) -> None:
         raise HandsonError(f"{type(owner).__name__}: decay_steps must be positive; got {decay_steps}.")
 
 
+class _ByPeriods(Schedule):
+    """The base of what decays from one period of steps to the next."""
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        decay_steps: float,
+        decay_rate: float,
+        staircase: bool = False,
+        name: str | None = None,
+    ) -> None:
+        _check_steps(self, decay_steps)
+        self.initial_learning_rate, self.decay_steps = initial_learning_rate, decay_steps
+        self.decay_rate, self.staircase = decay_rate, staircase
+
+    def periods(self, position: Position) -> float:
+        """How many periods have gone by, only whole ones with `staircase`."""
+        periods = position.iteration / self.decay_steps
+        return math.floor(periods) if self.staircase else periods
+
+
 @registry.register
-class ExponentialDecay(Schedule):
+class ExponentialDecay(_ByPeriods):
     """initial_learning_rate * decay_rate ^ (step / decay_steps).
 
     Parameters
@@ -38,25 +59,12 @@ class ExponentialDecay(Schedule):
     0.05
     """
 
-    def __init__(
-        self,
-        initial_learning_rate: float,
-        decay_steps: float,
-        decay_rate: float,
-        staircase: bool = False,
-        name: str | None = None,
-    ) -> None:
-        _check_steps(self, decay_steps)
-        self.initial_learning_rate, self.decay_steps = initial_learning_rate, decay_steps
-        self.decay_rate, self.staircase = decay_rate, staircase
-
     def at(self, position: Position) -> float:
-        power = position.iteration / self.decay_steps
-        return self.initial_learning_rate * self.decay_rate ** (math.floor(power) if self.staircase else power)
+        return self.initial_learning_rate * self.decay_rate ** self.periods(position)
 
 
 @registry.register
-class InverseTimeDecay(Schedule):
+class InverseTimeDecay(_ByPeriods):
     """initial_learning_rate / (1 + decay_rate * step / decay_steps): the time-based `decay` of the lectures.
 
     Parameters
@@ -76,21 +84,8 @@ class InverseTimeDecay(Schedule):
     0.005
     """
 
-    def __init__(
-        self,
-        initial_learning_rate: float,
-        decay_steps: float,
-        decay_rate: float,
-        staircase: bool = False,
-        name: str | None = None,
-    ) -> None:
-        _check_steps(self, decay_steps)
-        self.initial_learning_rate, self.decay_steps = initial_learning_rate, decay_steps
-        self.decay_rate, self.staircase = decay_rate, staircase
-
     def at(self, position: Position) -> float:
-        share = position.iteration / self.decay_steps
-        return self.initial_learning_rate / (1.0 + self.decay_rate * (math.floor(share) if self.staircase else share))
+        return self.initial_learning_rate / (1.0 + self.decay_rate * self.periods(position))
 
 
 @registry.register

@@ -32,10 +32,13 @@ _TOPICS = {
     "arrays": ("normalize", "pad_sequences", "to_categorical"),
     "downloads": ("get_file",),
     "folders": ("audio_dataset_from_directory", "image_dataset_from_directory", "text_dataset_from_directory"),
+    "batches": (
+        "get_source_inputs", "is_keras_tensor", "pack_x_y_sample_weight", "standardize_dtype",
+        "unpack_x_y_sample_weight",
+    ),
     "objects": (
-        "custom_object_scope", "deserialize_keras_object", "get_registered_name", "get_source_inputs",
-        "is_keras_tensor", "pack_x_y_sample_weight", "register_keras_serializable", "serialize_keras_object",
-        "standardize_dtype", "unpack_x_y_sample_weight",
+        "CustomObjectScope", "custom_object_scope", "deserialize_keras_object", "get_custom_objects",
+        "get_registered_name", "get_registered_object", "register_keras_serializable", "serialize_keras_object",
     ),
     "pictures": ("array_to_img", "img_to_array", "load_img", "save_img", "smart_resize"),
     "progbar": ("Progbar",),
@@ -47,7 +50,6 @@ _TOPICS = {
 _HOMES = {name: f"handson.utils.{topic}:{name}" for topic, names in _TOPICS.items() for name in names} | {
     "model_to_dot": "handson.plots.structure:model_to_dot",
     "plot_model": "handson.plots.structure:plot_model",
-    "CustomObjectScope": "handson.utils.objects:custom_object_scope",
     "AUTOTUNE": "handson.data.dataflow:AUTOTUNE",
     "Dataflow": "handson.data.dataflow:Dataflow",
 }

@@ -1,174 +1,205 @@
-"""Names of classes and functions, configurations of objects, and small helpers of programs."""
+"""Names of one's own, and objects as descriptions in Keras's form, and back.
+
+All names live in the closed registry of handson: `register_keras_serializable` is `handson.register`.
+"""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import AbstractContextManager
 from typing import Any
 
 from handson.core import registry
 from handson.core.errors import HandsonError, nearest
-from handson.graph import Symbol
-from handson.graph.conversion import type_name
-
-# What a plain function may be for: Keras's programs do not say it.
-FUNCTIONS = ("activation", "initializer", "regularizer", "loss", "metric", "op")
+from handson.files import keras_reading, keras_writing
 
 
 def register_keras_serializable(package: str = "Custom", name: str | None = None) -> Callable[[Any], Any]:
-    """Make a class or function known by name, so that files can refer to it; a decorator.
+    """A decorator that makes a class or function known by name, to files and to strings: see `handson.register`.
 
     Parameters
     ----------
     package : str
-        Part of the name that Keras writes, 'package>name'; both names are known.
+        Where it comes from; it is then known as 'package>name' too, and as that alone if the name is taken.
     name : str, optional
-        The name; by default the target's own.
+        The name; by default its own.
 
     Examples
     --------
-    >>> @register_keras_serializable()
-    ... def halved(x):
+    >>> from handson.core.registry import find
+    >>> @register_keras_serializable("mine")
+    ... def shrunk(x):
     ...     return x / 2
-    >>> registry.resolve("activation", "halved") is halved
+    >>> find("activation", "mine>shrunk") is find("activation", "shrunk") is shrunk
     True
     """
 
     def decorate(target: Any) -> Any:
-        own = name or target.__name__
-        kinds = (None,) if inspect.isclass(target) and hasattr(target, "kind") else FUNCTIONS
+        short = name or target.__name__
+        full = f"{package}>{short}"
+        own = getattr(target, "kind", None)
+        if inspect.isclass(target) and own is None:
+            raise HandsonError(f"{target.__name__} is no layer, loss, metric or other noun, so no file can hold one.")
+        kinds = (str(own),) if inspect.isclass(target) else registry.FUNCTIONS
         for kind in kinds:
-            registry.register(target, kind=kind, name=own, aliases=(f"{package}>{own}",))
+            try:
+                registry.register(target, kind=kind, name=short, aliases=(full,))
+            except HandsonError:  # one of handson's own, or of another package
+                registry.register(target, kind=kind, name=full)
         return target
 
     return decorate
 
 
-def serialize_keras_object(obj: Any) -> Any:
-    """What files say of an object: its registered name and its arguments."""
-    if hasattr(obj, "get_config") and hasattr(obj, "kind"):
-        return registry.to_config(obj.kind, obj)
-    for kind in (*FUNCTIONS, *registry.HOMES):
-        if callable(obj):
-            try:
-                return registry.name_of(kind, obj)
-            except HandsonError:
-                continue
-    return obj
-
-
-def deserialize_keras_object(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
-    """The object of what `serialize_keras_object` gave.
+class CustomObjectScope(AbstractContextManager[None]):
+    """A block in which names mean classes or functions of one's own.
 
     Parameters
     ----------
-    config : dict or str
-        A name with arguments, or a name.
-    custom_objects : dict, optional
-        Names that are looked up first.
-    """
-    name = config if isinstance(config, str) else config.get("class", config.get("class_name"))
-    arguments = {} if isinstance(config, str) else config.get("config") or {}
-    own = (custom_objects or {}).get(name)
-    if own is not None:
-        build: Any = getattr(own, "from_config", lambda arguments: own)
-        return build(arguments)
-    for kind in registry.HOMES:
-        if name in registry.names(kind):
-            return registry.resolve(kind, name if isinstance(config, str) else {"class": name, "config": arguments})
-    known = [each for kind in registry.HOMES for each in registry.known(kind)]
-    raise HandsonError(f"{name!r} is not registered.{nearest(str(name), known)} Decorate it with @handson.register.")
-
-
-def custom_object_scope(custom_objects: dict[str, Any]) -> AbstractContextManager[None]:
-    """Let names mean classes and functions inside of a block.
+    custom_objects : dict of str to class or function
+        What the names mean.
 
     Examples
     --------
-    >>> with custom_object_scope({"halved_here": lambda x: x / 2}):
-    ...     registry.is_known("activation", "halved_here")
-    True
-    >>> registry.is_known("activation", "halved_here")
-    False
+    >>> from handson import activations
+    >>> with CustomObjectScope({"halved": lambda x: x / 2}):
+    ...     activations.get("halved")(4)
+    2.0
     """
-    return registry.scoped(custom_objects)
+
+    def __init__(self, custom_objects: dict[str, Any]) -> None:
+        self._block = registry.scoped(dict(custom_objects))
+
+    def __enter__(self) -> None:
+        return self._block.__enter__()
+
+    def __exit__(self, *raised: Any) -> bool | None:
+        return self._block.__exit__(*raised)
+
+
+custom_object_scope = CustomObjectScope
+
+
+class _CustomObjects(MutableMapping[str, Any]):
+    """The names that programs have added: adding to it registers."""
+
+    def __init__(self) -> None:
+        self._own: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        return self._own[name]
+
+    def __setitem__(self, name: str, target: Any) -> None:
+        registry.claim(name, target)
+        self._own[name] = target
+
+    def __delitem__(self, name: str) -> None:
+        raise HandsonError(f"{name!r} stays registered; use keras.saving.custom_object_scope for a name that goes.")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._own)
+
+    def __len__(self) -> int:
+        return len(self._own)
+
+
+_custom = _CustomObjects()
+
+
+def get_custom_objects() -> MutableMapping[str, Any]:
+    """The names that were added to it, which are registered for good."""
+    return _custom
 
 
 def get_registered_name(obj: Any) -> str:
-    """The registered name of a class or function; its own if it is not registered."""
-    names = [name for _, name in registry.names_of(obj)]
-    return names[0] if names else obj.__name__
+    """The name that a class or function is registered by, else its own."""
+    return next((name for _, name in registry.names_of(obj)), obj.__name__)
 
 
-def is_keras_tensor(x: Any) -> bool:
-    """Whether this is a symbol: what `Input` and layers called on it return.
-
-    Examples
-    --------
-    >>> is_keras_tensor(Symbol((None, 3))), is_keras_tensor(3)
-    (True, False)
-    """
-    return isinstance(x, Symbol)
+def get_registered_object(name: str, custom_objects: Any = None, module_objects: Any = None) -> Any:
+    """The class or function of a name, None if there is none."""
+    for given in (custom_objects, module_objects):
+        if given and name in given:
+            return given[name]
+    known = (registry.meanings(kind) for kind in registry.HOMES)
+    return next((entries[name] for entries in known if name in entries), None)
 
 
-def get_source_inputs(tensor: Symbol) -> list[Symbol]:
-    """The inputs that a symbol follows from.
+def serialize_keras_object(obj: Any) -> Any:
+    """A description of an object as JSON, in Keras's form.
 
     Examples
     --------
-    >>> x = Symbol((None, 3))
-    >>> get_source_inputs(x * 2 + x) == [x]
-    True
+    >>> from handson import regularizers
+    >>> serialize_keras_object(regularizers.L2(0.5))["class_name"]
+    'L2'
     """
-    found: dict[int, Symbol] = {}
-    waiting, seen = [tensor], set()
-    while waiting:
-        symbol = waiting.pop()
-        if id(symbol) in seen:
-            continue
-        seen.add(id(symbol))
-        before = symbol.node.inputs if symbol.node is not None else []
-        if before:
-            waiting += reversed(before)
-        else:
-            found.setdefault(id(symbol), symbol)
-    return list(found.values())
+    if obj is None or isinstance(obj, (bool, int, float, str)):
+        return obj
+    if isinstance(obj, (list, tuple)):
+        return type(obj)(map(serialize_keras_object, obj))
+    if isinstance(obj, dict):
+        return {key: serialize_keras_object(value) for key, value in obj.items()}
+    return _described(obj)
 
 
-def standardize_dtype(dtype: Any) -> str:
-    """The name of a type.
+def _described(obj: Any) -> Any:
+    kind = getattr(obj, "kind", None)
+    if any(each == kind for each, _ in registry.names_of(type(obj))):
+        return keras_writing.written(str(kind), obj)
+    if hasattr(obj, "get_config") and hasattr(obj, "kind"):  # a class that is registered nowhere
+        name = type(obj).__name__
+        found = {"module": type(obj).__module__, "class_name": name, "registered_name": name}
+        return found | {"config": serialize_keras_object(obj.get_config())}
+    if callable(obj):  # a function, or a class
+        name = get_registered_name(obj)
+        return {"module": "builtins", "class_name": "function", "config": name, "registered_name": name}
+    return keras_writing.plain(obj)
+
+
+def deserialize_keras_object(
+    config: Any, custom_objects: dict[str, Any] | None = None, safe_mode: bool = True, **kwargs: Any
+) -> Any:
+    """The object for what `serialize_keras_object` gave.
+
+    Parameters
+    ----------
+    config : tree or str
+        The description; or a name among `custom_objects`.
+    custom_objects : dict of str to class or function, optional
+        Further names, for this call.
+    safe_mode : bool
+        Only True: a description that holds code is refused.
 
     Examples
     --------
-    >>> standardize_dtype(None), standardize_dtype(int)
-    ('float32', 'int32')
+    >>> from handson import regularizers
+    >>> deserialize_keras_object(serialize_keras_object({"a": [regularizers.L2(0.5), 3]}))
+    {'a': [L2(l2=0.5), 3]}
     """
-    return type_name("float32" if dtype is None else dtype)
+    if not safe_mode or kwargs:
+        raise HandsonError("deserialize_keras_object runs no code from a description: leave safe_mode and others out.")
+    if isinstance(config, str) and config in (custom_objects or {}):
+        return (custom_objects or {})[config]
+    with registry.scoped(custom_objects or {}):
+        return keras_reading.revived(config, _kind_of(config))
 
 
-def pack_x_y_sample_weight(x: Any, y: Any = None, sample_weight: Any = None) -> Any:
-    """Inputs, targets and weights as a batch: as short a tuple as they need.
-
-    Examples
-    --------
-    >>> pack_x_y_sample_weight(1), pack_x_y_sample_weight(1, 2)
-    (1, (1, 2))
-    """
-    if y is None:
-        return (x,) if isinstance(x, (tuple, list)) else x
-    return (x, y) if sample_weight is None else (x, y, sample_weight)
-
-
-def unpack_x_y_sample_weight(data: Any) -> tuple[Any, Any, Any]:
-    """Inputs, targets and weights of a batch, None for those that it has not.
-
-    Examples
-    --------
-    >>> unpack_x_y_sample_weight((1, 2))
-    (1, 2, None)
-    """
-    entries = tuple(data) if isinstance(data, (tuple, list)) else (data,)
-    if not 1 <= len(entries) <= 3:
-        raise HandsonError(f"a batch is x, (x,), (x, y) or (x, y, sample_weight); got {len(entries)} entries.")
-    return (*entries, None, None)[:3]
+def _kind_of(config: Any) -> str | None:
+    """What kind of noun a description without a module is of; None where it says so itself."""
+    if (
+        not isinstance(config, dict)
+        or "class_name" not in config
+        or config.get("module")
+        or config.get("registered_name")
+    ):
+        return None
+    name = config["class_name"]
+    kinds = [kind for kind in registry.HOMES if registry.is_known(kind, name)]
+    if not kinds:
+        known = [each for kind in registry.HOMES for each in registry.known(kind)]
+        raise HandsonError(
+            f"{name!r} is not registered.{nearest(str(name), known)} Decorate it with @handson.register."
+        )
+    return kinds[0]

@@ -51,8 +51,9 @@ def assert_alike(mine, other):
                 np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-4)
 
 
-@pytest.mark.parametrize("y", [None, np.arange(10) % 2])
-@pytest.mark.parametrize("weights", [None, np.arange(10.0)])
+@pytest.mark.parametrize(
+    ("y", "weights"), [(None, None), (np.arange(10) % 2, None), (np.arange(10) % 2, np.arange(10.0))]
+)
 @pytest.mark.parametrize("subset", [None, "training", "validation"])
 @pytest.mark.parametrize("more", [False, True])
 def test_batches_of_arrays_are_those_of_keras(theirs, images, y, weights, subset, more):
@@ -212,6 +213,7 @@ def test_changed_images_are_written_where_asked(images, tmp_path):
     [
         (lambda g, x, f: g.flow(x[0]), r"\(n, height, width, channels\)"),
         (lambda g, x, f: g.flow(x, np.arange(3)), "10 images, and 3 rows of y"),
+        (lambda g, x, f: g.flow(x, sample_weight=np.ones(10)), "weighs targets: give y too"),
         (lambda g, x, f: g.flow(x, np.arange(10), subset="validation"), "ignore_class_split"),
         (lambda g, x, f: g.flow(x, subset="valid"), "Did you mean 'validation'"),
         (lambda g, x, f: ours.ImageDataGenerator().flow(x, subset="training"), "validation_split=0.2"),

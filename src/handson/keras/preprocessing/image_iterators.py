@@ -137,6 +137,8 @@ class NumpyArrayIterator(Iterator):
         images = np.asarray(images)
         if images.ndim != 4:
             raise HandsonError(f"flow takes images of shape (n, height, width, channels); got {images.shape}.")
+        if y is None and sample_weight is not None:
+            raise HandsonError("flow(sample_weight=...) weighs targets: give y too.")
         beside = {"y": y, "sample_weight": sample_weight} | {f"x[1][{n}]": other for n, other in enumerate(others)}
         held = {name: np.asarray(array) for name, array in beside.items() if array is not None}
         for name, array in held.items():

@@ -90,7 +90,7 @@ class Arguments:
         self.sharded = self.engine == "shards" or self.shards is not None or self.workers > 1 or not self.exact
         if not self.sharded:
             return
-        if self.engine not in ("auto", "eager", "shards"):
+        if self.engine not in ("auto", "shards"):
             raise HandsonError(
                 f"the engine {self.engine!r} trains on one device; on several it is 'shards', which is chosen by "
                 f"itself: leave engine out."

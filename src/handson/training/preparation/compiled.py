@@ -136,7 +136,7 @@ class Compiled:
             elif head is not None and loss is not None:
                 raise HandsonError(
                     f"the net ends with parameters of a {type(head).__name__}, which {loss.name!r} does not know: "
-                    f"compile(loss={_loss_for(head)!r})."
+                    f"compile(loss={head.loss!r})."
                 )
             plain, with_weights = _listed(measured[number]), _listed(weighted[number])
             found = tuple(metrics_of.several([*plain, *with_weights], loss, width))
@@ -145,10 +145,6 @@ class Compiled:
             terms.append(Term(path, loss, weight, found[: len(plain)], found[len(plain) :]))
         _check_names(terms)
         return terms
-
-
-def _loss_for(head: Distribution) -> str:
-    return {"Quantiles": "pinball", "NormalInverseGamma": "evidential"}.get(type(head).__name__, "nll")
 
 
 def _each(function: Any, given: Any) -> Any:
