@@ -11,8 +11,11 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 demo: .venv/installed
 	$(BIN)/handson demo
 
+# Files of tests are shared out to so many processes, each of one thread: the nets are too small for more.
+PROCESSES ?= 2
+
 test: .venv/installed-for-tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadfile
 
 lint: .venv/installed-for-tests
 	$(BIN)/ruff check .

@@ -181,7 +181,7 @@ def test_fit_takes_name_epochs_seed_data_groups_and_folder(work):
 def test_fit_writes_for_tensorboard(work):
     assert call(work, "fit", "kinds.yaml", "--tensorboard", "--name", "shown").code == 0
     parts = {path.parent.name for path in (work / "runs/shown/tensorboard").rglob("events.out.tfevents.*")}
-    assert parts == {"train", "validation"}
+    assert parts == {"tensorboard", "train", "validation"}
     assert "tensorboard: true" in (work / "runs/shown/experiment.yaml").read_text()
 
 

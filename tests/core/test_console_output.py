@@ -49,7 +49,10 @@ def test_a_command_ends_whatever_becomes_of_its_output(work, way):
     found = shell(work, f"{sys.executable} -m handson fit table.yaml {way}")
     assert (found.returncode, found.stderr) == (0, "")
     assert (work / "runs" / "table" / "net.handson").is_file()
-    assert shell(work, f"{sys.executable} -m handson explore table.csv {way}").returncode == 0
+
+
+def test_a_command_that_only_prints_ends_without_any_output(work):
+    assert shell(work, f"{sys.executable} -m handson explore table.csv {WAYS['errors closed']}").returncode == 0
 
 
 def test_a_reader_that_went_away_ends_nothing(work):

@@ -30,7 +30,8 @@ class Case:
     trains: bool = True
 
     def __str__(self) -> str:
-        arguments = [f"{name}={value}" for name, value in self.arguments.items()]
+        # A function has an address in its repr, and the names of tests are the same in every process.
+        arguments = [f"{name}={getattr(value, '__name__', value)}" for name, value in self.arguments.items()]
         return "-".join([self.name, "x".join(map(str, self.shape)), *arguments, *self.inside])
 
     @property

@@ -205,4 +205,5 @@ def test_nothing_is_overwritten(tmp_path):
 
 def test_event_files_are_a_callback_of_the_program():
     experiment = Experiment(model=[{"Dense": {"units": 1}}], name="line", fit={"tensorboard": True})
-    assert "callbacks=[TensorBoard('runs/line/tensorboard')]" in to_code(experiment).replace('"', "'")
+    code = to_code(experiment).replace('"', "'")
+    assert "TensorBoard(log_dir='runs/line/tensorboard', histogram_freq=1, write_images=True)" in code

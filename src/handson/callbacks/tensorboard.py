@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,7 +15,9 @@ from handson.callbacks.base import Callback, Logs
 from handson.core import tree
 from handson.core.errors import HandsonError, whole
 from handson.core.registry import register
-from handson.files.events import EventFile
+from handson.files.events import EventFile, GraphNode
+
+MOST_PIXELS, MOST_TILES = 1 << 20, 256
 
 
 @register
@@ -21,7 +25,8 @@ class TensorBoard(Callback):
     """Writes losses, metrics, the learning rate and the net for TensorBoard; histograms and pictures if asked to.
 
     The files are written without TensorFlow; to look at them, `pip install tensorboard`. Training numbers lie in the
-    folder `train`, those of validation in `validation`, under Keras's names (`epoch_loss`).
+    folder `train`, those of validation in `validation`, under Keras's names (`epoch_loss`). What the training was given
+    lies in the folder itself, so that the table of hyperparameters has both beside it.
 
     Parameters
     ----------
@@ -30,9 +35,10 @@ class TensorBoard(Callback):
     histogram_freq : int
         Write histograms of all weights after every so many epochs; 0 for never.
     write_graph : bool
-        Whether the net is written: its graph, its table of layers and what its optimizer was given.
+        Whether the net is written: its graph, its table of layers and what the training was given.
     write_images : bool
-        Whether weights are also written as pictures, with the histograms.
+        Whether kernels of at most a million values are also written as pictures, with the histograms: matrices, and the
+        first 256 windows of a convolution side by side.
     write_steps_per_second : bool
         Whether the speed is written too.
     update_freq : 'epoch' or int
@@ -90,7 +96,7 @@ class TensorBoard(Callback):
         if self.write_graph:
             writer.graph(_nodes(self.model))
             writer.text("net", "".join(f"    {line}\n" for line in _table(self.model)))
-            writer.hyperparameters(_given(self.model.optimizer))
+            self._writer("").hyperparameters(_given(self.model.optimizer, self.params))
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         self._started = self.model.optimizer.iterations, time.perf_counter()
@@ -115,12 +121,11 @@ class TensorBoard(Callback):
             writer.flush()
 
     def _write_weight(self, name: str, values: np.ndarray, epoch: int) -> None:
-        self._writer("train").histogram(name, values, epoch)
-        if self.write_images and values.ndim > 1 and np.isfinite(values).all():
-            rows = values.reshape(len(values), -1)
-            low, high = rows.min(), rows.max()
-            pixels = (255 * (rows - low) / max(high - low, 1e-12)).astype(np.uint8)
-            self._writer("train").image(name, pixels[:, :, None], epoch)
+        # By layers; TensorBoard knows one kind of data under a name.
+        tag, writer = name.replace(".", "/"), self._writer("train")
+        writer.histogram(f"{tag}/histogram", values, epoch)
+        if self.write_images and 2 <= values.ndim <= 4 and 0 < values.size <= MOST_PIXELS and np.isfinite(values).all():
+            writer.image(f"{tag}/image", _picture(values), epoch)
 
     def on_test_end(self, logs: Logs | None = None) -> None:
         for name, value in (logs or {}).items():
@@ -131,6 +136,8 @@ class TensorBoard(Callback):
 
     def on_train_end(self, logs: Logs | None = None) -> None:
         self._trains = False
+        if self.write_graph:
+            self._writer("").finished()
         self._close()
 
     def _close(self) -> None:
@@ -139,13 +146,41 @@ class TensorBoard(Callback):
         self._writers.clear()
 
 
-def _given(optimizer: Any) -> dict[str, Any]:
-    """The optimizer and its numbers, as hyperparameters."""
-    config = optimizer.get_config()
-    plain = {name: value for name, value in config.items() if isinstance(value, (bool, int, float, str))}
+def _given(optimizer: Any, params: Mapping[str, Any]) -> dict[str, Any]:
+    """What the training was given: TensorBoard sorts the names, and shows the first five unless asked for more."""
+    config = {name: value for name, value in optimizer.get_config().items() if name != "learning_rate"}
+    plain = {f"optimizer_{name}": value for name, value in config.items() if isinstance(value, (bool, int, float, str))}
     schedule = optimizer.schedule  # one of a whole training has no value before its first step
-    rate = float(optimizer.learning_rate) if schedule is None else type(schedule).__name__
-    return {"optimizer": type(optimizer).__name__, **plain, "learning_rate": rate}
+    rate = float(optimizer.learning_rate) if schedule is None else str(schedule)
+    length = {name: params[name] for name in ("batch_size", "epochs") if params.get(name) is not None}
+    return {**length, "learning_rate": rate, "optimizer": type(optimizer).__name__, **plain}
+
+
+def _picture(values: np.ndarray) -> np.ndarray:
+    """A kernel as pixels: a matrix lies on its side, the windows of a convolution stand in a grid."""
+    if values.ndim == 2:
+        return _as_pixels(values if values.shape[0] <= values.shape[1] else values.T)[:, :, None]
+    windows = _as_pixels(values[None] if values.ndim == 3 else values)  # those over one dimension lie
+    height, width, inputs, _ = windows.shape
+    channels = 3 if inputs == 3 else 1
+    tiles = np.moveaxis(windows, 3, 0) if channels == 3 else windows.transpose(3, 2, 0, 1)
+    return _side_by_side(tiles.reshape(-1, height, width, channels)[:MOST_TILES])
+
+
+def _as_pixels(values: np.ndarray) -> np.ndarray:
+    low, high = values.min(), values.max()
+    return (255 * (values - low) / max(high - low, 1e-12)).astype(np.uint8)
+
+
+def _side_by_side(tiles: np.ndarray) -> np.ndarray:
+    """Pictures in rows and columns, with a line between them."""
+    count, height, width, channels = tiles.shape
+    columns = math.ceil(math.sqrt(count * height / width))
+    rows = -(-count // columns)
+    filled = np.zeros((rows * columns, height + 1, width + 1, channels), np.uint8)
+    filled[:count, :-1, :-1] = tiles
+    grid = filled.reshape(rows, columns, height + 1, width + 1, channels).swapaxes(1, 2)
+    return grid.reshape(rows * (height + 1), columns * (width + 1), channels)[:-1, :-1]
 
 
 def _table(model: Any) -> list[str]:
@@ -154,20 +189,28 @@ def _table(model: Any) -> list[str]:
     return lines
 
 
-def _nodes(model: Any) -> list[tuple[str, str, list[str]]]:
+def _nodes(model: Any) -> list[GraphNode]:
     """The parts of a net, each with those before it."""
     if model.graph is None:
         names = [layer.name if hasattr(layer, "name") else f"layer_{at}" for at, layer in enumerate(model.layers)]
         return [
-            (name, type(layer).__name__, names[max(at - 1, 0) : at])
+            GraphNode(name, type(layer).__name__, names[max(at - 1, 0) : at])
             for at, (name, layer) in enumerate(zip(names, model.layers, strict=True))
         ]
     makers = {id(entry): str(entry.name or f"input_{at}") for at, entry in enumerate(model.graph.entries)}
-    found: list[tuple[str, str, list[str]]] = [(name, "Input", []) for name in makers.values()]
+    found = [GraphNode(makers[id(entry)], "Input", [], [entry.shape]) for entry in model.graph.entries]
     for at, node in enumerate(model.graph.nodes):
         called = str(getattr(node.function, "name", None) or getattr(node.function, "__name__", "operation"))
-        name = called if called not in {each for each, _, _ in found} else f"{called}_{at}"
+        name = called if called not in {each.name for each in found} else f"{called}_{at}"
         before = [makers[id(symbol)] for symbol in node.inputs if id(symbol) in makers]
-        found.append((name, type(node.function).__name__, before))
-        makers |= {id(symbol): name for symbol in tree.leaves(node.outputs)}
+        outputs = tree.leaves(node.outputs)
+        shapes = [symbol.shape for symbol in outputs]
+        found.append(GraphNode(name, type(node.function).__name__, before, shapes, _attributes(node.function)))
+        makers |= {id(symbol): name for symbol in outputs}
     return found
+
+
+def _attributes(part: Any) -> dict[str, Any]:
+    """The arguments of a layer that were given and are short."""
+    config = part.get_config() if hasattr(part, "get_config") else {}
+    return {name: value for name, value in config.items() if value is not None and not isinstance(value, (dict, list))}

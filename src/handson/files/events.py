@@ -14,7 +14,7 @@ import struct
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -22,6 +22,29 @@ from handson.files import atomic
 
 _numbers = itertools.count()
 _STRINGS = 7  # the type of strings in a TensorProto
+_SUCCESS = 1  # the status of a run that came to its end, of the HParams plugin
+
+
+class GraphNode(NamedTuple):
+    """A node of a graph as TensorBoard draws it.
+
+    Attributes
+    ----------
+    name, operation : str
+        What it is called, and what it does.
+    before : list of str
+        The names of the nodes that it takes its inputs from.
+    shapes : list of tuple
+        Of each of its outputs; None is a size that is not known.
+    attributes : dict
+        Whatever else there is to know.
+    """
+
+    name: str
+    operation: str
+    before: Sequence[str] = ()
+    shapes: Sequence[Sequence[int | None]] = ()
+    attributes: Mapping[str, Any] = {}
 
 
 def _checksums() -> list[int]:
@@ -138,24 +161,25 @@ class EventFile:
 
     def text(self, tag: str, text: str, step: int = 0) -> None:
         """A text, in Markdown."""
-        shape = _bytes(2, _bytes(2, _whole(1, 1)))
-        tensor = _whole(1, _STRINGS) + shape + _bytes(8, text)
+        tensor = _whole(1, _STRINGS) + _bytes(2, _shape([1])) + _bytes(8, text)
         self._summary(step, _bytes(1, tag) + _bytes(8, tensor) + _bytes(9, _bytes(1, _bytes(1, "text"))))
 
-    def graph(self, nodes: Sequence[tuple[str, str, Sequence[str]]]) -> None:
-        """The net: of each node its name, what it is, and the names of the nodes before it."""
-        parts = [
-            _bytes(1, _bytes(1, name) + _bytes(2, what) + b"".join(_bytes(3, one) for one in before))
-            for name, what, before in nodes
-        ]
-        self._write(_bytes(4, b"".join(parts)))
+    def graph(self, nodes: Sequence[GraphNode]) -> None:
+        """The net: TensorBoard draws its nodes, writes the shapes at the arrows and shows attributes on a click."""
+        self._write(_bytes(4, b"".join(_bytes(1, _node(node)) for node in nodes)))
 
     def hyperparameters(self, values: Mapping[str, Any]) -> None:
         """What a run was given, for TensorBoard's table of runs."""
         entries = b"".join(_bytes(1, _bytes(1, name) + _bytes(2, _value(given))) for name, given in values.items())
-        started = _bytes(3, entries + _double(5, time.time()))
-        plugin = _bytes(1, "hparams") + _bytes(2, started)
-        self._summary(0, _bytes(1, "_hparams_/session_start_info") + _bytes(9, _bytes(1, plugin)))
+        self._session("session_start_info", _bytes(3, entries + _double(5, time.time())))
+
+    def finished(self) -> None:
+        """The run of `hyperparameters` came to its end."""
+        self._session("session_end_info", _bytes(4, _whole(1, _SUCCESS) + _double(2, time.time())))
+
+    def _session(self, name: str, message: bytes) -> None:
+        plugin = _bytes(1, "hparams") + _bytes(2, message)
+        self._summary(0, _bytes(1, f"_hparams_/{name}") + _bytes(9, _bytes(1, plugin)))
 
     def _summary(self, step: int, value: bytes) -> None:
         self._write(_whole(2, step) + _bytes(5, _bytes(1, value)))
@@ -173,6 +197,19 @@ class EventFile:
     def close(self) -> None:
         """Finish the file."""
         self._file.close()
+
+
+def _node(node: GraphNode) -> bytes:
+    """A `NodeDef`."""
+    parts = [_bytes(1, node.name), _bytes(2, node.operation), *(_bytes(3, name) for name in node.before)]
+    attributes = {name: _bytes(2, str(value)) for name, value in node.attributes.items()}
+    attributes["_output_shapes"] = _bytes(1, b"".join(_bytes(7, _shape(shape)) for shape in node.shapes))
+    return b"".join([*parts, *(_bytes(5, _bytes(1, name) + _bytes(2, value)) for name, value in attributes.items())])
+
+
+def _shape(shape: Iterable[int | None]) -> bytes:
+    """A `TensorShapeProto`."""
+    return b"".join(_bytes(2, _whole(1, -1 if size is None else size)) for size in shape)
 
 
 def _value(given: Any) -> bytes:

@@ -183,12 +183,11 @@ class _Program:
         if experiment.augment is not None:
             made = f"{self.use('handson.data', 'Augment')}({self._arguments(experiment.augment)})"
             arguments.append(f"augment={made}")
-        callbacks = [self.noun(callback) for callback in given.pop("callbacks", [])]
+        callbacks = given.pop("callbacks", [])
         if given.pop("tensorboard", False):
-            folder = _literal(f"runs/{experiment.name}/tensorboard")
-            callbacks.append(f"{self.use('handson.callbacks', 'TensorBoard')}({folder})")
+            callbacks = [*callbacks, fit.event_files(f"runs/{experiment.name}/tensorboard")]
         if callbacks:
-            arguments.append(f"callbacks={_listed(callbacks)}")
+            arguments.append(f"callbacks={_listed([self.noun(callback) for callback in callbacks])}")
         arguments += [f"{key}={_literal(value)}" for key, value in given.items()]
         saved = _literal(f"{experiment.name}.handson")
         return [*lines, "net = build()", *_call("net.fit", arguments), f"net.save({saved})"]

@@ -230,6 +230,10 @@ class CompileSection(_Section):
     precision: Annotated[str, AfterValidator(_precision)] = "float32"
 
 
+# How many times about a training with event files writes all weights.
+HISTOGRAMS = 50
+
+
 class FitSection(_Section):
     """The arguments of `Model.fit`."""
 
@@ -247,6 +251,11 @@ class FitSection(_Section):
     tensorboard: bool = False
     shards: int | None = Field(None, ge=1)
     exact: bool = True
+
+    def event_files(self, folder: str) -> dict[str, Any]:
+        """The callback that writes event files into a folder, with weights as histograms and pictures now and then."""
+        rarely = max(1, self.epochs // HISTOGRAMS)
+        return {"TensorBoard": {"log_dir": folder, "histogram_freq": rarely, "write_images": True}}
 
 
 class SpecialistsSection(_Section):

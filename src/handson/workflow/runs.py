@@ -388,17 +388,15 @@ def train(experiment: Experiment, training: Dataset, validation: Dataset | None,
     net.input_columns = training.input_names if training.inputs.ndim == 2 and training.input_names else None
     settings = experiment.fit.model_dump()
     x, y = training.arrays()
-    callbacks = [registry.resolve("callback", config) for config in settings.pop("callbacks")]
+    configs = settings.pop("callbacks")
     if settings.pop("tensorboard") and "run" in how:
-        from handson.callbacks import TensorBoard
-
-        callbacks.append(TensorBoard(Path(how["run"]) / "tensorboard"))
+        configs = [*configs, experiment.fit.event_files(os.fspath(Path(how["run"]) / "tensorboard"))]
     history = net.fit(
         x,
         y,
         validation_data=None if validation is None else validation.arrays(),
         augment=experiment.build_augment(),
-        callbacks=callbacks,
+        callbacks=[registry.resolve("callback", config) for config in configs],
         **settings,
         **how,
     )
