@@ -15,7 +15,7 @@ from handson.core.regular import check_plain
 from handson.data.reading.array_files import Archive, load_groups, read_arrays, read_npy
 from handson.data.reading.classes import as_classes
 from handson.data.reading.containers.arrays import Arrays
-from handson.data.reading.containers.endings import ARROW, PARQUET
+from handson.data.reading.containers.endings import ARROW, FITS, PARQUET
 from handson.data.reading.containers.hdf5 import Hdf5File
 from handson.data.reading.containers.zarrs import ZarrFolder, is_zarr
 from handson.data.reading.dataset import Dataset
@@ -46,8 +46,11 @@ MEANINGLESS = {
     "an '.npy' file": ("inputs", "ids", "image", "image_shape", "input_names", "csv", "skip_broken"),
     "a text table": ("input_names", "target_names", "in_memory", "window", "skip_broken"),
     "a Parquet or Arrow table": ("input_names", "target_names", "csv"),
+    "a FITS table": ("input_names", "target_names", "csv"),
+    "a FITS image": ("ids", "image", "image_shape", "csv"),
 }
-COLUMNS, ARRAYS = ("a text table", "a Parquet or Arrow table"), ("an '.npz' file", "an HDF5 file", "a Zarr folder")
+COLUMNS = ("a text table", "a Parquet or Arrow table", "a FITS table")
+ARRAYS = ("an '.npz' file", "an HDF5 file", "a Zarr folder", "a FITS image")
 ENDINGS = {
     ".npz": "an '.npz' file",
     ".npy": "an '.npy' file",
@@ -193,11 +196,17 @@ def kind_of(path: Path) -> str:
     if path.is_dir():
         return _kind_of_folder(path)
     check_plain(path, path.stat())
+    if path.suffix.lower() in FITS:
+        from handson.data.reading.containers.fits import holds_table
+
+        return "a FITS table" if holds_table(path) else "a FITS image"
+    if any(path.name.lower().endswith(f"{ending}.gz") for ending in FITS):
+        raise HandsonError(f"{path}: FITS files are read where they lie, and not packed ones: gunzip {path.name}.")
     kind = ENDINGS.get(path.suffix.lower())
     if kind is None:
         raise HandsonError(
             f"{path}: files of the kind {path.suffix or 'without an ending'!r} are not read. Tables: .csv, .tsv, "
-            f".parquet, .arrow; arrays: .npz, .npy, .h5, .zarr; images: a folder of them."
+            f".parquet, .arrow, .fits; arrays: .npz, .npy, .h5, .zarr, .fits; images: a folder of them."
         )
     return kind
 
@@ -236,6 +245,20 @@ def _read_arrays(archive: Arrays, ask: Ask) -> Dataset:
     return ask.finished(data, classes)
 
 
+def _known(table: Any, named: list[str], ask: Ask) -> list[str]:
+    """The columns that were named, in their order; what is not there is looked for later."""
+    asked = {*named, ask.ids, ask.image, ask.groups if isinstance(ask.groups, str) else None}
+    return [name for name in table.columns if name in asked]
+
+
+def _read_fits_images(ask: Ask) -> Dataset:
+    """Images of a FITS file; of several the first are the inputs."""
+    from handson.data.reading.containers.fits import FitsImages
+
+    archive = FitsImages(ask.path, ask.keeping)
+    return _read_arrays(archive, replace(ask, inputs=ask.inputs or archive.names[0]))
+
+
 def _read_text(ask: Ask) -> Dataset:
     from handson.data.reading.tables import read_table, table_dataset, text_columns
 
@@ -246,18 +269,24 @@ def _read_text(ask: Ask) -> Dataset:
 
 
 def _read_columns(ask: Ask) -> Dataset:
-    """Parquet and Arrow: one Parquet file that is small is read like any table."""
+    """Parquet, Arrow and FITS: one file that is small is read like any table."""
+    from handson.data.reading.containers.fits import FitsTable
     from handson.data.reading.containers.parquet import Files, find_files
     from handson.data.reading.containers.tables import stored_table
-    from handson.data.reading.tables import split_images, table_dataset
+    from handson.data.reading.tables import listed, split_images, table_dataset
 
     path, keeping = ask.path, ask.keeping
-    table = Files(path, find_files(path) if path.is_dir() else [path])
+    if path.suffix.lower() in FITS:
+        table: Any = FitsTable(path)
+    else:
+        table = Files(path, find_files(path) if path.is_dir() else [path])
     in_file = keeping.in_memory is not True if path.is_dir() else keeping.stays(table.size, free_memory())
-    if in_file:
+    if in_file or keeping.skip_broken:
         named = ask.targets, ask.inputs, ask.groups, ask.ids, ask.image, ask.image_shape, ask.classes
         return ask.finished(stored_table(table, *named, keeping.window))
-    frame, images = split_images(table.frame(list(table.columns)), ask.image, ask.image_shape, path)
+    wanted = None if ask.inputs is None else [*listed(ask.inputs, []), *listed(ask.targets, [])]
+    frame = table.frame(list(table.columns) if wanted is None else _known(table, wanted, ask))
+    frame, images = split_images(frame, ask.image, ask.image_shape, path)
     return ask.finished(table_dataset(frame, images, path, ask.targets, ask.inputs, ask.groups, ask.ids, ask.classes))
 
 
@@ -269,6 +298,8 @@ _READERS: dict[str, Callable[[Ask], Dataset]] = {
     "an '.npy' file": _read_npy,
     "a text table": _read_text,
     "a Parquet or Arrow table": _read_columns,
+    "a FITS table": _read_columns,
+    "a FITS image": _read_fits_images,
 }
 
 

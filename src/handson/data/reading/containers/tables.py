@@ -112,7 +112,9 @@ def stored_table(
     check_named(listed(inputs, []), listed(targets, []), path)
     for name in [*aside, *listed(inputs, []), *listed(targets, []), *listed(image, [])]:
         check_column(name, list(columns), path, "in a question to it")
-    image = image or next((name for name, column in columns.items() if column.width is not None), None)
+    if image is None and inputs is None:
+        lists = (name for name, column in columns.items() if column.width is not None and name not in aside)
+        image = next((name for name in lists if name not in listed(targets, [])), None)
     leading = _leading(list(columns), [*listed(inputs, []), *listed(targets, []), *aside])
     names = _targets(table, targets, [*aside, *leading, *listed(image, [])], image is not None)
     frame, numbers, notes = set_apart(table.frame([*leading, *dict.fromkeys([*names, *aside])]), path, names, False)
