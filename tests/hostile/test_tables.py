@@ -189,7 +189,7 @@ def test_pipes_and_devices_are_not_opened(refused, tmp_path, name):
 
 
 @pytest.mark.parametrize(
-    "name", ["bad.fits", "bad.fits.fz", "bad.h5", "bad.pkl", "bad.pt", "bad.mat", "bad.xlsx", "bad.json", "bad.tar"]
+    "name", ["bad.fits", "bad.fits.fz", "bad.pkl", "bad.pt", "bad.mat", "bad.xlsx", "bad.json", "bad.tar"]
 )
 def test_formats_that_are_not_read_are_refused_with_those_that_are(refused, tmp_path, name):
     (tmp_path / name).write_bytes(b"SIMPLE  =                    T")

@@ -13,7 +13,7 @@ from torch import Tensor
 from handson import activations
 from handson.core.errors import HandsonError
 from handson.data.rows.feed import arriving
-from handson.data.rows.mapped import Data, pieces
+from handson.data.rows.stored import Data, pieces
 from handson.graph.logits import logits_of
 from handson.layers import Dense
 from handson.losses import BinaryCrossentropy, BinaryFocalCrossentropy

@@ -14,9 +14,10 @@ import torch
 from handson.core import tree
 from handson.data.rows.arrays import as_rows
 from handson.data.rows.folds import given_folds, make_folds
-from handson.data.rows.mapped import MappedRows, is_mapped
+from handson.data.rows.mapped import is_mapped
 from handson.data.rows.masked import masked_as_missing
 from handson.data.rows.split import Split
+from handson.data.rows.stored import StoredRows
 from handson.ensembles.building import build_net
 from handson.ensembles.ensemble import Ensemble, inputs_of, rows_in
 from handson.ensembles.together import Training, check_arguments, train_together
@@ -194,4 +195,4 @@ def _rows(data: Any, rows: np.ndarray) -> Any:
     data = masked_as_missing(data)
     if is_mapped(data):
         data = as_rows(data, "rows")
-    return data.select(rows) if isinstance(data, MappedRows) else np.asarray(data)[rows]
+    return data.select(rows) if isinstance(data, StoredRows) else np.asarray(data)[rows]

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from handson.callbacks.calls import PREDICT_BATCHES, TEST_BATCHES, CallbackList
 from handson.data.rows.batches import Batches
-from handson.data.rows.mapped import Data, MappedRows
+from handson.data.rows.stored import Data, StoredRows
 from handson.state.sums import Sums
 from handson.training.engines import Engine
 
@@ -96,4 +96,4 @@ def predict(engine: Engine, inputs: Sequence[Data], size: int, callbacks: Callba
 
 def rows_of(data: Any, first: int, last: int) -> Data:
     """The rows from one to another; of a file a view."""
-    return data.select(np.arange(first, last)) if isinstance(data, MappedRows) else data[first:last]
+    return data.select(np.arange(first, last)) if isinstance(data, StoredRows) else data[first:last]

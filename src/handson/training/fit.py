@@ -15,7 +15,6 @@ from handson.core.errors import HandsonError, TrainingError
 from handson.data.rows import arrays
 from handson.data.rows.batches import Batches
 from handson.data.rows.openings import is_batches
-from handson.data.rows.streamed import Streamed
 from handson.layers.ownership import settle
 from handson.monitoring.journal import JOURNAL
 from handson.parallel.world import World
@@ -228,7 +227,7 @@ def _run(
                 torch.random.fork_rng() if job.foreign_randomness else nullcontext(),
             ):
                 loop.run(session)
-        waited = job.batches.waiting(beside.record.seconds) if isinstance(job.batches, Streamed) else None
+        waited = job.batches.waiting(beside.record.seconds)
         if waited is not None:
             arguments.tell(waited)
         return history

@@ -13,8 +13,8 @@ from handson.callbacks import Callback, CallbackList
 from handson.callbacks.calls import PREDICT_BATCHES, TEST_BATCHES, as_list
 from handson.core.errors import HandsonError, whole
 from handson.data.rows import arrays
-from handson.data.rows.mapped import Data
 from handson.data.rows.openings import is_batches
+from handson.data.rows.stored import Data
 from handson.layers.ownership import settle
 from handson.layers.shapes import flat_shapes
 from handson.losses import DistributionLoss, MeanSquaredError

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from handson.core.errors import HandsonError
 from handson.data.rows.feed import arriving
-from handson.data.rows.mapped import Data, pieces
+from handson.data.rows.stored import Data, pieces
 from handson.layers.dropout import _Dropout
 from handson.layers.noise import AlphaDropout, GaussianDropout
 from handson.randomness.keys import derive

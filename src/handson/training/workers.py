@@ -190,13 +190,8 @@ def _packed(job: Job, known: Sequence[Batches], folder: Path) -> bytes:
 
 def _in_files(batches: Batches, folder: Path, places: dict[int, Any]) -> Batches:
     def stored(leaf: Any) -> Any:
-        if leaf is None or isinstance(leaf, _InFile):
+        if not isinstance(leaf, Tensor):  # every worker opens the files that rows stay in
             return leaf
-        if not isinstance(leaf, Tensor):
-            raise HandsonError(
-                "rows that stay in a file cannot be sent to workers that are started here. Start the script, or "
-                "handson fit, with torchrun --nproc-per-node=...: then every worker opens the file."
-            )
         if id(leaf) not in places:
             path = folder / f"{len(places)}.npy"
             np.save(path, leaf.detach().cpu().numpy())

@@ -200,6 +200,9 @@ class DataSection(_Section):
     target_names: Names | None = None
     classes: Names | None = None
     csv: Annotated[dict[str, Any] | None, BeforeValidator(lambda value: CsvFormat.of(value).to_dict() or None)] = None
+    in_memory: bool | None = None
+    window: int | None = Field(None, ge=1)
+    skip_broken: bool | None = None
 
 
 class SplitSection(_Section):

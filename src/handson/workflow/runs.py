@@ -25,7 +25,7 @@ from handson.core.errors import HandsonError, listing, nearest
 from handson.core.version import __version__
 from handson.data.reading.dataset import Dataset
 from handson.data.reading.keypoints import find_points
-from handson.data.reading.sources import TABLES
+from handson.data.reading.sources import holds_arrays, is_table
 from handson.data.rows.split import Split
 from handson.files import atomic, strict_json
 from handson.files.stored_history import StoredHistory
@@ -230,16 +230,16 @@ class Run:
             return self.experiment.read_data(path)
         columns = self.columns()
         named = {"inputs": columns["inputs"] or None, "targets": columns["targets"]}
-        is_table = str(path or self.experiment.data.path).endswith(TABLES)
-        data = self.experiment.read_data(path, **(named if is_table else {}))
+        place = Path(path or self.experiment.data.path or "")
+        data = self.experiment.read_data(path, **(named if is_table(place) else {}))
         return data if columns["classes"] is None else _numbered(data, columns["classes"])
 
     def read_inputs(self, path: str | os.PathLike[str], ids: str | None = None) -> Dataset:
         """Data to predict: the columns that the net was trained on, without targets."""
         arguments: dict[str, Any] = dict.fromkeys(("targets", "groups", "input_names", "target_names", "classes"))
-        if Path(path).suffix != ".npz":
+        if not holds_arrays(Path(path)):
             arguments |= {"inputs": self.columns()["inputs"] or None, "targets": []}
-        return self.experiment.read_data(path, ids=ids if str(path).endswith(TABLES) else None, **arguments)
+        return self.experiment.read_data(path, ids=ids if is_table(Path(path)) else None, **arguments)
 
     def net(self) -> Model:
         """The trained net."""

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handson.core.errors import HandsonError
-from handson.data.rows import mapped
+from handson.data.rows import stored
 from handson.data.rows.arrays import as_labels, as_tensor, check_finite, check_rows, columns_of
 
 SHAPES = st.lists(st.integers(1, 4), min_size=1, max_size=4).map(tuple)
@@ -225,7 +225,7 @@ def test_the_place_of_the_first_value_that_is_not_finite_is_named(shape, data, v
 
 @pytest.mark.parametrize("piece", [1, 2, 6, 7, 1000])
 def test_large_inputs_are_checked_piece_by_piece(monkeypatch, piece):
-    monkeypatch.setattr(mapped, "PIECE", piece)
+    monkeypatch.setattr(stored, "PIECE", piece)
     x = torch.zeros(20, 3)
     check_finite(x, "inputs")
     x[17, 2] = np.nan

@@ -18,7 +18,7 @@ import handson
 from handson.callbacks import Callback
 from handson.core.errors import HandsonError
 from handson.data import Augment
-from handson.data.rows import arrays, feed, mapped
+from handson.data.rows import arrays, feed, stored
 from handson.data.rows.batches import Batches
 from handson.data.rows.mapped import MappedRows
 from handson.layers import Conv2D, Dense, Dropout, Flatten, MaxPooling2D
@@ -28,7 +28,7 @@ from handson.layers import Conv2D, Dense, Dropout, Flatten, MaxPooling2D
 def small(monkeypatch):
     """Small arrays stay in their files too, and take several pieces and groups of batches."""
     monkeypatch.setattr(arrays, "LEAST_BYTES", 0)
-    monkeypatch.setattr(mapped, "PIECE", 100)
+    monkeypatch.setattr(stored, "PIECE", 100)
     monkeypatch.setattr(feed, "GROUP_BYTES", 3000)
 
 

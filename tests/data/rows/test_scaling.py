@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from handson.core.errors import HandsonError
-from handson.data.rows import mapped
+from handson.data.rows import stored
 from handson.data.rows.scaling import Scaling, fit_scaling
 
 PEERS = {"standard": StandardScaler, "minmax": MinMaxScaler}
@@ -162,11 +162,11 @@ def test_a_method_that_is_none_is_an_error(method, message):
 @pytest.mark.parametrize("rows", [7, 40, 99])
 def test_pieces_whose_means_differ_are_merged(method, rows, monkeypatch):
     """Sorted rows, so that each piece has another mean, range and number of missing values."""
-    monkeypatch.setattr(mapped, "PIECE", 3 * rows)
+    monkeypatch.setattr(stored, "PIECE", 3 * rows)
     rng = np.random.default_rng(0)
     x = np.sort(rng.normal(size=(100, 3)), axis=0) * [1.0, 30.0, 0.1] + [0.0, 100.0, -5.0]
     x[rng.random((100, 3)) < np.linspace(0.6, 0.0, 100)[:, None]] = np.nan
-    assert len(list(mapped.pieces(torch.tensor(x)))) > 1
+    assert len(list(stored.pieces(torch.tensor(x)))) > 1
     scaling, peer = fit_scaling(method, torch.tensor(x), "inputs"), PEERS[method]().fit(x)
     shift, scale = (peer.mean_, peer.scale_) if method == "standard" else (peer.data_min_, peer.data_range_)
     np.testing.assert_allclose(scaling.shift, shift, rtol=1e-6)

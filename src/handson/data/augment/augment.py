@@ -20,7 +20,7 @@ from handson.data.augment.geometry import flip_images, flip_keypoints, move_keyp
 from handson.data.augment.ranges import factors, is_number, pair, probability, span
 from handson.data.augment.units import check_inside
 from handson.data.reading import keypoints as points
-from handson.data.rows.mapped import Data, pieces
+from handson.data.rows.stored import Data, pieces
 from handson.randomness import stream, words
 
 # How many random numbers an image gets, in a fixed order, so that turning one change on does not change the others.
@@ -125,13 +125,13 @@ class Augment(Noun):
 
         Parameters
         ----------
-        images : Tensor or MappedRows, shape (n, height, width, channels)
+        images : Tensor or StoredRows, shape (n, height, width, channels)
             The training images, for the range of their values.
         target_columns : int
             The number of target columns; 0 for labels of classes.
         names : sequence of str, optional
             The names of the target columns.
-        targets : Tensor or MappedRows, optional
+        targets : Tensor or StoredRows, optional
             The training targets: keypoints that cannot be in the units that they are said to be in are refused.
 
         Raises

@@ -8,7 +8,7 @@ import torch
 
 from handson.core.errors import HandsonError
 from handson.data.reading.keypoints import Pairs, edges
-from handson.data.rows.mapped import Data, pieces
+from handson.data.rows.stored import Data, pieces
 
 # Keypoints of which a larger share lies outside of the images are measured in something else. Coordinates of at most so
 # many pixels, in images that are larger than so many, are fractions of the image.

@@ -13,11 +13,13 @@ import numpy as np
 from handson.core.errors import HandsonError, listing, nearest
 from handson.data.reading.damage import reading
 from handson.data.reading.dataset import Dataset
+from handson.data.reading.keeping import Keeping
 from handson.data.rows.digits import narrowed
-from handson.data.rows.free_memory import free_memory, is_large
+from handson.data.rows.free_memory import free_memory
 
 if TYPE_CHECKING:
-    from handson.data.rows.mapped import MappedRows
+    from handson.data.reading.containers.arrays import Arrays
+    from handson.data.rows.stored import StoredRows
 
 # The names under which the inputs are looked for in an '.npz' file when nothing is said.
 INPUT_ARRAYS = ("inputs", "images", "features", "x", "X")
@@ -27,17 +29,19 @@ LOCAL_HEADER, LENGTHS = 30, slice(26, 30)
 # An array that is larger than this, and so many times as large as what is stored of it, is made to fill the memory.
 MOST_BYTES, MOST_TIMES = 1 << 27, 100
 
+IN_MEMORY = Keeping(in_memory=True)
+
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
-def load_array(path: Path, may_map: bool = False) -> np.ndarray:
+def load_array(path: Path, keeping: Keeping = IN_MEMORY) -> np.ndarray:
     """The array of an '.npy' file.
 
     Parameters
     ----------
     path : Path
         The file.
-    may_map : bool
+    keeping : Keeping
         Whether numbers that are large beside the free memory are mapped, not read.
 
     Raises
@@ -46,7 +50,7 @@ def load_array(path: Path, may_map: bool = False) -> np.ndarray:
         For a file that is damaged, holds Python objects, or declares more values than it has bytes for.
     """
     with reading(path, NUMBERS), path.open("rb") as file:
-        return _load(file, path.stat().st_size, str(path), (path, 0) if may_map else None)
+        return _load(file, path.stat().st_size, str(path), (path, 0), keeping)
 
 
 class Archive:
@@ -56,10 +60,12 @@ class Archive:
     ----------
     path : Path
         The file.
+    keeping : Keeping
+        Which arrays stay in the file.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, keeping: Keeping = IN_MEMORY) -> None:
+        self.path, self._keeping = path, keeping
         with reading(path, NUMBERS), zipfile.ZipFile(path) as archive:
             self._entries = {entry.filename.removesuffix(".npy"): entry for entry in archive.infolist()}
 
@@ -68,8 +74,15 @@ class Archive:
         """The names of the arrays."""
         return list(self._entries)
 
-    def load(self, name: str, what: str, may_map: bool = False) -> np.ndarray:
-        """One array; `what` says in an error what it is for. Of a large one that is not packed, a map if wanted."""
+    def stored(self, name: str, what: str) -> np.ndarray | StoredRows:
+        """One array; of one that stays in the file, and is not packed, its rows."""
+        return _mapped(self._array(name, what, self._keeping), self._keeping)
+
+    def load(self, name: str, what: str) -> np.ndarray:
+        """One array in memory; `what` says in an error what it is for."""
+        return self._array(name, what, IN_MEMORY)
+
+    def _array(self, name: str, what: str, keeping: Keeping) -> np.ndarray:
         if name not in self._entries:
             raise HandsonError(
                 f"{self.path} has no array {name!r} ({what}).{nearest(name, self.names)} Arrays: {listing(self.names)}."
@@ -83,8 +96,9 @@ class Archive:
                 f"memory. If you trust it, save it again with numpy.savez."
             )
         with reading(self.path, f"{NUMBERS}, array {name!r}"), zipfile.ZipFile(self.path) as archive:
-            plain = may_map and entry.compress_type == zipfile.ZIP_STORED
-            return _load(archive.open(f"{name}.npy"), size, where, (self.path, self._start(entry)) if plain else None)
+            plain = entry.compress_type == zipfile.ZIP_STORED
+            keeping = keeping if plain else IN_MEMORY
+            return _load(archive.open(f"{name}.npy"), size, where, (self.path, self._start(entry)), keeping)
 
     def _start(self, entry: zipfile.ZipInfo) -> int:
         """Where the bytes of an array begin in the file."""
@@ -93,8 +107,8 @@ class Archive:
             return entry.header_offset + LOCAL_HEADER + sum(struct.unpack("<HH", file.read(LOCAL_HEADER)[LENGTHS]))
 
 
-def _load(file: IO[bytes], size: int, where: str, place: tuple[Path, int] | None = None) -> np.ndarray:
-    """An array; mapped if it is large, and `place` says in which file and where it begins."""
+def _load(file: IO[bytes], size: int, where: str, place: tuple[Path, int], keeping: Keeping) -> np.ndarray:
+    """An array; mapped if it stays in its file, in which it begins at a place."""
     version = np.lib.format.read_magic(file)
     if version not in _HEADERS:
         raise ValueError(f"version {version} of the format is not read")
@@ -103,7 +117,7 @@ def _load(file: IO[bytes], size: int, where: str, place: tuple[Path, int] | None
         raise ValueError(f"it declares an array of shape {shape} and type {dtype}, and has {size:,} bytes")
     if not dtype.itemsize or math.prod(shape[1:]) == 0:
         raise HandsonError(f"{where} holds nothing in its rows: it has the shape {shape} and the type {dtype}.")
-    if place is not None and dtype.kind in "biuf" and is_large(math.prod(shape) * _kept_bytes(dtype), free_memory()):
+    if dtype.kind in "biuf" and keeping.stays(math.prod(shape) * _kept_bytes(dtype), free_memory()):
         path, start = place
         return np.memmap(path, dtype, "r", start + file.tell(), shape, "F" if columns_first else "C")
     file.seek(0)
@@ -123,9 +137,18 @@ def load_groups(path: Path) -> np.ndarray:
     return Archive(path).load("groups", "groups") if path.suffix.lower() == ".npz" else load_array(path)
 
 
-def read_npy(path: Path, targets: Any = None, target_names: Any = None) -> Dataset:
+def _mapped(array: np.ndarray, keeping: Keeping) -> np.ndarray | StoredRows:
+    """The rows of an array that is mapped; another as it is."""
+    if not isinstance(array, np.memmap):
+        return array
+    from handson.data.rows.mapped import MappedRows
+
+    return MappedRows(array, "inputs", keeping.window)
+
+
+def read_npy(path: Path, targets: Any = None, target_names: Any = None, keeping: Keeping = IN_MEMORY) -> Dataset:
     """Inputs from an '.npy' file, and targets from another one."""
-    inputs = images_or_features(load_array(path, may_map=True), path)
+    inputs = images_or_features(_mapped(load_array(path, keeping), keeping), path)
     if targets is None or (isinstance(targets, list) and not targets):
         if target_names is not None:
             raise HandsonError(f"{path}: target_names={target_names!r} names the columns of targets; there are none.")
@@ -141,8 +164,8 @@ def read_npy(path: Path, targets: Any = None, target_names: Any = None) -> Datas
     return Dataset(inputs, values, [], names, source=str(path))
 
 
-def read_npz(
-    path: Path,
+def read_arrays(
+    archive: Arrays,
     inputs: str | None = None,
     targets: str | None = None,
     groups: Any = None,
@@ -150,8 +173,8 @@ def read_npz(
     target_names: Any = None,
     classes: Any = None,
 ) -> tuple[Dataset, Any]:
-    """A data set from an '.npz' file, and the names of its classes; all arguments as in `handson.data.read`."""
-    archive = Archive(path)
+    """A data set from a file with arrays by name, and its classes; all arguments as in `handson.data.read`."""
+    path = archive.path
 
     def texts(given: Any, what: str) -> Any:
         return [str(text) for text in archive.load(given, what)] if isinstance(given, str) else given
@@ -159,7 +182,7 @@ def read_npz(
     inputs = inputs or next((name for name in INPUT_ARRAYS if name in archive.names), None)
     if inputs is None:
         raise HandsonError(f"{path}: say which array holds the inputs, inputs=NAME. Arrays: {listing(archive.names)}.")
-    array = images_or_features(archive.load(inputs, "inputs", may_map=True), path)
+    array = images_or_features(archive.stored(inputs, "inputs"), path)
     values = None if targets is None else archive.load(targets, "targets")
     grouped = archive.load(groups, "groups") if isinstance(groups, str) else groups
     target_names, input_names = texts(target_names, "target_names"), texts(input_names, "input_names")
@@ -169,7 +192,7 @@ def read_npz(
     return Dataset(array, values, input_names, named, None, grouped, None, str(path)), classes
 
 
-def _column_names(values: np.ndarray | MappedRows, given: Any, key: str, path: Path) -> list[str]:
+def _column_names(values: np.ndarray | StoredRows, given: Any, key: str, path: Path) -> list[str]:
     columns = 1 if values.ndim == 1 else values.shape[-1]
     if given is None:
         return [key] if columns == 1 else [f"{key}_{number}" for number in range(columns)]
@@ -178,14 +201,11 @@ def _column_names(values: np.ndarray | MappedRows, given: Any, key: str, path: P
     return list(given)
 
 
-def images_or_features(array: np.ndarray, path: Path) -> np.ndarray | MappedRows:
+def images_or_features(array: np.ndarray | StoredRows, path: Path) -> np.ndarray | StoredRows:
     """Images as (n, height, width, channels), everything else as float32, or float64 if its digits need that."""
-    if array.dtype.kind not in "biuf":
+    if isinstance(array, np.ndarray) and array.dtype.kind not in "biuf":
         raise HandsonError(f"{path}: inputs must be numbers; got {array.dtype}.")
-    if array.ndim == 3 and array.dtype == np.uint8:
-        array = array[..., None]
-    if isinstance(array, np.memmap):
-        from handson.data.rows.mapped import MappedRows
-
-        return MappedRows(array, "inputs")
-    return array if array.dtype == np.uint8 else narrowed(array)
+    if isinstance(array, np.ndarray):
+        array = array[..., None] if array.ndim == 3 and array.dtype == np.uint8 else array
+        return array if array.dtype == np.uint8 else narrowed(array)
+    return array.unsqueeze(-1) if array.ndim == 3 and array.source.dtype == np.uint8 else array

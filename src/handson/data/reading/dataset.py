@@ -10,8 +10,8 @@ import numpy as np
 from handson.core.errors import HandsonError, listing, nearest
 
 if TYPE_CHECKING:
-    from handson.data.rows.mapped import MappedRows
     from handson.data.rows.split import Split
+    from handson.data.rows.stored import StoredRows
 
 
 @dataclass
@@ -20,7 +20,7 @@ class Dataset:
 
     Attributes
     ----------
-    inputs : ndarray or MappedRows, shape (n, features) or (n, height, width, channels)
+    inputs : ndarray or StoredRows, shape (n, features) or (n, height, width, channels)
         Features as float32, or float64 where that would lose digits (dates, large ids); images as uint8, or float32 if
         they were not integers of 8 bits. What is too large for the memory stays in its file.
     targets : ndarray, optional
@@ -46,7 +46,7 @@ class Dataset:
     (3, 'table')
     """
 
-    inputs: np.ndarray | MappedRows
+    inputs: np.ndarray | StoredRows
     targets: np.ndarray | None = None
     input_names: list[str] = field(default_factory=list)
     target_names: list[str] = field(default_factory=list)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +12,51 @@ import numpy as np
 
 from handson.core.errors import HandsonError, nearest
 from handson.core.regular import check_plain
-from handson.data.reading.array_files import load_groups, read_npy, read_npz
+from handson.data.reading.array_files import Archive, load_groups, read_arrays, read_npy
 from handson.data.reading.classes import as_classes
+from handson.data.reading.containers.arrays import Arrays
+from handson.data.reading.containers.endings import ARROW, FITS, PARQUET
+from handson.data.reading.containers.hdf5 import Hdf5File
+from handson.data.reading.containers.zarrs import ZarrFolder, is_zarr
 from handson.data.reading.dataset import Dataset
+from handson.data.reading.image_files import IMAGES
 from handson.data.reading.image_folders import read_folder
+from handson.data.reading.keeping import Keeping, kept
+from handson.data.rows.free_memory import free_memory
 
+# Tables that may be read at once.
 TABLES = (".csv", ".tsv", ".gz", ".bz2", ".xz", ".zip", ".parquet")
+HDF5 = (".h5", ".hdf5", ".hdf", ".he5")
 # Arguments that have no meaning for a kind of data.
 MEANINGLESS = {
-    "a folder of images": ("targets", "inputs", "ids", "image", "input_names", "csv"),
-    "an '.npz' file": ("ids", "image", "image_shape", "csv"),
-    "an '.npy' file": ("inputs", "ids", "image", "image_shape", "input_names", "csv"),
-    "a table": ("input_names", "target_names"),
+    "a folder of images": (
+        "targets",
+        "inputs",
+        "ids",
+        "image",
+        "input_names",
+        "csv",
+        "in_memory",
+        "window",
+        "skip_broken",
+    ),
+    "an '.npz' file": ("ids", "image", "image_shape", "csv", "skip_broken"),
+    "an HDF5 file": ("ids", "image", "image_shape", "csv"),
+    "a Zarr folder": ("ids", "image", "image_shape", "csv"),
+    "an '.npy' file": ("inputs", "ids", "image", "image_shape", "input_names", "csv", "skip_broken"),
+    "a text table": ("input_names", "target_names", "in_memory", "window", "skip_broken"),
+    "a Parquet or Arrow table": ("input_names", "target_names", "csv"),
+    "a FITS table": ("input_names", "target_names", "csv"),
+    "a FITS image": ("ids", "image", "image_shape", "csv"),
+}
+COLUMNS = ("a text table", "a Parquet or Arrow table", "a FITS table")
+ARRAYS = ("an '.npz' file", "an HDF5 file", "a Zarr folder", "a FITS image")
+ENDINGS = {
+    ".npz": "an '.npz' file",
+    ".npy": "an '.npy' file",
+    **dict.fromkeys(HDF5, "an HDF5 file"),
+    **dict.fromkeys(TABLES, "a text table"),
+    **dict.fromkeys((".parquet", ".arrow", ".feather"), "a Parquet or Arrow table"),
 }
 
 
@@ -39,21 +72,26 @@ def read(
     target_names: Any = None,
     classes: Any = None,
     csv: Any = None,
+    in_memory: bool | None = None,
+    window: int | None = None,
+    skip_broken: bool = False,
 ) -> Dataset:
     """Read a data set.
 
-    Inputs in an '.npy' file, or in an '.npz' file that is not packed, are memory-mapped when they are larger than a
-    quarter of the free memory: rows are read when they are trained on.
+    Inputs in an HDF5 file, a Zarr folder, and a folder of Parquet or Arrow files stay there: rows are read when they
+    are trained on, block by block. Those in an '.npy' file, an '.npz' file that is not packed, or a Parquet file do
+    when they are larger than a quarter of the free memory. Targets, groups and ids are always in memory.
 
     Parameters
     ----------
     path : str or path
-        A table ('.csv', '.tsv', '.parquet'; a column may hold images as space-separated numbers), arrays ('.npz',
-        '.npy'), or a folder of images (the classes are its subfolders, if it has some).
+        A table ('.csv', '.tsv', '.parquet', '.arrow'; a column may hold images as space-separated numbers), arrays
+        ('.npz', '.npy', HDF5: '.h5', a Zarr folder), a folder of Parquet or Arrow files, or a folder of images (the
+        classes are its subfolders, if it has some).
     targets : str or list of str, optional
-        Target columns of a table; the name of an array in an '.npz' file; for an '.npy' file, another one.
+        Target columns of a table; the name of an array in a file of several; for an '.npy' file, another one.
     inputs : str or list of str, optional
-        Input columns of a table, by default all others; the name of an array in an '.npz' file.
+        Input columns of a table, by default all others; the name of an array in a file of several.
     groups : str, array or path, optional
         A column or array with the group of each row, a '.npy' file with them, or a '.npz' file with an array 'groups'.
     ids : str, optional
@@ -72,6 +110,14 @@ def read(
     csv : dict or CsvFormat, optional
         How a CSV file is written where its first lines do not show it: 'separator', 'decimal', 'thousands', 'encoding',
         and 'header', False for a file without one or a list with the names of the columns.
+    in_memory : bool, optional
+        True: all rows are read at once. False: they stay in their file, however small it is.
+    window : int, optional
+        Rows that stay in their file are shuffled so many at a time: blocks of the file in any order, and the rows of
+        those blocks that make a window. By default those of 64 MiB; rows of '.npy' files all at once.
+    skip_broken : bool
+        Whether rows that cannot be read are left out. All rows are read once to find them; a note counts them, and
+        names the first. By default such a row is an error when it is come to.
 
     Raises
     ------
@@ -91,38 +137,170 @@ def read(
     """
     path = Path(path)
     check_exists(path)
-    if not path.is_dir():
-        check_plain(path, path.stat())
-    groups = _groups_file(groups)
-    suffix = path.suffix.lower()
-    _check_said(
-        path,
-        {"targets": targets, "inputs": inputs, "ids": ids, "image": image, "image_shape": image_shape,
-         "input_names": input_names, "target_names": target_names, "csv": csv},
-    )  # fmt: skip
-    if path.is_dir():
-        data = read_folder(path, image_shape)
-        data.target_names = list(target_names or data.target_names)
-    elif suffix == ".npz":
-        data, classes = read_npz(path, inputs, targets, groups, input_names, target_names, classes)
-    elif suffix == ".npy":
-        if isinstance(targets, str) and targets.lower().endswith(".npy"):
-            check_exists(Path(targets))
-            check_plain(Path(targets), Path(targets).stat())
-        data = read_npy(path, targets, target_names)
-    elif suffix in TABLES:
-        from handson.data.reading.tables import read_table, table_dataset, text_columns
-
-        frame, images = read_table(path, image, image_shape, csv, text_columns(targets, groups, ids))
-        data = table_dataset(frame, images, path, targets, inputs, groups, ids, classes)
-    else:
-        raise HandsonError(
-            f"{path}: files of the kind {path.suffix or 'without an ending'!r} are not read. Tables: .csv, .tsv, "
-            f".parquet; arrays: .npz, .npy; images: a folder of them."
-        )
+    kind = kind_of(path)
+    ask = Ask(path, targets, inputs, groups, ids, image, image_shape, input_names, target_names, classes, csv,
+              Keeping(in_memory, window, skip_broken))  # fmt: skip
+    _check_said(path, kind, vars(ask) | vars(ask.keeping))
+    data = _READERS[kind](replace(ask, groups=_groups_file(groups)))
     if len(data) == 0:
         raise HandsonError(f"{path} has no rows.")
-    return as_classes(_grouped(data, groups), classes)
+    return data
+
+
+def is_table(path: Path) -> bool:
+    """Whether a path is that of a table, whose columns are named; one that is not there is none.
+
+    Examples
+    --------
+    >>> is_table(Path("no/such/file.csv"))
+    False
+    """
+    return path.exists() and kind_of(path) in COLUMNS
+
+
+def holds_arrays(path: Path) -> bool:
+    """Whether a path is that of arrays with names."""
+    return path.exists() and kind_of(path) in ARRAYS
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What `read` was asked for."""
+
+    path: Path
+    targets: Any
+    inputs: Any
+    groups: Any
+    ids: str | None
+    image: str | None
+    image_shape: Sequence[int] | None
+    input_names: Any
+    target_names: Any
+    classes: Any
+    csv: Any
+    keeping: Keeping
+
+    def finished(self, data: Dataset, classes: Any = None) -> Dataset:
+        """The data with their groups and classes, kept where they are wanted."""
+        return kept(as_classes(_grouped(data, self.groups), self.classes if classes is None else classes), self.keeping)
+
+
+def kind_of(path: Path) -> str:
+    """What a path holds, by its ending, or by what is in the folder.
+
+    Raises
+    ------
+    HandsonError
+        For an ending that is not known.
+    """
+    if path.is_dir():
+        return _kind_of_folder(path)
+    check_plain(path, path.stat())
+    if path.suffix.lower() in FITS:
+        from handson.data.reading.containers.fits import holds_table
+
+        return "a FITS table" if holds_table(path) else "a FITS image"
+    if any(path.name.lower().endswith(f"{ending}.gz") for ending in FITS):
+        raise HandsonError(f"{path}: FITS files are read where they lie, and not packed ones: gunzip {path.name}.")
+    kind = ENDINGS.get(path.suffix.lower())
+    if kind is None:
+        raise HandsonError(
+            f"{path}: files of the kind {path.suffix or 'without an ending'!r} are not read. Tables: .csv, .tsv, "
+            f".parquet, .arrow, .fits; arrays: .npz, .npy, .h5, .zarr, .fits; images: a folder of them."
+        )
+    return kind
+
+
+def _kind_of_folder(path: Path) -> str:
+    """By what marks it, or the first file of a kind that is read from folders."""
+    if is_zarr(path):
+        return "a Zarr folder"
+    for _, folders, files in os.walk(path):
+        folders.sort()
+        for suffix in (Path(name).suffix.lower() for name in sorted(files)):
+            if suffix in (*PARQUET, *ARROW):
+                return "a Parquet or Arrow table"
+            if suffix in IMAGES:
+                return "a folder of images"
+    return "a folder of images"
+
+
+def _read_images(ask: Ask) -> Dataset:
+    data = read_folder(ask.path, ask.image_shape)
+    data.target_names = list(ask.target_names or data.target_names)
+    return ask.finished(data)
+
+
+def _read_npy(ask: Ask) -> Dataset:
+    targets = ask.targets
+    if isinstance(targets, str) and targets.lower().endswith(".npy"):
+        check_exists(Path(targets))
+        check_plain(Path(targets), Path(targets).stat())
+    return ask.finished(read_npy(ask.path, targets, ask.target_names, ask.keeping))
+
+
+def _read_arrays(archive: Arrays, ask: Ask) -> Dataset:
+    named = ask.inputs, ask.targets, ask.groups, ask.input_names, ask.target_names, ask.classes
+    data, classes = read_arrays(archive, *named)
+    return ask.finished(data, classes)
+
+
+def _known(table: Any, named: list[str], ask: Ask) -> list[str]:
+    """The columns that were named, in their order; what is not there is looked for later."""
+    asked = {*named, ask.ids, ask.image, ask.groups if isinstance(ask.groups, str) else None}
+    return [name for name in table.columns if name in asked]
+
+
+def _read_fits_images(ask: Ask) -> Dataset:
+    """Images of a FITS file; of several the first are the inputs."""
+    from handson.data.reading.containers.fits import FitsImages
+
+    archive = FitsImages(ask.path, ask.keeping)
+    return _read_arrays(archive, replace(ask, inputs=ask.inputs or archive.names[0]))
+
+
+def _read_text(ask: Ask) -> Dataset:
+    from handson.data.reading.tables import read_table, table_dataset, text_columns
+
+    texts = text_columns(ask.targets, ask.groups, ask.ids)
+    frame, images = read_table(ask.path, ask.image, ask.image_shape, ask.csv, texts)
+    named = ask.targets, ask.inputs, ask.groups, ask.ids, ask.classes
+    return ask.finished(table_dataset(frame, images, ask.path, *named))
+
+
+def _read_columns(ask: Ask) -> Dataset:
+    """Parquet, Arrow and FITS: one file that is small is read like any table."""
+    from handson.data.reading.containers.fits import FitsTable
+    from handson.data.reading.containers.parquet import Files, find_files
+    from handson.data.reading.containers.tables import stored_table
+    from handson.data.reading.tables import listed, split_images, table_dataset
+
+    path, keeping = ask.path, ask.keeping
+    if path.suffix.lower() in FITS:
+        table: Any = FitsTable(path)
+    else:
+        table = Files(path, find_files(path) if path.is_dir() else [path])
+    in_file = keeping.in_memory is not True if path.is_dir() else keeping.stays(table.size, free_memory())
+    if in_file or keeping.skip_broken:
+        named = ask.targets, ask.inputs, ask.groups, ask.ids, ask.image, ask.image_shape, ask.classes
+        return ask.finished(stored_table(table, *named, keeping.window))
+    wanted = None if ask.inputs is None else [*listed(ask.inputs, []), *listed(ask.targets, [])]
+    frame = table.frame(list(table.columns) if wanted is None else _known(table, wanted, ask))
+    frame, images = split_images(frame, ask.image, ask.image_shape, path)
+    return ask.finished(table_dataset(frame, images, path, ask.targets, ask.inputs, ask.groups, ask.ids, ask.classes))
+
+
+_READERS: dict[str, Callable[[Ask], Dataset]] = {
+    "a folder of images": _read_images,
+    "an '.npz' file": lambda ask: _read_arrays(Archive(ask.path, ask.keeping), ask),
+    "an HDF5 file": lambda ask: _read_arrays(Hdf5File(ask.path, ask.keeping), ask),
+    "a Zarr folder": lambda ask: _read_arrays(ZarrFolder(ask.path, ask.keeping), ask),
+    "an '.npy' file": _read_npy,
+    "a text table": _read_text,
+    "a Parquet or Arrow table": _read_columns,
+    "a FITS table": _read_columns,
+    "a FITS image": _read_fits_images,
+}
 
 
 def check_exists(path: Path) -> None:
@@ -132,13 +310,10 @@ def check_exists(path: Path) -> None:
         raise FileNotFoundError(f"there is no file or folder {path}.{nearest(path.name, siblings)}")
 
 
-def _check_said(path: Path, given: dict[str, Any]) -> None:
+def _check_said(path: Path, kind: str, given: dict[str, Any]) -> None:
     """Raise for an argument that has no meaning for data of this kind: it would be ignored."""
-    suffix = path.suffix.lower()
-    kind = {".npz": "an '.npz' file", ".npy": "an '.npy' file"}.get(suffix, "a table" if suffix in TABLES else "")
-    kind = "a folder of images" if path.is_dir() else kind
-    for name in MEANINGLESS.get(kind, ()):
-        if given[name] is not None and given[name] != []:
+    for name in MEANINGLESS[kind]:
+        if given[name] not in (None, False) and given[name] != []:
             raise HandsonError(f"{path} is {kind}, for which {name}={given[name]!r} has no meaning. Leave it out.")
 
 

@@ -77,13 +77,13 @@ def read_table(
             raise HandsonError(
                 f"{path} is a Parquet file, for which csv={given.to_dict()} has no meaning. Leave it out."
             )
-        return _split_images(_read_parquet(path), image, image_shape, path)
+        return split_images(_read_parquet(path), image, image_shape, path)
     layout = look(path, given)
     if path.suffix.lower() == ".csv" and path.stat().st_size > WORTH_A_KERNEL and layout.is_plain and not missing():
         found = _read_pieces(path, layout, texts, image, image_shape)
         if found is not None:
             return found
-    return _split_images(_read_csv(path, layout, texts, path), image, image_shape, path)
+    return split_images(_read_csv(path, layout, texts, path), image, image_shape, path)
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:
@@ -161,7 +161,7 @@ def check_column(name: str, columns: Sequence[str], path: Path, what: str) -> No
         )
 
 
-def _split_images(
+def split_images(
     frame: pd.DataFrame, image: str | None, image_shape: Sequence[int] | None, path: Path
 ) -> tuple[pd.DataFrame, np.ndarray | None]:
     """The plain way: a column of text, or of lists of numbers, becomes images with NumPy."""
@@ -220,7 +220,7 @@ def table_dataset(
     strict = inputs is None and images is None
     frame, numbers, notes = set_apart(frame, path, named, strict)
     columns: Any = frame.columns
-    _check_named(listed(inputs, []), listed(targets, []), path)
+    check_named(listed(inputs, []), listed(targets, []), path)
     for name in aside:
         check_column(name, columns, path, "groups or ids")
     names = _target_columns(frame, targets, aside, images is not None)
@@ -252,7 +252,7 @@ def table_dataset(
     )
 
 
-def _check_named(inputs: list[str], targets: list[str], path: Path) -> None:
+def check_named(inputs: list[str], targets: list[str], path: Path) -> None:
     """Raise where a column is named twice, or is both an input and a target, which the net would copy."""
     for role, names in (("inputs", inputs), ("targets", targets)):
         twice = next((name for name in names if names.count(name) > 1), None)

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from handson.core.errors import HandsonError, listing, nearest
-from handson.data.rows.mapped import LEAST_BYTES, Data, MappedRows, is_mapped, pieces
+from handson.data.rows.mapped import LEAST_BYTES, MappedRows, is_mapped
 from handson.data.rows.masked import masked_as_missing
+from handson.data.rows.stored import Data, StoredRows, pieces
 
 # Types of NumPy that torch does little with, and those that hold their values.
 KNOWN_TO_TORCH = {
@@ -156,7 +157,7 @@ def as_tensor(data: Any, what: str) -> Tensor:
 
 def as_rows(data: Any, what: str, double: bool = False) -> Data:
     """Like `as_tensor`, but large memory-mapped arrays stay in their files; `double` keeps all digits, as float64."""
-    if isinstance(data, MappedRows):
+    if isinstance(data, StoredRows):
         return data.to(torch.float64) if double and data.is_wide else data
     data = masked_as_missing(data)
     if is_mapped(data) and data.size * 4 > LEAST_BYTES:
@@ -180,7 +181,7 @@ def as_ids(data: Any, what: str) -> Data | None:
     >>> as_ids(np.array([16777217.0]), "inputs")
     tensor([16777217])
     """
-    if isinstance(data, MappedRows):
+    if isinstance(data, StoredRows):
         return None if data.is_floating_point() else data.to(torch.int64)
     values = data if isinstance(data, Tensor) else np.asarray(data)
     if isinstance(values, Tensor):
@@ -195,8 +196,8 @@ def as_ids(data: Any, what: str) -> Data | None:
 def as_labels(data: Any, what: str, ignored: int | None = None) -> Data:
     """Integer labels as int64, with -1 where they are missing (NaN, masked or ignored); fractions are an error."""
     data = masked_as_missing(data)
-    rows = as_rows(data, what) if is_mapped(data) or isinstance(data, MappedRows) else None
-    if not isinstance(rows, MappedRows):
+    rows = as_rows(data, what) if is_mapped(data) or isinstance(data, StoredRows) else None
+    if not isinstance(rows, StoredRows):
         return _whole(_checked(data, what), what, ignored=ignored)
     if ignored is not None:
         raise HandsonError(f"ignore_class={ignored} needs {what} in memory: copy them with numpy.array({what}).")

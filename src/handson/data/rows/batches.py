@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -11,7 +12,9 @@ import torch
 from torch import Tensor
 
 from handson.data.rows.feed import Batch, Feed, arriving, fits
-from handson.data.rows.mapped import Data, MappedRows
+from handson.data.rows.stored import Data, StoredRows
+from handson.data.rows.streamed import waited_note
+from handson.data.rows.windows import Windows, windows_of
 from handson.randomness import keys
 
 
@@ -21,9 +24,9 @@ class Batches:
 
     Parameters
     ----------
-    inputs : list of Tensor or MappedRows, shape (n, ...)
+    inputs : list of Tensor or StoredRows, shape (n, ...)
         One row for each sample, in each of the net's inputs; one alone is a list of one.
-    targets : list of Tensor or MappedRows, shape (n, ...)
+    targets : list of Tensor or StoredRows, shape (n, ...)
         For each output, as its loss wants them: see `handson.training.preparation.contract`.
     weights : list of Tensor or None, shape (n,), optional
         For each output, a weight for each sample.
@@ -61,6 +64,8 @@ class Batches:
     limit: int | None = None
     _order: tuple[int, Tensor] | None = field(default=None, repr=False)
     _feed: Feed | None = field(default=None, repr=False)
+    _windows: tuple[Windows | None] | None = field(default=None, init=False, repr=False)
+    waited: float = field(default=0.0, init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.inputs, self.targets = _listed(self.inputs), _listed(self.targets)
@@ -91,11 +96,21 @@ class Batches:
     @property
     def streams(self) -> bool:
         """Whether batches are fetched while the steps before them run: from a file, or to another device."""
-        mapped = any(isinstance(leaf, MappedRows) for leaf in self.leaves)
+        mapped = any(isinstance(leaf, StoredRows) for leaf in self.leaves)
         return mapped or (self.device is not None and self.device.type != self.inputs[0].device.type)
+
+    @property
+    def windows(self) -> Windows | None:
+        """The windows of an epoch, where rows are stored in blocks and make several of them."""
+        if self._windows is None:
+            found = windows_of(self.leaves)
+            self._windows = (found if found is not None and found.several else None,)
+        return self._windows[0]
 
     def order(self, epoch: int) -> Tensor:
         """The rows of an epoch in the order that they are seen, int64 of shape (n,)."""
+        if self.windows is not None:
+            return self._in_windows(epoch, 0, len(self))
         kept = self._order  # threads that read ahead may ask for the next epoch meanwhile
         if kept is None or kept[0] != epoch:
             order = torch.from_numpy(self.permutation(keys.derive(self.seed, "shuffle", epoch), len(self)))
@@ -105,9 +120,30 @@ class Batches:
     def rows(self, epoch: int | None, step: int) -> Tensor:
         """The rows of one batch; without an epoch, in the order of the data."""
         first, last = self.bounds(step)
-        if self.shuffle and epoch is not None:
-            return self.order(epoch)[first:last]
-        return torch.arange(first, last, device=self.inputs[0].device)
+        if not self.shuffle or epoch is None:
+            return torch.arange(first, last, device=self.inputs[0].device)
+        return self.order(epoch)[first:last] if self.windows is None else self._in_windows(epoch, first, last)
+
+    def _in_windows(self, epoch: int, first: int, last: int) -> Tensor:
+        windows = self.windows
+        assert windows is not None  # noqa: S101
+        return torch.from_numpy(windows.rows(keys.derive(self.seed, "shuffle", epoch), first, last, self.permutation))
+
+    def ahead(self, epoch: int | None, step: int) -> tuple[tuple[int | None, int], np.ndarray] | None:
+        """What is read while a step waits for its turn: the window after that of its last row, by epoch and number."""
+        windows, last = self.windows, self.bounds(step)[1] - 1
+        if windows is None:
+            return None
+        shuffled = self.shuffle and epoch is not None
+
+        def key(epoch: int | None) -> int | None:
+            return keys.derive(self.seed, "shuffle", epoch) if shuffled and epoch is not None else None
+
+        number = windows.after(key(epoch), last, self.permutation)
+        if number is None and epoch is None:
+            return None
+        epoch, number = (epoch, number) if number is not None or epoch is None else (epoch + 1, 0)
+        return (epoch, number or 0), windows.numbered(key(epoch), number or 0, self.permutation)
 
     def bounds(self, step: int) -> tuple[int, int]:
         """The first row of a batch and the first after it, in the order of the epoch."""
@@ -121,7 +157,11 @@ class Batches:
         """
         if self.streams:
             self._feed = feed = self._feed or Feed(self)
-            yield from (feed.get(epoch, step) for step in range(first, last))
+            for step in range(first, last):
+                started = time.perf_counter()
+                found = feed.get(epoch, step)
+                self.waited += time.perf_counter() - started
+                yield found
             return
         for step in range(first, last):
             rows = self.rows(epoch, step)
@@ -132,6 +172,15 @@ class Batches:
         if self._feed is not None:
             self._feed.close()
             self._feed = None
+
+    def waiting(self, seconds: float) -> str | None:
+        """What to tell the user of a training that lasted so many seconds, if it waited for its data."""
+        return waited_note(
+            self.waited,
+            seconds,
+            "a file without compression or with a faster one, larger chunks, a disk of this machine; or "
+            "read(..., in_memory=True), if they fit",
+        )
 
     def take(self, rows: Tensor) -> Batch:
         """What some rows hold; all of it copies."""
@@ -157,7 +206,7 @@ class Batches:
 
     def to(self, device: torch.device) -> Batches:
         """These batches for a device: moved there if that has room for them, else sent one after another."""
-        if any(isinstance(leaf, MappedRows) for leaf in self.leaves):
+        if any(isinstance(leaf, StoredRows) for leaf in self.leaves):
             return self._for(device)
         if device.type == "cuda":
             tensors = [leaf for leaf in (*self.leaves, *self.weights) if leaf is not None]
@@ -179,7 +228,7 @@ class Batches:
         if not self.streams:
             return None
         size = sum(leaf.numel() * leaf.element_size() for leaf in self.leaves) / 2**30
-        if any(isinstance(leaf, MappedRows) for leaf in self.leaves):
+        if any(isinstance(leaf, StoredRows) for leaf in self.leaves):
             return f"data: {size:.3g} GiB stay in their file, and are read ahead of the steps."
         return f"data: {size:.3g} GiB do not fit onto the device, and are sent there ahead of the steps."
 

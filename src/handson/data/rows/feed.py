@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import Any, NamedTuple, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from handson.data.rows.ahead import Ahead
-from handson.data.rows.mapped import Data, MappedRows
+from handson.data.rows.stored import Data, StoredRows
 
 # Batches are fetched in groups of about so many bytes; so much is held at most, in so many groups.
 GROUP_BYTES, MOST_BYTES, MOST_GROUPS = 1 << 21, 1 << 26, 3
@@ -88,6 +89,9 @@ class Supply(Protocol):
     def rows(self, epoch: int | None, step: int) -> Tensor:
         """The rows of a step."""
 
+    def ahead(self, epoch: int | None, step: int) -> tuple[Key, np.ndarray] | None:
+        """What is to be read while a step waits for its turn, under a name; None where nothing is."""
+
 
 class Feed:
     """Batches in any order; those that come next in an epoch are fetched ahead.
@@ -105,6 +109,7 @@ class Feed:
         depth = max(1, min(MOST_GROUPS, MOST_BYTES // max(1, size * self._group)))
         self._ahead: Ahead[Key, list[Fetched]] = Ahead(self._fetch, self._following, depth, THREADS)
         self._current: tuple[Key, list[Fetched]] | None = None
+        self._announced: Key | None = None
         self._stream = torch.cuda.Stream(self._device) if self._device.type == "cuda" else None
 
     def get(self, epoch: int | None, step: int) -> tuple[Tensor, Batch]:
@@ -118,6 +123,8 @@ class Feed:
     def close(self) -> None:
         """End the threads."""
         self._ahead.close()
+        for data in self._stored:
+            data.close()
 
     def _following(self, key: Key) -> Key | None:
         """The group after one: after the last of an epoch the first of the next."""
@@ -130,10 +137,21 @@ class Feed:
         batches, (epoch, group) = self._batches, key
         steps = range(group * self._group, min((group + 1) * self._group, batches.steps))
         rows = [batches.rows(epoch, step) for step in steps]
-        for data in (*batches.inputs, *batches.targets):
-            if isinstance(data, MappedRows):
-                data.announce(torch.cat(rows).numpy())
-        return [self._sent(batch) for batch in rows]
+        self._announce(torch.cat(rows).numpy())
+        contents = [self._sent(batch) for batch in rows]
+        further = batches.ahead(epoch, steps[-1])
+        if further is not None and further[0] != self._announced:
+            self._announced = further[0]
+            self._announce(further[1])
+        return contents
+
+    @property
+    def _stored(self) -> list[StoredRows]:
+        return [data for data in (*self._batches.inputs, *self._batches.targets) if isinstance(data, StoredRows)]
+
+    def _announce(self, rows: np.ndarray) -> None:
+        for data in self._stored:
+            data.announce(rows)
 
     def _sent(self, rows: Tensor) -> Fetched:
         batches, stream = self._batches, self._stream
@@ -163,4 +181,4 @@ def _bytes_of_row(data: Data) -> int:
 
 
 def _read(data: Data, rows: Tensor, dtype: torch.dtype | None = None) -> Tensor:
-    return data.read(rows.numpy(), dtype) if isinstance(data, MappedRows) else data.index_select(0, rows)
+    return data.read(rows.numpy(), dtype) if isinstance(data, StoredRows) else data.index_select(0, rows)

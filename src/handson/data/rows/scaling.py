@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from handson.core.errors import HandsonError, nearest
-from handson.data.rows.mapped import Data, pieces
+from handson.data.rows.stored import Data, pieces
 
 METHODS = ("standard", "minmax")
 # A column whose spread is smaller than this share of its size is constant up to rounding.
@@ -78,7 +78,7 @@ def fit_scaling(method: Any, values: Data, what: str) -> Scaling:
     method : {'standard', 'minmax'}, dict, (shift, scale) or Scaling
         'standard': each column to mean 0 and standard deviation 1. 'minmax': each to [0, 1]. A dictionary or a pair
         gives shift and scale.
-    values : Tensor or MappedRows, shape (n, ..., columns)
+    values : Tensor or StoredRows, shape (n, ..., columns)
         The training rows; NaN is left out.
     what : str
         Their name in errors.

@@ -224,11 +224,10 @@ class Streamed:
 
     def waiting(self, seconds: float) -> str | None:
         """What to tell the user of a training that lasted so many seconds, if it waited for its data."""
-        if self.waited < WAITED_SECONDS or self.waited < WAITED_SHARE * seconds:
-            return None
-        return (
-            f"the training waited {100 * self.waited / max(seconds, 1e-9):.0f} % of its time for data. Read them "
-            f"faster: a torch.utils.data.DataLoader with num_workers, a PyDataset with workers, or arrays in memory."
+        return waited_note(
+            self.waited,
+            seconds,
+            "a torch.utils.data.DataLoader with num_workers, a PyDataset with workers, or arrays in memory",
         )
 
     def _stop(self) -> None:
@@ -241,6 +240,20 @@ class Streamed:
         """End the thread that reads."""
         self._stop()
         self._at = (-1, 0)
+
+
+def waited_note(waited: float, seconds: float, advice: str) -> str | None:
+    """What to tell the user of a training that waited a good part of its time for data; None for less.
+
+    Examples
+    --------
+    >>> waited_note(2.0, 4.0, "arrays in memory")
+    'the training waited 50 % of its time for data. Read them faster: arrays in memory.'
+    """
+    if waited < WAITED_SECONDS or waited < WAITED_SHARE * seconds:
+        return None
+    share = 100 * waited / max(seconds, 1e-9)
+    return f"the training waited {share:.0f} % of its time for data. Read them faster: {advice}."
 
 
 class _Reader:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from handson.core.errors import HandsonError, listing
-from handson.data.rows.mapped import Data, pieces
+from handson.data.rows.stored import Data, pieces
 from handson.losses import BinaryCrossentropy, Loss
 
 EXAMPLE = "class_weight maps a class number to a weight, such as {0: 1.0, 1: 5.0}"
@@ -22,7 +22,7 @@ def class_weights(targets: Data, class_weight: Any, loss: Loss, outputs: int) ->
 
     Parameters
     ----------
-    targets : Tensor or MappedRows
+    targets : Tensor or StoredRows
         As the loss wants them.
     class_weight : dict, Series, or sequence
         The weight of each class; a sequence has one for each, from class 0 on.

@@ -18,7 +18,7 @@ from handson.averages import Average, Function, align
 from handson.core import console
 from handson.core.errors import HandsonError
 from handson.data.rows.arrays import as_ids, as_labels, as_rows
-from handson.data.rows.mapped import Data, pieces
+from handson.data.rows.stored import Data, pieces
 from handson.distributions import Distribution
 from handson.losses import BinaryCrossentropy, DistributionLoss, Loss
 from handson.metrics import Metric

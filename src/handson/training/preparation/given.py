@@ -12,8 +12,8 @@ from torch import Tensor
 from handson.core import tree
 from handson.core.errors import HandsonError, listing, nearest
 from handson.data.rows import arrays, digits
-from handson.data.rows.mapped import Data, MappedRows
 from handson.data.rows.openings import is_batches
+from handson.data.rows.stored import Data, StoredRows
 from handson.layers.shapes import batched, flat_shapes
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def remember_columns(model: Net, x: Any) -> None:
 
 def _ranked(leaf: Data, shape: Any) -> Data:
     """An input with or without a last axis of one entry, as the net takes it: grey images, and single columns."""
-    if shape is None or isinstance(leaf, MappedRows):
+    if shape is None or isinstance(leaf, StoredRows):
         return leaf
     if leaf.dim() == len(shape) - 1 and shape[-1] == 1:
         return leaf[..., None]
@@ -153,7 +153,7 @@ def for_outputs(what: str, values: Any, names: Sequence[str], shared: bool = Fal
 
 def rounding(data: Any, what: str, cure: str) -> list[str]:
     """What to tell the user where float32 rounds values by more than a small share of their spread."""
-    if isinstance(data, (Tensor, MappedRows)) and data.dtype not in (torch.float64, torch.int64, torch.int32):
+    if isinstance(data, (Tensor, StoredRows)) and data.dtype not in (torch.float64, torch.int64, torch.int32):
         return []
     values = data.to_numpy() if hasattr(data, "to_numpy") else np.asarray(data)
     if values.dtype.kind not in "iuf" or values.dtype.itemsize < 8 or values.ndim not in (1, 2) or not len(values):

@@ -16,10 +16,10 @@ from handson.core.pure import is_builtin, is_declared
 from handson.data.rows import arrays
 from handson.data.rows.batches import Batches
 from handson.data.rows.feed import arriving
-from handson.data.rows.mapped import Data, MappedRows, pieces
 from handson.data.rows.masked import masked_as_missing
 from handson.data.rows.scaling import fit_scaling
 from handson.data.rows.split import split
+from handson.data.rows.stored import Data, StoredRows, pieces
 from handson.layers.base import Layer
 from handson.losses import BinaryCrossentropy
 from handson.state.state import ModuleLike
@@ -72,7 +72,7 @@ class Rows:
 
 def _taken(data: Data, rows: np.ndarray) -> Data:
     """Some rows: copies, or a view of a file."""
-    return data.select(rows) if isinstance(data, MappedRows) else data[torch.from_numpy(rows).to(data.device)]
+    return data.select(rows) if isinstance(data, StoredRows) else data[torch.from_numpy(rows).to(data.device)]
 
 
 def prepare_rows(
@@ -149,7 +149,7 @@ def _target(model: Net, number: int, term: Term, raw: Any, outputs: Tensor, rows
     if raw is None:
         raise HandsonError(f"the output {term.path or 'of the net'!r} has a loss and needs targets; got None.")
     raw = masked_as_missing(raw)
-    raw = raw if isinstance(raw, (Tensor, MappedRows)) or hasattr(raw, "iloc") else np.asarray(raw)
+    raw = raw if isinstance(raw, (Tensor, StoredRows)) or hasattr(raw, "iloc") else np.asarray(raw)
     arrays.check_rows(rows.inputs[0], {"targets": raw})
     average = term.loss or term.measured()[0][0]
     double = model.keeps_double("target", number)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from handson.core import registry
 from handson.core.described import describe_noun
 from handson.core.errors import HandsonError
-from handson.data.rows.mapped import Data
 from handson.data.rows.scaling import Scaling
+from handson.data.rows.stored import Data
+from handson.data.rows.windows import windows_of
 from handson.state.state import further_optimizers
 from handson.training.recording.code_prints import of_code
 
@@ -51,12 +52,14 @@ def of_reading(reading: Reading | None) -> dict[str, Any] | None:
     if reading.opened is not None:
         leaves = [leaf for part in (rows.inputs, rows.targets) for leaf in part]
         return {"batches of": [f"{list(leaf.shape[1:])} {leaf.dtype}" for leaf in leaves]}
-    return {
+    found = {
         "rows": len(rows),
         "inputs": _of_leaves(rows.inputs),
         "targets": _of_leaves(rows.targets),
         "weights": _of_leaves(rows.weights),
     }
+    windows = windows_of([*rows.inputs, *rows.targets])
+    return found if windows is None or not windows.several else found | {"window": windows.window}
 
 
 def _of_leaves(leaves: Sequence[Any]) -> Any:
