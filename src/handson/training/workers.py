@@ -128,7 +128,7 @@ def _started(job: Job, known: Sequence[Batches], arguments: Arguments) -> Iterat
                 for process in processes.values():
                     process.start()
             _wait_for(store, processes)
-            yield World(store, 0, count, alive=lambda rank: processes[rank].is_alive())
+            yield World(store, 0, count)
         finally:
             for process in processes.values():
                 _end(process)
@@ -266,7 +266,7 @@ def joined(launch: Launch | None) -> Iterator[World | None]:
     )
     turn = _turns[0] = _turns[0] + 1
     again = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
-    world = World(dist.PrefixStore(f"handson/{again}/{turn}", store), launch.rank, launch.size)
+    world = World(dist.PrefixStore(f"handson/{again}/{turn}", store), launch.rank, launch.size, launch.host)
     try:
         yield world
     except BaseException as error:
