@@ -55,6 +55,8 @@ class World:
         The number of this worker, and how many there are.
     host : str
         Where worker 0 is.
+    threads : int, optional
+        How many threads this worker may compute with; by default as many as torch has now.
     seconds : float
         How long a worker waits for another one in a step.
 
@@ -62,6 +64,8 @@ class World:
     ----------
     rank, size : int
         As given; both change when workers are lost.
+    threads : int
+        As given.
 
     Examples
     --------
@@ -76,9 +80,11 @@ class World:
         rank: int = 0,
         size: int = 1,
         host: str = "127.0.0.1",
+        threads: int | None = None,
         seconds: float = STEP_SECONDS,
     ) -> None:
         self.rank, self.size, self.seconds = rank, size, seconds
+        self.threads = torch.get_num_threads() if threads is None else threads
         self.name = rank  # which stays when others are lost
         self.members = list(range(size))
         self._store = store
