@@ -1,10 +1,11 @@
 """Train nets on 1 to 8 workers, kill some of them at random, and compare the bits; plain DDP and its cost beside it.
 
-    python benchmarks/same_bits.py --kills 100 --out benchmarks/results/same_bits.md
+    python benchmarks/same_bits.py --kills 100 --out benchmarks/results/same_bits
 
 Every row of the table is a net and an optimizer; batches are ragged, targets are missing, samples have weights. A cell
-says how many trainings had the bits of one worker, in weights and history. Trainings on DistributedDataParallel with
-the same numbers of processes are in the last row: how many different results they gave. Then, what `exact` costs.
+says whether all processes of a training ended with the bits of one worker, in weights and history. Then, how many
+different results DistributedDataParallel gives on the same numbers of processes, and what `exact` costs. Parts may run
+one at a time: what they found is kept in same_bits.json, from which the page same_bits.md is written.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ import multiprocessing
 import os
 import platform
 import random
-import re
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ from handson.layers import LSTM, Activation, BatchNormalization, Concatenate, Co
 from handson.optimizers import SGD, Adam
 
 ROWS, BATCH, EPOCHS = 83, 32, 4
+SAME, OTHER = "same", "**other**"
 SHAPES = {"dense": [(12,)], "convolutional": [(8, 8, 1)], "LSTM": [(6, 4)], "two inputs": [(6,), (5,)]}
 OPTIMIZERS = {
     "Adam": lambda: Adam(0.003),
@@ -87,7 +89,7 @@ class Kill(Callback):
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         self.seen += 1
-        others = multiprocessing.active_children()
+        others = [child for child in multiprocessing.active_children() if child.name.startswith("handson worker")]
         if self.seen in self.steps and others:
             os.kill(self.draw.choice(others).pid or 0, signal.SIGKILL)
             self.killed += 1
@@ -96,14 +98,17 @@ class Kill(Callback):
 # The launchers.
 
 
-def launched(command: list[str], kind: str, optimizer: str) -> list[str]:
-    """The digests that the processes of a launcher print."""
-    found = subprocess.run(
-        [*command, sys.executable, __file__, "--one", kind, optimizer], capture_output=True, text=True, timeout=300
-    )
-    if found.returncode:
-        raise RuntimeError(found.stderr[-2000:])
-    return re.findall("[0-9a-f]{16}", found.stdout)  # two processes may write on one line
+def launched(command: list[str], kind: str, optimizer: str, workers: int, expected: str) -> str:
+    """Whether all processes of a launcher ended with the bits of one worker; each writes into a file of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        one = [sys.executable, __file__, "--one", kind, optimizer, folder]
+        done = subprocess.run([*command, *one], capture_output=True, text=True, timeout=600)
+        found = {path.name: path.read_text() for path in Path(folder).iterdir()}
+    wrong = {name: text for name, text in found.items() if text != expected}
+    if done.returncode == 0 and not wrong and len(found) == workers:
+        return SAME
+    print(f"{command[0]}: status {done.returncode}, {expected} expected, found {found}\n{done.stderr[-2000:]}")
+    return OTHER if wrong else f"**{len(found)} of {workers} ended**"
 
 
 def torchrun(workers: int) -> list[str]:
@@ -173,61 +178,115 @@ def ours(devices: int | None, steps: int, **how: Any) -> float:
     return clock.seconds / steps
 
 
-# The page.
+# The parts.
 
 
-def table(args: argparse.Namespace) -> list[str]:
+def table(args: argparse.Namespace) -> dict[str, Any]:
     """Nets and optimizers against numbers of workers and launchers."""
-    launchers = {f"torchrun {size}": torchrun(size) for size in args.torchrun}
+    launchers = {f"torchrun {size}": (torchrun(size), size) for size in args.torchrun}
     if shutil.which("srun"):
-        launchers |= {f"srun {size}": ["srun", f"--ntasks={size}", "--cpus-per-task=1"] for size in args.srun}
-    names = [*(f"{size} here" for size in args.workers), *launchers]
-    lines = ["| net | optimizer | " + " | ".join(names) + " |", "|---" * (2 + len(names)) + "|"]
+        launchers |= {f"srun {size}": (["srun", f"--ntasks={size}"], size) for size in args.srun}
+    rows = {}
     for kind in args.nets:
         for optimizer in args.optimizers:
             expected = train(kind, optimizer, 1)
-            cells = ["same" if train(kind, optimizer, size) == expected else "**other**" for size in args.workers]
-            for command in launchers.values():
-                found = launched(command, kind, optimizer)
-                cells.append("same" if set(found) == {expected} and len(found) > 1 else "**other**")
-            lines.append(f"| {kind} | {optimizer} | " + " | ".join(cells) + " |")
-            print(lines[-1], flush=True)
+            cells = rows[f"{kind} | {optimizer}"] = {
+                f"{size} here": SAME if train(kind, optimizer, size) == expected else OTHER for size in args.workers
+            }
+            for name, (command, size) in launchers.items():
+                cells[name] = launched(command, kind, optimizer, size, expected)
+            print(kind, optimizer, cells, flush=True)
+    return rows
+
+
+def kills(args: argparse.Namespace) -> dict[str, Any]:
+    """Trainings of which workers are killed at random."""
+    killed = differ = trainings = 0
+    alone: dict[tuple[str, str], str] = {}
+    while killed < args.kills:
+        pair = args.nets[trainings % len(args.nets)], args.optimizers[trainings % len(args.optimizers)]
+        if pair not in alone:
+            alone[pair] = train(*pair, 1, [Kill(0, 0)])
+        callback = Kill(args.most, trainings)
+        differ += train(*pair, args.most + 1, [callback]) != alone[pair]
+        killed, trainings = killed + callback.killed, trainings + 1
+        print(f"{killed} kills in {trainings} trainings, {differ} differ", flush=True)
+    return {"killed": killed, "trainings": trainings, "differ": differ}
+
+
+def costs(args: argparse.Namespace) -> dict[str, Any]:
+    """Milliseconds of a step, the median of several trainings; the runs take turns."""
+    found: dict[str, list[float]] = {}
+    digests = set()
+    with tempfile.TemporaryDirectory() as folder:
+        for _ in range(args.turns):
+            for threads in (1, torch.get_num_threads()):
+                kept = torch.get_num_threads()
+                torch.set_num_threads(threads)
+                found.setdefault(f"eager {threads}", []).append(ours(None, args.steps, engine="eager"))
+                found.setdefault(f"shards {threads}", []).append(ours(1, args.steps, shards=8))
+                torch.set_num_threads(kept)
+            for size in args.processes:
+                digest, seconds = run_ddp(size, Path(folder), args.steps)
+                digests.add(digest)
+                found.setdefault(f"DDP {size}", []).append(seconds)
+                found.setdefault(f"exact {size}", []).append(ours(size, args.steps, shards=8))
+            print({name: round(1e3 * float(np.median(each)), 2) for name, each in found.items()}, flush=True)
+    seconds_of = {name: 1e3 * float(np.median(each)) for name, each in found.items()}
+    return {"ms": seconds_of, "results of DDP": len(digests), "processes": args.processes}
+
+
+# The page.
+
+
+def page(found: dict[str, Any]) -> str:
+    lines = [
+        "# The same bits on any number of workers",
+        "",
+        f"`python benchmarks/same_bits.py`, {found['machine']}.",
+        "",
+    ]
+    if "table" in found:
+        names = list(dict.fromkeys(name for cells in found["table"].values() for name in cells))
+        lines += ["| net | optimizer | " + " | ".join(names) + " |", "|---" * (2 + len(names)) + "|"]
+        for row, cells in found["table"].items():
+            lines.append(f"| {row} | " + " | ".join(cells.get(name, "-") for name in names) + " |")
+        lines += ["", '"same": weights and history of every process had the bits of one worker, byte for byte.', ""]
+    if "kills" in found:
+        given = found["kills"]
+        lines += [
+            f"{given['killed']} workers were killed with SIGKILL in {given['trainings']} trainings, at steps that were "
+            f"drawn: {given['differ']} ended with other bits.",
+            "",
+        ]
+    return "\n".join(lines + (cost_lines(found["costs"]) if "costs" in found else [])) + "\n"
+
+
+def cost_lines(given: dict[str, Any]) -> list[str]:
+    ms, sizes = given["ms"], given["processes"]
+    lines = [
+        f"DistributedDataParallel gave {given['results of DDP']} different results on {', '.join(map(str, sizes))} "
+        f"processes.",
+        "",
+        "A step of a dense net (128, 512, 512, 10) with Adam on batches of 1024, medians:",
+        "",
+        "| | ms | `exact`, 8 shards, ms | ratio |",
+        "|---|---|---|---|",
+    ]
+    pairs = [(f"DDP, {size} processes", f"DDP {size}", f"exact {size}") for size in sizes]
+    threads = sorted({int(name.split()[1]) for name in ms if name.startswith("eager")})
+    pairs += [(f"`eager`, {each} threads", f"eager {each}", f"shards {each}") for each in threads]
+    lines += [f"| {name} | {ms[a]:.2f} | {ms[b]:.2f} | {ms[b] / ms[a]:.2f} |" for name, a, b in pairs]
     return lines
 
 
-def kills(args: argparse.Namespace) -> str:
-    """Trainings of which workers are killed at random."""
-    killed = differ = trainings = 0
-    while killed < args.kills:
-        kind, optimizer = args.nets[trainings % len(args.nets)], args.optimizers[trainings % len(args.optimizers)]
-        callback = Kill(args.most, trainings)
-        expected = train(kind, optimizer, 1, [Kill(0, 0)])
-        differ += train(kind, optimizer, args.most + 1, [callback]) != expected
-        killed, trainings = killed + callback.killed, trainings + 1
-        print(f"{killed} kills in {trainings} trainings, {differ} differ", flush=True)
-    return f"{killed} workers were killed with SIGKILL in {trainings} trainings: {differ} ended with other bits."
-
-
-def costs(args: argparse.Namespace, folder: Path) -> list[str]:
-    """Milliseconds of a step, the median of several trainings."""
-    rows = []
-    for size in args.processes:
-        theirs = [run_ddp(size, folder, args.steps) for _ in range(3)]
-        exact = [ours(size, args.steps, shards=8) for _ in range(3)]
-        rows.append(
-            (size, {digest for digest, _ in theirs}, 1e3 * np.median([s for _, s in theirs]), 1e3 * np.median(exact))
-        )
-    digests = set.union(*(each for _, each, *_ in rows))
-    ordinary = 1e3 * np.median([ours(None, args.steps, engine="eager") for _ in range(3)])
-    lines = [f"DistributedDataParallel gave {len(digests)} different results on {args.processes} processes.", ""]
-    lines += ["| processes | DDP, ms | exact, ms | ratio |", "|---|---|---|---|"]
-    lines += [f"| {size} | {ddp:.2f} | {exact:.2f} | {exact / ddp:.2f} |" for size, _, ddp, exact in rows]
-    return [*lines, "", f"One process without shards (`eager`, all threads): {ordinary:.2f} ms."]
+PARTS = {"table": table, "kills": kills, "costs": costs}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--one", nargs=2, help="used by the launchers")
+    parser.add_argument("--one", nargs=3, help="used by the launchers")
+    parser.add_argument("--parts", nargs="+", default=list(PARTS), choices=PARTS)
     parser.add_argument("--nets", nargs="+", default=list(SHAPES))
     parser.add_argument("--optimizers", nargs="+", default=list(OPTIMIZERS))
     parser.add_argument("--workers", nargs="+", type=int, default=[2, 3, 4, 7, 8])
@@ -237,25 +296,27 @@ def main() -> None:
     parser.add_argument("--most", type=int, default=5, help="kills in one training")
     parser.add_argument("--processes", nargs="*", type=int, default=[1, 2, 4])
     parser.add_argument("--steps", type=int, default=40)
-    parser.add_argument("--out", type=Path)
+    parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--out", type=Path, help="a path without ending")
     args = parser.parse_args()
     if args.one:
-        devices = int(os.environ["SLURM_NTASKS"]) if "SLURM_PROCID" in os.environ else None
-        print(train(*args.one, devices))
-        return
-    import tempfile
+        return one(*args.one)
+    kept = args.out.with_suffix(".json") if args.out else None
+    found = json.loads(kept.read_text()) if kept is not None and kept.exists() else {}
+    found["machine"] = f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}"
+    for part in args.parts:
+        found[part] = PARTS[part](args)
+        if kept is not None:
+            kept.write_text(json.dumps(found, indent=1) + "\n")
+            kept.with_suffix(".md").write_text(page(found))
+    print(page(found))
 
-    with tempfile.TemporaryDirectory() as folder:
-        page = ["# The same bits on any number of workers", ""]
-        page += [
-            f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}.",
-            "",
-        ]
-        page += [*table(args), "", kills(args), "", *costs(args, Path(folder))]
-    text = "\n".join(page) + "\n"
-    print(text)
-    if args.out:
-        args.out.write_text(text)
+
+def one(kind: str, optimizer: str, folder: str) -> None:
+    """The part of a process that was launched: its digest goes into a file of its own."""
+    by_slurm = "SLURM_PROCID" in os.environ and "RANK" not in os.environ
+    digest = train(kind, optimizer, int(os.environ["SLURM_NTASKS"]) if by_slurm else None)
+    (Path(folder) / os.environ["SLURM_PROCID" if by_slurm else "RANK"]).write_text(digest)
 
 
 if __name__ == "__main__":

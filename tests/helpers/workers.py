@@ -13,16 +13,22 @@ from handson.metrics import Metric
 from handson.schedules import ExponentialDecay
 
 
+def started():
+    """The workers that this process has started and that are left; it may have other children, such as joblib's."""
+    return [child for child in multiprocessing.active_children() if child.name.startswith("handson worker")]
+
+
 class Kill(Callback):
-    """Kills a worker after some steps, the first that is left."""
+    """Kills a worker after each of some steps; where a step stands twice, two of them."""
 
     def __init__(self, steps):
         self.steps, self.seen = steps, 0
 
     def on_train_batch_end(self, batch, logs=None):
         self.seen += 1
-        if self.seen in self.steps:
-            os.kill(multiprocessing.active_children()[0].pid, signal.SIGKILL)
+        count = self.steps.count(self.seen)
+        for child in started()[:count]:
+            os.kill(child.pid, signal.SIGKILL)
 
 
 class Change(Callback):

@@ -3,10 +3,13 @@
 import argparse
 import hashlib
 import json
+import multiprocessing
 import os
+import re
 import socket
 import subprocess
 import sys
+import time
 from functools import cache
 from pathlib import Path
 
@@ -21,11 +24,22 @@ from handson.core.errors import HandsonError
 from handson.layers import Dense, Lambda
 from handson.optimizers import SGD
 from handson.parallel import world as worlds
+from handson.parallel.launch import FIRST_PORT
 from handson.training.preparation.job import Job
 from handson.training.workers import leading
 
 HERE = Path(__file__).resolve()
 SHARDED = {"shards": 8}
+
+
+@pytest.fixture
+def foreign_child():
+    """Another child of this process, as libraries start them."""
+    child = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(600,), daemon=True)
+    child.start()
+    yield child
+    child.kill()
+    child.join()
 
 
 @cache
@@ -38,10 +52,14 @@ def test_the_bits_are_those_of_one_worker(kind, devices):
     assert workers.trained(kind, devices) == alone(kind)
 
 
-def test_workers_that_are_killed_change_nothing(capsys):
-    found = workers.trained("convolutional", 3, 3, [workers.Kill([2, 5])])
+def test_workers_that_are_killed_change_nothing(capsys, foreign_child):
+    """Two at once, and later the last of the others."""
+    found = workers.trained("convolutional", 4, 3, [workers.Kill([2, 2, 5])])
     assert found == workers.trained("convolutional", 1, 3, [workers.Kill([])], **SHARDED)
-    assert capsys.readouterr().out.count("is lost") == 2
+    said = capsys.readouterr().out
+    lost = re.findall(r"worker (.*) is lost; (\d) go on", said)
+    assert [(len(names.split(", ")), left) for names, left in lost] == [(2, "2"), (1, "1")], said
+    assert foreign_child.is_alive()
 
 
 def test_what_a_callback_changes_the_others_hear_of():
@@ -203,10 +221,15 @@ def test_torchrun_trains_the_same_net_on_every_worker(tmp_path):
     assert [json.loads((tmp_path / rank).read_text()) for rank in "01"] == [expected, expected]
 
 
+def _is_free(port):
+    """Whether anybody listens at a port; the system gives none of these to who asks for any."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
 def test_tasks_with_the_environment_of_srun_train_the_same_net(tmp_path):
     """Slurm itself is not there: what it would set is."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
+    port = next(filter(_is_free, range(FIRST_PORT + os.getpid() % 10_000, 1 << 15)))
     path = os.pathsep.join([str(HERE.parents[1] / "helpers"), *filter(None, sys.path)])
     env = os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1", "MASTER_PORT": str(port), "SLURM_JOB_ID": "7"}
     env |= {"SLURM_STEP_ID": "0", "SLURM_NTASKS": "2", "SLURM_STEP_NODELIST": "n1", "SLURM_STEP_TASKS_PER_NODE": "2"}

@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
 import handson
 from handson import HandsonError, Sequential
+from handson.data.rows import streamed
 from handson.layers import Dense, Dropout
 from handson.training.recording.keeper import Keeper
 
@@ -260,10 +261,14 @@ def test_a_stopped_run_goes_on_bit_for_bit(kind, tmp_path):
     same(again, plain)
 
 
-def test_who_waits_for_data_is_told_so(capsys):
+def test_who_waits_for_data_is_told_so(capsys, monkeypatch):
+    """However long the training itself takes here."""
+    monkeypatch.setattr(streamed, "WAITED_SHARE", 0.0)
+    monkeypatch.setattr(streamed, "WAITED_SECONDS", 0.1)
+
     def slow():
         for x, y in batches():
-            time.sleep(0.25)
+            time.sleep(0.15)
             yield x, y
 
     net().fit(slow, epochs=1, verbose=2)

@@ -9,6 +9,8 @@ from typing import NoReturn
 
 # What a shell takes for the end by Ctrl-C; typer turns the exception into this status.
 CONTROL_C = 130
+# What torchrun and Slurm set in each of the processes that they start.
+LAUNCHED = {"RANK", "SLURM_PROCID"}
 
 
 def main() -> None:
@@ -16,6 +18,7 @@ def main() -> None:
     import typer
 
     _open_closed()
+    _leave_errors_to_handson()
     from handson.core.errors import HandsonError
 
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -43,6 +46,12 @@ def _open_closed() -> None:
             os.fstat(descriptor)
         except OSError:
             os.open(os.devnull, os.O_RDWR)
+
+
+def _leave_errors_to_handson() -> None:
+    """One of several processes says that another one is gone in a line; torch would print stacks of C++ before it."""
+    if LAUNCHED & os.environ.keys():
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
 
 
 def _without_number(error: OSError) -> str:

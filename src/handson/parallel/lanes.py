@@ -1,12 +1,13 @@
-"""Shards of one worker, one after another.
+"""Shards of one worker: side by side in threads where that pays, else one after another.
 
 A shard that waits for the others, as in batch normalization, lets one of them go on in its place: so any number of
-shards can meet, however few run at the same time.
+shards can meet, however few run at the same time. Whichever way they run, their numbers are the same.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
@@ -22,6 +23,12 @@ from handson.parallel.tree import Block
 Fold = Callable[[dict[Block, Tensor]], Tensor]
 
 
+# A shard that takes longer is worth a thread of its own: those of smaller ones wait for Python's lock.
+WORTH_A_THREAD_SECONDS = 3e-4
+# So many runs find out how long a shard takes; the first ones take longer than those that follow.
+TRIES = 4
+
+
 class _Broken(Exception):
     """Another shard has failed."""
 
@@ -34,13 +41,17 @@ class Lanes:
     meets : bool
         Whether shards wait for each other in the middle of a pass: then each has a thread of its own.
     seeded : bool
-        Whether shards draw from torch's own generator, of which there is one: each goes on with its own state of it.
+        Whether shards draw from torch's own generator, of which there is one: each goes on with its own state of it,
+        and they run one after another.
+    width : int
+        How many may run at the same time.
     """
 
-    def __init__(self, meets: bool, seeded: bool = False) -> None:
+    def __init__(self, meets: bool, seeded: bool = False, width: int = 1) -> None:
         self.meets, self.seeded = meets, seeded
+        self.width = 1 if seeded else width
         self._pool: ThreadPoolExecutor | None = None
-        self._threads = 0
+        self._threads, self._tries, self._seconds = 0, 0, float("inf")
         self._changes: list[Callable[[], None]] = []
 
     def run(self, function: Callable[[int], Any], shards: Sequence[int], fold: Fold) -> list[Any]:
@@ -55,16 +66,41 @@ class Lanes:
         fold : function
             Adds up what all shards bring to a meeting, those of other workers included.
         """
-        gathering = _Gathering(shards, fold, self)
-        seats = [_Seat(gathering, shard) for shard in shards]
-        if self.meets and len(shards) > 1:
-            pool = self._threads_for(len(shards))
-            found = [pool.submit(copy_context().run, gathering.attend, function, seat) for seat in seats]
-            results = _results([future.exception() or future.result() for future in found])
-        else:
-            results = [gathering.attend(function, seat) for seat in seats]
+        width = min(self._width(), len(shards))
+        gathering = _Gathering(shards, fold, self, width)
+        begun = time.perf_counter()
+        results = self._run(function, [_Seat(gathering, shard) for shard in shards], gathering, width)
+        if shards and self._tries < TRIES:
+            self._tries += 1
+            self._seconds = min(self._seconds, (time.perf_counter() - begun) / len(shards))
         self._changes += gathering.changes
         return results
+
+    def _width(self) -> int:
+        """How many run at the same time: one, until it is known that more of them pay."""
+        known = self._tries == TRIES
+        return self.width if known and self._seconds > WORTH_A_THREAD_SECONDS else 1
+
+    def _run(
+        self, function: Callable[[int], Any], seats: Sequence[_Seat], gathering: _Gathering, width: int
+    ) -> list[Any]:
+        """Let this thread, and others beside it, take one seat after another."""
+        found: list[Any] = [None] * len(seats)
+        rest = iter(enumerate(seats))
+
+        def lane() -> None:
+            for place, seat in rest:
+                try:
+                    found[place] = gathering.attend(function, seat)
+                except BaseException as error:
+                    found[place] = error
+
+        beside = (len(seats) if self.meets else width) - 1
+        others = [self._threads_for(beside).submit(copy_context().run, lane) for _ in range(beside)]
+        lane()
+        for other in others:
+            other.result()
+        return _results(found)
 
     def settle(self) -> None:
         """Do what shards wanted to be done once for the whole batch."""
@@ -75,7 +111,9 @@ class Lanes:
     def _threads_for(self, count: int) -> ThreadPoolExecutor:
         if self._pool is None or self._threads < count:
             self.close()
-            self._pool, self._threads = ThreadPoolExecutor(count, "handson shard"), count
+            # One operation runs in one thread: how many there are changes the last digits.
+            self._pool = ThreadPoolExecutor(count, "handson shard", torch.set_num_threads, (1,))
+            self._threads = count
         return self._pool
 
     def close(self) -> None:
@@ -96,11 +134,11 @@ def _results(found: list[Any]) -> list[Any]:
 class _Gathering:
     """Where the shards of one worker wait for each other, and for those of other workers."""
 
-    def __init__(self, shards: Sequence[int], fold: Fold, lanes: Lanes) -> None:
+    def __init__(self, shards: Sequence[int], fold: Fold, lanes: Lanes, width: int) -> None:
         self.lanes, self.changes = lanes, list[Callable[[], None]]()
         self.first = shards[0] if shards else -1
         self._fold, self._running = fold, len(shards)
-        self._turn = threading.Lock()  # one shard runs; the others wait for it, or for a meeting
+        self._turns = threading.Semaphore(max(width, 1))  # so many run; the others wait for them, or for a meeting
         self._change = threading.Condition()
         self._brought: dict[Block, Tensor] = {}
         self._met, self._total = 0, torch.empty(0)
@@ -108,7 +146,7 @@ class _Gathering:
 
     def attend(self, function: Callable[[int], Any], seat: _Seat) -> Any:
         """Run a shard, from its turn on."""
-        with self._turn, attending(seat):
+        with self._turns, attending(seat):
             try:
                 result = function(seat.shard)
             except BaseException:
@@ -129,10 +167,10 @@ class _Gathering:
                     "a layer asks for a total over the batch, and does not say so: give its class `meets = True`."
                 )
             met = self._met
-            self._turn.release()
+            self._turns.release()
             self._change.wait_for(lambda: self._met > met or self._error is not None)
             total = self._total
-        self._turn.acquire()
+        self._turns.acquire()
         if self._error is not None:
             raise _Broken(self._error)
         return total

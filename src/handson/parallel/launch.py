@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from handson.core.errors import HandsonError
 
-# Where ports for trainings begin, if the launcher names none.
-FIRST_PORT, PORTS = 20_000, 20_000
+# Where ports for trainings begin, if the launcher names none: below those that systems give to whoever asks for any.
+FIRST_PORT, PORTS = 20_000, 12_000
 
 
 class Launch(NamedTuple):

@@ -87,4 +87,4 @@ def _met(value: Tensor) -> Tensor:
     meeting = current()
     if meeting is None:
         raise RuntimeError("the backward pass of a shard runs outside of the meeting of its forward pass")
-    return meeting.total(value)
+    return meeting.total(value).clone()  # a tensor for every shard: autograd writes into it where it came from

@@ -11,7 +11,7 @@ import gc
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any
@@ -22,17 +22,20 @@ from torch import Tensor
 
 from handson.core.errors import HandsonError, TrainingError
 from handson.parallel.exchange import Link
+from handson.parallel.presence import Presence
 
 # A worker that waits for orders looks so often whether worker 0 is still there.
 LOOK_SECONDS, BEAT_SECONDS, SILENT_SECONDS = 5.0, 5.0, 90.0
 # How long it sleeps in between: at first an order may come at any moment.
 SHORT_SLEEP, LONG_SLEEP, SOON_SECONDS = 0.0005, 0.01, 0.1
-# How long workers have to come together again after one of them was lost.
-REGROUP_SECONDS = 30.0
-# How long a worker waits for the others in the middle of a step.
+# How long workers have to come together again after one was lost; those that are known to be gone are not waited for.
+REGROUP_SECONDS = 60.0
+# How long a worker waits for the others to join a group, and in the middle of a step.
+JOIN_SECONDS = 120.0
 STEP_SECONDS = 600.0
 # Orders that stay in the store: a worker is at most a few behind.
 MOST_ORDERS = 64
+GONE = "worker {}: worker 0, which leads, is gone."
 
 Order = dict[str, Any]
 
@@ -50,8 +53,10 @@ class World:
         Where orders are left; None for one worker alone.
     rank, size : int
         The number of this worker, and how many there are.
-    alive : function of int, optional
-        Whether a worker that this process has started is still there.
+    host : str
+        Where worker 0 is.
+    threads : int, optional
+        How many threads this worker may compute with; by default as many as torch has now.
     seconds : float
         How long a worker waits for another one in a step.
 
@@ -59,6 +64,8 @@ class World:
     ----------
     rank, size : int
         As given; both change when workers are lost.
+    threads : int
+        As given.
 
     Examples
     --------
@@ -72,16 +79,20 @@ class World:
         store: Any = None,
         rank: int = 0,
         size: int = 1,
-        alive: Callable[[int], bool] | None = None,
+        host: str = "127.0.0.1",
+        threads: int | None = None,
         seconds: float = STEP_SECONDS,
     ) -> None:
         self.rank, self.size, self.seconds = rank, size, seconds
+        self.threads = torch.get_num_threads() if threads is None else threads
         self.name = rank  # which stays when others are lost
         self.members = list(range(size))
-        self._store, self._alive = store, alive
+        self._store = store
+        self._presence: Presence | None = None
         self._orders = self._generation = 0
         self._apart, self._over = False, threading.Event()
         if size > 1:
+            self._presence = Presence(store, rank, host, size)
             self._join()
             if self.leads:
                 threading.Thread(target=self._beat, name="handson heartbeat", daemon=True).start()
@@ -104,8 +115,9 @@ class World:
         store = dist.PrefixStore(f"group/{self._generation}", self._store)
         with self.talking():
             dist.init_process_group(
-                "gloo", store=store, rank=self.rank, world_size=self.size, timeout=timedelta(seconds=self.seconds)
+                "gloo", store=store, rank=self.rank, world_size=self.size, timeout=timedelta(seconds=JOIN_SECONDS)
             )
+            dist.distributed_c10d._set_pg_timeout(timedelta(seconds=self.seconds))
 
     def part(self) -> None:
         """Leave the group; who waits for this worker is told by the end of the connection."""
@@ -167,6 +179,8 @@ class World:
         beat = b""
         try:
             while not self._store.check([key]):
+                if self._gone(0) and not self._store.check([key]):  # else it was the last thing that it said
+                    raise Lost(GONE.format(self.name))
                 now = time.monotonic()
                 time.sleep(SHORT_SLEEP if now - begun < SOON_SECONDS else LONG_SLEEP)
                 if now - looked < LOOK_SECONDS:
@@ -177,7 +191,7 @@ class World:
                     raise Lost(f"worker {self.name}: worker 0 has been silent for {SILENT_SECONDS:.0f} s.")
             return bytes(self._store.get(key))
         except (RuntimeError, TimeoutError) as error:
-            raise Lost(f"worker {self.name}: worker 0, which leads, is gone.") from error
+            raise Lost(GONE.format(self.name)) from error
 
     def _beat(self) -> None:
         """Let the others know that this process is there, whatever it is busy with."""
@@ -222,25 +236,33 @@ class World:
             When another worker has not died but failed; its error.
         """
         before = self.members
+        while not self._regrouped():
+            pass
+        return [name for name in before if name not in self.members]
+
+    def _regrouped(self) -> bool:
+        """Form a group with those who answer; False when one of them is lost meanwhile."""
         self.part()
         self._generation += 1
         self.order({"do": "regroup", "generation": self._generation})
-        self.members = [0, *(name for name in self.members[1:] if self._answers(name))]
+        until = time.monotonic() + REGROUP_SECONDS
+        self.members = [0, *(name for name in self.members[1:] if self._answers(name, until))]
         failed = self.reported()
         if failed is not None:
             raise TrainingError(failed)
         self._store.set(f"members/{self._generation}", json.dumps(self.members))
-        self._take_places()
-        return [name for name in before if name not in self.members]
+        return self._took_places()
 
-    def _answers(self, name: int) -> bool:
-        """Whether a worker answers to the order to regroup."""
-        until = time.monotonic() + REGROUP_SECONDS
-        while time.monotonic() < until and (self._alive is None or self._alive(name)):
-            if self._store.check([f"alive/{self._generation}/{name}"]):
-                return True
-            time.sleep(0.02)
-        return False
+    def _answers(self, name: int, until: float) -> bool:
+        """Whether a worker answers to the order to regroup before a moment."""
+        while not self._store.check([f"alive/{self._generation}/{name}"]):
+            if self._gone(name) or time.monotonic() > until:
+                return False
+            time.sleep(LONG_SLEEP)
+        return not self._gone(name)
+
+    def _gone(self, name: int) -> bool:
+        return self._presence is not None and self._presence.gone(name)
 
     def _regroup(self, generation: int) -> None:
         self.part()
@@ -249,17 +271,23 @@ class World:
         self.members = json.loads(self._wait(f"members/{generation}"))
         if self.name not in self.members:
             raise Lost(f"worker {self.name} answered too late, and the others went on without it.")
-        self._take_places()
+        self._apart = not self._took_places()  # if not, the next order is to form another group
 
-    def _take_places(self) -> None:
+    def _took_places(self) -> bool:
         self.rank, self.size = self.members.index(self.name), len(self.members)
-        if self.size > 1:
-            self._join()
+        try:
+            if self.size > 1:
+                self._join()
+        except Lost:
+            return False
+        return True
 
     def close(self) -> None:
         """The training is over."""
         self._over.set()
         self.part()
+        if self._presence is not None:
+            self._presence.close()
 
 
 def described(tensors: Mapping[str, Tensor]) -> list[list[Any]]:

@@ -118,7 +118,8 @@ def _started(job: Job, known: Sequence[Batches], arguments: Arguments) -> Iterat
     with tempfile.TemporaryDirectory(prefix="handson-workers-") as folder:
         payload = _packed(job, known, Path(folder))
         store = dist.TCPStore("127.0.0.1", 0, None, True, timedelta(seconds=START_SECONDS), wait_for_workers=False)
-        how = store.port, count, arguments.cut, arguments.exact
+        threads = max(1, torch.get_num_threads() // count)
+        how = store.port, count, arguments.cut, arguments.exact, threads
         processes = {
             rank: context.Process(target=_work, args=(rank, how, payload), daemon=True, name=f"handson worker {rank}")
             for rank in range(1, count)
@@ -128,7 +129,7 @@ def _started(job: Job, known: Sequence[Batches], arguments: Arguments) -> Iterat
                 for process in processes.values():
                     process.start()
             _wait_for(store, processes)
-            yield World(store, 0, count, alive=lambda rank: processes[rank].is_alive())
+            yield World(store, 0, count, threads=threads)
         finally:
             for process in processes.values():
                 _end(process)
@@ -220,10 +221,10 @@ def _mapped(path: str) -> Tensor:
     return torch.from_numpy(array) if array.size else torch.empty(array.shape, dtype=torch.from_numpy(array).dtype)
 
 
-def _work(rank: int, how: tuple[int, int, int, bool], payload: bytes) -> None:
+def _work(rank: int, how: tuple[int, int, int, bool, int], payload: bytes) -> None:
     """A worker that was started here, from its beginning to its end."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for worker 0, which ends the others
-    port, size, shards, exact = how
+    port, size, shards, exact, threads = how
     torch.set_num_threads(1)
     store = dist.TCPStore("127.0.0.1", port, None, False, timedelta(seconds=START_SECONDS))
     try:
@@ -234,7 +235,7 @@ def _work(rank: int, how: tuple[int, int, int, bool], payload: bytes) -> None:
         return
     store.set(f"here/{rank}", "1")
     try:
-        world = World(store, rank, size)
+        world = World(store, rank, size, threads=threads)
         engine = Shards(job, world, shards, exact)
         follow(engine, known)
     except Lost:  # worker 0 is gone, or went on without this one; it has said so, or cannot
@@ -261,7 +262,8 @@ def joined(launch: Launch | None) -> Iterator[World | None]:
     )
     turn = _turns[0] = _turns[0] + 1
     again = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
-    world = World(dist.PrefixStore(f"handson/{again}/{turn}", store), launch.rank, launch.size)
+    own = dist.PrefixStore(f"handson/{again}/{turn}", store)
+    world = World(own, launch.rank, launch.size, launch.host, threads_of(launch))
     try:
         yield world
     except BaseException as error:
@@ -271,6 +273,20 @@ def joined(launch: Launch | None) -> Iterator[World | None]:
         raise
     finally:
         world.close()
+
+
+def threads_of(launch: Launch) -> int:
+    """How many threads a worker computes with: what the launcher gave it, or its part of the machine.
+
+    Examples
+    --------
+    >>> threads_of(Launch("torchrun", 0, 64, 0, 64, "127.0.0.1", 29500)) >= 1
+    True
+    """
+    given = os.environ.get("SLURM_CPUS_PER_TASK" if launch.by == "srun" else "OMP_NUM_THREADS")
+    if given is not None and given.isdecimal():
+        return max(1, int(given))
+    return max(1, torch.get_num_threads() // launch.local_size)
 
 
 # How many trainings of this process had workers: all workers count alike.

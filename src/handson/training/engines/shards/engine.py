@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -83,14 +82,19 @@ class Shards(Eager):
         """What computes shards, for the net as it is now."""
         exchange, module = self.exchange, self.job.module
         if self._steps is None or self._seen is None or not self._seen.holds(module):
-            meets = any(layer.meets for layer in self.job.layers)
-            count = len(exchange.held) if exchange.link.size == 1 else exchange.shards
-            engines = [on_replica(self.job, replica(module)) for _ in range(count)] if meets else [self]
             self.close()
-            self._lanes = Lanes(meets, self.job.foreign_randomness)
+            self._lanes = Lanes(any(layer.meets for layer in self.job.layers), self.job.foreign_randomness, self._width)
+            most = len(exchange.held) if exchange.link.size == 1 else exchange.shards
+            count = most if self._lanes.meets else min(self._lanes.width, most)
+            engines = [on_replica(self.job, replica(module)) for _ in range(count)] if count > 1 else [self]
             self._steps = Steps(self._lanes, engines, exchange, self._metrics)
             self._seen, self._modules = Seen(module), [module, *(engine.job.module for engine in engines)]
         return self._steps
+
+    @property
+    def _width(self) -> int:
+        """How many shards may run at the same time."""
+        return self.world.threads if self.exact and self.job.device.type == "cpu" else 1
 
     def close(self) -> None:
         """End the threads."""
@@ -143,7 +147,7 @@ class Shards(Eager):
     def _computing(self) -> Iterator[None]:
         """While this lasts, one operation runs in one thread: how many there are changes the last digits."""
         threads = torch.get_num_threads()
-        torch.set_num_threads(1 if self.exact else max(1, len(os.sched_getaffinity(0)) // self.world.size))
+        torch.set_num_threads(1 if self.exact else self.world.threads)
         try:
             with arithmetic(self.job.precision, self.job.device):
                 yield

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
@@ -51,7 +52,8 @@ class Steps:
     lanes : Lanes
         Runs shards.
     engines : list of Eager
-        What computes a shard: one for each that may wait for others, on the net itself or on replicas of it.
+        What computes a shard: one for each that runs at the same time or waits for others, on the net itself or on
+        replicas of it.
     exchange : Exchange
         What adds up over workers.
     objective : Objective
@@ -137,8 +139,12 @@ class Steps:
         folding: Folding[list[Tensor]] = Folding(_added)
         by_number = dict(zip(cut.shards, forwards, strict=True))
 
+        turn = threading.Lock()
+
         def run(number: int) -> None:
-            folding.put(Block(number, 1), _backward(by_number[number], counts, weights))
+            found = _backward(by_number[number], counts, weights)
+            with turn:
+                folding.put(Block(number, 1), found)
 
         numbers = self._exchange.held if self._exchange.has_all_busy(cut.size) else range(self._exchange.shards)
         for number in numbers:

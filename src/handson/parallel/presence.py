@@ -1,0 +1,104 @@
+"""Who of the workers is still there: each holds a connection to worker 0, which ends when its process does.
+
+The kernel closes the connections of a process that was killed, at once and whatever killed it. A machine that is gone,
+or a network that does not let such connections through, says nothing: then only time tells.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import socket
+from contextlib import suppress
+from typing import Any
+
+# Where a worker finds worker 0, in their store.
+KEY = "presence"
+# How long a worker tries to connect, and worker 0 listens to who it is.
+CONNECT_SECONDS, HELLO_SECONDS = 10.0, 1.0
+# By this worker 0 knows its own from others who happen upon the port.
+WORD_BYTES = 8
+
+
+class Presence:
+    """The connections between worker 0 and the others, over which nothing is said.
+
+    Parameters
+    ----------
+    store : torch.distributed.Store
+        Where worker 0 leaves its port.
+    name : int
+        The number of this worker.
+    host : str
+        Where worker 0 is.
+    workers : int
+        How many there are.
+
+    Examples
+    --------
+    >>> import torch.distributed as dist
+    >>> store = dist.HashStore()
+    >>> leader, worker = Presence(store, 0), Presence(store, 1)
+    >>> leader.gone(1), worker.close(), leader.gone(1)
+    (False, None, True)
+    >>> leader.close()
+    """
+
+    def __init__(self, store: Any, name: int, host: str = "127.0.0.1", workers: int = 2) -> None:
+        self._links: dict[int, socket.socket] = {}
+        self._server: socket.socket | None = None
+        if name == 0:
+            self._server, self._word = _listening(host, workers), secrets.token_bytes(WORD_BYTES)
+            store.set(KEY, json.dumps([self._server.getsockname()[1], self._word.hex()]))
+            return
+        port, word = json.loads(store.get(KEY))
+        with suppress(OSError):
+            self._links[0] = link = socket.create_connection((host, port), CONNECT_SECONDS)
+            link.sendall(bytes.fromhex(word) + name.to_bytes(4, "big"))
+
+    def gone(self, name: int) -> bool:
+        """Whether the process of a worker is known to have ended; of who never connected nothing is known."""
+        self._accept()
+        link = self._links.get(name)
+        return link is not None and _has_ended(link)
+
+    def _accept(self) -> None:
+        """Take up who has connected since; the kernel has kept them waiting."""
+        while self._server is not None:
+            try:
+                link, _ = self._server.accept()
+            except OSError:  # nobody else is there
+                return
+            link.settimeout(HELLO_SECONDS)
+            with suppress(OSError):
+                hello = link.recv(WORD_BYTES + 4, socket.MSG_WAITALL)
+                if hello[:WORD_BYTES] == self._word:
+                    self._links[int.from_bytes(hello[WORD_BYTES:], "big")] = link
+
+    def close(self) -> None:
+        """End the connections: to the others this process is gone."""
+        for connection in [*self._links.values(), *filter(None, [self._server])]:
+            connection.close()
+
+
+def _listening(host: str, workers: int) -> socket.socket:
+    """Where the others connect: on this machine alone, or from wherever they are."""
+    backlog = max(workers, 16)
+    if host == "127.0.0.1":
+        server = socket.create_server((host, 0), backlog=backlog)
+    elif socket.has_dualstack_ipv6():
+        server = socket.create_server(("", 0), family=socket.AF_INET6, backlog=backlog, dualstack_ipv6=True)
+    else:
+        server = socket.create_server(("", 0), backlog=backlog)
+    server.setblocking(False)
+    return server
+
+
+def _has_ended(link: socket.socket) -> bool:
+    link.setblocking(False)
+    try:
+        return not link.recv(1)  # nothing is ever sent: what can be read is the end
+    except BlockingIOError:
+        return False
+    except OSError:  # such as a reset
+        return True
