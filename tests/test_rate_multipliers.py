@@ -117,6 +117,8 @@ def test_files_hold_the_multipliers(tmp_path):
     made = net(optimizers.Adam(rate_multipliers={"first": 0.1}))
     made.save(tmp_path / "net.handson")
     assert handson.load(tmp_path / "net.handson").optimizer.rate_multipliers == {"first": 0.1}
+    with pytest.raises(HandsonError, match="has rate_multipliers, which Keras has not"):
+        made.save(tmp_path / "net.keras")
 
 
 @pytest.mark.parametrize(

@@ -205,6 +205,8 @@ def check_alike(model: Any) -> None:
             raise HandsonError(f"the net {model.name!r} has {name}, which a file of Keras cannot say. {own}")
     if given is not None and given.precision != "float32":
         raise HandsonError(f"the net is compiled with precision={given.precision!r}, which Keras has not. {own}")
+    if given is not None and given.optimizer.rate_multipliers:
+        raise HandsonError(f"the optimizer of {model.name!r} has rate_multipliers, which Keras has not. {own}")
 
 
 def metadata() -> dict[str, str]:
