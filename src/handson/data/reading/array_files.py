@@ -13,7 +13,7 @@ import numpy as np
 from handson.core.errors import HandsonError, listing, nearest
 from handson.data.reading.damage import reading
 from handson.data.reading.dataset import Dataset
-from handson.data.rows.digits import narrowed
+from handson.data.rows.digits import losses_of_columns, narrowed
 from handson.data.rows.free_memory import free_memory, is_large
 
 if TYPE_CHECKING:
@@ -125,11 +125,13 @@ def load_groups(path: Path) -> np.ndarray:
 
 def read_npy(path: Path, targets: Any = None, target_names: Any = None) -> Dataset:
     """Inputs from an '.npy' file, and targets from another one."""
-    inputs = images_or_features(load_array(path, may_map=True), path)
+    stored = load_array(path, may_map=True)
+    inputs = images_or_features(stored, path)
+    notes = _losses(stored, inputs, _column_names(inputs, None, path.stem, path))
     if targets is None or (isinstance(targets, list) and not targets):
         if target_names is not None:
             raise HandsonError(f"{path}: target_names={target_names!r} names the columns of targets; there are none.")
-        return Dataset(inputs, source=str(path))
+        return Dataset(inputs, source=str(path), notes=notes)
     if not isinstance(targets, str):
         raise HandsonError(f"{path}: targets is the '.npy' file that holds them; got {targets!r}.")
     if not targets.lower().endswith(".npy"):
@@ -138,7 +140,7 @@ def read_npy(path: Path, targets: Any = None, target_names: Any = None) -> Datas
         )
     values = load_array(Path(targets))
     names = _column_names(values, target_names, Path(targets).stem, Path(targets))
-    return Dataset(inputs, values, [], names, source=str(path))
+    return Dataset(inputs, values, [], names, source=str(path), notes=notes)
 
 
 def read_npz(
@@ -159,14 +161,21 @@ def read_npz(
     inputs = inputs or next((name for name in INPUT_ARRAYS if name in archive.names), None)
     if inputs is None:
         raise HandsonError(f"{path}: say which array holds the inputs, inputs=NAME. Arrays: {listing(archive.names)}.")
-    array = images_or_features(archive.load(inputs, "inputs", may_map=True), path)
+    stored = archive.load(inputs, "inputs", may_map=True)
+    array = images_or_features(stored, path)
     values = None if targets is None else archive.load(targets, "targets")
     grouped = archive.load(groups, "groups") if isinstance(groups, str) else groups
     target_names, input_names = texts(target_names, "target_names"), texts(input_names, "input_names")
     classes = classes if classes == "auto" else texts(classes, "classes")
     named = [] if values is None else _column_names(values, target_names, str(targets), path)
     input_names = [] if array.ndim == 4 else _column_names(array, input_names, inputs, path)
-    return Dataset(array, values, input_names, named, None, grouped, None, str(path)), classes
+    notes = _losses(stored, array, input_names)
+    return Dataset(array, values, input_names, named, None, grouped, None, str(path), notes), classes
+
+
+def _losses(stored: np.ndarray, kept: np.ndarray | MappedRows, names: list[str]) -> list[str]:
+    """What is to be told of inputs that lose digits; of those that stay in their file nothing is known."""
+    return losses_of_columns(stored, kept.dtype, names) if isinstance(kept, np.ndarray) else []
 
 
 def _column_names(values: np.ndarray | MappedRows, given: Any, key: str, path: Path) -> list[str]:

@@ -326,6 +326,30 @@ def _sum_is_finite(values: Tensor) -> bool:
         return bool(np.isfinite(values.detach().numpy().sum()))
 
 
+def check_order(first: Any, what: str, other: Any) -> None:
+    """Raise where two tables hold the same rows in different orders: rows are paired as they lie, as those of arrays.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> x, y = pd.DataFrame({"a": [1, 2]}), pd.Series([5, 6], index=[1, 0])
+    >>> check_order(x, "targets", y.sort_index())
+    >>> check_order(x, "targets", y)
+    Traceback (most recent call last):
+        ...
+    handson.core.errors.HandsonError: targets have the rows of the inputs in another order: ...
+    """
+    rows, found = getattr(first, "index", None), getattr(other, "index", None)
+    if not (hasattr(rows, "equals") and hasattr(found, "equals")) or len(rows) != len(found) or rows.equals(found):
+        return
+    if rows.is_unique and found.is_unique and bool(found.isin(rows).all()):
+        raise HandsonError(
+            f"{what} have the rows of the inputs in another order: inputs begin with row {rows[0]}, {what} with row "
+            f"{found[0]}. Put them in order with .loc[x.index], or pass .to_numpy() if they belong together as they "
+            f"lie."
+        )
+
+
 def check_rows(x: Data, others: dict[str, Any]) -> None:
     """Raise unless everything has as many rows as the inputs, and at least one."""
     if len(x) == 0:

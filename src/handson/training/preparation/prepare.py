@@ -79,6 +79,7 @@ def prepare_rows(
 ) -> Rows:
     """Check inputs and targets against each other and against the net, which is built if it is not yet."""
     notes: list[str] = []
+    given.check_order(x, y, sample_weight)
     inputs = given.prepare_inputs(model, x, notes)
     outputs = looked_at(model, inputs)
     rows = Rows(inputs, [], [], [], notes)
@@ -153,8 +154,8 @@ def _target(model: Net, number: int, term: Term, raw: Any, outputs: Tensor, rows
     average = term.loss or term.measured()[0][0]
     double = model.keeps_double("target", number)
     target, masked = contract.prepare_targets(raw, average, outputs, arrays.columns_of(raw), double)
-    if not double:
-        rows.notes += given.rounding(raw, "targets", "scale_targets")
+    if not model.computes_double:
+        rows.notes += given.rounding(raw, "targets", "scale_targets", double)
     metrics = [metric for metric, _ in term.measured()]
     if term.distribution is not None:  # metrics are given its mean
         outputs = term.point(term.in_units(outputs, None))
