@@ -14,6 +14,7 @@ from torch import Tensor
 
 from handson.core.described import Noun
 from handson.core.errors import HandsonError
+from handson.core.masked import masked_as_missing
 
 
 class Average(Noun):
@@ -123,6 +124,7 @@ class Average(Noun):
 
     def tensors(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> tuple[Tensor, Tensor, Tensor | None]:
         """Arrays of any kind as what `sums` takes."""
+        y_true, y_pred = masked_as_missing(y_true), masked_as_missing(y_pred)
         y_pred = torch.as_tensor(y_pred, dtype=torch.float32)
         y_true = align(torch.as_tensor(y_true), y_pred, self)
         if self.ignore_class is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
@@ -296,7 +297,15 @@ def _measured(model: Net, validation: bool, evaluate_training: bool) -> list[str
 
 def _augmentation(augment: Any, model: Net, reading: Reading) -> Any:
     """The augmentation for these rows; a plain function of (inputs, targets) is taken as it is."""
-    if augment is None or (callable(augment) and not hasattr(augment, "bind")):
+    if augment is None:
+        return None
+    if callable(augment) and not hasattr(augment, "bind"):
+        try:
+            inspect.signature(augment).bind(None, None)
+        except TypeError as error:
+            raise HandsonError(f"augment is a function of (inputs, targets); {augment!r} is not: {error}.") from None
+        except ValueError:  # a built-in function, of which nothing is known
+            pass
         return augment
     if not hasattr(augment, "bind"):
         raise HandsonError(f"augment is a handson.data.Augment or a function of (inputs, targets); got {augment!r}.")

@@ -234,3 +234,43 @@ def test_a_scaling_has_a_number_for_each_column_or_one():
     net.compile("sgd", "mse", scale_inputs=([1, 2], 1))
     with pytest.raises(HandsonError, match="scaling of inputs: shift has 2 numbers for 3 columns"):
         net.fit(np.ones((8, 3)), np.ones(8), verbose=0)
+
+
+# Weights that leave nothing, and batches that have nothing
+
+
+@pytest.mark.parametrize("missing", [False, True])
+@pytest.mark.parametrize("verb", ["fit", "evaluate", "validation"])
+def test_rows_that_all_weigh_nothing_are_refused(verb, missing):
+    x, y = X[:6], np.where(np.arange(6) < 3 if missing else np.zeros(6, bool), np.nan, np.arange(6.0))
+    weights = np.where(np.isnan(y), 1.0, 0.0)
+    model = net(1, "mse")
+    arguments = {"validation_data": (x, y, weights)} if verb == "validation" else {"sample_weight": weights}
+    call = model.evaluate if verb == "evaluate" else model.fit
+    with pytest.raises(HandsonError, match=r"weights of all rows that have a target are 0: .* class_weight"):
+        call(x, np.arange(6.0) if verb == "validation" else y, verbose=0, **arguments)
+
+
+def test_a_batch_on_its_own_may_weigh_nothing():
+    assert net(1, "mse").train_on_batch(X[:4], np.ones(4), sample_weight=np.zeros(4)) == 0
+
+
+@pytest.mark.parametrize("empty", [0, 1, 2])
+def test_a_batch_of_a_stream_may_have_no_target(empty):
+    x, y = X[:6], np.arange(6.0)
+    y[2 * empty : 2 * empty + 2] = np.nan
+    batches = [(x[i : i + 2], y[i : i + 2]) for i in (0, 2, 4)]
+    found = [net(1, "mse"), net(1, "mse")]
+    streamed = found[0].fit(iter(batches), steps_per_epoch=3, verbose=0).history["loss"]
+    assert streamed == found[1].fit(x, y, batch_size=2, shuffle=False, verbose=0).history["loss"]
+    np.testing.assert_array_equal(found[0].predict(x), found[1].predict(x))
+
+
+def test_a_stream_without_any_target_is_refused():
+    with pytest.raises(HandsonError, match="epoch 1 had not a single training target"):
+        net(1, "mse").fit(iter([(X[:4], np.full(4, np.nan))] * 2), steps_per_epoch=2, verbose=0)
+
+
+def test_an_augmentation_that_takes_no_targets_is_refused_before_the_first_step():
+    with pytest.raises(HandsonError, match=r"augment is a function of \(inputs, targets\); .* is not: too many"):
+        net(1, "mse").fit(X[:4], np.ones(4), augment=lambda inputs: inputs, verbose=0)

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from handson.core.errors import HandsonError, listing, nearest
+from handson.core.masked import masked_as_missing
 from handson.data.rows.mapped import LEAST_BYTES, Data, MappedRows, is_mapped, pieces
-from handson.data.rows.masked import masked_as_missing
 
 # Types of NumPy that torch does little with, and those that hold their values.
 KNOWN_TO_TORCH = {
@@ -182,6 +182,7 @@ def as_ids(data: Any, what: str) -> Data | None:
     """
     if isinstance(data, MappedRows):
         return None if data.is_floating_point() else data.to(torch.int64)
+    data = masked_as_missing(data)
     values = data if isinstance(data, Tensor) else np.asarray(data)
     if isinstance(values, Tensor):
         whole = not values.is_floating_point() and not values.is_complex()

@@ -10,13 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from handson.averages import Average
 from handson.core import tree
 from handson.core.errors import HandsonError
+from handson.core.masked import masked_as_missing, unmasked
 from handson.data.rows import arrays
 from handson.data.rows.batches import Batches
 from handson.data.rows.feed import arriving
 from handson.data.rows.mapped import Data, MappedRows, pieces
-from handson.data.rows.masked import masked_as_missing
 from handson.data.rows.scaling import fit_scaling
 from handson.data.rows.split import split
 from handson.layers.base import Layer
@@ -83,7 +84,29 @@ def prepare_rows(
     inputs = given.prepare_inputs(model, x, notes)
     outputs = looked_at(model, inputs)
     rows = Rows(inputs, [], [], [], notes)
-    return complete(rows, model, y, outputs, sample_weight, class_weight, missing)
+    rows = complete(rows, model, y, outputs, sample_weight, class_weight, missing)
+    for term, targets, masked in zip(model.terms, rows.targets, rows.masked, strict=False):
+        if masked and term.loss is not None and not _counted(term.loss, targets).any():
+            what = "labels" if term.loss.targets == "labels" else "targets"
+            raise HandsonError(f"all {what} are missing (NaN): there is nothing to learn from.")
+    return rows
+
+
+def check_weights(model: Net, rows: Rows) -> None:
+    """Raise when the targets of an output count for nothing, because the weights of their rows are 0."""
+    for term, targets, weights in zip(model.terms, rows.targets, rows.weights, strict=False):
+        if weights is None or term.loss is None or bool((weights[_counted(term.loss, targets)] > 0).any()):
+            continue
+        raise HandsonError(
+            f"the weights of all rows that have a target{f' of {term.path!r}' if term.path else ''} are 0: there is "
+            f"nothing to learn from. Look at sample_weight and class_weight."
+        )
+
+
+def _counted(loss: Average, targets: Data) -> Tensor:
+    """Which rows have a target."""
+    found = [loss.present(piece) for _, piece in pieces(targets)]
+    return torch.cat([piece.reshape(len(piece), -1).any(1) for piece in found])
 
 
 def looked_at(model: Net, inputs: Sequence[Data]) -> list[Tensor]:
@@ -196,7 +219,7 @@ def _drop_missing(rows: Rows, model: Net) -> Rows:
 def split_rows(model: Net, rows: Rows, fraction: float, seed: int, groups: Any = None) -> tuple[Rows, Rows, str]:
     """Split rows as `validation_split` and `groups` ask for; weights stay with those that train."""
     if groups is not None and rows.kept is not None and np.shape(groups)[:1] == rows.kept.shape:
-        groups = np.asarray(masked_as_missing(groups))[rows.kept]
+        groups = unmasked(groups)[rows.kept]
     parts = split(len(rows), fraction, seed, classes_of(model, rows), groups)
     alike = replace(rows, weights=[None] * len(rows.weights))
     return rows.take(parts.train), alike.take(parts.validation), parts.description
