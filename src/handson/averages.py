@@ -6,11 +6,13 @@ average of an epoch is exact whatever the batches were. A missing target (NaN) c
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.modules.loss import _Loss as _TorchLoss
 
 from handson.core.described import Noun
 from handson.core.errors import HandsonError
@@ -152,10 +154,40 @@ class Function:
     name: str
 
     def values(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
-        result = self.function(y_true, y_pred)
+        first = _takes_outputs_first(self.function)
+        result = self.function(y_pred, y_true) if first else self.function(y_true, y_pred)
         if not isinstance(result, Tensor):
             raise HandsonError(f"{self.name} must return a tensor; got {type(result).__name__}.")
         return result
+
+
+def of_two(function: Callable[..., Any], what: str) -> Callable[..., Any]:
+    """The function, if it can be called with targets and outputs.
+
+    Raises
+    ------
+    HandsonError
+        When it takes fewer or more arguments.
+    """
+    if takes_two(function) is not None:
+        raise HandsonError(f"{what} is a function of (y_true, y_pred); {function!r} is not: {takes_two(function)}.")
+    return function
+
+
+def takes_two(function: Callable[..., Any]) -> str | None:
+    """Why a function cannot be called with two arguments; None where it can, or where nothing is known of it."""
+    try:
+        inspect.signature(function).bind(None, None)
+    except TypeError as error:
+        return str(error)
+    except ValueError:
+        return None
+    return None
+
+
+def _takes_outputs_first(function: Any) -> bool:
+    """Whether this is a loss of torch, which takes (outputs, targets)."""
+    return isinstance(function, _TorchLoss) or getattr(function, "__module__", None) == "torch.nn.functional"
 
 
 def align(y_true: Any, y_pred: Tensor, average: Average) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
+from handson.averages import takes_two
 from handson.callbacks import BackupAndRestore, CallbackList, Progress
 from handson.callbacks.calls import TEST_BATCHES
 from handson.core.errors import HandsonError, TrainingError
@@ -265,8 +265,6 @@ def _validation(model: Net, reading: Reading, arguments: Arguments, history: His
     if not arguments.validation_split:
         if arguments.groups is not None:
             raise HandsonError("groups decide how rows are split: give validation_split too, such as 0.2.")
-        if arguments.validation_steps is not None:
-            raise HandsonError("validation_steps is for validation_data that come in batches; there are no such data.")
         return reading, None
     if reading.opened is not None:
         raise HandsonError(
@@ -300,12 +298,8 @@ def _augmentation(augment: Any, model: Net, reading: Reading) -> Any:
     if augment is None:
         return None
     if callable(augment) and not hasattr(augment, "bind"):
-        try:
-            inspect.signature(augment).bind(None, None)
-        except TypeError as error:
-            raise HandsonError(f"augment is a function of (inputs, targets); {augment!r} is not: {error}.") from None
-        except ValueError:  # a built-in function, of which nothing is known
-            pass
+        if (why := takes_two(augment)) is not None:
+            raise HandsonError(f"augment is a function of (inputs, targets); {augment!r} is not: {why}.")
         return augment
     if not hasattr(augment, "bind"):
         raise HandsonError(f"augment is a handson.data.Augment or a function of (inputs, targets); got {augment!r}.")

@@ -68,6 +68,10 @@ def test_a_name_that_has_no_value_yet_is_nothing():
     assert outside(metrics.get(looks_ahead)) == "later"
 
 
+def beside(net, y_true, y_pred):
+    return y_true - y_pred + net.layers[0].bias
+
+
 def looks_at_a_net(y_true, y_pred):
     return y_true - y_pred + NET.layers[0].bias
 
@@ -96,7 +100,7 @@ class Called:
     [
         (looks_at_a_net, "NET"), (through_another, "NET"), (inside, "SEEN"), (remembers, "a default"),
         (around(NET), "value"), (around(nn.Parameter(torch.ones(1))), "value"), (around([1]), "value"),
-        (around((1, [2])), "value"), (partial(around, NET), "its own state"), (Called(), "its own state"),
+        (around((1, [2])), "value"), (partial(beside, NET), "its own state"), (Called(), "its own state"),
         (around(looks_at_a_net), "NET"),
     ],
 )  # fmt: skip

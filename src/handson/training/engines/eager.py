@@ -99,6 +99,11 @@ class Eager:
         if job.measures:
             detached = [logits.like(output, Tensor.detach) for output in outputs]
             job.objective.measure(targets, detached, sample_weights, masked, sums)
+        if weights and not value.requires_grad:
+            raise HandsonError(
+                "the loss does not depend on any weight that trains, so that it has no gradient. Look for detach(), "
+                "numpy(), torch.no_grad() or argmax in a loss, metric or layer of your own."
+            )
         gradients = torch.autograd.grad(value, weights, allow_unused=True) if weights else ()
         return [
             gradient if gradient is not None else torch.zeros_like(weight)

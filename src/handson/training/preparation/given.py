@@ -70,6 +70,12 @@ def check_order(x: Any, y: Any, sample_weight: Any) -> None:
             arrays.check_order(inputs[0], what, table)
 
 
+def check_groups(x: Any, groups: Any) -> None:
+    """Raise where the groups of the rows are in another order than a table of inputs."""
+    for table in _tables(x)[:1]:
+        arrays.check_order(table, "groups", groups)
+
+
 def _tables(data: Any) -> list[Any]:
     """The DataFrames and Series that a user gave, alone or in a list or dictionary."""
     parts = list(data.values()) if isinstance(data, dict) else data if isinstance(data, (list, tuple)) else [data]

@@ -93,13 +93,15 @@ def prepare_rows(
 
 
 def check_weights(model: Net, rows: Rows) -> None:
-    """Raise when the targets of an output count for nothing, because the weights of their rows are 0."""
-    for term, targets, weights in zip(model.terms, rows.targets, rows.weights, strict=False):
-        if weights is None or term.loss is None or bool((weights[_counted(term.loss, targets)] > 0).any()):
-            continue
+    """Raise when no target counts, because the weights of their rows are 0; of several outputs one may count."""
+    parts = [part for part in zip(model.terms, rows.targets, rows.weights, strict=False) if part[0].loss is not None]
+    if parts and not any(
+        weights is None or bool((weights[_counted(term.loss, targets)] > 0).any())  # type: ignore[arg-type]
+        for term, targets, weights in parts
+    ):
         raise HandsonError(
-            f"the weights of all rows that have a target{f' of {term.path!r}' if term.path else ''} are 0: there is "
-            f"nothing to learn from. Look at sample_weight and class_weight."
+            "the weights of all rows that have a target are 0: there is nothing to learn from. Look at sample_weight "
+            "and class_weight."
         )
 
 
@@ -190,7 +192,13 @@ def _target(model: Net, number: int, term: Term, raw: Any, outputs: Tensor, rows
 def _weights(targets: Data, sample_weight: Any, class_weight: Any, term: Term, columns: int) -> Tensor | None:
     weights = None
     if sample_weight is not None:
-        weights = arrays.as_tensor(sample_weight, "sample weights").to(torch.float32).reshape(-1)
+        weights = arrays.as_tensor(sample_weight, "sample weights").to(torch.float32)
+        if weights[0].numel() != 1:
+            raise HandsonError(
+                f"sample_weight has one weight for each row; got an array of shape {tuple(weights.shape)}. Steps or "
+                f"columns that count for nothing are NaN in the targets."
+            )
+        weights = weights.reshape(-1)
         if not bool((torch.isfinite(weights) & (weights >= 0)).all()):
             raise HandsonError("sample weights are finite and not negative.")
     if class_weight is not None and term.loss is not None:

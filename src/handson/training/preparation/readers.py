@@ -9,6 +9,7 @@ import torch
 
 from handson.core.errors import HandsonError
 from handson.data.rows.openings import is_batches
+from handson.training.preparation import given
 from handson.training.preparation.arguments import Arguments
 from handson.training.preparation.prepare import Rows, check_weights, prepare_rows
 from handson.training.preparation.streams import Opened, Stream
@@ -52,6 +53,7 @@ class Reading:
 def read(model: Net, x: Any, y: Any, arguments: Arguments) -> Reading:
     """The data of a training."""
     if not is_batches(x):
+        given.check_groups(x, arguments.groups)
         rows = prepare_rows(model, x, y, arguments.sample_weight, arguments.class_weight, arguments.missing)
         check_weights(model, rows)
         return Reading(rows, limit=arguments.steps_per_epoch)
