@@ -6,7 +6,6 @@ average of an epoch is exact whatever the batches were. A missing target (NaN) c
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.modules.loss import _Loss as _TorchLoss
 
-from handson.core.described import Noun
+from handson.core.described import Noun, why_not
 from handson.core.errors import HandsonError
 from handson.core.masked import masked_as_missing
 
@@ -169,20 +168,9 @@ def of_two(function: Callable[..., Any], what: str) -> Callable[..., Any]:
     HandsonError
         When it takes fewer or more arguments.
     """
-    if takes_two(function) is not None:
-        raise HandsonError(f"{what} is a function of (y_true, y_pred); {function!r} is not: {takes_two(function)}.")
+    if (why := why_not(function, None, None)) is not None:
+        raise HandsonError(f"{what} is a function of (y_true, y_pred); {function!r} is not: {why}.")
     return function
-
-
-def takes_two(function: Callable[..., Any]) -> str | None:
-    """Why a function cannot be called with two arguments; None where it can, or where nothing is known of it."""
-    try:
-        inspect.signature(function).bind(None, None)
-    except TypeError as error:
-        return str(error)
-    except ValueError:
-        return None
-    return None
 
 
 def _takes_outputs_first(function: Any) -> bool:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
-from handson.averages import takes_two
 from handson.callbacks import BackupAndRestore, CallbackList, Progress
 from handson.callbacks.calls import TEST_BATCHES
+from handson.core.described import why_not
 from handson.core.errors import HandsonError, TrainingError
 from handson.data.rows import arrays
 from handson.data.rows.batches import Batches
@@ -298,7 +298,7 @@ def _augmentation(augment: Any, model: Net, reading: Reading) -> Any:
     if augment is None:
         return None
     if callable(augment) and not hasattr(augment, "bind"):
-        if (why := takes_two(augment)) is not None:
+        if (why := why_not(augment, None, None)) is not None:
             raise HandsonError(f"augment is a function of (inputs, targets); {augment!r} is not: {why}.")
         return augment
     if not hasattr(augment, "bind"):

@@ -60,6 +60,8 @@ def _train(session: Session, epoch: int, guard: Guard, pace: Pace) -> dict[str, 
         callbacks.look(span.last, logs)
         if callbacks.step_interval:
             callbacks.step_end(span.last - 1, logs)
+            if model.stop_training:
+                break
         session.record.after_span(span, sums, engine, callbacks, session.history)
     check_counted(sums, epoch, "training")
     model.age += 1
