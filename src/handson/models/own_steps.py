@@ -47,7 +47,8 @@ class OwnSteps:
         """The names of those of these methods that the class defines, or of which it defines a part."""
         names = ("train_step", "test_step", "predict_step", "compute_loss")
         own = {name for name in names if getattr(type(self), name) is not getattr(OwnSteps, name)}
-        if any(_is_own(type(self), name) for name in REPORTS):
+        kind: Any = type(self)
+        if any(_is_own(kind, name) for name in REPORTS):
             own |= {"train_step", "test_step"}
         return tuple(name for name in names if name in own)
 
@@ -174,7 +175,7 @@ class OwnSteps:
 
 
 @functools.cache
-def _is_own(kind: type, name: str) -> bool:
+def _is_own(kind: Any, name: str) -> bool:
     """Whether a class of the user defines this."""
     return not next(each for each in kind.__mro__ if name in vars(each)).__module__.startswith("handson.")
 

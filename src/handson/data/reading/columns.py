@@ -72,7 +72,8 @@ def _before_floats(column: pd.Series, values: np.ndarray) -> np.ndarray:
         return values
     present = column.dropna()
     present = (present if pd.api.types.is_numeric_dtype(present) else parsed(present)).dropna()
-    return present.to_numpy() if isinstance(present.dtype, np.dtype) else present.to_numpy(present.dtype.numpy_dtype)
+    kind: Any = present.dtype
+    return present.to_numpy(getattr(kind, "numpy_dtype", kind))
 
 
 def _as_numbers(column: pd.Series, path: Path, cure: str) -> np.ndarray:

@@ -340,7 +340,8 @@ def check_order(first: Any, what: str, other: Any) -> None:
         ...
     handson.core.errors.HandsonError: targets have the rows of the inputs in another order: ...
     """
-    rows, found = getattr(first, "index", None), getattr(other, "index", None)
+    rows: Any = getattr(first, "index", None)
+    found: Any = getattr(other, "index", None)
     if not (hasattr(rows, "equals") and hasattr(found, "equals")) or len(rows) != len(found) or rows.equals(found):
         return
     if rows.is_unique and found.is_unique and bool(found.isin(rows).all()):

@@ -122,10 +122,10 @@ def losses(values: np.ndarray, kept: np.dtype, where: str) -> list[str]:
 
 def losses_of_columns(values: np.ndarray, kept: np.dtype, names: Sequence[str]) -> list[str]:
     """The same of an array that has a column for each name, or of one column."""
-    columns = values.reshape(len(values), -1).T if values.ndim <= 2 and values.size else []
-    return [
-        told for name, column in zip(names, columns, strict=False) for told in losses(column, kept, f"column {name!r}")
-    ]
+    if values.ndim > 2 or not values.size:
+        return []
+    columns = zip(names, values.reshape(len(values), -1).T, strict=False)
+    return [told for name, column in columns for told in losses(column, kept, f"column {name!r}")]
 
 
 def _rounded_whole(values: np.ndarray) -> int | None:

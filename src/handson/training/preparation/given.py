@@ -188,13 +188,13 @@ def rounding(data: Any, what: str, cure: str, scaled: bool) -> list[str]:
     values = data.to_numpy() if hasattr(data, "to_numpy") else np.asarray(data)
     if values.dtype.kind not in "iuf" or values.dtype.itemsize < 8 or values.ndim not in (1, 2) or not values.size:
         return []
-    rounded = [] if scaled else digits.rounded(values)
-    crowded = [] if len(rounded) else digits.crowded(_standard(values) if scaled else values)
-    if not len(rounded) and not len(crowded):
+    rounded = () if scaled else tuple(digits.rounded(values))
+    places = rounded or tuple(digits.crowded(_standard(values) if scaled else values))
+    if not places:
         return []
     names = arrays.columns_of(data) or [str(column) for column in range(values[0].size)]
-    where = f"{what}: column {names[[*rounded, *crowded][0]]!r}" if values.ndim == 2 else what
-    if len(crowded):
+    where = f"{what}: column {names[places[0]]!r}" if values.ndim == 2 else what
+    if not rounded:
         return [f"{where}: {digits.CROWDED}"]
     return [
         f"{where} would lose digits: float32 has 7 of them, and the values differ in later ones. "

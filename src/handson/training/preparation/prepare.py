@@ -94,11 +94,12 @@ def prepare_rows(
 
 def check_weights(model: Net, rows: Rows) -> None:
     """Raise when no target counts, because the weights of their rows are 0; of several outputs one may count."""
-    parts = [part for part in zip(model.terms, rows.targets, rows.weights, strict=False) if part[0].loss is not None]
-    if parts and not any(
-        weights is None or bool((weights[_counted(term.loss, targets)] > 0).any())  # type: ignore[arg-type]
-        for term, targets, weights in parts
-    ):
+    weighed = [
+        weights is None or bool((weights[_counted(term.loss, targets)] > 0).any())
+        for term, targets, weights in zip(model.terms, rows.targets, rows.weights, strict=False)
+        if term.loss is not None
+    ]
+    if weighed and not any(weighed):
         raise HandsonError(
             "the weights of all rows that have a target are 0: there is nothing to learn from. Look at sample_weight "
             "and class_weight."
