@@ -16,6 +16,7 @@ from torch.nn.modules.loss import _Loss as _TorchLoss
 from handson.core.described import Noun, why_not
 from handson.core.errors import HandsonError
 from handson.core.masked import masked_as_missing
+from handson.core.pure import is_pure
 
 
 class Average(Noun):
@@ -39,6 +40,11 @@ class Average(Noun):
     # Whether the sum of the weights divides, as in a metric, and not the number of values, as in a loss.
     divides_by_weights = False
     name: str
+
+    @property
+    def pure(self) -> bool:
+        """Whether its values follow from its arguments and settings alone: see `handson.register(pure=True)`."""
+        return is_pure(self)
 
     @property
     def probabilities(self) -> bool:
@@ -151,6 +157,11 @@ class Function:
 
     function: Callable[[Tensor, Tensor], Tensor]
     name: str
+
+    @property
+    def pure(self) -> bool:
+        """Whether the function is."""
+        return is_pure(self.function)
 
     def values(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         first = _takes_outputs_first(self.function)
