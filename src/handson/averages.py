@@ -11,9 +11,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.modules.loss import _Loss as _TorchLoss
 
-from handson.core.described import Noun
+from handson.core.described import Noun, why_not
 from handson.core.errors import HandsonError
+from handson.core.masked import masked_as_missing
 from handson.core.pure import is_pure
 
 
@@ -129,6 +131,7 @@ class Average(Noun):
 
     def tensors(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> tuple[Tensor, Tensor, Tensor | None]:
         """Arrays of any kind as what `sums` takes."""
+        y_true, y_pred = masked_as_missing(y_true), masked_as_missing(y_pred)
         y_pred = torch.as_tensor(y_pred, dtype=torch.float32)
         y_true = align(torch.as_tensor(y_true), y_pred, self)
         if self.ignore_class is not None:
@@ -161,10 +164,29 @@ class Function:
         return is_pure(self.function)
 
     def values(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
-        result = self.function(y_true, y_pred)
+        first = _takes_outputs_first(self.function)
+        result = self.function(y_pred, y_true) if first else self.function(y_true, y_pred)
         if not isinstance(result, Tensor):
             raise HandsonError(f"{self.name} must return a tensor; got {type(result).__name__}.")
         return result
+
+
+def of_two(function: Callable[..., Any], what: str) -> Callable[..., Any]:
+    """The function, if it can be called with targets and outputs.
+
+    Raises
+    ------
+    HandsonError
+        When it takes fewer or more arguments.
+    """
+    if (why := why_not(function, None, None)) is not None:
+        raise HandsonError(f"{what} is a function of (y_true, y_pred); {function!r} is not: {why}.")
+    return function
+
+
+def _takes_outputs_first(function: Any) -> bool:
+    """Whether this is a loss of torch, which takes (outputs, targets)."""
+    return isinstance(function, _TorchLoss) or getattr(function, "__module__", None) == "torch.nn.functional"
 
 
 def align(y_true: Any, y_pred: Tensor, average: Average) -> Any:

@@ -195,3 +195,40 @@ def test_steps_of_a_subclass_are_called(step, verb, base):
     x, y = data()
     with pytest.raises(Called):
         getattr(model, verb)(*((x,) if verb == "predict" else (x, y)))
+
+
+# What is called wrongly is said before the first step
+
+
+@pytest.mark.parametrize("hook", OF_KERAS)
+def test_hooks_that_do_not_take_what_they_are_called_with_are_refused(hook):
+    x, y = data()
+    for mine in (
+        type("Mine", (callbacks.Callback,), {hook: lambda self: None})(),
+        callbacks.LambdaCallback(**{hook: lambda: None}),
+    ):
+        with pytest.raises(HandsonError, match=rf"{hook} is called with \(.*logs\), which it does not take: too many"):
+            net().fit(x, y, verbose=0, callbacks=mine)
+
+
+def test_a_schedule_of_nothing_is_refused():
+    with pytest.raises(HandsonError, match="a function of \\(epoch, rate\\) or of the epoch: too many positional"):
+        callbacks.LearningRateScheduler(lambda: 0.1)
+
+
+def test_who_stops_at_a_batch_stops_there_as_in_keras(keras):
+    def batches(model, base):
+        seen = []
+
+        class Stop(base):
+            def on_train_batch_end(self, batch, logs=None):
+                seen.append(batch)
+                self.model.stop_training = batch >= 1
+
+        history = model.fit(*data(), batch_size=10, epochs=3, verbose=0, callbacks=[Stop()]).history
+        return seen, list(map(len, history.values()))
+
+    theirs = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    theirs.compile("sgd", "mse", metrics=["mae"])
+    expected = batches(theirs, keras.callbacks.Callback)
+    assert batches(net(), callbacks.Callback) == expected == ([0, 1], [1, 1])

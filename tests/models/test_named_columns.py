@@ -155,3 +155,36 @@ def test_the_columns_of_a_training_that_was_refused_are_not_remembered():
         net.fit(x, y, verbose=0)
     net.fit(x[["a"]], y, verbose=0)
     assert net.input_columns == ["a"]
+
+
+# Rows are paired as they lie: tables that say otherwise are refused
+
+
+MISPLACED = {
+    "targets": lambda model, x, y, turned: model.fit(x, turned, verbose=0),
+    "weights": lambda model, x, y, turned: model.fit(x, y, sample_weight=turned, verbose=0),
+    "validation": lambda model, x, y, turned: model.fit(x, y, validation_data=(x, turned), verbose=0),
+    "evaluate": lambda model, x, y, turned: model.evaluate(x, turned, verbose=0),
+    "other inputs": lambda model, x, y, turned: with_two_inputs().fit([x, x.sort_index(ascending=False)], y, verbose=0),
+}
+
+
+def with_two_inputs():
+    first, second = Input((4,)), Input((4,))
+    model = Model([first, second], Dense(1)(Concatenate()([first, second])))
+    model.compile("adam", "mse")
+    return model
+
+
+@pytest.mark.parametrize("what", MISPLACED)
+def test_the_same_rows_in_another_order_are_refused(what):
+    x, y = pd.DataFrame(np.eye(4), columns=list("abcd")), pd.Series(np.arange(4.0))
+    with pytest.raises(HandsonError, match="have the rows of the inputs in another order: inputs begin with row 0, "):
+        MISPLACED[what](net(1), x, y, y.sort_index(ascending=False))
+
+
+@pytest.mark.parametrize("index", [[10, 11, 12, 13], [0, 0, 1, 2], [1, 2, 3, 4]])
+def test_other_rows_are_paired_as_they_lie(index):
+    x, y = pd.DataFrame(np.eye(4), columns=list("abcd")), pd.Series(np.arange(4.0), index=index)
+    net(1).fit(x, y, verbose=0)
+    net(1).fit(x, y.sort_index(ascending=False).to_numpy(), verbose=0)

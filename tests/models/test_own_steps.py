@@ -212,3 +212,57 @@ def test_a_step_that_is_never_called_is_refused(name):
     net.compile("adam", "mse")
     with pytest.raises(HandsonError, match=f"defines {name}, which fit does not call: it would be ignored"):
         net.fit(X, Y, verbose=0)
+
+
+# What Keras's own steps call
+
+
+class Reports(Plain):
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        return super().compute_metrics(x, y, y_pred, sample_weight) | {"largest": y_pred.abs().max()}
+
+
+class Results(Plain):
+    def get_metrics_result(self):
+        return super().get_metrics_result() | {"answer": 42.0}
+
+
+class Counts(Plain):
+    begun = 0
+
+    def reset_metrics(self):
+        self.begun += 1
+        super().reset_metrics()
+
+
+class Lists(Plain):
+    @property
+    def metrics(self):
+        return super().metrics[:1]
+
+
+@pytest.mark.parametrize(
+    ("kind", "names"),
+    [
+        (Reports, ["loss", "mae", "largest"]), (Results, ["loss", "mae", "answer"]), (Counts, ["loss", "mae"]),
+        (Lists, ["loss"]),
+    ],
+)  # fmt: skip
+def test_parts_of_a_step_that_are_ones_own_are_called(kind, names):
+    own, plain = kind(), Plain()
+    for net in (own, plain):
+        net.compile("sgd", "mse", metrics=["mae"])
+    histories = [net.fit(X, Y, epochs=2, validation_data=(X, Y), verbose=0).history for net in (own, plain)]
+    assert list(histories[0]) == names + [f"val_{name}" for name in names]
+    np.testing.assert_allclose(histories[0]["val_loss"], histories[1]["val_loss"], rtol=1e-5)
+    assert getattr(own, "begun", 1) > 0
+
+
+@pytest.mark.parametrize("step", ["train_step", "compute_loss"])
+def test_steps_that_do_not_take_a_batch_are_refused(step):
+    net = type("Mine", (Plain,), {step: lambda self: {}})()
+    net.compile("sgd", "mse")
+    with pytest.raises(
+        HandsonError, match=rf"Mine.{step} is called with \((data|x, y, y_pred, sample_weight)\), which"
+    ):
+        net.fit(X, Y, verbose=0)

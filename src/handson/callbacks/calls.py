@@ -9,10 +9,13 @@ from typing import Any
 from torch import Tensor
 
 from handson.callbacks.base import Callback, Logs, TrainedModel
+from handson.core.described import why_not
 from handson.core.errors import HandsonError, nearest
 
 # All hooks.
 HOOKS = tuple(name for name in vars(Callback) if name.startswith("on_"))
+# What each is called with.
+ARGUMENTS = {name: tuple(inspect.signature(getattr(Callback, name)).parameters)[1:] for name in HOOKS}
 TEST_BATCHES, TEST_ENDS = ("on_test_batch_begin", "on_test_batch_end"), ("on_test_begin", "on_test_end")
 PREDICT_BATCHES = ("on_predict_batch_begin", "on_predict_batch_end")
 
@@ -46,6 +49,13 @@ def _check_hooks(callback: Callback) -> None:
             raise HandsonError(
                 f"{type(callback).__name__}.{name} would never be called: there is no such hook."
                 f"{nearest(name, HOOKS)} There are: {', '.join(HOOKS)}."
+            )
+    for name, expected in ARGUMENTS.items():
+        why = why_not(getattr(callback, name), *expected) if callback.defines(name) else None
+        if why is not None:
+            raise HandsonError(
+                f"{type(callback).__name__}.{name} is called with ({', '.join(expected)}), which it does not take: "
+                f"{why}."
             )
 
 

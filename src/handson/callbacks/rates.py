@@ -11,6 +11,7 @@ from torch import Tensor
 
 from handson.callbacks.base import Callback, Logs, Monitoring
 from handson.core import console
+from handson.core.described import why_not
 from handson.core.errors import HandsonError, number, whole
 from handson.core.registry import register
 
@@ -46,6 +47,8 @@ class LearningRateScheduler(Callback):
     def __init__(self, schedule: Callable[..., float], verbose: int = 0) -> None:
         if not callable(schedule):
             raise HandsonError(f"LearningRateScheduler needs a function of the epoch and the rate; got {schedule!r}.")
+        if (why := why_not(schedule, 0)) is not None and (why := why_not(schedule, 0, 0.1)) is not None:
+            raise HandsonError(f"LearningRateScheduler needs a function of (epoch, rate) or of the epoch: {why}.")
         self.schedule, self.verbose = schedule, verbose
         self._takes_rate = len(inspect.signature(schedule).parameters) > 1
 

@@ -183,3 +183,20 @@ def describe_noun(kind: str, noun: Any) -> Any:
         return registry.to_config(kind, noun)
     except HandsonError:
         return getattr(noun, "__qualname__", type(noun).__qualname__)
+
+
+def why_not(function: Callable[..., Any], *args: Any, **kwargs: Any) -> str | None:
+    """Why a function of the user cannot be called with these arguments; None where it can, or nothing is known of it.
+
+    Examples
+    --------
+    >>> why_not(lambda epoch: 0.1, 0), why_not(lambda epoch: 0.1)
+    (None, "missing a required argument: 'epoch'")
+    """
+    try:
+        inspect.signature(function).bind(*args, **kwargs)
+    except TypeError as error:
+        return str(error)
+    except ValueError:  # a built-in function
+        return None
+    return None

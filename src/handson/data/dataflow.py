@@ -13,6 +13,7 @@ from torch import Tensor
 
 from handson.core import tree
 from handson.core.errors import HandsonError, whole
+from handson.core.masked import unmasked
 from handson.randomness.keys import check_seed, derive, fresh_seed
 
 # What programs pass for numbers that the library is to choose; here there is nothing to choose.
@@ -274,7 +275,7 @@ def _column(values: list[Any]) -> Any:
         return torch.stack(values)
     if isinstance(values[0], (str, bytes)):
         return np.array(values, dtype=object)
-    arrays = [np.asarray(value) for value in values]
+    arrays = [unmasked(value) for value in values]
     shapes = {array.shape for array in arrays}
     if len(shapes) > 1:
         raise HandsonError(f"a batch has elements of one shape; got {sorted(shapes)[:4]}. Make them equal with map.")

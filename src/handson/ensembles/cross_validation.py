@@ -12,10 +12,10 @@ import pandas as pd
 import torch
 
 from handson.core import tree
+from handson.core.masked import masked_as_missing
 from handson.data.rows.arrays import as_rows
 from handson.data.rows.folds import given_folds, make_folds
 from handson.data.rows.mapped import is_mapped
-from handson.data.rows.masked import masked_as_missing
 from handson.data.rows.split import Split
 from handson.data.rows.stored import StoredRows
 from handson.ensembles.building import build_net

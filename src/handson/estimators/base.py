@@ -15,6 +15,7 @@ from handson.callbacks import EarlyStopping
 from handson.callbacks.calls import as_list
 from handson.core.errors import HandsonError, listing, nearest, whole
 from handson.core.forked import one_thread
+from handson.core.masked import masked_as_missing
 from handson.data.rows.split import split
 from handson.estimators import sized
 from handson.estimators.building import brings_weights, build
@@ -126,6 +127,7 @@ class NeuralNet(Pickled, BaseEstimator):
         """Inputs, targets and weights of the rows that count."""
         if is_sparse(y):
             raise HandsonError("y is sparse, and targets are dense arrays: give y.toarray().")
+        X, y = masked_as_missing(X), masked_as_missing(y)
         X, y = validate_data(
             self, X, y, reset=reset, accept_sparse="csr", allow_nd=True, multi_output=True, dtype="numeric",
             y_numeric=is_regressor(self),
@@ -255,7 +257,7 @@ class NeuralNet(Pickled, BaseEstimator):
     def _outputs(self, X: Any) -> Any:
         check_is_fitted(self)
         one_thread()
-        X = validate_data(self, X, reset=False, accept_sparse="csr", allow_nd=True, dtype="numeric")
+        X = validate_data(self, masked_as_missing(X), reset=False, accept_sparse="csr", allow_nd=True, dtype="numeric")
         return predicted(self.model_, X)
 
 

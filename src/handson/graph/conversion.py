@@ -16,6 +16,7 @@ from torch import Tensor
 
 from handson.core import tree
 from handson.core.errors import HandsonError, nearest
+from handson.core.masked import unmasked
 
 TYPES = {
     name: getattr(torch, name)
@@ -133,11 +134,11 @@ def _from_values(x: Any, kind: torch.dtype | None, device: Any) -> Tensor:
             parts = [convert(entry, kind, device) for entry in x]
             common = result_type(*(part.dtype for part in parts))
             return torch.stack([part.to(common) for part in parts])
-        x, kind = np.asarray(x), kind or _type_of(entries)
+        x, kind = unmasked(x), kind or _type_of(entries)
     elif isinstance(x, (bool, int, float, complex)):
         # Filled where it is to be: a copy to a device would be waited for, and cannot be recorded.
         return torch.full((), x, dtype=kind or _type_of([x]), device=device)
-    array = np.asarray(x)
+    array = unmasked(x)
     if array.dtype == object or array.dtype.kind in "USMm":
         raise HandsonError(f"a tensor holds numbers; got {x!r} of type {type(x).__name__}.")
     # Arrays that may not be written to, or that run backwards, are copied: torch cannot share them.

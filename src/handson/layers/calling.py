@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from handson.core import tree
 from handson.core.errors import HandsonError, nearest
+from handson.core.masked import unmasked
 from handson.graph import symbol
 from handson.graph.symbol import Node, Spec, Symbol
 from handson.layers.shapes import Shapes, is_shape, map_shapes
@@ -111,7 +112,7 @@ class Called(nn.Module):
     def _value(self, leaf: Any) -> Any:
         if isinstance(leaf, (np.ndarray, np.generic)) and leaf.dtype.kind in "biuf":
             device = next((weight.device for weight in self.parameters()), torch.device("cpu"))
-            leaf = torch.as_tensor(np.asarray(leaf, order="C"), device=device)
+            leaf = torch.as_tensor(unmasked(leaf, order="C"), device=device)
             if leaf.dtype == torch.float64 and not self.autocast:
                 leaf = leaf.to(torch.get_default_dtype())
         return self._typed(leaf) if isinstance(leaf, Tensor) else leaf

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from handson.core.errors import HandsonError
+from handson.core.masked import unmasked
 from handson.core.registry import register
 from handson.layers.base import Layer, Shape
 from handson.layers.sample_normalization import axes_of, within
@@ -180,7 +181,7 @@ def _batches(data: Any) -> Iterator[np.ndarray]:
     """The data in pieces, in double precision."""
     for batch in _given(data):
         batch = batch[0] if isinstance(batch, (list, tuple)) and any(map(_is_array, batch)) else batch
-        array = batch.detach().cpu().numpy() if isinstance(batch, Tensor) else np.asarray(batch)
+        array = batch.detach().cpu().numpy() if isinstance(batch, Tensor) else unmasked(batch)
         if array.dtype.kind not in "biuf" or not array.ndim:
             raise HandsonError(
                 f"adapt takes numbers: an array, a tensor, or batches of them; got {type(batch).__name__} of type "

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from handson.averages import Average, Function
+from handson.averages import Average, Function, of_two
 from handson.core import registry
 from handson.core.errors import HandsonError, listing
 
@@ -133,7 +133,7 @@ class FunctionLoss(Function, Loss):
     """A loss made of a function of (y_true, y_pred) that returns a value per element or sample, or for the batch."""
 
     def __init__(self, function: Callable[[Tensor, Tensor], Tensor]) -> None:
-        self.function = function
+        self.function = of_two(function, "a loss")
         self.name = getattr(function, "__name__", "loss")
 
     def get_config(self, compact: bool = False) -> dict[str, Any]:

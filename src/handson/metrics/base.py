@@ -12,6 +12,7 @@ from handson import initializers
 from handson.averages import Average
 from handson.core import registry
 from handson.core.errors import HandsonError
+from handson.core.masked import masked_as_missing
 from handson.metrics import accumulators
 from handson.metrics.accumulators import Accumulator
 from handson.metrics.variables import Variable, variable
@@ -184,6 +185,7 @@ class Metric(Average):
         return self.result()
 
     def tensors(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> tuple[Tensor, Tensor, Tensor | None]:
+        y_true, y_pred = masked_as_missing(y_true), masked_as_missing(y_pred)
         y_pred = torch.as_tensor(y_pred, dtype=torch.float32).detach()
         y_true, y_pred, _ = super().tensors(torch.as_tensor(y_true).to(y_pred.device), y_pred)
         if sample_weight is None:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from handson.averages import Function
+from handson.averages import Function, of_two
 from handson.core import registry
 from handson.core.described import parameters_of
 from handson.core.errors import HandsonError, nearest
@@ -125,7 +125,7 @@ class FunctionMetric(OfFunction):
     """A metric made of a function of (y_true, y_pred) that returns one value per element or sample."""
 
     def __init__(self, function: Callable[[Tensor, Tensor], Tensor]) -> None:
-        self.function = function
+        self.function = of_two(function, "a metric")
         super().__init__(getattr(function, "__name__", "metric"))
 
     def get_config(self, compact: bool = False) -> dict[str, Any]:
@@ -164,7 +164,7 @@ class MeanMetricWrapper(OfFunction):
         for keyword in kwargs:
             if keyword not in known and not _takes_anything(fn):
                 raise HandsonError(f"{self.name} has no argument {keyword!r}.{nearest(keyword, known)}")
-        self.function = functools.partial(fn, **kwargs) if kwargs else fn
+        self.function = of_two(functools.partial(fn, **kwargs) if kwargs else fn, "a metric")
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:

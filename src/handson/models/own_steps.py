@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from handson.core import tree
+from handson.core.described import why_not
 from handson.core.errors import HandsonError
 from handson.core.forked import check_threads
 from handson.graph import logits
@@ -21,6 +22,8 @@ from handson.training.preparation.objective import Objective, value_of
 
 # The methods that a subclass may define, by the verb that calls them.
 STEPS = {"fit": "train_step", "evaluate": "test_step", "predict": "predict_step"}
+# What Keras's own steps call to measure and report: a subclass that defines one of them takes these steps.
+REPORTS = ("compute_metrics", "get_metrics_result", "reset_metrics", "metrics")
 # Methods of Keras and of Lightning that no verb would call.
 UNKNOWN = (
     "make_train_function", "make_test_function", "make_predict_function", "compute_gradients", "training_step",
@@ -41,9 +44,13 @@ class OwnSteps:
 
     @property
     def own_steps(self) -> tuple[str, ...]:
-        """The names of those of these methods that the class defines."""
+        """The names of those of these methods that the class defines, or of which it defines a part."""
         names = ("train_step", "test_step", "predict_step", "compute_loss")
-        return tuple(name for name in names if getattr(type(self), name) is not getattr(OwnSteps, name))
+        own = {name for name in names if getattr(type(self), name) is not getattr(OwnSteps, name)}
+        kind: Any = type(self)
+        if any(_is_own(kind, name) for name in REPORTS):
+            own |= {"train_step", "test_step"}
+        return tuple(name for name in names if name in own)
 
     def train_step(self, data: Any) -> dict[str, Any]:
         """One step of training.
@@ -168,6 +175,12 @@ class OwnSteps:
 
 
 @functools.cache
+def _is_own(kind: Any, name: str) -> bool:
+    """Whether a class of the user defines this."""
+    return not next(each for each in kind.__mro__ if name in vars(each)).__module__.startswith("handson.")
+
+
+@functools.cache
 def _takes_training(function: Any) -> bool:
     parameters = inspect.signature(function).parameters
     return "training" in parameters or any(one.kind is one.VAR_KEYWORD for one in parameters.values())
@@ -192,6 +205,14 @@ def _detached(outputs: Any) -> Any:
 def check_verb(model: Any, verb: str) -> None:
     """Raise where a verb would ignore what a subclass defines, or wait for ever."""
     check_threads()
+    for name in model.own_steps:
+        named = dict.fromkeys(("x", "y", "y_pred", "sample_weight")) if name == "compute_loss" else {}
+        why = why_not(getattr(model, name), **named) if named else why_not(getattr(model, name), None)
+        if why is not None:
+            expected = ", ".join(named) or "data"
+            raise HandsonError(
+                f"{type(model).__name__}.{name} is called with ({expected}), which it does not take: {why}."
+            )
     for name in UNKNOWN:
         if hasattr(type(model), name):
             raise HandsonError(

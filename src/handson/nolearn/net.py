@@ -15,6 +15,7 @@ from torch import Tensor
 from handson import regularizers
 from handson.core import console
 from handson.core.errors import HandsonError, nearest
+from handson.core.masked import unmasked
 from handson.graph.variable import as_array
 from handson.lasagne import objectives, updates
 from handson.lasagne.layers import get_all_layers, get_all_params, get_output
@@ -313,8 +314,8 @@ class NeuralNet(Kept, BaseEstimator):
         return self._fit(X, y, 1)
 
     def _checked(self, X: Any, y: Any) -> tuple[Any, Any]:
-        X = {name: np.asarray(one) for name, one in X.items()} if isinstance(X, dict) else np.asarray(X)
-        y = np.asarray(y)
+        X = {name: unmasked(one) for name, one in X.items()} if isinstance(X, dict) else unmasked(X)
+        y = unmasked(y)
         if count(X) != len(y):
             raise HandsonError(f"X has {count(X)} rows and y has {len(y)}.")
         if not self.regression and y.ndim == 1 and y.dtype.kind not in "iub":

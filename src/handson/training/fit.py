@@ -11,6 +11,7 @@ import torch
 
 from handson.callbacks import BackupAndRestore, CallbackList, Progress
 from handson.callbacks.calls import TEST_BATCHES
+from handson.core.described import why_not
 from handson.core.errors import HandsonError, TrainingError
 from handson.data.rows import arrays
 from handson.data.rows.batches import Batches
@@ -263,8 +264,6 @@ def _validation(model: Net, reading: Reading, arguments: Arguments, history: His
     if not arguments.validation_split:
         if arguments.groups is not None:
             raise HandsonError("groups decide how rows are split: give validation_split too, such as 0.2.")
-        if arguments.validation_steps is not None:
-            raise HandsonError("validation_steps is for validation_data that come in batches; there are no such data.")
         return reading, None
     if reading.opened is not None:
         raise HandsonError(
@@ -295,7 +294,11 @@ def _measured(model: Net, validation: bool, evaluate_training: bool) -> list[str
 
 def _augmentation(augment: Any, model: Net, reading: Reading) -> Any:
     """The augmentation for these rows; a plain function of (inputs, targets) is taken as it is."""
-    if augment is None or (callable(augment) and not hasattr(augment, "bind")):
+    if augment is None:
+        return None
+    if callable(augment) and not hasattr(augment, "bind"):
+        if (why := why_not(augment, None, None)) is not None:
+            raise HandsonError(f"augment is a function of (inputs, targets); {augment!r} is not: {why}.")
         return augment
     if not hasattr(augment, "bind"):
         raise HandsonError(f"augment is a handson.data.Augment or a function of (inputs, targets); got {augment!r}.")

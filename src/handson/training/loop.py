@@ -57,6 +57,8 @@ def _train(session: Session, epoch: int, guard: Guard, pace: Pace) -> Sequence[S
             break
         if callbacks.looks or callbacks.step_interval:
             _look(session, span.last, sums)
+            if session.model.stop_training and callbacks.step_interval:
+                break
         session.record.after_span(span, sums, engine, callbacks, session.history)
     return trained
 

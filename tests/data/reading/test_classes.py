@@ -96,3 +96,44 @@ def test_texts_without_letters_are_refused(tmp_path):
     (tmp_path / "a.npy").write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
     with pytest.raises(HandsonError, match="a.npy"):
         read(tmp_path / "a.npy")
+
+
+# Names that look the same, and quantities that are no names
+
+
+@pytest.mark.parametrize("names", [("cat", " cat"), ("cat", "cat "), ("a b", "a\u00a0b"), ("caf\u00e9", "cafe\u0301")])
+def test_classes_that_look_the_same_are_refused(tmp_path, names):
+    pd.DataFrame({"x": [1, 2, 3], "y": [*names, "dog"]}).to_csv(tmp_path / "a.csv", index=False)
+    with pytest.raises(HandsonError, match="look the same: they differ in spaces, or in how a letter is written"):
+        read(tmp_path / "a.csv", targets="y")
+    np.savez(tmp_path / "a.npz", x=np.zeros((3, 1)), y=np.array([*names, "dog"]))
+    with pytest.raises(HandsonError, match="look the same"):
+        read(tmp_path / "a.npz", targets="y")
+
+
+@pytest.mark.parametrize("names", [("Cat", "cat"), ("1", "1.0"), ("07", "7"), ("0", "-0")])
+def test_classes_that_may_be_one_are_told(tmp_path, names):
+    pd.DataFrame({"x": [1, 2, 3], "y": [*names, "5"]}).to_csv(tmp_path / "a.csv", index=False)
+    data = read(tmp_path / "a.csv", targets="y", classes="auto")
+    first, second = sorted(names)
+    assert (len(data.classes), data.notes) == (3, [f"the classes {first!r} and {second!r} count as two."])
+
+
+@pytest.mark.parametrize(
+    ("values", "cure"),
+    [
+        (["12%", "13 %", "0.5"], "without its unit"), (["12 kg", "5kg", "7 g"], "without its unit"),
+        (["$12", "13€", "4"], "without its unit"), (["2020-01-01", "2020-01-02", ""], "days since the first"),
+        (["1 200", "13 000", "7"], "thousands"), (["1'200", "13'000", "7"], "thousands"),
+    ],
+)  # fmt: skip
+def test_quantities_are_no_classes_unless_that_is_said(tmp_path, values, cure):
+    pd.DataFrame({"x": [1, 2, 3], "y": values}).to_csv(tmp_path / "a.csv", index=False)
+    with pytest.raises(HandsonError, match=f"(?s){cure}.*say classes='auto' if these are classes"):
+        read(tmp_path / "a.csv", targets="y")
+    assert len(read(tmp_path / "a.csv", targets="y", classes="auto").classes) == len(set(values) - {""})
+
+
+def test_words_with_digits_stay_classes(tmp_path):
+    pd.DataFrame({"x": [1, 2, 3], "y": ["A0", "12 kg or so", "M5"]}).to_csv(tmp_path / "a.csv", index=False)
+    assert read(tmp_path / "a.csv", targets="y").classes == ["12 kg or so", "A0", "M5"]

@@ -261,3 +261,24 @@ def test_other_files_are_no_csv_files(tmp_path):
     for name in ("a.parquet", "a.npy"):
         with pytest.raises(HandsonError, match="csv="):
             read(tmp_path / name, csv={"decimal": ","})
+
+
+def test_spaces_around_names_are_none_of_them(write):
+    data = read(write("id , a, b ,y \n1,2,3,007\n2,4,5,8\n"), targets="y", ids="id", classes="auto")
+    assert (data.input_names, data.target_names) == (["a", "b"], ["y"])
+    assert (data.classes, data.ids.tolist()) == (["007", "8"], [1, 2])
+
+
+def test_codes_that_are_read_as_numbers_are_told(write):
+    text = "zip,n,y\n501,0.5,1\n00502,0,2\n00503,0,3\n"
+    (told,) = read(write(text), targets="y").notes
+    assert told.startswith("column 'zip': '00502' is read as the number 502. If these are codes, leave the column out")
+    assert read(write(text), targets="y", inputs=["n"]).notes == []
+    assert read(write(text), targets="y", ids="zip").ids.tolist() == ["501", "00502", "00503"]
+
+
+@pytest.mark.parametrize("value", [{"a": 1}, [1, 2], np.zeros(2)])
+def test_columns_of_other_things_in_parquet_are_refused(tmp_path, value):
+    pd.DataFrame({"x": [value, value], "y": [1.0, 2.0]}).to_parquet(tmp_path / "a.parquet")
+    with pytest.raises(HandsonError, match="row 0, column 'x': .* is not a number"):
+        read(tmp_path / "a.parquet", targets="y")

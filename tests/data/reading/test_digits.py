@@ -15,7 +15,7 @@ from handson.data.rows.digits import narrowed
 from handson.data.rows.mapped import MappedRows
 from handson.ensembles.specialists import Specialists
 from handson.layers import Dense, Embedding, Flatten
-from handson.optimizers import Adam
+from handson.optimizers import SGD, Adam
 from handson.workflow.experiment import Experiment
 
 DATES = 2458849.5 + 0.1 * np.arange(200)
@@ -132,3 +132,51 @@ def test_ids_of_a_mapped_file_stay_whole_and_wide_values_wide(tmp_path):
     assert as_ids(ids, "inputs")[:2].tolist() == [[16777216], [16777217]]
     assert as_ids(dates, "inputs") is None
     assert as_rows(dates, "inputs", double=True)[:2].tolist() == DATES[:2, None].tolist()
+
+
+# What no float holds is told
+
+LARGE = np.array([2**53 + 1, 2**53, 2**53 + 3])
+
+
+@pytest.mark.parametrize("role", ["x", "y"])
+@pytest.mark.parametrize("kind", ["csv", "parquet", "npz"])
+def test_whole_numbers_that_no_float_holds_are_told(tmp_path, kind, role):
+    small = np.arange(3)
+    x, y = (LARGE, small) if role == "x" else (small, LARGE)
+    (told,) = read(written(tmp_path, kind, x, y), targets="y").notes
+    assert told.startswith(f"column '{role}': 9007199254740993 becomes 9007199254740992, for floats hold")
+    assert read(written(tmp_path, kind, LARGE - 3, small), targets="y").notes == []
+
+
+def test_such_numbers_are_told_where_some_are_missing_or_only_positive(tmp_path):
+    pd.DataFrame({"x": pd.array([LARGE[0], None], "Int64"), "y": [1.0, 2.0]}).to_parquet(tmp_path / "a.parquet")
+    assert "9007199254740993 becomes" in read(tmp_path / "a.parquet", targets="y").notes[0]
+    pd.DataFrame({"x": np.array([2**64 - 1, 1], "u8"), "y": [1.0, 2.0]}).to_csv(tmp_path / "a.csv", index=False)
+    assert "18446744073709551615 becomes 18446744073709551616" in read(tmp_path / "a.csv", targets="y").notes[0]
+
+
+def test_ids_groups_and_classes_keep_such_numbers(tmp_path):
+    frame = pd.DataFrame({"i": LARGE, "g": LARGE, "x": [1, 2, 3], "y": LARGE})
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    data = read(tmp_path / "a.csv", targets="y", classes="auto", ids="i", groups="g")
+    assert data.ids.tolist() == data.groups.tolist() == LARGE.tolist()
+    assert (data.classes, data.notes) == ([str(number) for number in sorted(LARGE)], [])
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet", "npz"])
+def test_dates_beside_a_number_for_missing_ones_are_told(tmp_path, kind):
+    dates = np.where(np.arange(200) % 9 == 0, -999.0, DATES)
+    (told,) = read(written(tmp_path, kind, dates, np.arange(200)), targets="y").notes
+    assert told.startswith("column 'x': most of its values lie so close together")
+    assert "write NaN" in told
+
+
+def test_fit_tells_the_same_of_arrays_and_tables(capsys):
+    dates = np.where(np.arange(200) % 9 == 0, -999.0, DATES)
+    net = Sequential([Dense(1, input_dim=1)])
+    net.compile(SGD(1e-30), "mse")
+    net.fit(pd.DataFrame({"day": dates}), np.zeros(200), verbose=2)
+    assert "inputs: column 'day': most of its values lie so close" in capsys.readouterr().out
+    net.fit(np.exp(np.linspace(0, 40, 200))[:, None] * 1e-20, np.zeros(200), verbose=2)
+    assert "values lie so close" not in capsys.readouterr().out

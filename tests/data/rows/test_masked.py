@@ -5,11 +5,15 @@ import pandas as pd
 import pytest
 import torch
 
-from handson import Sequential
+import handson
+from handson import NeuralNetClassifier, NeuralNetRegressor, Sequential
 from handson.core.errors import HandsonError
+from handson.data import Dataflow
 from handson.data.rows.arrays import as_labels, as_rows, as_tensor
 from handson.ensembles.cross_validation import taken
-from handson.layers import Dense
+from handson.lasagne.layers import DenseLayer, InputLayer
+from handson.layers import Dense, Embedding, Flatten, IntegerLookup, Normalization
+from handson.nolearn.lasagne import NeuralNet, TrainSplit
 
 MASK = np.array([[False, True], [True, False], [False, False]])
 VALUES = np.array([[1, 99], [99, 4], [5, 6]])
@@ -117,3 +121,60 @@ def test_masked_sample_weights_are_refused():
     net.compile("sgd", "mse")
     with pytest.raises(HandsonError, match="sample weights are finite"):
         net.fit(np.ones((3, 2)), np.ones(3), sample_weight=np.ma.array([1, 1, 1], mask=[0, 1, 0]), verbose=0)
+
+
+# Wherever data come in, not only in fit
+
+HIDDEN = np.ma.array(np.full((6, 2), 1e6), mask=np.arange(12).reshape(6, 2) % 5 == 0)
+
+
+def test_layers_operations_losses_and_metrics_see_nothing_under_a_mask():
+    bare = np.where(HIDDEN.mask, np.nan, HIDDEN.data)
+    assert torch.equal(torch.isnan(handson.ops.convert_to_tensor(HIDDEN)), torch.from_numpy(HIDDEN.mask))
+    assert torch.equal(torch.isnan(Dense(1)(HIDDEN))[:, 0], torch.from_numpy(HIDDEN.mask.any(1)))
+    for make in (handson.losses.MeanSquaredError, handson.metrics.MeanAbsoluteError):
+        assert float(make()(HIDDEN, np.zeros((6, 2)))) == float(make()(bare, np.zeros((6, 2))))
+
+
+@pytest.mark.parametrize("layer", [Normalization(), IntegerLookup()])
+def test_layers_are_not_adapted_to_what_is_masked(layer):
+    with pytest.raises(HandsonError, match=r"finite numbers; got NaN|whole numbers"):
+        layer.adapt(HIDDEN)
+
+
+def test_masked_ids_are_refused():
+    net = Sequential([Embedding(9, 2), Flatten(), Dense(1)])
+    net.compile("adam", "mse")
+    with pytest.raises(HandsonError, match="inputs hold nan in row 0"):
+        net.fit(np.ma.array([[7, 1], [2, 3]], mask=[[True, False], [False, False]]), [0.0, 1.0], verbose=0)
+
+
+def test_flows_train_on_nothing_masked():
+    x, y = np.eye(6), HIDDEN[:, :1]
+    found = []
+    for targets in (y, np.where(y.mask, np.nan, y.data)):
+        net = Sequential([Dense(1)], seed=0)
+        net.compile("sgd", "mse")
+        found.append(net.fit(Dataflow.from_tensor_slices((x, targets)).batch(3), verbose=0).history["loss"])
+    assert found[0] == found[1]
+
+
+def test_nets_of_nolearn_train_on_nothing_masked():
+    net = NeuralNet(
+        [("input", InputLayer), ("output", DenseLayer)], input_shape=(None, 6), regression=True, output_num_units=1,
+        output_nonlinearity=None, update_learning_rate=0.1, max_epochs=1, train_split=TrainSplit(0),
+    )  # fmt: skip
+    y = np.ma.array(np.where(np.arange(6) > 3, 1e9, 0)[:, None], mask=np.arange(6)[:, None] > 3, dtype=np.float32)
+    net.fit(np.eye(6, dtype=np.float32), y)
+    assert net.train_history_[0]["train_loss"] < 100
+
+
+@pytest.mark.parametrize("estimator", [NeuralNetRegressor, NeuralNetClassifier])
+def test_estimators_take_masked_values_for_missing_ones(estimator):
+    with pytest.raises(ValueError, match="Input X contains NaN"):
+        estimator(epochs=1).fit(HIDDEN, np.arange(6) % 2)
+    with pytest.raises(ValueError, match="Input y contains NaN"):
+        estimator(epochs=1).fit(np.eye(6), np.ma.array(np.arange(6) % 2, mask=np.arange(6) > 4))
+    fitted = estimator(epochs=1).fit(np.eye(6)[:, :2], np.arange(6) % 2)
+    with pytest.raises(ValueError, match="Input X contains NaN"):
+        fitted.predict(HIDDEN)

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 import handson
 from handson import Sequential
@@ -234,3 +235,116 @@ def test_a_scaling_has_a_number_for_each_column_or_one():
     net.compile("sgd", "mse", scale_inputs=([1, 2], 1))
     with pytest.raises(HandsonError, match="scaling of inputs: shift has 2 numbers for 3 columns"):
         net.fit(np.ones((8, 3)), np.ones(8), verbose=0)
+
+
+# Weights that leave nothing, and batches that have nothing
+
+
+@pytest.mark.parametrize("missing", [False, True])
+@pytest.mark.parametrize("verb", ["fit", "evaluate", "validation"])
+def test_rows_that_all_weigh_nothing_are_refused(verb, missing):
+    x, y = X[:6], np.where(np.arange(6) < 3 if missing else np.zeros(6, bool), np.nan, np.arange(6.0))
+    weights = np.where(np.isnan(y), 1.0, 0.0)
+    model = net(1, "mse")
+    arguments = {"validation_data": (x, y, weights)} if verb == "validation" else {"sample_weight": weights}
+    call = model.evaluate if verb == "evaluate" else model.fit
+    with pytest.raises(HandsonError, match=r"weights of all rows that have a target are 0: .* class_weight"):
+        call(x, np.arange(6.0) if verb == "validation" else y, verbose=0, **arguments)
+
+
+def test_a_batch_on_its_own_may_weigh_nothing():
+    assert net(1, "mse").train_on_batch(X[:4], np.ones(4), sample_weight=np.zeros(4)) == 0
+
+
+@pytest.mark.parametrize("empty", [0, 1, 2])
+def test_a_batch_of_a_stream_may_have_no_target(empty):
+    x, y = X[:6], np.arange(6.0)
+    y[2 * empty : 2 * empty + 2] = np.nan
+    batches = [(x[i : i + 2], y[i : i + 2]) for i in (0, 2, 4)]
+    found = [net(1, "mse"), net(1, "mse")]
+    streamed = found[0].fit(iter(batches), steps_per_epoch=3, verbose=0).history["loss"]
+    assert streamed == found[1].fit(x, y, batch_size=2, shuffle=False, verbose=0).history["loss"]
+    np.testing.assert_array_equal(found[0].predict(x), found[1].predict(x))
+
+
+def test_a_stream_without_any_target_is_refused():
+    with pytest.raises(HandsonError, match="epoch 1 had not a single training target"):
+        net(1, "mse").fit(iter([(X[:4], np.full(4, np.nan))] * 2), steps_per_epoch=2, verbose=0)
+
+
+def test_an_augmentation_that_takes_no_targets_is_refused_before_the_first_step():
+    with pytest.raises(HandsonError, match=r"augment is a function of \(inputs, targets\); .* is not: too many"):
+        net(1, "mse").fit(X[:4], np.ones(4), augment=lambda inputs: inputs, verbose=0)
+
+
+# Functions of the user, and what is said twice or for nothing
+
+
+@pytest.mark.parametrize("function", [lambda y_true: y_true, lambda: 0, lambda a, b, c: a])
+def test_losses_and_metrics_that_do_not_take_two_arguments_are_refused(function):
+    for arguments in ({"loss": function}, {"loss": "mse", "metrics": [function]}):
+        with pytest.raises(HandsonError, match=r"a (loss|metric) is a function of \(y_true, y_pred\); .* is not: "):
+            net(1, "mse").compile("sgd", **arguments)
+
+
+LOSSES_OF_TORCH = {
+    "BCELoss": (torch.nn.BCELoss(), "binary_crossentropy", "sigmoid", 1, (X[:, 0] > 0).astype("f4")),
+    "binary_cross_entropy": (
+        torch.nn.functional.binary_cross_entropy,
+        "binary_crossentropy",
+        "sigmoid",
+        1,
+        X[:, 0] > 0,
+    ),
+    "MSELoss": (torch.nn.MSELoss(), "mse", None, 1, X[:, 0]),
+    "CrossEntropyLoss": (torch.nn.CrossEntropyLoss(), "sparse_categorical_crossentropy", None, 3, np.arange(12) % 3),
+    "PoissonNLLLoss": (torch.nn.PoissonNLLLoss(log_input=False, eps=1e-7), "poisson", "softplus", 1, np.arange(12.0)),
+}
+
+
+@pytest.mark.parametrize("name", LOSSES_OF_TORCH)
+def test_losses_of_torch_are_given_the_outputs_first(name):
+    theirs, ours, activation, outputs, y = LOSSES_OF_TORCH[name]
+    ours = handson.losses.get(ours)
+    ours = type(ours)(from_logits=True) if name == "CrossEntropyLoss" else ours
+    models = [net(outputs, loss, activation) for loss in (theirs, ours)]
+    losses = [model.fit(X, y, epochs=3, verbose=0).history["loss"] for model in models]
+    np.testing.assert_allclose(*losses, rtol=1e-5)
+
+
+@pytest.mark.parametrize("loss", [lambda a, b: ((a - b) ** 2).mean().detach(), lambda a, b: torch.tensor(1.0)])
+def test_a_loss_without_a_gradient_is_refused(loss):
+    with pytest.raises(HandsonError, match="the loss does not depend on any weight that trains"):
+        net(1, loss).fit(X, X[:, 0], verbose=0)
+
+
+def test_class_weights_of_a_regression_are_refused_by_a_value():
+    with pytest.raises(HandsonError, match=r"class_weight needs classes, which are whole numbers; .* hold -?\d"):
+        net(1, "mse").fit(X, X[:, 0], class_weight={0: 1.0}, verbose=0)
+
+
+@pytest.mark.parametrize("shape", [(12, 5), (12, 2, 1)])
+def test_weights_of_steps_are_refused_with_their_shape(shape):
+    with pytest.raises(HandsonError, match=rf"one weight for each row; got an array of shape \({shape[0]}, {shape[1]}"):
+        net(1, "mse").fit(X, X[:, 0], sample_weight=np.ones(shape), verbose=0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"validation_data": (X, X[:, 0]), "validation_split": 0.2}, "leave validation_split out"),
+        ({"validation_data": (X, X[:, 0]), "groups": np.arange(12)}, "leave groups out"),
+        ({"validation_freq": 2}, "validation_freq is for rows to validate on, and there are none"),
+        ({"validation_batch_size": 2}, "validation_batch_size is for rows to validate on"),
+        ({"validation_steps": 2}, "validation_steps is for rows to validate on"),
+    ],
+)
+def test_what_would_be_ignored_of_a_validation_is_refused(arguments, message):
+    with pytest.raises(HandsonError, match=message):
+        net(1, "mse").fit(X, X[:, 0], verbose=0, **arguments)
+
+
+def test_groups_in_another_order_than_a_table_are_refused():
+    frame = pd.DataFrame(X)
+    with pytest.raises(HandsonError, match="groups have the rows of the inputs in another order"):
+        net(1, "mse").fit(frame, X[:, 0], groups=frame[0].sort_index(ascending=False), validation_split=0.5, verbose=0)

@@ -14,7 +14,7 @@ from handson.core.errors import HandsonError, listing, nearest
 from handson.data.reading.damage import reading
 from handson.data.reading.dataset import Dataset
 from handson.data.reading.keeping import Keeping
-from handson.data.rows.digits import narrowed
+from handson.data.rows.digits import losses_of_columns, narrowed
 from handson.data.rows.free_memory import free_memory
 
 if TYPE_CHECKING:
@@ -148,11 +148,13 @@ def _mapped(array: np.ndarray, keeping: Keeping) -> np.ndarray | StoredRows:
 
 def read_npy(path: Path, targets: Any = None, target_names: Any = None, keeping: Keeping = IN_MEMORY) -> Dataset:
     """Inputs from an '.npy' file, and targets from another one."""
-    inputs = images_or_features(_mapped(load_array(path, keeping), keeping), path)
+    stored = _mapped(load_array(path, keeping), keeping)
+    inputs = images_or_features(stored, path)
+    notes = _losses(stored, inputs, _column_names(inputs, None, path.stem, path))
     if targets is None or (isinstance(targets, list) and not targets):
         if target_names is not None:
             raise HandsonError(f"{path}: target_names={target_names!r} names the columns of targets; there are none.")
-        return Dataset(inputs, source=str(path))
+        return Dataset(inputs, source=str(path), notes=notes)
     if not isinstance(targets, str):
         raise HandsonError(f"{path}: targets is the '.npy' file that holds them; got {targets!r}.")
     if not targets.lower().endswith(".npy"):
@@ -161,7 +163,7 @@ def read_npy(path: Path, targets: Any = None, target_names: Any = None, keeping:
         )
     values = load_array(Path(targets))
     names = _column_names(values, target_names, Path(targets).stem, Path(targets))
-    return Dataset(inputs, values, [], names, source=str(path))
+    return Dataset(inputs, values, [], names, source=str(path), notes=notes)
 
 
 def read_arrays(
@@ -182,14 +184,23 @@ def read_arrays(
     inputs = inputs or next((name for name in INPUT_ARRAYS if name in archive.names), None)
     if inputs is None:
         raise HandsonError(f"{path}: say which array holds the inputs, inputs=NAME. Arrays: {listing(archive.names)}.")
-    array = images_or_features(archive.stored(inputs, "inputs"), path)
+    stored = archive.stored(inputs, "inputs")
+    array = images_or_features(stored, path)
     values = None if targets is None else archive.load(targets, "targets")
     grouped = archive.load(groups, "groups") if isinstance(groups, str) else groups
     target_names, input_names = texts(target_names, "target_names"), texts(input_names, "input_names")
     classes = classes if classes == "auto" else texts(classes, "classes")
     named = [] if values is None else _column_names(values, target_names, str(targets), path)
     input_names = [] if array.ndim == 4 else _column_names(array, input_names, inputs, path)
-    return Dataset(array, values, input_names, named, None, grouped, None, str(path)), classes
+    notes = _losses(stored, array, input_names)
+    return Dataset(array, values, input_names, named, None, grouped, None, str(path), notes), classes
+
+
+def _losses(stored: np.ndarray | StoredRows, kept: np.ndarray | StoredRows, names: list[str]) -> list[str]:
+    """What is to be told of inputs that lose digits; of those that stay in their file nothing is known."""
+    if not (isinstance(stored, np.ndarray) and isinstance(kept, np.ndarray)):
+        return []
+    return losses_of_columns(stored, kept.dtype, names)
 
 
 def _column_names(values: np.ndarray | StoredRows, given: Any, key: str, path: Path) -> list[str]:

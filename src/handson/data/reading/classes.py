@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
@@ -13,9 +14,10 @@ import pandas as pd
 from handson.core.errors import HandsonError, listing, nearest, shortened
 from handson.data.reading.csv_layout import MISSING
 from handson.data.reading.dataset import Dataset
-from handson.data.rows.digits import narrowed
+from handson.data.rows.digits import losses_of_columns, narrowed
 
-# Numbers as they are written without leading zeros, which would make a code of them.
+# Numbers; and those that are written without leading zeros, which would make a code of them.
+NUMBER_OR_CODE = re.compile(r"-?\d{1,15}(\.\d{1,15})?")
 NUMBER = re.compile(r"-?(0|[1-9]\d{0,30})(\.\d{1,30})?")
 
 
@@ -40,13 +42,15 @@ def as_classes(data: Dataset, classes: Any = None) -> Dataset:
         raise HandsonError(f"{data.source}: classes is a list of names or 'auto'; got {classes!r}.")
     given = None if classes is None or isinstance(classes, str) else [str(name) for name in classes]
     if data.targets is None or (data.classes is not None and given is None):
-        return data
+        return replace(data, notes=data.notes + _alike(data.classes or [], data.source))
     values = data.targets if data.classes is None else np.array([*data.classes, None], object)[data.targets]
     if values.dtype.kind not in "biufUO":
         advice = " Make numbers of dates, such as days." if values.dtype.kind in "mM" else ""
         raise HandsonError(f"{data.source}: targets must be numbers or words; got {values.dtype}.{advice}")
     if classes is None and values.dtype.kind not in "UO":
-        return replace(data, targets=narrowed(values).reshape(len(values), -1))
+        kept = narrowed(values)
+        notes = losses_of_columns(values, kept.dtype, data.target_names or ["the target"])
+        return replace(data, targets=kept.reshape(len(values), -1), notes=data.notes + notes)
     if values.size != len(data):
         raise HandsonError(f"{data.source}: classes are one column; the targets have {values.shape[1]}.")
     codes, found = pd.factorize(values.reshape(-1))
@@ -60,7 +64,32 @@ def as_classes(data: Dataset, classes: Any = None) -> Dataset:
         if suspects
         else []
     )
-    return replace(data, targets=targets, classes=names, notes=data.notes + notes)
+    alike = _alike(names, data.source) if given is None else []
+    return replace(data, targets=targets, classes=names, notes=data.notes + notes + alike)
+
+
+def _alike(names: list[str], source: str) -> list[str]:
+    """What is to be told of classes that are written differently and may be one.
+
+    Raises
+    ------
+    HandsonError
+        For names that differ only in spaces, or in how Unicode writes one letter: nobody sees that.
+    """
+    seen: dict[str, str] = {}
+    near: dict[Any, str] = {}
+    notes = []
+    for name in names:
+        plain = " ".join(unicodedata.normalize("NFC", name).split())
+        if seen.setdefault(plain, name) != name:
+            raise HandsonError(
+                f"{source}: the classes {seen[plain]!a} and {name!a} look the same: they differ in spaces, or in how a "
+                f"letter is written. Write them alike."
+            )
+        key = float(plain) if NUMBER_OR_CODE.fullmatch(plain) else plain.casefold()
+        if near.setdefault(key, name) != name:
+            notes.append(f"the classes {shortened(near[key], 60)!r} and {shortened(name, 60)!r} count as two.")
+    return notes
 
 
 def class_name(value: Any) -> str:

@@ -11,30 +11,38 @@ import numpy as np
 import pandas as pd
 
 from handson.core.errors import HandsonError, shortened
-from handson.data.reading.csv_layout import MISSING
-from handson.data.rows.digits import narrowed
+from handson.data.reading.csv_layout import MISSING, NUMBER
+from handson.data.rows.digits import LAST_WHOLE_OF_FLOAT64, losses, narrowed
 
 # What pandas calls a column without a name, and the names that it gives to the numbers of the rows.
 UNNAMED = re.compile(r"\s*|Unnamed: \d+(\.\d+)?|__index_level_\d+__")
 ROW_NUMBERS = ("index", "level_0")
 TRUTH = {"True": 1, "TRUE": 1, "true": 1, "False": 0, "FALSE": 0, "false": 0}
 WHOLE = re.compile(r"0|-?[1-9]\d{0,17}")
-# What texts that are not numbers may be, and what to do about each.
-CURES = [
+# How quantities are written that are not plain numbers, and what to do about each.
+QUANTITIES = [
     (r"\s*[+-]?\d{39,}.*", "It is too large for one: float32 ends at 3.4e38. "),
     (r"\s*[+-]?\d{1,3}(,\d{3})+(\.\d*)?\s*", "If commas group thousands, say csv={'thousands': ','}. "),
     (r"\s*[+-]?\d{1,3}(\.\d{3})+(,\d*)?\s*", "If points group thousands, say csv={'thousands': '.', 'decimal': ','}. "),
+    (r"\s*[+-]?\d{1,3}([ '’_\u00a0\u202f]\d{3})+([.,]\d*)?\s*", "If that sign groups thousands, give it: "
+     "csv={'thousands': ' '}. "),
     (r"\s*[+-]?\d*,\d+\s*", "If a comma stands before decimals, say csv={'decimal': ','}. "),
     (r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([T ].*)?|\d{1,2}:\d{2}(:\d{2}.*)?", "A date or time becomes a number such as "
      "the days since the first one: (pd.to_datetime(dates) - start).dt.days. "),
+    (r"\s*[+-]?[\d.]+\s*(%|[^\W\d]+|[$€£])\s*|\s*[$€£]\s*[\d.,]+\s*", "Write the number without its unit. "),
+]  # fmt: skip
+# What other texts that are no numbers may be.
+CURES = [
+    *QUANTITIES,
     (r"(?i)y|n|t|f|yes|no|on|off", "Write yes and no as 1 and 0. "),
     (r"(?i)\s*|[?*.-]+|n\.?a\.?|missing|unknown", "If a value is missing there, leave the field empty. "),
-    (r"\s*[+-]?[\d.]+\s*(%|[^\W\d]+|[$€£])\s*|\s*[$€£]\s*[\d.,]+\s*", "Write the number without its unit. "),
 ]  # fmt: skip
 
 
-def as_numbers(frame: pd.DataFrame, names: list[str], path: Path, cure: str) -> np.ndarray:
+def as_numbers(frame: pd.DataFrame, names: list[str], path: Path, cure: str, notes: list[str]) -> np.ndarray:
     """Columns of numbers as float32, as float64 if their digits need that, NaN where they are missing.
+
+    What is lost of a number all the same is added to the notes.
 
     Raises
     ------
@@ -52,7 +60,20 @@ def as_numbers(frame: pd.DataFrame, names: list[str], path: Path, cure: str) -> 
         infinite = np.isinf(values.astype(np.float32))
     if infinite.any():
         _check_size(chosen, infinite, path)
-    return narrowed(values)
+    kept = narrowed(values)
+    for name, column in zip(names, values.T, strict=True):
+        notes += losses(_before_floats(chosen[name], column), kept.dtype, f"column {name!r}")
+    return kept
+
+
+def _before_floats(column: pd.Series, values: np.ndarray) -> np.ndarray:
+    """The values of a column; as whole numbers, as which they were written, if they are so large that this counts."""
+    if values.dtype.kind != "f" or not (np.abs(values.astype(np.float64)) >= LAST_WHOLE_OF_FLOAT64).any():
+        return values
+    present = column.dropna()
+    present = (present if pd.api.types.is_numeric_dtype(present) else parsed(present)).dropna()
+    kind: Any = present.dtype
+    return present.to_numpy(getattr(kind, "numpy_dtype", kind))
 
 
 def _as_numbers(column: pd.Series, path: Path, cure: str) -> np.ndarray:
@@ -77,8 +98,7 @@ def _as_numbers(column: pd.Series, path: Path, cure: str) -> np.ndarray:
 
 def parsed(column: pd.Series) -> pd.Series:
     """The numbers in a column of texts or objects, NaN where something else stands; True is 1."""
-    entries = column.astype(object)
-    entries = entries.map(TRUTH).where(entries.isin(TRUTH), entries)
+    entries = column.astype(object).map(lambda entry: TRUTH.get(entry, entry) if isinstance(entry, str) else entry)
     try:
         return pd.to_numeric(entries, errors="coerce")
     except OverflowError:  # a whole number of hundreds of digits
@@ -123,13 +143,13 @@ def _text(value: Any) -> str:
     return f"a number of about {round(value.bit_length() * 0.30103)} digits" if _is_huge(value) else str(value)
 
 
-def as_targets(frame: pd.DataFrame, names: list[str], path: Path, classes: Any) -> np.ndarray | None:
+def as_targets(frame: pd.DataFrame, names: list[str], path: Path, classes: Any, notes: list[str]) -> np.ndarray | None:
     """Targets as numbers; one column of classes as it is written, if it is said that they are some, or are words."""
     if not names:
         return None
     if len(names) == 1 and (classes is not None or _is_words(frame[names[0]], path)):
         return _without_blank(frame[names[0]])
-    return as_numbers(frame, names, path, "say classes='auto' if these are classes")
+    return as_numbers(frame, names, path, "say classes='auto' if these are classes", notes)
 
 
 def _is_words(column: pd.Series, path: Path) -> bool:
@@ -148,7 +168,12 @@ def _is_words(column: pd.Series, path: Path) -> bool:
             f"{path}, column {column.name!r} holds {code!r}: as a number it would lose its zero. Say classes='auto' if "
             f"these are classes, or write numbers without it."
         )
-    return bool(parsed(present).notna().mean() < 0.5)
+    return bool(parsed(present).notna().mean() < 0.5) and not present.map(_is_quantity).all()
+
+
+def _is_quantity(text: str) -> bool:
+    """Whether a text is a number, '12 %', '5 kg' or a date, and no name of a class."""
+    return NUMBER.fullmatch(text) is not None or any(re.fullmatch(pattern, text[:60]) for pattern, _ in QUANTITIES)
 
 
 def _without_blank(column: pd.Series) -> np.ndarray:

@@ -9,7 +9,7 @@ import re
 import zipfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ MISSING = frozenset(
 NUMBER = re.compile(r"\s*[+-]?(\d+[.,]?\d*|[.,]\d+)([eE][+-]?\d+)?\s*")
 COMMA = re.compile(r"\s*[+-]?\d+,\d+([eE][+-]?\d+)?\s*")
 THREE_AFTER_COMMA = re.compile(r"\s*[+-]?[1-9]\d{0,2},\d{3}\s*")
+CODE = re.compile(r"\s*0\d+\s*")
 POINT = re.compile(r"\s*[+-]?\d*\.\d+([eE][+-]?\d+)?\s*")
 
 Rows = list[list[str]]
@@ -109,11 +110,13 @@ class Layout:
     Attributes
     ----------
     names : list of str
-        The columns.
+        The columns, without spaces around them.
     has_header : bool
         Whether the first row holds their names.
     separator, decimal, thousands, encoding
         As in `CsvFormat`, found where they were not given.
+    codes : dict
+        Of columns that hold digits after a zero in the first rows, such as '007', the first of these.
     """
 
     names: list[str]
@@ -122,6 +125,7 @@ class Layout:
     decimal: str
     thousands: str | None
     encoding: str
+    codes: dict[str, str] = field(default_factory=dict)
 
     @property
     def is_plain(self) -> bool:
@@ -167,7 +171,16 @@ def look(path: Path, given: CsvFormat) -> Layout:
         _check_spaces(rows, path)
     below = [field for row in (rows[1:] if has_header else rows) for field in row]
     decimal, thousands = _number_signs(below, given, path)
-    return Layout(names, has_header, separator, decimal, thousands, given.encoding)
+    codes = _codes(names, rows[1:] if has_header else rows)
+    return Layout(names, has_header, separator, decimal, thousands, given.encoding, codes)
+
+
+def _codes(names: list[str], rows: Rows) -> dict[str, str]:
+    """Of columns that hold digits after a zero the first of these: as numbers they lose it."""
+    found = {
+        name: text for row in reversed(rows) for name, text in zip(names, row, strict=False) if CODE.fullmatch(text)
+    }
+    return {name.strip(): text.strip() for name, text in found.items()}
 
 
 def _open(path: Path) -> Any:

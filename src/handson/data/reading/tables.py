@@ -83,7 +83,9 @@ def read_table(
         found = _read_pieces(path, layout, texts, image, image_shape)
         if found is not None:
             return found
-    return split_images(_read_csv(path, layout, texts, path), image, image_shape, path)
+    frame = _read_csv(path, layout, texts, path)
+    frame.attrs["codes"] = layout.codes
+    return split_images(frame, image, image_shape, path)
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:
@@ -99,8 +101,8 @@ def _read_parquet(path: Path) -> pd.DataFrame:
 
 
 def _read_csv(source: Any, layout: Layout, texts: Sequence[str], path: Path) -> pd.DataFrame:
-    """A table from the file itself or from a part of it."""
-    texts = [name for name in texts if name in layout.names]
+    """A table from the file itself or from a part of it; spaces around the names of its columns are none of them."""
+    texts = [name for name in layout.names if name.strip() in texts]
     arguments = layout.arguments() | (_as_written(texts, layout) if texts else {})
     with reading(path, TABLE), warnings.catch_warnings():
         warnings.simplefilter("error", pd.errors.ParserWarning)
@@ -119,7 +121,7 @@ def _read_csv(source: Any, layout: Layout, texts: Sequence[str], path: Path) -> 
             ) from None
     for name in texts:
         frame[name] = with_points(frame[name], layout.decimal, layout.thousands)
-    return frame
+    return frame.rename(columns=str.strip)
 
 
 def _as_written(texts: Sequence[str], layout: Layout) -> dict[str, Any]:
@@ -139,7 +141,7 @@ def _read_pieces(
     """The fast way: pixels straight from the bytes of the file; None where something in it is not as simple as that."""
     with reading(path, TABLE), path.open(newline="", encoding="utf-8-sig") as file:
         lines = without_blank(reader(file))
-        header, first = next(lines, []), next(lines, [])
+        header, first = [name.strip() for name in next(lines, [])], next(lines, [])
     name = image or find_image_column(header, first)
     if name not in header or header.index(name) >= len(first):
         return None
@@ -237,11 +239,12 @@ def table_dataset(
             check_column(name, columns, path, "an input")
         if not input_names:
             raise HandsonError(f"{path} has no input columns.")
-        array = as_numbers(frame, input_names, path, "leave the column out with inputs=[...]")
+        array = as_numbers(frame, input_names, path, "leave the column out with inputs=[...]", notes)
+        notes += _zeros_lost(frame.attrs.get("codes", {}), input_names)
     numbers = frame[ids] if ids else numbers
     return Dataset(
         array,
-        as_targets(frame, names, path, classes),
+        as_targets(frame, names, path, classes, notes),
         input_names,
         names,
         None,
@@ -250,6 +253,16 @@ def table_dataset(
         str(path),
         notes,
     )
+
+
+def _zeros_lost(codes: dict[str, str], names: list[str]) -> list[str]:
+    """What is to be told of columns of codes that are read as numbers."""
+    return [
+        f"column {name!r}: {codes[name]!r} is read as the number {int(codes[name])}. If these are codes, leave the "
+        f"column out with inputs=[...]."
+        for name in names
+        if name in codes
+    ]
 
 
 def check_named(inputs: list[str], targets: list[str], path: Path) -> None:

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from handson.core.errors import HandsonError, listing, nearest
+from handson.core.masked import masked_as_missing
 from handson.data.rows.mapped import LEAST_BYTES, MappedRows, is_mapped
-from handson.data.rows.masked import masked_as_missing
 from handson.data.rows.stored import Data, StoredRows, pieces
 
 # Types of NumPy that torch does little with, and those that hold their values.
@@ -183,6 +183,7 @@ def as_ids(data: Any, what: str) -> Data | None:
     """
     if isinstance(data, StoredRows):
         return None if data.is_floating_point() else data.to(torch.int64)
+    data = masked_as_missing(data)
     values = data if isinstance(data, Tensor) else np.asarray(data)
     if isinstance(values, Tensor):
         whole = not values.is_floating_point() and not values.is_complex()
@@ -325,6 +326,31 @@ def _sum_is_finite(values: Tensor) -> bool:
         return False
     with np.errstate(over="ignore", invalid="ignore"):
         return bool(np.isfinite(values.detach().numpy().sum()))
+
+
+def check_order(first: Any, what: str, other: Any) -> None:
+    """Raise where two tables hold the same rows in different orders: rows are paired as they lie, as those of arrays.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> x, y = pd.DataFrame({"a": [1, 2]}), pd.Series([5, 6], index=[1, 0])
+    >>> check_order(x, "targets", y.sort_index())
+    >>> check_order(x, "targets", y)
+    Traceback (most recent call last):
+        ...
+    handson.core.errors.HandsonError: targets have the rows of the inputs in another order: ...
+    """
+    rows: Any = getattr(first, "index", None)
+    found: Any = getattr(other, "index", None)
+    if not (hasattr(rows, "equals") and hasattr(found, "equals")) or len(rows) != len(found) or rows.equals(found):
+        return
+    if rows.is_unique and found.is_unique and bool(found.isin(rows).all()):
+        raise HandsonError(
+            f"{what} have the rows of the inputs in another order: inputs begin with row {rows[0]}, {what} with row "
+            f"{found[0]}. Put them in order with .loc[x.index], or pass .to_numpy() if they belong together as they "
+            f"lie."
+        )
 
 
 def check_rows(x: Data, others: dict[str, Any]) -> None:

@@ -129,9 +129,9 @@ def numbered_groups(groups: Any, rows: int) -> tuple[np.ndarray, np.ndarray]:
     >>> numbered_groups(["b", "a", "b"], 3)
     (array(['a', 'b'], dtype='<U1'), array([1, 0, 1]))
     """
-    from handson.data.rows.masked import masked_as_missing
+    from handson.core.masked import unmasked
 
-    found = np.asarray(masked_as_missing(groups))
+    found = unmasked(groups)
     found = found[:, 0] if found.ndim == 2 and found.shape[1] == 1 else found
     if found.ndim != 1:
         raise HandsonError(f"groups is an array with the group of each row; got {type(groups).__name__} {found.shape}.")

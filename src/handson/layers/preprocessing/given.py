@@ -10,6 +10,7 @@ import numpy as np
 from torch import Tensor
 
 from handson.core.errors import HandsonError, whole
+from handson.core.masked import masked_as_missing, unmasked
 
 Array = Any  # np.ndarray or Tensor
 
@@ -30,12 +31,12 @@ def given(layer: str, values: Any) -> Array:
     (2, 2)
     """
     if isinstance(values, (Tensor, np.ndarray)):
-        return values
+        return masked_as_missing(values)
     if isinstance(values, (list, tuple)):
         first = _first(values)
         textual = isinstance(first, (str, bytes))
         if isinstance(first, (np.ndarray, Tensor)):
-            values = [np.asarray(value) for value in values]
+            values = [unmasked(value) for value in values]
         try:
             found = np.array(values, dtype=object if textual else None)
         except ValueError:
@@ -46,7 +47,7 @@ def given(layer: str, values: Any) -> Array:
                 f"handson.utils.pad_sequences, or join the words of a row to one text for TextVectorization."
             )
         return found
-    return np.asarray(values)
+    return unmasked(values)
 
 
 def is_textual(values: Array) -> bool:

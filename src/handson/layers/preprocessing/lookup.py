@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from handson.core.errors import HandsonError
+from handson.core.masked import masked_as_missing
 from handson.core.registry import register
 from handson.graph import Node
 from handson.layers.preprocessing.encoding import UNKNOWN, chosen
@@ -212,6 +213,7 @@ class IntegerLookup(IndexLookup):
         return np.asarray(self._whole(data)).ravel().tolist()
 
     def _whole(self, data: Any) -> Any:
+        data = masked_as_missing(data)
         found = torch.as_tensor(data) if not isinstance(data, np.ndarray) or data.dtype.kind in "biuf" else None
         if found is None or (found.is_floating_point() and not bool((found == found.round()).all())):
             raise HandsonError(f"IntegerLookup {self.name!r} takes whole numbers; got {getattr(data, 'dtype', data)}.")

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from handson.core.errors import HandsonError, whole
+from handson.core.masked import unmasked
 from handson.core.registry import register
 from handson.layers.preprocessing.encoding import MODES, Encoder, chosen, encode
 from handson.layers.preprocessing.given import batches
@@ -114,7 +115,7 @@ class Discretization(Encoder):
 
     def update_state(self, data: Any) -> None:
         """Take in a batch of numbers."""
-        self._quantiles.add(np.asarray(data, dtype=np.float32))
+        self._quantiles.add(unmasked(data, dtype=np.float32))
 
     def finalize_state(self) -> None:
         """Set the boundaries for all numbers that were taken in."""

@@ -12,7 +12,7 @@ from handson.core import tree
 from handson.core.errors import HandsonError
 from handson.data.rows.batches import Batches
 from handson.data.rows.feed import Batch, arriving
-from handson.data.rows.mapped import Data, pieces
+from handson.data.rows.stored import Data, pieces
 from handson.graph import logits
 from handson.layers.calling import MASK
 from handson.layers.shapes import is_shape
@@ -173,7 +173,13 @@ def gradients_of(totals: Sequence[Total], weights: list[Tensor]) -> list[Tensor]
     if not weights:
         return []
     # Of a single number: for several with factors of their own `grad` imports sympy, half a second and 35 MB.
-    found = torch.autograd.grad(value_of(totals), weights, allow_unused=True)
+    value = value_of(totals)
+    if not value.requires_grad:
+        raise HandsonError(
+            "the loss does not depend on any weight that trains, so that it has no gradient. Look for detach(), "
+            "numpy(), torch.no_grad() or argmax in a loss, metric or layer of your own."
+        )
+    found = torch.autograd.grad(value, weights, allow_unused=True)
     return [
         torch.zeros_like(weight) if gradient is None else gradient
         for gradient, weight in zip(found, weights, strict=True)

@@ -68,6 +68,7 @@ class Arguments:
         if self.missing not in ("mask", "drop"):
             raise HandsonError(f"missing is 'mask' or 'drop'; got {self.missing!r}.")
         self._check_devices()
+        self._check_validation()
         self.callbacks = [*as_list(self.callbacks), *_monitors(self.monitor)]
         for callback in self.callbacks:
             if isinstance(callback, BackupAndRestore):
@@ -77,6 +78,22 @@ class Arguments:
                         f"leave one of them out."
                     )
                 self.run = callback.backup_dir
+
+    def _check_validation(self) -> None:
+        """Check that what is said of the rows to validate on is not said twice, or for nothing."""
+        if self.validation_data is not None:
+            for name in ("validation_split", "groups"):
+                given = getattr(self, name)
+                if given is not None and given is not False and not (name == "validation_split" and given == 0):
+                    raise HandsonError(f"validation_data are the rows to validate on: leave {name} out.")
+        elif not self.validation_split:
+            defaults = {"validation_freq": 1, "validation_batch_size": None, "validation_steps": None}
+            for name, default in defaults.items():
+                if getattr(self, name) != default:
+                    raise HandsonError(
+                        f"{name} is for rows to validate on, and there are none: give validation_split=0.2, or "
+                        f"validation_data=(x, y)."
+                    )
 
     def _check_devices(self) -> None:
         """Check how many workers there are, and how a batch is cut."""

@@ -99,7 +99,13 @@ def _known(classes: list[Tensor], loss: Loss) -> list[float]:
     """The classes of a loss on values: 0 and 1, or what the targets hold."""
     values = sorted({value for piece in classes for value in torch.unique(piece).tolist()})
     if not isinstance(loss, BinaryCrossentropy):
-        return [int(value) if float(value).is_integer() else value for value in values]
+        fraction = next((value for value in values if not float(value).is_integer()), None)
+        if fraction is not None:
+            raise HandsonError(
+                f"class_weight needs classes, which are whole numbers; these targets hold {fraction:g}. Use "
+                f"sample_weight instead."
+            )
+        return [int(value) for value in values]
     soft = [value for value in values if value not in (-1.0, 0.0, 1.0)]
     if soft:
         raise HandsonError(

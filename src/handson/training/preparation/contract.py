@@ -50,7 +50,7 @@ def prepare_targets(
     Raises
     ------
     HandsonError
-        For targets that do not belong to the outputs, are all missing, infinite, or out of range.
+        For targets that do not belong to the outputs, are infinite, or out of range.
     """
     shaped = outputs[:1].expand(len(y), *outputs.shape[1:]) if outputs.dim() > 1 else outputs[:1].expand(len(y))
     if loss.targets == "labels":
@@ -65,15 +65,13 @@ def prepare_targets(
 
 
 def _check_labels(labels: Data, classes: int, loss: Average) -> bool:
-    """Whether some labels are missing; raises when all are, or when there is no output for one."""
+    """Whether some labels are missing; raises when there is no output for one."""
     highest, place, missing = -1, 0, False
     for first, piece in pieces(labels):
         top = int(piece.max())
         if highest < classes <= top:
             place = first + _first_row(piece >= classes)
         highest, missing = max(highest, top), missing or bool((piece < 0).any())
-    if highest < 0:
-        raise HandsonError("all labels are missing (NaN): there is nothing to learn from.")
     if highest >= classes:
         raise HandsonError(
             f"{loss.name}: labels run from 0 to {classes - 1} for {classes} outputs; row {place} has label "
@@ -87,7 +85,7 @@ def _first_row(wrong: Tensor) -> int:
 
 
 def _check_values(targets: Data, loss: Average) -> bool:
-    """Whether some targets are missing; raises when all are, or when the loss cannot be computed from them."""
+    """Whether some targets are missing; raises when the loss cannot be computed from the others."""
     low, high, missing = math.inf, -math.inf, False
     for first, piece in pieces(targets):
         if bool(torch.isinf(piece).any()):
@@ -99,7 +97,7 @@ def _check_values(targets: Data, loss: Average) -> bool:
         if present.numel():
             low, high = min(low, present.min().item()), max(high, present.max().item())
     if low > high:
-        raise HandsonError("all targets are missing (NaN): there is nothing to learn from.")
+        return True
     if isinstance(loss, DistributionLoss):
         loss.family().check_targets(low, high)
     _check_probabilities(targets, loss, low, high)

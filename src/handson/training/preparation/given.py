@@ -54,12 +54,33 @@ def checked_inputs(model: Net, x: Any, notes: list[str] | None = None) -> tuple[
         for taker in model.takers(number) if integers[number] else ():
             if hasattr(taker, "check_ids"):
                 taker.check_ids(leaf[:])
-        if notes is not None and not double and not integers[number]:
-            notes += rounding(part, what, "scale_inputs")
+        if notes is not None and not integers[number] and not model.computes_double:
+            notes += rounding(part, what, "scale_inputs", double)
         leaves.append(_ranked(leaf, shapes[number]))
     for leaf in leaves[1:]:
         arrays.check_rows(leaves[0], {"another input": leaf})
     return form, leaves
+
+
+def check_order(x: Any, y: Any, sample_weight: Any) -> None:
+    """Raise where tables of inputs, targets and weights hold the same rows in different orders."""
+    inputs = _tables(x)
+    named = [("other inputs", inputs[1:]), ("targets", _tables(y)), ("sample_weight", _tables(sample_weight))]
+    for what, found in named if inputs else ():
+        for table in found:
+            arrays.check_order(inputs[0], what, table)
+
+
+def check_groups(x: Any, groups: Any) -> None:
+    """Raise where the groups of the rows are in another order than a table of inputs."""
+    for table in _tables(x)[:1]:
+        arrays.check_order(table, "groups", groups)
+
+
+def _tables(data: Any) -> list[Any]:
+    """The DataFrames and Series that a user gave, alone or in a list or dictionary."""
+    parts = list(data.values()) if isinstance(data, dict) else data if isinstance(data, (list, tuple)) else [data]
+    return [part for part in parts if hasattr(part, "iloc")] if len(parts) and hasattr(parts[0], "shape") else []
 
 
 def in_known_order(model: Net, y: Any) -> Any:
@@ -151,19 +172,42 @@ def for_outputs(what: str, values: Any, names: Sequence[str], shared: bool = Fal
     )
 
 
-def rounding(data: Any, what: str, cure: str) -> list[str]:
-    """What to tell the user where float32 rounds values by more than a small share of their spread."""
+def rounding(data: Any, what: str, cure: str, scaled: bool) -> list[str]:
+    """What to tell the user where float32 rounds values by more than a small share of their spread.
+
+    Parameters
+    ----------
+    data : object
+        What the user gave.
+    what, cure : str
+        Its name, and the argument of `compile` that helps.
+    scaled : bool
+        Whether it is scaled in float64 first.
+    """
     if isinstance(data, (Tensor, StoredRows)) and data.dtype not in (torch.float64, torch.int64, torch.int32):
         return []
     values = data.to_numpy() if hasattr(data, "to_numpy") else np.asarray(data)
-    if values.dtype.kind not in "iuf" or values.dtype.itemsize < 8 or values.ndim not in (1, 2) or not len(values):
+    if values.dtype.kind not in "iuf" or values.dtype.itemsize < 8 or values.ndim not in (1, 2) or not values.size:
         return []
-    rounded = digits.rounded(values)
-    if len(rounded):
-        names = arrays.columns_of(data) or [str(column) for column in range(values[0].size)]
-        where = f"column {names[rounded[0]]!r}" if values.ndim == 2 else "they"
-        return [
-            f"{what}: {where} would lose digits: float32 has 7 of them, and the values differ in later ones. "
-            f"compile(..., {cure}='standard') scales them first, in float64."
-        ]
-    return []
+    rounded = () if scaled else tuple(digits.rounded(values))
+    places = rounded or tuple(digits.crowded(_standard(values) if scaled else values))
+    if not places:
+        return []
+    names = arrays.columns_of(data) or [str(column) for column in range(values[0].size)]
+    where = f"{what}: column {names[places[0]]!r}" if values.ndim == 2 else what
+    if not rounded:
+        return [f"{where}: {digits.CROWDED}"]
+    return [
+        f"{where} would lose digits: float32 has 7 of them, and the values differ in later ones. "
+        f"compile(..., {cure}='standard') scales them first, in float64."
+    ]
+
+
+def _standard(values: np.ndarray) -> np.ndarray:
+    """Some rows with a mean of 0 and a spread of 1."""
+    rows = values[:: -(-len(values) // digits.ROWS_LOOKED_AT)].astype(np.float64)
+    present = np.isfinite(rows)
+    count = np.maximum(present.sum(0), 1)
+    centered = np.where(present, rows - np.where(present, rows, 0.0).sum(0) / count, 0.0)
+    spread = np.sqrt((centered**2).sum(0) / count)
+    return np.where(present, centered / np.where(spread > 0, spread, 1.0), np.nan)

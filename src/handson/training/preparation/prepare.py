@@ -10,13 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from handson.averages import Average
 from handson.core import tree
 from handson.core.errors import HandsonError
+from handson.core.masked import masked_as_missing, unmasked
 from handson.core.pure import is_builtin, is_declared
 from handson.data.rows import arrays
 from handson.data.rows.batches import Batches
 from handson.data.rows.feed import arriving
-from handson.data.rows.masked import masked_as_missing
 from handson.data.rows.scaling import fit_scaling
 from handson.data.rows.split import split
 from handson.data.rows.stored import Data, StoredRows, pieces
@@ -80,10 +81,36 @@ def prepare_rows(
 ) -> Rows:
     """Check inputs and targets against each other and against the net, which is built if it is not yet."""
     notes: list[str] = []
+    given.check_order(x, y, sample_weight)
     inputs = given.prepare_inputs(model, x, notes)
     outputs = looked_at(model, inputs)
     rows = Rows(inputs, [], [], [], notes)
-    return complete(rows, model, y, outputs, sample_weight, class_weight, missing)
+    rows = complete(rows, model, y, outputs, sample_weight, class_weight, missing)
+    for term, targets, masked in zip(model.terms, rows.targets, rows.masked, strict=False):
+        if masked and term.loss is not None and not _counted(term.loss, targets).any():
+            what = "labels" if term.loss.targets == "labels" else "targets"
+            raise HandsonError(f"all {what} are missing (NaN): there is nothing to learn from.")
+    return rows
+
+
+def check_weights(model: Net, rows: Rows) -> None:
+    """Raise when no target counts, because the weights of their rows are 0; of several outputs one may count."""
+    weighed = [
+        weights is None or bool((weights[_counted(term.loss, targets)] > 0).any())
+        for term, targets, weights in zip(model.terms, rows.targets, rows.weights, strict=False)
+        if term.loss is not None
+    ]
+    if weighed and not any(weighed):
+        raise HandsonError(
+            "the weights of all rows that have a target are 0: there is nothing to learn from. Look at sample_weight "
+            "and class_weight."
+        )
+
+
+def _counted(loss: Average, targets: Data) -> Tensor:
+    """Which rows have a target."""
+    found = [loss.present(piece) for _, piece in pieces(targets)]
+    return torch.cat([piece.reshape(len(piece), -1).any(1) for piece in found])
 
 
 def looked_at(model: Net, inputs: Sequence[Data]) -> list[Tensor]:
@@ -154,8 +181,8 @@ def _target(model: Net, number: int, term: Term, raw: Any, outputs: Tensor, rows
     average = term.loss or term.measured()[0][0]
     double = model.keeps_double("target", number)
     target, masked = contract.prepare_targets(raw, average, outputs, arrays.columns_of(raw), double)
-    if not double:
-        rows.notes += given.rounding(raw, "targets", "scale_targets")
+    if not model.computes_double:
+        rows.notes += given.rounding(raw, "targets", "scale_targets", double)
     metrics = [metric for metric, _ in term.measured()]
     if term.distribution is not None:  # metrics are given its mean
         outputs = term.point(term.in_units(outputs, None))
@@ -167,7 +194,13 @@ def _target(model: Net, number: int, term: Term, raw: Any, outputs: Tensor, rows
 def _weights(targets: Data, sample_weight: Any, class_weight: Any, term: Term, columns: int) -> Tensor | None:
     weights = None
     if sample_weight is not None:
-        weights = arrays.as_tensor(sample_weight, "sample weights").to(torch.float32).reshape(-1)
+        weights = arrays.as_tensor(sample_weight, "sample weights").to(torch.float32)
+        if weights[0].numel() != 1:
+            raise HandsonError(
+                f"sample_weight has one weight for each row; got an array of shape {tuple(weights.shape)}. Steps or "
+                f"columns that count for nothing are NaN in the targets."
+            )
+        weights = weights.reshape(-1)
         if not bool((torch.isfinite(weights) & (weights >= 0)).all()):
             raise HandsonError("sample weights are finite and not negative.")
     if class_weight is not None and term.loss is not None:
@@ -196,7 +229,7 @@ def _drop_missing(rows: Rows, model: Net) -> Rows:
 def split_rows(model: Net, rows: Rows, fraction: float, seed: int, groups: Any = None) -> tuple[Rows, Rows, str]:
     """Split rows as `validation_split` and `groups` ask for; weights stay with those that train."""
     if groups is not None and rows.kept is not None and np.shape(groups)[:1] == rows.kept.shape:
-        groups = np.asarray(masked_as_missing(groups))[rows.kept]
+        groups = unmasked(groups)[rows.kept]
     parts = split(len(rows), fraction, seed, classes_of(model, rows), groups)
     alike = replace(rows, weights=[None] * len(rows.weights))
     return rows.take(parts.train), alike.take(parts.validation), parts.description

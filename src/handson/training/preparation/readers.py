@@ -9,8 +9,9 @@ import torch
 
 from handson.core.errors import HandsonError
 from handson.data.rows.openings import is_batches
+from handson.training.preparation import given
 from handson.training.preparation.arguments import Arguments
-from handson.training.preparation.prepare import Rows, prepare_rows
+from handson.training.preparation.prepare import Rows, check_weights, prepare_rows
 from handson.training.preparation.streams import Opened, Stream
 
 if TYPE_CHECKING:
@@ -52,7 +53,9 @@ class Reading:
 def read(model: Net, x: Any, y: Any, arguments: Arguments) -> Reading:
     """The data of a training."""
     if not is_batches(x):
+        given.check_groups(x, arguments.groups)
         rows = prepare_rows(model, x, y, arguments.sample_weight, arguments.class_weight, arguments.missing)
+        check_weights(model, rows)
         return Reading(rows, limit=arguments.steps_per_epoch)
     _refuse(x, {"y": y, "sample_weight": arguments.sample_weight, "groups": arguments.groups})
     if arguments.missing == "drop":
@@ -72,6 +75,7 @@ def read_to_measure(
         rows = prepare_rows(model, x, y, sample_weight)
         if steps is not None:
             raise HandsonError("steps is for data that come in batches; of arrays all rows are measured: x[:n], y[:n].")
+        check_weights(model, rows)
         return Reading(rows)
     _refuse(x, {"y": y, "sample_weight": sample_weight})
     rows, opened = Stream(x, steps, batch_size).open(model)

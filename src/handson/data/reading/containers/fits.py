@@ -257,7 +257,9 @@ def _layout(table: Any) -> tuple[np.dtype, dict[str, Values | None]]:
         kind = np.dtype(table.columns.dtype[column.name])
         kind = kind.newbyteorder(">")
         fields.append((column.name, kind))
-        letter = column.format.format if hasattr(column.format, "format") else str(column.format).lstrip("0123456789")[:1]
+        letter = (
+            column.format.format if hasattr(column.format, "format") else str(column.format).lstrip("0123456789")[:1]
+        )
         values[column.name] = None
         if letter in "LBIJKED" and letter:
             scale, zero = column.bscale, column.bzero

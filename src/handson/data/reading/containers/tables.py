@@ -127,7 +127,7 @@ def stored_table(
     numbers = frame[ids] if ids else numbers
     return Dataset(
         rows,
-        as_targets(frame, names, path, classes),
+        as_targets(frame, names, path, classes, notes),
         input_names,
         names,
         None,

@@ -90,3 +90,14 @@ def _of_item(entry: Any) -> Any:
     if entry is np.ma.masked:
         return float("nan")
     return masked_as_missing(entry) if isinstance(entry, (list, tuple, np.ndarray, Tensor)) else entry
+
+
+def unmasked(data: Any, **arguments: Any) -> np.ndarray:
+    """`numpy.asarray`, which forgets masks, but with NaN under them.
+
+    Examples
+    --------
+    >>> unmasked(np.ma.array([1, 2], mask=[False, True]))
+    array([ 1., nan])
+    """
+    return np.asarray(masked_as_missing(data), **arguments)
