@@ -24,8 +24,9 @@ IDS = [type(loss).__name__ + getattr(loss, "from_logits", False) * "-logits" for
 def computed(kind, output, targets, weights=None, rows=None):
     """What the kernel gives: sum, count and gradient."""
     rows = np.arange(len(output)) if rows is None else rows
-    data = kernel.data_of(output, targets, np.zeros(0, np.float32) if weights is None else weights)
-    return kernel.batch_loss(kernel.Loss(kind=kind, delta=0.7), data, rows, output)
+    given = kernel.targets_of(targets, np.zeros(0, np.float32) if weights is None else weights)
+    loss = kernel.Loss(kind=kind, delta=0.7, weight=1.0, columns=output.shape[1])
+    return kernel.batch_loss(loss, given, rows, output)
 
 
 def expected(kind, output, targets, weights=None, rows=None, precision=torch.float64):

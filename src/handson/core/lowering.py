@@ -1,32 +1,33 @@
 """Lowerings: what engines other than the reference need to know to run a layer, a loss, an optimizer, a regularizer.
 
-A rule stands in a table under the engine and the class of the part. A class without one, a subclass of the user's too,
-runs in `eager`: it may compute anything.
+A rule stands in a table under the engine and the class of the part; of an operation, such as `handson.ops.add`, under
+the function itself. A class without one, a subclass of the user's too, runs in `eager`: it may compute anything.
 """
 
 from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any, TypeVar
 
 # Which registers handson's own rules.
 ENGINES = "handson.training.engines"
 Rule = TypeVar("Rule", bound=Callable[..., Any])
-_rules: dict[tuple[str, type], Callable[..., Any]] = {}
+_rules: dict[tuple[str, Any], Callable[..., Any]] = {}
 
 
 class NoLowering(Exception):
     """An engine cannot run something; the message names it, as in 'the layer lstm'."""
 
 
-def lowers(*kinds: type, engine: str) -> Callable[[Rule], Rule]:
+def lowers(*kinds: Any, engine: str) -> Callable[[Rule], Rule]:
     """Register the rule by which an engine runs parts of some classes.
 
     Parameters
     ----------
-    *kinds : type
-        The classes.
+    *kinds : type or function
+        The classes, or operations of `handson.ops`.
     engine : {'dense', 'blocks'}
         The engine: what its rules take and give is in `handson.training.engines`.
 
@@ -51,14 +52,14 @@ def lowers(*kinds: type, engine: str) -> Callable[[Rule], Rule]:
     return register
 
 
-def rule_of(kind: type, engine: str) -> Callable[..., Any] | None:
-    """The rule by which an engine runs parts of a class, None where there is none."""
+def rule_of(kind: Any, engine: str) -> Callable[..., Any] | None:
+    """The rule by which an engine runs parts of a class, or an operation; None where there is none."""
     if (engine, kind) not in _rules:
         importlib.import_module(ENGINES)
     return _rules.get((engine, kind))
 
 
-def lowered(part: Any, engine: str, *context: Any) -> Any:
+def lowered(part: Any, engine: str, *context: Any, **more: Any) -> Any:
     """What an engine runs in place of a part.
 
     Raises
@@ -66,10 +67,10 @@ def lowered(part: Any, engine: str, *context: Any) -> Any:
     NoLowering
         When the engine has no rule for the class of the part, or the rule refuses this one.
     """
-    rule = rule_of(type(part), engine)
+    rule = rule_of(part if isinstance(part, FunctionType) else type(part), engine)
     if rule is None:
         raise NoLowering(described(part))
-    return rule(part, *context)
+    return rule(part, *context, **more)
 
 
 def described(part: Any) -> str:
@@ -81,6 +82,6 @@ def described(part: Any) -> str:
     >>> described(LSTM(3))
     'the layer lstm (LSTM)'
     """
-    kind, name = getattr(part, "kind", "function"), getattr(part, "name", None)
+    kind, name = getattr(part, "kind", "function"), getattr(part, "name", getattr(part, "__name__", None))
     of = type(part).__name__
     return f"the {kind} {name} ({of})" if kind == "layer" else f"the {kind} {name or of}"

@@ -13,29 +13,45 @@ from handson.kernels.library import Int, Kernel, Pointer, Real, Record
 MSE, MAE, HUBER, BINARY, BINARY_LOGITS, CATEGORICAL, CATEGORICAL_LOGITS = range(7)
 
 
-class Data(Record):
-    """Inputs and targets, a row for each sample, and weights of samples or None."""
+class Targets(Record):
+    """Targets, a row for each sample, and weights of samples or None."""
 
-    inputs: Pointer
-    targets: Pointer
-    weights: Pointer
+    values: Pointer
     columns: Int
-    target_columns: Int
+    weights: Pointer
 
 
 class Loss(Record):
-    """Which loss, and Huber's delta."""
+    """The loss of one output.
+
+    Which loss, Huber's delta, and its weight among the losses of other outputs; the width of the output. In the program:
+    where the output is and where its gradient goes, and whether that is added to the gradient of another loss.
+    """
 
     kind: Int
     delta: Real
+    weight: Real
+    columns: Int
+    output: Int
+    gradient: Int
+    adds: Int
+
+
+class Head(Record):
+    """An output of the net: a `Loss`, `Targets`, and what each step gives: sum and count of the loss, and outputs."""
+
+    loss: Pointer
+    targets: Pointer
+    totals: Pointer
+    counts: Pointer
+    outputs: Pointer
 
 
 class _BatchLoss(Record):
     loss: Pointer
-    data: Pointer
+    targets: Pointer
     rows: Pointer
     size: Int
-    columns: Int
     output: Pointer
     gradient: Pointer
     wanted: Pointer
@@ -47,22 +63,19 @@ class _BatchLoss(Record):
 _batch_loss = Kernel("dense_batch_loss", _BatchLoss)
 
 
-def data_of(inputs: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> Data:
-    """The data of some samples, all float32 without gaps; empty weights are none."""
-    return Data(
-        inputs=inputs, targets=targets, weights=weights if len(weights) else None,
-        columns=inputs.shape[1], target_columns=targets.shape[1],
-    )  # fmt: skip
+def targets_of(targets: np.ndarray, weights: np.ndarray) -> Targets:
+    """The targets of some samples, float32 without gaps; empty weights are none."""
+    return Targets(values=targets, columns=targets.shape[1], weights=weights if len(weights) else None)
 
 
-def batch_loss(loss: Loss, data: Data, rows: np.ndarray, output: np.ndarray) -> tuple[float, int, np.ndarray]:
+def batch_loss(loss: Loss, targets: Targets, rows: np.ndarray, output: np.ndarray) -> tuple[float, int, np.ndarray]:
     """The summed loss of a batch, how many values are in it, and the gradient of the sum over the count."""
     gradient, room = np.empty_like(output), np.empty((2, output.size), np.float32)
     total, count = np.zeros(1), np.zeros(1, np.int64)
     _batch_loss(
         _BatchLoss(
-            loss=loss, data=data, rows=rows, size=output.shape[0], columns=output.shape[1], output=output,
-            gradient=gradient, wanted=room[0], values=room[1], total=total, count=count,
+            loss=loss, targets=targets, rows=rows, size=output.shape[0], output=output, gradient=gradient,
+            wanted=room[0], values=room[1], total=total, count=count,
         )
     )  # fmt: skip
     return float(total[0]), int(count[0]), gradient

@@ -1,7 +1,8 @@
-"""Training steps of a stack of dense layers as one compiled program, without Python between them.
+"""Training steps of a net of dense layers as one compiled program, without Python between them.
 
-A program is a list of operations, each a row of integers (`KIND`, sizes and offsets into flat arrays). Per step it
-gathers a batch, runs forward, loss, backward and optimizer, and leaves the step's loss behind. It must equal
+A program is a list of operations, each a row of integers (`KIND`, sizes and offsets into flat arrays): each takes one
+value from the arena and gives one; branches meet where several operations give parts of the same value. Per step it
+gathers a batch, runs forward, losses, backward and optimizer, and leaves the step's losses behind. It must equal
 `handson.training.engines.eager` within rounding; the formulas are those of the layers, losses and optimizers. The
 kernels are in ``c/dense_program.c``, and these records are described in ``c/dense.h``.
 """
@@ -12,23 +13,25 @@ import numpy as np
 
 from handson.kernels.library import Int, Kernel, Pointer, Record
 
-MATMUL, ACTIVATION, DROPOUT, BATCH_NORMALIZATION, SCALING = range(5)
+MATMUL, ACTIVATION, DROPOUT, BATCH_NORMALIZATION, SCALING, GATHER, JOIN = range(7)
 
 # Columns of an operation: the kind; the sizes of a sample before and after; and what the kind needs.
-#   MATMUL: offsets of kernel and bias (-1: none), and whether any of them is trained. ACTIVATION: which.
-#   DROPOUT: its number.
+#   MATMUL: offsets of kernel and bias (-1: none), whether any of them is trained, and the bits of those (1, 2) whose
+#   gradients have a part already, from an application that comes later in the net.
+#   ACTIVATION: which. DROPOUT: its number. GATHER: the first of its columns in the data.
 #   BATCH_NORMALIZATION: offsets of gamma and beta (-1: none), of its moments, and its number. SCALING, which is what it
 #   does in evaluation mode: the same.
-KIND, BEFORE, AFTER, FIRST, SECOND, THIRD, NUMBER, COLUMNS = range(8)
+#   JOIN: the first of the columns of the output that the input is put into, and whether it is added to what is there.
+# Then offsets: of input and output in the arena; of their gradients in `slopes` (-1: not needed). Last, whether other
+# operations have given a part of the gradient of the input.
+KIND, BEFORE, AFTER, FIRST, SECOND, THIRD, NUMBER, X, Y, DX, DY, ADDS, COLUMNS = range(13)
 
 
 class Net(Record):
     """The operations, the weights, and the memory that steps work in."""
 
     operations: Pointer
-    places: Pointer
     count: Int
-    lowest: Int
     weights: Pointer
     gradients: Pointer
     moving: Pointer
@@ -39,8 +42,8 @@ class Net(Record):
     scales: Pointer
     masks: Pointer
     arena: Pointer
-    upper: Pointer
-    lower: Pointer
+    slopes: Pointer
+    spare: Pointer
     sums: Pointer
     compared: Pointer
     turned: Pointer
@@ -54,7 +57,7 @@ class Span(Record):
     """The rows of epochs of the same length, one after another.
 
     Every epoch has `length` rows and as many `steps`, each of which takes `batch_size` of its rows; the last may be
-    smaller. Each has a row of `keys`, `drops` of them. The losses of the steps go into `totals` and `counts`.
+    smaller. Each has a row of `keys`, `drops` of them. The penalties of the steps go into `penalties`.
     """
 
     order: Pointer
@@ -63,17 +66,17 @@ class Span(Record):
     steps: Int
     keys: Pointer
     drops: Int
-    totals: Pointer
-    counts: Pointer
-    outputs: Pointer
+    penalties: Pointer
 
 
 class Training(Record):
-    """All that steps need: a `Net`, `Data`, a `Loss`, an `Update` and a `Span`."""
+    """All that steps need: a `Net`, inputs, a `Head` for each output, an `Update` and a `Span`."""
 
     net: Pointer
-    data: Pointer
-    loss: Pointer
+    inputs: Pointer
+    columns: Int
+    heads: Pointer
+    outputs: Int
     update: Pointer
     span: Pointer
 
@@ -88,7 +91,7 @@ class _Segments(Record):
     counts: Pointer
 
 
-# The steps from the first to the last, and the halves of a step around a loss that is computed elsewhere.
+# The steps from the first to the last, and the halves of a step around losses that are computed elsewhere.
 train, forward, backward = (Kernel(f"dense_{name}", Training) for name in ("train", "forward", "backward"))
 _segment_sums = Kernel("segment_sums", _Segments)
 

@@ -92,9 +92,24 @@ def _address(value: Any) -> Any:
         return value.ctypes.data if value.dtype.names else value.__array_interface__["data"][0]
     if hasattr(value, "data_ptr"):  # a tensor, without importing torch where there is none
         return value.data_ptr()
-    if isinstance(value, ctypes.Structure):
+    if isinstance(value, (ctypes.Structure, ctypes.Array)):
         return ctypes.addressof(value)
     return value.item() if isinstance(value, np.generic) else value
+
+
+def in_a_row(records: Sequence[Record]) -> Any:
+    """Records of one class, one after another in memory: what a field takes for an array of structs.
+
+    Examples
+    --------
+    >>> class Scaling(Record):
+    ...     factor: Real
+    >>> [scaling.factor for scaling in in_a_row([Scaling(factor=1.0), Scaling(factor=2.0)])]
+    [1.0, 2.0]
+    """
+    row = (type(records[0]) * len(records))(*records)
+    row.held = records  # type: ignore[attr-defined]
+    return row
 
 
 class Kernel:

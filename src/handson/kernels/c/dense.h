@@ -1,4 +1,4 @@
-/* The program of a stack of dense layers: what its parts are given. See dense_program.c. */
+/* The program of a net of dense layers: what its parts are given. See dense_program.c. */
 
 #ifndef HANDSON_DENSE_H
 #define HANDSON_DENSE_H
@@ -17,21 +17,25 @@ enum {
     AMSGRAD, ADAGRAD, ADADELTA, NONE
 };
 enum { UNBOUNDED, BY_VALUE, BY_NORM, BY_GLOBAL_NORM };
-enum { MATMUL, ACTIVATION, DROPOUT, BATCH_NORMALIZATION, SCALING };
+enum { MATMUL, ACTIVATION, DROPOUT, BATCH_NORMALIZATION, SCALING, GATHER, JOIN };
 
 /* A row of `operations`. Sizes of a sample before and after, and offsets into flat arrays, -1 for what is not there.
-   MATMUL: kernel, bias, and whether any of them is trained. ACTIVATION: which. DROPOUT: its number.
+   MATMUL: kernel, bias, whether any of them is trained, and the bits of those (1, 2) whose gradients have a part already,
+   from an application that comes later in the net. ACTIVATION: which. DROPOUT: its number.
    BATCH_NORMALIZATION: gamma, beta, its moments, and its number. SCALING, which is what it does in evaluation mode:
-   the same. */
+   the same. GATHER: the first of its columns in the data. JOIN: the first of the columns of the output that the input is
+   put into, and whether it is added to what is there. */
 typedef struct {
     int64_t kind, before, after, first, second, third, number;
+    int64_t x, y;   /* where in the arena input and output are */
+    int64_t dx, dy; /* where in `slopes` their gradients are, -1 for one that is not needed */
+    int64_t adds;   /* whether other operations have given a part of the gradient of the input */
 } operation;
 
 /* The net, and the memory that its steps work in. */
 typedef struct {
-    const operation *operations;
-    const int64_t *places; /* where in the arena the input of each operation is, and the last output */
-    int64_t count, lowest; /* operations, and the first of them with a weight that is trained */
+    const operation *operations; /* each after those that it needs */
+    int64_t count;
     float *weights, *gradients;
     float *moving, *moments; /* means and variances, `features` each; means and 1 / standard deviations */
     int64_t features;
@@ -39,21 +43,34 @@ typedef struct {
     const uint32_t *thresholds;
     const float *scales; /* of each dropout */
     uint8_t *masks;
-    float *arena, *upper, *lower, *sums, *compared, *turned;
+    float *arena, *slopes, *spare, *sums, *compared, *turned;
     int64_t most; /* half the room of `sums`, and the room of `compared` for one of its two */
     int64_t compared_most;
     crew threads;
 } dense_net;
 
-typedef struct {
-    const float *inputs, *targets, *weights; /* `weights` of samples may be NULL */
-    int64_t columns, target_columns;
-} dense_data;
-
+/* The loss of one output: which, its weight among those of the others, the width of the output, where in the arena that
+   is, where in `slopes` its gradient goes, and whether it is added to that of another loss. */
 typedef struct {
     int64_t kind;
-    double delta;
+    double delta, weight;
+    int64_t columns, output, gradient, adds;
 } dense_loss;
+
+typedef struct {
+    const float *values;
+    int64_t columns;
+    const float *weights; /* of samples, or NULL */
+} dense_targets;
+
+/* An output of the net. */
+typedef struct {
+    const dense_loss *loss;
+    const dense_targets *targets;
+    double *totals;
+    int64_t *counts;
+    float *outputs; /* or NULL */
+} dense_head;
 
 /* What follows the gradients; `rates` to `shares` have a number for each step. */
 typedef struct {
@@ -76,15 +93,15 @@ typedef struct {
     int64_t length, batch_size, steps; /* of an epoch */
     const uint64_t *keys; /* a row for each epoch */
     int64_t drops;        /* keys in a row */
-    double *totals;
-    int64_t *counts;
-    float *outputs; /* or NULL */
+    double *penalties;    /* of each step */
 } dense_span;
 
 typedef struct {
     const dense_net *net;
-    const dense_data *data;
-    const dense_loss *loss;
+    const float *inputs; /* a row for each sample */
+    int64_t columns;
+    const dense_head *heads;
+    int64_t outputs; /* how many heads */
     const dense_update *update;
     const dense_span *span;
 } dense_training;
@@ -92,10 +109,11 @@ typedef struct {
 void activate(int64_t kind, int64_t rows, int64_t columns, const float *inputs, float *outputs);
 void deactivate(
     int64_t kind, int64_t rows, int64_t columns, const float *inputs, const float *outputs, float *gradients);
-/* The summed loss of a batch, and in `count` how many values are in it; the gradient of the sum over the count. */
+/* The summed loss of a batch, and in `count` how many values are in it; the gradient of the sum over the count, times
+   the weight. */
 double batch_loss(
-    const dense_loss *loss, const dense_data *data, const int64_t *rows, int64_t size, int64_t columns,
-    const float *output, float *gradient, float *wanted, float *values, int64_t *count);
+    const dense_loss *loss, const dense_targets *targets, const int64_t *rows, int64_t size, const float *output,
+    float *gradient, float *wanted, float *values, int64_t *count);
 /* One step, from the gradients of the loss to new weights; gives the sum of the penalties. */
 double apply_gradients(const dense_update *update, int64_t step, float *weights, float *gradients);
 

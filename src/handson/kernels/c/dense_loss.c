@@ -167,13 +167,13 @@ static void weigh(
 }
 
 double batch_loss(
-    const dense_loss *loss, const dense_data *data, const int64_t *rows, int64_t size, int64_t columns,
-    const float *output, float *gradient, float *wanted, float *values, int64_t *count)
+    const dense_loss *loss, const dense_targets *targets, const int64_t *rows, int64_t size, const float *output,
+    float *gradient, float *wanted, float *values, int64_t *count)
 {
-    int64_t all = size * columns;
+    int64_t columns = loss->columns, all = size * columns;
     for (int64_t i = 0; i < size; i++)
         for (int64_t j = 0; j < columns; j++)
-            wanted[i * columns + j] = data->targets[rows[i] * data->target_columns + j];
+            wanted[i * columns + j] = targets->values[rows[i] * targets->columns + j];
     if (loss->kind == BINARY_LOGITS)
         binary_logits(all, output, wanted, values, gradient);
     else if (loss->kind == BINARY)
@@ -184,11 +184,11 @@ double batch_loss(
         for (int64_t k = 0; k < all; k += columns)
             (loss->kind == CATEGORICAL_LOGITS ? of_logits : of_probabilities)(
                 columns, output + k, wanted + k, values + k, gradient + k);
-    if (data->weights)
-        weigh(data->weights, rows, size, columns, values, gradient);
+    if (targets->weights)
+        weigh(targets->weights, rows, size, columns, values, gradient);
     double total = loss->kind >= CATEGORICAL ? sum_samples(size, columns, wanted, values, gradient, count)
                                              : sum_values(all, wanted, values, gradient, count);
-    float scale = 1.0f / (float)most(*count, 1);
+    float scale = (float)loss->weight / (float)most(*count, 1);
     for (int64_t k = 0; k < all; k++)
         gradient[k] *= scale;
     return total;
@@ -196,9 +196,9 @@ double batch_loss(
 
 typedef struct {
     const dense_loss *loss;
-    const dense_data *data;
+    const dense_targets *targets;
     const int64_t *rows;
-    int64_t size, columns;
+    int64_t size;
     float *output, *gradient, *wanted, *values;
     double *total;
     int64_t *count;
@@ -209,7 +209,6 @@ KERNEL(dense_batch_loss, loss_record)
 {
     (void)first, (void)last;
     *job->total = batch_loss(
-        job->loss, job->data, job->rows, job->size, job->columns, job->output, job->gradient, job->wanted, job->values,
-        job->count);
+        job->loss, job->targets, job->rows, job->size, job->output, job->gradient, job->wanted, job->values, job->count);
     return 0;
 }

@@ -1,4 +1,4 @@
-/* Training steps of a stack of dense layers as one program, without Python between them: see dense_program.py. */
+/* Training steps of a net of dense layers as one program, without Python between them: see dense_program.py. */
 
 #include "dense.h"
 #include "words.h"
@@ -99,24 +99,57 @@ static void unnormalize(
         }
 }
 
-/* All operations on the batch at the start of the arena. */
-static void forward(const dense_net *net, const uint64_t *keys, const int64_t *rows, int64_t size)
+/* Some columns of the rows of a batch. */
+static void take(
+    const dense_training *job, const operation *o, const int64_t *rows, int64_t size, float *restrict y)
 {
+    const float *from = job->inputs + o->first;
+    for (int64_t i = 0; i < size; i++)
+        memcpy(y + i * o->after, from + rows[i] * job->columns, (size_t)o->after * sizeof(float));
+}
+
+static void add(int64_t size, const float *restrict from, float *restrict to)
+{
+    for (int64_t k = 0; k < size; k++)
+        to[k] += from[k];
+}
+
+/* The input becomes columns of the output, or is added to them. */
+static void join(const operation *o, int64_t size, const float *restrict x, float *restrict y)
+{
+    for (int64_t i = 0; i < size; i++)
+        if (o->second)
+            add(o->before, x + i * o->before, y + i * o->after + o->first);
+        else
+            memcpy(y + i * o->after + o->first, x + i * o->before, (size_t)o->before * sizeof(float));
+}
+
+static void unjoin(const operation *o, int64_t size, const float *restrict gradient, float *restrict below)
+{
+    for (int64_t i = 0; i < size; i++)
+        memcpy(below + i * o->before, gradient + i * o->after + o->first, (size_t)o->before * sizeof(float));
+}
+
+/* All operations on the rows of a batch. */
+static void forward(const dense_training *job, const uint64_t *keys, const int64_t *rows, int64_t size)
+{
+    const dense_net *net = job->net;
     for (int64_t i = 0; i < net->count; i++) {
         const operation *o = &net->operations[i];
-        const float *x = net->arena + net->places[i];
-        float *y = net->arena + net->places[i + 1];
-        if (o->kind == MATMUL)
+        const float *x = net->arena + o->x;
+        float *y = net->arena + o->y;
+        switch (o->kind) {
+        case MATMUL:
             dense_outputs(
                 &net->threads, size, o->before, o->after, x, net->weights + o->first, part(net->weights, o->second), y);
-        else if (o->kind == ACTIVATION)
-            activate(o->first, size, o->after, x, y);
-        else if (o->kind == DROPOUT)
-            drop(net, o, keys[o->number], rows, size, x, y, net->masks + net->places[i + 1]);
-        else if (o->kind == SCALING)
-            scale(net, o, size, x, y);
-        else
-            normalize(net, o, size, x, y, net->moments + o->third, net->moments + o->third + net->features);
+            break;
+        case ACTIVATION: activate(o->first, size, o->after, x, y); break;
+        case DROPOUT: drop(net, o, keys[o->number], rows, size, x, y, net->masks + o->y); break;
+        case SCALING: scale(net, o, size, x, y); break;
+        case GATHER: take(job, o, rows, size, y); break;
+        case JOIN: join(o, size, x, y); break;
+        default: normalize(net, o, size, x, y, net->moments + o->third, net->moments + o->third + net->features);
+        }
     }
 }
 
@@ -127,32 +160,58 @@ static void undrop(
         below[k] = gradient[k] * (mask[k] ? scale : 0.0f);
 }
 
-/* From the gradient of the output, in `upper`, to those of all weights from the lowest operation on. */
+/* The gradients of the weights of a dense layer; those that have a part already are added to. */
+static void weight_gradients(const dense_net *net, const operation *o, int64_t size, const float *gradient)
+{
+    float *kernel = net->gradients + o->first, *bias = part(net->gradients, o->second);
+    bool again = o->number & 1, bias_again = bias && o->number & 2;
+    float *of_bias = net->spare + o->before * o->after;
+    dense_gradients(
+        &net->threads, size, o->before, o->after, net->arena + o->x, gradient, again ? net->spare : kernel,
+        bias_again ? of_bias : bias);
+    if (again)
+        add(o->before * o->after, net->spare, kernel);
+    if (bias_again)
+        add(o->after, of_bias, bias);
+}
+
+/* From the gradient of what an operation gives to that of what goes in, into `below`. */
+static void input_gradient(
+    const dense_net *net, const operation *o, int64_t size, const float *gradient, float *below)
+{
+    const float *x = net->arena + o->x, *y = net->arena + o->y;
+    switch (o->kind) {
+    case MATMUL:
+        input_gradients(
+            &net->threads, size, o->before, o->after, net->weights + o->first, gradient, below, net->turned);
+        break;
+    case ACTIVATION:
+        if (below != gradient)
+            memcpy(below, gradient, (size_t)(size * o->after) * sizeof(float));
+        deactivate(o->first, size, o->after, x, y, below);
+        break;
+    case DROPOUT: undrop(size * o->after, net->scales[o->number], net->masks + o->y, gradient, below); break;
+    case JOIN: unjoin(o, size, gradient, below); break;
+    default: unnormalize(net, o, size, x, gradient, below);
+    }
+}
+
+/* From the gradients of the outputs to those of all weights that are trained. */
 static void backward(const dense_net *net, int64_t size)
 {
-    float *gradient = net->upper, *below = net->lower;
-    for (int64_t i = net->count - 1; i >= net->lowest; i--) {
+    for (int64_t i = net->count - 1; i >= 0; i--) {
         const operation *o = &net->operations[i];
-        const float *x = net->arena + net->places[i], *y = net->arena + net->places[i + 1];
-        if (o->kind == ACTIVATION) {
-            deactivate(o->first, size, o->after, x, y, gradient);
+        if (o->dy < 0)
             continue;
-        }
-        if (o->kind == MATMUL) {
-            if (o->third)
-                dense_gradients(
-                    &net->threads, size, o->before, o->after, x, gradient, net->gradients + o->first,
-                    part(net->gradients, o->second));
-            if (i > net->lowest)
-                input_gradients(
-                    &net->threads, size, o->before, o->after, net->weights + o->first, gradient, below, net->turned);
-        } else if (o->kind == DROPOUT)
-            undrop(size * o->after, net->scales[o->number], net->masks + net->places[i + 1], gradient, below);
-        else
-            unnormalize(net, o, size, x, gradient, below);
-        float *other = gradient;
-        gradient = below;
-        below = other;
+        const float *gradient = net->slopes + o->dy;
+        if (o->kind == MATMUL && o->third)
+            weight_gradients(net, o, size, gradient);
+        if (o->dx < 0 && o->kind != BATCH_NORMALIZATION)
+            continue;
+        bool whole = o->dx >= 0 && !o->adds;
+        input_gradient(net, o, size, gradient, whole ? net->slopes + o->dx : net->spare);
+        if (o->adds)
+            add(size * o->before, net->spare, net->slopes + o->dx);
     }
 }
 
@@ -164,50 +223,63 @@ static const int64_t *rows_of(const dense_span *span, int64_t step, int64_t *siz
     return span->order + epoch * span->length + place;
 }
 
-/* Gather the batch of a step and go forward; the outputs are kept where that is asked for. */
-static const float *run_forward(const dense_training *job, int64_t step)
+/* The forward pass of a step; the outputs are kept where that is asked for. */
+static void run_forward(const dense_training *job, int64_t step)
 {
-    const dense_net *net = job->net;
     const dense_span *span = job->span;
-    int64_t size, columns = job->data->columns, width = net->operations[net->count - 1].after;
+    int64_t size;
     const int64_t *rows = rows_of(span, step, &size);
-    for (int64_t i = 0; i < size; i++)
-        memcpy(net->arena + i * columns, job->data->inputs + rows[i] * columns, (size_t)columns * sizeof(float));
-    forward(net, span->keys + step / span->steps * span->drops, rows, size);
-    const float *output = net->arena + net->places[net->count];
-    if (span->outputs)
-        memcpy(span->outputs + (rows - span->order) * width, output, (size_t)(size * width) * sizeof(float));
-    return output;
+    forward(job, span->keys + step / span->steps * span->drops, rows, size);
+    for (int64_t h = 0; h < job->outputs; h++) {
+        const dense_head *head = &job->heads[h];
+        int64_t width = head->loss->columns;
+        if (head->outputs)
+            memcpy(
+                head->outputs + (rows - span->order) * width, job->net->arena + head->loss->output,
+                (size_t)(size * width) * sizeof(float));
+    }
 }
 
-/* From the gradient of the output to new weights. */
+/* The losses of a step, and the gradients of the outputs. */
+static void run_losses(const dense_training *job, int64_t step)
+{
+    const dense_net *net = job->net;
+    int64_t size;
+    const int64_t *rows = rows_of(job->span, step, &size);
+    for (int64_t h = 0; h < job->outputs; h++) {
+        const dense_head *head = &job->heads[h];
+        const dense_loss *loss = head->loss;
+        float *gradient = net->slopes + loss->gradient;
+        head->totals[step] = batch_loss(
+            loss, head->targets, rows, size, net->arena + loss->output, loss->adds ? net->spare : gradient,
+            net->compared, net->compared + net->compared_most, &head->counts[step]);
+        if (loss->adds)
+            add(size * loss->columns, net->spare, gradient);
+    }
+}
+
+/* From the gradients of the outputs to new weights. */
 static void run_backward(const dense_training *job, int64_t step)
 {
     int64_t size;
     rows_of(job->span, step, &size);
     backward(job->net, size);
-    double penalty = apply_gradients(job->update, step, job->net->weights, job->net->gradients);
-    job->span->totals[step] += (double)job->span->counts[step] * penalty;
+    job->span->penalties[step] = apply_gradients(job->update, step, job->net->weights, job->net->gradients);
 }
 
 /* The steps from `first` to `last`, with their losses. Where the optimizer is NONE nothing is trained. */
 KERNEL(dense_train, dense_training)
 {
-    const dense_net *net = job->net;
     for (int64_t step = first; step < last; step++) {
-        int64_t size, width = net->operations[net->count - 1].after;
-        const float *output = run_forward(job, step);
-        const int64_t *rows = rows_of(job->span, step, &size);
-        job->span->totals[step] = batch_loss(
-            job->loss, job->data, rows, size, width, output, net->upper, net->compared,
-            net->compared + net->compared_most, &job->span->counts[step]);
+        run_forward(job, step);
+        run_losses(job, step);
         if (job->update->optimizer != NONE)
             run_backward(job, step);
     }
     return 0;
 }
 
-/* The two halves of a step around a loss that Python computes, which writes the gradient to `upper`. */
+/* The two halves of a step around losses that Python computes, which writes the gradients to `slopes`. */
 KERNEL(dense_forward, dense_training)
 {
     for (int64_t step = first; step < last; step++)

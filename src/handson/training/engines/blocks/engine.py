@@ -14,13 +14,13 @@ from typing import Any
 
 from torch import Tensor
 
-from handson.graph import Graph
-from handson.graph.patterns import inlined, lines
+from handson.graph.patterns import lines
 from handson.graph.plan import Plan
 from handson.graph.symbol import Node
 from handson.layers.added import enter_run, leave_run
 from handson.training.engines.blocks import rules
 from handson.training.engines.eager import Eager
+from handson.training.engines.graphs import flattened, graph_of
 from handson.training.preparation.job import Job, watched
 
 
@@ -54,7 +54,7 @@ class Blocks(Eager):
         >>> net = handson.Sequential(layers)
         >>> Blocks.obstacle(Job(net, torch.device("cpu")))
         """
-        graph = _graph_of(job.module)
+        graph = graph_of(job.module)
         if graph is None:
             return "a net that is no graph of layers"
         if job.device.type != "cpu":
@@ -65,15 +65,15 @@ class Blocks(Eager):
             return job.of_another_type()
         if watched(job.module):
             return "a net with hooks at its output"
-        found = lines(*inlined(graph, _opened))
+        found = lines(*flattened(graph))
         if not any(rules.PAYS.search(rules.letters(_functions(line))) for line in found):
             return "a net without ReLU before 2x2 max-pooling and without LSTM or GRU of the usual kind"
         return None
 
     def _prepare(self) -> None:
         self._watched, self._settings = self.job.watched(), self.job.settings()
-        graph: Any = _graph_of(self.job.module)
-        nodes, exits = inlined(graph, _opened)
+        graph: Any = graph_of(self.job.module)
+        nodes, exits = flattened(graph)
         replaced = [node for line in lines(nodes, exits) for node in _replaced(line)]
         self._plan = Plan(sorted(replaced, key=lambda node: node.number), graph.entries, exits)
 
@@ -88,28 +88,6 @@ class Blocks(Eager):
             return self._plan.run(module.typed_leaves(inputs))
         finally:
             leave_run(run)
-
-
-def _graph_of(net: Any) -> Graph | None:
-    """The graph of a net that computes nothing else."""
-    plain = getattr(net, "plain_graph", None)
-    return plain() if plain is not None else None
-
-
-def _opened(node: Node) -> Graph | None:
-    """The graph of a net inside of a net, where it can stand in its place."""
-    net = node.function
-    graph = None if watched_net(net) else _graph_of(net)
-    (args, kwargs), symbols = node.arguments, node.inputs
-    if graph is None or len(args) != 1 or kwargs or len(symbols) != len(graph.entries):
-        return None
-    same = all(one.dtype == entry.dtype for one, entry in zip(symbols, graph.entries, strict=True))
-    return graph if same and not isinstance(args[0], dict) else None
-
-
-def watched_net(net: Any) -> bool:
-    """Whether a function is a module with hooks."""
-    return hasattr(net, "_forward_hooks") and watched(net)
 
 
 def _functions(line: Sequence[Node]) -> list[Any]:

@@ -1,14 +1,14 @@
-"""The engine of dense nets on a CPU: a span of steps is one call of a compiled program.
+"""The engine of nets of dense layers on a CPU: a stretch of steps is one call of a compiled program.
 
 Small nets spend their time not in arithmetic but between the operations. Here nothing is between them: weights and
-slots are copied into flat arrays, the program of `handson.kernels.dense_program` runs all steps of the span, and the
+slots are copied into flat arrays, the program of `handson.kernels.dense_program` runs all steps of the stretch, and the
 results are copied back. Only a loss of a user is computed in every step by PyTorch. Evaluation takes the same program,
 without what it trains with; prediction is that of the reference.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -27,16 +27,19 @@ from handson.state.sums import Sums
 from handson.training.engines.dense import steps as dense_steps
 from handson.training.engines.dense import update as program_update
 from handson.training.engines.dense.lowerings import Operations
-from handson.training.engines.dense.program import Arrays, Program, arrays, operations_of
+from handson.training.engines.dense.nets import operations_of
+from handson.training.engines.dense.program import Arrays, Head, Program, Steps, arrays
 from handson.training.engines.eager import Eager
+from handson.training.preparation.compiled import Term
 from handson.training.preparation.job import Job, Span, Stretch
+from handson.training.preparation.objective import ADDED
 
 # Above this a step is mostly matrix products, and above that the inputs are kept as float32 only once.
 MOST_WEIGHTS, MOST_INPUTS = 1 << 20, 1 << 28
 
 
 class DenseProgram(Eager):
-    """Runs the steps of a stack of dense layers as one program; everything else as the reference does.
+    """Runs the steps of a graph of dense layers as one program; everything else as the reference does.
 
     Parameters
     ----------
@@ -50,7 +53,6 @@ class DenseProgram(Eager):
         from handson.kernels.shuffle import permutation
 
         super().__init__(job)
-        self._scale_targets = job.objective.scalings[0]
         job.batches.permutation = permutation
         self._prepare()
 
@@ -99,7 +101,7 @@ class DenseProgram(Eager):
     def run(self, stretch: Stretch) -> None:
         if not self._still_runs():
             return super().run(stretch)
-        if self._program.formula is not None:
+        if self._program.compiled:
             self._train(stretch)
             return
         for span, sums in stretch.parts():
@@ -108,21 +110,19 @@ class DenseProgram(Eager):
     def _train(self, stretch: Stretch) -> None:
         """Run spans of the same length, one after another, as one call of the program."""
         job, program, spans = self.job, self._program, stretch.spans
-        steps = spans[0].last - spans[0].first
+        count = spans[0].last - spans[0].first
         orders = [self._order(span) for span in spans]
         order = np.concatenate(orders) if len(orders) > 1 else orders[0]
-        outputs = np.empty((len(order) if job.metrics else 0, program.width), np.float32)
         program.gather()
         with flushed():
-            totals, counts = self._run(spans, order, outputs)
+            steps = self._run(spans, order)
         program.scatter()
-        job.optimizer.iterations += len(totals)
+        job.optimizer.iterations += len(steps.penalties)
         for number, (of_span, rows) in enumerate(zip(stretch.sums, orders, strict=True)):
-            part = slice(number * steps, (number + 1) * steps)
-            of_span.add_steps("loss", totals[part], counts[part])
-            if job.metrics:
-                output = torch.from_numpy(outputs[number * len(rows) : (number + 1) * len(rows)])
-                self._add_metrics(of_span, torch.from_numpy(rows), output, job.batches)
+            self._note(of_span, steps.part(number * count, (number + 1) * count), len(rows))
+            if job.measures:
+                outputs = [each[number * len(rows) : (number + 1) * len(rows)] for each in steps.outputs]
+                self._measure(of_span, torch.from_numpy(rows), outputs, job.batches)
 
     def _order(self, span: Span) -> np.ndarray:
         """The rows of a span."""
@@ -130,73 +130,95 @@ class DenseProgram(Eager):
         order = batches.order(span.age).numpy() if batches.shuffle else np.arange(len(batches))
         return order[span.first * size : span.last * size]
 
-    def _run(self, spans: Sequence[Span], order: np.ndarray, outputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The steps of the spans on the flat weights: the sums and counts of their losses."""
+    def _run(self, spans: Sequence[Span], order: np.ndarray) -> Steps:
+        """The steps of the spans on the flat weights."""
         job, program = self.job, self._program
-        if program.formula is None:
-            return dense_steps.train(program, job, spans[0], self._arrays(job.batches), order, outputs, self._loss)
         keys = program.keys(job.seed, [span.age for span in spans])
         update = program_update.updates(job, program.penalized, program.weights, spans)
-        size = job.batches.batch_size
-        return program.run(program.training(self._arrays(job.batches), order, size, keys, update, outputs))
+        given = order, job.batches.batch_size, keys, update, job.measures
+        training, steps = program.training(self._arrays(job.batches), *given)
+        if program.compiled:
+            return program.run(training, steps)
+        return dense_steps.train(program, training, steps, self._losses)
 
     @torch.no_grad()
     def evaluate(self, batches: Batches, sums: Sums | None = None) -> Sums:
         if not self._measures(batches):
             return super().evaluate(batches, sums)
-        job, program = self.job, self._program
+        program = self._program
         program.gather()
         with flushed():
-            total, count, outputs = program.measure(self._arrays(batches), job.batches.batch_size)
+            steps = program.measure(self._arrays(batches), self.job.batches.batch_size)
         sums = Sums() if sums is None else sums
-        sums.add("loss", total + float(self.added() or 0.0) * count, count)
-        if job.metrics:
-            self._add_metrics(sums, torch.arange(len(batches)), torch.from_numpy(outputs), batches)
+        steps.penalties[:] = float(self.added() or 0.0)
+        self._note(sums, steps, len(batches))
+        if self.job.measures:
+            self._measure(sums, torch.arange(len(batches)), steps.outputs, batches)
         return sums
 
     def _measures(self, batches: Batches) -> bool:
         """Whether there is a program for an evaluation."""
-        fits = not batches.streams and batches.inputs[0].numel() <= MOST_INPUTS
-        return fits and self._program.formula is not None and self._still_runs()
+        fits = not batches.streams and sum(leaf.numel() for leaf in batches.inputs) <= MOST_INPUTS
+        return fits and self._program.compiled and self._still_runs()
 
-    def _loss(self, rows: np.ndarray, output: np.ndarray) -> tuple[float, float, np.ndarray]:
-        """The loss of a batch in PyTorch, as sum and count, and the gradient of the outputs."""
+    def _losses(self, rows: np.ndarray, outputs: list[np.ndarray]) -> list[tuple[float, float, np.ndarray]]:
+        """The losses of a batch in PyTorch, as sums and counts, and the gradients of the outputs."""
         batches, places = self.job.batches, torch.from_numpy(rows)
-        outputs = torch.from_numpy(output).requires_grad_()
-        weights = batches.weights[0]
-        weights = None if weights is None else weights.index_select(0, places)
-        targets = batches.targets[0].index_select(0, places)
-        if self._scale_targets is not None:
-            targets = self._scale_targets.apply(targets)
-        # A copy, since a loss may change what it is given.
-        through = self._program.through
-        predictions = outputs.clone() if through is None else through(outputs)
-        total, count = self.job.loss.sums(targets, predictions, weights, batches.masked[0])
-        number = float(count)
-        (gradient,) = torch.autograd.grad(total / max(number, 1.0), outputs)
-        return float(total.detach()), number, gradient.numpy()
+        leaves = [torch.from_numpy(output).requires_grad_() for output in outputs]
+        targets = [leaf.index_select(0, places) for leaf in batches.targets]
+        weights = [None if leaf is None else leaf.index_select(0, places) for leaf in batches.weights]
+        # Copies, since a loss may change what it is given.
+        predictions = self._through([leaf if head.through else leaf.clone() for leaf, head in self._with_heads(leaves)])
+        parts, found = self.job.objective.parts(targets, predictions, weights, batches.masked), []
+        for part, leaf in zip(parts, leaves, strict=True):
+            count = float(part.count)
+            (gradient,) = torch.autograd.grad(part.weight * part.total / max(count, 1.0), leaf)
+            found.append((float(part.total.detach()), count, gradient.numpy()))
+        return found
 
-    def _add_metrics(self, sums: Sums, rows: Tensor, prediction: Tensor, batches: Batches) -> None:
+    def _through(self, outputs: Sequence[Tensor]) -> list[Tensor]:
+        """What the net gives, from what the program gives: that leaves out activations whose logits a loss takes."""
+        return [head.through(output) if head.through else output for output, head in self._with_heads(outputs)]
+
+    def _with_heads(self, outputs: Sequence[Tensor]) -> Iterator[tuple[Tensor, Head]]:
+        return zip(outputs, self._program.heads, strict=True)
+
+    def _note(self, sums: Sums, steps: Steps, rows: int) -> None:
+        """Add the losses of the steps of some rows to the sums, as `Objective.note` does."""
+        terms, size = self.job.terms, self.job.batches.batch_size
+        if len(terms) == 1:
+            sums.add_steps("loss", steps.totals[0] + steps.counts[0] * steps.penalties, steps.counts[0])
+            return
+        for term, totals, counts in zip(terms, steps.totals, steps.counts, strict=True):
+            sums.add_steps(f"{term.path}_loss", totals, counts)
+        if self.job.penalized:
+            lengths = np.minimum(size, rows - size * np.arange(len(steps.penalties)))
+            sums.add_steps(ADDED, steps.penalties * lengths, lengths)
+
+    def _measure(self, sums: Sums, rows: Tensor, outputs: Sequence[np.ndarray], batches: Batches) -> None:
         """The metrics of some rows, summed batch by batch so that they do not depend on how many there are."""
-        from handson.kernels.dense_program import segment_sums
+        found = self.job.objective.in_units(self._through(list(map(torch.from_numpy, outputs))))
+        for number, (term, output) in enumerate(zip(self.job.terms, found, strict=True)):
+            if term.metrics:
+                targets = batches.targets[number].index_select(0, rows)
+                _measure_one(sums, term, targets, output, batches.masked[number], batches.batch_size)
 
-        if self._program.through is not None:
-            prediction = self._program.through(prediction)
-        (parameters,) = self.job.objective.in_units([prediction])
-        point = self.job.terms[0].point(parameters)
-        masked = batches.masked[0]
-        targets = batches.targets[0].index_select(0, rows)
-        for metric in self.job.metrics:
-            prediction = parameters if metric.of_distributions else point
-            if not _is_elementwise(metric):
-                pairs = zip(targets.split(batches.batch_size), prediction.split(batches.batch_size), strict=True)
-                for y_true, y_pred in pairs:
-                    sums.measure(metric.name, metric, y_true, y_pred, None, masked)
-                continue
-            wanted = metric.fill(targets) if masked else targets
-            values = metric.values(wanted, prediction).to(torch.float32).numpy().reshape(len(rows), -1)
-            present = metric.present(targets).numpy() if masked else np.ones(values.shape, np.bool_)
-            sums.add_steps(metric.name, *segment_sums(values, present.reshape(values.shape), batches.batch_size))
+
+def _measure_one(sums: Sums, term: Term, targets: Tensor, output: Tensor, masked: bool, size: int) -> None:
+    """The metrics of one output."""
+    from handson.kernels.dense_program import segment_sums
+
+    point = term.point(output)
+    for metric in term.metrics:
+        prediction, key = output if metric.of_distributions else point, term.key(metric.name)
+        if not _is_elementwise(metric):
+            for y_true, y_pred in zip(targets.split(size), prediction.split(size), strict=True):
+                sums.measure(key, metric, y_true, y_pred, None, masked)
+            continue
+        wanted = metric.fill(targets) if masked else targets
+        values = metric.values(wanted, prediction).to(torch.float32).numpy().reshape(len(targets), -1)
+        present = metric.present(targets).numpy() if masked else np.ones(values.shape, np.bool_)
+        sums.add_steps(key, *segment_sums(values, present.reshape(values.shape), size))
 
 
 def _is_elementwise(metric: Metric) -> bool:
@@ -209,11 +231,6 @@ def _check_net(job: Job) -> None:
     """Raise `NoLowering` unless the program can run the net."""
     if job.own_loss:
         raise NoLowering("a loss that the net defines itself")
-    if job.several:
-        raise NoLowering("a net with several inputs or outputs")
-    chain = getattr(job.module, "chain", None)
-    if not (chain and chain()):
-        raise NoLowering("a net that is no plain stack of layers")
     if job.device.type != "cpu":
         raise NoLowering(f"the device {job.device.type}")
     other = job.of_another_type()
@@ -225,7 +242,8 @@ def _check_net(job: Job) -> None:
     watched = job.watched()
     if watched:
         raise NoLowering(f"a net with hooks, which {getattr(watched[0], 'name', 'a part of it')} has")
-    _check_size(job, operations_of(job))
+    operations, _ = operations_of(job.module)
+    _check_size(job, operations)
 
 
 def _check_size(job: Job, operations: Operations) -> None:
@@ -234,7 +252,7 @@ def _check_size(job: Job, operations: Operations) -> None:
     if not trainable_weights(job.module):
         raise NoLowering("a net without weights to train")
     weights = sum(weight.numel() for weight in named_weights(job.module).values())
-    if weights > MOST_WEIGHTS or job.batches.inputs[0].numel() > MOST_INPUTS:
+    if weights > MOST_WEIGHTS or sum(leaf.numel() for leaf in job.batches.inputs) > MOST_INPUTS:
         raise NoLowering("a net or data of this size")
 
 
@@ -246,14 +264,20 @@ def _check_training(job: Job) -> None:
         raise NoLowering("data that are read from their file while it trains")
     if job.augment is not None:
         raise NoLowering("augmentation")
-    if job.terms[0].weighted_metrics:
-        raise NoLowering("weighted metrics")
-    if job.terms[0].loss is None or job.terms[0].weight != 1.0:
-        raise NoLowering("an output without a loss of weight 1")
     if any(scaling is not None and scaling.needs_double for scaling in job.target_scalings):
         raise NoLowering("targets that float32 would round")
-    if job.loss.reduction not in MEANS:
-        raise NoLowering(f"the loss's reduction={job.loss.reduction!r}")
-    for average in (job.loss, *job.metrics):
+    for term in job.terms:
+        _check_term(term)
+
+
+def _check_term(term: Term) -> None:
+    """Raise `NoLowering` unless the program can run what is minimized and measured at an output."""
+    if term.weighted_metrics:
+        raise NoLowering("weighted metrics")
+    if term.loss is None:
+        raise NoLowering("an output without a loss")
+    if term.loss.reduction not in MEANS:
+        raise NoLowering(f"the loss's reduction={term.loss.reduction!r}")
+    for average in (term.loss, *term.metrics):
         if not average.pure:
             raise NoLowering(f"the {average.kind} {average.name}, which is not declared: handson.register(pure=True)")

@@ -1,21 +1,23 @@
 """What the dense program runs: the operations of each layer, the numbers of each loss, regularizer and optimizer.
 
-A rule of a layer takes the layer, the `Operations` that are being written and the value that goes in, and gives the
-value that comes out. What a rule cannot run it refuses with `NoLowering`.
+A rule of a layer takes the layer, the `Operations` that are being written and the value that goes in, or a list of
+them, and gives the value that comes out; that of an operation of `handson.ops` takes what that takes, in the same way.
+What a rule cannot run it refuses with `NoLowering`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 import numpy as np
 from torch import Tensor
 
-from handson import activations
+from handson import activations, ops
 from handson.core.lowering import NoLowering, described, lowers
 from handson.kernels import dense_loss, dense_program, dense_update
-from handson.layers import Activation, BatchNormalization, Dense, Dropout, Flatten, InputLayer
+from handson.layers import Activation, Add, BatchNormalization, Concatenate, Dense, Dropout, Flatten, InputLayer
 from handson.layers.density import (
     EvidentialDensity,
     GaussianDensity,
@@ -50,10 +52,24 @@ DENSITIES = (
 
 
 class Value(NamedTuple):
-    """What goes into an operation or comes out of it: the size of a sample, and whether it is one row."""
+    """What goes into an operation or comes out of it.
+
+    Attributes
+    ----------
+    width : int
+        The size of a sample.
+    flat : bool
+        Whether that is one row.
+    number : int
+        Its number among the values of the program; -1 for columns of the data that no operation has taken yet.
+    column : int
+        The first of these columns.
+    """
 
     width: int
     flat: bool = True
+    number: int = -1
+    column: int = 0
 
 
 class Operation(NamedTuple):
@@ -65,31 +81,66 @@ class Operation(NamedTuple):
         See `handson.kernels.dense_program`.
     before, after : int
         The sizes of a sample before and after.
-    layer : Layer
+    x, y : int
+        The numbers of the values that go in and come out.
+    layer : Layer, optional
         What it belongs to.
     weights : tuple of two Tensor or None
         Kernel and bias, or gamma and beta.
     activation : function, optional
         Of an activation.
+    column : int
+        Of columns of the data or of the output: the first.
+    adds : bool
+        Whether it adds to an output that others give too.
     """
 
     kind: int
     before: int
     after: int
-    layer: Any
+    x: int
+    y: int
+    layer: Any = None
     weights: tuple[Tensor | None, Tensor | None] = (None, None)
     activation: Any = None
+    column: int = 0
+    adds: bool = False
 
 
 class Operations(list[Operation]):
-    """The operations of a net, in order, as rules of layers write them."""
+    """The operations of a net, each after those that it needs, as rules of layers write them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.values = 0
+        self._taken: dict[tuple[int, int], int] = {}
 
     def write(self, kind: int, x: Value, width: int, layer: Any, **more: Any) -> Value:
         """Add an operation on a value; gives what comes out."""
         if not x.flat:
             raise NoLowering(f"{described(layer)} on inputs that are no rows of numbers")
-        self.append(Operation(kind, x.width, width, layer, **more))
-        return Value(width)
+        self.append(Operation(kind, x.width, width, self.taken(x), self._new(), layer, **more))
+        return Value(width, number=self.values - 1)
+
+    def taken(self, x: Value) -> int:
+        """The number of a value; columns of the data are taken from there once."""
+        if x.number >= 0:
+            return x.number
+        columns = x.column, x.width
+        if columns not in self._taken:
+            self._taken[columns] = self._new()
+            taken = Operation(dense_program.GATHER, x.width, x.width, -1, self._taken[columns], column=x.column)
+            self.append(taken)
+        return self._taken[columns]
+
+    def join(self, xs: Sequence[Value], columns: Sequence[int], adds: bool = False) -> Value:
+        """Add the operations that put values into columns of one, or add them up."""
+        width = max(column + x.width for column, x in zip(columns, xs, strict=True))
+        numbers, y = list(map(self.taken, xs)), self._new()
+        for place, (x, number, column) in enumerate(zip(xs, numbers, columns, strict=True)):
+            part = Operation(dense_program.JOIN, x.width, width, number, y, column=column, adds=adds and place > 0)
+            self.append(part)
+        return Value(width, number=y)
 
     def activate(self, layer: Any, x: Value) -> Value:
         """Add the activation of a layer, if it is not linear."""
@@ -99,6 +150,10 @@ class Operations(list[Operation]):
         if function is activations.linear:
             return x
         return self.write(dense_program.ACTIVATION, x, x.width, layer, activation=function)
+
+    def _new(self) -> int:
+        self.values += 1
+        return self.values - 1
 
 
 @lowers(InputLayer, engine="dense")
@@ -121,7 +176,7 @@ def _activation(layer: Activation, operations: Operations, x: Value) -> Value:
 def _flatten(layer: Flatten, operations: Operations, x: Value) -> Value:
     if layer.data_format == "channels_first" and not x.flat:
         raise NoLowering(f"{described(layer)} with data_format='channels_first'")
-    return Value(x.width)
+    return x._replace(flat=True)
 
 
 @lowers(Dropout, engine="dense")
@@ -135,8 +190,46 @@ def _dropout(layer: Dropout, operations: Operations, x: Value) -> Value:
 def _normalization(layer: BatchNormalization, operations: Operations, x: Value) -> Value:
     if not layer._trainable or layer.axis not in (-1, 1) or layer.renorm:
         raise NoLowering(f"{described(layer)} that is frozen, has renorm or another axis than the last")
+    if any(each.layer is layer for each in operations):
+        raise NoLowering(f"{described(layer)} in several places of the net")
     weights = layer.gamma, layer.beta
     return operations.write(dense_program.BATCH_NORMALIZATION, x, x.width, layer, weights=weights)
+
+
+@lowers(Concatenate, engine="dense")
+def _concatenate(layer: Concatenate, operations: Operations, xs: Sequence[Value]) -> Value:
+    return _beside(layer, operations, xs, layer.axis)
+
+
+@lowers(ops.concatenate, engine="dense")
+def _concatenated(function: Any, operations: Operations, xs: Sequence[Value], axis: int = 0) -> Value:
+    return _beside(function, operations, xs, axis)
+
+
+def _beside(part: Any, operations: Operations, xs: Sequence[Value], axis: int) -> Value:
+    """Values beside each other. Columns of the data that lie so already stay where they are."""
+    if axis not in (-1, 1) or not all(isinstance(x, Value) and x.flat for x in xs):
+        raise NoLowering(f"{described(part)} of what are no rows of numbers")
+    columns = [0, *accumulate(x.width for x in xs)]
+    if all(x.number < 0 and x.column == xs[0].column + column for x, column in zip(xs, columns, strict=False)):
+        return xs[0]._replace(width=columns[-1])
+    return operations.join(xs, columns[:-1])
+
+
+@lowers(Add, engine="dense")
+def _add(layer: Add, operations: Operations, xs: Sequence[Value]) -> Value:
+    return _sum(layer, operations, xs)
+
+
+@lowers(ops.add, engine="dense")
+def _added(function: Any, operations: Operations, x1: Any, x2: Any) -> Value:
+    return _sum(function, operations, [x1, x2])
+
+
+def _sum(part: Any, operations: Operations, xs: Sequence[Any]) -> Value:
+    if not all(isinstance(x, Value) and x.flat and x.width == xs[0].width for x in xs):
+        raise NoLowering(f"{described(part)} of what are no rows of numbers of the same size")
+    return operations.join(xs, [0] * len(xs), adds=True)
 
 
 class Formula(NamedTuple):

@@ -1,10 +1,10 @@
-"""A job as a program: what `handson.kernels.dense_program` needs to know of a net, its loss and its optimizer."""
+"""A job as a program: what `handson.kernels.dense_program` needs to know of a net, its losses and its optimizer."""
 
 from __future__ import annotations
 
-import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -16,12 +16,68 @@ from handson.kernels import dense_program as kernel
 from handson.kernels.aligned import aligned
 from handson.randomness.keys import derive
 from handson.training.engines.dense.flat_weights import FlatWeights
-from handson.training.engines.dense.lowerings import ACTIVATIONS, Formula, Operations, Value
+from handson.training.engines.dense.layout import Layout, evaluated, laid_out
+from handson.training.engines.dense.lowerings import ACTIVATIONS, Formula, Operation, Operations
+from handson.training.engines.dense.nets import operations_of
 from handson.training.engines.dense.update import no_updates, places_of
 from handson.training.preparation.job import Job
 
-# Inputs, targets and sample weights.
-Arrays = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+class Arrays(NamedTuple):
+    """Rows as the program reads them: all inputs beside each other; of each output the targets, and weights or none."""
+
+    inputs: np.ndarray
+    targets: list[np.ndarray]
+    weights: list[np.ndarray]
+
+
+class Steps(NamedTuple):
+    """What steps give: of each output sums and counts of its losses, and what it was, if there was room; penalties."""
+
+    totals: np.ndarray
+    counts: np.ndarray
+    penalties: np.ndarray
+    outputs: list[np.ndarray]
+
+    def part(self, first: int, last: int) -> Steps:
+        """What the steps [first, last) give, but for the outputs."""
+        return Steps(self.totals[:, first:last], self.counts[:, first:last], self.penalties[first:last], [])
+
+
+class Head(NamedTuple):
+    """An output of a net: its loss, None for one that PyTorch computes; its value; and what follows that.
+
+    Attributes
+    ----------
+    formula : Formula, optional
+        The loss as the program computes it.
+    value, width : int
+        The number of the value, and the size of a sample.
+    through : function, optional
+        The activation at the end, where the loss takes its logits, or may take them in PyTorch.
+    weight : float
+        Of the loss among those of other outputs.
+    """
+
+    formula: Formula | None
+    value: int
+    width: int
+    through: Any
+    weight: float
+
+    def loss(self, layout: Layout, number: int) -> Any:
+        """The loss as the kernels take it; -1 is none of theirs."""
+        from handson.kernels.dense_loss import Loss
+
+        formula, (place, adds) = self.formula, layout.gradients[number]
+        kind, delta = -1, 1.0
+        if formula is not None:
+            logits = self.through is not None or formula.takes_logits
+            kind, delta = formula.logits if logits else formula.kind, formula.delta
+        return Loss(
+            kind=kind, delta=delta, weight=self.weight, columns=self.width, output=layout.outputs[number],
+            gradient=place, adds=adds,
+        )  # fmt: skip
 
 
 class Program:
@@ -30,80 +86,71 @@ class Program:
     def __init__(self, job: Job) -> None:
         from handson.kernels.keyed_dropout import threshold_of
 
-        operations = operations_of(job)
-        self.formula = formula_of(job.loss)
-        # The softmax or sigmoid at the end, where the loss takes its logits, or may take them in PyTorch.
-        last = operations[-1].activation
-        self.through = operations.pop().activation if last in _taken_as_logits(self.formula) else None
+        operations, outputs = operations_of(job.module)
+        self.heads = heads_of(job, operations, outputs)
+        self.compiled = all(head.formula is not None for head in self.heads)
+        operations = _needed(operations, self.heads)
         self.weights = FlatWeights(job.module, job.optimizer)
         self.gradients = aligned(len(self.weights.rows[0]))
         self.trained, self.penalized = self.weights.trainable, places_of(job.penalized, self.weights)
-        self._layers = _layers(operations, kernel.DROPOUT)
+        self._drops = _layers(operations, kernel.DROPOUT)
         self._norms = _layers(operations, kernel.BATCH_NORMALIZATION)
-        self.operations = np.array(list(self._rows(operations)), np.int64)
-        self.lowest = self._lowest()
-        widths = [int(self.operations[0, 1]), *self.operations[:, 2].tolist()]
-        size, widest = job.batches.batch_size, max(widths)
-        self.width = widths[-1]
-        self.places = _places(self.operations, size)
-        self.measuring = _measuring(self.operations)
-        self.measuring_places = _places(self.measuring, size)
-        self.arena = aligned(int(self.places[-1]) + size * widest)
-        self.masks = np.zeros(len(self.arena) if self._layers else 1, np.bool_)
-        self.upper, self.lower = aligned(size * widest), aligned(size * widest)
-        self.sums, self.compared = np.zeros((2, widest), np.float32), np.zeros((2, size * self.width), np.float32)
-        self.turned = aligned(int(self.operations[:, 1:3].prod(1).max()))
+        rows, values = np.array(list(self._rows(operations)), np.int64), [head.value for head in self.heads]
+        size, last = job.batches.batch_size, int(self.weights.ends[-1])
+        layouts = laid_out(rows, values, size, last), laid_out(*evaluated(rows, values), size, last)
+        self._make_room(layouts, size)
         features = sum(layer.moving_mean.numel() for layer in self._norms)
         self.moving, self.moments = np.zeros((2, features), np.float32), np.zeros((2, features), np.float32)
         self.constants = np.array([(n.epsilon, n.momentum) for n in self._norms] or [(0, 0)], np.float32)
-        rates = [layer.rate for layer in self._layers] or [0.0]
+        rates = [layer.rate for layer in self._drops] or [0.0]
         self.thresholds = np.array([threshold_of(rate) for rate in rates], np.uint32)
         self.scales = np.array([1.0 / (1.0 - rate) for rate in rates], np.float32)
-        self.loss = self._loss()
-        self.net = self._net(self.operations, self.lowest, self.places)
-        self._measured = self._net(self.measuring, 0, self.measuring_places)
+        self._nets = [self._net(layout.operations) for layout in layouts]
+        self.losses = [[head.loss(layout, number) for number, head in enumerate(self.heads)] for layout in layouts]
 
-    def _loss(self) -> Any:
-        """The loss as the kernels take it; -1 is none of theirs."""
-        from handson.kernels.dense_loss import Loss
+    def _make_room(self, layouts: Sequence[Layout], size: int) -> None:
+        """The memory that steps work in."""
+        rows = layouts[0].operations
+        widest = int(rows[:, [kernel.BEFORE, kernel.AFTER]].max())
+        products = rows[rows[:, kernel.KIND] == kernel.MATMUL]
+        largest = int(products[:, [kernel.BEFORE, kernel.AFTER]].prod(1).max())
+        self.arena = aligned(max(layout.arena for layout in layouts))
+        self.slopes = aligned(layouts[0].slopes)
+        self.spare, self.turned = aligned(max(size * widest, largest + widest)), aligned(largest)
+        self.masks = np.zeros(len(self.arena) if self._drops else 1, np.bool_)
+        self.sums = np.zeros((2, widest), np.float32)
+        self.compared = np.zeros((2, size * max(head.width for head in self.heads)), np.float32)
 
-        formula = self.formula
-        if formula is None:
-            return Loss(kind=-1, delta=1.0)
-        logits = self.through is not None or formula.takes_logits
-        return Loss(kind=formula.logits if logits else formula.kind, delta=formula.delta)
-
-    def _rows(self, operations: Operations) -> Iterator[tuple[int, ...]]:
-        """The operations, row by row: see `handson.kernels.dense_program`."""
-        moments = 0
+    def _rows(self, operations: Sequence[Operation]) -> Iterator[tuple[int, ...]]:
+        """The operations, row by row, with the numbers of values in place of their places."""
+        moments, drops = 0, 0
 
         def place(weight: Any) -> int:
             return -1 if weight is None else self.weights.place(weight)
 
         for each in operations:
-            first, second = map(place, each.weights)
-            row = (each.kind, each.before, each.after, first, second)
+            special: tuple[int, ...] = (each.column, each.adds, 0, 0)
             if each.kind == kernel.MATMUL:
-                yield *row, any(weight.requires_grad for weight in each.layer.parameters()), 0
+                trained = any(weight.requires_grad for weight in each.layer.parameters())
+                special = (*map(place, each.weights), trained, 0)
             elif each.kind == kernel.BATCH_NORMALIZATION:
-                yield *row, moments, self._norms.index(each.layer)
+                special = (*map(place, each.weights), moments, self._norms.index(each.layer))
                 moments += each.after
             elif each.kind == kernel.DROPOUT:
-                yield *row[:3], 0, 0, 0, self._layers.index(each.layer)
-            else:
-                yield *row[:3], _code(each.activation), 0, 0, 0
+                special = 0, 0, 0, drops
+                drops += 1
+            elif each.kind == kernel.ACTIVATION:
+                special = _code(each.activation), 0, 0, 0
+            yield each.kind, each.before, each.after, *special, each.x, each.y, -1, -1, 0
 
-    def _lowest(self) -> int:
-        """The first operation with a weight that is trained: no gradient is needed before it."""
-        held = np.isin(self.operations[:, kernel.KIND], (kernel.MATMUL, kernel.BATCH_NORMALIZATION))
-        of_weights = self.operations[:, [kernel.FIRST, kernel.SECOND]]
-        trained = (of_weights >= 0) & (of_weights < self.weights.ends[-1])
-        return int(np.argmax(held & trained.any(1)))
-
-    def keys(self, seed: int, ages: Sequence[int]) -> np.ndarray:
+    def keys(self, seed: int, epochs: Sequence[int]) -> np.ndarray:
         """The keys of the dropout layers in some epochs, a row each: see `handson.layers.dropout.mask_key`."""
-        seeds = [(seed if layer.seed is None else layer.seed, layer.path) for layer in self._layers]
-        return np.array([[derive(*each, age) for each in seeds] or [0] for age in ages], np.uint64)
+        seeds, calls = [], Counter[str]()
+        for layer in self._drops:
+            call = f"{layer.path}#{calls[layer.path]}" if calls[layer.path] else layer.path
+            calls[layer.path] += 1
+            seeds.append((seed if layer.seed is None else layer.seed, call))
+        return np.array([[derive(*each, epoch) for each in seeds] or [0] for epoch in epochs], np.uint64)
 
     def gather(self) -> None:
         """Copy weights, slots and moving moments into the flat arrays."""
@@ -112,54 +159,76 @@ class Program:
             self.moving[0] = np.concatenate([layer.moving_mean.numpy() for layer in self._norms])
             self.moving[1] = np.concatenate([layer.moving_variance.numpy() for layer in self._norms])
 
-    def _net(self, operations: np.ndarray, lowest: int, places: np.ndarray) -> Any:
+    def _net(self, operations: np.ndarray) -> Any:
         """Some operations as the kernels take them."""
         from handson.kernels.dense_program import Net
 
         return Net(
-            operations=operations, places=places, count=len(operations), lowest=lowest, weights=self.weights.rows[0],
-            gradients=self.gradients, moving=self.moving, moments=self.moments, features=self.moving.shape[1],
-            constants=self.constants, thresholds=self.thresholds, scales=self.scales, masks=self.masks,
-            arena=self.arena, upper=self.upper, lower=self.lower, sums=self.sums, compared=self.compared,
-            turned=self.turned, most=self.sums.shape[1], compared_most=self.compared.shape[1],
+            operations=operations, count=len(operations), weights=self.weights.rows[0], gradients=self.gradients,
+            moving=self.moving, moments=self.moments, features=self.moving.shape[1], constants=self.constants,
+            thresholds=self.thresholds, scales=self.scales, masks=self.masks, arena=self.arena, slopes=self.slopes,
+            spare=self.spare, sums=self.sums, compared=self.compared, turned=self.turned, most=self.sums.shape[1],
+            compared_most=self.compared.shape[1],
         )  # fmt: skip
 
     def training(
-        self, data: Arrays, order: np.ndarray, size: int, keys: np.ndarray, update: Any, outputs: np.ndarray,
+        self, data: Arrays, order: np.ndarray, size: int, keys: np.ndarray, update: Any, outputs: bool,
         measuring: bool = False,
-    ) -> Any:  # fmt: skip
-        """Epochs on the rows of `order` as the kernels take them: see `handson.kernels.dense_program.Training`."""
-        from handson.kernels.dense_loss import data_of
+    ) -> tuple[Any, Steps]:  # fmt: skip
+        """Epochs on the rows of `order` as the kernels take them, and what their steps will give.
+
+        See `handson.kernels.dense_program.Training`. Outputs are kept where that is asked for.
+        """
+        from handson.kernels.dense_loss import Head, targets_of
         from handson.kernels.dense_program import Span, Training
+        from handson.kernels.library import in_a_row
         from handson.kernels.threads import crew
 
         length = len(order) // len(keys)
-        steps = -(-length // size)
-        totals, counts = np.zeros(steps * len(keys)), np.zeros(steps * len(keys), np.int64)
-        span = Span(
-            order=order, length=length, batch_size=size, steps=steps, keys=keys, drops=keys.shape[1], totals=totals,
-            counts=counts, outputs=outputs if len(outputs) else None,
+        count = -(-length // size) * len(keys)
+        steps = Steps(
+            np.zeros((len(self.heads), count)), np.zeros((len(self.heads), count), np.int64), np.zeros(count),
+            [np.empty((len(order) if outputs else 0, head.width), np.float32) for head in self.heads],
         )  # fmt: skip
-        net = self._measured if measuring else self.net
+        heads = [
+            Head(loss=loss, targets=targets_of(*of), totals=total, counts=number, outputs=kept if outputs else None)
+            for loss, of, total, number, kept in zip(
+                self.losses[measuring], zip(data.targets, data.weights, strict=True), *steps[:2], steps.outputs,
+                strict=True,
+            )
+        ]  # fmt: skip
+        span = Span(
+            order=order, length=length, batch_size=size, steps=count // len(keys), keys=keys, drops=keys.shape[1],
+            penalties=steps.penalties,
+        )  # fmt: skip
+        net = self._nets[measuring]
         net.start, net.threads = crew()
-        return Training(net=net, data=data_of(*data), loss=self.loss, update=update, span=span)
+        training = Training(
+            net=net, inputs=data.inputs, columns=data.inputs.shape[1], heads=in_a_row(heads), outputs=len(heads),
+            update=update, span=span,
+        )  # fmt: skip
+        return training, steps
 
-    def run(self, training: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Run `training` on what was gathered; the sums and counts of the steps' losses."""
-        totals, counts = (training.held["span"].held[name] for name in ("totals", "counts"))
-        kernel.train(training, 0, len(totals))
-        return totals, counts
+    def run(self, training: Any, steps: Steps) -> Steps:
+        """Run `training` on what was gathered."""
+        kernel.train(training, 0, len(steps.penalties))
+        return steps
 
-    def measure(self, data: Arrays, size: int) -> tuple[float, int, np.ndarray]:
-        """Sum and count of the loss in evaluation mode, and the outputs, for what was gathered.
+    def output(self, number: int, rows: int) -> np.ndarray:
+        """An output of the net, as the latest step left it."""
+        width, place = self.heads[number].width, self.losses[False][number].output
+        return self.arena[place : place + rows * width].reshape(rows, width)
 
-        The rows are taken `size` at a time.
-        """
-        inputs, _, _ = data
-        rows, outputs = np.arange(len(inputs)), np.empty((len(inputs), self.width), np.float32)
-        update = no_updates()
-        totals, counts = self.run(self.training(data, rows, size, self.keys(0, [0]), update, outputs, measuring=True))
-        return float(totals.sum()), int(counts.sum()), outputs
+    def put_gradient(self, number: int, gradient: np.ndarray) -> None:
+        """Put the gradient of an output where the backward pass begins; those of several losses add up."""
+        loss = self.losses[False][number]
+        room = self.slopes[loss.gradient : loss.gradient + gradient.size]
+        room[:] = gradient.ravel() + (room if loss.adds else 0)
+
+    def measure(self, data: Arrays, size: int) -> Steps:
+        """Losses and outputs in evaluation mode, for what was gathered; the rows are taken `size` at a time."""
+        rows = np.arange(len(data.inputs))
+        return self.run(*self.training(data, rows, size, self.keys(0, [0]), no_updates(), True, measuring=True))
 
     @torch.no_grad()
     def scatter(self) -> None:
@@ -173,19 +242,17 @@ class Program:
             first = last
 
 
-def operations_of(job: Job) -> Operations:
-    """The operations of a plain stack of layers.
-
-    Raises
-    ------
-    NoLowering
-        When a layer has none.
-    """
-    operations, shape = Operations(), job.batches.inputs[0].shape[1:]
-    value = Value(math.prod(shape), len(shape) == 1)
-    for layer in job.module.chain() or []:  # type: ignore[operator]
-        value = lowered(layer, "dense", operations, value)
-    return operations
+def heads_of(job: Job, operations: Operations, outputs: Sequence[int]) -> list[Head]:
+    """The outputs of a net with their losses."""
+    makers = {each.y: each for each in operations}
+    found = []
+    for term, value in zip(job.terms, outputs, strict=True):
+        formula, maker = formula_of(term.loss), makers[value]
+        if maker.activation in _taken_as_logits(formula):
+            found.append(Head(formula, maker.x, maker.after, maker.activation, term.weight))
+        else:
+            found.append(Head(formula, value, maker.after, None, term.weight))
+    return found
 
 
 def formula_of(loss: Any) -> Formula | None:
@@ -200,7 +267,13 @@ def _taken_as_logits(formula: Formula | None) -> tuple[Any, ...]:
     return () if formula.takes_logits or formula.through is None else (formula.through,)
 
 
-def _layers(operations: Operations, kind: int) -> list[Any]:
+def _needed(operations: Operations, heads: Sequence[Head]) -> list[Operation]:
+    """The operations without those at the end that the losses do without."""
+    used = {each.x for each in operations} | {head.value for head in heads}
+    return [each for each in operations if each.y in used]
+
+
+def _layers(operations: Sequence[Operation], kind: int) -> list[Any]:
     return [each.layer for each in operations if each.kind == kind]
 
 
@@ -208,39 +281,19 @@ def _code(activation: Any) -> int:
     return next(code for code, known in enumerate(ACTIVATIONS) if known is activation)
 
 
-def _places(operations: np.ndarray, size: int) -> np.ndarray:
-    """Where the input of each operation lies in the arena, and the last output.
-
-    Activations work in place, but for those whose backward pass needs their inputs, and for one after another: the
-    first still needs its outputs.
-    """
-    from handson.kernels import dense_program as kernel
-    from handson.kernels.dense_activation import FIRST_OF_INPUTS
-
-    places, before = [0], kernel.ACTIVATION
-    for operation in operations:
-        in_place = operation[kernel.KIND] == kernel.ACTIVATION != before and operation[kernel.FIRST] < FIRST_OF_INPUTS
-        before = operation[kernel.KIND]
-        places.append(places[-1] + (0 if in_place else size * int(operation[kernel.BEFORE])))
-    return np.array(places)
-
-
-def _measuring(operations: np.ndarray) -> np.ndarray:
-    """The operations in evaluation mode."""
-    kept = operations[operations[:, kernel.KIND] != kernel.DROPOUT]
-    kept[kept[:, kernel.KIND] == kernel.BATCH_NORMALIZATION, kernel.KIND] = kernel.SCALING
-    return kept
-
-
 def arrays(job: Job, batches: Batches, program: Program) -> Arrays:
-    """Inputs, scaled; targets as the loss of the program wants them, if it has one; sample weights, or nothing."""
-    inputs = batches.inputs[0][:]
-    inputs = (inputs.float() if job.input_scaling is None else job.input_scaling.apply(inputs)).reshape(len(inputs), -1)
-    targets = batches.targets[0][:]
-    if program.formula is None:
-        targets = targets.new_zeros(0, 1)
-    else:
-        targets = targets if job.target_scaling is None else job.target_scaling.apply(targets)
-        targets = program.formula.prepare(targets, program.width)
-    weights = np.zeros(0, np.float32) if batches.weights[0] is None else batches.weights[0].numpy()
-    return inputs.contiguous().numpy(), targets.to(torch.float32).contiguous().numpy(), weights
+    """Inputs, scaled; targets as the losses of the program want them, if it has them; sample weights, or nothing."""
+    inputs = [
+        (leaf[:].float() if scaling is None else scaling.apply(leaf[:])).reshape(len(leaf), -1)
+        for leaf, scaling in zip(batches.inputs, job.input_scalings, strict=True)
+    ]
+    targets = []
+    for leaf, scaling, head in zip(batches.targets, job.target_scalings, program.heads, strict=True):
+        if head.formula is None or not program.compiled:
+            targets.append(np.zeros((0, 1), np.float32))
+            continue
+        wanted = head.formula.prepare(leaf[:] if scaling is None else scaling.apply(leaf[:]), head.width)
+        targets.append(wanted.to(torch.float32).contiguous().numpy())
+    weights = [np.zeros(0, np.float32) if leaf is None else leaf.numpy() for leaf in batches.weights]
+    whole = inputs[0] if len(inputs) == 1 else torch.cat(inputs, 1)
+    return Arrays(whole.contiguous().numpy(), targets, weights)
