@@ -347,27 +347,35 @@ def test_classes_of_a_damaged_file_are_refused(cache):
 
 
 @pytest.mark.parametrize(
-    ("name", "bands"),
-    [("MobileNetV2", 1), ("MobileNetV2", 2), ("MobileNetV2", 5), ("EfficientNetB0", 1), ("EfficientNetV2B0", 4)],
+    ("name", "first", "bands"),
+    [
+        ("MobileNetV2", "Conv1", 1),
+        ("MobileNetV2", "Conv1", 2),
+        ("MobileNetV2", "Conv1", 5),
+        ("EfficientNetB0", "stem_conv", 1),
+        ("EfficientNetV2B0", "stem_conv", 4),
+    ],
 )
-def test_images_whose_bands_are_alike_give_what_they_give_in_gray(tmp_path, rng, name, bands):
+def test_images_whose_bands_are_alike_give_what_they_give_in_gray(tmp_path, rng, name, first, bands):
     build = getattr(applications, name)
     arguments = {"alpha": 0.35} if name == "MobileNetV2" else {}
     whole = build(weights=None, input_shape=(32, 32, 3), **SMALL, **arguments)
-    whole.set_weights(pretrained.drawn(whole))
     # Numbers for red, green and blue that differ have their mean for gray, which gives something else.
     for part in whole.layers:
         if part.name == "normalization" and part.weights:
-            part.set_weights([np.full_like(weight, weight.mean()) for weight in part.get_weights()])
+            part.set_weights([np.full_like(weight, 0.5) for weight in part.get_weights()])
     whole.save_weights(tmp_path / "rgb.weights.h5")
     other = build(weights=tmp_path / "rgb.weights.h5", input_shape=(32, 32, bands), **SMALL, **arguments)
-    gray = rng.uniform(0, 255, (2, 32, 32, 1)).astype("float32") if "Eff" in name else rng.normal(size=(2, 32, 32, 1))
     assert other.input_shape == (None, 32, 32, bands)
-    found, expected = (net.predict(np.repeat(gray, net.input_shape[-1], -1)) for net in (other, whole))
+    gray = rng.uniform(0, 255, (2, 32, 32, 1)).astype("float32")
+    # The deeper layers of a net that is not trained hardly change with the image.
+    begins = [handson.Model(net.input, net.get_layer(first).output) for net in (other, whole)]
+    found, expected = (net.predict(np.repeat(gray, net.input_shape[-1], -1)) for net in begins)
     if name == "EfficientNetV2B0":  # which standardizes the image by what differs from band to band
         assert np.corrcoef(found.ravel(), expected.ravel())[0, 1] > 0.9
     else:
-        np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max())
+        np.testing.assert_allclose(found, expected, atol=1e-5 * np.abs(expected).max())
+    assert all(np.array_equal(*pair) for pair in zip(other.get_weights()[-9:], whole.get_weights()[-9:], strict=True))
 
 
 def test_kernels_stand_for_bands_in_the_order_that_images_have(tmp_path):

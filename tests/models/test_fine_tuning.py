@@ -163,6 +163,28 @@ def test_what_training_has_found_of_weights_in_files_counts_as_trained(rng, tmp_
     assert changed(before, base) == set()
 
 
+def test_layers_of_all_kinds_are_known_to_be_new():
+    layers = [
+        handson.layers.Conv1D(4, 2, input_shape=(8, 3)),
+        BatchNormalization(center=False, scale=False),
+        handson.layers.LSTM(4, return_sequences=True),
+        handson.layers.Bidirectional(handson.layers.GRU(3)),
+        handson.layers.LayerNormalization(),
+        handson.layers.PReLU(),
+        Dense(2),
+    ]
+    assert [unit.fresh for unit in units_of(Sequential(layers, seed=0))] == [True] * 7
+
+
+def test_averages_of_a_normalization_without_other_weights_stay_too(rng):
+    base = Sequential([Dense(4, input_dim=3), BatchNormalization(center=False, scale=False, name="norm")])
+    base.compile("adam", "mse")
+    base.fit(data(rng)[0], rng.normal(size=(48, 4)), verbose=0)
+    net, before = headed(base), values(base)
+    net.fine_tune(*data(rng), epochs=(1, 0), verbose=0)
+    assert changed(before, base) == set()
+
+
 def test_a_run_goes_on_in_the_phase_where_it_stopped(rng, tmp_path):
     x, y = data(rng)
 
@@ -244,6 +266,23 @@ def test_a_module_of_torch_is_frozen_and_fine_tuned(rng):
     net.unfreeze_last(4, normalization=True)
     net.fit(x, y, verbose=0)
     assert "module.1.running_mean" in changed(before, net)
+
+
+def test_a_module_of_torch_in_a_subclass_keeps_its_averages(rng):
+    class Net(Model):
+        def __init__(self):
+            super().__init__(seed=1)
+            self.body, self.head = torch_net(), Dense(1)
+
+        def call(self, inputs):
+            return self.head(self.body(inputs))
+
+    net, (x, y) = Net(), data(rng)
+    net.compile("sgd", "mse")
+    net.predict(x)
+    before = values(net)
+    net.fine_tune(x, y, epochs=(1, 0), verbose=0)
+    assert changed(before, net) == {"head.kernel", "head.bias"}
 
 
 def test_a_module_of_torch_in_a_stack_is_opened(rng):

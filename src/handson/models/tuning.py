@@ -46,7 +46,7 @@ class Unit(NamedTuple):
     def fresh(self) -> bool:
         """Whether all of its weights are as they were drawn."""
         parts = [part for part in self.layer.modules() if isinstance(part, Layer) and part.weight_names]
-        return bool(parts) and all(set(part.fresh_weights()) >= set(part._parameters) for part in parts)
+        return bool(parts) and all(set(part.fresh_weights()) >= set(part.weight_names) for part in parts)
 
     def let_train(self, value: bool) -> None:
         """Freeze or thaw it; nets that it lies in count as trainable if any layer of theirs is."""
@@ -76,7 +76,7 @@ def units_of(net: nn.Module) -> list[Unit]:
 
 def _units(module: nn.Module, path: str, holders: tuple[nn.Module, ...]) -> Iterator[Unit]:
     if isinstance(module, Layer) and not isinstance(module, (Structure, TorchModuleWrapper)):
-        if any(True for _ in module.parameters()):
+        if isinstance(module, BatchNormalization) or any(True for _ in module.parameters()):
             yield Unit(path, module, holders)
         return
     if any(True for _ in module.parameters(recurse=False)):
@@ -96,8 +96,8 @@ class Tuning(Structure):
     def train(self, mode: bool = True) -> Any:
         """Training or evaluation mode; frozen batch normalizations compute with their averages, and leave them."""
         super().train(mode)
-        if mode and "module" in self._modules:
-            keep_averages(self.module)
+        if mode:
+            keep_averages(self)
         return self
 
     def freeze(self) -> None:
