@@ -171,7 +171,6 @@ def train_disturbed(folder: Path, slurm: Slurm, nets: int, pause: float, seed: i
             resume_sweep(sweep.folder, failed=True)
             resumed += 1
         chaos.strike()
-        chaos.strike()
 
 
 def check_table(sweep: Sweep, found: list[Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from handson.cli.tables import show_frame
 from handson.core import console
@@ -23,30 +23,37 @@ if TYPE_CHECKING:
 MOST_ROWS = 20
 
 
-def begin_sweep(
-    experiment: Experiment,
-    search: Search,
-    folder: Path,
-    monitor: str,
-    specialists: bool,
-    site: Site | None,
-    workers: int | None,
-    dry_run: bool,
-) -> None:
-    """Make a sweep and train it, here or on a cluster; or only show what would be submitted."""
-    if dry_run:
-        changes, _ = checked(comparable(experiment, search), search, folder, monitor)
-        console.say(f"{folder}: {len(changes)} tasks" + (" in the first round" if search.has_rounds else ""))
-        jobs = slurm.jobs_for(folder, f"handson-{folder.name}", range(len(changes))) if site is not None else []
-        for job in jobs:
-            console.say(script(site, job).rstrip())  # type: ignore[arg-type]
-        return
-    found = Sweep.create(experiment, search, folder, monitor, specialists)
-    tasks = found.tasks
-    console.say(f"{folder}: {len(tasks)} tasks" + (" in the first round" if search.has_rounds else ""))
+class Asked(NamedTuple):
+    """What a sweep is to be: the arguments of `Sweep.create`."""
+
+    experiment: Experiment
+    search: Search
+    folder: Path
+    monitor: str
+    specialists: bool
+
+
+def begin_sweep(asked: Asked, site: Site | None, workers: int | None) -> None:
+    """Make a sweep and train it, here or on a cluster."""
+    found = Sweep.create(*asked)
+    console.say(f"{found.folder}: {_tasks(asked, len(found.tasks))}")
     if site is not None:
         slurm.keep_site(found, site)
     go_on(found, site, workers)
+
+
+def show_sweep(asked: Asked, site: Site | None) -> None:
+    """Print what would be submitted, and make nothing."""
+    experiment = comparable(asked.experiment, asked.search)
+    changes, _ = checked(experiment, asked.search, asked.folder, asked.monitor)
+    console.say(f"{asked.folder}: {_tasks(asked, len(changes))}")
+    if site is not None:
+        for job in slurm.jobs_for(asked.folder, f"handson-{asked.folder.name}", range(len(changes))):
+            console.say(script(site, job).rstrip())
+
+
+def _tasks(asked: Asked, count: int) -> str:
+    return f"{count} tasks" + (" in the first round" if asked.search.has_rounds else "")
 
 
 def resume_sweep(folder: Path, failed: bool) -> None:
@@ -127,9 +134,8 @@ def make_ensemble(found: Sweep, frame: Any, members: int) -> Path:
     return folder
 
 
-def submit_run(experiment: Experiment, place: Path, site: Site | None, devices: int, dry_run: bool) -> None:
+def submit_run(experiment: Experiment, place: Path, site: Site, devices: int, dry_run: bool) -> None:
     """Show the script for one run, and submit it. `place`: the folder of a run, or that of all runs."""
-    assert site is not None  # noqa: S101  (jobs have one)
     is_run = (place / "experiment.yaml").is_file()
     folder = place if is_run else Run.free_place(experiment, place)
     where = folder.absolute()
