@@ -12,7 +12,7 @@ from handson.workflow.executors import due, local, slurm
 from handson.workflow.executors.script import Job, script
 from handson.workflow.runs import Run
 from handson.workflow.tasks.folder import Sweep, checked, comparable
-from handson.workflow.tasks.states import ENDED, Standing, counted, standings, summary, table
+from handson.workflow.tasks.states import ENDED, Queue, Standing, counted, standings, summary, table
 
 if TYPE_CHECKING:
     from handson.workflow.executors.site import Site
@@ -78,7 +78,7 @@ def go_on(found: Sweep, site: Site | None, workers: int | None) -> None:
 
 def show_status(found: Sweep) -> None:
     """Print where the tasks stand."""
-    queue = slurm.queue_of(found)
+    queue = _queue(found)
     where = standings(found, queue)
     counts = ", ".join(f"{count} {state}" for state, count in counted(where).items())
     console.say(f"{found.folder}: {len(where)} tasks: {counts}")
@@ -93,6 +93,15 @@ def show_status(found: Sweep) -> None:
         console.say(f"to train what has not ended: handson resume {found.folder}")
 
 
+def _queue(found: Sweep) -> Queue | None:
+    """What the scheduler says; where it does not answer, files alone have to do."""
+    try:
+        return slurm.queue_of(found)
+    except HandsonError as error:
+        console.warn(f"{error} What follows is from the files alone: what runs elsewhere may have ended.")
+        return None
+
+
 def _line(one: Standing) -> str:
     changes = ", ".join(f"{path}={value}" for path, value in one.task.overrides.items())
     begun = f", step {one.step}" * bool(one.step) + f", begun {one.attempts} times" * (one.attempts > 1)
@@ -103,7 +112,7 @@ def collect_sweep(found: Sweep, out: Path | None, members: int | None) -> None:
     """Print the table of a sweep, and write it, and an ensemble of its best nets, where that is asked for."""
     from handson.faces.submission import write_table
 
-    where = standings(found, slurm.queue_of(found))
+    where = standings(found, _queue(found))
     frame = table(found, where)
     done = [one for one in where if one.state == "finished"]
     title = f"{found.folder}: {len(done)} of {len(where)} tasks are finished, by {found.monitor}"
