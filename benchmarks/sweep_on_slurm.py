@@ -171,7 +171,6 @@ def train_disturbed(folder: Path, slurm: Slurm, nets: int, pause: float, seed: i
             resume_sweep(sweep.folder, failed=True)
             resumed += 1
         chaos.strike()
-        chaos.strike()
 
 
 def check_table(sweep: Sweep, found: list[Any]) -> None:
@@ -193,7 +192,11 @@ def report(sweep: Sweep, chaos: Chaos, resumed: int, seconds: float, different: 
     machine = f"{platform.processor() or platform.machine()}, {os.cpu_count()} processors"
     versions = f"handson {__version__}, torch {torch.__version__}, Debian's Slurm with {len(chaos.slurm.nodes)} nodes"
     lines = ["# A sweep on Slurm, with nodes and jobs killed at random", ""]
-    lines += [f"{machine}; {versions} on this machine; {time.strftime('%Y-%m-%d')}.", ""]
+    lines += [
+        f"{machine}; {versions} on this machine; {time.strftime('%Y-%m-%d')}.",
+        f"`python benchmarks/{' '.join([Path(__file__).name, *sys.argv[1:]])}`",
+        "",
+    ]
     lines += [
         "| what happened | times |",
         "| --- | --- |",

@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 from command_line import call, ok, write_data
 
+from handson.core.errors import HandsonError
 from handson.ensembles import Ensemble
 from handson.workflow.executors import slurm
 from handson.workflow.tasks.folder import Sweep
@@ -87,6 +88,20 @@ def test_an_array_is_submitted_looked_at_gone_on_with_and_cancelled(work, schedu
     assert "#SBATCH --array=1\n" in (work / "sweeps/table/jobs/0.sh").read_text()
     scheduler.queue = []
     assert "no job of sweeps/table is in the queue" in ok(work, "cancel", "sweeps/table")
+
+
+def test_a_scheduler_that_does_not_answer_leaves_the_files(work, scheduler, monkeypatch):
+    ok(work, *SWEEP, "--on", "slurm")
+
+    def silent(*words):
+        raise HandsonError(f"{words[0]}: Unable to contact slurm controller")
+
+    monkeypatch.setattr(slurm, "call", silent)
+    result = call(work, "status", "sweeps/table")
+    assert (result.code, "sweeps/table: 2 tasks: 2 waiting" in result.out) == (0, True)
+    assert "from the files alone" in result.err
+    # Nothing is submitted twice for that.
+    assert call(work, "resume", "sweeps/table").code == 2
 
 
 def test_a_search_in_rounds_gets_a_job_that_submits_the_next_one(work, scheduler):

@@ -63,6 +63,27 @@ def test_a_net_with_branches_goes_through_yaml_and_code():
     made.load_state_dict(branches().state_dict())  # weights have the same names and shapes
 
 
+def test_a_program_holds_out_the_fold_of_its_experiment(tmp_path, monkeypatch):
+    rows = np.random.default_rng(0).normal(size=(30, 3)).round(3)
+    np.savetxt(tmp_path / "rows.csv", rows, delimiter=",", header="a,b,y", comments="")
+    monkeypatch.chdir(tmp_path)
+    experiment = Experiment(
+        name="fold",
+        data={"path": "rows.csv", "targets": "y"},
+        split={"folds": 4, "fold": 2, "seed": 7},
+        model=[{"Dense": {"units": 1}}],
+        fit={"epochs": 1},
+    )
+    assert Experiment.from_yaml_text(experiment.to_yaml()) == experiment
+    run = Run.create(experiment)
+    run.fit(run.read_data(), verbose=0)
+    exec(compile(to_code(experiment), "program.py", "exec"), {"__name__": "__main__"})
+    for one, other in zip(run.net().get_weights(), handson.load("fold.handson").get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    with pytest.raises(HandsonError, match="fold 5 of 4: folds are numbered from 1 to 4"):
+        run.read_data().fold(5, of=4)
+
+
 def test_a_net_of_several_outputs_without_metrics_is_built_again():
     x = Input((4,))
     a, b = ops.split(x, 2, axis=-1)

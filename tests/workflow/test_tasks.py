@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 from handson.core.errors import HandsonError
+from handson.training.recording import checkpoint
 from handson.training.recording.interruption import InUse, Stopped, locked
 from handson.workflow.executors import due, local
 from handson.workflow.experiment import Experiment
@@ -103,6 +104,16 @@ def test_a_half_written_run_has_no_numbers(sweep):
     [first, _] = standings(sweep)
     assert (first.state, first.measured) == ("failed", {})
     assert "history.json is damaged" in first.reason
+
+
+def test_a_task_that_was_brought_back_is_not_finished(sweep):
+    """Its report is that of a training that no longer counts."""
+    work_on(sweep, [0], verbose=0)
+    checkpoint.remove(checkpoint.generations(sweep.task(0).folder / "checkpoints")[0])  # as `handson rewind` does
+    first = standings(sweep)[0]
+    assert (first.state, first.measured) == ("waiting", {})
+    work_on(sweep, [0], verbose=0)
+    assert state_of(sweep) == "finished"
 
 
 def test_seeds_share_a_split_and_are_summed_up(experiment, tmp_path):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -61,7 +61,7 @@ def sweep(
     of some longer and longer, bayesian learns from what came out (it needs optuna). What was stopped goes on with
     handson resume.
     """
-    from handson.cli.swept import begin_sweep
+    from handson.cli.swept import Asked, begin_sweep, show_sweep
     from handson.workflow.tasks.axes import axis_of, distinct
     from handson.workflow.tasks.searches import Search
 
@@ -70,8 +70,13 @@ def sweep(
         kind=search, axes=distinct(map(axis_of, grid or [])), trials=trials, epochs=max(1, chosen.fit.epochs),
         seeds=seeds, folds=folds, seed=chosen.fit.seed,
     )  # fmt: skip
-    where = _site(on, site, account, kind, qos, time, gpus)
-    begin_sweep(chosen, looked_for, sweeps / (name or chosen.name), monitor, specialists, where, workers, dry_run)
+    resources = {"kind": kind, "account": account, "qos": qos, "time": time, "gpus": gpus}
+    where = _where(on, site, resources)
+    asked = Asked(chosen, looked_for, sweeps / (name or chosen.name), monitor, specialists)
+    if dry_run:
+        show_sweep(asked, where)
+    else:
+        begin_sweep(asked, where, workers)
 
 
 def status(folder: SweepName) -> None:
@@ -137,7 +142,7 @@ def task(
 
 def submit(
     experiment: Annotated[str, typer.Argument(help="A YAML file, a built-in experiment, or the folder of a run.")],
-    site: SiteName = "local",
+    site: Annotated[str, typer.Option(help="jean-zay, cc-in2p3, local or a file of your own.")] = "local",
     account: Account = None,
     kind: Kind = None,
     qos: Qos = None,
@@ -155,9 +160,10 @@ def submit(
     next job until it is finished. The folder of a run that was stopped is submitted again.
     """
     from handson.cli.swept import submit_run
+    from handson.workflow.executors.site import Site
     from handson.workflow.experiment import folder_name
 
-    where = _site("slurm", site, account, kind, qos, time, gpus)
+    where = Site.find(site).asked(kind, account, qos, time, gpus)
     if (Path(experiment) / "experiment.yaml").is_file():
         run = find_run(experiment, runs)
         submit_run(run.experiment, run.folder, where, devices, dry_run)
@@ -182,25 +188,16 @@ def _with_data(experiment: Experiment, data: str | None) -> Experiment:
     return experiment
 
 
-def _site(
-    on: str,
-    site: str | None,
-    account: str | None,
-    kind: str | None,
-    qos: str | None,
-    time: str | None,
-    gpus: int | None,
-) -> Site | None:
+def _where(on: str, site: str | None, resources: dict[str, Any]) -> Site | None:
     """The site for jobs, None for this machine."""
     from handson.core.errors import HandsonError, nearest
     from handson.workflow.executors.site import Site
 
-    asked = {"kind": kind, "account": account, "qos": qos, "time": time, "gpus": gpus}
     if on not in ("local", "slurm"):
         raise HandsonError(f"--on is local or slurm; got {on!r}.{nearest(on, ['local', 'slurm'])}")
     if on == "slurm":
-        return Site.find(site or "local").asked(**asked)  # type: ignore[arg-type]
-    given = [f"--{name}" for name, value in {"site": site, **asked}.items() if value is not None]
+        return Site.find(site or "local").asked(**resources)
+    given = [f"--{name}" for name, value in {"site": site, **resources}.items() if value is not None]
     if given:
         raise HandsonError(f"{given[0]} is for jobs: add --on slurm.")
     return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from handson.cli.tables import show_frame
 from handson.core import console
@@ -12,7 +12,7 @@ from handson.workflow.executors import due, local, slurm
 from handson.workflow.executors.script import Job, script
 from handson.workflow.runs import Run
 from handson.workflow.tasks.folder import Sweep, checked, comparable
-from handson.workflow.tasks.states import ENDED, Standing, counted, standings, summary, table
+from handson.workflow.tasks.states import ENDED, Queue, Standing, counted, standings, summary, table
 
 if TYPE_CHECKING:
     from handson.workflow.executors.site import Site
@@ -23,30 +23,37 @@ if TYPE_CHECKING:
 MOST_ROWS = 20
 
 
-def begin_sweep(
-    experiment: Experiment,
-    search: Search,
-    folder: Path,
-    monitor: str,
-    specialists: bool,
-    site: Site | None,
-    workers: int | None,
-    dry_run: bool,
-) -> None:
-    """Make a sweep and train it, here or on a cluster; or only show what would be submitted."""
-    if dry_run:
-        changes, _ = checked(comparable(experiment, search), search, folder, monitor)
-        console.say(f"{folder}: {len(changes)} tasks" + (" in the first round" if search.has_rounds else ""))
-        jobs = slurm.jobs_for(folder, f"handson-{folder.name}", range(len(changes))) if site is not None else []
-        for job in jobs:
-            console.say(script(site, job).rstrip())  # type: ignore[arg-type]
-        return
-    found = Sweep.create(experiment, search, folder, monitor, specialists)
-    tasks = found.tasks
-    console.say(f"{folder}: {len(tasks)} tasks" + (" in the first round" if search.has_rounds else ""))
+class Asked(NamedTuple):
+    """What a sweep is to be: the arguments of `Sweep.create`."""
+
+    experiment: Experiment
+    search: Search
+    folder: Path
+    monitor: str
+    specialists: bool
+
+
+def begin_sweep(asked: Asked, site: Site | None, workers: int | None) -> None:
+    """Make a sweep and train it, here or on a cluster."""
+    found = Sweep.create(*asked)
+    console.say(f"{found.folder}: {_tasks(asked, len(found.tasks))}")
     if site is not None:
         slurm.keep_site(found, site)
     go_on(found, site, workers)
+
+
+def show_sweep(asked: Asked, site: Site | None) -> None:
+    """Print what would be submitted, and make nothing."""
+    experiment = comparable(asked.experiment, asked.search)
+    changes, _ = checked(experiment, asked.search, asked.folder, asked.monitor)
+    console.say(f"{asked.folder}: {_tasks(asked, len(changes))}")
+    if site is not None:
+        for job in slurm.jobs_for(asked.folder, f"handson-{asked.folder.name}", range(len(changes))):
+            console.say(script(site, job).rstrip())
+
+
+def _tasks(asked: Asked, count: int) -> str:
+    return f"{count} tasks" + (" in the first round" if asked.search.has_rounds else "")
 
 
 def resume_sweep(folder: Path, failed: bool) -> None:
@@ -71,7 +78,7 @@ def go_on(found: Sweep, site: Site | None, workers: int | None) -> None:
 
 def show_status(found: Sweep) -> None:
     """Print where the tasks stand."""
-    queue = slurm.queue_of(found)
+    queue = _queue(found)
     where = standings(found, queue)
     counts = ", ".join(f"{count} {state}" for state, count in counted(where).items())
     console.say(f"{found.folder}: {len(where)} tasks: {counts}")
@@ -86,6 +93,15 @@ def show_status(found: Sweep) -> None:
         console.say(f"to train what has not ended: handson resume {found.folder}")
 
 
+def _queue(found: Sweep) -> Queue | None:
+    """What the scheduler says; where it does not answer, files alone have to do."""
+    try:
+        return slurm.queue_of(found)
+    except HandsonError as error:
+        console.warn(f"{error} What follows is from the files alone: what runs elsewhere may have ended.")
+        return None
+
+
 def _line(one: Standing) -> str:
     changes = ", ".join(f"{path}={value}" for path, value in one.task.overrides.items())
     begun = f", step {one.step}" * bool(one.step) + f", begun {one.attempts} times" * (one.attempts > 1)
@@ -96,7 +112,7 @@ def collect_sweep(found: Sweep, out: Path | None, members: int | None) -> None:
     """Print the table of a sweep, and write it, and an ensemble of its best nets, where that is asked for."""
     from handson.faces.submission import write_table
 
-    where = standings(found, slurm.queue_of(found))
+    where = standings(found, _queue(found))
     frame = table(found, where)
     done = [one for one in where if one.state == "finished"]
     title = f"{found.folder}: {len(done)} of {len(where)} tasks are finished, by {found.monitor}"
@@ -127,9 +143,8 @@ def make_ensemble(found: Sweep, frame: Any, members: int) -> Path:
     return folder
 
 
-def submit_run(experiment: Experiment, place: Path, site: Site | None, devices: int, dry_run: bool) -> None:
+def submit_run(experiment: Experiment, place: Path, site: Site, devices: int, dry_run: bool) -> None:
     """Show the script for one run, and submit it. `place`: the folder of a run, or that of all runs."""
-    assert site is not None  # noqa: S101  (jobs have one)
     is_run = (place / "experiment.yaml").is_file()
     folder = place if is_run else Run.free_place(experiment, place)
     where = folder.absolute()
