@@ -127,13 +127,13 @@ class DenseProgram(Eager):
     def _order(self, span: Span) -> np.ndarray:
         """The rows of a span."""
         batches, size = self.job.batches, self.job.batches.batch_size
-        order = batches.order(span.age).numpy() if batches.shuffle else np.arange(len(batches))
+        order = batches.order(span.epoch).numpy() if batches.shuffle else np.arange(len(batches))
         return order[span.first * size : span.last * size]
 
     def _run(self, spans: Sequence[Span], order: np.ndarray) -> Steps:
         """The steps of the spans on the flat weights."""
         job, program = self.job, self._program
-        keys = program.keys(job.seed, [span.age for span in spans])
+        keys = program.keys(job.seed, [span.epoch for span in spans])
         update = program_update.updates(job, program.penalized, program.weights, spans)
         given = order, job.batches.batch_size, keys, update, job.measures
         training, steps = program.training(self._arrays(job.batches), *given)
