@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from hashlib import blake2b
 from pathlib import Path
@@ -108,7 +108,7 @@ def in_a_row(records: Sequence[Record]) -> Any:
     [1.0, 2.0]
     """
     row = (type(records[0]) * len(records))(*records)
-    row.held = records  # type: ignore[attr-defined]
+    row.held = records
     return row
 
 

@@ -1,7 +1,13 @@
 """The dense program on nets between symbols: branches, nets in nets, shared layers, several inputs and outputs."""
 
+import os
+import signal
+
+import changes
 import numpy as np
 import pytest
+import torch
+from changes import Change
 from conformance import LOSSES, METRICS, PENALTIES, close, targets_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,8 +16,10 @@ import handson
 from handson import Model, Sequential, ops
 from handson.core.errors import HandsonError
 from handson.layers import Activation, Add, BatchNormalization, Concatenate, Dense, Dropout, Flatten, Input
-from handson.optimizers import SGD, Adam, RMSprop
-from handson.regularizers import L1L2
+from handson.optimizers import SGD, RMSprop
+from handson.training.engines.dense.nets import operations_of
+from handson.training.engines.dense.program import Program
+from handson.training.preparation.job import Job
 
 OPTIMIZERS = {
     "sgd": lambda: SGD(0.03, momentum=0.9, weight_decay=0.05),
@@ -122,7 +130,7 @@ def trained(seed, engine, optimizer, missing, weighted):
     return net, history.history
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=25)
 @given(
     seed=st.integers(0, 9999), optimizer=st.sampled_from(sorted(OPTIMIZERS)), missing=st.booleans(),
     weighted=st.booleans(),
@@ -137,3 +145,134 @@ def test_random_graphs_are_those_of_the_reference_within_rounding(seed, optimize
     assert ours.optimizer.iterations == theirs.optimizer.iterations
     for slot, held in theirs.optimizer.slots.items():
         close([ours.optimizer.slots[slot][name].numpy() for name in held], [tensor.numpy() for tensor in held.values()])
+
+
+def two_inputs(**arguments):
+    """Two inputs side by side, so that nothing is between this and a stack."""
+    a, b = Input((2,)), Input((3,))
+    x = Dense(6, "relu")(Concatenate()([a, b]))
+    return Model([a, b], Dense(1, name="out")(Dropout(0.2, name="drop")(x)), seed=1, **arguments)
+
+
+def of_two_inputs(rng, rows=40):
+    x = rng.normal(size=(rows, 5)).astype(np.float32)
+    return [x[:, :2], x[:, 2:]], x.sum(1, keepdims=True)
+
+
+def fitted(net, x, y, **arguments):
+    net.fit(x, y, **{"epochs": 3, "batch_size": 8, "verbose": 0, "seed": 2} | arguments)
+    return net.get_weights()
+
+
+def kinds_of(net):
+    operations, _ = operations_of(net)
+    return [each.kind for each in operations]
+
+
+def test_inputs_that_lie_side_by_side_are_those_of_a_stack_to_the_bit(rng):
+    x, y = of_two_inputs(rng)
+    stack = Sequential([Dense(6, "relu"), Dropout(0.2, name="drop"), Dense(1)], seed=1)
+    stack.build((None, 5))
+    net = two_inputs()
+    assert kinds_of(net) == kinds_of(stack)
+    stack.set_weights(net.get_weights())
+    for each in (net, stack):
+        each.compile("adam", "mse")
+    found = fitted(net, x, y, engine="dense"), fitted(stack, np.concatenate(x, 1), y, engine="dense")
+    assert all(map(np.array_equal, *found))
+
+
+def test_it_is_the_engine_of_such_nets(rng, capsys):
+    x, y = of_two_inputs(rng)
+    net = two_inputs()
+    net.compile("adam", "mse")
+    fitted(net, x, y, verbose=1)
+    assert "engine='dense'" in capsys.readouterr().out
+
+
+def test_a_run_that_was_stopped_in_an_epoch_goes_on_with_the_same_bits(rng, tmp_path):
+    x, y = of_two_inputs(rng)
+
+    class Stops(handson.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if self.model.optimizer.iterations == 8:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    def compiled():
+        net = two_inputs()
+        net.compile("adam", "mse")
+        return net
+
+    expected = fitted(compiled(), x, y, engine="dense", run=tmp_path / "whole")
+    with pytest.raises(SystemExit):
+        fitted(compiled(), x, y, engine="dense", run=tmp_path / "cut", callbacks=[Stops()])
+    found = fitted(compiled(), x, y, engine="dense", run=tmp_path / "cut")
+    assert all(map(np.array_equal, found, expected))
+
+
+@pytest.mark.parametrize("change", ["freeze", "drop_more", "punish", "slower"])
+def test_what_a_callback_changes_holds_from_then_on(rng, change):
+    x, y = of_two_inputs(rng)
+
+    def run(engine):
+        a, b = Input((2,)), Input((3,))
+        first, second = Dense(3, "tanh")(a), Dense(3, use_bias=False)(b)
+        total = Dropout(0.2)(first + BatchNormalization(center=False, scale=False)(second))
+        net = Model([a, b], Dense(1, kernel_regularizer="l2")(total), seed=1)
+        net.compile(SGD(0.01, 0.9), "huber")
+        return fitted(net, x, y, engine=engine, callbacks=[Change(getattr(changes, change))])
+
+    close(run("dense"), run("eager"))
+
+
+def test_gradients_of_a_stack_take_two_blocks(rng):
+    stack = Sequential([Dense(4, "tanh", input_shape=(4,)), *(Dense(4, "relu") for _ in range(5))])
+    job = Job(stack, torch.device("cpu"))
+    program = Program(job)
+    widest = 4 * job.batches.batch_size
+    assert program.slopes.size == 2 * -(-widest // 16) * 16
+
+
+def doubled():
+    x = Input((3,))
+    return Model(x, Dense(1)(Dense(2)(x) * 2))
+
+
+def thrice():
+    x = Input((3,))
+    y = Dense(2)(x)
+    layer = BatchNormalization(name="norm")
+    return Model(x, Dense(1)(layer(layer(y))))
+
+
+def images():
+    x = Input((2, 3))
+    return Model(x, Dense(1)(Flatten()(Add()([x, x]))))
+
+
+def beside_itself():
+    x = Input((3,))
+    part = Model(a := Input((3,)), [Dense(2)(a), Dense(3)(a)])
+    return Model(x, Dense(1)(part(x)[0]))
+
+
+def counted():
+    ids = Input((3,), dtype="int64")
+    return Model(ids, Dense(1)(ids))
+
+
+@pytest.mark.parametrize(
+    ("build", "obstacle"),
+    [
+        (doubled, "the function multiply"), (thrice, r"the layer norm .* in several places"),
+        (images, "the layer add .* no rows of numbers"), (beside_itself, "a net in which parts are computed that no output needs"),
+        (counted, "inputs of type int64"),
+    ],
+)  # fmt: skip
+def test_what_it_does_not_support_is_named(build, obstacle):
+    net = build()
+    net.compile("sgd", "mse")
+    x = np.ones((10, *net.input_shape[1:]), np.float32 if build is not counted else np.int64)
+    with pytest.raises(HandsonError, match=f"'dense' cannot run this training: it does not support {obstacle}"):
+        net.fit(x, np.ones(10), verbose=0, engine="dense")
+    net.fit(x, np.ones(10), verbose=0)

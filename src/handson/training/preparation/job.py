@@ -16,7 +16,6 @@ from handson.data.rows.batches import Batches
 from handson.data.rows.scaling import Scaling
 from handson.layers.base import SETTINGS, Layer
 from handson.losses import MeanSquaredError
-from handson.metrics import Metric
 from handson.optimizers import SGD, Optimizer
 from handson.schedules import Position
 from handson.state.state import Optimizers, TrainingState, further_optimizers, trainable_weights
@@ -144,26 +143,6 @@ class Job:
     def several(self) -> bool:
         """Whether the net has several inputs or outputs."""
         return len(self.terms) != 1 or len(self.batches.inputs) != 1
-
-    @property
-    def loss(self) -> Any:
-        """The loss of the only output."""
-        return self.terms[0].loss
-
-    @property
-    def metrics(self) -> Sequence[Metric]:
-        """The metrics of the only output."""
-        return self.terms[0].metrics
-
-    @property
-    def input_scaling(self) -> Scaling | None:
-        """The scaling of the only input."""
-        return self.input_scalings[0]
-
-    @property
-    def target_scaling(self) -> Scaling | None:
-        """The scaling of the only output."""
-        return self.target_scalings[0]
 
     @cached_property
     def objective(self) -> Objective:

@@ -9,6 +9,7 @@ without what it trains with; prediction is that of the reference.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -278,6 +279,7 @@ def _check_term(term: Term) -> None:
         raise NoLowering("an output without a loss")
     if term.loss.reduction not in MEANS:
         raise NoLowering(f"the loss's reduction={term.loss.reduction!r}")
-    for average in (term.loss, *term.metrics):
+    averages: list[Any] = [term.loss, *term.metrics]
+    for average in averages:
         if not average.pure:
             raise NoLowering(f"the {average.kind} {average.name}, which is not declared: handson.register(pure=True)")
