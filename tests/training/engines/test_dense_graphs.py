@@ -206,7 +206,7 @@ def test_a_run_that_was_stopped_in_an_epoch_goes_on_with_the_same_bits(rng, tmp_
     expected = fitted(compiled(), x, y, engine="dense", run=tmp_path / "whole")
     with pytest.raises(SystemExit):
         fitted(compiled(), x, y, engine="dense", run=tmp_path / "cut", callbacks=[Stops()])
-    found = fitted(compiled(), x, y, engine="dense", run=tmp_path / "cut")
+    found = fitted(compiled(), x, y, engine="dense", run=tmp_path / "cut", callbacks=[Stops()])
     assert all(map(np.array_equal, found, expected))
 
 
