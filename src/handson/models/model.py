@@ -117,7 +117,7 @@ class Model(Verbs):
         self._tell_paths()
 
     def plain_graph(self) -> Graph | None:
-        """The graph, which engines read, if the net computes nothing else; None for a `call` of its own, or no graph."""
+        """The graph, for engines, if the net computes nothing else; None for a `call` of its own, or no graph."""
         own = type(self).call is not Model.call or type(self).forward is not Called.forward
         return None if own else self.graph
 

@@ -265,7 +265,8 @@ def counted():
     ("build", "obstacle"),
     [
         (doubled, "the function multiply"), (thrice, r"the layer norm .* in several places"),
-        (images, "the layer add .* no rows of numbers"), (beside_itself, "a net in which parts are computed that no output needs"),
+        (images, "the layer add .* no rows of numbers"),
+        (beside_itself, "a net in which parts are computed that no output needs"),
         (counted, "inputs of type int64"),
     ],
 )  # fmt: skip
