@@ -107,7 +107,7 @@ def in_a_row(records: Sequence[Record]) -> Any:
     >>> [scaling.factor for scaling in in_a_row([Scaling(factor=1.0), Scaling(factor=2.0)])]
     [1.0, 2.0]
     """
-    row = (type(records[0]) * len(records))(*records)
+    row: Any = (type(records[0]) * len(records))(*records)
     row.held = records
     return row
 
