@@ -102,6 +102,10 @@ def dense(s):
         stack += [layers.Dense(s.upto(40), activation=kinds[s.upto(len(kinds)) - 1], use_bias=bool(s.upto(1, 0)))]
         stack += [layers.Dropout(0.3)] * s.upto(1, 0) + [layers.BatchNormalization()] * s.upto(1, 0)
     net = handson.Sequential([*stack, layers.Dense(s.upto(3))], seed=0)
+    if s.upto(1, 0):
+        entry, again = layers.Input((x.shape[1],)), layers.Dense(x.shape[1])
+        joined = layers.Concatenate()([handson.Sequential(stack)(entry), entry + again(again(entry))])
+        net = handson.Model(entry, layers.Dense(s.upto(3))(joined), seed=0)
     net.compile(["adam", "sgd", "rmsprop", "adagrad", "adadelta"][s.upto(5) - 1], ["mse", "mae"][s.upto(1, 0)])
     y = s.rng.normal(size=(len(x), net.layers[-1].units)).astype(np.float32)
     net.fit(x, y, epochs=2, batch_size=s.upto(40), verbose=0, engine="dense")

@@ -12,7 +12,7 @@ from handson.core.errors import HandsonError
 from handson.graph.plan import Plan
 from handson.graph.symbol import Node, Symbol, remember
 
-# Deeper nets are written by nobody, and a file must not take minutes to build.
+# More than any real net has; a file must not take minutes to build.
 MOST_NODES = 5000
 
 

@@ -59,7 +59,7 @@ Step = tuple[Callable[[list[Any]], Any], Callable[[list[Any], Any], None], list[
 
 
 def _compiled(nodes: list[Node], places: dict[int, int], exits: list[Symbol]) -> Iterator[Step]:
-    """For each node: what computes it, what stores the result, and the values that nobody needs afterwards."""
+    """For each node: what computes it, what stores the result, and the values that are not needed afterwards."""
     last = {places[id(symbol)]: number for number, node in enumerate(nodes) for symbol in node.inputs}
     kept = {places[id(symbol)] for symbol in exits}
     for number, node in enumerate(nodes):

@@ -24,8 +24,8 @@ class Targets(Record):
 class Loss(Record):
     """The loss of one output.
 
-    Which loss, Huber's delta, and its weight among the losses of other outputs; the width of the output. In the program:
-    where the output is and where its gradient goes, and whether that is added to the gradient of another loss.
+    Which loss, Huber's delta, and its weight among the losses of other outputs; the width of the output. In the
+    program: where the output is, where its gradient goes, and whether it is added to that of another loss.
     """
 
     kind: Int

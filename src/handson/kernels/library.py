@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from hashlib import blake2b
 from pathlib import Path
@@ -107,8 +107,8 @@ def in_a_row(records: Sequence[Record]) -> Any:
     >>> [scaling.factor for scaling in in_a_row([Scaling(factor=1.0), Scaling(factor=2.0)])]
     [1.0, 2.0]
     """
-    row = (type(records[0]) * len(records))(*records)
-    row.held = records  # type: ignore[attr-defined]
+    row: Any = (type(records[0]) * len(records))(*records)
+    row.held = records
     return row
 
 

@@ -52,7 +52,7 @@ def window_moments(windows: Windows) -> tuple[np.ndarray, np.ndarray]:
 
 
 class NormalizedConvolution(torch.autograd.Function):
-    """`dropout(max_pool2d(relu(batch_norm(convolution)), 2))` in training, of images nobody asks the gradient of."""
+    """`dropout(max_pool2d(relu(batch_norm(convolution)), 2))` in training, of images whose gradient is not needed."""
 
     @staticmethod
     def forward(

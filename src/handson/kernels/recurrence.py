@@ -1,8 +1,9 @@
 """Recurrent layers on a CPU: all steps in one compiled kernel, with the rows of the batch dealt to threads.
 
 A step begins with one product: [state, inputs, 1] of every row with the recurrent kernel, the kernel and the bias under
-each other. Rows do not depend on each other, so a thread goes through all steps with its rows and waits for nobody. No
-number depends on how many threads there are: the gradient of the weights is summed over parts of the batch that do not.
+each other. Rows do not depend on each other, so a thread goes through all steps with its rows and waits for no other.
+No number depends on how many threads there are: the gradient of the weights is summed over parts of the batch that do
+not.
 """
 
 from __future__ import annotations

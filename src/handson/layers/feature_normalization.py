@@ -41,7 +41,7 @@ class Normalization(Layer):
     Notes
     -----
     Before `adapt` the mean is 0 and the variance 1. Keras gives each row of one-dimensional data a mean of its own,
-    which nobody wants: here ``axis=None`` is asked for. NaN and infinite values are refused by `adapt`.
+    which is never wanted: here ``axis=None`` is asked for. NaN and infinite values are refused by `adapt`.
 
     Examples
     --------

@@ -47,7 +47,7 @@ def claim(net: Any, parts: Parts) -> None:
     """Say that a net draws the weights of parts that are not built yet, and of the nets inside it.
 
     What was drawn for symbols, before there was a net, is drawn again from the net's seed. What an inner net has drawn
-    already, and nobody has touched, follows the seed of the outer net where it has one.
+    already, and what is untouched since, follows the seed of the outer net where it has one.
     """
     for place in places(parts):
         key = derive(net.seed or 0, "weights", place.path)

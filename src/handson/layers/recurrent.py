@@ -104,7 +104,7 @@ class _Sequences(Units, Recurrent):
         raise NotImplementedError(type(self).__name__)
 
     def loop(self, x: Tensor, states: States | None = None, mask: Tensor | None = None) -> tuple[Tensor, States]:
-        """What `fused` gives, step by step; of outputs only the last where nobody wants all."""
+        """What `fused` gives, step by step; of outputs only the last where not all are asked for."""
         masks = self.recurrent_masks(x)
         states = self.zero_states(x) if states is None else states
         last = not self.return_sequences

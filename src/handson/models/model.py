@@ -23,7 +23,6 @@ from handson.layers.foreign import applied
 from handson.layers.shapes import Shapes, batched, compatible, map_shapes
 from handson.models import naming
 from handson.models.device import default_device
-from handson.models.structure import flattened
 from handson.models.verbs import Verbs
 from handson.randomness.keys import check_seed, derive, fresh_seed
 from handson.state.history import History
@@ -119,14 +118,8 @@ class Model(Verbs):
             self.trainable = False
         self._tell_paths()
 
-    def chain(self) -> list[nn.Module] | None:
-        """The layers, those of stacks in the net too, if the net is a plain stack of them; engines read it."""
-        graph = self.plain_graph()
-        found = None if graph is None else graph.chain()
-        return found and flattened(found)
-
     def plain_graph(self) -> Graph | None:
-        """The graph, if the net computes nothing else; None for a net with a `call` of its own, or no graph."""
+        """The graph, for engines, if the net computes nothing else; None for a `call` of its own, or no graph."""
         own = type(self).call is not Model.call or type(self).forward is not Called.forward
         return None if own else self.graph
 

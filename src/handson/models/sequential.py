@@ -19,7 +19,6 @@ from handson.layers.foreign import TorchModuleWrapper
 from handson.layers.shapes import Shapes, batched
 from handson.models import naming
 from handson.models.model import Model, from_keras, wants_integers
-from handson.models.structure import flattened
 from handson.randomness.keys import fresh_seed
 
 # Deeper nets are no stack of layers that anybody writes, and a file must not take minutes to build.
@@ -109,10 +108,6 @@ class Sequential(Model):
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_symbols": [], "_graph": None}
-
-    def chain(self) -> list[nn.Module] | None:
-        """The layers, those of stacks in the net too, if the net is a plain stack of them; engines read it."""
-        return flattened(self.layers) if self._is_plain else None
 
     def plain_graph(self) -> Graph | None:
         """The graph, if the net computes nothing else; None for one with a `call` of its own, or that is not built."""

@@ -39,10 +39,6 @@ class Structure(Layer):
         """The graph of the net; None where it is no graph of symbols."""
         return self._graph
 
-    def chain(self) -> list[nn.Module] | None:
-        """The layers, those of stacks in the net too, if the net is a plain stack of them; engines read it."""
-        return None
-
     @property
     def layers(self) -> list[Any]:
         """The layers, in order; of a wrapped module, its children."""
@@ -263,17 +259,6 @@ class Structure(Layer):
             if not list(leaf.children()) and (leaf is not owner or "module" in self._modules):
                 trains = any(weight.requires_grad for weight in leaf.parameters())
                 yield Row("  " * depth + (name or self.name), type(leaf).__name__, "", _parameters(leaf)), depth, trains
-
-
-def flattened(layers: list[Any]) -> list[Any] | None:
-    """Layers with stacks of layers among them replaced by theirs; None where a net among them is no stack."""
-    found: list[Any] = []
-    for layer in layers:
-        inner = layer.chain() if isinstance(layer, Structure) else [layer]
-        if inner is None:
-            return None
-        found += inner
-    return found
 
 
 def _shapes(values: Any) -> Shapes:

@@ -45,7 +45,7 @@ def ones(shape: Sides, dtype: Any = None) -> Tensor:
 
 @operation
 def empty(shape: Sides, dtype: Any = None) -> Tensor:
-    """A tensor of a shape, whose values nobody has set."""
+    """A tensor of a shape, whose values are not set."""
     return torch.empty(_sides(shape), dtype=_kind(dtype))
 
 
@@ -69,7 +69,7 @@ def ones_like(x: Tensor, dtype: Any = None) -> Tensor:
 
 @operation
 def empty_like(x: Tensor, dtype: Any = None) -> Tensor:
-    """A tensor of the shape and type of x, whose values nobody has set."""
+    """A tensor of the shape and type of x, whose values are not set."""
     return torch.empty_like(x, dtype=None if dtype is None else torch_type(dtype))
 
 

@@ -377,7 +377,7 @@ class Optimizer(ByHand, Noun):
         return self.iterations // (self.gradient_accumulation_steps or 1)
 
     def eager_only(self) -> str | None:
-        """A setting for which there is no program but plain operations, None if there is none."""
+        """A setting that only plain operations support, None if there is none."""
         for setting in ("gradient_accumulation_steps", "ema_overwrite_frequency"):
             if getattr(self, setting):
                 return f"{setting}={getattr(self, setting)}"

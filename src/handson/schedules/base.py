@@ -32,10 +32,10 @@ class Position(NamedTuple):
     epochs: int = 0
 
     def known_steps(self) -> int:
-        """The steps of an epoch; an error where nobody knows them yet."""
+        """The steps of an epoch; an error where they are not known yet."""
         if self.steps_per_epoch == UNKNOWN:
             raise HandsonError(
-                "this schedule spans a whole training, and nobody knows how many batches the data give: say it, "
+                "this schedule spans a whole training, and how many batches the data give is not known: say it, "
                 "fit(..., steps_per_epoch=100)."
             )
         return self.steps_per_epoch

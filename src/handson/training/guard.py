@@ -109,10 +109,10 @@ class Guard:
             what = (
                 f"one of the steps {self._span.first + 1} to {span.last}; a generator cannot be read again to find it"
             )
-            return Found(span.epoch, span.last - 1, "the net", what)
+            return Found(span.counted, span.last - 1, "the net", what)
         before = job.state.copy()
         steps = self._narrow(span)
-        found = Found(span.epoch, steps[-1], "the loss", "its sum over the epoch")
+        found = Found(span.counted, steps[-1], "the loss", "its sum over the epoch")
         for step in steps:
             one = span._replace(first=step, last=step + 1)
             with Watch(job.module) as watch:
@@ -120,7 +120,7 @@ class Guard:
                 reference.run(Stretch([one], [sums]))
             event = watch.event or _first_bad(sums, named_weights(job.module), watch)
             if event is not None:
-                found = Found(span.epoch, step, *event)
+                found = Found(span.counted, step, *event)
                 break
         before.restore(job.module, job.optimizer, job.further)
         return found

@@ -166,5 +166,5 @@ def train_on_batch(model: Net, x: Any, y: Any, sample_weight: Any, class_weight:
     engine, sums, age = choose(job), Sums(), model.optimizer.iterations
     settle(model)
     with torch.random.fork_rng() if job.foreign_randomness else nullcontext():
-        engine.run(Stretch([Span(0, 0, 1, 1, 1, age)], [sums]))
+        engine.run(Stretch([Span(age, 0, 1, 1, 1, age)], [sums]))
     return engine.job.report(sums)

@@ -41,7 +41,7 @@ class Pace:
         Parameters
         ----------
         epoch, first : int
-            The epoch, and its first step that is left.
+            The epoch as this `fit` counts, and its first step that is left.
         sums : Sums
             What its steps have reported so far.
         """
@@ -69,14 +69,14 @@ class Pace:
         return min(self.session.epochs.stop - epoch, self.length // steps) if self.crosses_epochs and steps else 0
 
     def _whole(self, epoch: int, count: int) -> list[Span]:
-        steps = self.session.engine.job.batches.steps
-        spans = (self._span(epoch + number, 0, steps) for number in range(count))
-        return [span._replace(age=span.age + number) for number, span in enumerate(spans)]
+        span = self._span(epoch, 0, self.session.engine.job.batches.steps)
+        return [span._replace(epoch=span.epoch + number) for number in range(count)]
 
     def _span(self, epoch: int, first: int, last: int) -> Span:
         steps = self.session.engine.job.batches.steps
         length = UNKNOWN if steps is None else steps
-        return Span(epoch, first, last, length, self.session.epochs.stop, self.session.model.age)
+        age = self.session.model.age
+        return Span(age, first, last, length, self.session.epochs.stop, age - epoch)
 
     def _timed(self, stretch: Stretch) -> Iterator[Stretch]:
         """The stretch; how long its steps took decides on the next."""

@@ -90,7 +90,9 @@ class Rehearsal(Eager):
             before.restore(job.module, job.optimizer, job.further)
             restore_hidden(job.module, hidden)
         weights = trainable_weights(job.module)
-        return Rehearsed(span.epoch, sums.mean(job.terms), list(weights), [w.numel() for w in weights.values()], norms)
+        return Rehearsed(
+            span.counted, sums.mean(job.terms), list(weights), [w.numel() for w in weights.values()], norms
+        )
 
     @torch.no_grad()
     def _all_norms(self, kept: TrainingState) -> Tensor:

@@ -5,7 +5,7 @@ import pytest
 
 from handson import Model, Sequential
 from handson.core.errors import HandsonError
-from handson.graph.patterns import inlined, lines
+from handson.graph.patterns import lines
 from handson.layers import (
     GRU,
     LSTM,
@@ -21,7 +21,8 @@ from handson.layers import (
     Input,
     MaxPooling2D,
 )
-from handson.training.engines.blocks import engine, rules
+from handson.training.engines.blocks import rules
+from handson.training.engines.graphs import flattened
 
 
 def block(x, filters=4, **arguments):
@@ -104,7 +105,7 @@ def test_graphs_are_those_of_the_reference_within_rounding(rng, build, data):
 
 def found(build):
     """The letters of the lines of a net that a rule takes."""
-    nodes, exits = inlined(build().graph, engine._opened)
+    nodes, exits = flattened(build().graph)
     texts = [rules.letters([node.function for node in line]) for line in lines(nodes, exits)]
     return sorted(text.strip(".") for text in texts if rules.PAYS.search(text))
 

@@ -2,7 +2,7 @@
 
    A step begins with one product: [state, inputs, 1] of every row with the recurrent kernel, the kernel and the bias
    under each other. Rows do not depend on each other, so a thread goes through all steps with its rows and waits for
-   nobody. Arrays: inputs (steps + 1, rows, depth), gates (steps, rows, 4, width), cells (steps + 1, rows, width), where
+   no other. Arrays: inputs (steps + 1, rows, depth), gates (steps, rows, 4, width), cells (steps + 1, rows, width), where
    width is whole vectors. */
 
 #include "elementary.h"
@@ -130,7 +130,7 @@ typedef struct {
     const int64_t *ends;
     int64_t kind, steps, rows, depth, width;
     int64_t upper_steps, wanted; /* columns of `d_inputs` */
-    int64_t kept;                /* steps + 1, or 1 where nobody wants the gradient of the inputs */
+    int64_t kept;                /* steps + 1, or 1 where the gradient of the inputs is not needed */
     const float *upper;          /* the gradients of the states of the last steps, (upper_steps, rows, width) */
     const float *inputs, *gates, *cells;
     const float *weights; /* transposed: (wanted / LANES, 4 * width, LANES) */

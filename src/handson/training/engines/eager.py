@@ -58,12 +58,12 @@ class Eager:
         job = self.job
         names, weights = job.bound()
         job.module.train()
-        with arithmetic(job.precision, job.device), active(Stream(job.seed, span.age)) as stream:
-            steps = zip(range(span.first, span.last), job.batches.walk(span.age, span.first, span.last), strict=True)
+        with arithmetic(job.precision, job.device), active(Stream(job.seed, span.epoch)) as stream:
+            steps = zip(range(span.first, span.last), job.batches.walk(span.epoch, span.first, span.last), strict=True)
             for step, (rows, batch) in steps:
                 stream.rows = rows
                 if job.foreign_randomness:
-                    torch.manual_seed(derive(job.seed, "torch", span.age, step) >> 1)
+                    torch.manual_seed(derive(job.seed, "torch", span.epoch, step) >> 1)
                 gradients = self.gradients(batch, weights, sums)
                 job.optimizer.step(names, weights, gradients, span.position(step, job.optimizer.iterations))
 

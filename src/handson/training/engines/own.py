@@ -45,11 +45,11 @@ class Own(Eager):
         if not sums.held:
             for number, metric in enumerate(model.all_metrics()):
                 sums.hold(f"{metric.name} {number}", Live(metric))
-        with arithmetic(job.precision, job.device), active(Stream(job.seed, span.age)) as stream:
-            walk = zip(range(span.first, span.last), job.batches.walk(span.age, span.first, span.last), strict=True)
+        with arithmetic(job.precision, job.device), active(Stream(job.seed, span.epoch)) as stream:
+            walk = zip(range(span.first, span.last), job.batches.walk(span.epoch, span.first, span.last), strict=True)
             for step, (rows, batch) in walk:
                 stream.rows = rows
-                torch.manual_seed(derive(job.seed, "torch", span.age, step) >> 1)
+                torch.manual_seed(derive(job.seed, "torch", span.epoch, step) >> 1)
                 before = job.optimizer.iterations
                 logs = _logs(model.train_step(self._data(batch, augmented=True)), "train_step")
                 if job.optimizer.iterations == before:  # the step uses others or none; checkpoints count on it

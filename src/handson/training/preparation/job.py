@@ -16,7 +16,6 @@ from handson.data.rows.batches import Batches
 from handson.data.rows.scaling import Scaling
 from handson.layers.base import SETTINGS, Layer
 from handson.losses import MeanSquaredError
-from handson.metrics import Metric
 from handson.optimizers import SGD, Optimizer
 from handson.schedules import Position
 from handson.state.state import Optimizers, TrainingState, further_optimizers, trainable_weights
@@ -34,14 +33,14 @@ class Span(NamedTuple):
     Attributes
     ----------
     epoch : int
-        The epoch of this `fit`, from 0.
+        The epoch, from 0, in the life of the net: orders and random numbers follow it, so that a second `fit` does not
+        repeat those of the first.
     first, last : int
         The first step, and the first after the span.
     steps_per_epoch, epochs : int
         The length of the training, for schedules.
-    age : int
-        Epochs that the net had been trained before this one, in all calls of `fit`: random numbers follow it, so that
-        a second `fit` does not repeat the orders and masks of the first.
+    start : int
+        The epoch that this `fit` counts as its first, 0.
     """
 
     epoch: int
@@ -49,11 +48,16 @@ class Span(NamedTuple):
     last: int
     steps_per_epoch: int
     epochs: int
-    age: int
+    start: int
+
+    @property
+    def counted(self) -> int:
+        """The epoch as this `fit` counts, from 0: what schedules, callbacks and messages are told."""
+        return self.epoch - self.start
 
     def position(self, step: int, iteration: int) -> Position:
         """The position of one step of this span."""
-        return Position(iteration, self.epoch, step, self.steps_per_epoch, self.epochs)
+        return Position(iteration, self.counted, step, self.steps_per_epoch, self.epochs)
 
 
 class Stretch(NamedTuple):
@@ -139,26 +143,6 @@ class Job:
     def several(self) -> bool:
         """Whether the net has several inputs or outputs."""
         return len(self.terms) != 1 or len(self.batches.inputs) != 1
-
-    @property
-    def loss(self) -> Any:
-        """The loss of the only output."""
-        return self.terms[0].loss
-
-    @property
-    def metrics(self) -> Sequence[Metric]:
-        """The metrics of the only output."""
-        return self.terms[0].metrics
-
-    @property
-    def input_scaling(self) -> Scaling | None:
-        """The scaling of the only input."""
-        return self.input_scalings[0]
-
-    @property
-    def target_scaling(self) -> Scaling | None:
-        """The scaling of the only output."""
-        return self.target_scalings[0]
 
     @cached_property
     def objective(self) -> Objective:

@@ -1,7 +1,7 @@
 """What the parts of a net were built for, where a training step of the net's own decides that as it runs.
 
-Of such a net nobody knows beforehand which of its parts see inputs of which shapes. A resumed run needs their weights
-before its first step: they are built for the shapes that the checkpoint names.
+Of such a net it is not known beforehand which of its parts see inputs of which shapes. A resumed run needs their
+weights before its first step: they are built for the shapes that the checkpoint names.
 """
 
 from __future__ import annotations

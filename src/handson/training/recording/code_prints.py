@@ -196,7 +196,7 @@ class _Walk:
     def _attributes(self, part: Any, depth: int) -> None:
         """What an object was made with, and its functions; of what no constructor is known, its plain values.
 
-        What its methods set again is a state, which the checkpoint has or nobody needs.
+        What its methods set again is a state, which the checkpoint has or which is not needed.
         """
         kept = getattr(part, "_arguments", None)
         if kept is not None:

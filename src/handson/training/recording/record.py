@@ -271,9 +271,9 @@ class Record:
         Stopped
             After a signal, when everything is saved.
         """
-        position = engine, callbacks, history, "", span.epoch, span.last, sums
+        position = engine, callbacks, history, "", span.counted, span.last, sums
         if self.interruption.signal is not None:
-            self._stop(f"after step {span.last} of epoch {span.epoch + 1}", self._save_now(*position))
+            self._stop(f"after step {span.last} of epoch {span.counted + 1}", self._save_now(*position))
         elif self.keeper.is_due():
             taken = self._try(True, *position)
             if taken is not None:

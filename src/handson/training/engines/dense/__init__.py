@@ -1,1 +1,1 @@
-"""The compiled program for small chains: one call of compiled code for many steps."""
+"""The compiled program for small nets: one call of compiled code for many steps."""

@@ -9,6 +9,7 @@ without what it trains with; prediction is that of the reference.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -127,13 +128,13 @@ class DenseProgram(Eager):
     def _order(self, span: Span) -> np.ndarray:
         """The rows of a span."""
         batches, size = self.job.batches, self.job.batches.batch_size
-        order = batches.order(span.age).numpy() if batches.shuffle else np.arange(len(batches))
+        order = batches.order(span.epoch).numpy() if batches.shuffle else np.arange(len(batches))
         return order[span.first * size : span.last * size]
 
     def _run(self, spans: Sequence[Span], order: np.ndarray) -> Steps:
         """The steps of the spans on the flat weights."""
         job, program = self.job, self._program
-        keys = program.keys(job.seed, [span.age for span in spans])
+        keys = program.keys(job.seed, [span.epoch for span in spans])
         update = program_update.updates(job, program.penalized, program.weights, spans)
         given = order, job.batches.batch_size, keys, update, job.measures
         training, steps = program.training(self._arrays(job.batches), *given)
@@ -278,6 +279,7 @@ def _check_term(term: Term) -> None:
         raise NoLowering("an output without a loss")
     if term.loss.reduction not in MEANS:
         raise NoLowering(f"the loss's reduction={term.loss.reduction!r}")
-    for average in (term.loss, *term.metrics):
+    averages: list[Any] = [term.loss, *term.metrics]
+    for average in averages:
         if not average.pure:
             raise NoLowering(f"the {average.kind} {average.name}, which is not declared: handson.register(pure=True)")

@@ -86,10 +86,10 @@ class Program:
     def __init__(self, job: Job) -> None:
         from handson.kernels.keyed_dropout import threshold_of
 
-        operations, outputs = operations_of(job.module)
-        self.heads = heads_of(job, operations, outputs)
+        written, outputs = operations_of(job.module)
+        self.heads = heads_of(job, written, outputs)
         self.compiled = all(head.formula is not None for head in self.heads)
-        operations = _needed(operations, self.heads)
+        operations = _needed(written, self.heads)
         self.weights = FlatWeights(job.module, job.optimizer)
         self.gradients = aligned(len(self.weights.rows[0]))
         self.trained, self.penalized = self.weights.trainable, places_of(job.penalized, self.weights)

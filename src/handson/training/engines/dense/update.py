@@ -33,13 +33,14 @@ def check(job: Job) -> None:
                 raise NoLowering(f"the regularizer of {name} in {layer.name}")
 
 
-Places = dict[tuple[str, str], tuple[int, int]]
+# By the identity of the layer, since nets in a net may have layers of the same name, and the name of the weight.
+Places = dict[tuple[int, str], tuple[int, int]]
 
 
 def places_of(layers: list[Layer], weights: FlatWeights) -> Places:
-    """Where the weights of some layers begin and end, by the names of layer and weight."""
+    """Where the weights of some layers begin and end."""
     return {
-        (layer.name, name): (weights.place(weight), weights.place(weight) + weight.numel())
+        (id(layer), name): (weights.place(weight), weights.place(weight) + weight.numel())
         for layer in layers
         for name, weight in layer.named_parameters(recurse=False)
     }
@@ -48,7 +49,7 @@ def places_of(layers: list[Layer], weights: FlatWeights) -> Places:
 def penalties(layers: list[Layer], places: Places) -> tuple[np.ndarray, np.ndarray]:
     """Where weights with penalties begin and end, and the factors of L1 and L2."""
     found: list[Any] = [
-        (places[layer.name, name], lowered(regularizer, "dense"))
+        (places[id(layer), name], lowered(regularizer, "dense"))
         for layer in layers
         for name, regularizer in layer.weight_regularizers.items()
     ]

@@ -86,8 +86,8 @@ class Graph(Eager):
         job = self.job
         job.module.train()
         self._prepare()
-        self._tables.enter(span.age)
-        self._stream.enter(span.age)
+        self._tables.enter(span.epoch)
+        self._stream.enter(span.epoch)
         with arithmetic(job.precision, job.device), active(self._stream):
             for part, size in self._parts(span):
                 self._run(part, size, sums)

@@ -115,9 +115,9 @@ class Shards(Eager):
         for module in self._modules:
             module.train()
         with self._computing():
-            cuts = walk(job.batches, span.age, span.first, span.last, self.exchange)
+            cuts = walk(job.batches, span.epoch, span.first, span.last, self.exchange)
             for step, cut in zip(range(span.first, span.last), cuts, strict=True):
-                forwards = steps.forward(cut, span.age, step, True)
+                forwards = steps.forward(cut, span.epoch, step, True)
                 reports.add(cut.size, dict(zip(cut.shards, (one.sums for one in forwards), strict=True)))
                 whole.measure(cut.size, forwards, sums)
                 gradients = steps.gradients(forwards, cut, weights)
