@@ -231,18 +231,18 @@ def costs(args: argparse.Namespace, _: Any) -> dict[str, Any]:
     found: dict[str, list[float]] = {}
     digests = set()
     with tempfile.TemporaryDirectory() as folder:
+        kept = torch.get_num_threads()
         for _ in range(args.turns):
-            for threads in (1, torch.get_num_threads()):
-                kept = torch.get_num_threads()
+            for threads in (kept, 1):
                 torch.set_num_threads(threads)
                 found.setdefault(f"eager {threads}", []).append(ours(None, args.steps, engine="eager"))
                 found.setdefault(f"shards {threads}", []).append(ours(1, args.steps, shards=8))
-                torch.set_num_threads(kept)
-            for size in args.processes:
+            for size in args.processes:  # with one thread each
                 digest, seconds = run_ddp(size, Path(folder), args.steps)
                 digests.add(digest)
                 found.setdefault(f"DDP {size}", []).append(seconds)
                 found.setdefault(f"exact {size}", []).append(ours(size, args.steps, shards=8))
+            torch.set_num_threads(kept)
             print({name: round(1e3 * float(np.median(each)), 2) for name, each in found.items()}, flush=True)
     seconds_of = {name: 1e3 * float(np.median(each)) for name, each in found.items()}
     return {"ms": seconds_of, "results of DDP": len(digests), "processes": args.processes}
@@ -263,7 +263,8 @@ def page(found: dict[str, Any]) -> str:
         lines += ["| net | optimizer | " + " | ".join(names) + " |", "|---" * (2 + len(names)) + "|"]
         for row, cells in found["table"].items():
             lines.append(f"| {row} | " + " | ".join(cells.get(name, "-") for name in names) + " |")
-        lines += ["", '"same": weights and history of every process had the bits of one worker, byte for byte.', ""]
+        told = '"same": weights and history of every process had the bits of one worker, byte for byte; "-": not run.'
+        lines += ["", told, ""]
     if "kills" in found:
         given = found["kills"]
         lines += [
@@ -285,9 +286,9 @@ def cost_lines(given: dict[str, Any]) -> list[str]:
         "| | ms | `exact`, 8 shards, ms | ratio |",
         "|---|---|---|---|",
     ]
-    pairs = [(f"DDP, {size} processes", f"DDP {size}", f"exact {size}") for size in sizes]
+    pairs = [(f"DDP, processes: {size}", f"DDP {size}", f"exact {size}") for size in sizes]
     threads = sorted({int(name.split()[1]) for name in ms if name.startswith("eager")})
-    pairs += [(f"`eager`, {each} threads", f"eager {each}", f"shards {each}") for each in threads]
+    pairs += [(f"`eager`, one process, threads: {each}", f"eager {each}", f"shards {each}") for each in threads]
     lines += [f"| {name} | {ms[a]:.2f} | {ms[b]:.2f} | {ms[b] / ms[a]:.2f} |" for name, a, b in pairs]
     return lines
 
