@@ -226,7 +226,7 @@ class Training(NamedTuple):
     flops: float  # of a row, forward and backward
     rows: int  # of a shard
     half: float  # an assumption: rows with which a GPU does half of what it can
-    meetings: int  # layers of batch normalization; six meetings of each in a step
+    meetings: int  # layers of batch normalization; four meetings of each in a step
     shards: int = 1024
 
 
@@ -262,10 +262,10 @@ def step_of(how: str, training: Training, gpus: int, given: Cluster, next_one: b
     if not exact or next_one:
         exposed = max(wire - 2 / 3 * work, 25e6 / bandwidth if gpus > 1 else 0.0)  # DDP's last bucket waits for nobody
         meetings = training.meetings * rounds / 2 * given.message * 2  # all-gather of moments, forward and backward
-        meetings *= 3 if exact else 1
+        meetings *= 2 if exact else 1
         return float(work + waits + exposed + rounds * given.message + meetings)
     together = (gpus - 1) * given.message  # all to all: one message after another
-    return float(work + waits + wire + 2 * together + 6 * training.meetings * together)
+    return float(work + waits + wire + 2 * together + 4 * training.meetings * together)
 
 
 # The picture.
