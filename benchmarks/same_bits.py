@@ -24,7 +24,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -118,23 +118,30 @@ def torchrun(workers: int) -> list[str]:
 # DistributedDataParallel.
 
 
-def plain_net() -> nn.Module:
+class Size(NamedTuple):
+    """A dense net (128, width, width, 10), and rows of a batch."""
+
+    width: int = 512
+    rows: int = 1024
+
+
+def plain_net(width: int) -> nn.Module:
     torch.manual_seed(0)
-    return nn.Sequential(nn.Linear(128, 512), nn.ReLU(), nn.Linear(512, 512), nn.ReLU(), nn.Linear(512, 10))
+    return nn.Sequential(nn.Linear(128, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 10))
 
 
-def ddp(rank: int, size: int, place: str, steps: int, answers: Any) -> None:
+def ddp(rank: int, workers: int, place: str, steps: int, size: Size, answers: Any) -> None:
     """Steps of DDP; puts a digest of the weights and the seconds of a step."""
     torch.set_num_threads(1)
-    dist.init_process_group("gloo", init_method=f"file://{place}", rank=rank, world_size=size)
-    net = nn.parallel.DistributedDataParallel(plain_net())
+    dist.init_process_group("gloo", init_method=f"file://{place}", rank=rank, world_size=workers)
+    net = nn.parallel.DistributedDataParallel(plain_net(size.width))
     optimizer = torch.optim.Adam(net.parameters(), 1e-3)
     generator = torch.Generator().manual_seed(1)
-    x, y = torch.randn(1024, 128, generator=generator), torch.randn(1024, 10, generator=generator)
+    x, y = torch.randn(size.rows, 128, generator=generator), torch.randn(size.rows, 10, generator=generator)
     for step in range(steps + 5):
         if step == 5:
             begun = time.perf_counter()
-        part = slice(rank * 1024 // size, (rank + 1) * 1024 // size)
+        part = slice(rank * size.rows // workers, (rank + 1) * size.rows // workers)
         loss = nn.functional.mse_loss(net(x[part]), y[part])
         optimizer.zero_grad()
         loss.backward()
@@ -146,10 +153,11 @@ def ddp(rank: int, size: int, place: str, steps: int, answers: Any) -> None:
     dist.destroy_process_group()
 
 
-def run_ddp(size: int, folder: Path, steps: int) -> tuple[str, float]:
+def run_ddp(workers: int, folder: Path, steps: int, size: Size = Size()) -> tuple[str, float]:  # noqa: B008
     context = multiprocessing.get_context("spawn")
-    answers, place = context.Queue(), folder / f"ddp-{size}-{time.monotonic_ns()}"
-    processes = [context.Process(target=ddp, args=(rank, size, str(place), steps, answers)) for rank in range(size)]
+    answers, place = context.Queue(), folder / f"ddp-{workers}-{time.monotonic_ns()}"
+    given = workers, str(place), steps, size, answers
+    processes = [context.Process(target=ddp, args=(rank, *given)) for rank in range(workers)]
     for process in processes:
         process.start()
     found = answers.get(timeout=300)
@@ -167,39 +175,43 @@ class Clock(Callback):
         self.seconds = time.perf_counter() - self.begun
 
 
-def ours(devices: int | None, steps: int, **how: Any) -> float:
-    """Seconds of a step of the same net and batch in handson."""
-    rng = np.random.default_rng(0)
-    x, y = rng.normal(size=(1024, 128)).astype(np.float32), rng.normal(size=(1024, 10)).astype(np.float32)
-    net = handson.Sequential([Dense(512, activation="relu"), Dense(512, activation="relu"), Dense(10)], seed=0)
+def ours(devices: int | None, steps: int, size: Size = Size(), **how: Any) -> float:  # noqa: B008
+    """Seconds of a step of the same net and batch in handson; eight steps are an epoch."""
+    rng, rows = np.random.default_rng(0), 8 * size.rows
+    x, y = rng.normal(size=(rows, 128)).astype(np.float32), rng.normal(size=(rows, 10)).astype(np.float32)
+    layers = [Dense(size.width, activation="relu"), Dense(size.width, activation="relu"), Dense(10)]
+    net = handson.Sequential(layers, seed=0)
     net.compile("adam", "mse")
-    clock = Clock()
-    net.fit(x, y, batch_size=1024, epochs=steps + 1, verbose=0, devices=devices, callbacks=[clock], **how)
-    return clock.seconds / steps
+    clock, epochs = Clock(), max(1, steps // 8)
+    net.fit(x, y, batch_size=size.rows, epochs=epochs + 1, verbose=0, devices=devices, callbacks=[clock], **how)
+    return clock.seconds / epochs / 8
 
 
 # The parts.
 
 
-def table(args: argparse.Namespace) -> dict[str, Any]:
-    """Nets and optimizers against numbers of workers and launchers."""
-    launchers = {f"torchrun {size}": (torchrun(size), size) for size in args.torchrun}
+def table(args: argparse.Namespace, rows: Any) -> dict[str, Any]:
+    """Nets and optimizers against numbers of workers and launchers; what was the same before is not trained again."""
+    found: dict[str, dict[str, str]] = rows or {}
+    sizes = {f"{size} here": (None, size) for size in args.workers}
+    sizes |= {f"torchrun {size}": (torchrun(size), size) for size in args.torchrun}
     if shutil.which("srun"):
-        launchers |= {f"srun {size}": (["srun", f"--ntasks={size}"], size) for size in args.srun}
-    rows = {}
+        sizes |= {f"srun {size}": (["srun", f"--ntasks={size}"], size) for size in args.srun}
     for kind in args.nets:
         for optimizer in args.optimizers:
-            expected = train(kind, optimizer, 1)
-            cells = rows[f"{kind} | {optimizer}"] = {
-                f"{size} here": SAME if train(kind, optimizer, size) == expected else OTHER for size in args.workers
-            }
-            for name, (command, size) in launchers.items():
-                cells[name] = launched(command, kind, optimizer, size, expected)
+            cells = found.setdefault(f"{kind} | {optimizer}", {})
+            missing = {name: each for name, each in sizes.items() if cells.get(name) != SAME}
+            expected = train(kind, optimizer, 1) if missing else ""
+            for name, (command, size) in missing.items():
+                if command is None:
+                    cells[name] = SAME if train(kind, optimizer, size) == expected else OTHER
+                else:
+                    cells[name] = launched(command, kind, optimizer, size, expected)
             print(kind, optimizer, cells, flush=True)
-    return rows
+    return found
 
 
-def kills(args: argparse.Namespace) -> dict[str, Any]:
+def kills(args: argparse.Namespace, _: Any) -> dict[str, Any]:
     """Trainings of which workers are killed at random."""
     killed = differ = trainings = 0
     alone: dict[tuple[str, str], str] = {}
@@ -214,23 +226,23 @@ def kills(args: argparse.Namespace) -> dict[str, Any]:
     return {"killed": killed, "trainings": trainings, "differ": differ}
 
 
-def costs(args: argparse.Namespace) -> dict[str, Any]:
+def costs(args: argparse.Namespace, _: Any) -> dict[str, Any]:
     """Milliseconds of a step, the median of several trainings; the runs take turns."""
     found: dict[str, list[float]] = {}
     digests = set()
     with tempfile.TemporaryDirectory() as folder:
+        kept = torch.get_num_threads()
         for _ in range(args.turns):
-            for threads in (1, torch.get_num_threads()):
-                kept = torch.get_num_threads()
+            for threads in (kept, 1):
                 torch.set_num_threads(threads)
                 found.setdefault(f"eager {threads}", []).append(ours(None, args.steps, engine="eager"))
                 found.setdefault(f"shards {threads}", []).append(ours(1, args.steps, shards=8))
-                torch.set_num_threads(kept)
-            for size in args.processes:
+            for size in args.processes:  # with one thread each
                 digest, seconds = run_ddp(size, Path(folder), args.steps)
                 digests.add(digest)
                 found.setdefault(f"DDP {size}", []).append(seconds)
                 found.setdefault(f"exact {size}", []).append(ours(size, args.steps, shards=8))
+            torch.set_num_threads(kept)
             print({name: round(1e3 * float(np.median(each)), 2) for name, each in found.items()}, flush=True)
     seconds_of = {name: 1e3 * float(np.median(each)) for name, each in found.items()}
     return {"ms": seconds_of, "results of DDP": len(digests), "processes": args.processes}
@@ -251,7 +263,8 @@ def page(found: dict[str, Any]) -> str:
         lines += ["| net | optimizer | " + " | ".join(names) + " |", "|---" * (2 + len(names)) + "|"]
         for row, cells in found["table"].items():
             lines.append(f"| {row} | " + " | ".join(cells.get(name, "-") for name in names) + " |")
-        lines += ["", '"same": weights and history of every process had the bits of one worker, byte for byte.', ""]
+        told = '"same": weights and history of every process had the bits of one worker, byte for byte; "-": not run.'
+        lines += ["", told, ""]
     if "kills" in found:
         given = found["kills"]
         lines += [
@@ -273,9 +286,9 @@ def cost_lines(given: dict[str, Any]) -> list[str]:
         "| | ms | `exact`, 8 shards, ms | ratio |",
         "|---|---|---|---|",
     ]
-    pairs = [(f"DDP, {size} processes", f"DDP {size}", f"exact {size}") for size in sizes]
+    pairs = [(f"DDP, processes: {size}", f"DDP {size}", f"exact {size}") for size in sizes]
     threads = sorted({int(name.split()[1]) for name in ms if name.startswith("eager")})
-    pairs += [(f"`eager`, {each} threads", f"eager {each}", f"shards {each}") for each in threads]
+    pairs += [(f"`eager`, one process, threads: {each}", f"eager {each}", f"shards {each}") for each in threads]
     lines += [f"| {name} | {ms[a]:.2f} | {ms[b]:.2f} | {ms[b] / ms[a]:.2f} |" for name, a, b in pairs]
     return lines
 
@@ -305,7 +318,7 @@ def main() -> None:
     found = json.loads(kept.read_text()) if kept is not None and kept.exists() else {}
     found["machine"] = f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}"
     for part in args.parts:
-        found[part] = PARTS[part](args)
+        found[part] = PARTS[part](args, found.get(part))
         if kept is not None:
             kept.write_text(json.dumps(found, indent=1) + "\n")
             kept.with_suffix(".md").write_text(page(found))

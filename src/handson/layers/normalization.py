@@ -297,12 +297,15 @@ def _moments(x: Tensor, counted: Tensor | None) -> tuple[Tensor, Tensor]:
         variance, mean = torch.var_mean(x, axes, correction=0)
         return mean, variance
     if counted is None:
-        sums, count = x.sum(axes, keepdim=True), meeting.total(x.new_tensor(x.numel() // x.shape[1]))
-        mean = meeting.total(sums) / count
+        sums, count = meeting.totals([x.sum(axes, keepdim=True), x.new_tensor(x.numel() // x.shape[1])])
+        count = count.detach()
+        mean = sums / count
         variance = meeting.total((x - mean).square().sum(axes, keepdim=True)) / count
         return mean.reshape(-1), variance.reshape(-1)
-    count = meeting.total(counted.to(x.dtype).sum(axes, keepdim=True)) + EPSILON
-    mean = meeting.total(torch.where(counted, x, 0.0).sum(axes, keepdim=True)) / count
+    present = counted.to(x.dtype).sum(axes, keepdim=True)
+    sums, count = meeting.totals([torch.where(counted, x, 0.0).sum(axes, keepdim=True), present])
+    count = count.detach() + EPSILON
+    mean = sums / count
     variance = meeting.total(torch.where(counted, x - mean, 0.0).square().sum(axes, keepdim=True)) / count
     return mean.reshape(-1), variance.reshape(-1)
 

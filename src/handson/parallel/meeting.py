@@ -6,7 +6,7 @@ that is the tensor itself, inside it is the sum over all shards, on all workers,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Protocol
@@ -53,6 +53,20 @@ def total(value: Tensor) -> Tensor:
     """
     meeting = current()
     return value if meeting is None else _Total.apply(value)
+
+
+def totals(values: Sequence[Tensor]) -> list[Tensor]:
+    """The sums of several tensors of one type, for which shards meet once.
+
+    Examples
+    --------
+    >>> totals([torch.ones(2), torch.tensor(3.0)])
+    [tensor([1., 1.]), tensor(3.)]
+    """
+    if current() is None:
+        return list(values)
+    parts = total(torch.cat([value.reshape(-1) for value in values])).split([value.numel() for value in values])
+    return [part.view(value.shape) for part, value in zip(parts, values, strict=True)]
 
 
 def once(change: Callable[[], None]) -> None:

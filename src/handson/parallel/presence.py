@@ -69,11 +69,14 @@ class Presence:
                 link, _ = self._server.accept()
             except OSError:  # nobody else is there
                 return
+            hello = b""
             link.settimeout(HELLO_SECONDS)
             with suppress(OSError):
                 hello = link.recv(WORD_BYTES + 4, socket.MSG_WAITALL)
-                if hello[:WORD_BYTES] == self._word:
-                    self._links[int.from_bytes(hello[WORD_BYTES:], "big")] = link
+            if len(hello) == WORD_BYTES + 4 and hello[:WORD_BYTES] == self._word:
+                self._links[int.from_bytes(hello[WORD_BYTES:], "big")] = link
+            else:
+                link.close()
 
     def close(self) -> None:
         """End the connections: to the others this process is gone."""

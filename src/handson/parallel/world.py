@@ -92,8 +92,8 @@ class World:
         self._orders = self._generation = 0
         self._apart, self._over = False, threading.Event()
         if size > 1:
-            self._presence = Presence(store, rank, host, size)
             self._join()
+            self._presence = Presence(store, rank, host, size)
             if self.leads:
                 threading.Thread(target=self._beat, name="handson heartbeat", daemon=True).start()
 

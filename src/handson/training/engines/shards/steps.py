@@ -137,9 +137,7 @@ class Steps:
         """The gradients of the batch."""
         counts = self._counts(forwards, cut.size)
         folding: Folding[list[Tensor]] = Folding(_added)
-        by_number = dict(zip(cut.shards, forwards, strict=True))
-
-        turn = threading.Lock()
+        by_number, turn = dict(zip(cut.shards, forwards, strict=True)), threading.Lock()
 
         def run(number: int) -> None:
             found = _backward(by_number[number], counts, weights)
