@@ -13,7 +13,7 @@ from torch import Tensor
 
 from handson.core.errors import HandsonError, nearest
 from handson.data.rows.batches import Batches
-from handson.data.rows.mapped import Data
+from handson.data.rows.stored import Data
 from handson.kernels.library import missing
 from handson.state.sums import Sums
 from handson.training.engines.blocks.engine import Blocks

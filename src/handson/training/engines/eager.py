@@ -12,7 +12,7 @@ from handson.core import tree
 from handson.core.errors import HandsonError
 from handson.data.rows.batches import Batches
 from handson.data.rows.feed import Batch, arriving
-from handson.data.rows.mapped import Data, pieces
+from handson.data.rows.stored import Data, pieces
 from handson.graph import logits
 from handson.layers.calling import MASK
 from handson.layers.shapes import is_shape

@@ -13,7 +13,7 @@ from handson.core import tree
 from handson.core.errors import HandsonError
 from handson.data.rows.batches import Batches
 from handson.data.rows.feed import Batch, arriving
-from handson.data.rows.mapped import Data, pieces
+from handson.data.rows.stored import Data, pieces
 from handson.metrics.accumulators import Live
 from handson.randomness.keys import derive
 from handson.randomness.stream import Stream, active
