@@ -3,6 +3,7 @@
 import os
 import pickle
 import threading
+import time
 
 import h5py
 import interrupted
@@ -184,6 +185,18 @@ def test_a_training_goes_on_where_it_was_stopped(tmp_path, monkeypatch, plan):
     assert interrupted.everything(*interrupted.train(tmp_path / "cut", engine="eager")) == interrupted.everything(
         *expected
     )
+
+
+def test_windows_and_waiting_are_said(tmp_path, arrays, monkeypatch, capsys):
+    write_hdf5(tmp_path / "x.h5", *arrays)
+    data = read(tmp_path / "x.h5", "y", window=40)
+    reader = data.inputs.source.reader
+    monkeypatch.setattr("handson.data.rows.streamed.WAITED_SECONDS", 0.0)
+    monkeypatch.setattr(reader, "read", lambda number, read=reader.read: (time.sleep(0.01), read(number))[1])
+    trained(data.inputs, arrays[1], epochs=1, verbose=2)
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "stay in their file, and are read ahead of the steps, shuffled in windows of 40 rows." in printed
+    assert "of its time for data. Read them faster: a file without compression" in printed
 
 
 def test_another_window_is_another_run(tmp_path, monkeypatch):
