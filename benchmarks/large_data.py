@@ -4,11 +4,12 @@
 
 Files are written first: HDF5 (plain, and with gzip), Zarr (zstd), Parquet (zstd) and `.npy` hold the same rows. Every
 training is a process of its own, with the files dropped from the system's cache before; those from files may take so
-many gigabytes of memory (RLIMIT_DATA: a byte more is an error), and what they took at most is shown beside. Speed is
-that of the epochs after the first, in rows a second of the clock, and of the processor's time with that of all threads
-that read: the clock needs a quiet machine, and the processor counts reading that costs nothing where a core is idle.
-'Opening' is the first epoch less one like the others: the check of all values, reading from the disk. Then one short
-training is repeated with 1 and 4 threads that read, and on 1 and 4 workers: the weights must be the same, bit for bit.
+many gigabytes of memory (RLIMIT_DATA: a byte more is an error), and what they took at most is shown beside. Of an
+epoch after the first it is shown what processor time the thread that trains takes, and the threads that read ahead of
+it. With a core to spare for them an epoch lasts as long as the slower of the two: 'speed' is that of memory's divided
+by it. 'By the clock' needs a quiet machine. 'Opening' is what the first epoch takes more: the check of all values,
+reading from the disk. Then one short training is repeated with 1 and 4 threads that read, and on 1 and 4 workers: the
+weights must be the same, bit for bit.
 """
 
 from __future__ import annotations
@@ -115,21 +116,21 @@ def drop_cache(folder: Path) -> None:
 
 
 class Clock(Callback):
-    """When epochs ended: by the clock, and by the processor time of all threads."""
+    """When epochs ended: by the clock, and by the processor times of the thread that trains and of all threads."""
 
     def __init__(self) -> None:
-        self.ends: list[tuple[float, float]] = []
+        self.ends: list[tuple[float, float, float]] = []
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self.ends.append(now())
 
 
-def now() -> tuple[float, float]:
-    return time.perf_counter(), time.process_time()
+def now() -> tuple[float, float, float]:
+    return time.perf_counter(), time.thread_time(), time.process_time()
 
 
 def trained(folder: Path, kind: str, epochs: int, **arguments: Any) -> tuple[np.ndarray, int, str]:
-    """Seconds of each epoch (by the clock, of the processor), rows in one, and a hash of the weights."""
+    """Seconds of each epoch (by the clock, of the training, of all threads), rows in one, and a hash of the weights."""
     clock, start = Clock(), now()
     data = opened(folder, kind)
     net = handson.Sequential([Dense(UNITS, activation="relu"), Dense(UNITS, activation="relu"), Dense(1)], seed=1)
@@ -151,8 +152,9 @@ def one(folder: Path, kind: str, epochs: int, memory: float, steps: int | None) 
     if kind != "memory":
         most = int(memory * 2**30)
         resource.setrlimit(resource.RLIMIT_DATA, (most, most))
-    (clock, processor), rows, weights = trained(folder, kind, epochs, steps_per_epoch=steps)
-    found = {"clock": clock.tolist(), "processor": processor.tolist(), "rows": rows, "weights": weights}
+    (clock, training, every), rows, weights = trained(folder, kind, epochs, steps_per_epoch=steps)
+    found = {"clock": clock.tolist(), "training": training.tolist(), "reading": (every - training).tolist()}
+    found |= {"rows": rows, "weights": weights}
     print(json.dumps(found | {"peak": held("VmHWM")}))
 
 
@@ -183,32 +185,25 @@ def measure(folder: Path, given: argparse.Namespace) -> dict[str, list[dict[str,
     return found
 
 
-def speed(results: list[dict[str, Any]], by: str) -> float:
-    """Rows a second, in the epochs after the first."""
-    return statistics.median(one["rows"] / seconds for one in results for seconds in one[by][1:])
+def later(results: list[dict[str, Any]], by: str) -> float:
+    """Seconds of an epoch after the first."""
+    return statistics.median(seconds for one in results for seconds in one[by][1:])
 
 
 def table(found: dict[str, list[dict[str, Any]]], size: Callable[[str], float]) -> Iterator[str]:
-    head = (
-        "rows in",
-        "GB on disk",
-        "rows/s, clock",
-        "of memory's",
-        "rows/s, processor",
-        "of memory's",
-        "opening",
-        "peak",
-    )
+    head = ("rows in", "GB on disk", "training thread", "reading threads", "speed with a core to spare", "by the clock",
+            "opening", "peak memory")  # fmt: skip
     yield f"| {' | '.join(head)} |"
     yield f"|{' --- |' * len(head)}"
+    memory = found["memory"]
     for kind, results in found.items():
-        line = [kind, f"{size(kind):.2f}"]
-        for by in ("clock", "processor"):
-            rows = speed(results, by)
-            line += [f"{rows:,.0f}", f"**{100 * rows / speed(found['memory'], by):.0f} %**"]
-        opening = statistics.median(one["processor"][0] - statistics.median(one["processor"][1:]) for one in results)
-        line += [f"{opening:.1f} s", f"{max(one['peak'] for one in results) / 2**30:.2f} GiB"]
-        yield f"| {' | '.join(line)} |"
+        training, reading = (later(results, by) for by in ("training", "reading"))
+        share = 100 * later(memory, "training") / max(training, reading)
+        opening = statistics.median(one["training"][0] + one["reading"][0] for one in results) - training - reading
+        cells = [kind, f"{size(kind):.2f}", f"{training:.2f} s", f"{reading:.2f} s", f"**{share:.0f} %**"]
+        cells += [f"{100 * later(memory, 'clock') / later(results, 'clock'):.0f} %", f"{opening:.1f} s"]
+        cells.append(f"{max(one['peak'] for one in results) / 2**30:.2f} GiB")
+        yield f"| {' | '.join(cells)} |"
 
 
 def size_of(folder: Path, kind: str) -> float:
