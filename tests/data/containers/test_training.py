@@ -3,6 +3,7 @@
 import os
 import pickle
 import threading
+import time
 
 import h5py
 import interrupted
@@ -19,7 +20,9 @@ from handson.data import read
 from handson.data.rows import blocks, feed, stored
 from handson.data.rows.batches import Batches
 from handson.data.rows.stored import StoredRows
-from handson.layers import Dense, Dropout
+from handson.layers import Conv2D, Dense, Dropout, Embedding, Flatten
+from handson.workflow.experiment import Experiment
+from handson.workflow.runs import Run
 
 ROWS = 240
 
@@ -184,6 +187,53 @@ def test_a_training_goes_on_where_it_was_stopped(tmp_path, monkeypatch, plan):
     assert interrupted.everything(*interrupted.train(tmp_path / "cut", engine="eager")) == interrupted.everything(
         *expected
     )
+
+
+EXPERIMENT = """
+name: stored
+data: {path: x.h5, targets: y, window: 40, skip_broken: true}
+model: [{Dense: {units: 4, activation: relu}}, {Dense: {units: 1}}]
+fit: {epochs: 2, engine: eager}
+"""
+
+
+def test_experiments_read_stored_rows(tmp_path, arrays, monkeypatch):
+    write_hdf5(tmp_path / "x.h5", *arrays)
+    monkeypatch.chdir(tmp_path)
+    experiment = Experiment.from_yaml_text(EXPERIMENT)
+    assert Experiment.from_yaml_text(experiment.to_yaml()) == experiment
+    run, data = Run.create(experiment), experiment.read_data()
+    assert data.inputs.source.window == 40
+    run.fit(data, verbose=0)
+    assert run.net().predict(data.inputs).shape == (ROWS, 1)
+    with pytest.raises(HandsonError, match="window"):
+        Experiment.from_yaml_text(EXPERIMENT.replace("window: 40", "window: 0"))
+
+
+def test_grey_images_and_ids_in_files(tmp_path, rng):
+    x = rng.normal(size=(60, 6, 6)).astype("f4")
+    write_hdf5(tmp_path / "x.h5", x, np.arange(60) % 2)
+    net = handson.Sequential([Conv2D(2, 3, input_shape=(6, 6, 1)), Flatten(), Dense(1)], seed=0)
+    assert np.array_equal(net.predict(read(tmp_path / "x.h5", "y").inputs), net.predict(x))
+    ids = rng.integers(0, 9, (60, 4))
+    write_hdf5(tmp_path / "ids.h5", ids, np.arange(60) % 2)
+    net = handson.Sequential([Embedding(9, 3), Flatten(), Dense(1)], seed=0)
+    assert np.array_equal(net.predict(read(tmp_path / "ids.h5", "y").inputs), net.predict(ids))
+    write_hdf5(tmp_path / "wrong.h5", np.where(np.arange(240).reshape(60, 4) == 233, 9, ids), np.arange(60) % 2)
+    with pytest.raises(HandsonError, match="9"):
+        net.predict(read(tmp_path / "wrong.h5", "y").inputs)
+
+
+def test_windows_and_waiting_are_said(tmp_path, arrays, monkeypatch, capsys):
+    write_hdf5(tmp_path / "x.h5", *arrays)
+    data = read(tmp_path / "x.h5", "y", window=40)
+    reader = data.inputs.source.reader
+    monkeypatch.setattr("handson.data.rows.streamed.WAITED_SECONDS", 0.0)
+    monkeypatch.setattr(reader, "read", lambda number, read=reader.read: (time.sleep(0.01), read(number))[1])
+    trained(data.inputs, arrays[1], epochs=1, verbose=2)
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "stay in their file, and are read ahead of the steps, shuffled in windows of 40 rows." in printed
+    assert "of its time for data. Read them faster: a file without compression" in printed
 
 
 def test_another_window_is_another_run(tmp_path, monkeypatch):

@@ -487,7 +487,8 @@ def test_a_folder_that_is_not_there_is_an_error(tmp_path):
 def test_other_kinds_of_files_are_refused(tmp_path, name, kind):
     (tmp_path / name).write_text("x")
     with pytest.raises(
-        HandsonError, match=f"files of the kind {kind} are not read. Tables: .csv, .tsv, .parquet, .arrow; arrays"
+        HandsonError,
+        match=f"files of the kind {kind} are not read. Tables: .csv, .tsv, .parquet, .arrow, .fits; arrays",
     ):
         read(tmp_path / name)
 

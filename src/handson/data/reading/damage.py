@@ -5,12 +5,16 @@ from __future__ import annotations
 import csv
 import lzma
 import struct
+import tarfile
+import threading
 import tokenize
+import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 from handson.core.errors import HandsonError
 
@@ -18,7 +22,25 @@ from handson.core.errors import HandsonError
 DAMAGE = (
     ValueError, ArithmeticError, OSError, EOFError, SyntaxError, LookupError, TypeError, MemoryError, RuntimeError,
     struct.error, csv.Error, tokenize.TokenError, zipfile.BadZipFile, zlib.error, lzma.LZMAError,
+    tarfile.TarError,
 )  # fmt: skip
+
+
+@contextmanager
+def warned(action: Literal["ignore", "error"]) -> Iterator[None]:
+    """While this lasts, warnings are ignored, but for those of Pillow and the like, which may be errors.
+
+    In other threads than the main one they are left alone: filters belong to the whole process, and threads that change
+    them at once would leave them changed.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if action == "error":
+            warnings.simplefilter("error", UserWarning)
+        yield
 
 
 @contextmanager

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import struct
 import sys
-import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,11 +14,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from handson.core.errors import HandsonError
-from handson.data.reading.damage import reading
+from handson.data.reading.damage import reading, warned
 
 IMAGES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".jpe": "JPEG", ".jfif": "JPEG", ".bmp": "BMP", ".gif": "GIF",
           ".tif": "TIFF", ".tiff": "TIFF", ".webp": "WEBP", ".pgm": "PPM", ".ppm": "PPM", ".pbm": "PPM",
           ".pnm": "PPM"}  # fmt: skip
+FITS = (".fits", ".fit", ".fts")
 FORMATS, IMAGE = sorted(set(IMAGES.values())), "an image that can be read"
 # Larger images than this are refused before they are decoded.
 MOST_PIXELS = 50_000_000
@@ -64,30 +64,33 @@ class Header(NamedTuple):
 
 
 @contextmanager
-def _opened(file: Path, source: Any = None) -> Iterator[Any]:
+def _opened(file: Path, content: bytes | bytearray | None = None) -> Iterator[Any]:
     """An image of a format that is read; what Pillow warns of is an error that names the file."""
     from PIL import Image
 
     try:
-        with reading(file, IMAGE), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            warnings.simplefilter("error", UserWarning)
+        with reading(file, IMAGE), warned("error"):
             # Not by its name: files that Pillow maps into memory are not always turned as they should be.
-            with source or file.open("rb") as content, Image.open(content, formats=FORMATS) as image:
+            source = file.open("rb") if content is None else io.BytesIO(content)
+            with source, Image.open(source, formats=FORMATS) as image:
                 yield image
     except (Image.DecompressionBombError, Warning) as error:
         raise HandsonError(f"{file} is not {IMAGE}: {error}") from None
 
 
-def read_header(file: Path) -> Header:
-    """What a file says of its image.
+def read_header(file: Path, content: bytes | None = None) -> Header:
+    """What a file, or its content, says of its image.
 
     Raises
     ------
     HandsonError
         For something that is no image, for more than `MOST_PIXELS` pixels, and for values that could not be kept.
     """
-    with _opened(file) as image:
+    if file.suffix.lower() in FITS:
+        from handson.data.reading.containers.fits import image_size
+
+        return Header(*image_size(file), 1, True, ())
+    with _opened(file, content) as image:
         if image.width * image.height > MOST_PIXELS:
             raise HandsonError(
                 f"{file} has {image.width}x{image.height} pixels; more than {MOST_PIXELS:,} are refused."
@@ -147,9 +150,17 @@ def _check_depth(file: Path, image: Any) -> None:
         )
 
 
-def read_pixels(file: Path, image_shape: tuple[int, int] | None) -> np.ndarray:
-    """The pixels of an image, uint8 or float32, shape (height, width, 1 or 3): turned, on white, and resized."""
-    with _opened(file) as image:
+def read_pixels(file: Path, image_shape: tuple[int, ...] | None, content: bytes | None = None) -> np.ndarray:
+    """The pixels of an image, uint8 or float32, shape (height, width, 1 or 3): turned, on white, and resized.
+
+    The content of the file may have been read already.
+    """
+    if file.suffix.lower() in FITS:
+        from handson.data.reading.containers.fits import read_image
+
+        pixels = read_image(file)
+        return pixels if image_shape is None else _resized(pixels, image_shape)
+    with _opened(file, content) as image:
         deep, raw = _is_deep(image), _rawmodes(image)
         image.load()
         # After that, because Pillow turns TIFF files itself.
@@ -157,9 +168,9 @@ def read_pixels(file: Path, image_shape: tuple[int, int] | None) -> np.ndarray:
         if not deep:
             pixels = _plain(image)
         elif GREY_AND_ALPHA in raw:
-            pixels = _grey_and_alpha(file)
+            pixels = _grey_and_alpha(file, file.read_bytes() if content is None else content)
         elif any(mode.startswith(DEEP) for mode in raw):
-            pixels = _on_white(_upper(image) + _lower(file), image.info.get("transparency"))
+            pixels = _on_white(_upper(image) + _lower(file, content), image.info.get("transparency"))
         else:
             pixels = _on_white(np.asarray(image)[..., None], image.info.get("transparency"))
     pixels = TURNS.get(orientation, lambda same: same)(pixels)
@@ -181,9 +192,9 @@ def _upper(image: Any) -> np.ndarray:
     return np.asarray(image).astype(np.uint16) << 8
 
 
-def _lower(file: Path) -> np.ndarray:
+def _lower(file: Path, content: bytes | None) -> np.ndarray:
     """The lower bytes of colours of 16 bits."""
-    with _opened(file) as image:
+    with _opened(file, content) as image:
         image.tile = [_swapped(tile) for tile in image.tile]
         return np.asarray(image).astype(np.uint16)
 
@@ -197,12 +208,12 @@ def _swapped(tile: Any) -> Any:
     return type(tile)._make((codec, extents, offset, other if isinstance(args, str) else (other, *args[1:])))
 
 
-def _grey_and_alpha(file: Path) -> np.ndarray:
+def _grey_and_alpha(file: Path, given: bytes) -> np.ndarray:
     """Grey of 16 bits with transparency: the same bytes, declared to be four values of 8 bits."""
-    content = bytearray(file.read_bytes())
+    content = bytearray(given)
     content[DEPTH] = b"\x08\x06"
     content[CHECKSUM] = struct.pack(">I", zlib.crc32(content[CHUNK]))
-    with _opened(file, io.BytesIO(content)) as image:
+    with _opened(file, content) as image:
         return _on_white(np.asarray(image).view(">u2").astype(np.uint16), None)
 
 
@@ -217,7 +228,7 @@ def _on_white(pixels: np.ndarray, hidden: Any) -> np.ndarray:
     return shown
 
 
-def _resized(pixels: np.ndarray, image_shape: tuple[int, int]) -> np.ndarray:
+def _resized(pixels: np.ndarray, image_shape: tuple[int, ...]) -> np.ndarray:
     from PIL import Image
 
     size = image_shape[1], image_shape[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from numbers import Integral
 from pathlib import Path
 from typing import Any
@@ -11,18 +12,22 @@ from typing import Any
 import numpy as np
 
 from handson.core.errors import HandsonError
+from handson.data.reading.containers.images import of_headers
 from handson.data.reading.dataset import Dataset
-from handson.data.reading.image_files import IMAGES, MOST_PIXELS, Header, read_header, read_pixels
+from handson.data.reading.image_files import IMAGES, MOST_PIXELS, Header, read_header
 from handson.data.reading.image_tree import Found, find_images
+from handson.data.reading.keeping import Keeping, kept
 from handson.data.rows.free_memory import free_memory
+from handson.data.rows.stored import StoredRows
 
 # All images of a folder together are kept in memory; more than this fits into few.
 MOST_BYTES = 1 << 34
 # Images that take more than this, and so many times as much as their files, were made to fill the memory.
 MOST_UNASKED, MOST_TIMES = 1 << 27, 100
+KEEPING = Keeping()
 
 
-def read_folder(path: Path, image_shape: Sequence[int] | None = None) -> Dataset:
+def read_folder(path: Path, image_shape: Sequence[int] | None = None, keeping: Keeping = KEEPING) -> Dataset:
     """Images in a folder; its subfolders, if images are in them, are the classes.
 
     Parameters
@@ -31,6 +36,8 @@ def read_folder(path: Path, image_shape: Sequence[int] | None = None) -> Dataset
         The folder.
     image_shape : (int, int), optional
         Height and width; by default the images' own, which must be the same.
+    keeping : Keeping
+        Whether images that are large beside the free memory stay in their files; whether broken files are left out.
 
     Returns
     -------
@@ -54,27 +61,40 @@ def read_folder(path: Path, image_shape: Sequence[int] | None = None) -> Dataset
             f"{path} holds no images ({', '.join(sorted(IMAGES))}), nor do its subfolders."
             f"{_left_out(found, ' Left out')}"
         )
-    headers = [read_header(file) for file in found.files]
+    headers = _headers(found, keeping.skip_broken)
     shape = _checked_shape(path, image_shape, headers)
     _check_alike(found.files, headers, asked=image_shape is not None)
-    _check_total(path, found.files, headers, shape, asked=image_shape is not None)
-    images = _read(found.files, headers, shape)
+    stays = _check_total(path, found.files, headers, shape, image_shape is not None, keeping)
+    images = StoredRows(of_headers(found.files, headers, shape))
     labels = None if found.labels is None else np.array(found.labels, np.int64)
     names = np.array([file.relative_to(path).as_posix() for file in found.files])
     target_names = [] if labels is None else ["class"]
-    return Dataset(images, labels, [], target_names, found.classes, None, names, str(path), [_summary(found, headers)])
+    summary = _summary(found, headers)
+    data = Dataset(images, labels, [], target_names, found.classes, None, names, str(path), [summary])
+    return kept(data, replace(keeping, in_memory=not stays))
 
 
-def _read(files: list[Path], headers: list[Header], shape: tuple[int, int]) -> np.ndarray:
-    """All images as one array; grey ones among coloured ones become coloured."""
-    channels = max(header.channels for header in headers)
-    images = np.empty((len(files), *shape, channels), np.float32 if headers[0].deep else np.uint8)
-    for image, file, header in zip(images, files, headers, strict=True):
-        pixels = read_pixels(file, None if (header.height, header.width) == shape else shape)
-        if pixels.shape[:2] != shape:
-            raise HandsonError(f"{file} is not an image that can be read: its size is not the one it declares.")
-        image[...] = pixels
-    return images
+def _headers(found: Found, skip_broken: bool) -> list[Header]:
+    """The headers of all files; those that cannot be read are left out if that was asked for."""
+
+    files, labels, found.files, found.labels = found.files, found.labels, [], None if found.labels is None else []
+    headers, first = [], None
+    for place, file in enumerate(files):
+        try:
+            headers.append(read_header(file))
+        except HandsonError as error:
+            if not skip_broken:
+                raise
+            first = first or str(error)
+            continue
+        found.files.append(file)
+        if labels is not None and found.labels is not None:
+            found.labels.append(labels[place])
+    if first is not None:
+        found.left[f"that cannot be read, the first: {first}"] = len(files) - len(headers)
+    if not headers:
+        raise HandsonError(f"no image can be read.{_left_out(found, ' Left out')}")
+    return headers
 
 
 def _checked_shape(path: Path, image_shape: Any, headers: list[Header]) -> tuple[int, int]:
@@ -107,16 +127,20 @@ def _sizes(path: Path, headers: list[Header]) -> str:
     return f"The images in {path} are {_counted_sizes(headers)}: leave it out, or say image_shape=({height}, {width})."
 
 
-def _check_total(path: Path, files: list[Path], headers: list[Header], shape: tuple[int, int], asked: bool) -> None:
-    """Raise, before anything is decoded, unless all images together fit into memory; bombs are read if asked for."""
+def _check_total(
+    path: Path, files: list[Path], headers: list[Header], shape: tuple[int, int], asked: bool, keeping: Keeping
+) -> bool:
+    """Whether images stay in their files; raises, before any is decoded, for more than there may be, and for bombs."""
     channels, width = max(header.channels for header in headers), 4 if headers[0].deep else 1
     size = len(files) * shape[0] * shape[1] * channels * width
     free = free_memory()
     most = MOST_BYTES if free is None else min(MOST_BYTES, free)
-    if size > most:
+    stays = keeping.stays(size, free)
+    if size > most and not stays:
         raise HandsonError(
             f"{path} holds {len(files):,} images of {_counted_sizes(headers)}; at {shape[0]}x{shape[1]} they take "
-            f"{size:,} bytes, more than the {most:,} there may be. Say image_shape=(height, width), a smaller one."
+            f"{size:,} bytes, more than the {most:,} there may be. Say image_shape=(height, width), a smaller one, or "
+            f"leave them in their files: in_memory=False."
         )
     stored = sum(file.stat().st_size for file in files)
     if not asked and size > max(MOST_UNASKED, MOST_TIMES * stored):
@@ -124,6 +148,7 @@ def _check_total(path: Path, files: list[Path], headers: list[Header], shape: tu
             f"{path} holds {len(files):,} images in {stored:,} bytes, which are unpacked to {size:,}: "
             f"{_counted_sizes(headers)}. Say image_shape=(256, 256), or another size, if they are what you want."
         )
+    return stays
 
 
 def _check_alike(files: list[Path], headers: list[Header], asked: bool) -> None:

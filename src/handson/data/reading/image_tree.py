@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from handson.core.errors import HandsonError, listing
-from handson.data.reading.image_files import IMAGES
+from handson.data.reading.image_files import FITS, IMAGES
 
 # Endings of images that are not read: a folder of them is not half read in silence.
 UNREAD = {
-    ".heic", ".heif", ".avif", ".jp2", ".j2k", ".jxl", ".tga", ".exr", ".hdr", ".pfm", ".fits", ".fit", ".fts", ".dcm",
+    ".heic", ".heif", ".avif", ".jp2", ".j2k", ".jxl", ".tga", ".exr", ".hdr", ".pfm", ".dcm",
     ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".apng", ".dib",
 }  # fmt: skip
 FOREIGN = {"__MACOSX"}
@@ -150,7 +150,7 @@ class _Tree:
         if suffix in UNREAD:
             self.unread.append(entry)
             return "image of a kind that is not read"
-        if suffix in IMAGES:
+        if suffix in (*IMAGES, *FITS):
             return None
         return f"file ending in {suffix}" if suffix else "file without an ending"
 

@@ -8,7 +8,6 @@ import numpy as np
 
 from handson.core.errors import HandsonError, whole
 from handson.data.reading.dataset import Dataset
-from handson.data.rows.blocks import Blocks
 from handson.data.rows.digits import narrowed
 from handson.data.rows.free_memory import is_large
 from handson.data.rows.stored import StoredRows
@@ -55,8 +54,9 @@ def kept(data: Dataset, keeping: Keeping) -> Dataset:
     rows = data.inputs
     if not isinstance(rows, StoredRows):
         return data
-    if keeping.skip_broken and isinstance(rows.source, Blocks):
-        data = _without_broken(data, rows.source)
+    find = getattr(rows.source, "broken", None)
+    if keeping.skip_broken and find is not None:
+        data = _without_broken(data, find())
     if keeping.in_memory and isinstance(data.inputs, StoredRows):
         array = data.inputs.array()
         data.inputs.close()
@@ -64,9 +64,8 @@ def kept(data: Dataset, keeping: Keeping) -> Dataset:
     return data
 
 
-def _without_broken(data: Dataset, source: Blocks) -> Dataset:
+def _without_broken(data: Dataset, broken: dict[int, str]) -> Dataset:
     """The rows that can be read; a note counts the others, and names the first."""
-    broken = source.broken()
     if not broken:
         return data
     whole_rows = np.ones(len(data), bool)

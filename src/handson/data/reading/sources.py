@@ -15,11 +15,11 @@ from handson.core.regular import check_plain
 from handson.data.reading.array_files import Archive, load_groups, read_arrays, read_npy
 from handson.data.reading.classes import as_classes
 from handson.data.reading.containers.arrays import Arrays
-from handson.data.reading.containers.endings import ARROW, FITS, PARQUET
+from handson.data.reading.containers.endings import ARROW, PARQUET
 from handson.data.reading.containers.hdf5 import Hdf5File
 from handson.data.reading.containers.zarrs import ZarrFolder, is_zarr
 from handson.data.reading.dataset import Dataset
-from handson.data.reading.image_files import IMAGES
+from handson.data.reading.image_files import FITS, IMAGES
 from handson.data.reading.image_folders import read_folder
 from handson.data.reading.keeping import Keeping, kept
 from handson.data.rows.free_memory import free_memory
@@ -29,17 +29,8 @@ TABLES = (".csv", ".tsv", ".gz", ".bz2", ".xz", ".zip", ".parquet")
 HDF5 = (".h5", ".hdf5", ".hdf", ".he5")
 # Arguments that have no meaning for a kind of data.
 MEANINGLESS = {
-    "a folder of images": (
-        "targets",
-        "inputs",
-        "ids",
-        "image",
-        "input_names",
-        "csv",
-        "in_memory",
-        "window",
-        "skip_broken",
-    ),
+    "a folder of images": ("targets", "inputs", "ids", "image", "input_names", "csv", "window"),
+    "tar files": ("targets", "inputs", "ids", "image", "input_names", "csv"),
     "an '.npz' file": ("ids", "image", "image_shape", "csv", "skip_broken"),
     "an HDF5 file": ("ids", "image", "image_shape", "csv"),
     "a Zarr folder": ("ids", "image", "image_shape", "csv"),
@@ -54,6 +45,7 @@ ARRAYS = ("an '.npz' file", "an HDF5 file", "a Zarr folder", "a FITS image")
 ENDINGS = {
     ".npz": "an '.npz' file",
     ".npy": "an '.npy' file",
+    ".tar": "tar files",
     **dict.fromkeys(HDF5, "an HDF5 file"),
     **dict.fromkeys(TABLES, "a text table"),
     **dict.fromkeys((".parquet", ".arrow", ".feather"), "a Parquet or Arrow table"),
@@ -206,7 +198,8 @@ def kind_of(path: Path) -> str:
     if kind is None:
         raise HandsonError(
             f"{path}: files of the kind {path.suffix or 'without an ending'!r} are not read. Tables: .csv, .tsv, "
-            f".parquet, .arrow, .fits; arrays: .npz, .npy, .h5, .zarr, .fits; images: a folder of them."
+            f".parquet, .arrow, .fits; arrays: .npz, .npy, .h5, .zarr, .fits; images: a folder of them, "
+            f"or .tar."
         )
     return kind
 
@@ -220,13 +213,23 @@ def _kind_of_folder(path: Path) -> str:
         for suffix in (Path(name).suffix.lower() for name in sorted(files)):
             if suffix in (*PARQUET, *ARROW):
                 return "a Parquet or Arrow table"
-            if suffix in IMAGES:
+            if suffix == ".tar":
+                return "tar files"
+            if suffix in (*IMAGES, *FITS):
                 return "a folder of images"
     return "a folder of images"
 
 
 def _read_images(ask: Ask) -> Dataset:
-    data = read_folder(ask.path, ask.image_shape)
+    data = read_folder(ask.path, ask.image_shape, ask.keeping)
+    data.target_names = list(ask.target_names or data.target_names)
+    return as_classes(_grouped(data, ask.groups), ask.classes)
+
+
+def _read_tars(ask: Ask) -> Dataset:
+    from handson.data.reading.containers.tars import read_tars
+
+    data = read_tars(ask.path, ask.image_shape, ask.keeping.window)
     data.target_names = list(ask.target_names or data.target_names)
     return ask.finished(data)
 
@@ -272,7 +275,7 @@ def _read_columns(ask: Ask) -> Dataset:
     """Parquet, Arrow and FITS: one file that is small is read like any table."""
     from handson.data.reading.containers.fits import FitsTable
     from handson.data.reading.containers.parquet import Files, find_files
-    from handson.data.reading.containers.tables import stored_table
+    from handson.data.reading.containers.tables import image_column, stored_table
     from handson.data.reading.tables import listed, split_images, table_dataset
 
     path, keeping = ask.path, ask.keeping
@@ -286,12 +289,14 @@ def _read_columns(ask: Ask) -> Dataset:
         return ask.finished(stored_table(table, *named, keeping.window))
     wanted = None if ask.inputs is None else [*listed(ask.inputs, []), *listed(ask.targets, [])]
     frame = table.frame(list(table.columns) if wanted is None else _known(table, wanted, ask))
-    frame, images = split_images(frame, ask.image, ask.image_shape, path)
+    image = ask.image or (image_column(table, listed(ask.targets, [])) if ask.inputs is None else None)
+    frame, images = split_images(frame, image, ask.image_shape, path)
     return ask.finished(table_dataset(frame, images, path, ask.targets, ask.inputs, ask.groups, ask.ids, ask.classes))
 
 
 _READERS: dict[str, Callable[[Ask], Dataset]] = {
     "a folder of images": _read_images,
+    "tar files": _read_tars,
     "an '.npz' file": lambda ask: _read_arrays(Archive(ask.path, ask.keeping), ask),
     "an HDF5 file": lambda ask: _read_arrays(Hdf5File(ask.path, ask.keeping), ask),
     "a Zarr folder": lambda ask: _read_arrays(ZarrFolder(ask.path, ask.keeping), ask),

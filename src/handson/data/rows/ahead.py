@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Generic, TypeVar
+
+# Threads that read and decode: what comes out does not depend on how many there are.
+READERS = max(2, min(8, os.cpu_count() or 1))
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")

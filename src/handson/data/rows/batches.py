@@ -229,7 +229,8 @@ class Batches:
             return None
         size = sum(leaf.numel() * leaf.element_size() for leaf in self.leaves) / 2**30
         if any(isinstance(leaf, StoredRows) for leaf in self.leaves):
-            return f"data: {size:.3g} GiB stay in their file, and are read ahead of the steps."
+            order = "" if self.windows is None else f", shuffled in windows of {self.windows.window:,} rows"
+            return f"data: {size:.3g} GiB stay in their file, and are read ahead of the steps{order}."
         return f"data: {size:.3g} GiB do not fit onto the device, and are sent there ahead of the steps."
 
 

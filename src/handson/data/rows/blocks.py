@@ -15,19 +15,18 @@ from typing import Any, Protocol
 import numpy as np
 
 from handson.core.errors import HandsonError
+from handson.data.rows.ahead import READERS
 from handson.data.rows.patience import patiently
 from handson.data.rows.stored import Places, put
 
 # A window has so many bytes, and so many blocks at least, so that rows that lie together are seen apart.
 WINDOW_BYTES, LEAST_BLOCKS = 1 << 26, 4
-# The window that is passed through, the next one, and what is still needed of the last.
-HELD_WINDOWS = 2.25
+# The window that is passed through, the next one, and the last, which slower threads may still need.
+HELD_WINDOWS = 3
 # What lies together in less is read together: a block has so many bytes, if a file's own have fewer.
 BLOCK_BYTES = 1 << 20
 # Larger blocks are refused: several must fit into memory.
 MOST_BLOCK = 1 << 30
-# Threads that read ahead.
-READERS = 2
 
 
 class BrokenRowsError(HandsonError):
@@ -104,7 +103,7 @@ class Blocks:
                 f"than {MOST_BLOCK:,} several do not fit into memory. Write it again in smaller ones."
             )
         self.window = window or max(WINDOW_BYTES // width, LEAST_BLOCKS * largest)
-        self._most = int(HELD_WINDOWS * (self.window + largest) * width)
+        self._most = HELD_WINDOWS * (self.window + 2 * largest) * width
         self._prints = {path: _print_of(path) for path in map(reader.file, range(len(self.bounds) - 1)) if path}
         self._start()
 

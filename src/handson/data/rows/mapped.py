@@ -9,9 +9,7 @@ import numpy as np
 
 from handson.core.errors import HandsonError
 from handson.data.rows.blocks import even_bounds
-from handson.data.rows.stored import Data as Data
 from handson.data.rows.stored import Places, StoredRows, put
-from handson.data.rows.stored import pieces as pieces
 
 # Smaller arrays (in bytes, as float32) are held in memory although they are mapped.
 LEAST_BYTES = 1 << 25

@@ -13,7 +13,7 @@ from handson.core import tree
 from handson.core.errors import HandsonError, listing, nearest
 from handson.data.rows import arrays, digits
 from handson.data.rows.openings import is_batches
-from handson.data.rows.stored import Data, StoredRows
+from handson.data.rows.stored import Data, StoredRows, pieces
 from handson.layers.shapes import batched, flat_shapes
 
 if TYPE_CHECKING:
@@ -53,7 +53,8 @@ def checked_inputs(model: Net, x: Any, notes: list[str] | None = None) -> tuple[
         arrays.check_finite(leaf, what, arrays.columns_of(part))
         for taker in model.takers(number) if integers[number] else ():
             if hasattr(taker, "check_ids"):
-                taker.check_ids(leaf[:])
+                for _, piece in pieces(leaf):
+                    taker.check_ids(piece)
         if notes is not None and not integers[number] and not model.computes_double:
             notes += rounding(part, what, "scale_inputs", double)
         leaves.append(_ranked(leaf, shapes[number]))
@@ -97,11 +98,11 @@ def remember_columns(model: Net, x: Any) -> None:
 
 def _ranked(leaf: Data, shape: Any) -> Data:
     """An input with or without a last axis of one entry, as the net takes it: grey images, and single columns."""
-    if shape is None or isinstance(leaf, StoredRows):
+    if shape is None:
         return leaf
     if leaf.dim() == len(shape) - 1 and shape[-1] == 1:
-        return leaf[..., None]
-    return leaf[..., 0] if leaf.dim() == len(shape) + 1 and leaf.shape[-1] == 1 else leaf
+        return leaf.unsqueeze(-1)
+    return leaf.squeeze(-1) if leaf.dim() == len(shape) + 1 and leaf.shape[-1] == 1 else leaf
 
 
 def _parts(model: Net, x: Any) -> tuple[Any, list[Any]]:

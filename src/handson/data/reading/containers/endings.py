@@ -1,4 +1,3 @@
 """By what their names end in: files that are known before the libraries that read them are loaded."""
 
 PARQUET, ARROW = (".parquet",), (".arrow", ".feather")
-FITS = (".fits", ".fit", ".fts")

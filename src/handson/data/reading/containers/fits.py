@@ -7,7 +7,6 @@ time and a scaled column is not scaled as a whole.
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +18,7 @@ import pandas as pd
 from handson.core.errors import HandsonError, listing, nearest
 from handson.data.reading.containers.arrays import check_size
 from handson.data.reading.containers.tables import Column
-from handson.data.reading.damage import reading
+from handson.data.reading.damage import reading, warned
 from handson.data.reading.keeping import Keeping
 from handson.data.rows.blocks import Blocks, even_bounds
 from handson.data.rows.stored import StoredRows
@@ -111,7 +110,7 @@ class FitsTable:
         for name in names:
             if self._record[name].kind == "S":
                 text = np.char.strip(np.char.decode(records[name], "ascii", "replace"))
-                found[name] = np.where(text == "", None, text.astype(object))
+                found[name] = pd.Series(text.astype(object)).mask(text == "", None)
             elif self._record[name].shape:
                 found[name] = list(self._numbers(records, name).reshape(len(records), -1))
             else:
@@ -221,10 +220,10 @@ def _opened(path: Path) -> Iterator[Any]:
         from astropy.io import fits
     except ImportError:
         raise HandsonError("FITS files need Astropy: pip install 'handson[fits]'.") from None
-    with reading(path, FILE), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what matters of it is checked: whether the rows are there
-        with fits.open(path, "readonly", memmap=False, disable_image_compression=True) as file:
-            yield file
+    # What matters of its warnings is checked: whether the rows are there.
+    options = {"memmap": False, "disable_image_compression": True}
+    with reading(path, FILE), warned("ignore"), fits.open(path, "readonly", **options) as file:
+        yield file
 
 
 def _place(path: Path, unit: Any, size: int) -> int:
@@ -252,16 +251,15 @@ def _layout(table: Any) -> tuple[np.dtype, dict[str, Values | None]]:
     """How a row of a table lies in the file, and what its columns mean; None for what is no number."""
     if table.header["XTENSION"].strip() != "BINTABLE":
         raise HandsonError("a FITS table of text; write it as a binary table, BINTABLE")
-    fields, values = [], {}
+    fields: list[Any] = []
+    values: dict[str, Values | None] = {}
     for column in table.columns:
         kind = np.dtype(table.columns.dtype[column.name])
         kind = kind.newbyteorder(">")
         fields.append((column.name, kind))
-        letter = (
-            column.format.format if hasattr(column.format, "format") else str(column.format).lstrip("0123456789")[:1]
-        )
+        letter = str(column.format).lstrip("0123456789")[:1]
         values[column.name] = None
-        if letter in "LBIJKED" and letter:
+        if letter and letter in "LBIJKED":
             scale, zero = column.bscale, column.bzero
             scaled = 1.0 if scale in (None, "") else float(scale), 0.0 if zero in (None, "") else float(zero)
             null = column.null if letter in "BIJK" and column.null not in (None, "") else None

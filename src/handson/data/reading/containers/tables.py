@@ -112,9 +112,7 @@ def stored_table(
     check_named(listed(inputs, []), listed(targets, []), path)
     for name in [*aside, *listed(inputs, []), *listed(targets, []), *listed(image, [])]:
         check_column(name, list(columns), path, "in a question to it")
-    if image is None and inputs is None:
-        lists = (name for name, column in columns.items() if column.width is not None and name not in aside)
-        image = next((name for name in lists if name not in listed(targets, [])), None)
+    image = image or (image_column(table, [*aside, *listed(targets, [])]) if inputs is None else None)
     leading = _leading(list(columns), [*listed(inputs, []), *listed(targets, []), *aside])
     names = _targets(table, targets, [*aside, *leading, *listed(image, [])], image is not None)
     frame, numbers, notes = set_apart(table.frame([*leading, *dict.fromkeys([*names, *aside])]), path, names, False)
@@ -136,6 +134,12 @@ def stored_table(
         str(path),
         notes,
     )
+
+
+def image_column(table: Table, others: Sequence[str]) -> str | None:
+    """The first column of lists that is none of the others."""
+    lists = (name for name, column in table.columns.items() if column.width is not None)
+    return next((name for name in lists if name not in others), None)
 
 
 def _leading(columns: list[str], named: list[str]) -> list[str]:
