@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -128,6 +129,8 @@ def read(
 def check_exists(path: Path) -> None:
     """Raise unless a file or folder is there; the message names the nearest name beside it."""
     if not path.exists():
+        if re.match(r"[a-z][a-z0-9+.-]+:/", str(path)):
+            raise FileNotFoundError(f"{path} is an address; files are read from a disk. Fetch it first.")
         siblings = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
         raise FileNotFoundError(f"there is no file or folder {path}.{nearest(path.name, siblings)}")
 
