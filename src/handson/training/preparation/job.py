@@ -187,9 +187,11 @@ class Job:
             for function in (getattr(part, "activation", None), getattr(part, "function", None))
             if callable(function)
         ]
-        averages = [average for term in self.terms for average in (term.loss, *(one for one, _ in term.measured()))]
+        averages: list[Any] = [
+            one for term in self.terms for one in (term.loss, *(each for each, _ in term.measured()))
+        ]
         parts = [*self._modules, *(average for average in averages if average is not None)]
-        functions += [part.function for part in averages if isinstance(part, Function)]
+        functions += [average.function for average in averages if isinstance(average, Function)]
         return bool(self.own) or self.own_loss or not all(map(is_builtin, parts)) or any(map(_may_write, functions))
 
     def of_another_type(self) -> str | None:
