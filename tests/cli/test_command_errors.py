@@ -46,6 +46,19 @@ import handson
         (["predict", "tiny", "--data", "train.csv", "--lookup", "lookup.csv"], "train.csv has no column 'ImageId'"),
         (["predict", "tiny", "--data", "test.csv", "--out", "nowhere/a.csv"], "the folder nowhere is not there"),
         (["predict", "tiny", "--data", "test.csv", "--out", "runs"], "cannot write runs: Is a directory"),
+        (["predict", "kinds", "--data", "kinds.csv", "--out", "kinds.csv"], "kinds.csv holds the data that"),
+        (["predict", "kinds", "--data", "two.csv", "--out", "kinds.csv"], "kinds.csv holds the data that are read"),
+        (["explore", "kinds.csv", "--picture", "kinds.csv"], "kinds.csv holds the data that are read"),
+        (
+            ["baseline", "kinds.csv", "--targets", "kind", "--out", "kinds.csv"],
+            "kinds.csv holds the data that are read",
+        ),
+        (["baseline", "kinds.csv"], "'quasar' is not a number.* --targets NAME"),
+        (["code", "kinds.yaml", "--out", "kinds.yaml"], "kinds.yaml is there already.* give --out kinds.py"),
+        (["code", "kinds.yaml", "--out", "kinds.csv"], "kinds.csv is there already, and is no Python program"),
+        (["fit", "kinds.yaml", "--seed", "99999999999999999999"], r"a seed lies between 0 and 2\*\*64 - 1"),
+        (["fit", "kinds.yaml", "--data", "https://a.org/b.csv"], "is an address; files are read from a disk"),
+        (["rewind", "kinds", "--to", "999999"], "is at step 60: there is no step 999999 to go back to"),
     ],
 )
 def test_errors_are_one_clear_line_and_exit_code_two(prepared, arguments, message):
@@ -65,7 +78,7 @@ def test_errors_are_one_clear_line_and_exit_code_two(prepared, arguments, messag
         (["fit", "table.yaml", "--epochs", "0"], "Invalid value for '--epochs'"),
         (["fit", "table.yaml", "--epochs", "x"], "Invalid value for '--epochs'"),
         (["predict", "tiny"], "Missing option '--data'"),
-        (["explroe"], "No such command 'explroe'"),
+        (["explroe"], "there is no command 'explroe'. Did you mean 'explore'"),
         (["demo", "--faces", "3"], "Invalid value for '--faces'"),
     ],
 )

@@ -6,7 +6,10 @@ import torch
 from torch import nn
 
 import handson
+from handson import Sequential
 from handson.core.errors import HandsonError
+from handson.graph import logits
+from handson.layers import Activation, Dense
 from handson.layers.foreign import TorchModuleWrapper
 
 IMAGES = [
@@ -158,3 +161,37 @@ def test_a_module_cannot_be_described_by_a_file():
     assert text.startswith("layer 'linear' is a Linear of PyTorch, which a file cannot describe: files hold no code.")
     assert "save_weights()" in text
     assert "@handson.register" in text
+
+
+# A loss takes the logits of what torch makes probabilities of
+
+
+ENDS = {
+    "a module": lambda units: [Dense(units), nn.Softmax(-1) if units > 1 else nn.Sigmoid()],
+    "a stack": lambda units: [nn.Sequential(nn.Linear(4, units), nn.Softmax(dim=1) if units > 1 else nn.Sigmoid())],
+    "a linear activation behind": lambda units: [
+        Dense(units, activation="softmax" if units > 1 else "sigmoid"), Activation("linear")
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("units", [1, 3])
+@pytest.mark.parametrize("end", ENDS)
+def test_badly_wrong_rows_have_a_gradient(end, units):
+    x = np.eye(4, dtype=np.float32) * 1e4
+    y = np.arange(4) % 3 if units > 1 else np.array([0.0, 1.0, 0.0, 1.0])
+    net = Sequential(ENDS[end](units), seed=0)
+    net.compile("sgd", "sparse_categorical_crossentropy" if units > 1 else "binary_crossentropy")
+    net.predict(x)
+    with torch.no_grad():
+        for weight in net.parameters():
+            weight.copy_(torch.linspace(-1, 1, weight.numel()).reshape(weight.shape))
+    before = net.predict(x)
+    assert net.evaluate(x, y) > 100
+    net.fit(x, y, batch_size=4, verbose=0)
+    assert not np.array_equal(net.predict(x), before)
+
+
+def test_a_softmax_of_torch_over_another_axis_has_no_logits():
+    net = Sequential([Dense(3), nn.Softmax(0)])
+    assert not hasattr(net(torch.ones(2, 4)), logits.LOGITS)

@@ -47,7 +47,7 @@ class Callback(Noun):
     Attributes
     ----------
     model : Model
-        The net that is trained; ``self.model.stop_training = True`` ends the training after the epoch.
+        The net that is trained; ``self.model.stop_training = True`` ends the training after the epoch, or the step.
     params : dict
         'epochs', 'steps', 'batch_size', 'verbose', and 'metrics': the names of what is measured.
 

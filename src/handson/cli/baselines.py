@@ -10,6 +10,7 @@ import pandas as pd
 from handson.cli.exploration import csv_format
 from handson.cli.tables import show_baseline
 from handson.core import console
+from handson.core.errors import HandsonError
 from handson.data.reading.sources import read
 from handson.estimators.baseline import Baseline, compare
 
@@ -18,7 +19,12 @@ def run_baseline(
     path: Path, reading: dict[str, Any], csv: list[str], comparing: dict[str, Any], quiet: bool
 ) -> Baseline:
     """Compare the usual models with a net on some data, and print the table."""
-    data = read(path, csv=csv_format(csv), **reading)
+    try:
+        data = read(path, csv=csv_format(csv), **reading)
+    except HandsonError as error:
+        if reading["targets"] is not None or path.is_dir():
+            raise
+        raise HandsonError(f"{error} To say what is to be predicted: --targets NAME.") from None
     for note in () if quiet else data.notes:
         console.say(f"note: {note}")
     found = compare(data, on_model=None if quiet else _say, **comparing)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from handson.cli import clusters
 from handson.cli.found import find_experiment, find_run
@@ -15,7 +16,21 @@ from handson.core.version import __version__
 if TYPE_CHECKING:
     from handson.workflow.runs import Run
 
+
+class _Commands(TyperGroup):
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """A command; for a name that is none an error with the nearest."""
+        found = super().get_command(ctx, cmd_name)
+        if found is None and not cmd_name.startswith("-"):
+            from handson.core.errors import nearest
+
+            names = self.list_commands(ctx)
+            ctx.fail(f"there is no command {cmd_name!r}.{nearest(cmd_name, names)} There are: {', '.join(names)}.")
+        return found
+
+
 app = typer.Typer(
+    cls=_Commands,
     add_completion=False,
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -69,7 +84,7 @@ def explore(
     from handson.cli.tables import show_exploration
     from handson.data.reading.explore import explore as look
 
-    _check_writable(picture)
+    _check_writable(picture, data)
     source, words = read_to_explore(
         Path(data), _names(targets, data), inputs, image, "auto" if classes else None, csv_format(csv or [])
     )
@@ -109,11 +124,14 @@ def fit(
     """
     from handson.cli.workers import group, run_of
     from handson.data.reading.sources import check_exists
+    from handson.randomness.keys import check_seed
     from handson.workflow.experiment import folder_name
     from handson.workflow.runs import follow
 
     if data is not None:
         check_exists(Path(data))
+    if seed is not None:
+        check_seed(seed)
     chosen = find_experiment(experiment)
     chosen.name = chosen.name if name is None else folder_name(name)
     chosen.data.path = data or chosen.data.path
@@ -322,9 +340,11 @@ def predict(
     check_exists(Path(data))
     if lookup is not None:
         check_exists(lookup)
-    _check_writable(out)
+    _check_writable(out, data, lookup)
     check_csv(out)
-    write_predictions(find_run(run, runs), data, lookup, out, net_only, spread)
+    found = find_run(run, runs)
+    _check_writable(out, found.experiment.data.path)
+    write_predictions(found, data, lookup, out, net_only, spread)
 
 
 @app.command()
@@ -351,10 +371,13 @@ def code(
 
     It reads the same data, splits them alike, builds the same net and trains it.
     """
+    from handson.core.errors import HandsonError
     from handson.files import atomic
     from handson.workflow.code import to_code
 
     _check_writable(out)
+    if out is not None and out.is_file() and out.suffix != ".py":
+        raise HandsonError(f"{out} is there already, and is no Python program: give --out {out.stem}.py.")
     text = to_code(find_experiment(experiment))
     if out is None:
         console.say(text.rstrip())
@@ -390,7 +413,7 @@ def baseline(
     from handson.faces.submission import write_table
 
     check_exists(Path(data))
-    _check_writable(out)
+    _check_writable(out, data)
     reading = {
         "targets": _names(targets, data), "inputs": _names(inputs, data), "classes": "auto" if classes else None,
         "image": image, "groups": groups,
@@ -432,8 +455,13 @@ def _names(given: str | None, data: str) -> Any:
     return given if names is None or data.endswith(".npz") or len(names) == 1 else names
 
 
-def _check_writable(path: Path | None) -> None:
-    """Raise, before anything is computed, when a file cannot be written there."""
+def _check_writable(path: Path | None, *read: Any) -> None:
+    """Raise, before anything is computed, when a file cannot be written there, or is one of those that are read."""
+    there = [each for each in read if each and Path(each).exists()] if path is not None and path.is_file() else []
+    if path is not None and any(path.samefile(each) for each in there):
+        from handson.core.errors import HandsonError
+
+        raise HandsonError(f"{path} holds the data that are read, and would be overwritten: write to another file.")
     if path is not None and not path.parent.is_dir():
         raise FileNotFoundError(f"cannot write {path}: the folder {path.parent} is not there. Make it first.")
     if path is not None and path.is_dir():

@@ -112,7 +112,8 @@ class Called(nn.Module):
     def _value(self, leaf: Any) -> Any:
         if isinstance(leaf, (np.ndarray, np.generic)) and leaf.dtype.kind in "biuf":
             device = next((weight.device for weight in self.parameters()), torch.device("cpu"))
-            leaf = torch.as_tensor(unmasked(leaf, order="C"), device=device)
+            # A copy: a layer may change its inputs where they are.
+            leaf = torch.as_tensor(np.array(unmasked(leaf), order="C"), device=device)
             if leaf.dtype == torch.float64 and not self.autocast:
                 leaf = leaf.to(torch.get_default_dtype())
         return self._typed(leaf) if isinstance(leaf, Tensor) else leaf

@@ -14,6 +14,7 @@ from torch.nn.modules.batchnorm import _NormBase
 
 from handson.core.errors import HandsonError
 from handson.core.registry import register, snake_case
+from handson.graph.logits import with_logits
 from handson.layers.base import Layer, Shape
 
 # Modules of torch.nn that work on images as (n, channels, height, width).
@@ -96,7 +97,15 @@ class TorchModuleWrapper(Layer):
         return output.permute(0, 2, 3, 1) if isinstance(output, Tensor) and output.dim() == 4 else output
 
     def forward(self, x: Tensor) -> Tensor:
-        return self._run(self.module, x)
+        *first, last = self.module if type(self.module) is nn.Sequential and len(self.module) else [self.module]
+        activation = _probabilities(last)
+        if activation is None or self.channels_first or self.module._forward_hooks:
+            return self._run(self.module, x)
+        for part in first:
+            x = part(x)
+        output: Tensor = last(x)
+        along_last = activation == "sigmoid" or last.dim in (-1, x.dim() - 1)
+        return with_logits(output, activation, x) if along_last else output
 
     def train(self, mode: bool = True) -> TorchModuleWrapper:
         """Training or evaluation mode; in a frozen layer, normalizations keep their averages, as in Keras."""
@@ -170,3 +179,8 @@ def is_frozen(part: nn.Module) -> bool:
     """Whether a module has weights of its own and none of them trains."""
     weights = list(part.parameters(recurse=False))
     return bool(weights) and not any(weight.requires_grad for weight in weights)
+
+
+def _probabilities(module: nn.Module) -> str | None:
+    """Which function of logits a module is, for a loss that takes the logits; None for another."""
+    return {nn.Softmax: "softmax", nn.Sigmoid: "sigmoid"}.get(type(module))

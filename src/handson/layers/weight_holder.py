@@ -172,6 +172,11 @@ class WeightHolder(Called):
         return next((one for one in numbered if one not in taken and not hasattr(type(self), one)), f"{stem}_weight")
 
     def _make(self, place: str, shape: tuple[int, ...], start: Start, trainable: bool) -> Any:
+        if torch.is_inference_mode_enabled():
+            raise HandsonError(
+                "a layer is built inside of torch.inference_mode(), whose tensors never train: build the net outside "
+                "of it, or use torch.no_grad()."
+            )
         if self.drawn.key is None:  # made in `__init__`, before a net has claimed the layer
             self.drawn = Drawn(key=derive(fresh_seed(), self.name), unclaimed=True)
         value = self._draw(place, shape, start, self.drawn.key or 0)

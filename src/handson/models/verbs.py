@@ -88,7 +88,7 @@ class Verbs(Saved, OlderVerbs, OwnSteps, Tuning, Structure):
         if jit_compile not in ("auto", True, False):
             raise HandsonError(f"jit_compile is 'auto', True or False; got {jit_compile!r}.")
         given = optimizers.get(optimizer)
-        given.claim(self)
+        given.claim(self, given is not (self._compiled.optimizer if self._compiled else None))
         compiled = Compiled(
             given,
             loss,

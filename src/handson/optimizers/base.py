@@ -94,6 +94,8 @@ class Optimizer(ByHand, Noun):
     recordable = False
     _owner: weakref.ref[Any] | None = None
     _owner_name: str | None = None
+    # Whether it was copied or unpickled, alone or in a net.
+    _is_copy = False
     # The weight that each slot belongs to, by name; of slots from a file or a copy it is not known.
     _of: dict[str, weakref.ref[Tensor]] = {}  # noqa: RUF012
     # Whether any of the weights has a constraint: looked up once for many steps.
@@ -221,14 +223,26 @@ class Optimizer(ByHand, Noun):
 
     # Slots.
 
-    def claim(self, owner: Any) -> None:
+    def claim(self, owner: Any, given: bool = False) -> None:
         """Become the optimizer of a net, for good: what it remembers is about that net's weights.
+
+        Parameters
+        ----------
+        owner : Model
+            The net.
+        given : bool
+            Whether `compile` was given it, and not the net that it is a part of copied or loaded.
 
         Raises
         ------
         HandsonError
-            When it is another net's.
+            When it is another net's, or a copy of that.
         """
+        if given and self._is_copy and self.iterations:
+            raise HandsonError(
+                f"this {type(self).__name__} is a copy of one that has trained a net, and remembers its gradients. One "
+                f"with the same settings: type(optimizer).from_config(optimizer.get_config())."
+            )
         # Also when that net is gone: what happens must not depend on when memory is freed.
         if self._owner is not None and self._owner() is not owner and self.iterations:
             raise HandsonError(
@@ -244,6 +258,9 @@ class Optimizer(ByHand, Noun):
     def __getstate__(self) -> dict[str, Any]:
         """A copy has no owner yet."""
         return {name: value for name, value in vars(self).items() if name not in ("_owner", "_owner_name", "_of")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _is_copy=True)
 
     def keep_slots_of(self, weights: Mapping[str, Tensor]) -> None:
         """Drop the slots of weights that are gone: under a name that no weight has, or another one has now.

@@ -278,3 +278,13 @@ def test_an_image_shape_reads_images_that_are_flat(tmp_path, monkeypatch):
     with pytest.raises(HandsonError, match="unpacked"):
         read(tmp_path)
     assert (read(tmp_path, image_shape=(10, 10)).inputs == 9).all()
+
+
+@pytest.mark.parametrize("names", [("train", "test"), ("Train", "VALID"), ("training", "validation", "test")])
+def test_folders_called_like_parts_of_a_split_are_no_classes(tmp_path, names):
+    for name in names:
+        save(tmp_path / name / "cat" / "1.png", grey())
+    with pytest.raises(HandsonError, match="called like the parts of a split and not like classes: .* such as "):
+        read(tmp_path)
+    save(tmp_path / "cat" / "1.png", grey())  # beside others such a name may be a class
+    assert read(tmp_path).classes == sorted([*names, "cat"])

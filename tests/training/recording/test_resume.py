@@ -200,8 +200,10 @@ class StopInTheMiddle(Callback):
             self.model.stop_training = True
 
 
-def test_an_end_asked_for_in_an_epoch_comes_after_it_also_when_resumed(tmp_path):
-    check_equal(tmp_path, [(1, 2)], callbacks=[StopInTheMiddle])
+@pytest.mark.parametrize("plan", [(0, 3), (1, 1)])
+def test_an_end_asked_for_in_an_epoch_comes_at_once_also_when_resumed(tmp_path, plan):
+    check_equal(tmp_path, [plan], callbacks=[StopInTheMiddle])
+    assert len(train(tmp_path / "whole", callbacks=[StopInTheMiddle])[2].epoch) == 2
 
 
 def test_an_early_end_is_remembered(tmp_path):

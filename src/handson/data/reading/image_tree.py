@@ -15,6 +15,8 @@ UNREAD = {
     ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".apng", ".dib",
 }  # fmt: skip
 FOREIGN = {"__MACOSX"}
+# What the parts of a split are called, which are no classes.
+PARTS = {"train", "training", "val", "valid", "validation", "dev", "test", "testing", "eval"}
 
 
 @dataclass
@@ -76,6 +78,12 @@ def find_images(path: Path) -> Found:
         )
     for name, files in inside.items():
         _check_class(path / name, files)
+    if len(inside) > 1 and PARTS.issuperset(name.lower() for name in inside):
+        first = next(iter(inside))
+        raise HandsonError(
+            f"the folders of {path} are called like the parts of a split and not like classes: {listing(inside, 4)}. "
+            f"Read them one by one, such as {path / first}; if they are classes, call them otherwise."
+        )
     found.classes = list(inside)
     found.files = [file for files in inside.values() for file in files]
     found.labels = [label for label, files in enumerate(inside.values()) for _ in files]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -311,6 +312,8 @@ _READERS: dict[str, Callable[[Ask], Dataset]] = {
 def check_exists(path: Path) -> None:
     """Raise unless a file or folder is there; the message names the nearest name beside it."""
     if not path.exists():
+        if re.match(r"[a-z][a-z0-9+.-]+:/", str(path)):
+            raise FileNotFoundError(f"{path} is an address; files are read from a disk. Fetch it first.")
         siblings = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
         raise FileNotFoundError(f"there is no file or folder {path}.{nearest(path.name, siblings)}")
 

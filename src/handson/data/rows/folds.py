@@ -102,9 +102,11 @@ def _by_class(labels: np.ndarray, count: int, key: int | None) -> np.ndarray:
     classes, codes, sizes = np.unique(labels, return_inverse=True, return_counts=True)
     for label, size in zip(classes, sizes, strict=True):
         if size < count and not is_missing(label):
+            fewer = f"Give folds={size}, add members" if size > 1 else "Add members"
+            members = "member" if size == 1 else "members"
             raise HandsonError(
-                f"class {label} has {size} members, too few to be in each of {count} folds. Give folds={size}, "
-                f"if that is at least 2, add members, or leave the class out."
+                f"class {label} has {size} {members}, too few to be in each of {count} folds. {fewer}, or leave the "
+                f"class out."
             )
     order = permutation(key, len(labels)) if key is not None else np.arange(len(labels))
     order = order[np.argsort(codes[order], kind="stable")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ import numpy as np
 
 from handson.core import console
 from handson.core.errors import HandsonError, listing
+from handson.data.reading.image_tree import FOREIGN
 from handson.layers.preprocessing.encoding import chosen
 from handson.utils.pictures import CHANNELS, FORMATS, img_to_array, load_img
 
@@ -123,29 +125,33 @@ def in_folders(
     root = Path(directory)
     if not root.is_dir():
         raise HandsonError(f"{directory} is no folder.")
-    there = sorted(entry.name for entry in root.iterdir() if entry.is_dir())
+    there = sorted(entry.name for entry in root.iterdir() if entry.is_dir() and not _is_hidden(entry.name))
     names = list(classes) if classes else there
     if unknown := [name for name in names if name not in there]:
         raise HandsonError(f"classes: {root} has no folder {listing(unknown)}; it has {listing(there)}.")
     found = Labelled(indices={name: number for number, name in enumerate(names)})
+    left: Counter[str] = Counter()
     for name, number in found.indices.items():
-        files = _images(root / name, follow_links)
+        files = _images(root / name, follow_links, left)
         files = files[part_of(len(files), share, subset)]
         found.names += [os.path.relpath(file, root) for file in files]
         found.classes += [number] * len(files)
-    console.say(f"Found {len(found.names)} images belonging to {len(names)} classes.")
+    others = "; left out: " + listing(left, 6) if left else ""
+    console.say(f"Found {len(found.names)} images belonging to {len(names)} classes{others}.")
     return found
 
 
-def _images(folder: Path, follow_links: bool) -> list[str]:
-    """The images in a folder and in those inside it, sorted."""
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name in FOREIGN
+
+
+def _images(folder: Path, follow_links: bool, left: Counter[str]) -> list[str]:
+    """The images in a folder and in those inside it, sorted; others are counted by their names."""
     walk = sorted(os.walk(folder, followlinks=follow_links), key=lambda entry: entry[0])
-    return [
-        os.path.join(place, name)
-        for place, _, names in walk
-        for name in sorted(names)
-        if name.lower().endswith(ENDINGS)
-    ]
+    files = [os.path.join(place, name) for place, _, names in walk for name in sorted(names) if not _is_hidden(name)]
+    images = [file for file in files if file.lower().endswith(ENDINGS)]
+    left.update(os.path.basename(file) for file in files if not file.lower().endswith(ENDINGS))
+    return images
 
 
 def in_table(

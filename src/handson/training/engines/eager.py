@@ -79,6 +79,8 @@ class Eager:
         outputs = self.outputs(inputs)
         if targets and any(hasattr(output, MASK) for output in outputs):
             targets, masked = seen(targets, outputs, masked)
+        if job.writes:
+            targets = [leaf.clone() for leaf in targets]
         if job.own_loss:
             totals = [Total(self.own_loss(Batch(inputs, targets, sample_weights), outputs, sums, training), 1)]
         else:
@@ -124,6 +126,7 @@ class Eager:
             if layer._added:
                 layer._added.clear()
         scaled = self.scaled(inputs) if self._scales_inputs else inputs
+        scaled = [leaf.clone() for leaf in scaled] if self.job.writes else scaled
         if self.job.precision != "bfloat16":
             return [_readable(output) for output in self.forward(scaled)]
         # Without the cache: it would keep rounded weights from one step to the next inside a user's own autocast.

@@ -20,6 +20,7 @@ from handson.core.errors import HandsonError
 from handson.data.rows.arrays import as_ids, as_labels, as_rows
 from handson.data.rows.stored import Data, pieces
 from handson.distributions import Distribution
+from handson.layers.activation_layers import Activation
 from handson.losses import BinaryCrossentropy, DistributionLoss, Loss
 from handson.metrics import Metric
 from handson.state.state import ModuleLike
@@ -188,7 +189,8 @@ def final_layer(module: ModuleLike, number: int = 0, passed: Set[str] = frozense
         inner = getattr(function, "graph", None)
         if inner is not None and len(inner.exits) == 1:
             return final_layer(function, 0, passed)
-        if type(function).__name__ not in passed:
+        nothing = isinstance(function, Activation) and function.activation is activations.linear
+        if type(function).__name__ not in passed and not nothing:
             return function
         symbol = symbol.node.inputs[0]
     return None

@@ -11,7 +11,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from handson.averages import Function
 from handson.core.errors import HandsonError
+from handson.core.pure import is_builtin, is_pure
 from handson.data.rows.batches import Batches
 from handson.data.rows.scaling import Scaling
 from handson.layers.base import SETTINGS, Layer
@@ -25,6 +27,11 @@ from handson.training.preparation.objective import Objective
 
 # What changes with every step or epoch, and decides nothing in a step.
 PASSING = frozenset({"training", "age", "stop_training"})
+
+
+def _may_write(function: Any) -> bool:
+    """Whether a function may change its arguments where they are: a user's, and those of torch whose names say so."""
+    return not is_pure(function) or getattr(function, "__name__", "").endswith("_")
 
 
 class Span(NamedTuple):
@@ -154,6 +161,22 @@ class Job:
     def layers(self) -> list[Layer]:
         """The layers of the net, nets in it included."""
         return [module for module in self._modules if isinstance(module, Layer)]
+
+    @cached_property
+    def writes(self) -> bool:
+        """Whether a part of the net, a loss or a metric is a user's, and may change what it is given where it lies."""
+        functions = [
+            function
+            for part in self._modules
+            for function in (getattr(part, "activation", None), getattr(part, "function", None))
+            if callable(function)
+        ]
+        averages: list[Any] = [
+            one for term in self.terms for one in (term.loss, *(each for each, _ in term.measured()))
+        ]
+        parts = [*self._modules, *(average for average in averages if average is not None)]
+        functions += [average.function for average in averages if isinstance(average, Function)]
+        return bool(self.own) or self.own_loss or not all(map(is_builtin, parts)) or any(map(_may_write, functions))
 
     def of_another_type(self) -> str | None:
         """The first layer that computes or keeps its weights in another type than float32, None if there is none."""

@@ -117,7 +117,7 @@ def looked_at(model: Net, inputs: Sequence[Data]) -> list[Tensor]:
     """The outputs for the first rows, checked; none for a net that has steps of its own, and computes nothing else."""
     if not model.computes and model.own_steps:
         return []
-    outputs = model.probe([arriving(leaf[:PROBE_ROWS]) for leaf in inputs])
+    outputs = model.probe([arriving(leaf[:PROBE_ROWS]).clone() for leaf in inputs])
     terms = model.terms
     if not any(term.loss is not None for term in terms) and not model.own_steps and not model.losses:
         raise HandsonError(

@@ -259,8 +259,11 @@ def rewind(parent: Path, step: int) -> int:
     Raises
     ------
     HandsonError
-        When no whole checkpoint is that old.
+        When no whole checkpoint is that old, or the run has not come that far.
     """
+    last = max((step_of(folder) for folder in generations(parent)), default=step)
+    if step > last:
+        raise HandsonError(f"{parent.parent} is at step {last}: there is no step {step} to go back to.")
     kept = newest(parent, most=step)
     if kept is None:
         steps = dict.fromkeys(str(step_of(folder)) for folder in reversed(generations(parent)))
