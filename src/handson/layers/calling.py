@@ -152,6 +152,21 @@ class Called(nn.Module):
         kind = type(self)
         return kind.call if kind.forward is Called.forward else kind.forward
 
+    # What Keras has.
+
+    def enable_lora(self, *args: Any, **kwargs: Any) -> None:
+        """Not here: raises, with the way out."""
+        raise HandsonError(
+            f"handson has no low-rank adapters (LoRA): train the last layers and freeze the others, "
+            f"{self.name}.trainable = False."
+        )
+
+    def quantize(self, *args: Any, **kwargs: Any) -> None:
+        """Not here: raises, with the way out."""
+        raise HandsonError(
+            f"handson does not quantize nets; torch.ao.quantization takes {self.name!r} as it is, a torch.nn.Module."
+        )
+
     # Masks.
 
     def _masks_beside(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
@@ -229,6 +244,17 @@ class Called(nn.Module):
         """The shape of the outputs for the shape of the inputs."""
         return input_shape
 
+    def _tried(self, node: Node, device: str) -> Any:
+        """The shapes and types of a call; of a layer that cannot do without a mask, with one."""
+        args, kwargs = node.arguments
+        try:
+            return symbol.run_on_shapes(node, device, STAND_INS)
+        except (RuntimeError, ValueError, IndexError, TypeError, AttributeError, AssertionError):
+            if kwargs.get("mask") is not None or "mask" not in _parameters(self._computed()) or not args:
+                raise
+            masked = kwargs | {"mask": tree.map_leaves(_as_mask, args[0])}
+            return symbol.run_on_shapes(Node(self, args, masked), device, STAND_INS)
+
     def run_on_zeros(self, node: Node) -> Any:
         """The shapes and types of the outputs of a call, from two runs in evaluation mode on zeros."""
         device = next((weight.device.type for weight in self.parameters()), "cpu")
@@ -237,7 +263,7 @@ class Called(nn.Module):
         if self.takes_integers:
             node = Node(self, *tree.map_leaves(_as_ids, node.arguments))
         try:
-            return symbol.run_on_shapes(node, device, STAND_INS)
+            return self._tried(node, device)
         except (RuntimeError, ValueError, IndexError, TypeError) as error:
             shapes = ", ".join(str(one.shape) for one in node.inputs)
             raise HandsonError(
@@ -249,6 +275,10 @@ class Called(nn.Module):
                 part.training = mode
                 if isinstance(part, Called):
                     part.forget_added()
+
+
+def _as_mask(leaf: Any) -> Any:
+    return Symbol(leaf.shape[:2], torch.bool) if isinstance(leaf, Symbol) else None
 
 
 def _as_ids(leaf: Any) -> Any:

@@ -144,6 +144,17 @@ class Verbs(Saved, OlderVerbs, OwnSteps, Structure):
         loss = [self._loss_tracker] if self.compiled and any(term.loss is not None for term in self.terms) else []
         return [*loss, *compiled, *(value for value in vars(self).values() if isinstance(value, Metric))]
 
+    @property
+    def metrics_names(self) -> list[str]:
+        """The names of what `evaluate` and `train_on_batch` give, in its order."""
+        if not self.compiled:
+            return []
+        if self.own_steps:
+            return [metric.name for metric in self.metrics]
+        from handson.training.preparation.objective import Objective
+
+        return Objective(self.terms, [None] * len(self.terms)).names()
+
     @functools.cached_property
     def _loss_tracker(self) -> Metric:
         return registry.find("metric", "Mean")(name="loss")
