@@ -264,8 +264,8 @@ class Verbs(Saved, OlderVerbs, OwnSteps, Structure):
         shuffle : bool
             Whether every epoch has an order of its own.
         class_weight, sample_weight : dict or sequence, array of shape (n,), optional
-            A weight for each class, for each row. They apply to rows that train: rows of `validation_split` count
-            alike, those of `validation_data` as its third part says.
+            A weight for each class, for each row; of sequences also for each step, of shape (n, steps). They apply to
+            rows that train: rows of `validation_split` count alike, those of `validation_data` as its third part says.
         initial_epoch : int
             The epoch to start from, when a training goes on.
         steps_per_epoch, validation_steps : int, optional

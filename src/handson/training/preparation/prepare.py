@@ -167,13 +167,21 @@ def _target(model: Net, number: int, term: Term, raw: Any, outputs: Tensor, rows
 def _weights(targets: Data, sample_weight: Any, class_weight: Any, term: Term, columns: int) -> Tensor | None:
     weights = None
     if sample_weight is not None:
-        weights = arrays.as_tensor(sample_weight, "sample weights").to(torch.float32).reshape(-1)
+        weights = arrays.as_tensor(sample_weight, "sample weights").to(torch.float32)
+        weights = _of_targets(weights, targets, term)
         if not bool((torch.isfinite(weights) & (weights >= 0)).all()):
             raise HandsonError("sample weights are finite and not negative.")
     if class_weight is not None and term.loss is not None:
         by_class = class_weights(targets, class_weight, term.loss, columns)
         weights = by_class if weights is None else weights * by_class
     return weights
+
+
+def _of_targets(weights: Tensor, targets: Data, term: Term) -> Tensor:
+    """Weights of rows; or of their steps, where there are as many targets."""
+    if term.loss is None or weights.dim() < 2 or weights.numel() == len(targets):
+        return weights.reshape(-1)
+    return term.loss.fitting_weights(weights, targets)
 
 
 def _drop_missing(rows: Rows, model: Net) -> Rows:

@@ -246,8 +246,8 @@ def _check_training(job: Job) -> None:
         raise NoLowering("data that are read from their file while it trains")
     if job.augment is not None:
         raise NoLowering("augmentation")
-    if job.terms[0].weighted_metrics:
-        raise NoLowering("weighted metrics")
+    if job.terms[0].weighted_metrics or any(each is not None and each.dim() > 1 for each in job.batches.weights):
+        raise NoLowering("weighted metrics, and weights of steps")
     if job.terms[0].loss is None or job.terms[0].weight != 1.0:
         raise NoLowering("an output without a loss of weight 1")
     if any(scaling is not None and scaling.needs_double for scaling in job.target_scalings):
