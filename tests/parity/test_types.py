@@ -19,7 +19,7 @@ from handson.schedules import Position
 pytestmark = pytest.mark.filterwarnings("ignore:Layer '.*was passed an input with a mask attached")
 # One layer of each family; each has its own lines of code for types.
 FAMILIES = [
-    "Dense", "EinsumDense", "Embedding", "PReLU", "Softmax", "Conv1D", "Conv2D", "Conv1DTranspose", "DepthwiseConv2D",
+    "Dense", "EinsumDense", "Embedding", "PReLU", "Softmax", "Conv1D", "Conv2D", "Conv2DTranspose", "DepthwiseConv2D",
     "SeparableConv2D", "AveragePooling2D", "MaxPooling1D", "UpSampling2D", "BatchNormalization", "LayerNormalization",
     "GroupNormalization", "RMSNormalization", "UnitNormalization", "SpectralNormalization", "LSTM", "RNN",
     "Bidirectional", "TimeDistributed", "Attention", "MultiHeadAttention", "Concatenate", "Dot",
@@ -100,6 +100,18 @@ def test_ten_steps_are_those_of_keras_and_files_keep_every_bit(keras, tmp_path, 
         for one, two in zip(ours.weights, again.weights, strict=True):
             assert one.dtype == two.dtype
             assert torch.equal(one, two)
+
+
+@pytest.mark.parametrize("kind", ["float64", "float16", "bfloat16"])
+def test_transposed_convolutions_of_one_channel_train_in_any_type(kind):
+    """Keras on PyTorch fails in the backward pass: "grad_weight needs to be contiguous"."""
+    layers = [handson.layers.Conv1DTranspose(2, 3, dtype=kind), handson.layers.Flatten(dtype=kind)]
+    net = handson.Sequential([handson.Input((5, 1), dtype=kind), *layers])
+    net.compile("sgd", "mse")
+    before = net.get_weights()[0]
+    net.fit(np.ones((4, 5, 1)), np.ones((4, net.output_shape[1])), batch_size=2, verbose=0)
+    assert np.isfinite(net.get_weights()[0]).all()
+    assert (net.get_weights()[0] != before).any()
 
 
 @pytest.mark.parametrize("name", [name for name in nouns.LOSSES if name not in NO_SLOPE])
