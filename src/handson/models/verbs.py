@@ -419,9 +419,9 @@ class Verbs(Saved, OlderVerbs, OwnSteps, Structure):
         """
         check_verb(self, "predict")
         from handson.training.measuring import predict
-        from handson.training.spread import Ask
+        from handson.training.spread import PredictOptions
 
-        return predict(self, x, batch_size, steps, callbacks, Ask(spread, quantiles, samples))
+        return predict(self, x, batch_size, steps, callbacks, PredictOptions(spread, quantiles, samples))
 
     @accepting()
     def train_on_batch(
