@@ -64,8 +64,8 @@ class Average(Noun):
         ----------
         y_true, y_pred : Tensor
             Targets and predictions; targets of classes are int64, and -1 where missing.
-        sample_weight : Tensor, shape (n,), optional
-            A factor for each sample.
+        sample_weight : Tensor, shape (n,) or (n, ...), optional
+            A factor for each sample; or for each step of it, and so on, as many axes as there are.
         masked : bool
             Whether `y_true` may have missing entries. Without them the sum is cheaper.
         """
@@ -85,7 +85,7 @@ class Average(Noun):
                 )
             values, count = torch.where(present, values, 0.0), present.sum()
         if sample_weight is not None:
-            factors = sample_weight.view(-1, *(1,) * (values.dim() - 1)).expand_as(values)
+            factors = spread_out(sample_weight, values).expand_as(values)
             values = values * factors
             if self.divides_by_weights:
                 count = (factors if present is None else torch.where(present, factors, 0.0)).sum()
@@ -140,16 +140,35 @@ class Average(Noun):
             y_true = torch.nan_to_num(y_true, nan=-1.0)
         y_true = y_true.to(torch.int64 if self.targets == "labels" else torch.float32)
         if sample_weight is not None:
-            sample_weight = torch.as_tensor(sample_weight, dtype=torch.float32)
-            if sample_weight.numel() != len(y_pred):
-                raise HandsonError(
-                    f"{self.name}: sample_weight has {sample_weight.numel()} entries for {len(y_pred)} samples."
-                )
+            sample_weight = torch.as_tensor(sample_weight, dtype=torch.float32, device=y_pred.device)
+            sample_weight = self.fitting_weights(sample_weight, y_true)
         return y_true, y_pred, sample_weight
+
+    def fitting_weights(self, weights: Tensor, y_true: Any) -> Tensor:
+        """Weights, of shape (n,) or with the axes of the targets' steps too.
+
+        Raises
+        ------
+        HandsonError
+            When they are neither.
+        """
+        shape = tuple(y_true.shape[:-1] if self.targets == "distribution" else y_true.shape)
+        weights = weights.reshape(-1) if weights.numel() == shape[0] and weights.dim() else weights
+        if not weights.dim() or weights.shape != shape[: weights.dim()]:
+            raise HandsonError(
+                f"{self.name}: sample_weight has {weights.numel()} entries for {shape[0]} samples; it wants one for "
+                f"each sample, or for each of the targets of shape {shape}."
+            )
+        return weights
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Tensor:
         total, count = self.measure(y_true, y_pred, sample_weight)
         return total / count
+
+
+def spread_out(weights: Tensor, values: Tensor) -> Tensor:
+    """Weights with further axes of one, as many as values have."""
+    return weights.view(*weights.shape, *(1,) * (values.dim() - weights.dim()))
 
 
 class Function:

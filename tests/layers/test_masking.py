@@ -105,3 +105,15 @@ def test_a_layer_that_knows_no_masks_gives_none():
     x = torch.tensor(sequences())
     assert mask_of(layers.Flatten()(Masking()(x))) is None
     assert mask_of(Dense(3)(Masking()(x))) is not None
+
+
+def test_a_layer_that_needs_a_mask_is_part_of_a_graph():
+    class Share(layers.Layer):
+        def call(self, inputs, mask=None):
+            assert mask is not None
+            return inputs * mask[..., None]
+
+    x = handson.Input((None,), dtype="int32")
+    net = handson.Model(x, Share()(layers.Embedding(5, 2, mask_zero=True)(x)))
+    assert net.output_shape == (None, None, 2)
+    assert (net.predict(np.array([[1, 0]]))[0, 1] == 0).all()

@@ -205,3 +205,18 @@ def test_settings_of_ones_own_are_attributes_and_entries():
     config.update(b=2)
     config["c"] = 3
     assert (config.c, len(config), "b" in config, sorted(config.keys())) == (3, 3, True, ["a", "b", "c"])
+
+
+def test_a_function_of_symbols_computes_on_values_and_on_symbols(keras):
+    def both(of):
+        a, b = of.KerasTensor((None, 3)), of.KerasTensor((None, 3))
+        return of.Function({"a": a, "b": b}, {"sum": a + 2 * b, "product": of.ops.multiply(a, b)})
+
+    given = {"b": np.ones((2, 3), "float32"), "a": np.full((2, 3), 3.0, "float32")}
+    ours, theirs = both(mirrored), both(keras)
+    for name, value in theirs(given).items():
+        np.testing.assert_allclose(ours(given)[name], value)
+    assert ours([mirrored.KerasTensor((4, 3)), mirrored.KerasTensor((4, 3))])["sum"].shape == (4, 3)
+    assert len(ours.inputs) == len(ours.outputs) == 2
+    with pytest.raises(HandsonError, match="takes 2 inputs; got 1"):
+        ours([given["a"]])

@@ -1,5 +1,7 @@
 """The verbs that Keras has removed do what their successors do."""
 
+import copy
+
 import numpy as np
 import pytest
 
@@ -71,3 +73,27 @@ def test_states_are_reset_and_the_number_of_sequences_is_the_layers(rng):
     assert np.abs(first - second).max() > 1e-3
     net.reset_states()
     np.testing.assert_array_equal(net.predict(x, batch_size=4), first)
+
+
+def test_names_of_metrics_are_those_of_what_evaluate_gives():
+    x = handson.Input((3,))
+    net = handson.Model(x, [Dense(2, name="a")(x), Dense(1, name="b")(x)])
+    assert net.metrics_names == []
+    net.compile("sgd", "mse", metrics=[["mae"], ["mse", "mae"]])
+    given = net.evaluate(np.ones((4, 3)), [np.ones((4, 2)), np.ones((4, 1))], return_dict=True)
+    assert net.metrics_names == list(given)
+
+
+def test_weights_say_in_which_layers_they_lie():
+    inner = handson.Sequential([Dense(2, input_dim=3), Dense(1)], name="inner")
+    x = handson.Input((3,))
+    net = handson.Model(x, Dense(1, name="last", use_bias=False)(inner(x)))
+    expected = [f"inner/{layer}/{name}" for layer in ("dense", "dense_1") for name in ("kernel", "bias")]
+    assert [weight.path for weight in net.weights] == [*expected, "last/kernel"]
+    assert [weight.path for weight in copy.deepcopy(net).weights] == [*expected, "last/kernel"]
+
+
+@pytest.mark.parametrize("verb", ["enable_lora", "quantize"])
+def test_what_keras_does_to_trained_layers_is_refused_with_the_way_out(verb):
+    with pytest.raises(HandsonError, match="trainable = False|torch.ao.quantization"):
+        getattr(Dense(2), verb)(4)

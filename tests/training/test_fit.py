@@ -369,3 +369,31 @@ def test_rows_that_are_left_out_take_their_groups_along(rng):
         regressor(seed=0).fit(x[kept], y[kept], groups=groups[kept], validation_split=0.3, seed=1, verbose=0),
     ]
     assert histories[0].history == histories[1].history
+
+
+@pytest.mark.parametrize("engine", ["eager", "auto", "shards"])
+@pytest.mark.parametrize("loss", ["mse", "sparse_categorical_crossentropy"])
+def test_weights_of_steps_are_those_of_keras(keras, rng, loss, engine):
+    x, weights = rng.normal(size=(24, 5, 3)).astype("float32"), rng.uniform(0, 2, (24, 5)).astype("float32")
+    y = rng.normal(size=(24, 5, 2)) if loss == "mse" else rng.integers(0, 2, (24, 5))
+    start, found = [rng.normal(size=shape) for shape in ((3, 4), (4,), (4, 2), (2,))], []
+    for of in (handson, keras):
+        layers = [of.layers.Dense(4, "tanh"), of.layers.Dense(2, None if loss == "mse" else "softmax")]
+        net = of.Sequential([of.layers.Input((5, 3)), *layers])
+        net.set_weights(start)
+        net.compile(of.optimizers.SGD(0.1), loss, weighted_metrics=["mae" if loss == "mse" else "accuracy"])
+        chosen = {"engine": engine} if of is handson else {}
+        history = net.fit(
+            x, y, sample_weight=weights, epochs=3, batch_size=8, shuffle=False, verbose=0,
+            validation_data=(x, y, weights), **chosen,
+        ).history  # fmt: skip
+        found.append(history | {"weights": np.concatenate([np.ravel(weight) for weight in net.get_weights()])})
+    for name, expected in found[1].items():
+        np.testing.assert_allclose(found[0][name], expected, rtol=1e-4, atol=1e-6)
+
+
+def test_weights_that_are_neither_of_rows_nor_of_steps_are_refused(rng):
+    net = handson.Sequential([handson.layers.Dense(2, input_shape=(5, 3))])
+    net.compile("sgd", "mse")
+    with pytest.raises(HandsonError, match=r"sample_weight has 96 entries for 24 samples; .* of shape \(24, 5, 2\)"):
+        net.fit(rng.normal(size=(24, 5, 3)), rng.normal(size=(24, 5, 2)), sample_weight=np.ones((24, 4)), verbose=0)

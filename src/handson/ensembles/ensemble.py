@@ -22,11 +22,11 @@ from handson.models import Model
 from handson.randomness.keys import check_seed, fresh_seed
 from handson.state.history import History
 from handson.state.sums import Sums
-from handson.training.measuring import said
+from handson.training.measuring import raw_outputs
 from handson.training.preparation.compiled import Term
 from handson.training.preparation.objective import Objective
 from handson.training.preparation.prepare import prepare_rows
-from handson.training.spread import Ask, Said, answer
+from handson.training.spread import PredictOptions, RawOutput, answer
 
 INDEX = "ensemble.json"
 MOST_MEMBERS = 10_000
@@ -174,13 +174,17 @@ class Ensemble:
         """
         if spread not in (True, False):
             raise HandsonError(f"Ensemble.predict(spread=...) is True or False; got {spread!r}.")
-        return answer(Ask(spread, quantiles), self._said(inputs_of(x), batch_size), self.members[0].arranged_outputs)
+        return answer(
+            PredictOptions(spread, quantiles),
+            self._raw_outputs(inputs_of(x), batch_size),
+            self.members[0].arranged_outputs,
+        )
 
-    def _said(self, inputs: Any, batch_size: int | None = None) -> list[Said]:
+    def _raw_outputs(self, inputs: Any, batch_size: int | None = None) -> list[RawOutput]:
         """What the members say, for each output."""
-        each = [said(net, inputs, batch_size) for net in self.members]
+        each = [raw_outputs(net, inputs, batch_size) for net in self.members]
         return [
-            Said(
+            RawOutput(
                 [family or Empirical(1) for one in of_one for family in one.families],
                 [leaf for one in of_one for leaf in one.parameters],
             )
@@ -208,7 +212,9 @@ class Ensemble:
         """
         net, inputs = self.members[0], inputs_of(x)
         rows = prepare_rows(net, inputs, arrays.targets_by_name(y, net.target_names), sample_weight)
-        together = [_judged(term, one) for term, one in zip(net.terms, self._said(inputs, batch_size), strict=True)]
+        together = [
+            _judged(term, one) for term, one in zip(net.terms, self._raw_outputs(inputs, batch_size), strict=True)
+        ]
         predictions = [leaf for _, leaf in together]
         scalings = net.target_scalings or [None] * len(predictions)
         objective, sums = Objective([term for term, _ in together], scalings), Sums()
@@ -245,11 +251,11 @@ class Ensemble:
         return ensemble
 
 
-def _judged(term: Term, said: Said) -> tuple[Term, Tensor]:
+def _judged(term: Term, output: RawOutput) -> tuple[Term, Tensor]:
     """The term of one output for what the members say together, and that."""
     if term.distribution is None:
-        return term, torch.from_numpy(said.mean())
-    family, parameters = said.pooled()
+        return term, torch.from_numpy(output.mean())
+    family, parameters = output.pooled()
     return term.read_from(family), parameters
 
 

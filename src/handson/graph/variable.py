@@ -34,6 +34,8 @@ class Variable(_Base):
 
     # Takes the place of a name that torch gives to tensors.
     name: str = ""
+    # The names of the layers that it lies in, and its own, as 'encoder/dense/kernel'; its net says which.
+    path: str = ""
 
     def assign(self, value: Any) -> Tensor:
         """Take over values of this variable's shape, without a gradient.
@@ -102,11 +104,11 @@ class Variable(_Base):
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         if id(self) not in memo:
             copied = self.detach().clone(memory_format=torch.preserve_format)
-            memo[id(self)] = _remade(type(self), copied, self.requires_grad, self.name)
+            memo[id(self)] = _remade(type(self), copied, self.requires_grad, self.name, self.path)
         return memo[id(self)]
 
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
-        return _remade, (type(self), self.detach(), self.requires_grad, self.name)
+        return _remade, (type(self), self.detach(), self.requires_grad, self.name, self.path)
 
     def __repr__(self, *, tensor_contents: Any = None) -> str:  # as torch declares it
         values = np.array2string(self.numpy(), threshold=6, separator=", ")
@@ -154,7 +156,7 @@ def as_array(tensor: Tensor) -> np.ndarray:
     return values.cpu().numpy().copy()
 
 
-def _remade(kind: Any, values: Tensor, requires_grad: bool, name: str) -> Any:
+def _remade(kind: Any, values: Tensor, requires_grad: bool, name: str, path: str = "") -> Any:
     made = kind(values, requires_grad)
-    made.name = name
+    made.name, made.path = name, path
     return made

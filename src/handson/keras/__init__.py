@@ -68,6 +68,7 @@ mirror(
     **{name: f"{__name__}.{name}" for name in _FILES},
     DTypePolicy="handson.keras.dtype_policies:DTypePolicy",
     FloatDTypePolicy="handson.keras.dtype_policies:FloatDTypePolicy",
+    Function="handson.keras.function:Function",
     Initializer="handson.initializers:Initializer",
     Input="handson.layers:Input",
     InputSpec="handson.layers:InputSpec",

@@ -23,11 +23,10 @@ MODULES = {
     "src": "it is private to Keras: use the public name",
     "utils.bounding_boxes": _BOXES,
     "visualization": _VIEW,
-    "wrappers": "scikit-learn's own cross_val_score needs a wrapper: use handson.cross_validate and handson.sweep",
+    "wrappers": "handson.NeuralNetClassifier and NeuralNetRegressor are estimators of scikit-learn",
 }
 
 NAMES = {
-    "Function": "use keras.Model(inputs, outputs)",
     "InputSpec": "check shapes in build(input_shape), which may raise",
     "Operation": "decorate a function of tensors with handson.graph.operation, or write a Layer",
     "Quantizer": _QUANTIZED,

@@ -154,6 +154,21 @@ class Called(nn.Module):
         kind = type(self)
         return kind.call if kind.forward is Called.forward else kind.forward
 
+    # What Keras has.
+
+    def enable_lora(self, *args: Any, **kwargs: Any) -> None:
+        """Not here: raises, with the way out."""
+        raise HandsonError(
+            f"handson has no low-rank adapters (LoRA): train the last layers and freeze the others, "
+            f"{self.name}.trainable = False."
+        )
+
+    def quantize(self, *args: Any, **kwargs: Any) -> None:
+        """Not here: raises, with the way out."""
+        raise HandsonError(
+            f"handson does not quantize nets; torch.ao.quantization takes {self.name!r} as it is, a torch.nn.Module."
+        )
+
     # Masks.
 
     def _masks_beside(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
@@ -235,6 +250,17 @@ class Called(nn.Module):
         """Of each of so many inputs, whether it takes whole numbers as ids."""
         return [self.takes_integers] * count
 
+    def _tried(self, node: Node, device: str) -> Any:
+        """The shapes and types of a call; of a layer that cannot do without a mask, with one."""
+        args, kwargs = node.arguments
+        try:
+            return symbol.run_on_shapes(node, device, STAND_INS)
+        except (RuntimeError, ValueError, IndexError, TypeError, AttributeError, AssertionError):
+            if kwargs.get("mask") is not None or "mask" not in _parameters(self._computed()) or not args:
+                raise
+            masked = kwargs | {"mask": tree.map_leaves(_as_mask, args[0])}
+            return symbol.run_on_shapes(Node(self, args, masked), device, STAND_INS)
+
     def run_on_zeros(self, node: Node) -> Any:
         """The shapes and types of the outputs of a call, from two runs in evaluation mode on zeros."""
         device = next((weight.device.type for weight in self.parameters()), "cpu")
@@ -243,7 +269,7 @@ class Called(nn.Module):
         ids = iter(self.takes_ids(len(node.inputs)))
         node = Node(self, *tree.map_leaves(lambda leaf: _as_ids(leaf, ids), node.arguments))
         try:
-            return symbol.run_on_shapes(node, device, STAND_INS)
+            return self._tried(node, device)
         except (RuntimeError, ValueError, IndexError, TypeError) as error:
             shapes = ", ".join(str(one.shape) for one in node.inputs)
             raise HandsonError(
@@ -261,6 +287,10 @@ def _as_ids(leaf: Any, ids: Iterator[bool]) -> Any:
     """A symbol of whole numbers in place of one of floats, if the next of `ids` says so."""
     wanted = isinstance(leaf, Symbol) and next(ids) and leaf.dtype.is_floating_point
     return Symbol(leaf.shape, torch.int64) if wanted else leaf
+
+
+def _as_mask(leaf: Any) -> Any:
+    return Symbol(leaf.shape[:2], torch.bool) if isinstance(leaf, Symbol) else None
 
 
 def map_shapes_to_specs(shapes: Shapes, dtype: torch.dtype) -> Any:

@@ -100,7 +100,7 @@ class SpectralNormalization(Wrapper):
     @torch.no_grad()
     def _divide(self) -> None:
         kernel = self.kernel
-        matrix, right = kernel.reshape(-1, kernel.shape[-1]), self.vector_u
+        matrix, right = kernel.reshape(-1, kernel.shape[-1]), self.vector_u.to(kernel.dtype)
         for _ in range(self.power_iterations):
             left = unit(right @ matrix.T, (0, 1))
             right = unit(left @ matrix, (0, 1))

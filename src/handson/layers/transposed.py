@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -13,6 +14,8 @@ from handson.layers.base import Shape, positive
 from handson.layers.convolution import Windowed, laid_out, torch_kernel
 from handson.layers.spatial import NUMBERS, not_negative
 
+# Types that oneDNN convolves, in any layout.
+ONEDNN = (torch.float32, torch.bfloat16)
 # Of the axes that `Spatial.images` has.
 FUNCTIONS = {1: F.conv_transpose2d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}
 
@@ -120,9 +123,12 @@ class Transposed(Windowed):
         # Torch cuts off as much at both ends, and can give back at the far end only.
         near = tuple(before for before, _ in crops)
         back = tuple(max(before - after, 0) for before, after in crops)
+        images, kernel = self.images(x), torch_kernel(self.kernel)
+        if kernel.dtype not in ONEDNN:  # torch's own backward pass wants the plain layout in memory
+            images, kernel = (each.clone(memory_format=torch.contiguous_format) for each in (images, kernel))
         y = FUNCTIONS[self.rank](
-            self.images(x),
-            torch_kernel(self.kernel),
+            images,
+            kernel,
             self.bias,
             self.lifted(self.strides),
             self.lifted(near, 0),

@@ -134,6 +134,7 @@ class WeightHolder(Called):
         place = self._free(name or "variable")
         weight = self._make(place, shape, Start(initializer, place, kind), trainable)
         weight.name = name or place
+        weight.path = f"{self.name}/{weight.name}"
         self._unnamed |= set() if name else {place}
         self._uncast |= set() if autocast else {place}
         self._restrict(place, regularizer, constraint)
@@ -231,6 +232,13 @@ class WeightHolder(Called):
         """Let each weight know its constraint, by which the optimizer finds it."""
         for name, constraint in self.weight_constraints.items():
             getattr(self, name).constraint = constraint
+
+    def tell_path(self, path: str) -> None:
+        """Let each weight know where it lies: the names of layers, with '/' between them."""
+        for name in self.weight_names:
+            weight = self._own(name)
+            if isinstance(weight, Variable):
+                weight.path = f"{path}/{weight.name}"
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """A copy's weights are new tensors, without what the old ones knew."""

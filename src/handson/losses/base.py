@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from handson.averages import Average, Function, of_two
+from handson.averages import Average, Function, of_two, spread_out
 from handson.core import registry
 from handson.core.errors import HandsonError, listing
 
@@ -111,7 +111,7 @@ class Loss(Average):
         values = self.values(self.fill(y_true), y_pred)
         values = torch.where(present, values, 0.0) if present.shape == values.shape else values
         values = self._per_sample(values)
-        return values if sample_weight is None else values * sample_weight.view(-1, *(1,) * (values.dim() - 1))
+        return values if sample_weight is None else values * spread_out(sample_weight, values)
 
 
 class Standard(Loss):

@@ -129,17 +129,6 @@ class Metric(Average):
         """Whether all that is known of some batches is a sum and a count."""
         return not self.keeps_state and not self.has_statistics
 
-    def sums(
-        self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None, masked: bool = False
-    ) -> tuple[Tensor, Tensor | int]:
-        if sample_weight is None or sample_weight.dim() == 1:
-            return super().sums(y_true, y_pred, sample_weight, masked)
-        present = self.present(y_true)
-        values = self.values(self.fill(y_true), y_pred)
-        behind = (1,) * (values.dim() - sample_weight.dim())
-        factors = torch.where(present, sample_weight.reshape(*sample_weight.shape, *behind).expand_as(values), 0.0)
-        return torch.where(present, values * factors, 0.0).sum(), factors.sum()
-
     def present(self, y_true: Tensor) -> Tensor:
         if self.targets == "free" and not y_true.is_floating_point():
             return y_true >= 0
@@ -192,15 +181,7 @@ class Metric(Average):
             return y_true, y_pred, None
         weights = torch.as_tensor(sample_weight, dtype=torch.float32, device=y_pred.device)
         weights = weights.expand(len(y_pred)) if weights.dim() == 0 else weights
-        if weights.dim() > 1 and weights.numel() == len(y_pred):
-            weights = weights.reshape(-1)
-        shape = self.present(y_true).shape
-        if len(weights) != len(y_pred) or weights.dim() > len(shape) or weights.shape != shape[: weights.dim()]:
-            raise HandsonError(
-                f"{self.name}: sample_weight has {weights.numel()} entries for {len(y_pred)} samples; it wants one for "
-                f"each sample, or for each of the targets of shape {tuple(shape)}."
-            )
-        return y_true, y_pred, weights
+        return y_true, y_pred, self.fitting_weights(weights, y_true)
 
     # The state of a metric of one's own.
 

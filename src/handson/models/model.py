@@ -21,6 +21,7 @@ from handson.layers.calling import Called
 from handson.layers.drawn import Drawn
 from handson.layers.foreign import applied
 from handson.layers.shapes import Shapes, batched, compatible, map_shapes
+from handson.layers.weight_holder import WeightHolder
 from handson.models import naming
 from handson.models.device import default_device
 from handson.models.verbs import Verbs
@@ -220,10 +221,12 @@ class Model(Verbs):
         self._tell_paths()
 
     def _tell_paths(self) -> None:
-        """Tell layers that draw random numbers where they are: in this net, though others may hold them too."""
+        """Tell weights, and layers that draw random numbers, where they are: here, though others may hold them."""
         for path, layer in self.named_modules():
             if hasattr(layer, "path"):
                 layer.path = path
+            if isinstance(layer, WeightHolder):
+                layer.tell_path(path.replace(".", "/") or self.name)
 
     def _stated(self) -> Any:
         return None

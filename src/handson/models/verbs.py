@@ -145,6 +145,17 @@ class Verbs(Saved, OlderVerbs, OwnSteps, Tuning, Structure):
         loss = [self._loss_tracker] if self.compiled and any(term.loss is not None for term in self.terms) else []
         return [*loss, *compiled, *(value for value in vars(self).values() if isinstance(value, Metric))]
 
+    @property
+    def metrics_names(self) -> list[str]:
+        """The names of what `evaluate` and `train_on_batch` give, in its order."""
+        if not self.compiled:
+            return []
+        if self.own_steps:
+            return [metric.name for metric in self.metrics]
+        from handson.training.preparation.objective import Objective
+
+        return Objective(self.terms, [None] * len(self.terms)).names()
+
     @functools.cached_property
     def _loss_tracker(self) -> Metric:
         return registry.find("metric", "Mean")(name="loss")
@@ -254,8 +265,8 @@ class Verbs(Saved, OlderVerbs, OwnSteps, Tuning, Structure):
         shuffle : bool
             Whether every epoch has an order of its own.
         class_weight, sample_weight : dict or sequence, array of shape (n,), optional
-            A weight for each class, for each row. They apply to rows that train: rows of `validation_split` count
-            alike, those of `validation_data` as its third part says.
+            A weight for each class, for each row; of sequences also for each step, of shape (n, steps). They apply to
+            rows that train: rows of `validation_split` count alike, those of `validation_data` as its third part says.
         initial_epoch : int
             The epoch to start from, when a training goes on.
         steps_per_epoch, validation_steps : int, optional
@@ -409,9 +420,9 @@ class Verbs(Saved, OlderVerbs, OwnSteps, Tuning, Structure):
         """
         check_verb(self, "predict")
         from handson.training.measuring import predict
-        from handson.training.spread import Ask
+        from handson.training.spread import PredictOptions
 
-        return predict(self, x, batch_size, steps, callbacks, Ask(spread, quantiles, samples))
+        return predict(self, x, batch_size, steps, callbacks, PredictOptions(spread, quantiles, samples))
 
     @accepting()
     def train_on_batch(

@@ -32,11 +32,11 @@ from handson.training.preparation.net import Net, module_of
 from handson.training.preparation.prepare import make_job, prepare_rows
 from handson.training.preparation.readers import Reading, read_to_measure
 from handson.training.preparation.streams import inputs_of_batches
-from handson.training.spread import Ask, Said, answer
+from handson.training.spread import PredictOptions, RawOutput, answer
 
 # Evaluation and prediction take as many rows at a time as have so many values, within bounds: Keras's 32 are slow for
 # small rows, and thousands of large ones need too much memory.
-PLAIN = Ask()
+PLAIN = PredictOptions()
 EVALUATED_VALUES, FEWEST_EVALUATED, MOST_EVALUATED = 1 << 19, 32, 4096
 
 
@@ -81,29 +81,41 @@ def _params(model: Net, rows: int, size: int) -> dict[str, Any]:
 
 
 def predict(
-    model: Net, x: Any, batch_size: int | None, steps: int | None = None, callbacks: Any = None, ask: Ask = PLAIN
+    model: Net,
+    x: Any,
+    batch_size: int | None,
+    steps: int | None = None,
+    callbacks: Any = None,
+    options: PredictOptions = PLAIN,
 ) -> Any:
     """Outputs in the units of the targets: see `Model.predict`."""
     callbacks = as_list(callbacks)
     if is_batches(x):
-        parts = [said(model, part, None, None, callbacks, ask) for part in inputs_of_batches(x, steps, batch_size)]
+        parts = [
+            raw_outputs(model, part, None, None, callbacks, options) for part in inputs_of_batches(x, steps, batch_size)
+        ]
         if not parts:
             raise HandsonError("the data have no batch to predict.")
         found = [_joined(each) for each in zip(*parts, strict=True)]
     else:
-        found = said(model, x, batch_size, steps, callbacks, ask)
+        found = raw_outputs(model, x, batch_size, steps, callbacks, options)
     if "predict_step" in model.own_steps:
-        return answer(ask, found, lambda leaves: leaves[0] if len(leaves) == 1 else list(leaves))
-    return answer(ask, found, model.arranged_outputs)
+        return answer(options, found, lambda leaves: leaves[0] if len(leaves) == 1 else list(leaves))
+    return answer(options, found, model.arranged_outputs)
 
 
-def said(
-    model: Net, x: Any, batch_size: int | None, steps: int | None = None, callbacks: Any = None, ask: Ask = PLAIN
-) -> list[Said]:
-    """What a net says of some rows, for each output."""
+def raw_outputs(
+    model: Net,
+    x: Any,
+    batch_size: int | None,
+    steps: int | None = None,
+    callbacks: Any = None,
+    options: PredictOptions = PLAIN,
+) -> list[RawOutput]:
+    """What a net gives for some rows, for each output."""
     if model.output_shape is not None and hasattr(x, "shape") and len(x) == 0:
         sizes = [(0, *(size or 0 for size in shape[1:])) for shape in flat_shapes(model.output_shape)]
-        return _said(model, [[torch.zeros(shape) for shape in sizes]])
+        return _by_output(model, [[torch.zeros(shape) for shape in sizes]])
     inputs = prepare_inputs(model, x)
     callbacks = as_list(callbacks)
     size = _size(batch_size, inputs, callbacks, PREDICT_BATCHES)
@@ -112,22 +124,22 @@ def said(
         inputs = [leaf[: size * whole("steps", steps, 1)] for leaf in inputs]
     called = CallbackList(callbacks, model, _params(model, len(inputs[0]), size))
     engine = predictor(model, len(inputs))
-    if ask.spread == "dropout":
-        runs = whole("samples", ask.samples, 2)
-        return _said(model, samples(Eager(engine.job), inputs, size, runs, model.seed or 0))
-    return _said(model, [evaluation.predict(engine, inputs, size, called)])
+    if options.spread == "dropout":
+        runs = whole("samples", options.samples, 2)
+        return _by_output(model, samples(Eager(engine.job), inputs, size, runs, model.seed or 0))
+    return _by_output(model, [evaluation.predict(engine, inputs, size, called)])
 
 
-def _said(model: Net, runs: list[list[Tensor]]) -> list[Said]:
+def _by_output(model: Net, runs: list[list[Tensor]]) -> list[RawOutput]:
     """The outputs of one or several runs, by output."""
     terms = _read_as(model)
     families = [terms[number].distribution if len(terms) == len(runs[0]) else None for number in range(len(runs[0]))]
-    return [Said([family] * len(runs), [run[number] for run in runs]) for number, family in enumerate(families)]
+    return [RawOutput([family] * len(runs), [run[number] for run in runs]) for number, family in enumerate(families)]
 
 
-def _joined(parts: Sequence[Said]) -> Said:
-    """What was said of one output, batch by batch."""
-    return Said(
+def _joined(parts: Sequence[RawOutput]) -> RawOutput:
+    """What nets give at one output, from several batches."""
+    return RawOutput(
         parts[0].families, [torch.cat(leaves) for leaves in zip(*(one.parameters for one in parts), strict=True)]
     )
 

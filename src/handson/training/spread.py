@@ -67,7 +67,7 @@ class Prediction(tuple[Any, Any]):
 
 
 @dataclass(frozen=True)
-class Ask:
+class PredictOptions:
     """What a user wants to know: `spread` and `quantiles` of `Model.predict`, checked."""
 
     spread: bool | str = False
@@ -96,7 +96,7 @@ class Ask:
 
 
 @dataclass(frozen=True)
-class Said:
+class RawOutput:
     """What one or several nets say of one output.
 
     Attributes
@@ -157,25 +157,25 @@ def _array(values: Tensor, like: Tensor) -> np.ndarray:
     return values.to(like.dtype if like.is_floating_point() else torch.float32).numpy()
 
 
-def answer(ask: Ask, said: Sequence[Said], arranged: Any) -> Any:
+def answer(options: PredictOptions, outputs: Sequence[RawOutput], arranged: Any) -> Any:
     """What `predict` returns.
 
     Parameters
     ----------
-    ask : Ask
+    options : PredictOptions
         What the user wants to know.
-    said : sequence of Said
+    outputs : sequence of RawOutput
         What there is, for each output.
     arranged : function
         Puts leaves into the form of the outputs.
     """
-    if ask.plain:
-        return arranged([one.mean() for one in said])
-    if ask.quantiles is not None:
-        found: list[Any] = [one.quantiles(ask.quantiles) for one in said]
+    if options.plain:
+        return arranged([one.mean() for one in outputs])
+    if options.quantiles is not None:
+        found: list[Any] = [one.quantiles(options.quantiles) for one in outputs]
         _refuse_nothing(found)
         return arranged(found)
-    mean, spread, aleatoric, epistemic = zip(*(one.spread() for one in said), strict=True)
+    mean, spread, aleatoric, epistemic = zip(*(one.spread() for one in outputs), strict=True)
     _refuse_nothing(spread)
     parts = [None if all(leaf is None for leaf in part) else arranged(part) for part in (aleatoric, epistemic)]
     return Prediction(arranged(mean), arranged(spread), *parts)

@@ -195,18 +195,20 @@ def _weights(targets: Data, sample_weight: Any, class_weight: Any, term: Term, c
     weights = None
     if sample_weight is not None:
         weights = arrays.as_tensor(sample_weight, "sample weights").to(torch.float32)
-        if weights[0].numel() != 1:
-            raise HandsonError(
-                f"sample_weight has one weight for each row; got an array of shape {tuple(weights.shape)}. Steps or "
-                f"columns that count for nothing are NaN in the targets."
-            )
-        weights = weights.reshape(-1)
+        weights = _of_targets(weights, targets, term)
         if not bool((torch.isfinite(weights) & (weights >= 0)).all()):
             raise HandsonError("sample weights are finite and not negative.")
     if class_weight is not None and term.loss is not None:
         by_class = class_weights(targets, class_weight, term.loss, columns)
         weights = by_class if weights is None else weights * by_class
     return weights
+
+
+def _of_targets(weights: Tensor, targets: Data, term: Term) -> Tensor:
+    """Weights of rows; or of their steps, where there are as many targets."""
+    if term.loss is None or weights.dim() < 2 or weights.numel() == len(targets):
+        return weights.reshape(-1)
+    return term.loss.fitting_weights(weights, targets)
 
 
 def _drop_missing(rows: Rows, model: Net) -> Rows:

@@ -265,6 +265,8 @@ def _check_training(job: Job) -> None:
         raise NoLowering("data that are read from their file while it trains")
     if job.augment is not None:
         raise NoLowering("augmentation")
+    if any(each is not None and each.dim() > 1 for each in job.batches.weights):
+        raise NoLowering("weights of steps")
     if any(scaling is not None and scaling.needs_double for scaling in job.target_scalings):
         raise NoLowering("targets that float32 would round")
     for term in job.terms:
