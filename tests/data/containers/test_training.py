@@ -3,7 +3,6 @@
 import os
 import pickle
 import threading
-import time
 
 import h5py
 import interrupted
@@ -227,9 +226,8 @@ def test_grey_images_and_ids_in_files(tmp_path, rng):
 def test_windows_and_waiting_are_said(tmp_path, arrays, monkeypatch, capsys):
     write_hdf5(tmp_path / "x.h5", *arrays)
     data = read(tmp_path / "x.h5", "y", window=40)
-    reader = data.inputs.source.reader
-    monkeypatch.setattr("handson.data.rows.streamed.WAITED_SECONDS", 0.0)
-    monkeypatch.setattr(reader, "read", lambda number, read=reader.read: (time.sleep(0.01), read(number))[1])
+    for bound in ("WAITED_SECONDS", "WAITED_SHARE"):
+        monkeypatch.setattr(f"handson.data.rows.streamed.{bound}", 0.0)
     trained(data.inputs, arrays[1], epochs=1, verbose=2)
     printed = " ".join(capsys.readouterr().out.split())
     assert "stay in their file, and are read ahead of the steps, shuffled in windows of 40 rows." in printed

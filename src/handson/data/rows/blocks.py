@@ -225,7 +225,10 @@ class Blocks:
             self._threads = [thread for thread in self._threads if thread.is_alive()]
             for _ in range(min(READERS, len(self._wanted)) - len(self._threads)):
                 thread = threading.Thread(target=self._read_wanted, name="handson-read-blocks", daemon=True)
-                thread.start()
+                try:
+                    thread.start()
+                except RuntimeError:  # no memory for one: who asks for the rows reads them
+                    return
                 self._threads.append(thread)
 
     def _read_wanted(self) -> None:
