@@ -19,7 +19,7 @@ KINDS = {
     "parity": "layers", "layers": "layers", "ops": "operations", "metrics": "metrics", "files": "files",
     "mirror": "older functions", "test_optimizers": "optimizers",
     "test_optimizer_steps": "optimizers", "optimizers": "optimizers", "test_losses": "losses",
-    "applications": "nets of applications",
+    "applications": "nets of applications", "test_nouns": "random losses and small nouns", "test_walk": "names",
 }  # fmt: skip
 
 
@@ -33,7 +33,7 @@ def counted(items):
     found = Counter()
     for item in filter(compares, items):
         place = Path(item.path).relative_to(TESTS).with_suffix("")
-        found[KINDS.get(place.parts[0], "the rest")] += 1
+        found[KINDS.get(place.name) or KINDS.get(place.parts[0], "the rest")] += 1
     return found
 
 
