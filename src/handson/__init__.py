@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from handson import utils as utils
     from handson.core.errors import HandsonError as HandsonError
     from handson.core.errors import TrainingError as TrainingError
+    from handson.core.lowering import lowers as lowers
     from handson.core.registry import register as register
     from handson.ensembles import Ensemble as Ensemble
     from handson.ensembles import cross_validate as cross_validate
@@ -105,6 +106,7 @@ _HOMES = {name: f"handson.{name}" for name in _MODULES} | {
     "cross_validate": "handson.ensembles:cross_validate",
     "deep_ensemble": "handson.ensembles:deep_ensemble",
     "load": "handson.models:load_model",
+    "lowers": "handson.core.lowering:lowers",
     "register": "handson.core.registry:register",
     "sweep": "handson.ensembles:sweep",
     "set_random_seed": "handson.randomness:set_random_seed",

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from handson.core.described import Noun
 from handson.core.errors import HandsonError
+from handson.core.pure import is_pure
 
 
 class Average(Noun):
@@ -37,6 +38,11 @@ class Average(Noun):
     # Whether the sum of the weights divides, as in a metric, and not the number of values, as in a loss.
     divides_by_weights = False
     name: str
+
+    @property
+    def pure(self) -> bool:
+        """Whether its values follow from its arguments and settings alone: see `handson.register(pure=True)`."""
+        return is_pure(self)
 
     @property
     def probabilities(self) -> bool:
@@ -148,6 +154,11 @@ class Function:
 
     function: Callable[[Tensor, Tensor], Tensor]
     name: str
+
+    @property
+    def pure(self) -> bool:
+        """Whether the function is."""
+        return is_pure(self.function)
 
     def values(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         result = self.function(y_true, y_pred)

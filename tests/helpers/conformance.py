@@ -5,6 +5,7 @@ import torch
 from hypothesis import strategies as st
 
 import handson
+from handson.core.pure import declare
 from handson.layers import Activation, BatchNormalization, Dense, Dropout, Flatten
 from handson.losses import BinaryCrossentropy, CategoricalCrossentropy, Huber, Loss, SparseCategoricalCrossentropy
 from handson.optimizers import SGD, Adadelta, Adagrad, Adam, AdamW, RMSprop
@@ -36,11 +37,13 @@ MORE_OPTIMIZERS = {
 }
 
 
+@declare
 def pinball(y_true, y_pred):
     error = y_true - y_pred
     return torch.maximum(0.3 * error, -0.7 * error)
 
 
+@declare
 class Focal(Loss):
     """Crossentropy that asks less of classes that are right already."""
 

@@ -6,9 +6,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handson import activations
 from handson.kernels.dense_activation import FIRST_OF_INPUTS, activate, deactivate
-from handson.training.engines.dense.program import ACTIVATIONS
+from handson.training.engines.dense.lowerings import ACTIVATIONS
 
 KINDS = range(1, len(ACTIVATIONS))
 
@@ -18,7 +17,7 @@ def check(kind, x, gradient, in_place):
     activate(kind, y if in_place else x, y)
     deactivate(kind, y if in_place else x, y, found)
     inputs = torch.from_numpy(x.astype(float)).requires_grad_()
-    outputs = getattr(activations, ACTIVATIONS[kind])(inputs)
+    outputs = ACTIVATIONS[kind](inputs)
     outputs.backward(torch.from_numpy(gradient.astype(float)))
     np.testing.assert_allclose(y, outputs.detach(), rtol=1e-6, atol=1e-7)
     # Slopes are differences from 1, where a value has no more digits.

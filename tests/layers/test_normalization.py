@@ -1,24 +1,28 @@
 """Normalization against its formulas and Keras."""
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import handson
 from handson.core.errors import HandsonError
 from handson.layers import (
     Activation,
     BatchNormalization,
+    Dense,
     GroupNormalization,
     Input,
     LayerNormalization,
+    MaxPooling2D,
     RMSNormalization,
     UnitNormalization,
 )
 from handson.layers.calling import MASK
-from handson.training.engines import blocks
-from handson.training.engines.dense import engine
+from handson.training.engines.blocks.rules import letters
 
 SHAPES = st.lists(st.integers(1, 5), min_size=1, max_size=3).map(tuple)
 
@@ -255,12 +259,15 @@ def test_renormalization_starts_as_batch_normalization_and_draws_its_root():
     assert layer.moving_stddev.tolist() == layer.renorm_stddev.tolist() == [3.0, 3.0]
 
 
-def test_engines_leave_renormalization_to_eager():
-    plain, renorm = BatchNormalization(), BatchNormalization(renorm=True)
-    assert engine._has_program(plain, False)
-    assert not engine._has_program(renorm, False)
-    assert blocks._normalizes(plain, Activation("relu"))
-    assert not blocks._normalizes(renorm, Activation("relu"))
+@pytest.mark.parametrize("renorm", [False, True])
+def test_engines_leave_renormalization_to_eager(renorm):
+    normalization = BatchNormalization(renorm=renorm)
+    net = handson.Sequential([Input((3,)), Dense(2), normalization])
+    net.compile("sgd", "mse")
+    refused = pytest.raises(HandsonError, match="does not support the layer batch_normalization .*renorm")
+    with refused if renorm else nullcontext():
+        net.fit(numbers((4, 3)), numbers((4, 2)), engine="dense", verbose=0)
+    assert letters([normalization, Activation("relu"), MaxPooling2D()]) == (".ap" if renorm else "nap")
 
 
 def test_one_process_is_synchronized():

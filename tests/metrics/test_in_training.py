@@ -9,6 +9,7 @@ import handson
 from handson import metrics, ops
 from handson.callbacks import Callback
 from handson.core.errors import HandsonError
+from handson.core.pure import declare
 from handson.layers import Dense
 from handson.training.engines.recorded import engine as recorded
 
@@ -312,6 +313,7 @@ def test_gradients_are_not_kept_by_metrics(data):
 
 
 def test_what_a_metric_was_given_by_hand_is_no_obstacle(data):
+    @declare
     class Largest(metrics.Metric):
         keeps_rows = True
 

@@ -176,7 +176,7 @@ def test_a_net_may_bring_its_loss_alone():
 def test_steps_run_in_eager_alone():
     net = ByHand()
     net.compile("adam", "mse")
-    with pytest.raises(HandsonError, match="the engine 'dense' cannot run this training: the net defines train_step"):
+    with pytest.raises(HandsonError, match="the engine 'dense' cannot run a net that defines train_step"):
         net.fit(X, Y, engine="dense", verbose=0)
 
 

@@ -1,6 +1,7 @@
 """The loop, its spans, sums and state; the history."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,8 +20,10 @@ from handson.state.state import TrainingState
 from handson.state.sums import Sums
 from handson.training.engines import choose
 from handson.training.pace import Pace
-from handson.training.preparation.job import Span
+from handson.training.preparation.job import Span, Stretch
 from handson.training.preparation.prepare import make_job, prepare_rows
+from handson.training.recording.record import NoRecord
+from handson.training.session import Session
 
 
 def net(seed=0):
@@ -50,9 +53,13 @@ class Every(Callback):
 
 @given(steps=st.integers(1, 50), interval=st.integers(1, 9))
 def test_spans_cover_an_epoch_and_stop_where_a_callback_wants_a_step(steps, interval):
-    callbacks = CallbackList([Every(interval)], model=None, params={})
     batches = Batches(torch.zeros(steps, 1), torch.zeros(steps, 1), batch_size=1)
-    spans = list(Pace(callbacks).spans(0, 0, batches, 1, 0))
+    session = Session(
+        model=SimpleNamespace(age=0), engine=SimpleNamespace(job=SimpleNamespace(batches=batches)), history=History(),
+        callbacks=CallbackList([Every(interval)], model=None, params={}), record=NoRecord(),
+        arguments=SimpleNamespace(initial_epoch=0, epochs=1, evaluate_training=False),
+    )  # fmt: skip
+    spans = [span for stretch in Pace(session).stretches(0, 0, Sums()) for span in stretch.spans]
     assert [span.first for span in spans] == [0, *(span.last for span in spans[:-1])]
     assert spans[-1].last == steps
     assert set(range(interval, steps + 1, interval)) <= {span.last for span in spans}
@@ -91,11 +98,11 @@ def test_a_run_can_stop_and_go_on_at_any_step_of_any_epoch():
         rows = prepare_rows(model, x, y)
         batches = rows.batches(8, model.device, True, 5)
         engines.append(choose(make_job(model, rows, lambda kept=batches: kept, 5, None)))
-    engines[0].train(Span(0, 0, 7, 7, 1, 0), Sums())
-    engines[1].train(Span(0, 0, 3, 7, 1, 0), Sums())
-    engines[1].state.copy().restore(second, second.optimizer)
-    engines[2].train(Span(0, 3, 7, 7, 1, 0), Sums())
-    ours, theirs = engines[2].state, engines[0].state
+    engines[0].run(Stretch([Span(0, 0, 7, 7, 1, 0)], [Sums()]))
+    engines[1].run(Stretch([Span(0, 0, 3, 7, 1, 0)], [Sums()]))
+    engines[1].job.state.copy().restore(second, second.optimizer)
+    engines[2].run(Stretch([Span(0, 3, 7, 7, 1, 0)], [Sums()]))
+    ours, theirs = engines[2].job.state, engines[0].job.state
     assert ours.tensors.keys() == theirs.tensors.keys()
     assert all(torch.equal(ours.tensors[name], theirs.tensors[name]) for name in ours.tensors)
     assert ours.values == theirs.values

@@ -1,4 +1,4 @@
-"""Epochs at whose ends nobody looks run several at once, and nothing but the time tells."""
+"""Epochs at whose ends nothing is due are one stretch, which changes nothing but the time."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from handson.core.errors import TrainingError
 from handson.layers import BatchNormalization, Dense, Dropout
 from handson.optimizers import SGD, Adam
 from handson.schedules import LinearRamp, OneCycle
-from handson.training.engines import DenseProgram
+from handson.training.engines import DenseProgram, Eager
 
 
 class Looks(Callback):
@@ -23,15 +23,17 @@ def data(rng):
 
 
 @pytest.fixture
-def blocks(monkeypatch):
-    """How many epochs each block had."""
-    found, train = [], DenseProgram.train_epochs
+def stretches(monkeypatch):
+    """How many epochs each stretch of several had."""
+    found = []
+    for engine in (DenseProgram, Eager):
 
-    def counted(self, epochs, sums, keep=False):
-        found.append(len(epochs))
-        train(self, epochs, sums, keep)
+        def counted(self, stretch, engine=engine, run=engine.run):
+            if type(self) is engine and len(stretch.spans) > 1:
+                found.append(len(stretch.spans))
+            run(self, stretch)
 
-    monkeypatch.setattr(DenseProgram, "train_epochs", counted)
+        monkeypatch.setattr(engine, "run", counted)
     return found
 
 
@@ -60,16 +62,18 @@ def same(first, second):
         lambda: SGD(0.01, LinearRamp(0.5, 0.9), weight_decay=0.01, use_ema=True),
     ],
 )
-@pytest.mark.parametrize("settings", [{}, {"missing": True}, {"shuffle": False}, {"initial_epoch": 3}])
-def test_the_numbers_are_those_of_one_epoch_after_another(data, blocks, optimizer, settings):
+@pytest.mark.parametrize(
+    "settings", [{}, {"missing": True}, {"shuffle": False}, {"initial_epoch": 3}, {"engine": "eager"}]
+)
+def test_the_numbers_are_those_of_one_epoch_after_another(data, stretches, optimizer, settings):
     together = trained(data, optimizer=optimizer(), **settings)
-    assert sum(blocks) > 20
-    count = len(blocks)
+    assert sum(stretches) > 20
+    count = len(stretches)
     same(together, trained(data, [Looks()], optimizer(), **settings))
-    assert len(blocks) == count
+    assert len(stretches) == count
 
 
-def test_a_second_training_goes_on_where_the_first_ended(data, blocks):
+def test_a_second_training_goes_on_where_the_first_ended(data, stretches):
     net, _ = trained(data, epochs=25)
     other, _ = trained(data, [Looks()], epochs=25)
     histories = [
@@ -77,19 +81,19 @@ def test_a_second_training_goes_on_where_the_first_ended(data, blocks):
         for each, callbacks in ((net, []), (other, [Looks()]))
     ]
     assert histories[0] == histories[1]
-    assert len(blocks) >= 2
+    assert len(stretches) >= 2
 
 
 @pytest.mark.parametrize(
     "arguments",
-    [{"validation_split": 0.2}, {"evaluate_training": True}, {"verbose": 2}, {"engine": "eager"}],
+    [{"validation_split": 0.2}, {"evaluate_training": True}, {"verbose": 2}],
 )
-def test_who_looks_after_every_epoch_gets_every_epoch(data, blocks, arguments):
+def test_who_looks_after_every_epoch_gets_every_epoch(data, stretches, arguments):
     trained(data, **arguments)
-    assert not blocks
+    assert not stretches
 
 
-def test_a_method_of_one_callback_counts(data, blocks):
+def test_a_method_of_one_callback_counts(data, stretches):
     callback, seen = Callback(), []
     callback.on_epoch_end = lambda epoch, logs=None: seen.append(epoch)
     trained(data, [callback])
@@ -101,7 +105,7 @@ def test_a_method_of_one_callback_counts(data, blocks):
     assert seen == [*range(8)] * 2
 
 
-def test_a_loss_that_is_no_number_is_found_where_it_began(data, blocks):
+def test_a_loss_that_is_nan_is_found_where_it_began(data, stretches):
     errors, nets = [], []
     for callbacks in ([], [Looks()]):
         net = handson.Sequential([Dense(8), Dense(2)], seed=1)
@@ -110,20 +114,20 @@ def test_a_loss_that_is_no_number_is_found_where_it_began(data, blocks):
         with pytest.raises(TrainingError) as raised:
             net.fit(*data, epochs=60, batch_size=7, verbose=0, engine="dense", seed=3, callbacks=callbacks)
         errors.append(str(raised.value))
-    assert blocks
+    assert stretches
     assert errors[0] == errors[1]
     assert nets[0].history.history == nets[1].history.history
     assert nets[0].age == nets[1].age
     assert all(map(np.array_equal, nets[0].get_weights(), nets[1].get_weights()))
 
 
-def test_losses_that_may_be_no_numbers_are_not_looked_at(data, blocks):
+def test_losses_that_may_be_nan_are_not_checked(data, stretches):
     histories = []
     for callbacks in ([], [Looks()]):
         net = handson.Sequential([Dense(8), Dense(2)], seed=1)
         net.compile(SGD(LinearRamp(0.01, 30.0)), "mse")
         given = {"epochs": 60, "batch_size": 7, "verbose": 0, "engine": "dense", "seed": 3}
         histories.append(net.fit(*data, callbacks=callbacks, terminate_on_nan=False, **given).history["loss"])
-    assert blocks
+    assert stretches
     assert not np.isfinite(histories[0][-1])
     np.testing.assert_array_equal(*histories)

@@ -15,6 +15,7 @@ from contextvars import ContextVar
 from typing import Any, NamedTuple, TypeVar
 
 from handson.core.errors import HandsonError, listing, nearest
+from handson.core.pure import declare
 
 T = TypeVar("T")
 
@@ -92,7 +93,12 @@ def free_name(stem: str, taken: Container[str]) -> str:
 
 
 def register(
-    target: Any = None, *, kind: str | None = None, name: str | None = None, aliases: tuple[str, ...] = ()
+    target: Any = None,
+    *,
+    kind: str | None = None,
+    name: str | None = None,
+    aliases: tuple[str, ...] = (),
+    pure: bool = False,
 ) -> Any:
     """Make a class or function known by name, so that files, strings and experiments can refer to it.
 
@@ -107,6 +113,9 @@ def register(
         The name; by default the target's own.
     aliases : tuple of str
         Further names.
+    pure : bool
+        Whether it looks at nothing but its arguments and settings, and draws no random numbers. A loss or metric of
+        your own then runs in compiled steps too, and a layer in recorded ones.
 
     Returns
     -------
@@ -127,7 +136,7 @@ def register(
     True
     """
     if target is None:
-        return lambda target: register(target, kind=kind, name=name, aliases=aliases)
+        return lambda target: register(target, kind=kind, name=name, aliases=aliases, pure=pure)
     kind = kind or getattr(target, "kind", None)
     if kind not in _entries:
         raise HandsonError(
@@ -140,6 +149,8 @@ def register(
         _check_free(kind, each, target)
     _entries[kind] |= dict.fromkeys(claimed, target)
     _names[kind, target] = name
+    if pure:
+        declare(target)
     return target
 
 

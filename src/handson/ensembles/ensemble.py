@@ -218,7 +218,7 @@ class Ensemble:
             weights = [None if leaf is None else leaf[piece].cpu() for leaf in rows.weights]
             trios = zip(objective.terms, outputs, scalings, strict=True)
             scaled = [term.scaled(leaf, scaling) for term, leaf, scaling in trios]
-            objective.loss(targets, scaled, weights, rows.masked, None, sums)
+            objective.totals(targets, scaled, weights, rows.masked, None, sums)
             objective.measure(targets, scaled, weights, rows.masked, sums)
         means = objective.report(sums)
         return means if return_dict else list(means.values()) if net.metrics else means["loss"]

@@ -166,7 +166,7 @@ def _programs(trainings: Sequence[Training]) -> tuple[list[Training], str]:
     reasons = [why for _, why in found if why is not None]
     if not reasons:
         return programs, "so few steps are over before a program is loaded (engine='dense' loads it all the same)"
-    return programs, f"the compiled program does not support {reasons[0]}, and the steps of PyTorch use all cores"
+    return programs, f"compiled programs do not support {reasons[0]}, and the steps of PyTorch use all cores"
 
 
 def _obstacle(training: Training) -> str | None:

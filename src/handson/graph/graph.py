@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-import torch
 from torch import nn
 
 from handson.core import tree
 from handson.core.errors import HandsonError
+from handson.graph.plan import Plan
 from handson.graph.symbol import Node, Symbol, remember
 
 # Deeper nets are written by nobody, and a file must not take minutes to build.
@@ -36,6 +36,7 @@ class Graph:
 
     Examples
     --------
+    >>> import torch
     >>> x = Symbol((None, 3))
     >>> Graph(x, {"double": x * 2}).run([torch.ones(1, 3)])[0].tolist()
     [[2.0, 2.0, 2.0]]
@@ -48,18 +49,11 @@ class Graph:
             raise HandsonError("an input is given twice: each input of a net is a symbol of its own.")
         self.nodes = _collect(self.entries, self.exits)
         self.starts = [entry.node for entry in self.entries if entry.node is not None and not entry.node.inputs]
-        self._steps = list(_compiled(self.nodes, self.entries, self.exits))
-        self._places = _places(self.nodes, self.entries)
+        self._plan = Plan(self.nodes, self.entries, self.exits)
 
     def run(self, leaves: Sequence[Any]) -> list[Any]:
         """The outputs, as leaves, for the leaves of the inputs."""
-        values: list[Any] = [None] * len(self._places)
-        values[: len(leaves)] = leaves
-        for call, store, spent in self._steps:
-            store(values, call(values))
-            for place in spent:
-                values[place] = None
-        return [values[self._places[id(symbol)]] for symbol in self.exits]
+        return self._plan.run(leaves)
 
     def functions(self) -> list[Any]:
         """Every layer, net and operation once, in the order of Keras's `layers`: those far from the outputs first.
@@ -103,7 +97,7 @@ class Graph:
     # Copies and pickles hold the nodes as records: a chain of symbols is deeper than Python's stack.
 
     def __getstate__(self) -> dict[str, Any]:
-        places = self._places
+        places = self._plan.places
 
         def placed(leaf: Any) -> Any:
             return _Place(places[id(leaf)]) if isinstance(leaf, Symbol) else leaf
@@ -223,54 +217,3 @@ def _traversed(entries: list[Symbol], exits: list[Symbol]) -> tuple[list[Node], 
             else:
                 waiting += [(symbol, rest), (following, None)]
     return order, met
-
-
-def _places(nodes: list[Node], entries: list[Symbol]) -> dict[int, int]:
-    """Where the value of each symbol is kept while a graph runs."""
-    symbols = [*entries, *(symbol for node in nodes for symbol in tree.leaves(node.outputs))]
-    return {id(symbol): place for place, symbol in enumerate(symbols)}
-
-
-Step = tuple[Callable[[list[Any]], Any], Callable[[list[Any], Any], None], list[int]]
-
-
-def _compiled(nodes: list[Node], entries: list[Symbol], exits: list[Symbol]) -> Iterator[Step]:
-    """For each node: what computes it, what stores the result, and the values that nobody needs afterwards."""
-    places = _places(nodes, entries)
-    last = {places[id(symbol)]: number for number, node in enumerate(nodes) for symbol in node.inputs}
-    kept = {places[id(symbol)] for symbol in exits}
-    for number, node in enumerate(nodes):
-        spent = [place for place, end in last.items() if end == number and place not in kept]
-        outputs = tree.leaves(node.outputs)
-        yield _call(node, places), _store([places[id(symbol)] for symbol in outputs]), spent
-
-
-def _call(node: Node, places: dict[int, int]) -> Callable[[list[Any]], Any]:
-    function, (args, kwargs) = node.function, node.arguments
-    if len(args) == 1 and isinstance(args[0], Symbol) and not kwargs:
-        place = places[id(args[0])]
-        return lambda values: function(values[place])
-
-    def call(values: list[Any]) -> Any:
-        def value(leaf: Any) -> Any:
-            return values[places[id(leaf)]] if isinstance(leaf, Symbol) else leaf
-
-        return function(*tree.map_leaves(value, args), **tree.map_leaves(value, kwargs))
-
-    return call
-
-
-def _store(places: list[int]) -> Callable[[list[Any], Any], None]:
-    if len(places) == 1:
-        (place,) = places
-
-        def one(values: list[Any], result: Any) -> None:
-            values[place] = result if isinstance(result, torch.Tensor) else tree.leaves(result)[0]
-
-        return one
-
-    def several(values: list[Any], result: Any) -> None:
-        for place, leaf in zip(places, tree.leaves(result), strict=True):
-            values[place] = leaf
-
-    return several

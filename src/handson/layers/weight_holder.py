@@ -127,12 +127,8 @@ class WeightHolder(Called):
         """
         if name in TYPES:  # the third argument of Keras
             name, dtype = None, name
+        _check_copies(aggregation, overwrite_with_gradient)
         shape, kind = self._checked_shape(shape), torch_type(self.variable_dtype if dtype is None else dtype)
-        if aggregation not in AGGREGATIONS or overwrite_with_gradient:
-            raise HandsonError(
-                f"add_weight: aggregation is one of {listing(AGGREGATIONS)} and overwrite_with_gradient False; got "
-                f"{aggregation!r}, {overwrite_with_gradient!r}."
-            )
         if initializer is None:
             initializer = "glorot_uniform" if kind.is_floating_point else "zeros"
         place = self._free(name or "variable")
@@ -140,12 +136,16 @@ class WeightHolder(Called):
         weight.name = name or place
         self._unnamed |= set() if name else {place}
         self._uncast |= set() if autocast else {place}
+        self._restrict(place, regularizer, constraint)
+        return weight
+
+    def _restrict(self, place: str, regularizer: Any, constraint: Any) -> None:
+        """Remember the penalty on a weight, and what it is made to obey."""
         if regularizer is not None:
             self.weight_regularizers[place] = regularizers.get(regularizer)  # type: ignore[assignment]
         if constraint is not None:
             self.weight_constraints[place] = constraints.get(constraint)
             self._constrain()
-        return weight
 
     def add_variable(
         self, shape: Sequence[int] | None = None, initializer: Any = None, dtype: Any = None, trainable: bool = True,
@@ -419,4 +419,13 @@ def check_memory(layer: str, name: str, shape: Sequence[int], dtype: torch.dtype
         raise HandsonError(
             f"layer {layer!r}: {name} has shape {tuple(shape)} and takes {size:,} bytes, more than the memory that is "
             f"free. Give the layer fewer units or filters, or the net smaller inputs."
+        )
+
+
+def _check_copies(aggregation: Any, overwrite_with_gradient: Any) -> None:
+    """Raise for what Keras does with copies of a variable, of which there is one here."""
+    if aggregation not in AGGREGATIONS or overwrite_with_gradient:
+        raise HandsonError(
+            f"add_weight: aggregation is one of {listing(AGGREGATIONS)} and overwrite_with_gradient False; got "
+            f"{aggregation!r}, {overwrite_with_gradient!r}."
         )

@@ -28,7 +28,7 @@ class Loss(Average):
     Parameters
     ----------
     name : str, optional
-        How it is called in tables; by default the name of the class in snake case.
+        Its name in tables; by default the name of the class in snake case.
     reduction : {'sum_over_batch_size', 'mean', 'mean_with_sample_weight', 'sum', 'none', None}
         'sum_over_batch_size' and 'mean': the mean over all present elements, samples times their weights.
         'mean_with_sample_weight': divided by the sum of the weights. 'sum': the sum over the samples. 'none' and None:

@@ -47,6 +47,10 @@ class LossMetric(Metric):
         return self.loss.classes(outputs)
 
     @property
+    def pure(self) -> bool:
+        return self.loss.pure
+
+    @property
     def probabilities(self) -> bool:
         return self.loss.probabilities
 

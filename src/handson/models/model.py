@@ -119,9 +119,14 @@ class Model(Verbs):
 
     def chain(self) -> list[nn.Module] | None:
         """The layers, those of stacks in the net too, if the net is a plain stack of them; engines read it."""
-        own = type(self).call is not Model.call or type(self).forward is not Called.forward
-        found = None if self.graph is None or own else self.graph.chain()
+        graph = self.plain_graph()
+        found = None if graph is None else graph.chain()
         return found and flattened(found)
+
+    def plain_graph(self) -> Graph | None:
+        """The graph, if the net computes nothing else; None for a net with a `call` of its own, or no graph."""
+        own = type(self).call is not Model.call or type(self).forward is not Called.forward
+        return None if own else self.graph
 
     @property
     def is_stack(self) -> bool:
@@ -251,13 +256,13 @@ class Model(Verbs):
     def call(self, inputs: Any) -> Any:
         """The outputs for the inputs."""
         if self.graph is not None:
-            outputs = self.graph.run(self._leaves(inputs))
+            outputs = self.graph.run(self.typed_leaves(inputs))
             return tree.rebuild(tree.spec(self.graph.outputs), outputs)
         if "module" in self._modules:
             return self.module(inputs)
         return super().call(inputs)
 
-    def _leaves(self, inputs: Any) -> list[Tensor]:
+    def typed_leaves(self, inputs: Any) -> list[Tensor]:
         """The inputs in the order of the graph's, each of the type that what takes it wants."""
         graph = self._need_graph()
         found = []

@@ -17,7 +17,7 @@ from handson.graph import logits
 from handson.metrics import Metric
 from handson.metrics.reported import parts
 from handson.state.sums import Sums
-from handson.training.preparation.objective import Objective
+from handson.training.preparation.objective import Objective, value_of
 
 # The methods that a subclass may define, by the verb that calls them.
 STEPS = {"fit": "train_step", "evaluate": "test_step", "predict": "predict_step"}
@@ -120,15 +120,15 @@ class OwnSteps:
         scalings = self.target_scalings or [None] * len(terms)
         added = self.losses  # type: ignore[attr-defined]
         masked = [isinstance(target, Tensor) and target.is_floating_point() for target in targets]
-        value = Objective(terms, scalings).loss(
+        parts = Objective(terms, scalings).totals(
             targets, outputs, weights, masked, sum(added) if added else None, Sums()
         )
-        if not isinstance(value, Tensor):
+        if not parts:
             raise HandsonError(
                 "there is no loss: give compile(loss=...), or let a layer add one with add_loss, or define "
                 "compute_loss."
             )
-        return value
+        return value_of(parts)
 
     def loss_of(self, x: Any, y: Any, y_pred: Any, sample_weight: Any, training: bool) -> Tensor:
         """What `compute_loss` says of a batch; one of an older program need not take `training`."""

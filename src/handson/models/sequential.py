@@ -112,9 +112,15 @@ class Sequential(Model):
 
     def chain(self) -> list[nn.Module] | None:
         """The layers, those of stacks in the net too, if the net is a plain stack of them; engines read it."""
-        if type(self).call is not Sequential.call or type(self).forward is not Called.forward:
-            return None
-        return flattened(self.layers)
+        return flattened(self.layers) if self._is_plain else None
+
+    def plain_graph(self) -> Graph | None:
+        """The graph, if the net computes nothing else; None for one with a `call` of its own, or that is not built."""
+        return self.graph if self._is_plain else None
+
+    @property
+    def _is_plain(self) -> bool:
+        return type(self).call is Sequential.call and type(self).forward is Called.forward
 
     def add(self, layer: Any, rebuild: bool = True) -> None:
         """Put a layer on top.

@@ -312,7 +312,7 @@ class Verbs(Saved, OlderVerbs, OwnSteps, Structure):
         HandsonError
             When data, net and loss do not belong together; before the first step.
         TrainingError
-            When the loss is not a number any more.
+            When the loss becomes NaN or infinite.
         SystemExit
             With status 75, after SIGTERM, SIGUSR1 or Ctrl-C have stopped a recorded training and it was saved.
         """

@@ -91,6 +91,8 @@ class Optimizer(ByHand, Noun):
     _owner_name: str | None = None
     # The weight that each slot belongs to, by name; of slots from a file or a copy it is not known.
     _of: dict[str, weakref.ref[Tensor]] = {}  # noqa: RUF012
+    # Whether any of the weights has a constraint: looked up once for many steps.
+    _constrains = False
     scheduled: tuple[str, ...] = ("learning_rate",)
 
     def __init__(
@@ -261,6 +263,7 @@ class Optimizer(ByHand, Noun):
             if not self._belongs(name, weight):
                 self._forget(name)
         self._of = self._of | {name: weakref.ref(weight) for name, weight in zip(names, weights, strict=True)}
+        self._constrains = any(getattr(weight, "constraint", None) is not None for weight in weights)
         for slot in self.slot_names():
             held = self.slots.setdefault(slot, {})
             for name, weight in zip(names, weights, strict=True):
@@ -288,7 +291,6 @@ class Optimizer(ByHand, Noun):
 
     # Steps.
 
-    @torch.no_grad()
     def step(self, names: Sequence[str], weights: Tensors, gradients: Tensors, position: Position) -> None:
         """One step at a position in the training, for weights whose slots are there (see `bind`).
 
@@ -308,7 +310,7 @@ class Optimizer(ByHand, Noun):
     @torch.no_grad()
     def take(self, names: Sequence[str], weights: Tensors, gradients: Tensors, numbers: Numbers) -> None:
         """A step with its numbers: clip, decay, update, average, constrain."""
-        gradients = [laid_out(gradient, weight) for gradient, weight in zip(gradients, weights, strict=True)]
+        gradients = list(map(laid_out, gradients, weights))
         if self._complete(names, gradients):
             self._change(names, weights, gradients, numbers)
         if self.use_ema:
@@ -316,10 +318,8 @@ class Optimizer(ByHand, Noun):
             blend(averages, weights, numbers["share"])
             if self.ema_overwrite_frequency and (self._updates + 1) % self.ema_overwrite_frequency == 0:
                 torch._foreach_copy_(weights, averages)
-        for weight in weights:
-            constraint = getattr(weight, "constraint", None)
-            if constraint is not None:
-                weight.copy_(constraint(weight))
+        if self._constrains:
+            _constrain(weights)
 
     def _change(self, names: Sequence[str], weights: Tensors, gradients: Tensors, numbers: Numbers) -> None:
         if self.clipnorm or self.clipvalue or self.global_clipnorm:
@@ -388,6 +388,14 @@ class Optimizer(ByHand, Noun):
         else:
             config["learning_rate"] = jsonable(self._rate, compact)
         return config
+
+
+def _constrain(weights: Tensors) -> None:
+    """Make weights obey their constraints."""
+    for weight in weights:
+        constraint = getattr(weight, "constraint", None)
+        if constraint is not None:
+            weight.copy_(constraint(weight))
 
 
 def _decaying(rate: float, decay: float) -> Schedule:

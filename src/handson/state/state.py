@@ -6,7 +6,7 @@ The tensors are the live ones, not copies.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import is_
 from typing import Any, Protocol
@@ -60,9 +60,9 @@ def trainable_weights(module: ModuleLike) -> dict[str, Tensor]:
     return {name: weight for name, weight in module.named_parameters() if weight.requires_grad}
 
 
-def values_of(optimizer: Optimizer) -> dict[str, Any]:
-    """What an optimizer remembers beside its slots, as JSON; a schedule belongs to its settings."""
-    return {"optimizer": _values_of(optimizer)}
+def values_of(optimizers: Optimizers) -> dict[str, Any]:
+    """What optimizers remember beside their slots, as JSON; a schedule belongs to its settings."""
+    return {place: _values_of(each) for place, each in optimizers.items()}
 
 
 def _values_of(optimizer: Optimizer) -> dict[str, Any]:
@@ -123,14 +123,14 @@ class TrainingState:
         for place, each in optimizers.items():
             for slot, held in each.slots.items():
                 tensors |= {f"{place}/{slot}/{name}": tensor for name, tensor in held.items()}
-        return cls(tensors, {place: _values_of(each) for place, each in optimizers.items()})
+        return cls(tensors, values_of(optimizers))
 
     @torch.no_grad()
     def copy(self, memory: TrainingState | None = None) -> TrainingState:
         """A copy that later steps do not change, in the memory of an earlier copy of the same tensors."""
         originals = list(self.tensors.values())
         held = {} if memory is None else memory.tensors
-        if memory is None or not _same(memory.originals, originals):
+        if memory is None or not same_objects(memory.originals, originals):
             held = {name: torch.empty_like(tensor, requires_grad=False) for name, tensor in self.tensors.items()}
         if held:
             torch._foreach_copy_(list(held.values()), originals)
@@ -163,6 +163,6 @@ def _put_back(optimizer: Optimizer, path: str, tensor: Tensor) -> None:
         held[weight] = tensor.detach().clone()
 
 
-def _same(first: list[Tensor], second: list[Tensor]) -> bool:
-    """Whether two lists hold the same tensors, in order; their values do not matter."""
+def same_objects(first: Sequence[Any], second: Sequence[Any]) -> bool:
+    """Whether two lists hold the same objects, in order; the values of tensors do not matter."""
     return len(first) == len(second) and all(map(is_, first, second))

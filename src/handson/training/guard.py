@@ -1,4 +1,4 @@
-"""What to do about a loss that is not a number: find the step and the layer where it began, and lose nothing.
+"""What to do about a loss that becomes NaN: find the step and the layer where it began, and lose nothing.
 
 Nothing is checked inside a step. When the sums of a span turn out not to be finite, the net goes back to the copy
 taken before it, and the steps run once more: random numbers are functions of the step, so the second run repeats the
@@ -16,10 +16,11 @@ import torch
 from torch import Tensor, nn
 
 from handson.core.errors import TrainingError
+from handson.state.kept import KeptState
 from handson.state.state import named_weights
 from handson.state.sums import Sums
 from handson.training.engines.eager import Eager
-from handson.training.preparation.job import Span
+from handson.training.preparation.job import Span, Stretch
 
 # So many steps are repeated on the reference engine, and looked at.
 FEW_STEPS = 16
@@ -47,7 +48,7 @@ class Found(NamedTuple):
 
 
 class Guard:
-    """Says when the engine keeps a copy of the training state, and comes back to it.
+    """Keeps copies of the training state, and comes back to them.
 
     Parameters
     ----------
@@ -63,19 +64,27 @@ class Guard:
         self.engine, self.on_nan, self.tell = engine, on_nan, tell
         self._span = Span(-1, 0, 0, 0, 0, 0)
         self._taken = -math.inf
+        self._kept = KeptState(engine.job.module, engine.job.optimizer)
 
-    def before(self, span: Span) -> bool:
-        """Whether the state before a span is to be kept: the epoch is new or the last copy old."""
+    def before(self, stretch: Stretch) -> None:
+        """Keep a copy of the training state, if an epoch begins or the last copy is old."""
         if self.on_nan == "ignore":
-            return False
-        now = time.monotonic()
-        due = self._span.epoch != span.epoch or now - self._taken > SECONDS_BETWEEN_COPIES
-        if due:
+            return
+        span, now = stretch.spans[0], time.monotonic()
+        if self._span.epoch != span.epoch or now - self._taken > SECONDS_BETWEEN_COPIES:
             self._span, self._taken = span, now
-        return due
+            self._kept.renew()
 
-    def after(self, span: Span, sums: Sums) -> bool:
-        """Whether the training can go on after a span.
+    def repeats(self, stretch: Stretch) -> bool:
+        """Whether the epochs of a stretch have to run again one by one, to find the first whose loss is not finite."""
+        if self.on_nan == "ignore" or len(stretch.spans) == 1 or stretch.finite():
+            return False
+        self._kept.restore()
+        self._span = Span(-1, 0, 0, 0, 0, 0)
+        return True
+
+    def after(self, stretch: Stretch) -> bool:
+        """Whether the training can go on after a part of an epoch.
 
         Raises
         ------
@@ -83,9 +92,9 @@ class Guard:
             With the epoch, the step and the layer where it began. The weights are those before the epoch, or before
             the last half minute.
         """
-        if self.on_nan == "ignore" or sums.finite():
+        if self.on_nan == "ignore" or stretch.finite():
             return True
-        error = NonFiniteLoss(self.locate(span), self.engine.job.optimizer)
+        error = NonFiniteLoss(self.locate(stretch.spans[-1]), self.engine.job.optimizer)
         if self.on_nan == "raise":
             raise error
         self.tell(str(error))
@@ -95,20 +104,20 @@ class Guard:
         """Repeat the last steps since the copy on the reference engine, up to the first tensor that is not finite."""
         job = self.engine.job
         reference = self.engine if job.own else Eager(job)
-        self.engine.go_back()
+        self._kept.restore()
         if not job.batches.repeats:
             what = (
                 f"one of the steps {self._span.first + 1} to {span.last}; a generator cannot be read again to find it"
             )
             return Found(span.epoch, span.last - 1, "the net", what)
-        before = self.engine.state.copy()
+        before = job.state.copy()
         steps = self._narrow(span)
         found = Found(span.epoch, steps[-1], "the loss", "its sum over the epoch")
         for step in steps:
             one = span._replace(first=step, last=step + 1)
             with Watch(job.module) as watch:
                 sums = Sums()
-                reference.train(one, sums)
+                reference.run(Stretch([one], [sums]))
             event = watch.event or _first_bad(sums, named_weights(job.module), watch)
             if event is not None:
                 found = Found(span.epoch, step, *event)
@@ -121,11 +130,12 @@ class Guard:
         first, last = self._span.first, span.last
         while last - first > FEW_STEPS:
             middle, sums = (first + last) // 2, Sums()
-            self.engine.train(span._replace(first=first, last=middle), sums, keep=True)
+            self._kept.renew()
+            self.engine.run(Stretch([span._replace(first=first, last=middle)], [sums]))
             if sums.finite() and _all_finite(self.engine.job.module):
                 first = middle
             else:
-                self.engine.go_back()
+                self._kept.restore()
                 last = middle
         return range(first, last)
 
@@ -207,7 +217,7 @@ class NonFiniteLoss(TrainingError):
         self.found = found
         shown = optimizer.schedule or f"{optimizer.learning_rate:g}"
         super().__init__(
-            f"the loss is not a number any more: it began in epoch {found.epoch + 1}, step {found.step + 1}, in "
+            f"the loss became NaN or infinite: it began in epoch {found.epoch + 1}, step {found.step + 1}, in "
             f"{found.layer!r} ({found.what}). The weights are back at the last finite state. Usual causes: a learning "
             f"rate that is too high (it is {shown}; try a tenth), inputs or targets that are not scaled "
             f"(compile(..., scale_inputs='standard')), or gradients that explode (optimizer with clipnorm=1.0)."

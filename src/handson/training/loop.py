@@ -1,16 +1,17 @@
 """The training loop: one page, from the first epoch to the last.
 
-It never looks into a step. It cuts an epoch into spans at the steps where something must be looked at, and asks the
-engine to run each span; between spans it reads the sums, checks that they are finite, and shows progress. Epochs at
-whose ends nobody looks may run several at once.
+It never looks into a step. It asks the engine to run stretches of steps; between them it reads the sums, checks that
+they are finite, and shows progress. Epochs at whose ends nothing is due are one stretch.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
+from handson.state.averages import averaged, take_averages
+from handson.state.sums import Sums
 from handson.training.guard import Guard, check_counted
-from handson.training.pace import Ahead, Pace
+from handson.training.pace import Pace
 from handson.training.session import Session
 
 
@@ -18,52 +19,68 @@ def run(session: Session) -> None:
     """Train for the epochs of a session."""
     model, engine, callbacks, history = session.model, session.engine, session.callbacks, session.history
     record, last = session.record, session.epochs.stop
-    guard, pace = Guard(engine, session.arguments.on_nan, session.arguments.tell), Pace(callbacks)
+    guard, pace = Guard(engine, session.arguments.on_nan, session.arguments.tell), Pace(session)
     model.stop_training = False
     callbacks.train_begin()
     remaining = record.begin_at(session.epochs, engine, callbacks, history)
-    ahead = Ahead(session, guard, pace)
     epoch = remaining.start
     while epoch < remaining.stop and not model.stop_training:
-        passed = ahead.run(epoch, last)
-        if passed:
-            epoch += passed
-            continue
         callbacks.epoch_begin(epoch)
-        logs = _train(session, epoch, guard, pace)
-        with engine.averaged():
-            logs |= _measure(session, epoch)
-            callbacks.epoch_end(epoch, logs)
-        history.append(epoch, logs)
-        record.after_epoch(epoch, engine, callbacks, history)
-        epoch += 1
+        for sums in _train(session, epoch, guard, pace):
+            _end_epoch(session, epoch, sums)
+            epoch += 1
     if record.finished:
         return
-    engine.finish()
+    take_averages(engine.job.module, engine.job.optimizer)
     history.seconds = record.seconds
     callbacks.train_end({name: values[-1] for name, values in history.history.items()})
     record.finish(last, engine, callbacks, history)
 
 
-def _train(session: Session, epoch: int, guard: Guard, pace: Pace) -> dict[str, Any]:
-    """The steps of one epoch, span by span; what they report."""
-    model, engine, callbacks = session.model, session.engine, session.callbacks
+def _train(session: Session, epoch: int, guard: Guard, pace: Pace) -> Sequence[Sums]:
+    """Run the steps of an epoch, or of several; what they report, for each epoch that is done."""
+    engine, callbacks = session.engine, session.callbacks
     first, sums = session.record.enter(epoch, callbacks, session.history)
-    logs = engine.job.report(sums)
-    for span in pace.spans(epoch, first, engine.job.batches, session.epochs.stop, model.age):
-        session.look_inside(span)
-        engine.train(span, sums, keep=guard.before(span))
-        logs = engine.job.report(sums)  # the one place where the host waits for the device
-        if not guard.after(span, sums):
-            model.stop_training = True
+    trained: Sequence[Sums] = [sums]
+    for stretch in pace.stretches(epoch, first, sums):
+        session.look_inside(stretch.spans[0])
+        guard.before(stretch)
+        engine.run(stretch)
+        trained, span = stretch.sums, stretch.spans[-1]
+        for sums in trained:
+            sums.read()  # the one place where the host waits for the device
+        if guard.repeats(stretch):
+            pace.crosses_epochs = False
+            return []
+        if not guard.after(stretch):
+            session.model.stop_training = True
             break
-        callbacks.look(span.last, logs)
-        if callbacks.step_interval:
-            callbacks.step_end(span.last - 1, logs)
+        if callbacks.looks or callbacks.step_interval:
+            _look(session, span.last, sums)
         session.record.after_span(span, sums, engine, callbacks, session.history)
+    return trained
+
+
+def _look(session: Session, step: int, sums: Sums) -> None:
+    """Call the callbacks that follow progress, or single steps."""
+    callbacks, logs = session.callbacks, session.engine.job.report(sums)
+    callbacks.look(step, logs)
+    if callbacks.step_interval:
+        callbacks.step_end(step - 1, logs)
+
+
+def _end_epoch(session: Session, epoch: int, sums: Sums) -> None:
+    """What is due at the end of an epoch."""
+    engine, job, callbacks, history = session.engine, session.engine.job, session.callbacks, session.history
     check_counted(sums, epoch, "training")
-    model.age += 1
-    return logs
+    session.model.age += 1
+    logs = job.report(sums)
+    if session.due_between:
+        with averaged(job.module, job.optimizer):
+            logs |= _measure(session, epoch)
+            callbacks.epoch_end(epoch, logs)
+    history.append(epoch, logs)
+    session.record.after_epoch(epoch, engine, callbacks, history)
 
 
 def _measure(session: Session, epoch: int) -> dict[str, float]:

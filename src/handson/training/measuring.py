@@ -27,7 +27,7 @@ from handson.training.monte_carlo import samples
 from handson.training.preparation.compiled import Term
 from handson.training.preparation.contract import head_of
 from handson.training.preparation.given import in_known_order, prepare_inputs, remember_columns
-from handson.training.preparation.job import Job, Span
+from handson.training.preparation.job import Job, Span, Stretch
 from handson.training.preparation.net import Net, module_of
 from handson.training.preparation.prepare import make_job, prepare_rows
 from handson.training.preparation.readers import Reading, read_to_measure
@@ -166,5 +166,5 @@ def train_on_batch(model: Net, x: Any, y: Any, sample_weight: Any, class_weight:
     engine, sums, age = choose(job), Sums(), model.optimizer.iterations
     settle(model)
     with torch.random.fork_rng() if job.foreign_randomness else nullcontext():
-        engine.train(Span(0, 0, 1, 1, 1, age), sums)
+        engine.run(Stretch([Span(0, 0, 1, 1, 1, age)], [sums]))
     return engine.job.report(sums)

@@ -22,7 +22,7 @@ from handson.core.errors import HandsonError
 from handson.data.rows.batches import Batches
 from handson.data.rows.feed import Batch
 from handson.state.hidden import hidden_tensors, restore_hidden
-from handson.state.state import trainable_weights
+from handson.state.state import TrainingState, trainable_weights
 from handson.state.sums import Sums
 from handson.training.engines.eager import Eager
 from handson.training.preparation.compiled import Term
@@ -80,25 +80,25 @@ class Rehearsal(Eager):
         """The first step of a span, in numbers."""
         job, first, sums = self.job, 0 if self._fixed else span.first, Losses()
         hidden = {name: tensor.clone() for name, tensor in hidden_tensors(job.module).items()}
-        self._kept = None
+        job.bound()
+        before = job.state.copy()
         try:
             with _attributes(job.module), _generators(job.foreign_randomness):
-                self.train(span._replace(first=first, last=first + 1), sums, keep=True)
-            norms = self._all_norms()
+                self.train(span._replace(first=first, last=first + 1), sums)
+            norms = self._all_norms(before)
         finally:
-            self.go_back()
+            before.restore(job.module, job.optimizer, job.further)
             restore_hidden(job.module, hidden)
-            self._kept = None  # its memory is for the training
         weights = trainable_weights(job.module)
         return Rehearsed(span.epoch, sums.mean(job.terms), list(weights), [w.numel() for w in weights.values()], norms)
 
     @torch.no_grad()
-    def _all_norms(self) -> Tensor:
+    def _all_norms(self, kept: TrainingState) -> Tensor:
         """The norms of the weights before the step, of their gradients and updates."""
         named = trainable_weights(self.job.module)
-        if not named or self._kept is None:
+        if not named:
             return torch.zeros(3, 0, device=self.job.device)
-        before = [self._kept.tensors[f"weights/{name}"] for name in named]
+        before = [kept.tensors[f"weights/{name}"] for name in named]
         updates = torch._foreach_sub(list(named.values()), before)
         norms = torch._foreach_norm(before), self._norms, torch._foreach_norm(updates)
         return torch.stack([norm.float() for each in norms for norm in each]).reshape(3, -1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from handson.callbacks.calls import CallbackList
@@ -57,7 +57,8 @@ class Session:
         """The epochs that `fit` was asked for."""
         return range(self.arguments.initial_epoch, self.arguments.epochs)
 
-    def looks_between(self) -> bool:
+    @cached_property
+    def due_between(self) -> bool:
         """Whether anything is due at the end of every epoch."""
         measured = self.validation is not None or self.arguments.evaluate_training
         seen = self.callbacks.sees_epochs or bool(self.callbacks.step_interval)

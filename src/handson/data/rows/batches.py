@@ -135,14 +135,10 @@ class Batches:
 
     def take(self, rows: Tensor) -> Batch:
         """What some rows hold; all of it copies."""
-
-        def picked(leaf: Data | Tensor | None) -> Any:
-            return None if leaf is None else leaf.index_select(0, rows)
-
         return Batch(
-            [arriving(picked(leaf)) for leaf in self.inputs],
-            [picked(leaf) for leaf in self.targets],
-            [picked(leaf) for leaf in self.weights],
+            [arriving(leaf.index_select(0, rows)) for leaf in self.inputs],
+            [leaf.index_select(0, rows) for leaf in self.targets],
+            [None if leaf is None else leaf.index_select(0, rows) for leaf in self.weights],
         )
 
     def slice(self, step: int) -> Batch:

@@ -7,7 +7,6 @@ gives the reference's numbers within rounding, and exactly its own numbers when 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from typing import Protocol
 
 from torch import Tensor
@@ -16,15 +15,14 @@ from handson.core.errors import HandsonError, nearest
 from handson.data.rows.batches import Batches
 from handson.data.rows.mapped import Data
 from handson.kernels.library import missing
-from handson.state.state import TrainingState
 from handson.state.sums import Sums
-from handson.training.engines.blocks import Blocks
+from handson.training.engines.blocks.engine import Blocks
 from handson.training.engines.dense.engine import DenseProgram
 from handson.training.engines.eager import Eager
 from handson.training.engines.own import Own
 from handson.training.engines.recorded.engine import Graph
 from handson.training.engines.shards.engine import Shards
-from handson.training.preparation.job import Job, Span
+from handson.training.preparation.job import Job, Stretch
 
 # A shorter training is over in `eager` before kernels are loaded, which takes ten milliseconds.
 FEWEST_STEPS = 10
@@ -50,31 +48,8 @@ class Engine(Protocol):
     def obstacle(job: Job) -> str | None:
         """Why a job cannot run here, None if it can."""
 
-    @property
-    def state(self) -> TrainingState:
-        """Everything that training changes."""
-
-    def train(self, span: Span, sums: Sums, keep: bool = False) -> None:
-        """Run the steps of a span; add what they report to the sums of the epoch.
-
-        If asked to, keep a copy of the state before the span.
-        """
-
-    @property
-    def runs_ahead(self) -> bool:
-        """Whether it trains several epochs at once in less time than one after another."""
-
-    def train_epochs(self, epochs: Sequence[Span], sums: Sequence[Sums], keep: bool = False) -> None:
-        """Run whole epochs, at whose ends nobody looks; if asked to, keep a copy of the state before the first."""
-
-    def go_back(self) -> None:
-        """To the state that was kept last."""
-
-    def averaged(self) -> AbstractContextManager[None]:
-        """While this lasts, the net has the averaged weights, if its optimizer keeps an average."""
-
-    def finish(self) -> None:
-        """After the last epoch: the averaged weights, if there are any, become the net's."""
+    def run(self, stretch: Stretch) -> None:
+        """Run the steps of a stretch; add what they report to its sums."""
 
     def evaluate(self, batches: Batches, sums: Sums | None = None) -> Sums:
         """Loss and metrics in evaluation mode, added to sums if there are some already."""
@@ -128,7 +103,7 @@ def choose(job: Job, name: str = "auto", steps: int = 0) -> Engine:
         )
     if job.own:
         if name not in ("auto", "eager"):
-            raise HandsonError(f"the engine {name!r} cannot run this training: the net defines {job.own[0]} itself.")
+            raise HandsonError(f"the engine {name!r} cannot run a net that defines {job.own[0]}; engine='eager' can.")
         return Own(job)
     if name == "auto":
         return _fastest(job) if steps >= FEWEST_STEPS else Eager(job)
@@ -143,7 +118,9 @@ def choose(job: Job, name: str = "auto", steps: int = 0) -> Engine:
 
 def cannot_run(name: str, obstacle: str) -> str:
     """Why an engine cannot run a training, in words for the user."""
-    return f"the engine {name!r} cannot run this training: it does not support {obstacle}."
+    return (
+        f"the engine {name!r} cannot run this training: it does not support {obstacle}. engine='eager' runs everything."
+    )
 
 
 def _fastest(job: Job) -> Engine:

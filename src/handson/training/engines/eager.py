@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -15,16 +14,14 @@ from handson.data.rows.batches import Batches
 from handson.data.rows.feed import Batch, arriving
 from handson.data.rows.mapped import Data, pieces
 from handson.graph import logits
-from handson.layers.base import Layer
 from handson.layers.calling import MASK
 from handson.layers.shapes import is_shape
 from handson.randomness.keys import derive
 from handson.randomness.stream import Stream, active
 from handson.state.precision import arithmetic
-from handson.state.state import TrainingState, named_weights, trainable_weights
 from handson.state.sums import Sums
-from handson.training.preparation.job import Job, Span
-from handson.training.preparation.objective import seen
+from handson.training.preparation.job import Job, Span, Stretch
+from handson.training.preparation.objective import Total, seen, value_of
 
 
 class Eager:
@@ -41,25 +38,25 @@ class Eager:
     def __init__(self, job: Job) -> None:
         self.job = job
         self._input_scalings = [None if one is None else one.to(job.device) for one in job.input_scalings]
-        self._scale_targets = job.objective.scalings[0] if job.objective.scalings else None
-        self._kept: TrainingState | None = None
+        self._scales_inputs = any(one is not None for one in self._input_scalings)
+        # To arrange a single leaf would take as long as a small layer.
+        alone = len(self._input_scalings) == 1 and is_shape(getattr(job.module, "built_shape", ()))
+        self._arranges = hasattr(job.module, "arranged") and not alone
 
     @staticmethod
     def obstacle(job: Job) -> str | None:
         """Nothing: the reference runs every job."""
         return None
 
-    @property
-    def state(self) -> TrainingState:
-        return TrainingState.of(self.job.module, self.job.optimizer, self.job.further)
+    def run(self, stretch: Stretch) -> None:
+        """Run the steps of a stretch; add what they report to its sums."""
+        for span, sums in stretch.parts():
+            self.train(span, sums)
 
-    def train(self, span: Span, sums: Sums, keep: bool = False) -> None:
+    def train(self, span: Span, sums: Sums) -> None:
+        """Run the steps of one epoch's part of a stretch."""
         job = self.job
-        named = trainable_weights(job.module)
-        names, weights = list(named), list(named.values())
-        job.optimizer.bind(names, weights)
-        if keep:  # with the optimizer's slots, which there are from now on
-            self._kept = self.state.copy(self._kept)
+        names, weights = job.bound()
         job.module.train()
         with arithmetic(job.precision, job.device), active(Stream(job.seed, span.age)) as stream:
             steps = zip(range(span.first, span.last), job.batches.walk(span.age, span.first, span.last), strict=True)
@@ -68,42 +65,33 @@ class Eager:
                 if job.foreign_randomness:
                     torch.manual_seed(derive(job.seed, "torch", span.age, step) >> 1)
                 gradients = self.gradients(batch, weights, sums)
-                position = span.position(step, job.optimizer.iterations)
-                job.optimizer.step(names, weights, gradients, position)
-
-    @property
-    def runs_ahead(self) -> bool:
-        return False
-
-    def train_epochs(self, epochs: Sequence[Span], sums: Sequence[Sums], keep: bool = False) -> None:
-        for number, (span, of_epoch) in enumerate(zip(epochs, sums, strict=True)):
-            self.train(span, of_epoch, keep and number == 0)
-
-    def go_back(self) -> None:
-        if self._kept is not None:
-            self._kept.restore(self.job.module, self.job.optimizer, self.job.further)
+                job.optimizer.step(names, weights, gradients, span.position(step, job.optimizer.iterations))
 
     def gradients(self, batch: Batch, weights: list[Tensor], sums: Sums) -> list[Tensor]:
         """The gradients of one batch; its losses and metrics are added to the sums."""
-        job, (inputs, targets, sample_weights) = self.job, batch
-        if job.augment is not None:
-            inputs, targets = job.augmented(inputs, targets)
-        masked = job.batches.masked
+        if self.job.augment is not None:
+            batch = self.augmented(batch)
+        return gradients_of(self.totals(batch, sums), weights)
+
+    def totals(self, batch: Batch, sums: Sums, training: bool = True) -> list[Total]:
+        """What is minimized of one batch; its losses and metrics are added to the sums."""
+        job, (inputs, targets, sample_weights), masked = self.job, batch, self.job.batches.masked
         outputs = self.outputs(inputs)
-        if any(hasattr(output, MASK) for output in outputs) and targets:
+        if targets and any(hasattr(output, MASK) for output in outputs):
             targets, masked = seen(targets, outputs, masked)
         if job.own_loss:
-            value = self.own_loss(Batch(inputs, targets, sample_weights), outputs, sums)
+            totals = [Total(self.own_loss(Batch(inputs, targets, sample_weights), outputs, sums, training), 1)]
         else:
-            value = job.objective.loss(targets, outputs, sample_weights, masked, self.added(), sums)
+            totals = job.objective.totals(targets, outputs, sample_weights, masked, self.added(), sums)
         if job.measures:
             detached = [logits.like(output, Tensor.detach) for output in outputs]
             job.objective.measure(targets, detached, sample_weights, masked, sums)
-        gradients = torch.autograd.grad(value, weights, allow_unused=True) if weights else ()
-        return [
-            gradient if gradient is not None else torch.zeros_like(weight)
-            for gradient, weight in zip(gradients, weights, strict=True)
-        ]
+        return totals
+
+    def augmented(self, batch: Batch) -> Batch:
+        """A batch of which the first input and the first target are changed, as `fit(augment=...)` says."""
+        inputs, targets = self.job.augmented(batch.inputs, batch.targets)
+        return Batch(inputs, targets, batch.weights)
 
     def own_loss(self, batch: Batch, outputs: list[Tensor], sums: Sums, training: bool = True) -> Tensor:
         """The loss that the net defines itself, of inputs and targets in the form in which the user gave them."""
@@ -135,7 +123,7 @@ class Eager:
         for layer in self.job.layers:
             if layer._added:
                 layer._added.clear()
-        scaled = self.scaled(inputs)
+        scaled = self.scaled(inputs) if self._scales_inputs else inputs
         if self.job.precision != "bfloat16":
             return [_readable(output) for output in self.forward(scaled)]
         # Without the cache: it would keep rounded weights from one step to the next inside a user's own autocast.
@@ -147,57 +135,19 @@ class Eager:
         pairs = zip(inputs, self._input_scalings, strict=True)
         return [leaf if scaling is None else scaling.apply(leaf) for leaf, scaling in pairs]
 
-    def forward(self, inputs: list[Tensor]) -> list[Tensor]:
+    def forward(self, inputs: Sequence[Tensor]) -> list[Tensor]:
         """The net's outputs, as leaves, for scaled inputs."""
-        module = self.job.module
-        arranged = getattr(module, "arranged", None) if isinstance(module, Layer) else None
-        given: Any = inputs[0]
-        # To put one leaf into its form would take as long as a small layer.
-        if arranged is not None and not (len(inputs) == 1 and is_shape(module.built_shape)):
-            given = arranged(inputs)
-        output = module(given)
+        module: Any = self.job.module
+        output = module(module.arranged(inputs) if self._arranges else inputs[0])
         return [output] if isinstance(output, Tensor) else tree.leaves(output)
-
-    @contextmanager
-    def averaged(self) -> Iterator[None]:
-        """While this lasts, the net has the averaged weights, if its optimizer keeps an average."""
-        averages = self._averages()
-        if not averages:
-            yield
-            return
-        weights = named_weights(self.job.module)
-        kept = {name: weights[name].detach().clone() for name in averages}
-        _assign(weights, averages)
-        try:
-            yield
-        finally:
-            _assign(weights, kept)
-
-    def finish(self) -> None:
-        """After the last epoch: the averaged weights, if there are any, become the net's."""
-        _assign(named_weights(self.job.module), self._averages())
-
-    def _averages(self) -> dict[str, Tensor]:
-        """The averages of the weights that train; those of weights that are frozen by now are out of date."""
-        if not self.job.optimizer.use_ema:
-            return {}
-        averages = self.job.optimizer.slots.get("average", {})
-        return {name: averages[name] for name in trainable_weights(self.job.module) if name in averages}
 
     @torch.no_grad()
     def evaluate(self, batches: Batches, sums: Sums | None = None) -> Sums:
         job, sums = self.job, Sums() if sums is None else sums
         job.module.eval()
         with arithmetic(job.precision, job.device):
-            for _, (inputs, targets, sample_weights) in batches.walk(None, 0, batches.steps):
-                outputs, masked = self.outputs(inputs), batches.masked
-                if any(hasattr(output, MASK) for output in outputs) and targets:
-                    targets, masked = seen(targets, outputs, masked)
-                if job.own_loss:
-                    self.own_loss(Batch(inputs, targets, sample_weights), outputs, sums, training=False)
-                else:
-                    job.objective.loss(targets, outputs, sample_weights, masked, self.added(), sums)
-                job.objective.measure(targets, outputs, sample_weights, masked, sums)
+            for _, batch in batches.walk(None, 0, batches.steps):
+                self.totals(batch, sums, training=False)
         sums.read()
         return sums
 
@@ -218,7 +168,13 @@ def _readable(output: Tensor) -> Tensor:
     return logits.like(output, Tensor.float) if output.dtype in (torch.bfloat16, torch.float16) else output
 
 
-@torch.no_grad()
-def _assign(weights: dict[str, Tensor], values: dict[str, Tensor]) -> None:
-    for name, value in values.items():
-        weights[name].copy_(value)
+def gradients_of(totals: Sequence[Total], weights: list[Tensor]) -> list[Tensor]:
+    """The gradients of what is minimized: those of the totals, each divided by its count and times its weight."""
+    if not weights:
+        return []
+    # Of a single number: for several with factors of their own `grad` imports sympy, half a second and 35 MB.
+    found = torch.autograd.grad(value_of(totals), weights, allow_unused=True)
+    return [
+        torch.zeros_like(weight) if gradient is None else gradient
+        for gradient, weight in zip(found, weights, strict=True)
+    ]

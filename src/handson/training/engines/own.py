@@ -18,7 +18,6 @@ from handson.metrics.accumulators import Live
 from handson.randomness.keys import derive
 from handson.randomness.stream import Stream, active
 from handson.state.precision import arithmetic
-from handson.state.state import trainable_weights
 from handson.state.sums import Sums
 from handson.training.engines.eager import Eager
 from handson.training.preparation.job import Span
@@ -35,14 +34,11 @@ class Own(Eager):
 
     reason = ""
 
-    def train(self, span: Span, sums: Sums, keep: bool = False) -> None:
+    def train(self, span: Span, sums: Sums) -> None:
         if "train_step" not in self.job.own:
-            return super().train(span, sums, keep)
+            return super().train(span, sums)
         job, model = self.job, self._model
-        named = trainable_weights(job.module)
-        job.optimizer.bind(list(named), list(named.values()))
-        if keep:
-            self._kept = self.state.copy(self._kept)
+        job.bound()
         model.train()
         if span.first == 0:
             model.reset_metrics()
@@ -67,9 +63,9 @@ class Own(Eager):
 
     def _data(self, batch: Batch, augmented: bool = False) -> Any:
         """A batch as the user gave it, inputs scaled: x, (x, y) or (x, y, sample_weight)."""
+        if augmented and self.job.augment is not None and batch.targets:
+            batch = self.augmented(batch)
         inputs, targets, weights = batch
-        if augmented and self.job.augment is not None and targets:
-            inputs, targets = self.job.augmented(inputs, targets)
         x = self._model.arranged(self.scaled(inputs))
         if not targets:
             return x if isinstance(x, Tensor) else (x,)

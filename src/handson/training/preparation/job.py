@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from operator import itemgetter
@@ -19,7 +19,7 @@ from handson.losses import MeanSquaredError
 from handson.metrics import Metric
 from handson.optimizers import SGD, Optimizer
 from handson.schedules import Position
-from handson.state.state import Optimizers, further_optimizers
+from handson.state.state import Optimizers, TrainingState, further_optimizers, trainable_weights
 from handson.state.sums import Sums
 from handson.training.preparation.compiled import Term
 from handson.training.preparation.objective import Objective
@@ -54,6 +54,29 @@ class Span(NamedTuple):
     def position(self, step: int, iteration: int) -> Position:
         """The position of one step of this span."""
         return Position(iteration, self.epoch, step, self.steps_per_epoch, self.epochs)
+
+
+class Stretch(NamedTuple):
+    """Steps between which nothing is due: of a part of an epoch, or of several whole epochs.
+
+    Attributes
+    ----------
+    spans : sequence of Span
+        The steps, a span for each epoch.
+    sums : sequence of Sums
+        What they report, for each of these epochs.
+    """
+
+    spans: Sequence[Span]
+    sums: Sequence[Sums]
+
+    def parts(self) -> Iterator[tuple[Span, Sums]]:
+        """Each span with its sums."""
+        return zip(self.spans, self.sums, strict=True)
+
+    def finite(self) -> bool:
+        """Whether all sums are finite numbers."""
+        return all(sums.finite() for sums in self.sums)
 
 
 @dataclass
@@ -99,6 +122,18 @@ class Job:
     penalized: list[Layer] = field(default_factory=list)
     precision: str = "float32"
     target_form: Any = 0
+
+    @property
+    def state(self) -> TrainingState:
+        """Everything that training changes: the live tensors."""
+        return TrainingState.of(self.module, self.optimizer, self.further)
+
+    def bound(self) -> tuple[list[str], list[Tensor]]:
+        """The names of the weights that train, and the weights; the optimizer has slots for them from now on."""
+        named = trainable_weights(self.module)
+        names, weights = list(named), list(named.values())
+        self.optimizer.bind(names, weights)
+        return names, weights
 
     @property
     def several(self) -> bool:

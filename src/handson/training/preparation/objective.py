@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Sequence, Sized
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor
 
@@ -35,22 +38,28 @@ def _seen(target: Tensor, output: Tensor, masked: bool) -> tuple[Tensor, bool]:
     return target.masked_fill(~mask, float("nan") if target.is_floating_point() else -1), True
 
 
-class Counted(NamedTuple):
-    """The values of the loss of one output in a batch.
+@dataclass(frozen=True)
+class Total:
+    """A part of what is minimized in a step: `weight * total / count`.
 
-    Attributes
-    ----------
-    term : Term
-        The output.
-    total : Tensor
-        The sum of the values, weighted.
-    present : Tensor or int
-        How many there are.
+    Totals and counts add up over parts of a batch, also where other targets are missing in each of them, and means do
+    not. So the count may be that of a larger batch, and the gradient is that of the total, divided by that count.
     """
 
-    term: Term
     total: Tensor
-    present: Tensor | int
+    count: Number
+    weight: float = 1.0
+
+    @property
+    def mean(self) -> Tensor:
+        """The weighted mean; without a single target the total is 0, and so is the mean."""
+        mean = self.total / (self.count.clamp(min=1) if isinstance(self.count, Tensor) else self.count)
+        return mean if self.weight == 1.0 else self.weight * mean
+
+
+def value_of(totals: Sequence[Total]) -> Tensor:
+    """What is minimized: the weighted means, added up."""
+    return functools.reduce(operator.add, [part.mean for part in totals])
 
 
 class Objective:
@@ -67,23 +76,24 @@ class Objective:
     def __init__(self, terms: Sequence[Term], scalings: Sequence[Any]) -> None:
         self.terms, self.scalings = list(terms), list(scalings)
         self.single = self.terms[0] if len(self.terms) == 1 else None
-
-    def loss(
-        self, targets: Sequence[Tensor], outputs: Sequence[Tensor], weights: Sequence[Tensor | None],
-        masked: Sequence[bool], added: Any, sums: Sums,
-    ) -> Tensor:  # fmt: skip
-        """What is minimized: the mean over the present targets of each output, weighted and added up.
-
-        Totals and counts are added to the sums, and `added`, what the net adds itself, counts once for each row.
-        """
-        found = self.totals(targets, outputs, weights, masked)
-        self.note(found, added, outputs[0], sums)
-        return self.value(found, [one.present for one in found], added)
+        self.minimized = [term for term in self.terms if term.loss is not None]
 
     def totals(
         self, targets: Sequence[Tensor], outputs: Sequence[Tensor], weights: Sequence[Tensor | None],
+        masked: Sequence[bool], added: Any, sums: Sums,
+    ) -> list[Total]:  # fmt: skip
+        """What is minimized: for each output the sum over its present targets; and `added`, what the net adds itself.
+
+        Totals and counts are added to the sums, in which `added` counts once for each row.
+        """
+        parts = self.parts(targets, outputs, weights, masked)
+        self.note(parts, added, outputs[0], sums)
+        return parts if added is None else [*parts, Total(added, 1)]
+
+    def parts(
+        self, targets: Sequence[Tensor], outputs: Sequence[Tensor], weights: Sequence[Tensor | None],
         masked: Sequence[bool],
-    ) -> list[Counted]:  # fmt: skip
+    ) -> list[Total]:  # fmt: skip
         """For each output with a loss the sum of its values, and how many there are."""
         found = []
         for number, term in enumerate(self.terms):
@@ -92,27 +102,18 @@ class Objective:
             target = targets[number]
             if self.scalings[number] is not None:
                 target = self.scalings[number].apply(target)
-            found.append(Counted(term, *term.loss.sums(target, outputs[number], weights[number], masked[number])))
+            sums = term.loss.sums(target, outputs[number], weights[number], masked[number])
+            found.append(Total(*sums, term.weight))
         return found
 
-    def value(self, found: Sequence[Counted], counts: Sequence[Number], added: Any) -> Any:
-        """What is minimized: totals divided by counts, which may be those of a larger batch, and what the net adds."""
-        parts = []
-        for (term, total, _), count in zip(found, counts, strict=True):
-            mean = total / (count.clamp(min=1) if isinstance(count, Tensor) else count)
-            parts.append(mean if term.weight == 1.0 else term.weight * mean)
-        value: Any = sum(parts[1:], parts[0]) if parts else 0.0
-        return value if added is None else value + added
-
-    def note(self, found: Sequence[Counted], added: Any, rows: Sized, sums: Sums) -> None:
-        """Add totals and counts to the sums; `rows` has as many entries as there are rows."""
-        if self.single is not None and found:
-            _, total, count = found[0]
-            total = total if added is None else total + added * count
-            sums.add("loss", total.detach(), count)
+    def note(self, parts: Sequence[Total], added: Any, rows: Sized, sums: Sums) -> None:
+        """Add totals and counts of `parts` to the sums, and what the net adds; `rows` has as many entries as rows."""
+        if self.single is not None and parts:
+            total, count = parts[0].total, parts[0].count
+            sums.add("loss", total.detach() if added is None else (total + added * count).detach(), count)
             return
-        for term, total, count in found:
-            sums.add(f"{term.path}_loss", total.detach(), count)
+        for term, part in zip(self.minimized, parts, strict=True):
+            sums.add(f"{term.path}_loss", part.total.detach(), part.count)
         if added is not None:
             sums.add(ADDED, added.detach() * len(rows), len(rows))
 

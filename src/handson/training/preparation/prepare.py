@@ -12,6 +12,7 @@ from torch import Tensor
 
 from handson.core import tree
 from handson.core.errors import HandsonError
+from handson.core.pure import is_builtin, is_declared
 from handson.data.rows import arrays
 from handson.data.rows.batches import Batches
 from handson.data.rows.feed import arriving
@@ -249,7 +250,7 @@ def make_job(model: Net, rows: Rows, batches: Any, seed: int, augment: Any) -> J
         input_scalings=model.input_scalings or [None] * len(rows.inputs),
         target_scalings=model.target_scalings or [None] * len(rows.targets),
         seed=seed,
-        foreign_randomness=has_foreign_randomness(model) or (augment is not None and is_foreign(augment)),
+        foreign_randomness=has_foreign_randomness(model) or (augment is not None and may_draw(augment)),
         penalized=penalized_layers(model),
         precision=model.precision,
         target_form=rows.target_form,
@@ -306,9 +307,9 @@ def penalized_layers(model: ModuleLike) -> list[Layer]:
 
 def has_foreign_randomness(module: ModuleLike) -> bool:
     """Whether a net holds modules that are not handson's and may draw from torch's own generator."""
-    return any(is_foreign(layer) for layer in module.modules())
+    return any(may_draw(layer) for layer in module.modules())
 
 
-def is_foreign(part: Any) -> bool:
-    """Whether the class of an object is not handson's."""
-    return type(part).__module__.split(".")[0] != "handson"
+def may_draw(part: Any) -> bool:
+    """Whether a part is not handson's, nor declared pure: it may draw from torch's own generator."""
+    return not (is_builtin(part) or is_declared(part))

@@ -184,7 +184,7 @@ class Record:
     def begin_at(self, epochs: range, engine: Engine, callbacks: CallbackList, history: History) -> range:
         """The epochs that are left, with everything restored; of a new run all, and its beginning is saved."""
         if self._snapshot is None:
-            self.keeper.infinite = frozenset(not_finite(engine.state.tensors))
+            self.keeper.infinite = frozenset(not_finite(engine.job.state.tensors))
             taken = self._try(True, engine, callbacks, history, "", epochs.start, 0, Sums())
             if taken is not None:
                 self.keeper.save(taken)
@@ -197,7 +197,7 @@ class Record:
         self._restore(callbacks, history)
         if position["step"]:
             self.model.stop_training = False  # `enter` sets it again: it ends a training after the epoch
-        self.keeper.infinite = frozenset(not_finite(engine.state.tensors))
+        self.keeper.infinite = frozenset(not_finite(engine.job.state.tensors))
         return left
 
     def enter(self, epoch: int, callbacks: CallbackList, history: History) -> tuple[int, Sums]:
@@ -242,7 +242,7 @@ class Record:
         sums: Sums,
     ) -> Snapshot:
         """Everything, at a position; a copy, unless it is written before the training goes on."""
-        state = engine.state
+        state = engine.job.state
         tensors = state.tensors | hidden_tensors(self.model) | callbacks.tensors() | sums.tensors()
         tensors = checkpoint.copy_tensors(tensors) if copy else tensors
         position = {

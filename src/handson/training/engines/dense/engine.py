@@ -9,27 +9,27 @@ without what it trains with; prediction is that of the reference.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from handson import activations
 from handson.averages import Function
+from handson.core.lowering import NoLowering
+from handson.core.pure import is_builtin
 from handson.data.rows.batches import Batches
 from handson.kernels.denormals import flushed
-from handson.layers import Activation, BatchNormalization, Dense, Dropout, Flatten, InputLayer
+from handson.kernels.dense_program import MATMUL
 from handson.losses.base import MEANS
 from handson.metrics import LossMetric, Metric
-from handson.state.state import trainable_weights
+from handson.state.state import named_weights, trainable_weights
 from handson.state.sums import Sums
 from handson.training.engines.dense import steps as dense_steps
 from handson.training.engines.dense import update as program_update
-from handson.training.engines.dense.program import ACTIVATIONS, LOSSES, Arrays, Program, arrays
+from handson.training.engines.dense.lowerings import Operations
+from handson.training.engines.dense.program import Arrays, Program, arrays, operations_of
 from handson.training.engines.eager import Eager
-from handson.training.engines.purity import outside
-from handson.training.preparation.job import Job, Span
+from handson.training.preparation.job import Job, Span, Stretch
 
 # Above this a step is mostly matrix products, and above that the inputs are kept as float32 only once.
 MOST_WEIGHTS, MOST_INPUTS = 1 << 20, 1 << 28
@@ -50,6 +50,7 @@ class DenseProgram(Eager):
         from handson.kernels.shuffle import permutation
 
         super().__init__(job)
+        self._scale_targets = job.objective.scalings[0]
         job.batches.permutation = permutation
         self._prepare()
 
@@ -62,9 +63,15 @@ class DenseProgram(Eager):
         >>> import handson
         >>> net = handson.Sequential([handson.layers.LSTM(3, input_shape=(5, 2))])
         >>> DenseProgram.obstacle(Job(net, torch.device("cpu")))
-        'the layer lstm'
+        'the layer lstm (LSTM)'
         """
-        return _obstacle_in_net(job) or _obstacle_in_training(job) or program_update.obstacle(job)
+        try:
+            _check_net(job)
+            _check_training(job)
+            program_update.check(job)
+        except NoLowering as reason:
+            return str(reason)
+        return None
 
     def _prepare(self) -> None:
         self._settings = self.job.settings()
@@ -75,45 +82,42 @@ class DenseProgram(Eager):
     def _arrays(self, batches: Batches) -> Arrays:
         """What the program reads of some rows: the same arrays each time."""
         if id(batches) not in self._held:
-            self._held[id(batches)] = batches, arrays(self.job, batches)
+            self._held[id(batches)] = batches, arrays(self.job, batches, self._program)
         return self._held[id(batches)][1]
 
     def _still_runs(self) -> bool:
-        """Whether there is a program for the training as it is now; callbacks may have changed net or optimizer."""
-        if self.job.settings() != self._settings or self._program.weights.trainable != self._program.trained:
-            if _obstacle_in_net(self.job) is not None:
-                return False
-            self._prepare()
-        return not self.job.watched() and program_update.obstacle(self.job) is None
+        """Whether the program runs the training as it is now; callbacks may have changed net or optimizer."""
+        try:
+            if self.job.settings() != self._settings or self._program.weights.trainable != self._program.trained:
+                _check_net(self.job)
+                self._prepare()
+            program_update.check(self.job)
+        except NoLowering:
+            return False
+        return not self.job.watched()
 
-    def train(self, span: Span, sums: Sums, keep: bool = False) -> None:
+    def run(self, stretch: Stretch) -> None:
         if not self._still_runs():
-            return super().train(span, sums, keep)
-        self._train([span], [sums], keep)
+            return super().run(stretch)
+        if self._program.formula is not None:
+            self._train(stretch)
+            return
+        for span, sums in stretch.parts():
+            self._train(Stretch([span], [sums]))
 
-    @property
-    def runs_ahead(self) -> bool:
-        return type(self.job.loss) in LOSSES and self._still_runs()
-
-    def train_epochs(self, epochs: Sequence[Span], sums: Sequence[Sums], keep: bool = False) -> None:
-        if not self.runs_ahead:
-            return super().train_epochs(epochs, sums, keep)
-        self._train(epochs, sums, keep)
-
-    def _train(self, spans: Sequence[Span], sums: Sequence[Sums], keep: bool) -> None:
-        """Train a span, or several of the same length, one after another."""
-        job, program, steps = self.job, self._program, spans[0].last - spans[0].first
+    def _train(self, stretch: Stretch) -> None:
+        """Run spans of the same length, one after another, as one call of the program."""
+        job, program, spans = self.job, self._program, stretch.spans
+        steps = spans[0].last - spans[0].first
         orders = [self._order(span) for span in spans]
         order = np.concatenate(orders) if len(orders) > 1 else orders[0]
         outputs = np.empty((len(order) if job.metrics else 0, program.width), np.float32)
         program.gather()
-        if keep:
-            self._kept = program.keep(job.optimizer)
         with flushed():
             totals, counts = self._run(spans, order, outputs)
         program.scatter()
         job.optimizer.iterations += len(totals)
-        for number, (of_span, rows) in enumerate(zip(sums, orders, strict=True)):
+        for number, (of_span, rows) in enumerate(zip(stretch.sums, orders, strict=True)):
             part = slice(number * steps, (number + 1) * steps)
             of_span.add_steps("loss", totals[part], counts[part])
             if job.metrics:
@@ -129,7 +133,7 @@ class DenseProgram(Eager):
     def _run(self, spans: Sequence[Span], order: np.ndarray, outputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The steps of the spans on the flat weights: the sums and counts of their losses."""
         job, program = self.job, self._program
-        if type(job.loss) not in LOSSES:
+        if program.formula is None:
             return dense_steps.train(program, job, spans[0], self._arrays(job.batches), order, outputs, self._loss)
         keys = program.keys(job.seed, [span.age for span in spans])
         update = program_update.updates(job, program.penalized, program.weights, spans)
@@ -152,8 +156,8 @@ class DenseProgram(Eager):
 
     def _measures(self, batches: Batches) -> bool:
         """Whether there is a program for an evaluation."""
-        fits = type(self.job.loss) in LOSSES and not batches.streams and batches.inputs[0].numel() <= MOST_INPUTS
-        return fits and self._still_runs()
+        fits = not batches.streams and batches.inputs[0].numel() <= MOST_INPUTS
+        return fits and self._program.formula is not None and self._still_runs()
 
     def _loss(self, rows: np.ndarray, output: np.ndarray) -> tuple[float, float, np.ndarray]:
         """The loss of a batch in PyTorch, as sum and count, and the gradient of the outputs."""
@@ -165,8 +169,8 @@ class DenseProgram(Eager):
         if self._scale_targets is not None:
             targets = self._scale_targets.apply(targets)
         # A copy, since a loss may change what it is given.
-        last = self._program.last
-        predictions = outputs.clone() if last is None else last.activation(outputs)
+        through = self._program.through
+        predictions = outputs.clone() if through is None else through(outputs)
         total, count = self.job.loss.sums(targets, predictions, weights, batches.masked[0])
         number = float(count)
         (gradient,) = torch.autograd.grad(total / max(number, 1.0), outputs)
@@ -176,8 +180,8 @@ class DenseProgram(Eager):
         """The metrics of some rows, summed batch by batch so that they do not depend on how many there are."""
         from handson.kernels.dense_program import segment_sums
 
-        if self._program.last is not None:
-            prediction = self._program.last.activation(prediction)
+        if self._program.through is not None:
+            prediction = self._program.through(prediction)
         (parameters,) = self.job.objective.in_units([prediction])
         point = self.job.terms[0].point(parameters)
         masked = batches.masked[0]
@@ -198,80 +202,58 @@ class DenseProgram(Eager):
 def _is_elementwise(metric: Metric) -> bool:
     """Whether a metric gives every sample a value that does not depend on the others: handson's own do."""
     own = metric.loss if isinstance(metric, LossMetric) else metric
-    if not metric.is_mean:
-        return False
-    return type(own).__module__.startswith("handson.") and not isinstance(own, Function) and not own.batchwise
+    return metric.is_mean and is_builtin(own) and not isinstance(own, Function) and not own.batchwise
 
 
-def _obstacle_in_net(job: Job) -> str | None:
+def _check_net(job: Job) -> None:
+    """Raise `NoLowering` unless the program can run the net."""
     if job.own_loss:
-        return "a loss that the net defines itself"
+        raise NoLowering("a loss that the net defines itself")
     if job.several:
-        return "a net with several inputs or outputs"
+        raise NoLowering("a net with several inputs or outputs")
     chain = getattr(job.module, "chain", None)
-    layers: list[Any] = (chain() or []) if chain is not None else []
-    if not layers:
-        return "a net that is no plain stack of layers"
+    if not (chain and chain()):
+        raise NoLowering("a net that is no plain stack of layers")
     if job.device.type != "cpu":
-        return f"the device {job.device.type}"
+        raise NoLowering(f"the device {job.device.type}")
     other = job.of_another_type()
     if other is not None:
-        return other
+        raise NoLowering(other)
     penalized = next((layer for layer in job.layers if layer.activity_regularizer is not None), None)
     if penalized is not None:
-        return f"the activity_regularizer of {penalized.name}"
+        raise NoLowering(f"the activity_regularizer of {penalized.name}")
     watched = job.watched()
     if watched:
-        return f"a net with hooks, which {getattr(watched[0], 'name', 'a part of it')} has"
-    return _obstacle_in_layers(job, [layer for layer in layers if type(layer) is not InputLayer])
+        raise NoLowering(f"a net with hooks, which {getattr(watched[0], 'name', 'a part of it')} has")
+    _check_size(job, operations_of(job))
 
 
-def _obstacle_in_layers(job: Job, layers: list[Any]) -> str | None:
-    model: Any = job.module
-    for position, layer in enumerate(layers):
-        if not _has_program(layer, position == 0):
-            return f"the layer {layer.name}"
-    if not isinstance(layers[0], Flatten) and len(model.input_shape) != 2:
-        return f"inputs of shape {model.input_shape}"
-    if not any(isinstance(layer, Dense) for layer in layers):
-        return "a net without Dense layers"
-    if not trainable_weights(model):
-        return "a net without weights to train"
-    if model.count_params() > MOST_WEIGHTS or job.batches.inputs[0].numel() > MOST_INPUTS:
-        return "a net or data of this size"
-    return None
+def _check_size(job: Job, operations: Operations) -> None:
+    if not any(each.kind == MATMUL for each in operations):
+        raise NoLowering("a net without Dense layers")
+    if not trainable_weights(job.module):
+        raise NoLowering("a net without weights to train")
+    weights = sum(weight.numel() for weight in named_weights(job.module).values())
+    if weights > MOST_WEIGHTS or job.batches.inputs[0].numel() > MOST_INPUTS:
+        raise NoLowering("a net or data of this size")
 
 
-def _has_program(layer: Any, first: bool) -> bool:
-    if type(layer) is Activation or (isinstance(layer, Dense) and type(layer).forward is Dense.forward):
-        return getattr(layer.activation, "__name__", "") in ACTIVATIONS and layer.activation is getattr(
-            activations, layer.activation.__name__
-        )
-    if type(layer) is Dropout:
-        return layer.noise_shape is None and layer.rate < 1
-    if type(layer) is BatchNormalization:
-        return layer._trainable and layer.axis in (-1, 1) and not layer.renorm
-    return type(layer) is InputLayer or (first and type(layer) is Flatten)
-
-
-def _obstacle_in_training(job: Job) -> str | None:
-    """In what stays as it is for a whole training."""
+def _check_training(job: Job) -> None:
+    """Raise `NoLowering` unless the program can run what stays as it is for a whole training."""
     if job.precision == "bfloat16":
-        return "precision='bfloat16'"
+        raise NoLowering("precision='bfloat16'")
     if job.batches.streams:
-        return "data that are read from their file while it trains"
+        raise NoLowering("data that are read from their file while it trains")
     if job.augment is not None:
-        return "augmentation"
+        raise NoLowering("augmentation")
     if job.terms[0].weighted_metrics:
-        return "weighted metrics"
+        raise NoLowering("weighted metrics")
     if job.terms[0].loss is None or job.terms[0].weight != 1.0:
-        return "an output without a loss of weight 1"
+        raise NoLowering("an output without a loss of weight 1")
     if any(scaling is not None and scaling.needs_double for scaling in job.target_scalings):
-        return "targets that float32 would round"
+        raise NoLowering("targets that float32 would round")
     if job.loss.reduction not in MEANS:
-        return f"the loss's reduction={job.loss.reduction!r}"
-    for kind, average in (("loss", job.loss), *(("metric", metric) for metric in job.metrics)):
-        looks_at = outside(average)
-        if looks_at is not None:
-            return f"the {kind} {average.name}, which looks at {looks_at}"
-    return None
+        raise NoLowering(f"the loss's reduction={job.loss.reduction!r}")
+    for average in (job.loss, *job.metrics):
+        if not average.pure:
+            raise NoLowering(f"the {average.kind} {average.name}, which is not declared: handson.register(pure=True)")

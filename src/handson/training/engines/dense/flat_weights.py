@@ -58,7 +58,6 @@ class FlatWeights:
         self._offsets = {id(every[name]): int(first) for name, first in zip(names, ends, strict=False)}
         self.ends = ends[1 : 1 + len(self._names)].astype(np.int64)
         self.rows = aligned(2 + MOST_SLOTS, int(ends[-1]))
-        self._kept = np.zeros_like(self.rows)
         self._places = [
             (name, slice(first, last), every[name].shape)
             for name, first, last in zip(names, ends[:-1].tolist(), ends[1:].tolist(), strict=True)
@@ -66,7 +65,6 @@ class FlatWeights:
         self._tensors: list[Tensor] = []
         self._memory: list[int] = []
         self._pairs: list[tuple[np.ndarray, np.ndarray]] = []
-        self._copies: dict[str, Tensor] = {}
 
     @property
     def trainable(self) -> list[bool]:
@@ -89,11 +87,6 @@ class FlatWeights:
             values[...] = part
         torch.autograd.graph.increment_version(self._tensors)
 
-    def keep(self) -> dict[str, Tensor]:
-        """A copy of what was gathered, under the names of `TrainingState`; it lasts until the next one."""
-        self._kept[...] = self.rows
-        return self._copies
-
     def _find(self) -> None:
         """Look whether tensors or their memory were exchanged since the last time."""
         tensors = self._list()
@@ -105,7 +98,6 @@ class FlatWeights:
                 (tensor.detach().numpy(), part)
                 for tensor, part in zip(self._tensors, self._parts(self.rows).values(), strict=True)
             ]
-            self._copies = {path: torch.from_numpy(part) for path, part in self._parts(self._kept).items()}
             self._memory = [tensor.data_ptr() for tensor in self._tensors]
 
     def _parts(self, rows: np.ndarray) -> dict[str, np.ndarray]:

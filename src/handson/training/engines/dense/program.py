@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -9,33 +10,15 @@ import numpy as np
 import torch
 
 from handson import activations
+from handson.core.lowering import lowered, rule_of
 from handson.data.rows.batches import Batches
+from handson.kernels import dense_program as kernel
 from handson.kernels.aligned import aligned
-from handson.layers import BatchNormalization, Dense, Dropout
-from handson.losses import (
-    BinaryCrossentropy,
-    CategoricalCrossentropy,
-    Huber,
-    MeanAbsoluteError,
-    MeanSquaredError,
-    SparseCategoricalCrossentropy,
-)
-from handson.optimizers import Optimizer
 from handson.randomness.keys import derive
-from handson.state.state import TrainingState, values_of
 from handson.training.engines.dense.flat_weights import FlatWeights
+from handson.training.engines.dense.lowerings import ACTIVATIONS, Formula, Operations, Value
 from handson.training.engines.dense.update import no_updates, places_of
 from handson.training.preparation.job import Job
-
-LOSSES = (
-    MeanSquaredError, MeanAbsoluteError, Huber, BinaryCrossentropy, CategoricalCrossentropy,
-    SparseCategoricalCrossentropy,
-)  # fmt: skip
-# In the order of their numbers in `handson.kernels.dense_activation`.
-ACTIVATIONS = (
-    "linear", "relu", "leaky_relu", "elu", "selu", "relu6", "hard_sigmoid", "tanh", "sigmoid", "softsign",
-    "exponential", "softmax", "softplus", "silu", "gelu",
-)  # fmt: skip
 
 # Inputs, targets and sample weights.
 Arrays = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -45,18 +28,19 @@ class Program:
     """The operations of a net, and the arrays that they work on."""
 
     def __init__(self, job: Job) -> None:
-        from handson.kernels import dense_loss
         from handson.kernels.keyed_dropout import threshold_of
 
-        layers = _layers_of(job)
-        # The last layer, where the loss takes the logits of its softmax or sigmoid.
-        self.last = _through_logits(layers, job.loss)
+        operations = operations_of(job)
+        self.formula = formula_of(job.loss)
+        # The softmax or sigmoid at the end, where the loss takes its logits, or may take them in PyTorch.
+        last = operations[-1].activation
+        self.through = operations.pop().activation if last in _taken_as_logits(self.formula) else None
         self.weights = FlatWeights(job.module, job.optimizer)
         self.gradients = aligned(len(self.weights.rows[0]))
         self.trained, self.penalized = self.weights.trainable, places_of(job.penalized, self.weights)
-        self._layers = [layer for layer in layers if isinstance(layer, Dropout) and layer.rate > 0]
-        self._norms = [layer for layer in layers if isinstance(layer, BatchNormalization)]
-        self.operations = np.array(list(self._list(job)), np.int64)
+        self._layers = _layers(operations, kernel.DROPOUT)
+        self._norms = _layers(operations, kernel.BATCH_NORMALIZATION)
+        self.operations = np.array(list(self._rows(operations)), np.int64)
         self.lowest = self._lowest()
         widths = [int(self.operations[0, 1]), *self.operations[:, 2].tolist()]
         size, widest = job.batches.batch_size, max(widths)
@@ -75,42 +59,42 @@ class Program:
         rates = [layer.rate for layer in self._layers] or [0.0]
         self.thresholds = np.array([threshold_of(rate) for rate in rates], np.uint32)
         self.scales = np.array([1.0 / (1.0 - rate) for rate in rates], np.float32)
-        self.loss = dense_loss.Loss(
-            kind=_loss_code(job.loss, self.last is not None), delta=getattr(job.loss, "delta", 1.0)
-        )
+        self.loss = self._loss()
         self.net = self._net(self.operations, self.lowest, self.places)
         self._measured = self._net(self.measuring, 0, self.measuring_places)
 
-    def _list(self, job: Job) -> Iterator[tuple[int, ...]]:
-        """The operations, row by row: see `handson.kernels.dense_program`."""
-        from handson.kernels import dense_program as kernel
+    def _loss(self) -> Any:
+        """The loss as the kernels take it; -1 is none of theirs."""
+        from handson.kernels.dense_loss import Loss
 
-        width, moments = job.batches.inputs[0][0].numel(), 0
+        formula = self.formula
+        if formula is None:
+            return Loss(kind=-1, delta=1.0)
+        logits = self.through is not None or formula.takes_logits
+        return Loss(kind=formula.logits if logits else formula.kind, delta=formula.delta)
+
+    def _rows(self, operations: Operations) -> Iterator[tuple[int, ...]]:
+        """The operations, row by row: see `handson.kernels.dense_program`."""
+        moments = 0
 
         def place(weight: Any) -> int:
             return -1 if weight is None else self.weights.place(weight)
 
-        for layer in _layers_of(job):
-            if isinstance(layer, Dense):
-                trained = any(weight.requires_grad for weight in layer.parameters())
-                yield kernel.MATMUL, width, layer.units, place(layer.kernel), place(layer.bias), trained, 0
-                width = layer.units
-            elif isinstance(layer, BatchNormalization):
-                number = self._norms.index(layer)
-                yield (
-                    kernel.BATCH_NORMALIZATION, width, width, place(layer.gamma), place(layer.beta), moments, number
-                )  # fmt: skip
-                moments += width
-            elif layer in self._layers:
-                yield kernel.DROPOUT, width, width, 0, 0, 0, self._layers.index(layer)
-            activation = getattr(layer, "activation", activations.linear)
-            if activation is not activations.linear and layer is not self.last:
-                yield kernel.ACTIVATION, width, width, ACTIVATIONS.index(activation.__name__), 0, 0, 0
+        for each in operations:
+            first, second = map(place, each.weights)
+            row = (each.kind, each.before, each.after, first, second)
+            if each.kind == kernel.MATMUL:
+                yield *row, any(weight.requires_grad for weight in each.layer.parameters()), 0
+            elif each.kind == kernel.BATCH_NORMALIZATION:
+                yield *row, moments, self._norms.index(each.layer)
+                moments += each.after
+            elif each.kind == kernel.DROPOUT:
+                yield *row[:3], 0, 0, 0, self._layers.index(each.layer)
+            else:
+                yield *row[:3], _code(each.activation), 0, 0, 0
 
     def _lowest(self) -> int:
         """The first operation with a weight that is trained: no gradient is needed before it."""
-        from handson.kernels import dense_program as kernel
-
         held = np.isin(self.operations[:, kernel.KIND], (kernel.MATMUL, kernel.BATCH_NORMALIZATION))
         of_weights = self.operations[:, [kernel.FIRST, kernel.SECOND]]
         trained = (of_weights >= 0) & (of_weights < self.weights.ends[-1])
@@ -162,8 +146,6 @@ class Program:
 
     def run(self, training: Any) -> tuple[np.ndarray, np.ndarray]:
         """Run `training` on what was gathered; the sums and counts of the steps' losses."""
-        from handson.kernels import dense_program as kernel
-
         totals, counts = (training.held["span"].held[name] for name in ("totals", "counts"))
         kernel.train(training, 0, len(totals))
         return totals, counts
@@ -179,15 +161,6 @@ class Program:
         totals, counts = self.run(self.training(data, rows, size, self.keys(0, [0]), update, outputs, measuring=True))
         return float(totals.sum()), int(counts.sum()), outputs
 
-    def keep(self, optimizer: Optimizer) -> TrainingState:
-        """A copy of the state, from the flat arrays; it lasts until the next one."""
-        moments = {
-            f"weights/{layer.name}.{name}": getattr(layer, name).clone()
-            for layer in self._norms
-            for name in ("moving_mean", "moving_variance")
-        }
-        return TrainingState(self.weights.keep() | moments, values_of(optimizer))
-
     @torch.no_grad()
     def scatter(self) -> None:
         """Put the flat copies back."""
@@ -200,8 +173,39 @@ class Program:
             first = last
 
 
-def _layers_of(job: Job) -> list[Any]:
-    return list(job.module.chain() or [])  # type: ignore[operator]
+def operations_of(job: Job) -> Operations:
+    """The operations of a plain stack of layers.
+
+    Raises
+    ------
+    NoLowering
+        When a layer has none.
+    """
+    operations, shape = Operations(), job.batches.inputs[0].shape[1:]
+    value = Value(math.prod(shape), len(shape) == 1)
+    for layer in job.module.chain() or []:  # type: ignore[operator]
+        value = lowered(layer, "dense", operations, value)
+    return operations
+
+
+def formula_of(loss: Any) -> Formula | None:
+    """The loss as the program computes it; None for one that PyTorch computes."""
+    return lowered(loss, "dense") if rule_of(type(loss), "dense") else None
+
+
+def _taken_as_logits(formula: Formula | None) -> tuple[Any, ...]:
+    """The activations whose logits a loss takes: one that PyTorch computes finds them by itself (`graph/logits.py`)."""
+    if formula is None:
+        return activations.sigmoid, activations.softmax
+    return () if formula.takes_logits or formula.through is None else (formula.through,)
+
+
+def _layers(operations: Operations, kind: int) -> list[Any]:
+    return [each.layer for each in operations if each.kind == kind]
+
+
+def _code(activation: Any) -> int:
+    return next(code for code, known in enumerate(ACTIVATIONS) if known is activation)
 
 
 def _places(operations: np.ndarray, size: int) -> np.ndarray:
@@ -223,60 +227,20 @@ def _places(operations: np.ndarray, size: int) -> np.ndarray:
 
 def _measuring(operations: np.ndarray) -> np.ndarray:
     """The operations in evaluation mode."""
-    from handson.kernels import dense_program as kernel
-
     kept = operations[operations[:, kernel.KIND] != kernel.DROPOUT]
     kept[kept[:, kernel.KIND] == kernel.BATCH_NORMALIZATION, kernel.KIND] = kernel.SCALING
     return kept
 
 
-def arrays(job: Job, batches: Batches) -> Arrays:
+def arrays(job: Job, batches: Batches, program: Program) -> Arrays:
     """Inputs, scaled; targets as the loss of the program wants them, if it has one; sample weights, or nothing."""
     inputs = batches.inputs[0][:]
     inputs = (inputs.float() if job.input_scaling is None else job.input_scaling.apply(inputs)).reshape(len(inputs), -1)
-    targets, loss = batches.targets[0][:], job.loss
-    if type(loss) not in LOSSES:
+    targets = batches.targets[0][:]
+    if program.formula is None:
         targets = targets.new_zeros(0, 1)
-    elif loss.targets == "labels":
-        classes = next(layer.units for layer in reversed(_layers_of(job)) if isinstance(layer, Dense))
-        one_hot = torch.nn.functional.one_hot(targets.clamp(min=0), classes).to(torch.float32)
-        targets = torch.where((targets >= 0)[:, None], one_hot, torch.nan)
-    elif job.target_scaling is not None:
-        targets = job.target_scaling.apply(targets)
-    smoothing = getattr(loss, "label_smoothing", 0.0)
-    if smoothing:
-        share = 0.5 if isinstance(loss, BinaryCrossentropy) else 1.0 / targets.shape[-1]
-        targets = targets * (1.0 - smoothing) + share * smoothing
+    else:
+        targets = targets if job.target_scaling is None else job.target_scaling.apply(targets)
+        targets = program.formula.prepare(targets, program.width)
     weights = np.zeros(0, np.float32) if batches.weights[0] is None else batches.weights[0].numpy()
     return inputs.contiguous().numpy(), targets.to(torch.float32).contiguous().numpy(), weights
-
-
-def _through_logits(layers: list[Any], loss: Any) -> Any:
-    """The last layer, if its activation is one whose logits the loss takes, or may take in PyTorch; None else."""
-    last = next((layer for layer in reversed(layers) if not _does_nothing(layer)), layers[-1])
-    wanted = [activations.sigmoid, activations.softmax]
-    if type(loss) in (BinaryCrossentropy, CategoricalCrossentropy, SparseCategoricalCrossentropy):
-        wanted = [] if loss.from_logits else [wanted[type(loss) is not BinaryCrossentropy]]
-    elif type(loss) in LOSSES:
-        wanted = []
-    return last if getattr(last, "activation", None) in wanted else None
-
-
-def _does_nothing(layer: Any) -> bool:
-    return isinstance(layer, Dropout) and not layer.rate
-
-
-def _loss_code(loss: Any, through: bool) -> int:
-    """The loss of the program, -1 if it has none for it."""
-    from handson.kernels import dense_loss as kernel
-
-    logits = through or getattr(loss, "from_logits", False)
-    codes: dict[type, int] = {
-        MeanSquaredError: kernel.MSE,
-        MeanAbsoluteError: kernel.MAE,
-        Huber: kernel.HUBER,
-        BinaryCrossentropy: kernel.BINARY_LOGITS if logits else kernel.BINARY,
-        CategoricalCrossentropy: kernel.CATEGORICAL_LOGITS if logits else kernel.CATEGORICAL,
-        SparseCategoricalCrossentropy: kernel.CATEGORICAL_LOGITS if logits else kernel.CATEGORICAL,
-    }
-    return codes.get(type(loss), -1)

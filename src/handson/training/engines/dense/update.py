@@ -8,35 +8,27 @@ from typing import Any
 
 import numpy as np
 
+from handson.core.lowering import NoLowering, lowered, rule_of
 from handson.layers import Layer
-from handson.optimizers import SGD, Adadelta, Adagrad, Adam, AdamW, Optimizer, RMSprop
-from handson.regularizers import L1, L1L2, L2
+from handson.optimizers import Optimizer
 from handson.schedules import Schedule
 from handson.training.engines.dense.flat_weights import FlatWeights
 from handson.training.preparation.job import Job, Span
 
 
-def obstacle(job: Job) -> str | None:
-    """Why the updates of a training are not supported; None if they are.
-
-    Examples
-    --------
-    >>> import torch
-    >>> obstacle(Job(torch.nn.Linear(1, 1), torch.device("cpu"), optimizer=Optimizer()))
-    'the optimizer Optimizer'
-    """
-    if type(job.optimizer) not in (SGD, RMSprop, Adam, AdamW, Adagrad, Adadelta):
-        return f"the optimizer {type(job.optimizer).__name__}"
-    if job.optimizer.eager_only():
-        return job.optimizer.eager_only()
+def check(job: Job) -> None:
+    """Raise `NoLowering` unless the program can run the updates of a training."""
+    lowered(job.optimizer, "dense")
+    setting = job.optimizer.eager_only()
+    if setting:
+        raise NoLowering(setting)
     for name, weight in job.module.named_parameters():
         if getattr(weight, "constraint", None) is not None:
-            return f"the constraint of {name}"
+            raise NoLowering(f"the constraint of {name}")
     for layer in job.penalized:
         for name, regularizer in layer.weight_regularizers.items():
-            if type(regularizer) not in (L1L2, L1, L2):
-                return f"the regularizer of {name} in {layer.name}"
-    return None
+            if rule_of(type(regularizer), "dense") is None:
+                raise NoLowering(f"the regularizer of {name} in {layer.name}")
 
 
 Places = dict[tuple[str, str], tuple[int, int]]
@@ -54,7 +46,7 @@ def places_of(layers: list[Layer], weights: FlatWeights) -> Places:
 def penalties(layers: list[Layer], places: Places) -> tuple[np.ndarray, np.ndarray]:
     """Where weights with penalties begin and end, and the factors of L1 and L2."""
     found: list[Any] = [
-        (places[layer.name, name], (regularizer.l1, regularizer.l2))  # type: ignore[attr-defined]
+        (places[layer.name, name], lowered(regularizer, "dense"))
         for layer in layers
         for name, regularizer in layer.weight_regularizers.items()
     ]
@@ -69,12 +61,13 @@ def updates(job: Job, places: Places, weights: FlatWeights, spans: Sequence[Span
     """
     from handson.kernels.dense_update import Update
 
-    optimizer, (first, second, epsilon) = optimizer_code(job.optimizer)
+    optimizer = lowered(job.optimizer, "dense")
+    first, second, epsilon = map(np.float32, optimizer.numbers)
     (penalized, factors), (kind, bound) = penalties(job.penalized, places), clipping(job.optimizer)
-    rates, momenta, decays, shares = schedules(job.optimizer, spans)
+    rates, momenta, decays, shares = schedules(job.optimizer, optimizer.corrections, spans)
     return Update(
         penalized=penalized, factors=factors, penalties=len(penalized), clipping=kind, bound=bound, ends=weights.ends,
-        trained=len(weights.ends), optimizer=optimizer, rates=rates, momenta=momenta, decays=decays, shares=shares,
+        trained=len(weights.ends), optimizer=optimizer.code, rates=rates, momenta=momenta, decays=decays, shares=shares,
         first=first, second=second, epsilon=epsilon, slots=weights.rows[1:], stride=weights.rows.shape[1],
     )  # fmt: skip
 
@@ -100,10 +93,12 @@ def clipping(optimizer: Optimizer) -> tuple[int, np.float32]:
     return kernel.UNBOUNDED, np.float32(0)
 
 
-def schedules(optimizer: Any, spans: Sequence[Span]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def schedules(
+    optimizer: Any, corrections: Any, spans: Sequence[Span]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Learning rate, momentum, factor of weight decay and share in the average for each step.
 
-    Adam's rates have their bias corrections in them. Without an average the shares are 0.
+    The rates include the corrections of the first steps, if there are any. Without an average the shares are 0.
     """
     steps, rates = sum(span.last - span.first for span in spans), _values(optimizer, "learning_rate", spans)
     momenta = np.zeros(steps, np.float32)
@@ -112,9 +107,8 @@ def schedules(optimizer: Any, spans: Sequence[Span]) -> tuple[np.ndarray, np.nda
     decays = np.ones(steps, np.float32)
     if optimizer.weight_decay:
         decays[:] = 1.0 - rates * optimizer.weight_decay
-    if isinstance(optimizer, Adam):
-        times = np.arange(optimizer.iterations + 1.0, optimizer.iterations + steps + 1.0)
-        rates = rates * np.sqrt(1.0 - optimizer.beta_2**times) / (1.0 - optimizer.beta_1**times)
+    if corrections is not None:
+        rates = rates * corrections(np.arange(optimizer.iterations + 1.0, optimizer.iterations + steps + 1.0))
     shares = np.zeros(steps, np.float32)
     if optimizer.use_ema:
         shares += 1.0 - optimizer.ema_momentum
@@ -130,29 +124,3 @@ def _values(optimizer: Any, name: str, spans: Sequence[Span]) -> Any:
         return float(value)
     steps = ((span, step) for span in spans for step in range(span.first, span.last))
     return np.array([optimizer.value(name, span.position(step, next(iterations))) for span, step in steps])
-
-
-def optimizer_code(optimizer: Any) -> tuple[int, tuple[Any, ...]]:
-    """The optimizer of the program, and its two decay rates and epsilon."""
-    from handson.kernels import dense_update as kernel
-
-    if isinstance(optimizer, SGD):
-        moving = kernel.NESTEROV_SGD if optimizer.nesterov else kernel.MOMENTUM_SGD
-        code, numbers = moving if optimizer.momentum else kernel.PLAIN_SGD, (0.0, 0.0, 0.0)
-    elif isinstance(optimizer, Adam):
-        code = kernel.AMSGRAD if optimizer.amsgrad else kernel.ADAM
-        numbers = (optimizer.beta_1, optimizer.beta_2, optimizer.epsilon)
-    elif isinstance(optimizer, Adagrad):
-        code, numbers = kernel.ADAGRAD, (0.0, 0.0, optimizer.epsilon)
-    else:
-        code = _rmsprop_code(optimizer) if isinstance(optimizer, RMSprop) else kernel.ADADELTA
-        numbers = (optimizer.rho, 0.0, optimizer.epsilon)
-    return code, tuple(np.float32(number) for number in numbers)
-
-
-def _rmsprop_code(optimizer: RMSprop) -> int:
-    from handson.kernels import dense_update as kernel
-
-    if optimizer.centered:
-        return kernel.CENTERED_MOMENTUM_RMSPROP if optimizer.momentum else kernel.CENTERED_RMSPROP
-    return kernel.MOMENTUM_RMSPROP if optimizer.momentum else kernel.RMSPROP

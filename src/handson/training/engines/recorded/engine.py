@@ -27,7 +27,7 @@ from handson.training.engines.eager import Eager
 from handson.training.engines.recorded import update as recorded_update
 from handson.training.engines.recorded.tables import CAPACITY, Entry, Report, StepTables
 from handson.training.preparation.job import SETTINGS, Job, Span
-from handson.training.preparation.prepare import is_foreign
+from handson.training.preparation.prepare import may_draw
 
 Step = Callable[[], None]
 
@@ -71,7 +71,7 @@ class Graph(Eager):
             return "a net with several inputs or outputs"
         if job.batches.inputs[0].device.type != job.device.type:
             return f"data on the device {job.batches.inputs[0].device}"
-        if job.augment is not None and is_foreign(job.augment):
+        if job.augment is not None and may_draw(job.augment):
             return "an augmentation that is not handson's, which may run on the host"
         if not trainable_weights(job.module):
             return "a net without weights to train"
@@ -82,12 +82,10 @@ class Graph(Eager):
                 return f"the metric {metric.name}, which is no mean"
         return recorded_update.obstacle(job.optimizer)
 
-    def train(self, span: Span, sums: Sums, keep: bool = False) -> None:
+    def train(self, span: Span, sums: Sums) -> None:
         job = self.job
         job.module.train()
         self._prepare()
-        if keep:
-            self._kept = self.state.copy(self._kept)
         self._tables.enter(span.age)
         self._stream.enter(span.age)
         with arithmetic(job.precision, job.device), active(self._stream):
@@ -121,16 +119,14 @@ class Graph(Eager):
 
     def _prepare(self) -> None:
         """Make the optimizer's slots, and forget the recorded steps if something has changed that is part of them."""
-        named, optimizer = trainable_weights(self.job.module), self.job.optimizer
-        self._names, self._weights = list(named), list(named.values())
-        optimizer.bind(self._names, self._weights)
+        self._names, self._weights = self.job.bound()
         fixed = _fixed(self.job, self._names)
         if fixed != self._recorded:
             self._recorded = fixed
             self._steps.clear()
 
     def _step_of(self, size: int) -> Step:
-        """What runs a step with a batch of a size: plainly while layers have hooks."""
+        """What runs a step with a batch of a size: operation by operation while layers have hooks."""
         if self.job.watched():
             return lambda: self._step(size)
         if size not in self._steps:
@@ -233,5 +229,5 @@ def _fixed(job: Job, names: list[str]) -> list[Any]:
 
 def _foreign(module: nn.Module) -> str:
     """The first module of a net that is not handson's, in words."""
-    found = next(((name, part) for name, part in module.named_modules() if is_foreign(part)), ("", module))
+    found = next(((name, part) for name, part in module.named_modules() if may_draw(part)), ("", module))
     return f"the module {found[0] or type(found[1]).__name__}"

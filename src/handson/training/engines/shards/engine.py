@@ -16,7 +16,6 @@ from handson.parallel.lanes import Lanes
 from handson.parallel.tree import check_shards
 from handson.parallel.world import World
 from handson.state.precision import arithmetic
-from handson.state.state import trainable_weights
 from handson.state.sums import Sums
 from handson.training.engines.eager import Eager
 from handson.training.engines.shards.cutting import walk
@@ -101,22 +100,13 @@ class Shards(Eager):
 
     # Work.
 
-    def train(self, span: Span, sums: Sums, keep: bool = False) -> None:
-        self.bind()
-        if keep:
-            self._kept = self.state.copy(self._kept)
+    def train(self, span: Span, sums: Sums) -> None:
         self.run_span(span, sums)
-
-    def bind(self) -> None:
-        """Let the optimizer have its slots."""
-        named = trainable_weights(self.job.module)
-        self.job.optimizer.bind(list(named), list(named.values()))
 
     def run_span(self, span: Span, sums: Sums) -> None:
         """The part of this worker in the steps of a span."""
         job, steps = self.job, self._prepared()
-        named = trainable_weights(job.module)
-        names, weights = list(named), list(named.values())
+        names, weights = job.bound()
         reports, whole = Reports(self.exchange, sums), Whole(self._whole, self.exchange)
         for module in self._modules:
             module.train()

@@ -48,10 +48,8 @@ class Leading(Shards):
         self._told: Any = None
         self._digest: int | None = None
 
-    def train(self, span: Span, sums: Sums, keep: bool = False) -> None:
-        self.bind()
-        if keep:
-            self._kept = self.state.copy(self._kept)
+    def train(self, span: Span, sums: Sums) -> None:
+        self.job.bound()  # the others get the slots too
         order: dict[str, Any] = {"do": "train", "span": list(span)}
         if span.first == 0 and self.exact and self.world.size > 1:
             order["digest"] = digest = digest_of(self.job)
@@ -76,7 +74,7 @@ class Leading(Shards):
         """Work on all workers; on those that are left, from the same beginning, when one is lost."""
         if self.world.size == 1:
             return work()
-        self._before = self.state.copy(self._before)
+        self._before = self.job.state.copy(self._before)
         reported = sums.state(), dict(sums.tensors())
         while not self._done(order, work):
             lost = ", ".join(map(str, self.world.regroup()))
@@ -101,7 +99,7 @@ class Leading(Shards):
         return True
 
     def _tensors(self) -> dict[str, Tensor]:
-        return self.state.tensors | hidden_tensors(self.job.module)
+        return self.job.state.tensors | hidden_tensors(self.job.module)
 
     def share(self) -> None:
         """Let the others have what has changed here."""
@@ -109,7 +107,7 @@ class Leading(Shards):
             return
         tensors = self._tensors()
         if _marks(tensors) != self._shared:
-            self.world.order({"do": "state", "tensors": described(tensors), "values": self.state.values})
+            self.world.order({"do": "state", "tensors": described(tensors), "values": self.job.state.values})
             for tensor in tensors.values():
                 self.world.share(tensor.detach().contiguous())
         told = settings_of(self.job)
@@ -245,7 +243,7 @@ def _obey(engine: Shards, known: Sequence[Batches], order: dict[str, Any]) -> No
     elif order["do"] == "evaluate":
         engine.run_evaluation(known[order["which"]], Sums())
     else:
-        engine.bind()
+        engine.job.bound()
         if order.get("digest", 0) not in (0, digest_of(job)):
             raise TrainingError(
                 f"the weights of worker {world.name} are not those of worker 0, bit for bit: their processors or "

@@ -21,10 +21,11 @@ from handson.randomness.keys import derive
 from handson.randomness.stream import Stream, active
 from handson.state.state import ModuleLike
 from handson.state.sums import Sums
-from handson.training.engines.eager import Eager
-from handson.training.engines.shards.cutting import Cut, Shard
+from handson.training.engines.eager import Eager, gradients_of
+from handson.training.engines.shards.cutting import Cut
+from handson.training.preparation.compiled import Term
 from handson.training.preparation.job import Job
-from handson.training.preparation.objective import Counted, Objective, seen
+from handson.training.preparation.objective import Objective, Total, seen
 from handson.training.preparation.prepare import penalized_layers
 
 
@@ -32,16 +33,14 @@ from handson.training.preparation.prepare import penalized_layers
 class Forward:
     """What a shard has come to before the backward pass."""
 
-    lane: Eager
     rows: int
-    found: list[Counted]
-    added: Any
+    found: list[Total]
+    added: Total | None
     targets: Sequence[Tensor]
     outputs: Sequence[Tensor]
     weights: Sequence[Tensor | None]
     masked: Sequence[bool]
     sums: Sums
-    value: Any = None
 
 
 class Steps:
@@ -108,7 +107,8 @@ class Steps:
         if job.foreign_randomness:
             torch.manual_seed(derive(job.seed, "torch", self._epoch or 0, step, number) >> 1)
         with active(stream):
-            return self._finished(engine, _augmented(engine, shard), cut.size, training)
+            batch = shard.batch if job.augment is None else engine.augmented(shard.batch)
+            return self._finished(engine, batch, cut.size, training)
 
     def _finished(self, engine: Eager, batch: Batch, size: int, training: bool) -> Forward:
         """The outputs for some rows of a batch of a size, and what is to be said of them."""
@@ -117,15 +117,16 @@ class Steps:
         outputs = engine.outputs(batch.inputs)
         if any(hasattr(output, MASK) for output in outputs) and targets:
             targets, masked = seen(targets, outputs, masked)
-        forward = Forward(engine, rows, [], None, targets, outputs, batch.weights, masked, Sums())
+        forward = Forward(rows, [], None, targets, outputs, batch.weights, masked, Sums())
         if job.own_loss:
             batch = Batch(batch.inputs, targets, batch.weights)
-            forward.value = engine.own_loss(batch, outputs, forward.sums, training) * (rows / size)
+            forward.added = Total(engine.own_loss(batch, outputs, forward.sums, training), 1, rows / size)
         else:
-            found = self._objective.totals(targets, outputs, batch.weights, masked)
-            forward.found = [_of_batch(one, rows, size) for one in found]
-            forward.added = engine.added()
-            self._objective.note(forward.found, forward.added, outputs[0], forward.sums)
+            found = self._objective.parts(targets, outputs, batch.weights, masked)
+            terms, added = self._objective.minimized, engine.added()
+            forward.found = [_of_batch(*pair, rows, size) for pair in zip(found, terms, strict=True)]
+            forward.added = None if added is None else Total(added, 1, rows / size)
+            self._objective.note(forward.found, added, outputs[0], forward.sums)
         forward.outputs = [like(output, Tensor.detach) for output in outputs]
         self._objective.measure(targets, forward.outputs, batch.weights, masked, forward.sums)
         return forward
@@ -137,7 +138,7 @@ class Steps:
         by_number = dict(zip(cut.shards, forwards, strict=True))
 
         def run(number: int) -> None:
-            folding.put(Block(number, 1), _backward(by_number[number], counts, cut.size, weights))
+            folding.put(Block(number, 1), _backward(by_number[number], counts, weights))
 
         numbers = self._exchange.held if self._exchange.has_all_busy(cut.size) else range(self._exchange.shards)
         for number in numbers:
@@ -148,7 +149,7 @@ class Steps:
 
     def _counts(self, forwards: Sequence[Forward], size: int) -> list[Any]:
         """How many values are present in the whole batch, for each output with a loss."""
-        each = [[one.present for one in forward.found] for forward in forwards]
+        each = [[one.count for one in forward.found] for forward in forwards]
         known = [_count_of(forward, size) for forward in forwards]
         if all(counts is not None and counts == known[0] for counts in known):
             return known[0] or []
@@ -173,39 +174,26 @@ def _versions(tensors: Mapping[str, Tensor]) -> list[int]:
     return [tensor._version for tensor in tensors.values()]
 
 
-def _augmented(engine: Eager, shard: Shard) -> Batch:
-    inputs, targets, weights = shard.batch
-    if engine.job.augment is None:
-        return shard.batch
-    first, second = engine.job.augment(inputs[0], targets[0])
-    return Batch([first, *inputs[1:]], [second, *targets[1:]], weights)
-
-
-def _of_batch(one: Counted, rows: int, size: int) -> Counted:
+def _of_batch(one: Total, term: Term, rows: int, size: int) -> Total:
     """A loss whose reduction is 'sum' has the total of a batch multiplied by its rows, and is divided by them."""
-    if getattr(one.term.loss, "reduction", None) != "sum" or rows == size:
+    if getattr(term.loss, "reduction", None) != "sum" or rows == size:
         return one
-    return one._replace(total=one.total * (size / rows))
+    return replace(one, total=one.total * (size / rows))
 
 
 def _count_of(forward: Forward, size: int) -> list[int] | None:
     """The counts of the whole batch, where they follow from its rows."""
-    counts = [one.present for one in forward.found]
+    counts = [one.count for one in forward.found]
     if any(isinstance(count, Tensor) or count % forward.rows for count in counts):
         return None
     return [int(count) // forward.rows * size for count in counts]
 
 
-def _backward(forward: Forward, counts: Sequence[Any], size: int, weights: list[Tensor]) -> list[Tensor]:
-    value = forward.value
-    if value is None:
-        added = None if forward.added is None else forward.added * (forward.rows / size)
-        value = forward.lane.job.objective.value(forward.found, counts, added)
-    if not weights:
-        return []
+def _backward(forward: Forward, counts: Sequence[Any], weights: list[Tensor]) -> list[Tensor]:
+    """The gradients of a shard, whose totals are divided by the counts of the batch."""
+    totals = [replace(one, count=count) for one, count in zip(forward.found, counts, strict=True)]
     with torch.autograd.set_multithreading_enabled(False):
-        found = torch.autograd.grad(value, weights, allow_unused=True)
-    return [torch.zeros_like(weight) if one is None else one for one, weight in zip(found, weights, strict=True)]
+        return gradients_of(totals if forward.added is None else [*totals, forward.added], weights)
 
 
 def _added(left: list[Tensor], right: list[Tensor]) -> list[Tensor]:
