@@ -11,8 +11,8 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 demo: .venv/installed
 	$(BIN)/handson demo
 
-# Files of tests are shared out to so many processes, each of one thread: the nets are too small for more.
-PROCESSES ?= 2
+# `make test PROCESSES=2` shares the files of tests out to two processes; 0 runs them one after another.
+PROCESSES ?= 0
 
 test: .venv/installed-for-tests
 	$(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadfile

@@ -1,5 +1,7 @@
 """Monitoring: the numbers are those of the step, and the training does not change by a bit."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -75,7 +77,9 @@ def test_the_rows_and_the_dropout_of_a_look_are_those_of_the_step():
     np.testing.assert_allclose(means, [loss for loss, _ in losses], rtol=1e-4)
 
 
-def test_looks_are_dense_at_first():
+def test_looks_are_dense_at_first(monkeypatch):
+    """On a clock that stands still, so that a busy machine makes no stretch shorter."""
+    monkeypatch.setattr("handson.training.pace.time", SimpleNamespace(perf_counter=lambda: 0.0))
     x, y = data(32 * 64)
     net = dense()
     net.fit(x, y, epochs=100, verbose=0, monitor=True)
@@ -88,12 +92,11 @@ def test_looks_are_dense_at_first():
 
 def test_a_short_training_is_looked_at_less_often(monkeypatch):
     monkeypatch.setattr("handson.callbacks.monitor.FREE", 0.0)
+    monkeypatch.setattr("handson.callbacks.monitor.SHARE", 0.0)
     x, y = data(32 * 50)
     net = dense()
     net.fit(x, y, epochs=1, verbose=0, monitor=True)
-    steps = net.history.journal.steps
-    assert (steps[0], steps[-1]) == (0, 50)
-    assert len(steps) <= 3
+    assert net.history.journal.steps.tolist() == [0, 50]
 
 
 @pytest.mark.parametrize("every", [1, 5, 7])

@@ -29,7 +29,7 @@ class Pace:
     def __init__(self, session: Session) -> None:
         self.session = session
         callbacks = session.callbacks
-        self.seconds = 0.1 if callbacks.looks else 0.3 if callbacks.looks_inside else 1.0
+        self.seconds = 0.1 if callbacks.looks else 1.0
         self.length = 1
         # The first steps, in which a net changes most, are looked into at 0, 1, 3, 7, 15, ...
         self.growth = 2 if callbacks.looks_inside else 16
