@@ -25,7 +25,7 @@ Place = tuple[str, int]
 
 def describe(model: Any, write: Writing) -> dict[str, Any] | None:
     """What Keras's `get_config` says of a net, its nouns written as said; None of a net that says it itself."""
-    if hasattr(model, "chain") and model.graph is not None and not model.is_stack:
+    if model.graph is not None and not model.is_stack:
         return described_graph(model, write)
     return described_stack(model, write) if model.is_stack else None
 
