@@ -12,6 +12,7 @@ from torch import Tensor
 
 from handson.core import registry
 from handson.core.errors import HandsonError
+from handson.core.serializers import serializers
 from handson.graph import apply, logits, symbolic
 from handson.graph.conversion import convert
 
@@ -320,4 +321,4 @@ def get(identifier: Any) -> Activation:
 
 
 swish, hard_swish = silu, hard_silu
-serialize, deserialize = registry.serializers("activation", get)
+serialize, deserialize = serializers("activation", get)

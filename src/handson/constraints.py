@@ -14,6 +14,7 @@ from torch import Tensor
 from handson.core import registry
 from handson.core.described import Noun
 from handson.core.errors import HandsonError
+from handson.core.serializers import serializers
 
 # Keras's fuzz factor: keeps norms that divide from zero.
 EPSILON = 1e-7
@@ -167,5 +168,5 @@ def get(identifier: Any) -> Any:
     return None if identifier is None else registry.resolve("constraint", identifier)
 
 
-serialize, deserialize = registry.serializers("constraint", get)
+serialize, deserialize = serializers("constraint", get)
 max_norm, min_max_norm, non_neg, unit_norm = MaxNorm, MinMaxNorm, NonNeg, UnitNorm

@@ -16,6 +16,7 @@ from torch import Tensor
 from handson.core import registry
 from handson.core.described import Noun
 from handson.core.errors import HandsonError, listing
+from handson.core.serializers import serializers
 from handson.randomness import words
 from handson.randomness.keys import check_seed, derive, fresh_seed
 
@@ -437,7 +438,7 @@ def STFT(*args: Any, **kwargs: Any) -> None:
     )
 
 
-serialize, deserialize = registry.serializers("initializer", get)
+serialize, deserialize = serializers("initializer", get)
 # Keras's other names.
 STFTInitializer = stft = STFT
 IdentityInitializer, OrthogonalInitializer = Identity, Orthogonal

@@ -11,6 +11,7 @@ from torch import Tensor
 from handson.core import registry
 from handson.core.described import Noun
 from handson.core.errors import HandsonError
+from handson.core.serializers import serializers
 
 
 class Regularizer(Noun):
@@ -127,5 +128,5 @@ def get(identifier: Any) -> Regularizer | None:
     return None if identifier is None else registry.resolve("regularizer", identifier)
 
 
-serialize, deserialize = registry.serializers("regularizer", get)
+serialize, deserialize = serializers("regularizer", get)
 l1, l2, l1_l2, orthogonal_regularizer = L1, L2, L1L2, OrthogonalRegularizer

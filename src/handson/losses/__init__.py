@@ -10,6 +10,7 @@ from typing import Any
 
 from handson.core import registry
 from handson.core.errors import HandsonError, listing
+from handson.core.serializers import serializers
 from handson.losses import functions
 from handson.losses.base import EPSILON, FunctionLoss, Loss
 from handson.losses.crossentropies import (
@@ -169,7 +170,7 @@ def get(identifier: Any) -> Loss:
     )
 
 
-_serialize, deserialize = registry.serializers("loss", get)
+_serialize, deserialize = serializers("loss", get)
 
 
 def serialize(loss: Any) -> Any:

@@ -5,7 +5,7 @@ class, such as `MeanAbsoluteError`; many means are functions too, such as `mean_
 each sample. `Metric` says how to write one of your own.
 """
 
-from handson.core import registry
+from handson.core.serializers import serializers
 from handson.losses.functions import (
     BCE,
     KLD,
@@ -93,7 +93,7 @@ from handson.metrics.reductions import FunctionMetric, Mean, MeanMetricWrapper, 
 from handson.metrics.regression import MedianAbsoluteError, R2Score, RootMeanSquaredError
 from handson.metrics.variables import Variable
 
-serialize, deserialize = registry.serializers("metric", get)
+serialize, deserialize = serializers("metric", get)
 
 __all__ = [
     "AUC",

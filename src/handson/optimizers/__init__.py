@@ -12,6 +12,7 @@ from typing import Any
 from handson import schedules as schedules
 from handson.core import registry
 from handson.core.errors import HandsonError, listing
+from handson.core.serializers import serializers
 from handson.optimizers.adam import Adam, Adamax, AdamW, Lamb, Nadam
 from handson.optimizers.adaptive import Adadelta, Adagrad, Ftrl, RMSprop
 from handson.optimizers.base import Optimizer, laid_out
@@ -59,4 +60,4 @@ def get(identifier: Any) -> Optimizer:
     return identifier
 
 
-serialize, deserialize = registry.serializers("optimizer", get)
+serialize, deserialize = serializers("optimizer", get)

@@ -12,6 +12,7 @@ import numpy as np
 
 from handson.core import registry
 from handson.core.errors import HandsonError, listing
+from handson.core.serializers import serializers
 from handson.schedules.base import UNKNOWN, LearningRateSchedule, Position, Schedule
 from handson.schedules.decays import (
     CosineDecay,
@@ -48,4 +49,4 @@ def get(identifier: Any) -> float | Schedule:
     return schedule
 
 
-serialize, deserialize = registry.serializers("schedule", get)
+serialize, deserialize = serializers("schedule", get)
