@@ -10,7 +10,6 @@ from handson.core.errors import HandsonError, whole
 from handson.data.reading.dataset import Dataset
 from handson.data.rows.digits import narrowed
 from handson.data.rows.free_memory import is_large
-from handson.data.rows.stored import StoredRows
 
 
 @dataclass(frozen=True)
@@ -52,6 +51,10 @@ class Keeping:
 def kept(data: Dataset, keeping: Keeping) -> Dataset:
     """The data without rows that cannot be read, and in memory, where that was asked for."""
     rows = data.inputs
+    if isinstance(rows, np.ndarray):
+        return data
+    from handson.data.rows.stored import StoredRows
+
     if not isinstance(rows, StoredRows):
         return data
     find = getattr(rows.source, "broken", None)

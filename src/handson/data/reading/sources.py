@@ -16,12 +16,9 @@ from handson.core.regular import check_plain
 from handson.data.reading.array_files import Archive, load_groups, read_arrays, read_npy
 from handson.data.reading.classes import as_classes
 from handson.data.reading.containers.arrays import Arrays
-from handson.data.reading.containers.endings import ARROW, PARQUET
-from handson.data.reading.containers.hdf5 import Hdf5File
-from handson.data.reading.containers.zarrs import ZarrFolder, is_zarr
+from handson.data.reading.containers.endings import ARROW, PARQUET, is_zarr
 from handson.data.reading.dataset import Dataset
 from handson.data.reading.image_files import FITS, IMAGES
-from handson.data.reading.image_folders import read_folder
 from handson.data.reading.keeping import Keeping, kept
 from handson.data.rows.free_memory import free_memory
 
@@ -222,6 +219,8 @@ def _kind_of_folder(path: Path) -> str:
 
 
 def _read_images(ask: Ask) -> Dataset:
+    from handson.data.reading.image_folders import read_folder
+
     data = read_folder(ask.path, ask.image_shape, ask.keeping)
     data.target_names = list(ask.target_names or data.target_names)
     return as_classes(_grouped(data, ask.groups), ask.classes)
@@ -295,12 +294,24 @@ def _read_columns(ask: Ask) -> Dataset:
     return ask.finished(table_dataset(frame, images, path, ask.targets, ask.inputs, ask.groups, ask.ids, ask.classes))
 
 
+def _read_hdf5(ask: Ask) -> Dataset:
+    from handson.data.reading.containers.hdf5 import Hdf5File
+
+    return _read_arrays(Hdf5File(ask.path, ask.keeping), ask)
+
+
+def _read_zarr(ask: Ask) -> Dataset:
+    from handson.data.reading.containers.zarrs import ZarrFolder
+
+    return _read_arrays(ZarrFolder(ask.path, ask.keeping), ask)
+
+
 _READERS: dict[str, Callable[[Ask], Dataset]] = {
     "a folder of images": _read_images,
     "tar files": _read_tars,
     "an '.npz' file": lambda ask: _read_arrays(Archive(ask.path, ask.keeping), ask),
-    "an HDF5 file": lambda ask: _read_arrays(Hdf5File(ask.path, ask.keeping), ask),
-    "a Zarr folder": lambda ask: _read_arrays(ZarrFolder(ask.path, ask.keeping), ask),
+    "an HDF5 file": _read_hdf5,
+    "a Zarr folder": _read_zarr,
     "an '.npy' file": _read_npy,
     "a text table": _read_text,
     "a Parquet or Arrow table": _read_columns,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from handson.core.errors import HandsonError
-from handson.data.rows.stored import StoredRows
+
+if TYPE_CHECKING:
+    from handson.data.rows.stored import StoredRows
 
 # An array that is larger than this, and so many times as large as what is stored of it, is made to fill the disk or
 # the memory of who reads it.

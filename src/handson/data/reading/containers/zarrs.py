@@ -16,8 +16,6 @@ from handson.data.rows.blocks import Blocks, even_bounds
 from handson.data.rows.stored import StoredRows
 
 FOLDER = "a Zarr folder that can be read"
-# What an array's metadata are in, by format.
-METADATA = ("zarr.json", ".zarray", ".zgroup")
 # Codecs that only move and pack bytes: others may run code ('pickle'), or read what they are told to.
 CODECS = {
     "bytes", "endian", "transpose", "sharding_indexed", "crc32c", "crc32", "adler32", "fletcher32", "jenkins_lookup3",
@@ -25,17 +23,6 @@ CODECS = {
     "fixedscaleoffset", "scale_offset", "cast_value", "quantize", "bitround", "packbits", "astype",
 }  # fmt: skip
 TEXT_CODECS = {"vlen-utf8"}
-
-
-def is_zarr(path: Path) -> bool:
-    """Whether a folder is one of Zarr.
-
-    Examples
-    --------
-    >>> is_zarr(Path("no/such/folder"))
-    False
-    """
-    return any((path / name).is_file() for name in METADATA)
 
 
 class ZarrFolder:
