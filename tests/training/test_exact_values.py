@@ -76,7 +76,7 @@ def test_large_integers_are_scaled_before_they_are_rounded(kind):
 def test_who_loses_digits_is_told(capsys):
     net().fit(X, DATES, epochs=1, verbose=2)
     text = capsys.readouterr().out
-    assert "targets: they would lose digits: float32 has 7 of them" in text
+    assert "targets would lose digits: float32 has 7 of them" in text
     assert "scale_targets='standard'" in text
     net().fit(2458849.5 + X, X[:, 0], epochs=1, verbose=2)
     assert "inputs: column '0' would lose digits" in capsys.readouterr().out

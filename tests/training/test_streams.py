@@ -278,7 +278,7 @@ def test_who_waits_for_data_is_told_so(capsys, monkeypatch):
 def test_a_schedule_that_needs_the_number_of_steps_says_so():
     made = Sequential([Dense(1)], seed=0)
     made.compile(handson.optimizers.SGD(handson.schedules.Cosine(0.1)), "mse")
-    with pytest.raises(HandsonError, match="how many batches the data give: say it"):
+    with pytest.raises(HandsonError, match="how many batches the data give is not known: say it"):
         made.fit(batches, epochs=2, verbose=0)
     made.fit(batches, epochs=2, steps_per_epoch=7, verbose=0)
 

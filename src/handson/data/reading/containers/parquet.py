@@ -117,7 +117,8 @@ class Files:
                 opened = _opened(file)
                 parts.append(opened.table(list(names)))
                 opened.close()
-        return pa.concat_tables(parts).to_pandas(types_mapper=types.get, ignore_metadata=True)
+        with reading(self.path, FILE):
+            return pa.concat_tables(parts).to_pandas(types_mapper=types.get, ignore_metadata=True)
 
     @property
     def size(self) -> int:
