@@ -12,6 +12,7 @@ from pathlib import Path
 os.environ.setdefault("KERAS_BACKEND", "torch")
 
 TESTS = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(TESTS.parent))  # as `python -m pytest` does there
 PAGE = TESTS.parent / "docs" / "keras.md"
 LINE = re.compile(r"^\*\*(\d+) cases\*\* compare .*$", re.MULTILINE)
 # What a test is about, by the folder or file that it is in.

@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from handson.core.errors import HandsonError
-from handson.data.reading.sources import read, read_folder
+from handson.data.reading.image_folders import read_folder
+from handson.data.reading.sources import read
 
 
 @pytest.fixture
