@@ -323,6 +323,16 @@ def test_class_weights_of_a_regression_are_refused_by_a_value():
         net(1, "mse").fit(X, X[:, 0], class_weight={0: 1.0}, verbose=0)
 
 
+def test_validation_data_win_over_a_split_as_in_keras_and_it_is_told(capsys):
+    given = {"validation_data": (X, X[:, 0]), "seed": 3}
+    alone, both = net(1, "mse"), net(1, "mse")
+    first = alone.fit(X, X[:, 0], verbose=0, **given)
+    second = both.fit(X, X[:, 0], verbose=2, validation_split=0.2, **given)
+    assert first.history == second.history
+    assert "validation_split=0.2 divides none" in capsys.readouterr().out
+    assert any("divides none" in note for note in second.notes)
+
+
 @pytest.mark.parametrize("shape", [(12, 5), (12, 2, 1)])
 def test_weights_of_steps_that_the_targets_do_not_have_are_refused(shape):
     with pytest.raises(HandsonError, match=f"sample_weight has {np.prod(shape)} entries for 12 samples"):
@@ -332,7 +342,6 @@ def test_weights_of_steps_that_the_targets_do_not_have_are_refused(shape):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"validation_data": (X, X[:, 0]), "validation_split": 0.2}, "leave validation_split out"),
         ({"validation_data": (X, X[:, 0]), "groups": np.arange(12)}, "leave groups out"),
         ({"validation_freq": 2}, "validation_freq is for rows to validate on, and there are none"),
         ({"validation_batch_size": 2}, "validation_batch_size is for rows to validate on"),

@@ -82,10 +82,8 @@ class Arguments:
     def _check_validation(self) -> None:
         """Check that what is said of the rows to validate on is not said twice, or for nothing."""
         if self.validation_data is not None:
-            for name in ("validation_split", "groups"):
-                given = getattr(self, name)
-                if given is not None and given is not False and not (name == "validation_split" and given == 0):
-                    raise HandsonError(f"validation_data are the rows to validate on: leave {name} out.")
+            if self.groups is not None and self.groups is not False:
+                raise HandsonError("validation_data are the rows to validate on: leave groups out.")
         elif not self.validation_split:
             defaults = {"validation_freq": 1, "validation_batch_size": None, "validation_steps": None}
             for name, default in defaults.items():
