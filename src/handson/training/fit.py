@@ -279,7 +279,8 @@ def _validation(model: Net, reading: Reading, arguments: Arguments, history: His
     data = arguments.validation_data
     if data is not None:
         if arguments.validation_split:
-            note = f"validation_data are the rows to validate on: validation_split={arguments.validation_split} divides none."
+            split = arguments.validation_split
+            note = f"validation_data are the rows to validate on: validation_split={split} divides none."
             history.notes.append(note)
             arguments.tell(note)
         return reading, _validation_data(model, data, arguments)
