@@ -53,7 +53,7 @@ class BinaryAccuracy(Metric):
     0.75
     """
 
-    direction, yes_or_no = "max", True
+    direction, yes_or_no, takes_shares = "max", True, True
 
     def __init__(self, name: str = "binary_accuracy", dtype: Any = None, threshold: float = 0.5) -> None:
         super().__init__(name, dtype)

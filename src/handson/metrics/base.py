@@ -48,6 +48,8 @@ class Metric(Average):
         Whether statistics are concatenated instead of added.
     yes_or_no : bool
         Whether targets must be 0 or 1.
+    takes_shares : bool
+        Whether those between 0 and 1 are taken all the same, and told.
 
     Examples
     --------
@@ -68,6 +70,7 @@ class Metric(Average):
     divides_by_weights = True
     keeps_rows = False
     yes_or_no = False
+    takes_shares = False
     # Whether predictions are parameters of distributions where the net gives those, and not their means.
     of_distributions = False
     # The result before anything was seen.

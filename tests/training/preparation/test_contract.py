@@ -155,6 +155,16 @@ def test_accuracy_of_a_regression_is_refused():
         net(1, "mse", metrics=["acc"]).fit(X, X.sum(1), verbose=0)
 
 
+def test_accuracy_of_shares_is_that_of_keras_and_is_told(keras, capsys):
+    y = np.linspace(0, 1, len(X))[:, None]
+    here = net(1, "binary_crossentropy", "sigmoid", ["accuracy"])
+    here.fit(X, y, verbose=2, epochs=1)
+    assert "some targets lie between them" in capsys.readouterr().out
+    metric = keras.metrics.BinaryAccuracy()
+    metric.update_state(y, here.predict(X))
+    assert here.evaluate(X, y, verbose=0, return_dict=True)["accuracy"] == pytest.approx(float(metric.result()))
+
+
 def test_metrics_that_do_not_belong_to_the_loss_are_refused():
     model = net(3, "sparse_categorical_crossentropy", "softmax", ["categorical_accuracy"])
     with pytest.raises(

@@ -263,8 +263,21 @@ def broadcast_metrics(metrics: Sequence[Metric], loss: Average, targets: Data, o
 def _check_yes_or_no(metric: Metric, targets: Data) -> None:
     for _, piece in pieces(targets):
         others = piece[(piece != 0) & (piece != 1) & ~torch.isnan(piece)]
-        if len(others):
+        if len(others) and not (metric.takes_shares and bool(((others >= 0) & (others <= 1)).all())):
             raise HandsonError(
                 f"the metric {metric.name!r} compares classes 0 and 1; the targets hold other values, such as "
                 f"{others[0].item():g}. For regression use metrics=['mae'] or ['rmse']."
             )
+
+
+def shared_metrics(metrics: Sequence[Metric], targets: Data) -> list[str]:
+    """What to tell the user of metrics that compare classes 0 and 1 with targets that lie between them."""
+    names = [metric.name for metric in metrics if metric.takes_shares]
+    between = (piece[(piece > 0) & (piece < 1)] for _, piece in (pieces(targets) if names else ()))
+    found = next((values[0].item() for values in between if len(values)), None)
+    if found is None:
+        return []
+    return [
+        f"{', '.join(names)}: compares classes 0 and 1, and some targets lie between them, such as {found:g}. Those "
+        f"count as wrong whatever the net says, as in Keras; metrics=['mae'] says how far off it is."
+    ]

@@ -188,6 +188,7 @@ def _target(model: Net, number: int, term: Term, raw: Any, outputs: Tensor, rows
         outputs = term.point(term.in_units(outputs, None))
     contract.check_metrics(metrics, average, target, outputs)
     rows.notes += contract.broadcast_metrics(metrics, average, target, outputs)
+    rows.notes += contract.shared_metrics(metrics, target)
     return target, masked
 
 
