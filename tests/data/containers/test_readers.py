@@ -1,6 +1,7 @@
 """Each kind of file gives the values that its own library gives, and says what is wrong with it."""
 
 import io
+import pickle
 import tarfile
 
 import h5py
@@ -193,12 +194,17 @@ def test_shards_are_read_without_unpacking_them(tmp_path, pictures, with_classes
     assert one.inputs.shape == (4, 3, 3, 3)
 
 
-def test_broken_samples_of_shards(tmp_path, pictures):
-    path = shards(tmp_path / "tars", pictures, damage=6)
-    with pytest.raises(HandsonError, match=r"1\.tar.006\.png is not an image that can be read"):
+@pytest.mark.parametrize("block_bytes", [1, 1 << 20])
+@pytest.mark.parametrize("damage", [0, 6])
+def test_broken_samples_of_shards(tmp_path, pictures, monkeypatch, damage, block_bytes):
+    """Each in a block of its own, or among others that can be read."""
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", block_bytes)
+    path = shards(tmp_path / "tars", pictures, damage=damage)
+    with pytest.raises(HandsonError, match=rf"{damage // 4}\.tar.00{damage}\.png is not an image that can be read"):
         np.asarray(read(path).inputs)
     data = read(path, skip_broken=True)
-    assert np.array_equal(np.asarray(data.inputs), np.delete(pictures, 6, 0))
+    assert np.array_equal(np.asarray(data.inputs), np.delete(pictures, damage, 0))
+    assert np.array_equal(pickle.loads(pickle.dumps(data.inputs))[:], data.inputs[:])
     assert "left out 1 of 12 rows, which cannot be read; the first" in data.notes[-1]
 
 

@@ -36,12 +36,14 @@ class BrokenRowsError(HandsonError):
     ----------
     rows : dict of int to str
         Why, for each of them.
+    block : ndarray, optional
+        Their block, where its other rows can be read; of the broken ones the values mean nothing.
     """
 
-    def __init__(self, rows: dict[int, str]) -> None:
-        self.rows = rows
+    def __init__(self, rows: dict[int, str], block: np.ndarray | None = None) -> None:
+        self.rows, self.block = rows, block
         super().__init__(
-            f"{rows[min(rows)]}. Take such rows out, or leave them out when the data are read: read(..., "
+            f"{rows[min(rows)].rstrip('.')}. Take such rows out, or leave them out when the data are read: read(..., "
             f"skip_broken=True)."
         )
 
@@ -104,6 +106,8 @@ class Blocks:
             )
         self.window = window or max(WINDOW_BYTES // width, LEAST_BLOCKS * largest)
         self._most = HELD_WINDOWS * (self.window + 2 * largest) * width
+        # Rows that were left out because they cannot be read: nobody asks for them, but for others of their blocks.
+        self._left_out: set[int] = set()
         self._prints = {path: _print_of(path) for path in map(reader.file, range(len(self.bounds) - 1)) if path}
         self._start()
 
@@ -184,6 +188,10 @@ class Blocks:
 
         try:
             rows = patiently(where, read, self.reader.close)
+        except BrokenRowsError as error:
+            if error.block is None or not self._left_out.issuperset(error.rows):
+                raise
+            rows = error.block
         except HandsonError:
             raise
         except Exception as error:  # readers are libraries of others, and raise what they like at damaged bytes
@@ -195,7 +203,7 @@ class Blocks:
         return rows
 
     def broken(self) -> dict[int, str]:
-        """Rows that cannot be read, and why; every block is read."""
+        """Rows that cannot be read, and why; every block is read. From then on the other rows of their blocks can be."""
 
         def check(number: int) -> dict[int, str]:
             try:
@@ -207,7 +215,9 @@ class Blocks:
         with ThreadPoolExecutor(READERS, "handson-check") as pool:
             found = list(pool.map(check, range(len(self.bounds) - 1)))
         self.close()
-        return {row: reason for rows in found for row, reason in rows.items()}
+        broken = {row: reason for rows in found for row, reason in rows.items()}
+        self._left_out |= broken.keys()
+        return broken
 
     def _check_unchanged(self, path: Path | None) -> None:
         if path is not None and _print_of(path) != self._prints[path]:

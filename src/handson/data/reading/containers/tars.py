@@ -19,7 +19,7 @@ from handson.core.errors import HandsonError
 from handson.data.reading.containers.images import fitting
 from handson.data.reading.damage import reading
 from handson.data.reading.dataset import Dataset
-from handson.data.reading.image_files import IMAGES, read_header, read_pixels
+from handson.data.reading.image_files import IMAGES, Header, read_header, read_pixels
 from handson.data.rows.blocks import Blocks, BrokenRowsError, even_bounds
 from handson.data.rows.stored import StoredRows
 
@@ -153,8 +153,7 @@ class _Images:
 
     def __init__(self, shards: list[Shard], image_shape: Sequence[int] | None) -> None:
         self._shards, self.name = shards, str(shards[0].path.parent if len(shards) > 1 else shards[0].path)
-        first = shards[0]
-        header = read_header(first.path / first.images[0].name, next(_contents(first, 0, 1)))
+        header = _first_header(shards)
         self._asked = None if image_shape is None else (int(image_shape[0]), int(image_shape[1]))
         size = self._asked or (header.height, header.width)
         counts = [len(shard.images) for shard in shards]
@@ -178,14 +177,14 @@ class _Images:
 
     def read(self, number: int) -> np.ndarray:
         shard, first, last = self._place(number)
-        rows, broken = np.empty((last - first, *self.shape[1:]), self.dtype), {}
+        rows, broken = np.zeros((last - first, *self.shape[1:]), self.dtype), {}
         for row, content in enumerate(_contents(shard, first, last)):
             try:
                 rows[row] = self._pixels(shard.path / shard.images[first + row].name, content)
             except HandsonError as error:
                 broken[int(self.bounds[number]) + row] = str(error)
         if broken:
-            raise BrokenRowsError(broken)
+            raise BrokenRowsError(broken, rows)
         return rows
 
     def _pixels(self, where: Path, content: bytes) -> np.ndarray:
@@ -193,6 +192,19 @@ class _Images:
 
     def close(self) -> None:
         """Nothing: a block is read at once."""
+
+
+def _first_header(shards: list[Shard]) -> Header:
+    """What the first image that can be read says of itself; where none can, why the first one cannot."""
+    reason: HandsonError | None = None
+    for shard in shards:
+        for image, content in zip(shard.images, _contents(shard, 0, len(shard.images)), strict=True):
+            try:
+                return read_header(shard.path / image.name, content)
+            except HandsonError as error:
+                reason = reason or error
+    assert reason is not None  # noqa: S101
+    raise reason
 
 
 def _contents(shard: Shard, first: int, last: int) -> Iterator[bytes]:
