@@ -4,7 +4,8 @@
 
 Files are written first: HDF5 (plain, and with gzip), Zarr (zstd), Parquet (zstd) and `.npy` hold the same rows. Every
 training is a process of its own, with the files dropped from the system's cache before; those from files may take so
-many gigabytes of memory (RLIMIT_DATA: a byte more is an error), and what they took at most is shown beside. Of an
+many gigabytes of memory (RLIMIT_DATA: a byte more is an error, and the table says so of that kind), and what they took
+at most is shown beside. Of an
 epoch after the first it is shown what processor time the thread that trains takes, and the threads that read ahead of
 it. With a core to spare for them an epoch lasts as long as the slower of the two: 'speed' is that of memory's divided
 by it. 'By the clock' needs a quiet machine. 'Opening' is what the first epoch takes more: the check of all values,
@@ -19,6 +20,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import resource
 import statistics
 import subprocess
@@ -39,6 +41,11 @@ from handson.data.rows import blocks, feed
 from handson.layers import Dense
 
 COLUMNS, PIECE, BATCH, UNITS = 1000, 2000, 256, 512
+# What Python, torch, NumPy, Arrow, the C library and the loader of libraries say when they get no memory.
+OUT_OF_MEMORY = re.compile(
+    r"(?i)MemoryError|no memory for|allocate \w*memory|unable to allocate|alloc of size|bad_alloc|"
+    r"can't start new thread|launch worker thread"
+)
 KINDS = ("memory", "npy", "hdf5", "hdf5-gzip", "zarr", "parquet")
 
 
@@ -166,22 +173,36 @@ def same(folder: Path, readers: int, workers: int, steps: int) -> None:
         print(json.dumps([kind, trained(folder, kind, 1, steps_per_epoch=steps, **shards)[2]]))
 
 
+class OutOfMemoryError(Exception):
+    """A training needed more than it may take."""
+
+
 def run(folder: Path, *arguments: object) -> list[Any]:
     command = [sys.executable, "-W", "error", __file__, "--folder", str(folder), *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode and OUT_OF_MEMORY.search(done.stderr):
+        raise OutOfMemoryError(done.stderr.strip().rpartition("\n")[2])
     if done.returncode:
         raise SystemExit(f"{' '.join(command)}\n{done.stderr}")
     return [json.loads(line) for line in done.stdout.splitlines() if line.startswith(("{", "["))]
 
 
 def measure(folder: Path, given: argparse.Namespace) -> dict[str, list[dict[str, Any]]]:
+    """What was measured of each kind, in each round; nothing of one that needs more memory than it may take."""
     found: dict[str, list[dict[str, Any]]] = {kind: [] for kind in KINDS}
+    waiting = list(KINDS)
     limit = ["--epoch-steps", given.epoch_steps] if given.epoch_steps else []
     for _ in range(given.rounds):
-        for kind in KINDS:
+        for kind in list(waiting):
             drop_cache(folder)
-            found[kind] += run(folder, "--one", kind, "--epochs", given.epochs, "--memory", given.memory, *limit)
-            print(kind, found[kind][-1], file=sys.stderr, flush=True)
+            try:
+                found[kind] += run(folder, "--one", kind, "--epochs", given.epochs, "--memory", given.memory, *limit)
+            except OutOfMemoryError as error:
+                waiting.remove(kind)
+                found[kind] = []
+                print(f"{kind}: out of memory: {error}", file=sys.stderr, flush=True)
+            else:
+                print(kind, found[kind][-1], file=sys.stderr, flush=True)
     return found
 
 
@@ -197,6 +218,9 @@ def table(found: dict[str, list[dict[str, Any]]], size: Callable[[str], float]) 
     yield f"|{' --- |' * len(head)}"
     memory = found["memory"]
     for kind, results in found.items():
+        if not results:
+            yield f"| {kind} | {size(kind):.2f} | out of memory |{' |' * (len(head) - 3)}"
+            continue
         training, reading = (later(results, by) for by in ("training", "reading"))
         share = 100 * later(memory, "training") / max(training, reading)
         opening = statistics.median(one["training"][0] + one["reading"][0] for one in results) - training - reading
