@@ -129,3 +129,14 @@ def test_the_windows_are_those_of_the_larger_rows():
     large.source.dtype = np.dtype(np.float64)
     assert windows_of([small, large]).window == 6
     assert windows_of([np.zeros(3)]) is None
+
+
+def test_rows_for_which_there_is_no_memory_are_not_broken(monkeypatch):
+    def read(self, number):
+        raise MemoryError("realloc of size 1792 failed")
+
+    monkeypatch.setattr(Memory, "read", read)
+    source = Blocks(Memory())
+    with pytest.raises(HandsonError, match="no memory for them") as caught:
+        source.broken()
+    assert not isinstance(caught.value, BrokenRowsError)

@@ -194,6 +194,10 @@ class Blocks:
             rows = error.block
         except HandsonError:
             raise
+        except MemoryError as error:  # the rows are whole: they are not to be left out
+            raise HandsonError(
+                f"{where}: no memory for them ({error}). Give a smaller window, or free some."
+            ) from error
         except Exception as error:  # readers are libraries of others, and raise what they like at damaged bytes
             reason = str(error).partition("\n")[0] or type(error).__name__
             raise BrokenRowsError(dict.fromkeys(range(first, last), f"{where}: {reason}")) from error
@@ -203,7 +207,7 @@ class Blocks:
         return rows
 
     def broken(self) -> dict[int, str]:
-        """Rows that cannot be read, and why; every block is read. From then on the other rows of their blocks can be."""
+        """Rows that cannot be read, and why; every block is read. Then the others of their blocks can be."""
 
         def check(number: int) -> dict[int, str]:
             try:
