@@ -371,3 +371,37 @@ def test_lists_in_parquet_are_images(tmp_path, rng):
     frame.to_parquet(tmp_path / "a.parquet", row_group_size=6)
     with pytest.raises(HandsonError, match="column 'image' holds lists of 9, 16 numbers"):
         np.asarray(read(tmp_path / "a.parquet", in_memory=False).inputs)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "message"),
+    [
+        ("a.csv", {"targets": "y", "in_memory": False}, "text table, which is read at once: leave in_memory=False out"),
+        ("a.csv", {"targets": "y", "input_names": np.array(["a"])}, "input_names=.* has no meaning"),
+        ("a.csv", {"targets": "y", "skip_broken": "no"}, "skip_broken is True or False; got 'no'"),
+        ("a.npz", {"targets": ["y"]}, r"targets is the name of one array; got \['y'\]. Arrays: 'x', 'y'"),
+        ("a.npz", {"in_memory": False}, "array 'x' is packed, and is read at once"),
+        ("a.npz", {"window": 2}, "array 'x' is packed, and is read at once"),
+        ("hidden", {"targets": "y"}, "only where names begin with '_' or '.'"),
+        ("empty", {"targets": "y"}, "has no rows"),
+        ("a.tar", {"image_shape": 3}, r"image_shape is \(height, width\).*got 3"),
+        ("a.tar", {}, "0.cls holds b'cat'; expected the number of a class"),
+    ],
+)
+def test_what_cannot_be_done_is_said(tmp_path, name, arguments, message):
+    (tmp_path / "a.csv").write_text("x,y\n1,2\n3,4\n")
+    np.savez_compressed(tmp_path / "a.npz", x=np.zeros((4, 2)), y=np.zeros(4))
+    frame = pd.DataFrame({"x": [1.0], "y": [2.0]})
+    for place, part in (("hidden/_temporary", frame), ("empty", frame[:0])):
+        (tmp_path / place).mkdir(parents=True)
+        part.to_parquet(tmp_path / place / "0.parquet")
+    with tarfile.open(tmp_path / "a.tar", "w") as tar:
+        add(tar, "0.png", png(np.zeros((4, 4, 3), "u1")))
+        add(tar, "0.cls", b"1" if arguments else b"cat")
+    with pytest.raises(HandsonError, match=message):
+        read(tmp_path / name, **arguments)
+
+
+def test_rows_with_a_window_stay_in_their_file_however_small(tmp_path):
+    np.save(tmp_path / "a.npy", np.zeros((9, 2)))
+    assert read(tmp_path / "a.npy", window=3).inputs.source.window == 3

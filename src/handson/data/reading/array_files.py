@@ -96,8 +96,12 @@ class Archive:
                 f"memory. If you trust it, save it again with numpy.savez."
             )
         with reading(self.path, f"{NUMBERS}, array {name!r}"), zipfile.ZipFile(self.path) as archive:
-            plain = entry.compress_type == zipfile.ZIP_STORED
-            keeping = keeping if plain else IN_MEMORY
+            packed = entry.compress_type != zipfile.ZIP_STORED
+            if packed and (keeping.in_memory is False or keeping.window):
+                raise HandsonError(
+                    f"{where} is packed, and is read at once. Save it with numpy.savez to leave it there."
+                )
+            keeping = IN_MEMORY if packed else keeping
             return _load(archive.open(f"{name}.npy"), size, where, (self.path, self._start(entry)), keeping)
 
     def _start(self, entry: zipfile.ZipInfo) -> int:
@@ -177,6 +181,11 @@ def read_arrays(
 ) -> tuple[Dataset, Any]:
     """A data set from a file with arrays by name, and its classes; all arguments as in `handson.data.read`."""
     path = archive.path
+    for what, name in (("inputs", inputs), ("targets", targets)):
+        if not (name is None or isinstance(name, str)):
+            raise HandsonError(
+                f"{path}: {what} is the name of one array; got {name!r}. Arrays: {listing(archive.names)}."
+            )
 
     def texts(given: Any, what: str) -> Any:
         return [str(text) for text in archive.load(given, what)] if isinstance(given, str) else given

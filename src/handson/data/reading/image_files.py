@@ -8,6 +8,7 @@ import sys
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from numbers import Integral
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -148,6 +149,23 @@ def _check_depth(file: Path, image: Any) -> None:
             f"{file} has more than 8 bits in each of its {image.mode} values, and would be cut to 8. Save it as PNG or "
             f"TIFF with RGB colours."
         )
+
+
+def checked_sides(image_shape: Any, hint: str = "") -> tuple[int, int]:
+    """Height and width that a user gave for all images.
+
+    Examples
+    --------
+    >>> checked_sides([32, 48])
+    (32, 48)
+    """
+    sides = list(image_shape) if isinstance(image_shape, (list, tuple, np.ndarray)) else []
+    whole = len(sides) == 2 and all(isinstance(side, Integral) and not isinstance(side, bool) for side in sides)
+    if not whole or min(sides) < 1:
+        raise HandsonError(
+            f"image_shape is (height, width), two whole numbers of at least 1; got {image_shape!r}.{hint}"
+        )
+    return int(sides[0]), int(sides[1])
 
 
 def read_pixels(file: Path, image_shape: tuple[int, ...] | None, content: bytes | None = None) -> np.ndarray:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import numpy as np
 from handson.core.errors import HandsonError
 from handson.data.reading.containers.images import of_headers
 from handson.data.reading.dataset import Dataset
-from handson.data.reading.image_files import IMAGES, MOST_PIXELS, Header, read_header
+from handson.data.reading.image_files import IMAGES, MOST_PIXELS, Header, checked_sides, read_header
 from handson.data.reading.image_tree import Found, find_images
 from handson.data.reading.keeping import Keeping, kept
 from handson.data.rows.free_memory import free_memory
@@ -76,7 +75,6 @@ def read_folder(path: Path, image_shape: Sequence[int] | None = None, keeping: K
 
 def _headers(found: Found, skip_broken: bool) -> list[Header]:
     """The headers of all files; those that cannot be read are left out if that was asked for."""
-
     files, labels, found.files, found.labels = found.files, found.labels, [], None if found.labels is None else []
     headers, first = [], None
     for place, file in enumerate(files):
@@ -101,13 +99,7 @@ def _checked_shape(path: Path, image_shape: Any, headers: list[Header]) -> tuple
     """The height and width that the images get."""
     if image_shape is None:
         return headers[0].height, headers[0].width
-    sides = list(image_shape) if isinstance(image_shape, (list, tuple, np.ndarray)) else []
-    whole = len(sides) == 2 and all(isinstance(side, Integral) and not isinstance(side, bool) for side in sides)
-    if not whole or min(sides) < 1:
-        raise HandsonError(
-            f"image_shape is (height, width), two whole numbers of at least 1; got {image_shape!r}. "
-            f"{_sizes(path, headers)}"
-        )
+    sides = checked_sides(image_shape, " " + _sizes(path, headers))
     if sides[0] * sides[1] > MOST_PIXELS:
         raise HandsonError(
             f"image_shape={tuple(sides)} is more than {MOST_PIXELS:,} pixels for each image. {_sizes(path, headers)}"

@@ -38,29 +38,31 @@ class Keeping:
     def __post_init__(self) -> None:
         if self.in_memory not in (None, True, False):
             raise HandsonError(f"in_memory is True or False, or left out; got {self.in_memory!r}.")
+        if not isinstance(self.skip_broken, bool):
+            raise HandsonError(f"skip_broken is True or False; got {self.skip_broken!r}.")
         if self.window is not None:
             whole("window", self.window, 1)
             if self.in_memory:
                 raise HandsonError("window is for rows that stay in their file: leave it out, or in_memory=True.")
 
     def stays(self, size: int, free: int | None) -> bool:
-        """Whether data of so many bytes stay in their file, of a kind that is read at once if it is small."""
-        return is_large(size, free) if self.in_memory is None else not self.in_memory
+        """Whether data of so many bytes stay in their file, of a kind that is read at once if it is small.
+
+        Where a window is given they do, so that the order does not depend on how much memory is free.
+        """
+        if self.in_memory is None and self.window is None:
+            return is_large(size, free)
+        return not self.in_memory
 
 
 def kept(data: Dataset, keeping: Keeping) -> Dataset:
     """The data without rows that cannot be read, and in memory, where that was asked for."""
-    rows = data.inputs
-    if isinstance(rows, np.ndarray):
+    if isinstance(data.inputs, np.ndarray):
         return data
-    from handson.data.rows.stored import StoredRows
-
-    if not isinstance(rows, StoredRows):
-        return data
-    find = getattr(rows.source, "broken", None)
+    find = getattr(data.inputs.source, "broken", None)
     if keeping.skip_broken and find is not None:
         data = _without_broken(data, find())
-    if keeping.in_memory and isinstance(data.inputs, StoredRows):
+    if keeping.in_memory and not isinstance(data.inputs, np.ndarray):
         array = data.inputs.array()
         data.inputs.close()
         data = replace(data, inputs=array if array.dtype == np.uint8 else narrowed(array))

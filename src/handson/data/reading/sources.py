@@ -23,7 +23,7 @@ from handson.data.reading.keeping import Keeping, kept
 from handson.data.rows.free_memory import free_memory
 
 # Tables that may be read at once.
-TABLES = (".csv", ".tsv", ".gz", ".bz2", ".xz", ".zip", ".parquet")
+TABLES = (".csv", ".tsv", ".gz", ".bz2", ".xz", ".zip", *PARQUET)
 HDF5 = (".h5", ".hdf5", ".hdf", ".he5")
 # Arguments that have no meaning for a kind of data.
 MEANINGLESS = {
@@ -33,7 +33,7 @@ MEANINGLESS = {
     "an HDF5 file": ("ids", "image", "image_shape", "csv"),
     "a Zarr folder": ("ids", "image", "image_shape", "csv"),
     "an '.npy' file": ("inputs", "ids", "image", "image_shape", "input_names", "csv", "skip_broken"),
-    "a text table": ("input_names", "target_names", "in_memory", "window", "skip_broken"),
+    "a text table": ("input_names", "target_names", "window", "skip_broken"),
     "a Parquet or Arrow table": ("input_names", "target_names", "csv"),
     "a FITS table": ("input_names", "target_names", "csv"),
     "a FITS image": ("ids", "image", "image_shape", "csv"),
@@ -46,7 +46,7 @@ ENDINGS = {
     ".tar": "tar files",
     **dict.fromkeys(HDF5, "an HDF5 file"),
     **dict.fromkeys(TABLES, "a text table"),
-    **dict.fromkeys((".parquet", ".arrow", ".feather"), "a Parquet or Arrow table"),
+    **dict.fromkeys((*PARQUET, *ARROW), "a Parquet or Arrow table"),
 }
 
 
@@ -68,16 +68,17 @@ def read(
 ) -> Dataset:
     """Read a data set.
 
-    Inputs in an HDF5 file, a Zarr folder, and a folder of Parquet or Arrow files stay there: rows are read when they
-    are trained on, block by block. Those in an '.npy' file, an '.npz' file that is not packed, or a Parquet file do
-    when they are larger than a quarter of the free memory. Targets, groups and ids are always in memory.
+    Inputs in an HDF5 file, a Zarr folder, the images of a FITS file, tar files, and a folder of Parquet or Arrow files
+    stay there: rows are read when they are trained on, block by block. Those in an '.npy' file, an '.npz' file that is
+    not packed, a Parquet, Arrow or FITS table, or a folder of images do when they are larger than a quarter of the free
+    memory. Targets, groups and ids are always in memory.
 
     Parameters
     ----------
     path : str or path
-        A table ('.csv', '.tsv', '.parquet', '.arrow'; a column may hold images as space-separated numbers), arrays
-        ('.npz', '.npy', HDF5: '.h5', a Zarr folder), a folder of Parquet or Arrow files, or a folder of images (the
-        classes are its subfolders, if it has some).
+        A table ('.csv', '.tsv', '.parquet', '.arrow', '.fits'; a column may hold images as space-separated numbers),
+        arrays ('.npz', '.npy', HDF5: '.h5', a Zarr folder, the images of a '.fits' file), a folder of Parquet or Arrow
+        files, a folder of images (the classes are its subfolders, if it has some), or '.tar' files of images.
     targets : str or list of str, optional
         Target columns of a table; the name of an array in a file of several; for an '.npy' file, another one.
     inputs : str or list of str, optional
@@ -101,10 +102,10 @@ def read(
         How a CSV file is written where its first lines do not show it: 'separator', 'decimal', 'thousands', 'encoding',
         and 'header', False for a file without one or a list with the names of the columns.
     in_memory : bool, optional
-        True: all rows are read at once. False: they stay in their file, however small it is.
+        True: all rows are read at once. False: they stay in their file, however small it is; text tables cannot.
     window : int, optional
-        Rows that stay in their file are shuffled so many at a time: blocks of the file in any order, and the rows of
-        those blocks that make a window. By default those of 64 MiB; rows of '.npy' files all at once.
+        Rows that stay in their file, as all do if this is given, are shuffled so many at a time: blocks of the file in
+        any order, and the rows of those blocks that make a window. By default those of 64 MiB; of '.npy' files all.
     skip_broken : bool
         Whether rows that cannot be read are left out. All rows are read once to find them; a note counts them, and
         names the first. By default such a row is an error when it is come to.
@@ -331,8 +332,16 @@ def check_exists(path: Path) -> None:
 
 def _check_said(path: Path, kind: str, given: dict[str, Any]) -> None:
     """Raise for an argument that has no meaning for data of this kind: it would be ignored."""
+    if kind == "a text table" and given["in_memory"] is False:
+        raise HandsonError(
+            f"{path} is {kind}, which is read at once: leave in_memory=False out, or write it as Parquet."
+        )
     for name in MEANINGLESS[kind]:
-        if given[name] not in (None, False) and given[name] != []:
+        if (
+            given[name] is not None
+            and given[name] is not False
+            and not (isinstance(given[name], list) and not given[name])
+        ):
             raise HandsonError(f"{path} is {kind}, for which {name}={given[name]!r} has no meaning. Leave it out.")
 
 

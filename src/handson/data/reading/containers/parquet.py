@@ -72,7 +72,7 @@ class Files:
     def _widths(self) -> None:
         """How long the lists of a column are: as long as the first."""
         for name, column in self.columns.items():
-            if column.width == 0 and len(self._blocks):
+            if column.width == 0 and self._blocks:
                 first = self._group(0, [name]).column(0).slice(0, 1).combine_chunks()
                 self.columns[name] = Column(column.dtype, len(first[0]) if first[0].is_valid else 0)
 
@@ -233,12 +233,12 @@ def _difference(first: Any, other: Any) -> str:
 
 
 def find_files(path: Path) -> list[Path]:
-    """The Parquet or Arrow files in a folder and those below it, by name; none if it holds none.
+    """The Parquet or Arrow files in a folder and those below it, by name.
 
     Raises
     ------
     HandsonError
-        When it holds files of both kinds, and for a link that leads out of it.
+        When it holds none, or files of both kinds, and for a link that leads out of it.
     """
     root = path.resolve()
     hidden = ("_", ".")
@@ -254,6 +254,10 @@ def find_files(path: Path) -> list[Path]:
         if not file.is_file():
             raise HandsonError(f"{file} is not a plain file.")
     kinds = {file.suffix.lower() in PARQUET for file in found}
+    if not found:
+        raise HandsonError(
+            f"{path} holds Parquet or Arrow files only where names begin with '_' or '.', which are left out."
+        )
     if len(kinds) > 1:
         raise HandsonError(f"{path} holds Parquet and Arrow files. Give one of the files, or a folder of one kind.")
     return found

@@ -108,6 +108,8 @@ def stored_table(
     a column of lists as images, a first column that only numbers the rows as their ids.
     """
     path, columns = table.path, table.columns
+    if not int(table.bounds[-1]):
+        raise HandsonError(f"{path} has no rows.")
     aside = [name for name in (groups if isinstance(groups, str) else None, ids) if name]
     check_named(listed(inputs, []), listed(targets, []), path)
     for name in [*aside, *listed(inputs, []), *listed(targets, []), *listed(image, [])]:

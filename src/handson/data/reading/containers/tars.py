@@ -6,12 +6,13 @@ its class. Without such texts the folders in the tar are the classes.
 
 from __future__ import annotations
 
+import re
 import tarfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from handson.core.errors import HandsonError
 from handson.data.reading.containers.images import fitting
 from handson.data.reading.damage import reading
 from handson.data.reading.dataset import Dataset
-from handson.data.reading.image_files import IMAGES, Header, read_header, read_pixels
+from handson.data.reading.image_files import IMAGES, Header, checked_sides, read_header, read_pixels
 from handson.data.rows.blocks import Blocks, BrokenRowsError, even_bounds
 from handson.data.rows.stored import StoredRows
 
@@ -104,12 +105,19 @@ def _index(path: Path) -> Shard:
             elif suffix in IMAGES and not name.name.startswith("."):
                 shard.images.append(Member(member.name, member.offset_data, member.size))
             elif suffix == ".cls" and member.size <= LONGEST:
-                content = tar.extractfile(member)
-                texts[_key(member.name)] = int(content.read()) if content is not None else -1
+                texts[_key(member.name)] = _number(path, member.name, tar.extractfile(member))
             else:
                 shard.left[f"file ending in {suffix}" if suffix else "file without an ending"] += 1
     shard.labels = [texts.get(_key(image.name)) for image in shard.images] if texts else []
     return shard
+
+
+def _number(path: Path, name: str, content: IO[bytes] | None) -> int:
+    """The class in a text."""
+    text = b"" if content is None else content.read()
+    if not re.fullmatch(rb"\s*-?\d+\s*", text):
+        raise HandsonError(f"{path}: {name} holds {text!r}; expected the number of a class.")
+    return int(text)
 
 
 def _key(name: str) -> str:
@@ -154,7 +162,7 @@ class _Images:
     def __init__(self, shards: list[Shard], image_shape: Sequence[int] | None) -> None:
         self._shards, self.name = shards, str(shards[0].path.parent if len(shards) > 1 else shards[0].path)
         header = _first_header(shards)
-        self._asked = None if image_shape is None else (int(image_shape[0]), int(image_shape[1]))
+        self._asked = None if image_shape is None else checked_sides(image_shape)
         size = self._asked or (header.height, header.width)
         counts = [len(shard.images) for shard in shards]
         self.shape: tuple[int, ...] = (sum(counts), *size, header.channels)
