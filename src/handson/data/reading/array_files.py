@@ -10,7 +10,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from handson.core.errors import HandsonError, listing, nearest
+from handson.core.errors import HandsonError, listing
+from handson.data.reading.containers.arrays import check_there
 from handson.data.reading.damage import reading
 from handson.data.reading.dataset import Dataset
 from handson.data.reading.keeping import Keeping
@@ -83,10 +84,7 @@ class Archive:
         return self._array(name, what, IN_MEMORY)
 
     def _array(self, name: str, what: str, keeping: Keeping) -> np.ndarray:
-        if name not in self._entries:
-            raise HandsonError(
-                f"{self.path} has no array {name!r} ({what}).{nearest(name, self.names)} Arrays: {listing(self.names)}."
-            )
+        check_there(self.path, name, what, self.names)
         where = f"{self.path}, array {name!r}"
         entry = self._entries[name]
         size, stored = entry.file_size, entry.compress_size

@@ -125,16 +125,7 @@ class MappedSource:
 
 
 class MappedRows(StoredRows):
-    """Rows of a memory-mapped array.
-
-    Parameters
-    ----------
-    array : ndarray, shape (n, ...)
-        An array for which `is_mapped` holds.
-    what : str
-        Its name in errors.
-    window : int, optional
-        Rows that are shuffled at a time; by default all of them.
+    """Rows of a memory-mapped array; array, what and window are those of `MappedSource`.
 
     Examples
     --------

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from handson.core.errors import HandsonError
+from handson.core.errors import HandsonError, listing, nearest
 
 if TYPE_CHECKING:
     from handson.data.rows.stored import StoredRows
@@ -34,6 +35,14 @@ class Arrays(Protocol):
 
     def stored(self, name: str, what: str) -> np.ndarray | StoredRows:
         """An array whose rows may stay in the file."""
+
+
+def check_there(path: Path, name: str, what: str, names: Collection[str], kind: str = "array") -> None:
+    """Raise unless a file holds an array; the message names the nearest."""
+    if name not in names:
+        raise HandsonError(
+            f"{path} has no {kind} {name!r} ({what}).{nearest(name, names)} {kind.capitalize()}s: {listing(names)}."
+        )
 
 
 def check_numbers(dtype: Any, where: str, texts: bool = False) -> None:

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from handson.core.errors import HandsonError, listing, nearest
-from handson.data.reading.containers.arrays import check_size
+from handson.core.errors import HandsonError
+from handson.data.reading.containers.arrays import check_size, check_there
 from handson.data.reading.containers.tables import Column
 from handson.data.reading.damage import reading, warned
 from handson.data.reading.keeping import Keeping
@@ -152,10 +152,7 @@ class FitsImages:
 
     def stored(self, name: str, what: str) -> StoredRows:
         """One array, whose rows stay in the file."""
-        if name not in self._found:
-            raise HandsonError(
-                f"{self.path} has no image {name!r} ({what}).{nearest(name, self.names)} Images: {listing(self.names)}."
-            )
+        check_there(self.path, name, what, self.names, "image")
         rows = StoredRows(Blocks(_Images(self.path, name, *self._found[name]), self._keeping.window))
         return rows.unsqueeze(-1) if rows.ndim == 3 and what == "inputs" else rows
 
@@ -248,7 +245,7 @@ def _image(path: Path, unit: Any) -> tuple[int, tuple[int, ...], Values]:
 
 
 def _layout(table: Any) -> tuple[np.dtype, dict[str, Values | None]]:
-    """How a row of a table lies in the file, and what its columns mean; None for what is no number."""
+    """How a row of a table lies in the file, and what its columns mean; None for texts, lists of any length and the like."""
     if table.header["XTENSION"].strip() != "BINTABLE":
         raise HandsonError("a FITS table of text; write it as a binary table, BINTABLE")
     fields: list[Any] = []

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from handson.core.errors import HandsonError, listing, nearest
-from handson.data.reading.containers.arrays import check_numbers, check_size, text_or_numbers
+from handson.core.errors import HandsonError
+from handson.data.reading.containers.arrays import check_numbers, check_size, check_there, text_or_numbers
 from handson.data.reading.damage import reading
 from handson.data.reading.keeping import Keeping
 from handson.data.rows.blocks import Blocks, even_bounds
@@ -53,10 +53,7 @@ class Hdf5File:
 
     def _checked(self, file: Any, name: str, what: str) -> Any:
         found = _datasets(file)
-        if name not in found:
-            raise HandsonError(
-                f"{self.path} has no array {name!r} ({what}).{nearest(name, found)} Arrays: {listing(found)}."
-            )
+        check_there(self.path, name, what, found)
         data, where = found[name], f"{self.path}, array {name!r}"
         check_numbers(data.dtype, where, texts=what != "inputs")
         check_size(data.shape, data.dtype, data.id.get_storage_size(), where)

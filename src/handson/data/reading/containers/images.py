@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,6 +16,9 @@ from handson.data.rows.ahead import READERS
 from handson.data.rows.blocks import BrokenRowsError
 from handson.data.rows.patience import DiskError, patiently
 from handson.data.rows.stored import Places, put
+
+# Several threads ask for rows at once, and share the threads that decode.
+_STARTING = threading.Lock()
 
 
 class Pictures:
@@ -53,7 +57,8 @@ class Pictures:
         BrokenRowsError
             For files that cannot be read.
         """
-        pool = self._pool = self._pool or ThreadPoolExecutor(READERS, "handson-read-images")
+        with _STARTING:
+            pool = self._pool = self._pool or ThreadPoolExecutor(READERS, "handson-read-images")
         for target, pixels in enumerate(pool.map(self._decoded, np.asarray(places).tolist())):
             put(pixels, out, target)
 

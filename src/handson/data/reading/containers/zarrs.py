@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from handson.core.errors import HandsonError, listing, nearest
-from handson.data.reading.containers.arrays import check_numbers, check_size, text_or_numbers
+from handson.core.errors import HandsonError, listing
+from handson.data.reading.containers.arrays import check_numbers, check_size, check_there, text_or_numbers
 from handson.data.reading.damage import reading
 from handson.data.reading.keeping import Keeping
 from handson.data.rows.blocks import Blocks, even_bounds
@@ -54,10 +54,7 @@ class ZarrFolder:
             return StoredRows(Blocks(_Array(self.path, name, array), self._keeping.window))
 
     def _checked(self, name: str, what: str) -> Any:
-        if name not in self.names:
-            raise HandsonError(
-                f"{self.path} has no array {name!r} ({what}).{nearest(name, self.names)} Arrays: {listing(self.names)}."
-            )
+        check_there(self.path, name, what, self.names)
         array, where = _opened(self.path, name), f"{self.path}, array {name!r}"
         texts = what != "inputs"
         check_numbers(array.dtype, where, texts)
