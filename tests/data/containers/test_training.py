@@ -16,7 +16,7 @@ import handson
 from handson.callbacks import Callback
 from handson.core.errors import HandsonError
 from handson.data import read
-from handson.data.rows import blocks, feed, stored
+from handson.data.rows import blocks, feed
 from handson.data.rows.batches import Batches
 from handson.data.rows.stored import StoredRows
 from handson.layers import Conv2D, Dense, Dropout, Embedding, Flatten
@@ -27,11 +27,9 @@ ROWS = 240
 
 
 @pytest.fixture(autouse=True)
-def small(monkeypatch):
-    """Blocks of 10 rows, several groups of batches, and several pieces."""
+def small(monkeypatch, small_parts):
+    """Blocks of 10 rows."""
     monkeypatch.setattr(blocks, "BLOCK_BYTES", 1)
-    monkeypatch.setattr(stored, "PIECE", 100)
-    monkeypatch.setattr(feed, "GROUP_BYTES", 2000)
 
 
 @pytest.fixture

@@ -18,18 +18,16 @@ import handson
 from handson.callbacks import Callback
 from handson.core.errors import HandsonError
 from handson.data import Augment
-from handson.data.rows import arrays, feed, stored
+from handson.data.rows import arrays
 from handson.data.rows.batches import Batches
 from handson.data.rows.mapped import MappedRows
 from handson.layers import Conv2D, Dense, Dropout, Flatten, MaxPooling2D
 
 
 @pytest.fixture(autouse=True)
-def small(monkeypatch):
-    """Small arrays stay in their files too, and take several pieces and groups of batches."""
+def small(monkeypatch, small_parts):
+    """Small arrays stay in their files too."""
     monkeypatch.setattr(arrays, "LEAST_BYTES", 0)
-    monkeypatch.setattr(stored, "PIECE", 100)
-    monkeypatch.setattr(feed, "GROUP_BYTES", 3000)
 
 
 @pytest.fixture

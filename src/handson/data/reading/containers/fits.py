@@ -245,7 +245,7 @@ def _image(path: Path, unit: Any) -> tuple[int, tuple[int, ...], Values]:
 
 
 def _layout(table: Any) -> tuple[np.dtype, dict[str, Values | None]]:
-    """How a row of a table lies in the file, and what its columns mean; None for texts, lists of any length and the like."""
+    """How a row of a table lies in the file, and what its columns mean; None for texts and lists of any length."""
     if table.header["XTENSION"].strip() != "BINTABLE":
         raise HandsonError("a FITS table of text; write it as a binary table, BINTABLE")
     fields: list[Any] = []
