@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -200,10 +200,16 @@ def as_labels(column: pd.Series) -> np.ndarray:
     return values
 
 
-def set_apart(
-    frame: pd.DataFrame, path: Path, named: Collection[str], strict: bool
-) -> tuple[pd.DataFrame, Any, list[str]]:
-    """The table without columns that number its rows, these numbers or None, and notes on what was done.
+class Apart(NamedTuple):
+    """A table without columns that number its rows, these numbers or None, and notes on what was done."""
+
+    frame: pd.DataFrame
+    numbers: pd.Series | None
+    notes: list[str]
+
+
+def set_apart(frame: pd.DataFrame, path: Path, named: Collection[str], strict: bool) -> Apart:
+    """Take columns that number the rows out of a table.
 
     Parameters
     ----------
@@ -237,7 +243,7 @@ def set_apart(
         else:
             continue
         gone.append(name)
-    return (frame.drop(columns=gone) if gone else frame), numbers, notes
+    return Apart(frame.drop(columns=gone) if gone else frame, numbers, notes)
 
 
 def _names_rows(column: pd.Series) -> bool:

@@ -277,7 +277,7 @@ def _read_columns(ask: Ask) -> Dataset:
     from handson.data.reading.containers.fits import FitsTable
     from handson.data.reading.containers.parquet import Files, find_files
     from handson.data.reading.containers.tables import image_column, stored_table
-    from handson.data.reading.tables import listed, split_images, table_dataset
+    from handson.data.reading.tables import Roles, listed, split_images, table_dataset
 
     path, keeping = ask.path, ask.keeping
     if path.suffix.lower() in FITS:
@@ -286,8 +286,8 @@ def _read_columns(ask: Ask) -> Dataset:
         table = Files(path, find_files(path) if path.is_dir() else [path])
     in_file = keeping.in_memory is not True if path.is_dir() else keeping.stays(table.size, free_memory())
     if in_file or keeping.skip_broken:
-        named = ask.targets, ask.inputs, ask.groups, ask.ids, ask.image, ask.image_shape, ask.classes
-        return ask.finished(stored_table(table, *named, keeping.window))
+        roles = Roles(ask.targets, ask.inputs, ask.groups, ask.ids, ask.classes)
+        return ask.finished(stored_table(table, roles, ask.image, ask.image_shape, keeping.window))
     wanted = None if ask.inputs is None else [*listed(ask.inputs, []), *listed(ask.targets, [])]
     frame = table.frame(list(table.columns) if wanted is None else _known(table, wanted, ask))
     image = ask.image or (image_column(table, listed(ask.targets, [])) if ask.inputs is None else None)

@@ -6,13 +6,13 @@ import warnings
 from collections.abc import Sequence
 from csv import reader
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from handson.core.errors import HandsonError, listing, nearest, shortened
-from handson.data.reading.columns import as_labels, as_numbers, as_targets, set_apart, with_points
+from handson.data.reading.columns import Apart, as_labels, as_numbers, as_targets, set_apart, with_points
 from handson.data.reading.csv_layout import (
     MISSING,
     TABLE,
@@ -28,6 +28,9 @@ from handson.data.reading.dataset import Dataset
 from handson.data.reading.image_columns import find_image_column, parse_images, read_images, side_lengths
 from handson.data.reading.unpacked import check_unpacked
 from handson.kernels.library import missing
+
+if TYPE_CHECKING:
+    from handson.data.rows.stored import StoredRows
 
 # In smaller files pandas and NumPy find images as fast as the kernels, which look for the column first.
 WORTH_A_KERNEL = 1 << 15
@@ -188,6 +191,44 @@ def _first_present(column: pd.Series) -> str:
     return str(column.iloc[int(column.notna().to_numpy().argmax())])
 
 
+class Roles(NamedTuple):
+    """What the columns of a table are, as `handson.data.read` was told."""
+
+    targets: Any = None
+    inputs: Any = None
+    groups: Any = None
+    ids: str | None = None
+    classes: Any = None
+
+    @property
+    def aside(self) -> list[str]:
+        """The columns that are neither inputs nor targets."""
+        return [name for name in (self.groups if isinstance(self.groups, str) else None, self.ids) if name]
+
+    @property
+    def named(self) -> list[str]:
+        """All columns that were named."""
+        return [*listed(self.inputs, []), *listed(self.targets, []), *self.aside]
+
+    def dataset(
+        self, rows: np.ndarray | StoredRows, input_names: list[str], target_names: list[str], rest: Apart, path: Path
+    ) -> Dataset:
+        """The data set of these inputs; targets, groups and ids are in the rest of the table."""
+        frame, numbers, notes = rest
+        numbers = frame[self.ids] if self.ids else numbers
+        return Dataset(
+            rows,
+            as_targets(frame, target_names, path, self.classes, notes),
+            input_names,
+            target_names,
+            None,
+            as_labels(frame[self.groups]) if isinstance(self.groups, str) else self.groups,
+            None if numbers is None else as_labels(numbers),
+            str(path),
+            notes,
+        )
+
+
 def table_dataset(
     frame: pd.DataFrame,
     images: np.ndarray | None,
@@ -217,10 +258,10 @@ def table_dataset(
     classes : list of str or 'auto', optional
         Given, the target column may hold any words; see `handson.data.reading.classes`.
     """
-    aside = [name for name in (groups if isinstance(groups, str) else None, ids) if name]
-    named = [*listed(inputs, []), *listed(targets, []), *aside]
-    strict = inputs is None and images is None
-    frame, numbers, notes = set_apart(frame, path, named, strict)
+    roles = Roles(targets, inputs, groups, ids, classes)
+    aside = roles.aside
+    rest = set_apart(frame, path, roles.named, strict=inputs is None and images is None)
+    frame, _, notes = rest
     columns: Any = frame.columns
     check_named(listed(inputs, []), listed(targets, []), path)
     for name in aside:
@@ -241,18 +282,7 @@ def table_dataset(
             raise HandsonError(f"{path} has no input columns.")
         array = as_numbers(frame, input_names, path, "leave the column out with inputs=[...]", notes)
         notes += _zeros_lost(frame.attrs.get("codes", {}), input_names)
-    numbers = frame[ids] if ids else numbers
-    return Dataset(
-        array,
-        as_targets(frame, names, path, classes, notes),
-        input_names,
-        names,
-        None,
-        as_labels(frame[groups]) if isinstance(groups, str) else groups,
-        None if numbers is None else as_labels(numbers),
-        str(path),
-        notes,
-    )
+    return roles.dataset(array, input_names, names, rest, path)
 
 
 def _zeros_lost(codes: dict[str, str], names: list[str]) -> list[str]:

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from handson.core.errors import HandsonError
-from handson.data.reading.columns import ROW_NUMBERS, UNNAMED, as_labels, as_targets, set_apart
+from handson.data.reading.columns import ROW_NUMBERS, UNNAMED, set_apart
 from handson.data.reading.dataset import Dataset
 from handson.data.reading.image_columns import side_lengths
-from handson.data.reading.tables import check_column, check_named, listed
+from handson.data.reading.tables import Roles, check_column, check_named, listed
 from handson.data.rows.blocks import Blocks
 from handson.data.rows.stored import StoredRows
 
@@ -93,13 +93,9 @@ class Columns:
 
 def stored_table(
     table: Table,
-    targets: Any = None,
-    inputs: Any = None,
-    groups: Any = None,
-    ids: str | None = None,
+    roles: Roles,
     image: str | None = None,
     image_shape: Sequence[int] | None = None,
-    classes: Any = None,
     window: int | None = None,
 ) -> Dataset:
     """A data set whose input columns stay in their file; all arguments as in `handson.data.read`.
@@ -107,35 +103,24 @@ def stored_table(
     The rules are those of `handson.data.reading.tables.table_dataset`: the named target columns, all others as inputs,
     a column of lists as images, a first column that only numbers the rows as their ids.
     """
-    path, columns = table.path, table.columns
+    path, columns, inputs, aside = table.path, table.columns, roles.inputs, roles.aside
     if not int(table.bounds[-1]):
         raise HandsonError(f"{path} has no rows.")
-    aside = [name for name in (groups if isinstance(groups, str) else None, ids) if name]
-    check_named(listed(inputs, []), listed(targets, []), path)
-    for name in [*aside, *listed(inputs, []), *listed(targets, []), *listed(image, [])]:
+    targets = listed(roles.targets, [])
+    check_named(listed(inputs, []), targets, path)
+    for name in [*roles.named, *listed(image, [])]:
         check_column(name, list(columns), path, "in a question to it")
-    image = image or (image_column(table, [*aside, *listed(targets, [])]) if inputs is None else None)
-    leading = _leading(list(columns), [*listed(inputs, []), *listed(targets, []), *aside])
-    names = _targets(table, targets, [*aside, *leading, *listed(image, [])], image is not None)
-    frame, numbers, notes = set_apart(table.frame([*leading, *dict.fromkeys([*names, *aside])]), path, names, False)
-    left = {*names, *aside, *(name for name in leading if name not in frame)}
+    image = image or (image_column(table, [*aside, *targets]) if inputs is None else None)
+    leading = _leading(list(columns), roles.named)
+    names = _targets(table, roles.targets, [*aside, *leading, *listed(image, [])], image is not None)
+    rest = set_apart(table.frame([*leading, *dict.fromkeys([*names, *aside])]), path, names, False)
     if image is not None:
         rows, input_names = _images(table, image, inputs, image_shape, window), []
     else:
+        left = {*names, *aside, *(name for name in leading if name not in rest.frame)}
         input_names = listed(inputs, [name for name in columns if name not in left])
         rows = _numbers(table, input_names, image_shape, window)
-    numbers = frame[ids] if ids else numbers
-    return Dataset(
-        rows,
-        as_targets(frame, names, path, classes, notes),
-        input_names,
-        names,
-        None,
-        as_labels(frame[groups]) if isinstance(groups, str) else groups,
-        None if numbers is None else as_labels(numbers),
-        str(path),
-        notes,
-    )
+    return roles.dataset(rows, input_names, names, rest, path)
 
 
 def image_column(table: Table, others: Sequence[str]) -> str | None:
