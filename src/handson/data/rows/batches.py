@@ -134,16 +134,16 @@ class Batches:
         windows, last = self.windows, self.bounds(step)[1] - 1
         if windows is None:
             return None
-        shuffled = self.shuffle and epoch is not None
+        number = windows.after(self._key(epoch), last, self.permutation)
+        if number is None:
+            if epoch is None:
+                return None
+            epoch, number = epoch + 1, 0
+        return (epoch, number), windows.numbered(self._key(epoch), number, self.permutation)
 
-        def key(epoch: int | None) -> int | None:
-            return keys.derive(self.seed, "shuffle", epoch) if shuffled and epoch is not None else None
-
-        number = windows.after(key(epoch), last, self.permutation)
-        if number is None and epoch is None:
-            return None
-        epoch, number = (epoch, number) if number is not None or epoch is None else (epoch + 1, 0)
-        return (epoch, number or 0), windows.numbered(key(epoch), number or 0, self.permutation)
+    def _key(self, epoch: int | None) -> int | None:
+        """The key of an epoch's order; None for the order of the data."""
+        return None if epoch is None or not self.shuffle else keys.derive(self.seed, "shuffle", epoch)
 
     def bounds(self, step: int) -> tuple[int, int]:
         """The first row of a batch and the first after it, in the order of the epoch."""
