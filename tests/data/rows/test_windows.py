@@ -140,3 +140,18 @@ def test_rows_for_which_there_is_no_memory_are_not_broken(monkeypatch):
     with pytest.raises(HandsonError, match="no memory for them") as caught:
         source.broken()
     assert not isinstance(caught.value, BrokenRowsError)
+
+
+def test_rows_are_taken_by_number_slice_or_selection():
+    rows = StoredRows(Blocks(Memory()))
+    whole = rows[:].numpy()
+    assert np.array_equal([row.numpy() for row in rows], whole)
+    assert np.array_equal(rows[np.int64(-1)], whole[-1])
+    assert np.array_equal(rows.select(np.array([-1, 2]))[:], whole[[-1, 2]])
+    with pytest.raises(IndexError):
+        rows[12]
+    for wrong in (np.array([12]), np.array([-13]), np.ones(11, bool)):
+        with pytest.raises(IndexError):
+            rows.select(wrong)
+    with pytest.raises(HandsonError, match=r"rows\.select"):
+        rows[[1, 2]]

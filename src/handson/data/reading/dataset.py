@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from handson.core.errors import HandsonError, listing, nearest
+from handson.core.errors import HandsonError, listing, nearest, whole
 
 if TYPE_CHECKING:
     from handson.data.rows.split import Split
@@ -131,6 +131,7 @@ class Dataset:
 
         if not 1 <= number <= of:
             raise HandsonError(f"fold {number} of {of}: folds are numbered from 1 to {of}.")
+        whole("fold", number, 1)
         labels = self.targets if self.task == "classification" else None
         return make_folds(len(self), of, seed, labels, self.groups)[number - 1]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import operator
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any, Protocol
@@ -12,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from handson.core.errors import HandsonError
 from handson.data.rows.ahead import Ahead
 
 # What goes over all rows takes so many values at a time, and so needs little memory.
@@ -116,10 +118,20 @@ class StoredRows:
 
     def __getitem__(self, index: int | slice) -> Tensor:
         if not isinstance(index, slice):
-            return self[index : index + 1 or None][0]
+            place = range(len(self))[self._number(index)]
+            return self[place : place + 1][0]
         rows = range(len(self))[index]
         self.announce(rows)
         return self.read(rows)
+
+    def _number(self, index: Any) -> int:
+        try:
+            return operator.index(index)
+        except TypeError:
+            raise HandsonError(
+                "rows that stay in their file are taken by a number or a slice. Some of them are rows.select(numbers), "
+                "with an array of numbers or a mask; rows[:] has all of them in memory."
+            ) from None
 
     def index_select(self, axis: int, rows: Tensor) -> Tensor:
         """Some rows, as `torch.index_select` gives them."""
@@ -154,7 +166,11 @@ class StoredRows:
 
     def select(self, rows: np.ndarray) -> StoredRows:
         """Some of the rows, by number or mask; they stay in the file."""
-        chosen = np.flatnonzero(rows) if rows.dtype == bool else rows
+        if rows.dtype == bool and len(rows) != len(self):
+            raise IndexError(f"a mask of {len(rows):,} entries for {len(self):,} rows")
+        chosen = np.flatnonzero(rows) if rows.dtype == bool else np.where(rows < 0, rows + len(self), rows)
+        if len(chosen) and not 0 <= chosen.min() <= chosen.max() < len(self):
+            raise IndexError(f"there are {len(self):,} rows; got numbers from {rows.min():,} to {rows.max():,}")
         return self._changed(_rows=chosen if self._rows is None else self._rows[chosen])
 
     def read(self, rows: Places, dtype: torch.dtype | None = None) -> Tensor:
