@@ -97,8 +97,9 @@ class Program:
         self._norms = _layers(operations, kernel.BATCH_NORMALIZATION)
         rows, values = np.array(list(self._rows(operations)), np.int64), [head.value for head in self.heads]
         size, last = job.batches.batch_size, int(self.weights.ends[-1])
-        layouts = laid_out(rows, values, size, last), laid_out(*evaluated(rows, values), size, last)
-        self._make_room(layouts, size)
+        layout = laid_out(rows, values, size, last)
+        layouts = layout, evaluated(layout)
+        self._make_room(layout, size)
         features = sum(layer.moving_mean.numel() for layer in self._norms)
         self.moving, self.moments = np.zeros((2, features), np.float32), np.zeros((2, features), np.float32)
         self.constants = np.array([(n.epsilon, n.momentum) for n in self._norms] or [(0, 0)], np.float32)
@@ -108,14 +109,14 @@ class Program:
         self._nets = [self._net(layout.operations) for layout in layouts]
         self.losses = [[head.loss(layout, number) for number, head in enumerate(self.heads)] for layout in layouts]
 
-    def _make_room(self, layouts: Sequence[Layout], size: int) -> None:
+    def _make_room(self, layout: Layout, size: int) -> None:
         """The memory that steps work in."""
-        rows = layouts[0].operations
+        rows = layout.operations
         widest = int(rows[:, [kernel.BEFORE, kernel.AFTER]].max())
         products = rows[rows[:, kernel.KIND] == kernel.MATMUL]
         largest = int(products[:, [kernel.BEFORE, kernel.AFTER]].prod(1).max())
-        self.arena = aligned(max(layout.arena for layout in layouts))
-        self.slopes = aligned(layouts[0].slopes)
+        self.arena = aligned(layout.arena)
+        self.slopes = aligned(layout.slopes)
         self.spare, self.turned = aligned(max(size * widest, largest + widest)), aligned(largest)
         self.masks = np.zeros(len(self.arena) if self._drops else 1, np.bool_)
         self.sums = np.zeros((2, widest), np.float32)
