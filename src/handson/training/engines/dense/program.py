@@ -31,6 +31,14 @@ class Arrays(NamedTuple):
     weights: list[np.ndarray]
 
 
+class Epochs(NamedTuple):
+    """Epochs of the same length: the order of all rows, how many are a batch, and a row of dropout keys for each."""
+
+    order: np.ndarray
+    size: int
+    keys: np.ndarray
+
+
 class Steps(NamedTuple):
     """What steps give: of each output sums and counts of its losses, and what it was, if there was room; penalties."""
 
@@ -173,10 +181,9 @@ class Program:
         )  # fmt: skip
 
     def training(
-        self, data: Arrays, order: np.ndarray, size: int, keys: np.ndarray, update: Any, outputs: bool,
-        measuring: bool = False,
-    ) -> tuple[Any, Steps]:  # fmt: skip
-        """Epochs on the rows of `order` as the kernels take them, and what their steps will give.
+        self, data: Arrays, epochs: Epochs, update: Any, outputs: bool, measuring: bool = False
+    ) -> tuple[Any, Steps]:
+        """Epochs as the kernels take them, and what their steps will give.
 
         See `handson.kernels.dense_program.Training`. Outputs are kept where that is asked for.
         """
@@ -185,6 +192,7 @@ class Program:
         from handson.kernels.library import in_a_row
         from handson.kernels.threads import crew
 
+        order, size, keys = epochs
         length = len(order) // len(keys)
         count = -(-length // size) * len(keys)
         steps = Steps(
@@ -228,8 +236,8 @@ class Program:
 
     def measure(self, data: Arrays, size: int) -> Steps:
         """Losses and outputs in evaluation mode, for what was gathered; the rows are taken `size` at a time."""
-        rows = np.arange(len(data.inputs))
-        return self.run(*self.training(data, rows, size, self.keys(0, [0]), no_updates(), True, measuring=True))
+        once = Epochs(np.arange(len(data.inputs)), size, self.keys(0, [0]))
+        return self.run(*self.training(data, once, no_updates(), True, measuring=True))
 
     @torch.no_grad()
     def scatter(self) -> None:
