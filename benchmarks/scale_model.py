@@ -260,7 +260,8 @@ def step_of(how: str, training: Training, gpus: int, given: Cluster, next_one: b
     wire = 2 * BYTES * training.weights * (gpus - 1) / gpus / bandwidth if gpus > 1 else 0.0
     rounds = 2 * np.log2(gpus)
     if not exact or next_one:
-        exposed = max(wire - 2 / 3 * work, 25e6 / bandwidth if gpus > 1 else 0.0)  # DDP's last bucket waits for nobody
+        # The last bucket of DDP is sent when the backward pass is over.
+        exposed = max(wire - 2 / 3 * work, 25e6 / bandwidth if gpus > 1 else 0.0)
         meetings = training.meetings * rounds / 2 * given.message * 2  # all-gather of moments, forward and backward
         meetings *= 2 if exact else 1
         return float(work + waits + exposed + rounds * given.message + meetings)

@@ -83,3 +83,13 @@ def test_nobody_waits_for_the_dead(store, leader, monkeypatch):
         worker.close()
     assert leading.regroup() == [1, 2]
     assert (leading.rank, leading.size) == (0, 1)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_workers_of_one_machine_do_not_listen_to_others(store, host):
+    leader = Presence(store, 0, host)
+    worker = Presence(store, 1, host)
+    assert leader._server.getsockname()[0] == "127.0.0.1"
+    worker.close()
+    assert leader.gone(1)
+    leader.close()

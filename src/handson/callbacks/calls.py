@@ -11,6 +11,7 @@ from torch import Tensor
 from handson.callbacks.base import Callback, Logs, TrainedModel
 from handson.core.described import why_not
 from handson.core.errors import HandsonError, nearest
+from handson.core.pure import is_builtin
 
 # All hooks.
 HOOKS = tuple(name for name in vars(Callback) if name.startswith("on_"))
@@ -43,6 +44,8 @@ def as_list(callbacks: Any) -> list[Callback]:
 
 def _check_hooks(callback: Callback) -> None:
     """Raise for a method that looks like a hook and is none: it would be ignored."""
+    if is_builtin(callback) and not any(name.startswith("on_") for name in vars(callback)):
+        return  # signatures take longer to read than the steps of a small net
     names = {name for part in (*type(callback).__mro__, callback) for name in vars(part) if name.startswith("on_")}
     for name in sorted(names.difference(HOOKS)):
         if inspect.isroutine(inspect.getattr_static(callback, name)):

@@ -48,7 +48,7 @@ def _of_array(data: np.ndarray) -> Any:
     if mask is None:
         return _of_objects(data) if data.dtype.kind == "O" and data.ndim else data
     values = np.asarray(getattr(data, "unmasked", data))
-    if not np.any(mask):
+    if values.dtype.names is not None or not np.any(mask):  # records are refused where numbers are wanted
         return values
     if values.dtype.kind in "biu":
         values = values.astype(np.float64)
@@ -69,15 +69,18 @@ def _of_objects(data: np.ndarray) -> np.ndarray:
 
 def _of_table(data: Any) -> Any:
     """A DataFrame or Series: pandas has its own missing values, and cells may hold ``numpy.ma.masked``."""
-    kinds = data.dtypes if hasattr(data, "columns") else [data.dtype]
-    if not any(str(kind) == "object" for kind in kinds):
-        return data
-    cells = data.to_numpy()
-    known = _of_objects(cells)
-    if known is cells:
-        return data
-    axes = {"columns": data.columns} if hasattr(data, "columns") else {"name": data.name}
-    return type(data)(known, index=data.index, **axes)
+    if not hasattr(data, "columns"):
+        cells = data.to_numpy()
+        known = _of_objects(cells) if cells.dtype == object else cells
+        return data if known is cells else type(data)(known, index=data.index, name=data.name)
+    found = data
+    for place in np.flatnonzero([str(kind) == "object" for kind in data.dtypes]):  # the other columns keep their types
+        cells = data.iloc[:, place].to_numpy()
+        known = _of_objects(cells)
+        if known is not cells:
+            found = data.copy() if found is data else found
+            found.isetitem(place, known)
+    return found
 
 
 def _of_list(data: Any) -> Any:

@@ -182,7 +182,7 @@ class Ensemble:
 
     def _raw_outputs(self, inputs: Any, batch_size: int | None = None) -> list[RawOutput]:
         """What the members say, for each output."""
-        each = [raw_outputs(net, inputs, batch_size) for net in self.members]
+        each = [raw_outputs(net, inputs, PredictOptions(batch_size=batch_size)) for net in self.members]
         return [
             RawOutput(
                 [family or Empirical(1) for one in of_one for family in one.families],

@@ -422,7 +422,7 @@ class Verbs(Saved, OlderVerbs, OwnSteps, Tuning, Structure):
         from handson.training.measuring import predict
         from handson.training.spread import PredictOptions
 
-        return predict(self, x, batch_size, steps, callbacks, PredictOptions(spread, quantiles, samples))
+        return predict(self, x, PredictOptions(spread, quantiles, samples, batch_size, steps, callbacks))
 
     @accepting()
     def train_on_batch(
@@ -463,4 +463,4 @@ class Verbs(Saved, OlderVerbs, OwnSteps, Tuning, Structure):
         check_verb(self, "predict_on_batch")
         from handson.training.measuring import predict
 
-        return predict(self, x, None)
+        return predict(self, x)

@@ -87,8 +87,8 @@ class Presence:
 def _listening(host: str, workers: int) -> socket.socket:
     """Where the others connect: on this machine alone, or from wherever they are."""
     backlog = max(workers, 16)
-    if host == "127.0.0.1":
-        server = socket.create_server((host, 0), backlog=backlog)
+    if host in ("127.0.0.1", "localhost"):
+        server = socket.create_server(("127.0.0.1", 0), backlog=backlog)
     elif socket.has_dualstack_ipv6():
         server = socket.create_server(("", 0), family=socket.AF_INET6, backlog=backlog, dualstack_ipv6=True)
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing, nullcontext
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -80,48 +81,33 @@ def _params(model: Net, rows: int, size: int) -> dict[str, Any]:
     return {"verbose": 0, "epochs": 1, "steps": -(-rows // size), "batch_size": size, "metrics": names}
 
 
-def predict(
-    model: Net,
-    x: Any,
-    batch_size: int | None,
-    steps: int | None = None,
-    callbacks: Any = None,
-    options: PredictOptions = PLAIN,
-) -> Any:
+def predict(model: Net, x: Any, options: PredictOptions = PLAIN) -> Any:
     """Outputs in the units of the targets: see `Model.predict`."""
-    callbacks = as_list(callbacks)
     if is_batches(x):
-        parts = [
-            raw_outputs(model, part, None, None, callbacks, options) for part in inputs_of_batches(x, steps, batch_size)
-        ]
+        of_one = replace(options, batch_size=None, steps=None, callbacks=as_list(options.callbacks))
+        batches = inputs_of_batches(x, options.steps, options.batch_size)
+        parts = [raw_outputs(model, part, of_one) for part in batches]
         if not parts:
             raise HandsonError("the data have no batch to predict.")
         found = [_joined(each) for each in zip(*parts, strict=True)]
     else:
-        found = raw_outputs(model, x, batch_size, steps, callbacks, options)
+        found = raw_outputs(model, x, options)
     if "predict_step" in model.own_steps:
         return answer(options, found, lambda leaves: leaves[0] if len(leaves) == 1 else list(leaves))
     return answer(options, found, model.arranged_outputs)
 
 
-def raw_outputs(
-    model: Net,
-    x: Any,
-    batch_size: int | None,
-    steps: int | None = None,
-    callbacks: Any = None,
-    options: PredictOptions = PLAIN,
-) -> list[RawOutput]:
+def raw_outputs(model: Net, x: Any, options: PredictOptions = PLAIN) -> list[RawOutput]:
     """What a net gives for some rows, for each output."""
     if model.output_shape is not None and hasattr(x, "shape") and len(x) == 0:
         sizes = [(0, *(size or 0 for size in shape[1:])) for shape in flat_shapes(model.output_shape)]
         return _by_output(model, [[torch.zeros(shape) for shape in sizes]])
     inputs = prepare_inputs(model, x)
-    callbacks = as_list(callbacks)
-    size = _size(batch_size, inputs, callbacks, PREDICT_BATCHES)
-    if steps is not None:
-        size = whole("batch_size", batch_size or FEWEST_EVALUATED, 1)
-        inputs = [leaf[: size * whole("steps", steps, 1)] for leaf in inputs]
+    callbacks = as_list(options.callbacks)
+    size = _size(options.batch_size, inputs, callbacks, PREDICT_BATCHES)
+    if options.steps is not None:
+        size = whole("batch_size", options.batch_size or FEWEST_EVALUATED, 1)
+        inputs = [leaf[: size * whole("steps", options.steps, 1)] for leaf in inputs]
     called = CallbackList(callbacks, model, _params(model, len(inputs[0]), size))
     engine = predictor(model, len(inputs))
     if options.spread == "dropout":

@@ -68,11 +68,14 @@ class Prediction(tuple[Any, Any]):
 
 @dataclass(frozen=True)
 class PredictOptions:
-    """What a user wants to know: `spread` and `quantiles` of `Model.predict`, checked."""
+    """What `Model.predict` was told: what a user wants to know, checked, and how the rows are taken."""
 
     spread: bool | str = False
     quantiles: Any = None
     samples: int = RUNS
+    batch_size: int | None = None
+    steps: int | None = None
+    callbacks: Any = None
 
     def __post_init__(self) -> None:
         if self.spread not in SPREADS:

@@ -29,7 +29,7 @@ from handson.training.engines.dense import steps as dense_steps
 from handson.training.engines.dense import update as program_update
 from handson.training.engines.dense.lowerings import Operations
 from handson.training.engines.dense.nets import operations_of
-from handson.training.engines.dense.program import Arrays, Head, Program, Steps, arrays
+from handson.training.engines.dense.program import Arrays, Epochs, Head, Program, Steps, arrays
 from handson.training.engines.eager import Eager
 from handson.training.preparation.compiled import Term
 from handson.training.preparation.job import Job, Span, Stretch
@@ -135,9 +135,9 @@ class DenseProgram(Eager):
         """The steps of the spans on the flat weights."""
         job, program = self.job, self._program
         keys = program.keys(job.seed, [span.epoch for span in spans])
+        epochs = Epochs(order, job.batches.batch_size, keys)
         update = program_update.updates(job, program.penalized, program.weights, spans)
-        given = order, job.batches.batch_size, keys, update, job.measures
-        training, steps = program.training(self._arrays(job.batches), *given)
+        training, steps = program.training(self._arrays(job.batches), epochs, update, job.measures)
         if program.compiled:
             return program.run(training, steps)
         return dense_steps.train(program, training, steps, self._losses)

@@ -78,51 +78,68 @@ def laid_out(operations: np.ndarray, outputs: Sequence[int], size: int, trained:
     >>> laid_out(rows, [1], 4, 0).operations[:, [X, Y]].tolist()
     [[0, 0], [0, 16], [0, 16]]
     """
-    rows = operations.copy()
-    block = _whole(size * int(rows[:, [BEFORE, AFTER]].max()))
+    rows: list[list[int]] = operations.tolist()  # numbers of Python, which are quicker one by one
+    block = _whole(size * max(max(row[BEFORE], row[AFTER]) for row in rows))
     gradients, blocks = _give_gradients(rows, outputs, trained)
     places, arena = _places(rows, outputs, size)
-    rows[:, Y] = [places[value] for value in rows[:, Y].tolist()]
-    rows[:, X] = [places.get(value, 0) for value in rows[:, X].tolist()]
-    for column in (DX, DY):
-        rows[rows[:, column] > 0, column] *= block
+    for row in rows:
+        row[X], row[Y] = places.get(row[X], 0), places[row[Y]]
+        for column in (DX, DY):
+            row[column] *= block if row[column] > 0 else 1
     return Layout(
-        rows, arena, blocks * block, [places[value] for value in outputs],
+        np.array(rows, np.int64), arena, blocks * block, [places[value] for value in outputs],
         [(number * block, adds) for number, adds in gradients],
     )  # fmt: skip
 
 
-def evaluated(operations: np.ndarray, outputs: Sequence[int]) -> tuple[np.ndarray, list[int]]:
-    """The operations in evaluation mode, and the numbers of the outputs: without dropout, with the moving moments."""
-    rows, same = operations.copy(), dict[int, int]()
-    for row in rows:
-        row[X] = same.get(int(row[X]), row[X])
+def evaluated(layout: Layout) -> Layout:
+    """The program in evaluation mode, with the same places: without dropout, with the moving moments.
+
+    Examples
+    --------
+    What takes the output of a dropout takes its input; the activation after it still works in the place of the output:
+
+    >>> from handson.kernels.dense_program import COLUMNS, GATHER, JOIN
+    >>> rows = np.zeros((4, COLUMNS), np.int64)
+    >>> rows[:, [KIND, X, Y]] = [(GATHER, -1, 0), (DROPOUT, 0, 1), (ACTIVATION, 1, 2), (JOIN, 2, 3)]
+    >>> rows[:, [BEFORE, AFTER]] = 2
+    >>> evaluated(laid_out(rows, [3], 4, 0)).operations[:, [X, Y]].tolist()
+    [[0, 0], [0, 16], [16, 32]]
+    """
+    kept, same = [], dict[int, int]()
+    for row in layout.operations.tolist():
+        row[X] = same.get(row[X], row[X])
         if row[KIND] == DROPOUT:
-            same[int(row[Y])] = int(row[X])
-    rows = rows[rows[:, KIND] != DROPOUT]
-    rows[rows[:, KIND] == BATCH_NORMALIZATION, KIND] = SCALING
-    return rows, [same.get(value, value) for value in outputs]
+            same[row[Y]] = row[X]
+            continue
+        same.pop(row[Y], None)  # an activation works in the place of a dropout's output
+        row[KIND] = SCALING if row[KIND] == BATCH_NORMALIZATION else row[KIND]
+        kept.append(row)
+    outputs = [same.get(place, place) for place in layout.outputs]
+    return layout._replace(operations=np.array(kept, np.int64), outputs=outputs)
 
 
-def _places(rows: np.ndarray, outputs: Sequence[int], size: int) -> tuple[dict[int, int], int]:
+def _places(rows: Sequence[Sequence[int]], outputs: Sequence[int], size: int) -> tuple[dict[int, int], int]:
     """Where each value begins, and the end of the last.
 
     Activations work in place, where nothing else needs what they change.
     """
-    uses = Counter([*rows[:, X].tolist(), *outputs])
-    kinds = {int(row[Y]): row[KIND] for row in rows}
+    uses = Counter([*(row[X] for row in rows), *outputs])
+    kinds = {row[Y]: row[KIND] for row in rows}
     places, end = dict[int, int](), 0
     for row in rows:
-        x, y = int(row[X]), int(row[Y])
+        x, y = row[X], row[Y]
         # The backward pass of an activation needs its outputs, and that of some their inputs.
         if row[KIND] == ACTIVATION != kinds[x] and row[FIRST] < FIRST_OF_INPUTS and uses[x] == 1:
             places[y] = places[x]
         elif y not in places:
-            places[y], end = end, end + _whole(size * int(row[AFTER]))
+            places[y], end = end, end + _whole(size * row[AFTER])
     return places, end
 
 
-def _give_gradients(rows: np.ndarray, outputs: Sequence[int], trained: int) -> tuple[list[tuple[int, bool]], int]:
+def _give_gradients(
+    rows: Sequence[list[int]], outputs: Sequence[int], trained: int
+) -> tuple[list[tuple[int, bool]], int]:
     """Number the blocks that gradients are in, in `rows` and for the outputs; and how many blocks there are.
 
     A block is free for others where the gradient in it has gone through all operations behind it. So a stack of layers
@@ -130,16 +147,15 @@ def _give_gradients(rows: np.ndarray, outputs: Sequence[int], trained: int) -> t
     """
     moving, blocks = _trained_values(rows, trained), _Blocks()
     gradients = [(blocks.of(value), value in outputs[:place]) for place, value in enumerate(outputs)]
-    first = {int(row[Y]): place for place, row in reversed(list(enumerate(rows)))}
+    first = {row[Y]: place for place, row in reversed(list(enumerate(rows)))}
     seen: set[int] = set()
-    rows[:, [DX, DY]] = -1
-    for place in range(len(rows) - 1, -1, -1):
-        row, x, y = rows[place], int(rows[place, X]), int(rows[place, Y])
+    for place, row in reversed(list(enumerate(rows))):
+        x, y, row[DX], row[DY] = row[X], row[Y], -1, -1
         if y in moving:
             row[DY] = blocks.held[y]
             if row[KIND] == MATMUL and row[THIRD]:
-                row[NUMBER] = sum(bit for bit, column in ((1, FIRST), (2, SECOND)) if int(row[column]) in seen - {-1})
-                seen |= {int(row[FIRST]), int(row[SECOND])}
+                row[NUMBER] = sum(bit for bit, column in ((1, FIRST), (2, SECOND)) if row[column] in seen - {-1})
+                seen |= {row[FIRST], row[SECOND]}
         if y in moving and x in moving:
             row[ADDS] = x in blocks.held
             if row[KIND] == ACTIVATION and not row[ADDS]:
@@ -177,13 +193,13 @@ class _Blocks:
             self._free.append(self.held.pop(value))
 
 
-def _trained_values(rows: np.ndarray, trained: int) -> set[int]:
+def _trained_values(rows: Sequence[Sequence[int]], trained: int) -> set[int]:
     """The values that depend on weights that are trained."""
     found: set[int] = set()
     for row in rows:
         holds = row[KIND] in (MATMUL, BATCH_NORMALIZATION)
-        if int(row[X]) in found or (holds and any(0 <= row[column] < trained for column in (FIRST, SECOND))):
-            found.add(int(row[Y]))
+        if row[X] in found or (holds and any(0 <= row[column] < trained for column in (FIRST, SECOND))):
+            found.add(row[Y])
     return found
 
 

@@ -31,6 +31,14 @@ class Arrays(NamedTuple):
     weights: list[np.ndarray]
 
 
+class Epochs(NamedTuple):
+    """Epochs of the same length: the order of all rows, how many are a batch, and a row of dropout keys for each."""
+
+    order: np.ndarray
+    size: int
+    keys: np.ndarray
+
+
 class Steps(NamedTuple):
     """What steps give: of each output sums and counts of its losses, and what it was, if there was room; penalties."""
 
@@ -97,8 +105,9 @@ class Program:
         self._norms = _layers(operations, kernel.BATCH_NORMALIZATION)
         rows, values = np.array(list(self._rows(operations)), np.int64), [head.value for head in self.heads]
         size, last = job.batches.batch_size, int(self.weights.ends[-1])
-        layouts = laid_out(rows, values, size, last), laid_out(*evaluated(rows, values), size, last)
-        self._make_room(layouts, size)
+        layout = laid_out(rows, values, size, last)
+        layouts = layout, evaluated(layout)
+        self._make_room(layout, size)
         features = sum(layer.moving_mean.numel() for layer in self._norms)
         self.moving, self.moments = np.zeros((2, features), np.float32), np.zeros((2, features), np.float32)
         self.constants = np.array([(n.epsilon, n.momentum) for n in self._norms] or [(0, 0)], np.float32)
@@ -108,14 +117,14 @@ class Program:
         self._nets = [self._net(layout.operations) for layout in layouts]
         self.losses = [[head.loss(layout, number) for number, head in enumerate(self.heads)] for layout in layouts]
 
-    def _make_room(self, layouts: Sequence[Layout], size: int) -> None:
+    def _make_room(self, layout: Layout, size: int) -> None:
         """The memory that steps work in."""
-        rows = layouts[0].operations
+        rows = layout.operations
         widest = int(rows[:, [kernel.BEFORE, kernel.AFTER]].max())
         products = rows[rows[:, kernel.KIND] == kernel.MATMUL]
         largest = int(products[:, [kernel.BEFORE, kernel.AFTER]].prod(1).max())
-        self.arena = aligned(max(layout.arena for layout in layouts))
-        self.slopes = aligned(layouts[0].slopes)
+        self.arena = aligned(layout.arena)
+        self.slopes = aligned(layout.slopes)
         self.spare, self.turned = aligned(max(size * widest, largest + widest)), aligned(largest)
         self.masks = np.zeros(len(self.arena) if self._drops else 1, np.bool_)
         self.sums = np.zeros((2, widest), np.float32)
@@ -172,10 +181,9 @@ class Program:
         )  # fmt: skip
 
     def training(
-        self, data: Arrays, order: np.ndarray, size: int, keys: np.ndarray, update: Any, outputs: bool,
-        measuring: bool = False,
-    ) -> tuple[Any, Steps]:  # fmt: skip
-        """Epochs on the rows of `order` as the kernels take them, and what their steps will give.
+        self, data: Arrays, epochs: Epochs, update: Any, outputs: bool, measuring: bool = False
+    ) -> tuple[Any, Steps]:
+        """Epochs as the kernels take them, and what their steps will give.
 
         See `handson.kernels.dense_program.Training`. Outputs are kept where that is asked for.
         """
@@ -184,6 +192,7 @@ class Program:
         from handson.kernels.library import in_a_row
         from handson.kernels.threads import crew
 
+        order, size, keys = epochs
         length = len(order) // len(keys)
         count = -(-length // size) * len(keys)
         steps = Steps(
@@ -227,8 +236,8 @@ class Program:
 
     def measure(self, data: Arrays, size: int) -> Steps:
         """Losses and outputs in evaluation mode, for what was gathered; the rows are taken `size` at a time."""
-        rows = np.arange(len(data.inputs))
-        return self.run(*self.training(data, rows, size, self.keys(0, [0]), no_updates(), True, measuring=True))
+        once = Epochs(np.arange(len(data.inputs)), size, self.keys(0, [0]))
+        return self.run(*self.training(data, once, no_updates(), True, measuring=True))
 
     @torch.no_grad()
     def scatter(self) -> None:
