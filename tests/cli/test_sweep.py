@@ -141,6 +141,10 @@ def test_a_run_is_submitted_and_submitted_again(work, scheduler):
         (["sweep", "table.yaml", "--on", "slrum"], "Did you mean 'slurm'?"),
         (["sweep", "table.yaml", "--account", "abc"], "--account is for jobs: add --on slurm"),
         (["sweep", "table.yaml", "--name", "a b"], "a name becomes a folder"),
+        (["sweep", "table.yaml", "--name", "../elsewhere"], "a name becomes a folder"),
+        (["sweep", "table.yaml", "--name", ""], "a name becomes a folder"),
+        (["sweep", "table.yaml", "--trials", "3"], "--trials is for other searches"),
+        (["sweep", "table.yaml", "--on", "slurm", "--workers", "2"], "--workers is for --on local"),
         (["sweep", "logits.yaml", "--data", "none.csv"], "none.csv"),
         (["sweep", "table.yaml", "--on", "slurm", "--site", "lyon"], "no site is called 'lyon'"),
         (["submit", "table.yaml", "--site", "jean-zay"], "refuses jobs without an account"),
@@ -165,6 +169,19 @@ def test_a_machine_without_slurm_says_so(work, monkeypatch):
     monkeypatch.setenv("PATH", "")
     result = call(work, *SWEEP, "--on", "slurm")
     assert (result.code, "sbatch is not here" in result.err) == (2, True)
+
+
+def test_what_a_command_would_not_use_is_refused(work):
+    ok(work, *SWEEP, "--workers", "1")
+    for option in (["--data", "none.csv"], ["--force"], ["--devices", "2"]):
+        result = call(work, "resume", "sweeps/table", *option)
+        assert (result.code, f"{option[0]} is for a run" in result.err) == (2, True)
+    for option in (["--name", "other"], ["--data", "table.yaml"]):
+        result = call(work, "submit", "sweeps/table/0000", *option, "--dry-run")
+        assert (result.code, f"{option[0]} is for a new run" in result.err) == (2, True)
+    (work / "found.csv").mkdir()
+    result = call(work, "collect", "sweeps/table", "--out", "found.csv")
+    assert (result.code, result.out) == (2, "")
 
 
 def test_a_task_by_its_number(work):
