@@ -169,6 +169,16 @@ def test_a_machine_without_slurm_says_so(work, monkeypatch):
     monkeypatch.setenv("PATH", "")
     result = call(work, *SWEEP, "--on", "slurm")
     assert (result.code, "sbatch is not here" in result.err) == (2, True)
+    assert call(work, "submit", "table.yaml").code == 2
+    assert not (work / "runs/table").exists()
+
+
+def test_jobs_are_not_said_to_be_gone_where_the_scheduler_cannot_be_asked(work, scheduler, monkeypatch):
+    ok(work, *SWEEP, "--on", "slurm")
+    monkeypatch.undo()
+    monkeypatch.setenv("PATH", "")
+    result = call(work, "cancel", "sweeps/table")
+    assert (result.code, "squeue is not here" in result.err) == (2, True)
 
 
 def test_what_a_command_would_not_use_is_refused(work):
