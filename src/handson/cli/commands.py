@@ -194,7 +194,9 @@ def resume(
     It ends with the same numbers as if nothing had happened. A run that was finished is left as it is. With --devices
     another number of workers goes on. Of a sweep, what has not ended is trained where it was begun.
     """
-    if Path(run, "sweep.json").is_file():
+    from handson.workflow.tasks.folder import is_sweep
+
+    if is_sweep(Path(run)):
         from handson.cli.swept import resume_sweep
 
         for option, value in (("--data", data), ("--force", force), ("--devices", devices)):
