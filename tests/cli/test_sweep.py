@@ -138,6 +138,7 @@ def test_a_run_is_submitted_and_submitted_again(work, scheduler):
         (["sweep", "table.yaml", "--grid", "fit.epoch=1,2"], "Did you mean 'epochs'?"),
         (["sweep", "table.yaml", "--grid", "fit.epochs"], "--grid takes a key and its values"),
         (["sweep", "table.yaml", "--search", "gird"], "Did you mean 'grid'?"),
+        ([*SWEEP, "--search", "random", "--trials", "20000"], "20,000 trials are more than 10,000"),
         (["sweep", "table.yaml", "--on", "slrum"], "Did you mean 'slurm'?"),
         (["sweep", "table.yaml", "--account", "abc"], "--account is for jobs: add --on slurm"),
         (["sweep", "table.yaml", "--name", "a b"], "a name becomes a folder"),

@@ -60,9 +60,20 @@ def test_a_range_of_whole_numbers_gives_whole_numbers(low, more, log, share):
     assert low <= found <= low + more
 
 
+@pytest.mark.parametrize("kind", ["random", "halving"])
+def test_no_combination_is_drawn_twice(kind):
+    axes = {RATE: [0.1, 0.01], UNITS: axis_of(f"{UNITS}=1..5")[1]}
+    found = Search(kind=kind, trials=7, axes=axes).more([], 0)
+    assert len({(each[RATE], each[UNITS]) for each in found}) == len(found) == 7
+    # All of them, where there are no more.
+    found = Search(kind=kind, trials=20, axes=axes).more([], 0)
+    assert len({(each[RATE], each[UNITS]) for each in found}) == len(found) == 10
+
+
 def test_random_values_are_spread_evenly_and_follow_from_the_seed():
     search = Search(kind="random", trials=2000, axes={RATE: axis_of(f"{RATE}=log:1e-4..1")[1], UNITS: [4, 8]})
     found = search.more([], 0)
+    assert len(found) == 2000
     assert found == search.more([], 0)
     assert found != search.model_copy(update={"seed": 1}).more([], 0)
     logs = np.log10([each[RATE] for each in found])

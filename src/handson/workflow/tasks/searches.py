@@ -18,6 +18,8 @@ from handson.workflow.tasks.axes import Axis, Range
 
 # The most tasks of a sweep: each is a folder with some ten files.
 MOST_TASKS = 10_000
+# So often a combination is drawn for each that is asked for, until there are as many different ones.
+MOST_DRAWS = 20
 FOLD, FOLDS, SEED, EPOCHS = "split.fold", "split.folds", "fit.seed", "fit.epochs"
 
 
@@ -67,7 +69,7 @@ class Search(BaseModel):
 
     kind: str = "grid"
     axes: dict[str, Axis] = Field(default_factory=dict)
-    trials: Annotated[int, Field(ge=1, le=MOST_TASKS)] = 20
+    trials: Annotated[int, Field(ge=1)] = 20
     epochs: Annotated[int, Field(ge=1)] = 1
     factor: Annotated[int, Field(ge=2)] = 3
     at_once: Annotated[int, Field(ge=1)] = 4
@@ -81,10 +83,12 @@ class Search(BaseModel):
         Raises
         ------
         HandsonError
-            For an unknown kind, for a range in a grid, and for a search without anything to vary.
+            For an unknown kind, for a range in a grid, too many trials, and for a search without anything to vary.
         """
         if self.kind not in KINDS:
             raise HandsonError(f"unknown search {self.kind!r}.{nearest(self.kind, KINDS)} Known: {', '.join(KINDS)}.")
+        if self.trials > MOST_TASKS:
+            raise HandsonError(f"{self.trials:,} trials are more than {MOST_TASKS:,}: try fewer.")
         taken = {SEED: self.seeds > 1, FOLD: self.folds > 1, FOLDS: self.folds > 1, EPOCHS: self.kind == "halving"}
         twice = next((path for path, given in taken.items() if given and path in self.axes), None)
         if twice is not None:
@@ -162,7 +166,18 @@ def _grid(search: Search, results: list[Result], planned: int) -> list[dict[str,
 
 
 def _random(search: Search, results: list[Result], planned: int) -> list[dict[str, Any]]:
-    return [_drawn(search, number) for number in range(search.trials)] if planned == 0 else []
+    return _draws(search) if planned == 0 else []
+
+
+def _draws(search: Search) -> list[dict[str, Any]]:
+    """Combinations by chance, each once: fewer than asked for where there are not as many."""
+    found: dict[str, dict[str, Any]] = {}
+    for number in range(MOST_DRAWS * search.trials):
+        combination = _drawn(search, number)
+        found.setdefault(repr(combination), combination)
+        if len(found) == search.trials:
+            break
+    return list(found.values())
 
 
 def _drawn(search: Search, number: int) -> dict[str, Any]:
@@ -178,7 +193,7 @@ def _halving(search: Search, results: list[Result], planned: int) -> list[dict[s
     """The next round: the best of the last one, each trained anew for more epochs."""
     rounds = halving_rounds(search.trials, search.epochs, search.factor)
     if planned == 0:
-        return [_drawn(search, number) | {EPOCHS: rounds[0][1]} for number in range(rounds[0][0])]
+        return [combination | {EPOCHS: rounds[0][1]} for combination in _draws(search)]
     reached = max(result.overrides[EPOCHS] for result in results)
     left = [(count, epochs) for count, epochs in rounds if epochs > reached]
     if not left:
