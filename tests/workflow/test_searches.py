@@ -30,6 +30,19 @@ def test_a_grid_has_all_combinations_once():
     assert Search(axes=axes).more(results_of(found, lambda each: 1.0), 6) == []
 
 
+@pytest.mark.parametrize("kind", ["grid", "random"])
+def test_what_was_not_planned_to_the_end_is_planned_later(kind):
+    search = Search(kind=kind, trials=3, axes={RATE: [0.1, 0.01, 0.001], UNITS: [4]}, seeds=2)
+    every = search.more([], 0)
+    for planned in range(len(every) + 1):
+        assert search.more(results_of(every[:planned], lambda each: 1.0), planned) == every[planned:]
+
+
+def test_a_grid_of_too_many_is_refused_before_it_is_made():
+    with pytest.raises(HandsonError, match="10,000,000,000 tasks are more than 10,000"):
+        Search(axes={f"fit.{number}": list(range(10)) for number in range(10)}).more([], 0)
+
+
 def test_a_grid_of_nothing_is_the_experiment_itself():
     assert Search().more([], 0) == [{}]
 

@@ -7,6 +7,7 @@ reads the folder, so that nothing has to run in between.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, NamedTuple
 
@@ -120,11 +121,10 @@ class Search(BaseModel):
             Empty when the search is over.
         """
         found = KINDS[self.kind](self, list(results), planned)
-        if planned + len(found) * self.repeats > MOST_TASKS:
-            raise HandsonError(
-                f"{planned + len(found) * self.repeats:,} tasks are more than {MOST_TASKS:,}: vary less."
-            )
-        return [combination | again for combination in found for again in self._again()]
+        before = planned if self.has_rounds else 0
+        _check_count(before + len(found) * self.repeats)
+        tasks = [combination | again for combination in found for again in self._again()]
+        return tasks if self.has_rounds else tasks[planned:]  # the rest, where whoever planned them was interrupted
 
     @property
     def has_rounds(self) -> bool:
@@ -141,6 +141,12 @@ class Search(BaseModel):
         folds: list[dict[str, Any]] = [{FOLDS: self.folds, FOLD: fold + 1} for fold in range(self.folds)]
         pairs = itertools.product(seeds if self.seeds > 1 else [{}], folds if self.folds > 1 else [{}])
         return [one | other for one, other in pairs]
+
+
+def _check_count(tasks: int) -> None:
+    """Raise for more tasks than a sweep may have."""
+    if tasks > MOST_TASKS:
+        raise HandsonError(f"{tasks:,} tasks are more than {MOST_TASKS:,}: vary less.")
 
 
 def combination_of(overrides: dict[str, Any]) -> dict[str, Any]:
@@ -161,12 +167,12 @@ def means(results: Sequence[Result]) -> list[tuple[dict[str, Any], float]]:
 
 def _grid(search: Search, results: list[Result], planned: int) -> list[dict[str, Any]]:
     axes = [axis for axis in search.axes.values() if isinstance(axis, list)]
-    rows = itertools.product(*axes) if planned == 0 else ()
-    return [dict(zip(search.axes, row, strict=True)) for row in rows]
+    _check_count(math.prod(map(len, axes)))
+    return [dict(zip(search.axes, row, strict=True)) for row in itertools.product(*axes)]
 
 
 def _random(search: Search, results: list[Result], planned: int) -> list[dict[str, Any]]:
-    return _draws(search) if planned == 0 else []
+    return _draws(search)
 
 
 def _draws(search: Search) -> list[dict[str, Any]]:
