@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from handson.cli import clusters
+from handson.cli.clusters import DataPath, ExperimentName
 from handson.cli.found import check_writable, find_experiment, find_run, refuse
 from handson.core import console
 from handson.core.version import __version__
@@ -25,6 +26,7 @@ class _Commands(TyperGroup):
             from handson.core.errors import nearest
 
             names = self.list_commands(ctx)
+            self.suggest_commands = False  # newer versions of typer would add the nearest once more
             ctx.fail(f"there is no command {cmd_name!r}.{nearest(cmd_name, names)} There are: {', '.join(names)}.")
         return found
 
@@ -38,9 +40,7 @@ app = typer.Typer(
     epilog="Example: handson fit faces --data training.csv",
 )
 
-ExperimentName = Annotated[str, typer.Argument(help="A YAML file, or the name of a built-in experiment: faces.")]
 RunName = Annotated[str, typer.Argument(help="A run folder, such as runs/faces, or its name.")]
-DataPath = Annotated[str | None, typer.Option("--data", help="A table, an array file or a folder of images.")]
 RunsFolder = Annotated[Path, typer.Option("--runs", help="Where run folders are.")]
 Devices = Annotated[
     int | None, typer.Option(min=1, help="Workers that train the net together, with the same bits on any number.")
