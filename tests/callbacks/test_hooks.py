@@ -216,6 +216,12 @@ def test_a_schedule_of_nothing_is_refused():
         callbacks.LearningRateScheduler(lambda: 0.1)
 
 
+def test_a_schedule_gets_what_it_takes_by_position():
+    rates = callbacks.LearningRateScheduler(lambda epoch, *, first=0.5: first / 2**epoch)
+    history = net().fit(*data(), epochs=2, verbose=0, callbacks=rates).history
+    assert history["learning_rate"] == pytest.approx([0.5, 0.25])
+
+
 def test_who_stops_at_a_batch_stops_there_as_in_keras(keras):
     def batches(model, base):
         seen = []

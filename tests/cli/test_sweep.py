@@ -138,9 +138,14 @@ def test_a_run_is_submitted_and_submitted_again(work, scheduler):
         (["sweep", "table.yaml", "--grid", "fit.epoch=1,2"], "Did you mean 'epochs'?"),
         (["sweep", "table.yaml", "--grid", "fit.epochs"], "--grid takes a key and its values"),
         (["sweep", "table.yaml", "--search", "gird"], "Did you mean 'grid'?"),
+        ([*SWEEP, "--search", "random", "--trials", "20000"], "20,000 trials are more than 10,000"),
         (["sweep", "table.yaml", "--on", "slrum"], "Did you mean 'slurm'?"),
         (["sweep", "table.yaml", "--account", "abc"], "--account is for jobs: add --on slurm"),
         (["sweep", "table.yaml", "--name", "a b"], "a name becomes a folder"),
+        (["sweep", "table.yaml", "--name", "../elsewhere"], "a name becomes a folder"),
+        (["sweep", "table.yaml", "--name", ""], "a name becomes a folder"),
+        (["sweep", "table.yaml", "--trials", "3"], "--trials is for other searches"),
+        (["sweep", "table.yaml", "--on", "slurm", "--workers", "2"], "--workers is for --on local"),
         (["sweep", "logits.yaml", "--data", "none.csv"], "none.csv"),
         (["sweep", "table.yaml", "--on", "slurm", "--site", "lyon"], "no site is called 'lyon'"),
         (["submit", "table.yaml", "--site", "jean-zay"], "refuses jobs without an account"),
@@ -165,6 +170,29 @@ def test_a_machine_without_slurm_says_so(work, monkeypatch):
     monkeypatch.setenv("PATH", "")
     result = call(work, *SWEEP, "--on", "slurm")
     assert (result.code, "sbatch is not here" in result.err) == (2, True)
+    assert call(work, "submit", "table.yaml").code == 2
+    assert not (work / "runs/table").exists()
+
+
+def test_jobs_are_not_said_to_be_gone_where_the_scheduler_cannot_be_asked(work, scheduler, monkeypatch):
+    ok(work, *SWEEP, "--on", "slurm")
+    monkeypatch.undo()
+    monkeypatch.setenv("PATH", "")
+    result = call(work, "cancel", "sweeps/table")
+    assert (result.code, "squeue is not here" in result.err) == (2, True)
+
+
+def test_what_a_command_would_not_use_is_refused(work):
+    ok(work, *SWEEP, "--workers", "1")
+    for option in (["--data", "none.csv"], ["--force"], ["--devices", "2"]):
+        result = call(work, "resume", "sweeps/table", *option)
+        assert (result.code, f"{option[0]} is for a run" in result.err) == (2, True)
+    for option in (["--name", "other"], ["--data", "table.yaml"]):
+        result = call(work, "submit", "sweeps/table/0000", *option, "--dry-run")
+        assert (result.code, f"{option[0]} is for a new run" in result.err) == (2, True)
+    (work / "found.csv").mkdir()
+    result = call(work, "collect", "sweeps/table", "--out", "found.csv")
+    assert (result.code, result.out) == (2, "")
 
 
 def test_a_task_by_its_number(work):

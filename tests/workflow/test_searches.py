@@ -30,6 +30,19 @@ def test_a_grid_has_all_combinations_once():
     assert Search(axes=axes).more(results_of(found, lambda each: 1.0), 6) == []
 
 
+@pytest.mark.parametrize("kind", ["grid", "random"])
+def test_what_was_not_planned_to_the_end_is_planned_later(kind):
+    search = Search(kind=kind, trials=3, axes={RATE: [0.1, 0.01, 0.001], UNITS: [4]}, seeds=2)
+    every = search.more([], 0)
+    for planned in range(len(every) + 1):
+        assert search.more(results_of(every[:planned], lambda each: 1.0), planned) == every[planned:]
+
+
+def test_a_grid_of_too_many_is_refused_before_it_is_made():
+    with pytest.raises(HandsonError, match="10,000,000,000 tasks are more than 10,000"):
+        Search(axes={f"fit.{number}": list(range(10)) for number in range(10)}).more([], 0)
+
+
 def test_a_grid_of_nothing_is_the_experiment_itself():
     assert Search().more([], 0) == [{}]
 
@@ -60,9 +73,20 @@ def test_a_range_of_whole_numbers_gives_whole_numbers(low, more, log, share):
     assert low <= found <= low + more
 
 
+@pytest.mark.parametrize("kind", ["random", "halving"])
+def test_no_combination_is_drawn_twice(kind):
+    axes = {RATE: [0.1, 0.01], UNITS: axis_of(f"{UNITS}=1..5")[1]}
+    found = Search(kind=kind, trials=7, axes=axes).more([], 0)
+    assert len({(each[RATE], each[UNITS]) for each in found}) == len(found) == 7
+    # All of them, where there are no more.
+    found = Search(kind=kind, trials=20, axes=axes).more([], 0)
+    assert len({(each[RATE], each[UNITS]) for each in found}) == len(found) == 10
+
+
 def test_random_values_are_spread_evenly_and_follow_from_the_seed():
     search = Search(kind="random", trials=2000, axes={RATE: axis_of(f"{RATE}=log:1e-4..1")[1], UNITS: [4, 8]})
     found = search.more([], 0)
+    assert len(found) == 2000
     assert found == search.more([], 0)
     assert found != search.model_copy(update={"seed": 1}).more([], 0)
     logs = np.log10([each[RATE] for each in found])

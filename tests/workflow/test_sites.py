@@ -53,6 +53,14 @@ def test_jean_zay_gets_what_it_needs(tmp_path):
     assert "--partition" not in text
 
 
+def test_workers_share_the_processors_of_their_gpus(tmp_path):
+    site = Site.find("jean-zay").asked(account="abc@v100", gpus=4)
+    text = script(site, job(tmp_path, devices=4))
+    assert "--ntasks=4\n" in text
+    assert "--cpus-per-task=10\n" in text
+    assert "--cpus-per-task=1\n" in script(Site.find("local"), job(tmp_path, devices=4))
+
+
 def test_lyon_gets_what_it_needs(tmp_path):
     text = script(Site.find("cc-in2p3").asked(account="lsst", gpus=2), job(tmp_path))
     for option in ("account=lsst", "partition=gpu_v100", "gres=gpu:v100:2", "qos=gpu", "mem=32G", "cpus-per-task=16"):
@@ -104,6 +112,8 @@ def test_what_a_scheduler_would_refuse_is_refused_before(name, asked, said):
         ('prepare: ["a\\nrm -rf b"]', "one line of text"),
         ("account: $(id)", "without spaces and quotes"),
         ("margin: 0", "margin"),
+        ("base: [local]", "no site is called ['local']"),
+        ('gres: "gpu:{number}"', "no braces but {gpus}"),
         ("again: never", "again"),
     ],
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -47,10 +46,10 @@ class LearningRateScheduler(Callback):
     def __init__(self, schedule: Callable[..., float], verbose: int = 0) -> None:
         if not callable(schedule):
             raise HandsonError(f"LearningRateScheduler needs a function of the epoch and the rate; got {schedule!r}.")
-        if (why := why_not(schedule, 0)) is not None and (why := why_not(schedule, 0, 0.1)) is not None:
+        self._takes_rate = why_not(schedule, 0, 0.1) is None
+        if not self._takes_rate and (why := why_not(schedule, 0)) is not None:
             raise HandsonError(f"LearningRateScheduler needs a function of (epoch, rate) or of the epoch: {why}.")
         self.schedule, self.verbose = schedule, verbose
-        self._takes_rate = len(inspect.signature(schedule).parameters) > 1
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         rate = current_rate(self, self.model)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from handson.cli.found import find_experiment, find_run
+from handson.cli.found import check_writable, find_experiment, find_run, refuse
 from handson.core import console
 
 if TYPE_CHECKING:
@@ -35,7 +35,9 @@ def sweep(
         typer.Option("--grid", "-g", help="What varies: optimizer.learning_rate=0.1,0.01 or log:1e-4..0.1."),
     ] = None,
     search: Annotated[str, typer.Option(help="grid, random, halving or bayesian.")] = "grid",
-    trials: Annotated[int, typer.Option(min=1, help="How many combinations are tried, if not all of a grid.")] = 20,
+    trials: Annotated[
+        int | None, typer.Option(min=1, help="How many combinations are tried, if not all of a grid; by default 20.")
+    ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Train every combination with so many seeds.")] = 1,
     folds: Annotated[int, typer.Option(min=1, help="Train every combination on so many folds.")] = 1,
     monitor: Annotated[str, typer.Option(help="The quantity to compare by.")] = "val_loss",
@@ -62,17 +64,21 @@ def sweep(
     handson resume.
     """
     from handson.cli.swept import Asked, begin_sweep, show_sweep
+    from handson.workflow.experiment import folder_name
     from handson.workflow.tasks.axes import axis_of, distinct
     from handson.workflow.tasks.searches import Search
 
+    refuse(search == "grid" and trials is not None, "--trials is for other searches: a grid takes all combinations")
+    refuse(on == "slurm" and workers is not None, "--workers is for --on local: the site's most_at_once limits jobs")
     chosen = _with_data(find_experiment(experiment), data)
     looked_for = Search(
-        kind=search, axes=distinct(map(axis_of, grid or [])), trials=trials, epochs=max(1, chosen.fit.epochs),
+        kind=search, axes=distinct(map(axis_of, grid or [])), trials=trials or 20, epochs=max(1, chosen.fit.epochs),
         seeds=seeds, folds=folds, seed=chosen.fit.seed,
     )  # fmt: skip
     resources = {"kind": kind, "account": account, "qos": qos, "time": time, "gpus": gpus}
     where = _where(on, site, resources)
-    asked = Asked(chosen, looked_for, sweeps / (name or chosen.name), monitor, specialists)
+    folder = sweeps / (chosen.name if name is None else folder_name(name))
+    asked = Asked(chosen, looked_for, folder, monitor, specialists)
     if dry_run:
         show_sweep(asked, where)
     else:
@@ -103,8 +109,7 @@ def collect(
     from handson.cli.swept import collect_sweep
     from handson.workflow.tasks.folder import Sweep
 
-    if out is not None and not out.parent.is_dir():
-        raise FileNotFoundError(f"cannot write {out}: the folder {out.parent} is not there. Make it first.")
+    check_writable(out)
     collect_sweep(Sweep(folder), out, ensemble)
 
 
@@ -165,6 +170,8 @@ def submit(
 
     where = Site.find(site).asked(kind, account, qos, time, gpus)
     if (Path(experiment) / "experiment.yaml").is_file():
+        refuse(name is not None, f"--name is for a new run; {experiment} has its name")
+        refuse(data is not None, f"--data is for a new run; {experiment} has its data")
         run = find_run(experiment, runs)
         submit_run(run.experiment, run.folder, where, devices, dry_run)
         return

@@ -9,7 +9,8 @@ import typer
 from typer.core import TyperGroup
 
 from handson.cli import clusters
-from handson.cli.found import find_experiment, find_run
+from handson.cli.clusters import DataPath, ExperimentName
+from handson.cli.found import check_writable, find_experiment, find_run, refuse
 from handson.core import console
 from handson.core.version import __version__
 
@@ -25,6 +26,7 @@ class _Commands(TyperGroup):
             from handson.core.errors import nearest
 
             names = self.list_commands(ctx)
+            self.suggest_commands = False  # newer versions of typer would add the nearest once more
             ctx.fail(f"there is no command {cmd_name!r}.{nearest(cmd_name, names)} There are: {', '.join(names)}.")
         return found
 
@@ -38,9 +40,7 @@ app = typer.Typer(
     epilog="Example: handson fit faces --data training.csv",
 )
 
-ExperimentName = Annotated[str, typer.Argument(help="A YAML file, or the name of a built-in experiment: faces.")]
 RunName = Annotated[str, typer.Argument(help="A run folder, such as runs/faces, or its name.")]
-DataPath = Annotated[str | None, typer.Option("--data", help="A table, an array file or a folder of images.")]
 RunsFolder = Annotated[Path, typer.Option("--runs", help="Where run folders are.")]
 Devices = Annotated[
     int | None, typer.Option(min=1, help="Workers that train the net together, with the same bits on any number.")
@@ -84,7 +84,7 @@ def explore(
     from handson.cli.tables import show_exploration
     from handson.data.reading.explore import explore as look
 
-    _check_writable(picture, data)
+    check_writable(picture, data)
     source, words = read_to_explore(
         Path(data), _names(targets, data), inputs, image, "auto" if classes else None, csv_format(csv or [])
     )
@@ -194,9 +194,13 @@ def resume(
     It ends with the same numbers as if nothing had happened. A run that was finished is left as it is. With --devices
     another number of workers goes on. Of a sweep, what has not ended is trained where it was begun.
     """
-    if Path(run, "sweep.json").is_file():
+    from handson.workflow.tasks.folder import is_sweep
+
+    if is_sweep(Path(run)):
         from handson.cli.swept import resume_sweep
 
+        for option, value in (("--data", data), ("--force", force), ("--devices", devices)):
+            refuse(bool(value), f"{option} is for a run, and {run} is a sweep")
         return resume_sweep(Path(run), failed)
     from handson.cli.workers import group
     from handson.workflow.runs import follow
@@ -287,7 +291,7 @@ def plot(
     if what != "curves":
         raise HandsonError(f"of several runs, the curves are drawn; --what {what} is for one run.")
     path = out or found[0].folder.parent / "curves.png"
-    _check_writable(path)
+    check_writable(path)
     console.say(draw_runs(found, path))
 
 
@@ -340,10 +344,10 @@ def predict(
     check_exists(Path(data))
     if lookup is not None:
         check_exists(lookup)
-    _check_writable(out, data, lookup)
+    check_writable(out, data, lookup)
     check_csv(out)
     found = find_run(run, runs)
-    _check_writable(out, found.experiment.data.path)
+    check_writable(out, found.experiment.data.path)
     write_predictions(found, data, lookup, out, net_only, spread)
 
 
@@ -375,7 +379,7 @@ def code(
     from handson.files import atomic
     from handson.workflow.code import to_code
 
-    _check_writable(out)
+    check_writable(out)
     if out is not None and out.is_file() and out.suffix != ".py":
         raise HandsonError(f"{out} is there already, and is no Python program: give --out {out.stem}.py.")
     text = to_code(find_experiment(experiment))
@@ -413,7 +417,7 @@ def baseline(
     from handson.faces.submission import write_table
 
     check_exists(Path(data))
-    _check_writable(out, data)
+    check_writable(out, data)
     reading = {
         "targets": _names(targets, data), "inputs": _names(inputs, data), "classes": "auto" if classes else None,
         "image": image, "groups": groups,
@@ -453,19 +457,6 @@ def _names(given: str | None, data: str) -> Any:
     """Columns that were separated by commas; one as it is, such as the name of an array in an .npz file."""
     names = given.split(",") if given else None
     return given if names is None or data.endswith(".npz") or len(names) == 1 else names
-
-
-def _check_writable(path: Path | None, *read: Any) -> None:
-    """Raise, before anything is computed, when a file cannot be written there, or is one of those that are read."""
-    there = [each for each in read if each and Path(each).exists()] if path is not None and path.is_file() else []
-    if path is not None and any(path.samefile(each) for each in there):
-        from handson.core.errors import HandsonError
-
-        raise HandsonError(f"{path} holds the data that are read, and would be overwritten: write to another file.")
-    if path is not None and not path.parent.is_dir():
-        raise FileNotFoundError(f"cannot write {path}: the folder {path.parent} is not there. Make it first.")
-    if path is not None and path.is_dir():
-        raise IsADirectoryError(f"cannot write {path}: Is a directory.")
 
 
 def _show_report(run: Run, name: str) -> None:

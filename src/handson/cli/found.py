@@ -1,9 +1,9 @@
-"""What commands are given: an experiment by its name or file, a run by its name or folder."""
+"""What commands are given: an experiment by its name or file, a run by its name or folder, a file to write."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from handson.workflow.experiment import Experiment
@@ -33,3 +33,24 @@ def find_run(name: str, runs: Path) -> Run:
 
     is_folder = len(Path(name).parts) > 1 or Path(name, "experiment.yaml").is_file()
     return Run(name if is_folder else runs / name)
+
+
+def check_writable(path: Path | None, *read: Any) -> None:
+    """Raise, before anything is computed, when a file cannot be written there, or is one of those that are read."""
+    there = [each for each in read if each and Path(each).exists()] if path is not None and path.is_file() else []
+    if path is not None and any(path.samefile(each) for each in there):
+        from handson.core.errors import HandsonError
+
+        raise HandsonError(f"{path} holds the data that are read, and would be overwritten: write to another file.")
+    if path is not None and not path.parent.is_dir():
+        raise FileNotFoundError(f"cannot write {path}: the folder {path.parent} is not there. Make it first.")
+    if path is not None and path.is_dir():
+        raise IsADirectoryError(f"cannot write {path}: Is a directory.")
+
+
+def refuse(given: bool, why: str) -> None:
+    """Raise for an option that would do nothing."""
+    from handson.core.errors import HandsonError
+
+    if given:
+        raise HandsonError(f"{why}.")

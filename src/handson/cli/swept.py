@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -157,4 +158,10 @@ def submit_run(experiment: Experiment, place: Path, site: Site, devices: int, dr
         return
     if not is_run:
         Run.create(experiment, place)
-    console.say(f"\nsubmitted: {slurm.submit(site, job)}. Run folder: {folder}; its log: {folder / 'log.txt'}")
+    try:
+        number = slurm.submit(site, job)
+    except HandsonError:
+        if not is_run:  # the next call begins anew, under the same name
+            shutil.rmtree(folder)
+        raise
+    console.say(f"\nsubmitted: {number}. Run folder: {folder}; its log: {folder / 'log.txt'}")

@@ -57,6 +57,17 @@ def say_specialist(name: str, rows: int) -> None:
     console.say(f"specialist {name}: {rows} rows")
 
 
+def check_holds(folder: Path, file: str, what: str) -> None:
+    """Raise where a folder has not the file of a run, or of a sweep; the nearest folder that has it is given."""
+    if (folder / file).is_file():
+        return
+    others = sorted(entry.parent.name for entry in folder.parent.glob(f"*/{file}"))
+    raise FileNotFoundError(
+        f"there is no {what} in {folder}.{nearest(folder.name, others)}"
+        + (f" {what.capitalize()}s in {folder.parent}: {listing(others)}." if others else "")
+    )
+
+
 class Run:
     """A folder with everything about one training.
 
@@ -73,13 +84,7 @@ class Run:
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = Path(folder)
-        if not (self.folder / "experiment.yaml").is_file():
-            parent = self.folder.parent
-            others = sorted(entry.parent.name for entry in parent.glob("*/experiment.yaml"))
-            raise FileNotFoundError(
-                f"there is no run in {self.folder}.{nearest(self.folder.name, others)}"
-                + (f" Runs in {parent}: {listing(others)}." if others else "")
-            )
+        check_holds(self.folder, "experiment.yaml", "run")
         atomic.guard(self.folder)
         self.experiment = Experiment.from_yaml(self.folder / "experiment.yaml")
 

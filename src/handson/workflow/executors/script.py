@@ -95,7 +95,7 @@ def _options(site: Site, job: Job) -> list[str]:
         "time": site.time,
         "ntasks": job.devices,
         "gres": site.gres.format(gpus=site.gpus) if site.gres and site.gpus else None,
-        "cpus-per-task": site.processors,
+        "cpus-per-task": site.processors(job.devices),
         "mem": site.memory,
         "hint": site.hint,
         "array": f"{job.array}%{site.most_at_once}" if job.array and site.most_at_once else job.array or None,

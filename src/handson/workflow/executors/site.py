@@ -59,6 +59,13 @@ def _word(value: str) -> str:
     return value
 
 
+def _gres(value: str) -> str:
+    """A text with no other braces than those of {gpus}."""
+    if set("{}") & set(value.replace("{gpus}", "")):
+        raise ValueError("expected no braces but {gpus}, which stands for the number")
+    return _word(value)
+
+
 Line = Annotated[str, AfterValidator(_line)]
 Word = Annotated[str, AfterValidator(_word)]
 Time = Annotated[str, BeforeValidator(_time), AfterValidator(_word)]
@@ -88,7 +95,7 @@ class Site(BaseModel):
     gpus, most_gpus : int
         How many GPUs a job gets, and how many a machine has. 0: none are asked for.
     cpus : int
-        Processors for every GPU, or for the job if it has none.
+        Processors for every GPU, or for every worker of a job that has none.
     modules : list of str
         Arguments of `module`, one line each, such as 'purge' and 'load pytorch-gpu/py3/2.8.0'.
     prepare : list of str
@@ -129,7 +136,7 @@ class Site(BaseModel):
     qos: Word | None = None
     limits: dict[str, Time] = Field(default_factory=dict)
     longest: Time | None = None
-    gres: Word | None = None
+    gres: Annotated[str, AfterValidator(_gres)] | None = None
     memory: Word | None = None
     hint: Word | None = None
     time: Time = "1:00:00"
@@ -235,10 +242,9 @@ class Site(BaseModel):
                 f"--account {self.account.partition('@')[0]}{self.account_ending}, or another --kind."
             )
 
-    @property
-    def processors(self) -> int:
-        """The processors of a job."""
-        return self.cpus * max(1, self.gpus)
+    def processors(self, workers: int = 1) -> int:
+        """The processors of each worker of a job; those for its GPUs are shared."""
+        return max(1, self.cpus * self.gpus // workers) if self.gpus else self.cpus
 
 
 SITES = {path.stem: path for path in sorted(HOME.glob("*.yaml"))}
@@ -250,7 +256,7 @@ def _merged(path: Path, depth: int = 0) -> dict[str, Any]:
     base = values.get("base")
     if base is None:
         return values
-    if base not in SITES or depth > len(SITES):
+    if str(base) not in SITES or depth > len(SITES):
         raise HandsonError(f"{path}: base: no site is called {base!r}.{nearest(str(base), SITES)}")
     return _merged(SITES[base], depth + 1) | values
 

@@ -94,8 +94,15 @@ def submit(site: Site, job: Job, after: str = "") -> str:
 
 def queue_of(sweep: Sweep) -> Queue | None:
     """What the scheduler says of the jobs of a sweep; None where it cannot be asked."""
-    if not available() or not (sweep.folder / JOBS).is_dir():
-        return None
+    return _queue(sweep) if available() and _has_jobs(sweep) else None
+
+
+def _has_jobs(sweep: Sweep) -> bool:
+    """Whether a job was ever submitted."""
+    return (sweep.folder / JOBS).is_dir()
+
+
+def _queue(sweep: Sweep) -> Queue:
     found = Queue()
     for line in call("squeue", "--me", "-h", "-r", "-o", "%i|%T|%r|%j").splitlines():
         job, state, reason, name = line.split("|", 3)
@@ -112,8 +119,7 @@ def queue_of(sweep: Sweep) -> Queue | None:
 
 def cancel(sweep: Sweep) -> list[str]:
     """Cancel all jobs of a sweep; their numbers. What they have saved stays."""
-    found = queue_of(sweep)
-    jobs = sorted({job.partition("_")[0] for job in found.jobs}) if found is not None else []
+    jobs = sorted({job.partition("_")[0] for job in _queue(sweep).jobs}) if _has_jobs(sweep) else []
     if jobs:
         call("scancel", *jobs)
     return jobs

@@ -16,11 +16,11 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
-from handson.core.errors import HandsonError, listing, nearest
+from handson.core.errors import HandsonError, nearest
 from handson.files import atomic, strict_json
 from handson.training.recording.interruption import locked
 from handson.workflow.experiment import Experiment, folder_name
-from handson.workflow.runs import Run, rooted
+from handson.workflow.runs import Run, check_holds, rooted
 from handson.workflow.tasks.overrides import overridden
 from handson.workflow.tasks.searches import SEED, Result, Search
 
@@ -101,12 +101,7 @@ class Sweep:
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = Path(folder)
-        if not is_sweep(self.folder):
-            others = sorted(entry.parent.name for entry in self.folder.parent.glob(f"*/{SWEEP}"))
-            raise FileNotFoundError(
-                f"there is no sweep in {self.folder}.{nearest(self.folder.name, others)}"
-                + (f" Sweeps in {self.folder.parent}: {listing(others)}." if others else "")
-            )
+        check_holds(self.folder, SWEEP, "sweep")
         atomic.guard(self.folder)
         written = strict_json.read(self.folder / SWEEP, _Written)
         self.search, self.monitor, self.direction = written.search, written.monitor, written.direction

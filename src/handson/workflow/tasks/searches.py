@@ -7,6 +7,7 @@ reads the folder, so that nothing has to run in between.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, NamedTuple
 
@@ -18,6 +19,8 @@ from handson.workflow.tasks.axes import Axis, Range
 
 # The most tasks of a sweep: each is a folder with some ten files.
 MOST_TASKS = 10_000
+# So often a combination is drawn for each that is asked for, until there are as many different ones.
+MOST_DRAWS = 20
 FOLD, FOLDS, SEED, EPOCHS = "split.fold", "split.folds", "fit.seed", "fit.epochs"
 
 
@@ -67,7 +70,7 @@ class Search(BaseModel):
 
     kind: str = "grid"
     axes: dict[str, Axis] = Field(default_factory=dict)
-    trials: Annotated[int, Field(ge=1, le=MOST_TASKS)] = 20
+    trials: Annotated[int, Field(ge=1)] = 20
     epochs: Annotated[int, Field(ge=1)] = 1
     factor: Annotated[int, Field(ge=2)] = 3
     at_once: Annotated[int, Field(ge=1)] = 4
@@ -81,10 +84,12 @@ class Search(BaseModel):
         Raises
         ------
         HandsonError
-            For an unknown kind, for a range in a grid, and for a search without anything to vary.
+            For an unknown kind, for a range in a grid, too many trials, and for a search without anything to vary.
         """
         if self.kind not in KINDS:
             raise HandsonError(f"unknown search {self.kind!r}.{nearest(self.kind, KINDS)} Known: {', '.join(KINDS)}.")
+        if self.trials > MOST_TASKS:
+            raise HandsonError(f"{self.trials:,} trials are more than {MOST_TASKS:,}: try fewer.")
         taken = {SEED: self.seeds > 1, FOLD: self.folds > 1, FOLDS: self.folds > 1, EPOCHS: self.kind == "halving"}
         twice = next((path for path, given in taken.items() if given and path in self.axes), None)
         if twice is not None:
@@ -116,11 +121,10 @@ class Search(BaseModel):
             Empty when the search is over.
         """
         found = KINDS[self.kind](self, list(results), planned)
-        if planned + len(found) * self.repeats > MOST_TASKS:
-            raise HandsonError(
-                f"{planned + len(found) * self.repeats:,} tasks are more than {MOST_TASKS:,}: vary less."
-            )
-        return [combination | again for combination in found for again in self._again()]
+        before = planned if self.has_rounds else 0
+        _check_count(before + len(found) * self.repeats)
+        tasks = [combination | again for combination in found for again in self._again()]
+        return tasks if self.has_rounds else tasks[planned:]  # the rest, where whoever planned them was interrupted
 
     @property
     def has_rounds(self) -> bool:
@@ -137,6 +141,12 @@ class Search(BaseModel):
         folds: list[dict[str, Any]] = [{FOLDS: self.folds, FOLD: fold + 1} for fold in range(self.folds)]
         pairs = itertools.product(seeds if self.seeds > 1 else [{}], folds if self.folds > 1 else [{}])
         return [one | other for one, other in pairs]
+
+
+def _check_count(tasks: int) -> None:
+    """Raise for more tasks than a sweep may have."""
+    if tasks > MOST_TASKS:
+        raise HandsonError(f"{tasks:,} tasks are more than {MOST_TASKS:,}: vary less.")
 
 
 def combination_of(overrides: dict[str, Any]) -> dict[str, Any]:
@@ -157,12 +167,23 @@ def means(results: Sequence[Result]) -> list[tuple[dict[str, Any], float]]:
 
 def _grid(search: Search, results: list[Result], planned: int) -> list[dict[str, Any]]:
     axes = [axis for axis in search.axes.values() if isinstance(axis, list)]
-    rows = itertools.product(*axes) if planned == 0 else ()
-    return [dict(zip(search.axes, row, strict=True)) for row in rows]
+    _check_count(math.prod(map(len, axes)))
+    return [dict(zip(search.axes, row, strict=True)) for row in itertools.product(*axes)]
 
 
 def _random(search: Search, results: list[Result], planned: int) -> list[dict[str, Any]]:
-    return [_drawn(search, number) for number in range(search.trials)] if planned == 0 else []
+    return _draws(search)
+
+
+def _draws(search: Search) -> list[dict[str, Any]]:
+    """Combinations by chance, each once: fewer than asked for where there are not as many."""
+    found: dict[str, dict[str, Any]] = {}
+    for number in range(MOST_DRAWS * search.trials):
+        combination = _drawn(search, number)
+        found.setdefault(repr(combination), combination)
+        if len(found) == search.trials:
+            break
+    return list(found.values())
 
 
 def _drawn(search: Search, number: int) -> dict[str, Any]:
@@ -178,7 +199,7 @@ def _halving(search: Search, results: list[Result], planned: int) -> list[dict[s
     """The next round: the best of the last one, each trained anew for more epochs."""
     rounds = halving_rounds(search.trials, search.epochs, search.factor)
     if planned == 0:
-        return [_drawn(search, number) | {EPOCHS: rounds[0][1]} for number in range(rounds[0][0])]
+        return [combination | {EPOCHS: rounds[0][1]} for combination in _draws(search)]
     reached = max(result.overrides[EPOCHS] for result in results)
     left = [(count, epochs) for count, epochs in rounds if epochs > reached]
     if not left:
