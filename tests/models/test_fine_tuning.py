@@ -145,6 +145,18 @@ def test_rates_fall_from_layer_to_layer(rng):
     assert net.optimizer.rate_multipliers == {"base.high": 0.5, "base.inner.norm": 0.25, "base.inner.low": 0.125}
 
 
+def test_a_head_keeps_its_rate_though_a_layer_beneath_it_has_the_name_of_one_in_it(rng):
+    base = Sequential([Dense(4, "relu", input_dim=3)])
+    base.compile("adam", "mse")
+    x, y = data(rng)
+    base.fit(x, np.zeros((len(x), 4)), verbose=0)
+    head = Sequential([Dense(4, name="dense"), Dense(1, name="last")], name="head")
+    net = Sequential([base.layers[0], head])
+    net.compile(SGD(0.1, rate_multipliers={"last": 2.0}), "mse")
+    net.fine_tune(x, y, epochs=(0, 1), layer_decay=np.float32(0.5), verbose=0)
+    assert net.optimizer.rate_multipliers == {"last": 2.0, "dense": 0.5, "head.dense": 1.0}
+
+
 def test_all_layers_train_unless_it_is_said_how_many_and_normalizations_stay_frozen(rng):
     net, (x, y) = headed(trained_base(rng)), data(rng)
     before = values(net)
