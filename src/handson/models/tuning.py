@@ -296,6 +296,8 @@ def _shares(given: Optimizer, beneath: list[Unit], head: list[Unit], decay: floa
     """Multipliers of the learning rate: the optimizer's own, and those of layers beneath the head, by their paths."""
     if not 0 < number("layer_decay", decay) <= 1:
         raise HandsonError(f"layer_decay lies above 0, and is 1 at most; got {decay!r}.")
+    if decay != 1 and any(not unit.path for unit in beneath):
+        raise HandsonError("layer_decay is for layers, and the net has weights of its own: put them into a layer.")
     own = given.rate_multipliers or {}
     powers = enumerate(reversed(beneath), 1)
     found = own if decay == 1 else own | {unit.path: float(decay) ** power for power, unit in powers}
