@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from handson import keras as mirrored
+from handson import utils
 from handson.core.errors import HandsonError
 from handson.keras import backend as K
 
@@ -192,6 +193,12 @@ def test_symbols_and_types_are_known():
     assert [K.get_uid("a"), K.get_uid("a"), K.get_uid("b")] == [1, 2, 1]
     K.clear_session()
     assert K.get_uid("a") == 1
+
+
+def test_helpers_are_those_of_handson():
+    names = "set_random_seed", "is_keras_tensor", "standardize_dtype", "unpack_x_y_sample_weight"
+    assert all(getattr(mirrored.utils, name) is getattr(utils, name) for name in names)
+    assert (K.standardize_dtype(None), K.is_keras_tensor) == ("float32", utils.is_keras_tensor)
 
 
 def test_random_numbers_of_the_backend_are_drawn():

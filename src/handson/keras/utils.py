@@ -13,7 +13,6 @@ mirror(
     "handson.utils",
     **{name: f"handson.keras.config:{name}" for name in _CONFIG},
     clear_session="handson.keras.variables:clear_session",
-    set_random_seed="handson.randomness:set_random_seed",
 )
 
 
