@@ -497,3 +497,15 @@ def test_weights_of_another_number_of_samples_are_an_error(weight):
         losses.MeanSquaredError()([[0.0], [0.0]], [[1.0], [2.0]], weight)
     assert str(len(weight)) in str(error.value)
     assert "2" in str(error.value)
+
+
+def test_one_value_for_a_batch_has_the_mean_of_the_weights_of_steps(keras, rng):
+    class Theirs(keras.losses.Loss):
+        def call(self, y_true, y_pred):
+            return keras.ops.mean((y_true - y_pred) ** 2)
+
+    y, outputs = rng.normal(size=(2, 4, 5, 1)).astype("float32")
+    weights = rng.uniform(size=(4, 5)).astype("float32")
+    found = losses.get(lambda y_true, y_pred: (y_true - y_pred).square().mean())(y, outputs, weights)
+    np.testing.assert_allclose(found, ((y - outputs) ** 2).mean() * weights.mean(), rtol=1e-5)
+    np.testing.assert_allclose(found, Theirs()(y, outputs, weights), rtol=1e-5)

@@ -103,6 +103,8 @@ class Average(Noun):
         if sample_weight is None:
             return value * len(y_pred), len(y_pred)
         weights = sample_weight.sum()
+        if sample_weight.dim() > 1:  # a sample weighs what its steps do in the mean
+            weights = weights * len(sample_weight) / sample_weight.numel()
         return value * weights, weights if self.divides_by_weights else len(y_pred)
 
     def expected(self, outputs: tuple[int, ...]) -> tuple[int, ...]:

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from handson import keras as mirrored
+from handson import utils
 from handson.core.errors import HandsonError
 from handson.keras import backend as K
 
@@ -166,6 +167,21 @@ def test_a_function_of_symbols_gives_what_a_layer_puts_out(rng):
         K.function([net.input], [net.output], updates=[1])
 
 
+def test_inputs_of_a_function_go_by_their_keys_and_have_its_shapes():
+    a, b = mirrored.Input((3,)), mirrored.Input((3,))
+    function = mirrored.Function({"a": a, "b": b}, {"difference": a - b})
+    ones, zeros = np.ones((1, 3)), np.zeros((1, 3))
+    assert function({"b": ones, "a": zeros})["difference"].tolist() == [[-1.0] * 3]
+    with pytest.raises(HandsonError, match=r"takes the keys 'a', 'b'; got the keys 'c', 'a'"):
+        function({"c": ones, "a": zeros})
+    with pytest.raises(HandsonError, match="takes a list; got the keys 'a', 'b'"):
+        mirrored.Function([a, b], a - b)({"a": ones, "b": zeros})
+    with pytest.raises(HandsonError, match="takes 2 inputs; got 1"):
+        mirrored.Function([a, b], a - b)([ones])
+    with pytest.raises(HandsonError, match=r"of shape \(None, 3\); got \(1, 4\)"):
+        mirrored.Function([a], a * 2)([np.ones((1, 4))])
+
+
 def test_symbols_and_types_are_known():
     symbol = K.placeholder((None, 3))
     assert K.is_keras_tensor(symbol)
@@ -177,6 +193,12 @@ def test_symbols_and_types_are_known():
     assert [K.get_uid("a"), K.get_uid("a"), K.get_uid("b")] == [1, 2, 1]
     K.clear_session()
     assert K.get_uid("a") == 1
+
+
+def test_helpers_are_those_of_handson():
+    names = "set_random_seed", "is_keras_tensor", "standardize_dtype", "unpack_x_y_sample_weight"
+    assert all(getattr(mirrored.utils, name) is getattr(utils, name) for name in names)
+    assert (K.standardize_dtype(None), K.is_keras_tensor) == ("float32", utils.is_keras_tensor)
 
 
 def test_random_numbers_of_the_backend_are_drawn():

@@ -145,6 +145,39 @@ def test_rates_fall_from_layer_to_layer(rng):
     assert net.optimizer.rate_multipliers == {"base.high": 0.5, "base.inner.norm": 0.25, "base.inner.low": 0.125}
 
 
+def test_a_head_keeps_its_rate_though_a_layer_beneath_it_has_the_name_of_one_in_it(rng):
+    base = Sequential([Dense(4, "relu", input_dim=3)])
+    base.compile("adam", "mse")
+    x, y = data(rng)
+    base.fit(x, np.zeros((len(x), 4)), verbose=0)
+    head = Sequential([Dense(4, name="dense"), Dense(1, name="last")], name="head")
+    net = Sequential([base.layers[0], head])
+    net.compile(SGD(0.1, rate_multipliers={"last": 2.0}), "mse")
+    net.fine_tune(x, y, epochs=(0, 1), layer_decay=np.float32(0.5), verbose=0)
+    assert net.optimizer.rate_multipliers == {"last": 2.0, "dense": 0.5, "head.dense": 1.0}
+
+
+def test_weights_of_a_net_itself_have_no_place_among_rates_of_layers(rng):
+    class Scaled(Model):
+        def __init__(self):
+            super().__init__()
+            self.scale = self.add_weight(shape=(1,), initializer="ones", name="scale")
+            self.hidden, self.last = Dense(4), Dense(1)
+
+        def call(self, x):
+            return self.last(self.hidden(x) * self.scale)
+
+    net, (x, y) = Scaled(), data(rng)
+    net.compile("adam", "mse")
+    net.fit(x, y, verbose=0)
+    before = values(net)
+    with pytest.raises(HandsonError, match="layer_decay is for layers, and the net has weights of its own"):
+        net.fine_tune(x, y, head=1, layer_decay=0.5, verbose=0)
+    assert changed(before, net) == set()
+    net.fine_tune(x, y, head=1, verbose=0)
+    assert "scale" in changed(before, net)
+
+
 def test_all_layers_train_unless_it_is_said_how_many_and_normalizations_stay_frozen(rng):
     net, (x, y) = headed(trained_base(rng)), data(rng)
     before = values(net)

@@ -28,7 +28,7 @@ from handson.files.keras_names import (
     kinds_in,
     with_nets,
 )
-from handson.graph.conversion import convert, type_name
+from handson.graph.conversion import convert
 from handson.layers.policies import KNOWN, DTypePolicy
 
 # Larger constants belong into weights.
@@ -326,9 +326,3 @@ def _argument(key: str, value: Any) -> Any:
     if isinstance(value, str) and registry.is_known(kind, value) and not _is_of_handson(registry.find(kind, value)):
         return registry.find(kind, value)  # what `custom_objects` says, which holds only while the file is read
     return revived(value, kind) if isinstance(value, dict) else value
-
-
-def dtype_named(dtype: Any) -> str:
-    """The name of the type of an input, whatever way Keras writes it."""
-    dtype = revived(dtype)
-    return dtype.name if isinstance(dtype, DTypePolicy) else type_name(dtype or "float32")

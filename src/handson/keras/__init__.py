@@ -71,7 +71,6 @@ mirror(
     Function="handson.keras.function:Function",
     Initializer="handson.initializers:Initializer",
     Input="handson.layers:Input",
-    InputSpec="handson.layers:InputSpec",
     KerasTensor="handson.graph:Symbol",
     Layer="handson.layers:Layer",
     Loss="handson.losses:Loss",

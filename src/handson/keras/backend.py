@@ -53,10 +53,10 @@ mirror(
     **{name: f"handson.keras.variables:{name}" for name in _VARIABLES},
     image_dim_ordering="handson.keras.config:image_data_format",
     set_image_dim_ordering="handson.keras.config:set_image_data_format",
-    is_keras_tensor="handson.keras.utils:is_keras_tensor",
+    is_keras_tensor="handson.utils:is_keras_tensor",
     random_normal="handson.random:normal",
     random_uniform="handson.random:uniform",
-    standardize_dtype="handson.graph.conversion:type_name",
+    standardize_dtype="handson.utils:standardize_dtype",
     truncated_normal="handson.random:truncated_normal",
     Variable="handson.keras.variable:Variable",
 )

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from handson.core import tree
-from handson.core.errors import HandsonError
+from handson.core.errors import HandsonError, listing
 from handson.graph import Graph, Symbol
 from handson.graph.conversion import convert
+from handson.layers.shapes import compatible
 
 
 class Function:
@@ -43,18 +44,27 @@ class Function:
 
     def __call__(self, inputs: Any) -> Any:
         """The outputs for some inputs, in the form of those it was made with; on symbols, symbols."""
-        form = self._graph.inputs
-        given = [inputs] if isinstance(form, Symbol) else self._listed(form, inputs)
         values = [
             leaf if isinstance(leaf, Symbol) else convert(leaf, entry.dtype)
-            for leaf, entry in zip(given, self.inputs, strict=True)
+            for leaf, entry in zip(self._listed(inputs), self.inputs, strict=True)
         ]
+        for value, entry in zip(values, self.inputs, strict=True):
+            if not compatible(entry.shape, tuple(value.shape)):
+                raise HandsonError(
+                    f"the function {self.name!r} takes {entry.name} of shape {entry.shape}; got {tuple(value.shape)}."
+                )
         return tree.rebuild(tree.spec(self._graph.outputs), self._graph.run(values))
 
-    def _listed(self, form: Any, inputs: Any) -> list[Any]:
-        given = list(inputs.values()) if isinstance(inputs, dict) else list(inputs)
-        if isinstance(form, dict) and isinstance(inputs, dict) and form.keys() == inputs.keys():
-            given = [inputs[name] for name in form]
+    def _listed(self, inputs: Any) -> list[Any]:
+        form = self._graph.inputs
+        if isinstance(form, Symbol):
+            return [inputs]
+        if isinstance(inputs, dict):
+            if not isinstance(form, dict) or form.keys() != inputs.keys():
+                wanted = f"the keys {listing(form)}" if isinstance(form, dict) else "a list"
+                raise HandsonError(f"the function {self.name!r} takes {wanted}; got the keys {listing(inputs)}.")
+            return [inputs[name] for name in form]
+        given = list(inputs)
         if len(given) != len(self.inputs):
             raise HandsonError(f"the function {self.name!r} takes {len(self.inputs)} inputs; got {len(given)}.")
         return given

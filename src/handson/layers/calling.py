@@ -100,6 +100,8 @@ class Called(nn.Module):
 
     def _check_names(self, kwargs: dict[str, Any]) -> None:
         """Raise for an argument that `call` has not; each layer takes `training` and `mask`."""
+        if not kwargs:
+            return
         computed = self._computed()
         unknown = kwargs.keys() - {*_parameters(computed), "training", "mask"}
         if unknown and not _takes_any(computed):

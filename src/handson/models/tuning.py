@@ -11,12 +11,13 @@ from typing import Any, NamedTuple
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 
-from handson.core.errors import HandsonError, whole
+from handson.core.errors import HandsonError, number, whole
 from handson.layers.base import Layer
 from handson.layers.foreign import TorchModuleWrapper, keep_averages
 from handson.layers.normalization import BatchNormalization
 from handson.models.structure import Structure
 from handson.optimizers import Optimizer
+from handson.optimizers.shares import share_of
 from handson.state.history import History
 
 
@@ -219,7 +220,7 @@ class Tuning(Structure):
             raise HandsonError("fine_tune counts the epochs of its phases itself: leave out initial_epoch.")
         new, before = _parted(units_of(self), head)
         later = _last(before, last, normalization)
-        after = _slower(given, learning_rate, _decays(later, layer_decay))
+        after = _slower(given, learning_rate, _shares(given, later, new, layer_decay))
         found = History()
         if first:
             _let_train(before, new)
@@ -243,7 +244,6 @@ def _slower(given: Optimizer, learning_rate: float | None, shares: dict[str, flo
         )
     rate = (given.given_rate or 0.0) / 10 if learning_rate is None else learning_rate
     config = given.get_config() | {"learning_rate": rate}
-    shares = {**(given.rate_multipliers or {}), **shares}
     return type(given).from_config(config | ({"rate_multipliers": shares} if shares else {}))
 
 
@@ -292,11 +292,18 @@ def _parted(units: list[Unit], head: int | None) -> tuple[list[Unit], list[Unit]
     return new, before
 
 
-def _decays(units: list[Unit], decay: float) -> dict[str, float]:
-    """Multipliers of the learning rate for layers beneath the head, by their paths."""
-    if not (isinstance(decay, (int, float)) and 0 < decay <= 1):
+def _shares(given: Optimizer, beneath: list[Unit], head: list[Unit], decay: float) -> dict[str, float]:
+    """Multipliers of the learning rate: the optimizer's own, and those of layers beneath the head, by their paths."""
+    if not 0 < number("layer_decay", decay) <= 1:
         raise HandsonError(f"layer_decay lies above 0, and is 1 at most; got {decay!r}.")
-    return {} if decay == 1 else {unit.path: decay ** (len(units) - place) for place, unit in enumerate(units)}
+    if decay != 1 and any(not unit.path for unit in beneath):
+        raise HandsonError("layer_decay is for layers, and the net has weights of its own: put them into a layer.")
+    own = given.rate_multipliers or {}
+    powers = enumerate(reversed(beneath), 1)
+    found = own if decay == 1 else own | {unit.path: float(decay) ** power for power, unit in powers}
+    # A path is a name too, and layers of the head may have it: they keep their rate.
+    kept = {unit.path: share_of(unit.path, tuple(own.items())) for unit in head}
+    return found | {path: share for path, share in kept.items() if share_of(path, tuple(found.items())) != share}
 
 
 def _folder(arguments: dict[str, Any], phase: str) -> dict[str, Any]:

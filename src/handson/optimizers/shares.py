@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Mapping, Sequence
+from numbers import Real
 
 from handson.core.errors import HandsonError, nearest
 
@@ -25,8 +26,8 @@ def checked(multipliers: Mapping[str, float] | None) -> dict[str, float] | None:
             f"rate_multipliers has a number for each layer by its name, as {{'conv1': 0.1}}; got {multipliers!r}."
         )
     for name, share in multipliers.items():
-        number = isinstance(share, (int, float)) and not isinstance(share, bool)
-        if not (number and 0 < share < float("inf")):
+        positive = isinstance(share, Real) and not isinstance(share, bool) and 0 < float(share) < float("inf")
+        if not positive:
             raise HandsonError(
                 f"rate_multipliers[{name!r}] is a positive number; got {share!r}. A layer that does not train is "
                 f"frozen: layer.trainable = False."
