@@ -20,7 +20,7 @@ from handson.core.errors import HandsonError
 from handson.data import Augment
 from handson.data.rows import arrays
 from handson.data.rows.batches import Batches
-from handson.data.rows.mapped import MappedRows
+from handson.data.rows.mapped import MappedRows, MappedSource
 from handson.layers import Conv2D, Dense, Dropout, Flatten, MaxPooling2D
 
 
@@ -235,10 +235,21 @@ def test_threads_end_with_the_training(rng, on_disk, error):
     assert not reading_threads()
 
 
-def test_a_file_that_becomes_shorter_is_an_error_and_not_the_end(rng, on_disk):
+def test_a_file_that_becomes_shorter_is_an_error_and_not_the_end(rng, on_disk, monkeypatch):
     x = on_disk(rng.normal(size=(2000, 50)))
+    lock, fill = threading.Lock(), MappedSource.fill
+
+    def fill_alone(source, places, out):
+        with lock:
+            fill(source, places, out)
+
+    def cut():
+        with lock:  # between two reads: within one the system ends the process
+            os.truncate(x.filename, 4096)
+
+    monkeypatch.setattr(MappedSource, "fill", fill_alone)
     with pytest.raises(HandsonError, match=r"the file of the inputs has 4,096 bytes, and had 800,128 when"):
-        trained(x, np.ones((2000, 2)), callbacks=[Do(lambda: os.truncate(x.filename, 4096))])
+        trained(x, np.ones((2000, 2)), callbacks=[Do(cut)])
     with pytest.raises(HandsonError, match="the file of the inputs has 4,096 bytes"):
         trained(x, np.ones((2000, 2)))
     assert not reading_threads()

@@ -112,7 +112,10 @@ class MappedSource:
         """Nothing: the system reads ahead."""
 
     def _check_size(self) -> None:
-        """Raise if the file ends before the map: the system ends a process that reads there."""
+        """Raise if the file ends before the map: the system ends a process that reads there.
+
+        It ends one all the same whose file is cut in the very moment of a copy.
+        """
         try:
             size = self._bytes if self._map is None else self._map.size()
         except (OSError, ValueError):
