@@ -149,7 +149,8 @@ class Worker:
 def _environment(peer: Peer, settings: Settings) -> dict[str, str]:
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     paths = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    own = {"PYTHONPATH": paths, "CUDA_VISIBLE_DEVICES": ""}
+    # Peers were compiled to bytecode when they were installed; handson, from the source tree, is in its first run.
+    own = {"PYTHONPATH": paths, "CUDA_VISIBLE_DEVICES": "", "PYTHONDONTWRITEBYTECODE": ""}
     return {**os.environ, **dict.fromkeys(names, str(settings.threads)), **own, **peer.environment}
 
 

@@ -12,7 +12,6 @@ from handson.callbacks import Callback, EarlyStopping, Monitor
 from handson.kernels.library import missing
 from handson.monitoring import Journal
 from handson.optimizers import SGD, Adam
-from handson.training.fit import JOURNAL
 
 ENGINES = ["eager"] if missing() else ["eager", "auto"]
 
@@ -315,7 +314,7 @@ def test_a_recorded_training_keeps_its_journal(tmp_path):
     net.fit(*data(), epochs=2, verbose=0, run=tmp_path / "run", monitor=True)
     journal = Journal.read(tmp_path / "run")
     assert journal.steps.tolist() == net.history.journal.steps.tolist()
-    assert (tmp_path / "run" / JOURNAL).read_text().count("\n") == len(journal)
+    assert (tmp_path / "run" / Journal.file).read_text().count("\n") == len(journal)
 
 
 def test_a_run_goes_on_with_monitoring_and_without(tmp_path):

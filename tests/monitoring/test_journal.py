@@ -7,7 +7,6 @@ import pytest
 
 from handson import HandsonError
 from handson.monitoring import Journal, LayerLook, Look
-from handson.monitoring.journal import JOURNAL, append
 
 
 def look(step, **layer):
@@ -16,14 +15,14 @@ def look(step, **layer):
 
 def written(path, *looks):
     for each in looks:
-        append(path, each)
+        each.append_to(path)
     return path
 
 
 def test_what_is_written_is_read(tmp_path):
     looks = [look(0, mean=0.5, weight=2.0, update=0.01, size=4), look(3, mean=float("nan"))]
-    written(tmp_path / JOURNAL, *looks)
-    for place in (tmp_path, tmp_path / JOURNAL):
+    written(tmp_path / Journal.file, *looks)
+    for place in (tmp_path, tmp_path / Journal.file):
         journal = Journal.read(place)
         assert journal.steps.tolist() == [0, 3]
         assert journal.looks[0] == looks[0]
@@ -88,4 +87,4 @@ def test_a_journal_is_never_written_through_a_link(tmp_path):
     (tmp_path / "target").write_text("")
     (tmp_path / "a.jsonl").symlink_to(tmp_path / "target")
     with pytest.raises(OSError, match=r"a\.jsonl"):
-        append(tmp_path / "a.jsonl", look(0))
+        look(0).append_to(tmp_path / "a.jsonl")

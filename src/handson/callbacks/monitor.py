@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from handson import monitoring
 from handson.callbacks.base import Callback, Logs
 from handson.core import console
 from handson.core.errors import whole
 from handson.core.registry import register
-from handson.monitoring.journal import Journal, LayerLook, Look, append
 from handson.monitoring.probes import MEASURED, Probes
 
 # The share of the time of a training that looks may take, after the first seconds of looking, which are free.
@@ -91,7 +91,7 @@ class Monitor(Callback):
     def __init__(self, every: int | None = None, path: str | os.PathLike[str] | None = None) -> None:
         self.every = None if every is None else whole("Monitor: every", every, 1)
         self.path = None if path is None else os.fspath(path)
-        self.journal = Journal()
+        self.journal = monitoring.Journal()
         self._writes = False
         self._probes: Probes | None = None
         self._latest: Callable[[], Rehearsed] | None = None
@@ -102,12 +102,12 @@ class Monitor(Callback):
     def step_interval(self) -> int | None:
         return self.every
 
-    def write_to(self, path: Path) -> None:
-        """Write the looks to a file, unless another one was given."""
-        self.path = self.path or os.fspath(path)
+    def write_to(self, folder: Path) -> None:
+        """Write the looks into a run folder, unless a file was given."""
+        self.path = self.path or os.fspath(folder / monitoring.Journal.file)
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        self.journal, self._probes, self._latest = Journal(), None, None
+        self.journal, self._probes, self._latest = monitoring.Journal(), None, None
         self._begun, self.seconds, self._last, self._last_step = time.perf_counter(), 0.0, 0.0, -1
         self._first_step = self.model.optimizer.iterations
         steps = self.params.get("steps")
@@ -120,7 +120,7 @@ class Monitor(Callback):
         self._writes = self.path is not None
         try:
             if self.path is not None and Path(self.path).exists():
-                self.journal = Journal.read(self.path)
+                self.journal = monitoring.Journal.read(self.path)
         except OSError as error:
             self._give_up(error)
 
@@ -156,13 +156,13 @@ class Monitor(Callback):
         self.journal.add(seen)
         try:
             if self._writes and self.path is not None:
-                append(Path(self.path), seen)
+                seen.append_to(Path(self.path))
         except OSError as error:
             self._give_up(error)
         now = time.perf_counter()
         self.seconds, self._last, self._last_step = self.seconds + now - started, now - self._begun, step
 
-    def _as_look(self, step: int, rehearsed: Rehearsed, probes: Probes) -> Look:
+    def _as_look(self, step: int, rehearsed: Rehearsed, probes: Probes) -> monitoring.Look:
         """Everything that was seen, as numbers on the host: one transfer."""
         seen, norms = probes.read(), rehearsed.norms
         loss = torch.as_tensor(rehearsed.loss, dtype=torch.float32, device=norms.device)
@@ -172,12 +172,12 @@ class Monitor(Callback):
         for owner, found in _by_layer(rehearsed, flat[outputs.size : -1].reshape(3, -1), layers).items():
             layers.setdefault(owner, {}).update(found)
         kinds = {name: type(probe.layer).__name__ for name, probe in probes.probes.items()}
-        return Look(
+        return monitoring.Look(
             step=step,
             epoch=rehearsed.epoch,
             seconds=round(time.perf_counter() - self._begun, 4),
             loss=_short(flat[-1]),
-            layers={name: LayerLook(kind=kinds.get(name, ""), **found) for name, found in layers.items()},
+            layers={name: monitoring.LayerLook(kind=kinds.get(name, ""), **found) for name, found in layers.items()},
         )
 
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, TypeVar
-
-from pydantic import BaseModel, ValidationError
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from handson.core import regular
 from handson.core.errors import HandsonError, shortened
 
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
 # The history of a hundred thousand epochs is smaller.
 MOST_BYTES = 1 << 26
 
-Kind = TypeVar("Kind", bound=BaseModel)
+Kind = TypeVar("Kind", bound="BaseModel")
 
 
 def dumps(value: Any, indent: int | None = None) -> str:
@@ -66,6 +67,8 @@ def read(path: Path, kind: type[Kind]) -> Kind:
     HandsonError
         When something else is in it; the message names the file and the place.
     """
+    from pydantic import ValidationError  # a tenth of a second, which a training without files does not need
+
     try:
         value = loads(regular.read_bytes(path, MOST_BYTES))
         if not isinstance(value, dict):

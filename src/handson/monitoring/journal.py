@@ -13,7 +13,6 @@ from handson.core import regular
 from handson.core.errors import HandsonError, listing, nearest
 from handson.files import atomic, strict_json
 
-JOURNAL = "journal.jsonl"
 # Ten thousand looks into a net of two hundred layers.
 MOST_BYTES = 1 << 30
 # What is known of a layer, and what follows from it.
@@ -90,6 +89,26 @@ class Look(BaseModel):
     loss: float | None = None
     layers: dict[str, LayerLook] = {}
 
+    def append_to(self, path: Path) -> None:
+        """Add the look to a file, on a line of its own; the file is made if it is not there.
+
+        The line is handed to the operating system but not forced onto the disk, which would take longer than the look
+        itself: a power failure may take the last lines, a killed process at most a part of one.
+
+        Raises
+        ------
+        OSError
+            When it cannot be written, or leads through a link.
+        """
+        line = strict_json.dumps(self.model_dump(exclude_none=True)).encode() + b"\n"
+        atomic.check_unlinked(path)
+        with regular.open_to_change(path) as file:
+            size = file.seek(0, os.SEEK_END)
+            if size:
+                file.seek(size - 1)
+                line = line if file.read(1) == b"\n" else b"\n" + line  # a crash cut off the last line
+            file.write(line)
+
 
 QUANTITIES = (*(name for name in LayerLook.model_fields if name not in ("kind", "size")), RATIO, "gradient_rms")
 
@@ -102,6 +121,11 @@ class Journal:
     looks : list of Look, optional
         What was seen so far.
 
+    Attributes
+    ----------
+    file : str
+        Its name in a run folder.
+
     Examples
     --------
     >>> journal = Journal([Look(step=0, layers={"dense": {"weight": 2.0, "update": 0.002}})])
@@ -109,6 +133,8 @@ class Journal:
     >>> steps.tolist(), ratios.tolist()
     ([0], [0.001])
     """
+
+    file = "journal.jsonl"
 
     def __init__(self, looks: list[Look] | None = None) -> None:
         self.looks = list(looks or [])
@@ -177,7 +203,7 @@ class Journal:
             When there is none.
         """
         path = Path(path)
-        path = path / JOURNAL if path.is_dir() else path
+        path = path / cls.file if path.is_dir() else path
         if not path.is_file():
             raise FileNotFoundError(
                 f"{path} is not there: the training was not monitored. Train with fit(..., monitor=True), or "
@@ -197,24 +223,3 @@ def _parsed(line: bytes) -> Look | None:
         return Look.model_validate(strict_json.loads(line))
     except (HandsonError, ValidationError):
         return None
-
-
-def append(path: Path, look: Look) -> None:
-    """Add a look to a file, on a line of its own; the file is made if it is not there.
-
-    The line is handed to the operating system but not forced onto the disk, which would take longer than the look
-    itself: a power failure may take the last lines, a killed process at most a part of one.
-
-    Raises
-    ------
-    OSError
-        When it cannot be written, or leads through a link.
-    """
-    line = strict_json.dumps(look.model_dump(exclude_none=True)).encode() + b"\n"
-    atomic.check_unlinked(path)
-    with regular.open_to_change(path) as file:
-        size = file.seek(0, os.SEEK_END)
-        if size:
-            file.seek(size - 1)
-            line = line if file.read(1) == b"\n" else b"\n" + line  # a crash cut off the last line
-        file.write(line)

@@ -17,7 +17,6 @@ from handson.data.rows import arrays
 from handson.data.rows.batches import Batches
 from handson.data.rows.openings import is_batches
 from handson.layers.ownership import settle
-from handson.monitoring.journal import JOURNAL
 from handson.parallel.world import World
 from handson.randomness.keys import check_seed, fresh_seed
 from handson.state.history import History
@@ -114,7 +113,7 @@ def _lead(model: Net, x: Any, y: Any, arguments: Arguments, world: World | None)
     with recording(arguments.run, arguments.resume, arguments.checkpoint_seconds, model, arguments.tell) as record:
         if isinstance(record, Record):
             for monitor in arguments.monitors:
-                monitor.write_to(record.folder / JOURNAL)
+                monitor.write_to(record.folder)
         with _preparing:
             job, validation = _prepare(model, reading, _target_columns(model, y), arguments, history, record)
         about = {} if world is None else _about(model, reading, validation, arguments)

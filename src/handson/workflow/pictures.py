@@ -13,7 +13,7 @@ import numpy as np
 from handson.core.errors import HandsonError, listing, nearest
 from handson.data.reading.dataset import Dataset
 from handson.data.reading.keypoints import find_points
-from handson.monitoring.journal import JOURNAL, Journal
+from handson.monitoring.journal import Journal
 from handson.workflow.runs import Run, probabilities
 
 if TYPE_CHECKING:
@@ -264,7 +264,10 @@ def _missing_values(shown: Shown) -> Figure:
 
 # What pictures need: whether a run has it, and what it is in words.
 NEEDS: dict[str, tuple[Callable[[Shown], bool], str]] = {
-    "journal": (lambda shown: (shown.run.folder / JOURNAL).is_file(), "a monitored training: handson fit --monitor"),
+    "journal": (
+        lambda shown: (shown.run.folder / Journal.file).is_file(),
+        "a monitored run: handson fit --monitor",
+    ),
     "images": (lambda shown: shown.rows.kind == "images", "images"),
     "maps": (lambda shown: any(weight.dim() == 4 for weight in shown.net.parameters()), "a convolution of images"),
     "classes": (lambda shown: shown.rows.task == "classification", "targets that are classes"),

@@ -29,7 +29,7 @@ from handson.data.reading.sources import holds_arrays, is_table
 from handson.data.rows.split import Split
 from handson.files import atomic, strict_json
 from handson.files.stored_history import StoredHistory
-from handson.monitoring.journal import JOURNAL
+from handson.monitoring.journal import Journal
 from handson.workflow.experiment import Experiment
 from handson.workflow.run_files import Columns, Report, kept_split, write_history_table, write_npz
 
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 SHOWN = 24
 # What is in a run folder before the first epoch.
 BEFORE_TRAINING = {
-    "experiment.yaml", "data.json", "split.npz", "lock", "run.json", "starts.jsonl", "checkpoints", JOURNAL
+    "experiment.yaml", "data.json", "split.npz", "lock", "run.json", "starts.jsonl", "checkpoints", Journal.file
 }  # fmt: skip
 
 
