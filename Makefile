@@ -14,6 +14,8 @@ demo: .venv/installed
 # `make test PROCESSES=2` shares the files of tests out to two processes; 0 runs them one after another.
 PROCESSES ?= 0
 
+# Hundreds of tests start programs, which find the package in bytecode.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: .venv/installed-for-tests
 	$(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadfile
 
