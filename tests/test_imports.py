@@ -5,7 +5,9 @@ import sys
 
 import pytest
 
-HEAVY = "scipy pandas matplotlib sklearn h5py PIL sympy torch._dynamo torch._inductor yaml rich typer onnx keras pydantic"
+HEAVY = (
+    "pydantic scipy pandas matplotlib sklearn h5py PIL sympy torch._dynamo torch._inductor yaml rich typer onnx keras"
+)
 STEPS = {
     "the import": "import torch, handson",
     "the names": "from handson import keras, callbacks, layers, losses, metrics, ops, optimizers",

@@ -23,7 +23,7 @@ import handson
         (["predict", "tiny", "--data", "test.csv", "--out", "a.parquet"], "as CSV, not as .parquet: give --out a.csv"),
         (["fit", "facse.yaml"], "no file or folder facse.yaml. Did you mean 'faces.yaml'"),
         (["fit", "runs"], "runs.*(folder|directory)"),
-        (["fit", "table.csv"], "table.csv holds no experiment"),
+        (["fit", "table.csv"], "table.csv is a text table, no experiment: handson fit EXPERIMENT --data table.csv"),
         (["fit", "broken.yaml"], "broken.yaml, line 2: "),
         (["fit", "bytes.yaml"], "bytes.yaml is not text in UTF-8"),
         (["fit", "misspelt.yaml"], "misspelt.yaml, line 8: unknown key 'epoch' of 'fit'. Did you mean 'epochs'"),

@@ -89,7 +89,11 @@ def explore(
         Path(data), _names(targets, data), inputs, image, "auto" if classes else None, csv_format(csv or [])
     )
     found = look(source)
-    found.remarks += [f"column {name!r} holds words and is left out; for classes: --targets {name}." for name in words]
+    found.remarks += [
+        f"column {name!r} holds words and is left out; for classes: --targets {name}; as an input of a net: "
+        f"categories: [{name}]."
+        for name in words
+    ]
     show_exploration(found)
     if picture is not None:
         from handson.plots import plot_exploration
@@ -396,6 +400,9 @@ def baseline(
     inputs: Annotated[
         str | None, typer.Option(help="Input columns, separated by commas; of an .npz file its name.")
     ] = None,
+    categories: Annotated[
+        str | None, typer.Option(help="Inputs that are categories, separated by commas; auto: those that hold words.")
+    ] = None,
     classes: Annotated[bool, typer.Option(help="The targets are classes, also when they are numbers.")] = False,
     image: Annotated[str | None, typer.Option(help="The column that holds images.")] = None,
     groups: Annotated[
@@ -420,7 +427,7 @@ def baseline(
     check_writable(out, data)
     reading = {
         "targets": _names(targets, data), "inputs": _names(inputs, data), "classes": "auto" if classes else None,
-        "image": image, "groups": groups,
+        "image": image, "groups": groups, "categories": _names(categories, data),
     }  # fmt: skip
     comparing = {"folds": folds, "seed": seed, "only": _chosen(models)}
     found = run_baseline(Path(data), reading, csv or [], comparing, quiet)

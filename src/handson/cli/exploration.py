@@ -12,7 +12,7 @@ from handson.core.regular import check_plain
 from handson.data.reading.classes import as_classes
 from handson.data.reading.dataset import Dataset
 from handson.data.reading.sources import TABLES, check_exists, read
-from handson.data.reading.tables import check_column, listed, read_table, table_dataset, text_columns
+from handson.data.reading.tables import Roles, check_column, listed, read_table, table_dataset, text_columns
 
 
 def csv_format(options: list[str]) -> dict[str, Any] | None:
@@ -41,14 +41,14 @@ def read_to_explore(
         return read(path, targets, inputs, image=image, classes=classes, csv=csv), []
     check_exists(path)
     check_plain(path, path.stat())
-    frame, images = read_table(path, image, csv=csv, texts=text_columns(targets, None, None))
+    frame, images = read_table(path, image, csv=csv, texts=text_columns(Roles(targets)))
     if frame.empty and images is None:
         raise HandsonError(f"{path} has no rows.")
     named = listed(targets, [])
     for name in named:
         check_column(name, list(frame.columns), path, "a target")
     words = [name for name in frame.columns if name not in named and _is_words(frame[name])]
-    data = table_dataset(frame.drop(columns=words), images, path, targets, classes=classes)
+    data = table_dataset(frame.drop(columns=words), images, path, Roles(targets, classes=classes))
     return as_classes(data, classes), words
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 def find_experiment(name: str) -> Experiment:
     """The experiment in a YAML file, or a built-in one."""
     from handson.core.errors import HandsonError, nearest
+    from handson.data.reading.sources import ENDINGS
     from handson.faces import EXPERIMENTS
     from handson.workflow.experiment import Experiment
 
@@ -23,6 +24,11 @@ def find_experiment(name: str) -> Experiment:
         close = f" Did you mean {files[0]!r}?" if files else nearest(name, EXPERIMENTS)
         raise HandsonError(
             f"no experiment is called {name!r}.{close} Give a .yaml file, or a name: {', '.join(EXPERIMENTS)}."
+        )
+    if Path(name).suffix.lower() in ENDINGS:
+        raise HandsonError(
+            f"{name} is {ENDINGS[Path(name).suffix.lower()]}, no experiment: handson fit EXPERIMENT --data {name}. "
+            f"'handson new NAME' writes an experiment to begin with."
         )
     return Experiment.from_yaml(name)
 

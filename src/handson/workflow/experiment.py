@@ -203,6 +203,7 @@ class DataSection(_Section):
     in_memory: bool | None = None
     window: int | None = Field(None, ge=1)
     skip_broken: bool | None = None
+    categories: Names | None = None
 
 
 class SplitSection(_Section):

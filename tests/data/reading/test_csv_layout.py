@@ -272,7 +272,7 @@ def test_spaces_around_names_are_none_of_them(write):
 def test_codes_that_are_read_as_numbers_are_told(write):
     text = "zip,n,y\n501,0.5,1\n00502,0,2\n00503,0,3\n"
     (told,) = read(write(text), targets="y").notes
-    assert told.startswith("column 'zip': '00502' is read as the number 502. If these are codes, leave the column out")
+    assert told.startswith("column 'zip': '00502' is read as the number 502. If these are codes, name the column in")
     assert read(write(text), targets="y", inputs=["n"]).notes == []
     assert read(write(text), targets="y", ids="zip").ids.tolist() == ["501", "00502", "00503"]
 

@@ -42,7 +42,7 @@ def as_classes(data: Dataset, classes: Any = None) -> Dataset:
         raise HandsonError(f"{data.source}: classes is a list of names or 'auto'; got {classes!r}.")
     given = None if classes is None or isinstance(classes, str) else [str(name) for name in classes]
     if data.targets is None or (data.classes is not None and given is None):
-        return replace(data, notes=data.notes + _alike(data.classes or [], data.source))
+        return replace(data, notes=data.notes + alike_names(data.classes or [], data.source))
     values = data.targets if data.classes is None else np.array([*data.classes, None], object)[data.targets]
     if values.dtype.kind not in "biufUO":
         advice = " Make numbers of dates, such as days." if values.dtype.kind in "mM" else ""
@@ -55,7 +55,7 @@ def as_classes(data: Dataset, classes: Any = None) -> Dataset:
         raise HandsonError(f"{data.source}: classes are one column; the targets have {values.shape[1]}.")
     codes, found = pd.factorize(values.reshape(-1))
     labels = [class_name(value) for value in found]
-    names = _sorted(labels) if given is None else given
+    names = sorted_names(labels) if given is None else given
     places = _places(labels, names, data.source)
     targets = np.array([*places, -1], np.int64)[codes]
     suspects = [name for name in names if name in MISSING] if given is None else []
@@ -64,11 +64,11 @@ def as_classes(data: Dataset, classes: Any = None) -> Dataset:
         if suspects
         else []
     )
-    alike = _alike(names, data.source) if given is None else []
+    alike = alike_names(names, data.source) if given is None else []
     return replace(data, targets=targets, classes=names, notes=data.notes + notes + alike)
 
 
-def _alike(names: list[str], source: str) -> list[str]:
+def alike_names(names: list[str], source: str) -> list[str]:
     """What is to be told of classes that are written differently and may be one.
 
     Raises
@@ -105,7 +105,7 @@ def class_name(value: Any) -> str:
     return str(value)
 
 
-def _sorted(labels: list[str]) -> list[str]:
+def sorted_names(labels: list[str]) -> list[str]:
     """Names in rising order: as numbers if all of them are, and different ones."""
     names = sorted(set(labels))
     if all(NUMBER.fullmatch(name) for name in names):

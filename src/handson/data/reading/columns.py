@@ -147,12 +147,12 @@ def as_targets(frame: pd.DataFrame, names: list[str], path: Path, classes: Any, 
     """Targets as numbers; one column of classes as it is written, if it is said that they are some, or are words."""
     if not names:
         return None
-    if len(names) == 1 and (classes is not None or _is_words(frame[names[0]], path)):
+    if len(names) == 1 and (classes is not None or holds_words(frame[names[0]], path)):
         return _without_blank(frame[names[0]])
     return as_numbers(frame, names, path, "say classes='auto' if these are classes", notes)
 
 
-def _is_words(column: pd.Series, path: Path) -> bool:
+def holds_words(column: pd.Series, path: Path) -> bool:
     """Whether most values are not numbers, or all are codes such as '007', whose zeros count."""
     if pd.api.types.is_numeric_dtype(column) or column.dtype.kind in "mM":
         return False

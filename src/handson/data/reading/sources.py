@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,21 +22,24 @@ from handson.data.reading.image_files import FITS, IMAGES
 from handson.data.reading.keeping import Keeping, kept
 from handson.data.rows.free_memory import free_memory
 
+if TYPE_CHECKING:
+    from handson.data.reading.tables import Roles
+
 # Tables that may be read at once.
 TABLES = (".csv", ".tsv", ".gz", ".bz2", ".xz", ".zip", *PARQUET)
 HDF5 = (".h5", ".hdf5", ".hdf", ".he5")
 # Arguments that have no meaning for a kind of data.
 MEANINGLESS = {
-    "a folder of images": ("targets", "inputs", "ids", "image", "input_names", "csv", "window"),
-    "tar files": ("targets", "inputs", "ids", "image", "input_names", "csv"),
-    "an '.npz' file": ("ids", "image", "image_shape", "csv", "skip_broken"),
-    "an HDF5 file": ("ids", "image", "image_shape", "csv"),
-    "a Zarr folder": ("ids", "image", "image_shape", "csv"),
-    "an '.npy' file": ("inputs", "ids", "image", "image_shape", "input_names", "csv", "skip_broken"),
+    "a folder of images": ("targets", "inputs", "ids", "image", "input_names", "csv", "window", "categories"),
+    "tar files": ("targets", "inputs", "ids", "image", "input_names", "csv", "categories"),
+    "an '.npz' file": ("ids", "image", "image_shape", "csv", "skip_broken", "categories"),
+    "an HDF5 file": ("ids", "image", "image_shape", "csv", "categories"),
+    "a Zarr folder": ("ids", "image", "image_shape", "csv", "categories"),
+    "an '.npy' file": ("inputs", "ids", "image", "image_shape", "input_names", "csv", "skip_broken", "categories"),
     "a text table": ("input_names", "target_names", "window", "skip_broken"),
     "a Parquet or Arrow table": ("input_names", "target_names", "csv"),
     "a FITS table": ("input_names", "target_names", "csv"),
-    "a FITS image": ("ids", "image", "image_shape", "csv"),
+    "a FITS image": ("ids", "image", "image_shape", "csv", "categories"),
 }
 COLUMNS = ("a text table", "a Parquet or Arrow table", "a FITS table")
 ARRAYS = ("an '.npz' file", "an HDF5 file", "a Zarr folder", "a FITS image")
@@ -65,6 +68,7 @@ def read(
     in_memory: bool | None = None,
     window: int | None = None,
     skip_broken: bool = False,
+    categories: Any = None,
 ) -> Dataset:
     """Read a data set.
 
@@ -109,6 +113,10 @@ def read(
     skip_broken : bool
         Whether rows that cannot be read are left out. All rows are read once to find them; a note counts them, and
         names the first. By default such a row is an error when it is come to.
+    categories : str, list of str or 'auto', optional
+        Input columns of a table that hold categories, 'auto' all that hold words: in the place of each stands an input
+        for each of its values, such as 'town=Lyon', 1 where the column holds it and 0 elsewhere. Such names may also
+        stand in `inputs`.
 
     Raises
     ------
@@ -130,7 +138,7 @@ def read(
     check_exists(path)
     kind = kind_of(path)
     ask = Ask(path, targets, inputs, groups, ids, image, image_shape, input_names, target_names, classes, csv,
-              Keeping(in_memory, window, skip_broken))  # fmt: skip
+              Keeping(in_memory, window, skip_broken), categories)  # fmt: skip
     _check_said(path, kind, vars(ask) | vars(ask.keeping))
     data = _READERS[kind](replace(ask, groups=_groups_file(groups)))
     if len(data) == 0:
@@ -170,6 +178,14 @@ class Ask:
     classes: Any
     csv: Any
     keeping: Keeping
+    categories: Any = None
+
+    @property
+    def roles(self) -> Roles:
+        """What the columns of a table are."""
+        from handson.data.reading.tables import Roles
+
+        return Roles(self.targets, self.inputs, self.groups, self.ids, self.classes, self.categories)
 
     def finished(self, data: Dataset, classes: Any = None) -> Dataset:
         """The data with their groups and classes, kept where they are wanted."""
@@ -251,8 +267,12 @@ def _read_arrays(archive: Arrays, ask: Ask) -> Dataset:
 
 def _known(table: Any, named: list[str], ask: Ask) -> list[str]:
     """The columns that were named, in their order; what is not there is looked for later."""
+    from handson.data.reading.categories import base_of
+
+    columns = list(table.columns)
     asked = {*named, ask.ids, ask.image, ask.groups if isinstance(ask.groups, str) else None}
-    return [name for name in table.columns if name in asked]
+    asked |= {base_of(name, columns) for name in named}
+    return [name for name in columns if name in asked]
 
 
 def _read_fits_images(ask: Ask) -> Dataset:
@@ -266,10 +286,8 @@ def _read_fits_images(ask: Ask) -> Dataset:
 def _read_text(ask: Ask) -> Dataset:
     from handson.data.reading.tables import read_table, table_dataset, text_columns
 
-    texts = text_columns(ask.targets, ask.groups, ask.ids)
-    frame, images = read_table(ask.path, ask.image, ask.image_shape, ask.csv, texts)
-    named = ask.targets, ask.inputs, ask.groups, ask.ids, ask.classes
-    return ask.finished(table_dataset(frame, images, ask.path, *named))
+    frame, images = read_table(ask.path, ask.image, ask.image_shape, ask.csv, text_columns(ask.roles))
+    return ask.finished(table_dataset(frame, images, ask.path, ask.roles))
 
 
 def _read_columns(ask: Ask) -> Dataset:
@@ -277,7 +295,7 @@ def _read_columns(ask: Ask) -> Dataset:
     from handson.data.reading.containers.fits import FitsTable
     from handson.data.reading.containers.parquet import Files, find_files
     from handson.data.reading.containers.tables import image_column, stored_table
-    from handson.data.reading.tables import Roles, listed, split_images, table_dataset
+    from handson.data.reading.tables import listed, split_images, table_dataset
 
     path, keeping = ask.path, ask.keeping
     if path.suffix.lower() in FITS:
@@ -286,13 +304,12 @@ def _read_columns(ask: Ask) -> Dataset:
         table = Files(path, find_files(path) if path.is_dir() else [path])
     in_file = keeping.in_memory is not True if path.is_dir() else keeping.stays(table.size, free_memory())
     if in_file or keeping.skip_broken:
-        roles = Roles(ask.targets, ask.inputs, ask.groups, ask.ids, ask.classes)
-        return ask.finished(stored_table(table, roles, ask.image, ask.image_shape, keeping.window))
+        return ask.finished(stored_table(table, ask.roles, ask.image, ask.image_shape, keeping.window))
     wanted = None if ask.inputs is None else [*listed(ask.inputs, []), *listed(ask.targets, [])]
     frame = table.frame(list(table.columns) if wanted is None else _known(table, wanted, ask))
     image = ask.image or (image_column(table, listed(ask.targets, [])) if ask.inputs is None else None)
     frame, images = split_images(frame, image, ask.image_shape, path)
-    return ask.finished(table_dataset(frame, images, path, ask.targets, ask.inputs, ask.groups, ask.ids, ask.classes))
+    return ask.finished(table_dataset(frame, images, path, ask.roles))
 
 
 def _read_hdf5(ask: Ask) -> Dataset:

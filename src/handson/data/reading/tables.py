@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from handson.core.errors import HandsonError, listing, nearest, shortened
+from handson.data.reading.categories import base_of, coded
 from handson.data.reading.columns import Apart, as_labels, as_numbers, as_targets, set_apart, with_points
 from handson.data.reading.csv_layout import (
     MISSING,
@@ -199,6 +200,7 @@ class Roles(NamedTuple):
     groups: Any = None
     ids: str | None = None
     classes: Any = None
+    categories: Any = None
 
     @property
     def aside(self) -> list[str]:
@@ -229,16 +231,7 @@ class Roles(NamedTuple):
         )
 
 
-def table_dataset(
-    frame: pd.DataFrame,
-    images: np.ndarray | None,
-    path: Path,
-    targets: Any = None,
-    inputs: Any = None,
-    groups: Any = None,
-    ids: str | None = None,
-    classes: Any = None,
-) -> Dataset:
+def table_dataset(frame: pd.DataFrame, images: np.ndarray | None, path: Path, roles: Roles) -> Dataset:
     """A data set from a table: the named target columns, the others (or the images) as inputs.
 
     A first column that only numbers the rows, as pandas saves it, is no input: it names the rows.
@@ -249,17 +242,10 @@ def table_dataset(
         From `read_table`.
     path : Path
         For messages.
-    targets : str or list of str, optional
-        The target columns. With images, by default all columns of numbers.
-    inputs : str or list of str, optional
-        The input columns, by default all others; with images there are none.
-    groups, ids : str, optional
-        Columns that are neither.
-    classes : list of str or 'auto', optional
-        Given, the target column may hold any words; see `handson.data.reading.classes`.
+    roles : Roles
+        What the columns are. With images, by default all columns of numbers are targets; without, all others inputs.
     """
-    roles = Roles(targets, inputs, groups, ids, classes)
-    aside = roles.aside
+    targets, inputs, aside = roles.targets, roles.inputs, roles.aside
     rest = set_apart(frame, path, roles.named, strict=inputs is None and images is None)
     frame, _, notes = rest
     columns: Any = frame.columns
@@ -270,26 +256,30 @@ def table_dataset(
     for name in names:
         check_column(name, columns, path, "a target")
     if images is not None:
-        if inputs is not None:
-            raise HandsonError(f"{path}: its inputs are images, so no columns are: leave inputs={inputs!r} out.")
+        said = {"inputs": inputs, "categories": roles.categories}
+        for name, value in said.items():
+            if value is not None:
+                raise HandsonError(f"{path}: its inputs are images, so no columns are: leave {name}={value!r} out.")
         input_names, array = [], images
     else:
         others = {*names, *aside}
         input_names = listed(inputs, [name for name in columns if name not in others])
         for name in input_names:
-            check_column(name, columns, path, "an input")
+            check_column(base_of(name, list(columns)) or name, columns, path, "an input")
         if not input_names:
             raise HandsonError(f"{path} has no input columns.")
-        array = as_numbers(frame, input_names, path, "leave the column out with inputs=[...]", notes)
-        notes += _zeros_lost(frame.attrs.get("codes", {}), input_names)
+        table, input_names, told = coded(frame, input_names, roles.categories, path)
+        cure = "name it in categories=[...], or leave the column out with inputs=[...]"
+        array = as_numbers(table, input_names, path, cure, notes)
+        notes += [*told, *_zeros_lost(frame.attrs.get("codes", {}), input_names)]
     return roles.dataset(array, input_names, names, rest, path)
 
 
 def _zeros_lost(codes: dict[str, str], names: list[str]) -> list[str]:
     """What is to be told of columns of codes that are read as numbers."""
     return [
-        f"column {name!r}: {codes[name]!r} is read as the number {int(codes[name])}. If these are codes, leave the "
-        f"column out with inputs=[...]."
+        f"column {name!r}: {codes[name]!r} is read as the number {int(codes[name])}. If these are codes, name "
+        f"the column in categories=[...], or leave it out with inputs=[...]."
         for name in names
         if name in codes
     ]
@@ -306,10 +296,13 @@ def check_named(inputs: list[str], targets: list[str], path: Path) -> None:
         raise HandsonError(f"{path}: the column {both!r} is an input and a target. Leave it out of one of them.")
 
 
-def text_columns(targets: Any, groups: Any, ids: Any) -> list[str]:
-    """The columns that are kept as they are written: one target, which may hold classes, groups and ids."""
-    names = listed(targets, [])
-    return [*(names if len(names) == 1 else []), *(name for name in (groups, ids) if isinstance(name, str))]
+def text_columns(roles: Roles) -> list[str]:
+    """The columns that are kept as they are written: one target, which may hold classes, groups, ids, categories."""
+    names = listed(roles.targets, [])
+    coded = [] if roles.categories == "auto" else listed(roles.categories, [])
+    coded += [name[:end] for name in listed(roles.inputs, []) if (end := name.find("=")) > 0]
+    aside = [name for name in (roles.groups, roles.ids) if isinstance(name, str)]
+    return [*(names if len(names) == 1 else []), *aside, *coded]
 
 
 def listed(names: Any, default: list[str]) -> list[str]:

@@ -277,7 +277,7 @@ def _numbers(array: np.ndarray, data: Any, what: str) -> np.ndarray:
                 column = f", column {columns[index[1]]!r}" if columns and len(index) == 2 else ""
                 raise HandsonError(
                     f"{what} must be numbers; row {index[0]}{column} has {array[index]!r}. "
-                    f"Leave the column out, or code it as numbers."
+                    f"Leave the column out, or code it as numbers: pd.get_dummies(x, prefix_sep='=')."
                 ) from None
         raise
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from handson.core.errors import HandsonError
+from handson.data.reading.categories import base_of
 from handson.data.reading.columns import ROW_NUMBERS, UNNAMED, set_apart
 from handson.data.reading.dataset import Dataset
 from handson.data.reading.image_columns import side_lengths
@@ -107,6 +108,8 @@ def stored_table(
     if not int(table.bounds[-1]):
         raise HandsonError(f"{path} has no rows.")
     targets = listed(roles.targets, [])
+    if roles.categories or any(base_of(name, list(columns)) for name in listed(inputs, [])):
+        raise HandsonError(f"{path}: categories are for tables that are read at once, in_memory=True.")
     check_named(listed(inputs, []), targets, path)
     for name in [*roles.named, *listed(image, [])]:
         check_column(name, list(columns), path, "in a question to it")
