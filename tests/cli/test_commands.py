@@ -125,6 +125,12 @@ def test_explore_takes_a_table_with_words_as_it_is(work):
     assert "column 'kind' holds words and is left out; for classes: --targets kind" in out
 
 
+def test_new_writes_an_experiment_for_a_table(work):
+    out = ok(work, "new", "first", "--data", "kinds.csv", "--targets", "kind")
+    assert "first.yaml: a net for 60 rows, classification. To train it: handson fit first.yaml" in out
+    assert "accuracy" in ok(work, "fit", "first.yaml", "--epochs", "1")
+
+
 def test_explore_names_a_stray_word_among_numbers(work):
     (work / "stray.csv").write_text("a,y\n1,2\n3,4\nx,5\n")
     result = call(work, "explore", "stray.csv")

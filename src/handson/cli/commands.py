@@ -356,13 +356,30 @@ def predict(
 
 
 @app.command()
-def new(name: Annotated[Path, typer.Argument(help="A folder that is not there yet.", show_default=False)]) -> None:
+def new(
+    name: Annotated[Path, typer.Argument(help="A folder that is not there yet.", show_default=False)],
+    data: Annotated[str | None, typer.Option(help="Write NAME.yaml alone: an experiment for these data.")] = None,
+    targets: Annotated[str | None, typer.Option(help="Of the data: target columns, separated by commas.")] = None,
+    inputs: Annotated[str | None, typer.Option(help="Of the data: input columns, or the array of inputs.")] = None,
+    classes: Annotated[bool, typer.Option(help="The targets are classes, also when they are numbers.")] = False,
+) -> None:
     """Write a new project that runs at once.
 
-    Options, dataset, model, train and test, a short file each, and the same as an experiment.
+    Options, dataset, model, train and test, a short file each, and the same as an experiment. With --data an experiment
+    for some data instead, its net sized to them.
     """
+    from handson.cli.projects import write_experiment
     from handson.workflow.new_project import write_project
 
+    if data is not None:
+        reading = {
+            "targets": _names(targets, data),
+            "inputs": _names(inputs, data),
+            "classes": "auto" if classes else None,
+        }
+        write_experiment(name, Path(data), reading)
+        return
+    refuse(bool(targets or inputs or classes), "without --data there is nothing to choose from: leave the options out")
     for path in write_project(name):
         console.say(path)
     console.say(f"To train and to test it: cd {name}; python train.py; python test.py")

@@ -27,8 +27,8 @@ def find_experiment(name: str) -> Experiment:
         )
     if Path(name).suffix.lower() in ENDINGS:
         raise HandsonError(
-            f"{name} is {ENDINGS[Path(name).suffix.lower()]}, no experiment: handson fit EXPERIMENT --data {name}. "
-            f"'handson new NAME' writes an experiment to begin with."
+            f"{name} is {ENDINGS[Path(name).suffix.lower()]}, no experiment. To write one: handson new "
+            f"NAME --data {name} --targets COLUMN; to use one: handson fit EXPERIMENT --data {name}."
         )
     return Experiment.from_yaml(name)
 

@@ -85,4 +85,4 @@ def optimizer(rows: int) -> Any:
     >>> round(optimizer(200).weight_decay, 2), round(optimizer(8000).weight_decay, 2)
     (1.0, 0.27)
     """
-    return AdamW(OneCycle(0.01), weight_decay=min(1.0, (300 / rows) ** 0.4))
+    return AdamW(OneCycle(0.01), weight_decay=round(min(1.0, (300 / rows) ** 0.4), 3))
