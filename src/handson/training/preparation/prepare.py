@@ -187,6 +187,7 @@ def _target(model: Net, number: int, term: Term, raw: Any, outputs: Tensor, rows
     if term.distribution is not None:  # metrics are given its mean
         outputs = term.point(term.in_units(outputs, None))
     contract.check_metrics(metrics, average, target, outputs)
+    rows.notes += contract.clipped(average, outputs, contract.final_layer(model, number))
     rows.notes += contract.broadcast_metrics(metrics, average, target, outputs)
     rows.notes += contract.shared_metrics(metrics, target)
     return target, masked
