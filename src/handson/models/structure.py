@@ -152,8 +152,8 @@ class Structure(Layer):
         self.forget_terms()
         self._tell_paths()
         if self._compiled is not None:
-            given = self._compiled.optimizer
-            for optimizer in (given, *further_optimizers(self, given).values()):
+            given, first = self._compiled.optimizer, self._compiled.first
+            for optimizer in (given, *([first] if first else []), *further_optimizers(self, given).values()):
                 optimizer.rename(names)
 
     # Inputs and outputs.
