@@ -19,6 +19,7 @@ from handson.layers.foreign import TorchModuleWrapper
 from handson.layers.renaming import hold
 from handson.layers.shapes import Shapes, batched
 from handson.models import naming
+from handson.models.layer_list import LayerList
 from handson.models.model import Model, from_keras, wants_integers
 from handson.randomness.keys import fresh_seed
 from handson.state.in_training import check_unused
@@ -79,7 +80,7 @@ class Sequential(Model):
     @property
     def layers(self) -> list[Any]:
         """The layers, in order, without the input."""
-        return [layer for layer in self._stack if not isinstance(layer, InputLayer)]
+        return LayerList(layer for layer in self._stack if not isinstance(layer, InputLayer))
 
     def integer_inputs(self, count: int) -> list[bool]:
         """Of the input, whether whole numbers are given to the net as they are: they are ids."""

@@ -18,6 +18,7 @@ from handson.layers.renaming import hold
 from handson.layers.shapes import Shapes, map_shapes
 from handson.models import naming
 from handson.models.device import default_device
+from handson.models.layer_list import LayerList
 from handson.state.in_training import check_unused
 from handson.state.state import further_optimizers, named_weights
 
@@ -52,9 +53,9 @@ class Structure(Layer):
     def layers(self) -> list[Any]:
         """The layers, in order; of a wrapped module, its children."""
         if self.graph is None and "module" in self._modules:
-            return list(self.module.children()) or [self.module]
+            return LayerList(self.module.children()) or LayerList([self.module])
         self.track()
-        return list(self._modules.values())
+        return LayerList(self._modules.values())
 
     def _named_layers(self) -> Iterable[tuple[str, Any]]:
         if "module" in self._modules and self.graph is None:
