@@ -14,6 +14,7 @@ import pytest
 
 import handson
 from handson import applications, layers
+from handson.applications.preparation import Preparation
 from handson.core.errors import HandsonError
 from handson.graph import Symbol
 
@@ -408,6 +409,11 @@ def test_weights_of_imagenet_are_adapted_too(written, cache):
 
 
 # Preparing images.
+
+
+def test_a_way_to_prepare_images_that_there_is_not_is_refused():
+    with pytest.raises(HandsonError, match="mode is one of .*got 'caffee'. Did you mean 'caffe'"):
+        Preparation("caffee")
 
 
 @pytest.mark.parametrize("name", ["vgg16", "mobilenet_v2", "densenet", "convnext"])

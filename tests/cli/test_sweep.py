@@ -144,6 +144,8 @@ def test_a_run_is_submitted_and_submitted_again(work, scheduler):
         (["sweep", "table.yaml", "--name", "a b"], "a name becomes a folder"),
         (["sweep", "table.yaml", "--name", "../elsewhere"], "a name becomes a folder"),
         (["sweep", "table.yaml", "--name", ""], "a name becomes a folder"),
+        (["sweep", "table.yaml", "--grid", "fit.batch_size=8,16,8"], "has the value 8 twice"),
+        (["sweep", "table.yaml", "--grid", "optimizer=Adam,Adma"], "compile.optimizer='Adma'"),
         (["sweep", "table.yaml", "--trials", "3"], "--trials is for other searches"),
         (["sweep", "table.yaml", "--on", "slurm", "--workers", "2"], "--workers is for --on local"),
         (["sweep", "logits.yaml", "--data", "none.csv"], "none.csv"),
@@ -184,12 +186,18 @@ def test_jobs_are_not_said_to_be_gone_where_the_scheduler_cannot_be_asked(work, 
 
 def test_what_a_command_would_not_use_is_refused(work):
     ok(work, *SWEEP, "--workers", "1")
-    for option in (["--data", "none.csv"], ["--force"], ["--devices", "2"]):
+    for option in (["--data", "none.csv"], ["--force"], ["--devices", "2"], ["--quiet"]):
         result = call(work, "resume", "sweeps/table", *option)
         assert (result.code, f"{option[0]} is for a run" in result.err) == (2, True)
     for option in (["--name", "other"], ["--data", "table.yaml"]):
         result = call(work, "submit", "sweeps/table/0000", *option, "--dry-run")
         assert (result.code, f"{option[0]} is for a new run" in result.err) == (2, True)
+    for command, said in (
+        (["resume", "sweeps/table/0000", "--no-failed"], "--no-failed is for a sweep"),
+        (["submit", "sweeps/table/0000", "--dry-run"], "is finished; there is nothing to submit"),
+    ):
+        result = call(work, *command)
+        assert (result.code, said in result.err) == (2, True)
     (work / "found.csv").mkdir()
     result = call(work, "collect", "sweeps/table", "--out", "found.csv")
     assert (result.code, result.out) == (2, "")

@@ -92,9 +92,19 @@ def taken_out_of_the_middle(net):
     assert middle.name == "dense_1"
 
 
+def renamed(net):
+    fit(net)
+    net.layers[0].name = "body"
+
+
+def as_double(net):
+    fit(net)
+    net.double()
+
+
 CHANGES = [
-    thaw, frozen_parameters, one_frozen_parameter, another_top, another_top_of_the_same_shape, cut, lent, freeze_after,
-    freeze_thaw_freeze, taken_out_of_the_middle,
+    renamed, as_double, thaw, frozen_parameters, one_frozen_parameter, another_top, another_top_of_the_same_shape, cut,
+    lent, freeze_after, freeze_thaw_freeze, taken_out_of_the_middle,
 ]  # fmt: skip
 
 

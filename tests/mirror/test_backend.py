@@ -174,6 +174,11 @@ def test_inputs_of_a_function_go_by_their_keys_and_have_its_shapes():
     assert function({"b": ones, "a": zeros})["difference"].tolist() == [[-1.0] * 3]
     with pytest.raises(HandsonError, match=r"takes the keys 'a', 'b'; got the keys 'c', 'a'"):
         function({"c": ones, "a": zeros})
+    for given in ([zeros, ones], ones):
+        with pytest.raises(
+            HandsonError, match=f"takes a dictionary with the keys 'a', 'b'; got {type(given).__name__}"
+        ):
+            function(given)
     with pytest.raises(HandsonError, match="takes a list; got the keys 'a', 'b'"):
         mirrored.Function([a, b], a - b)({"a": ones, "b": zeros})
     with pytest.raises(HandsonError, match="takes 2 inputs; got 1"):

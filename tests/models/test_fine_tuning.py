@@ -139,6 +139,21 @@ def test_the_numbers_are_those_of_the_steps_written_out(rng):
         np.testing.assert_array_equal(one, two)
 
 
+def test_a_second_call_begins_with_what_compile_was_given(rng):
+    net, (x, y) = headed(trained_base(rng), SGD(0.05)), data(rng)
+    rates = []
+
+    class Look(handson.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            rates.append(round(float(self.model.optimizer.learning_rate), 9))
+
+    for _ in range(2):
+        net.fine_tune(x, y, epochs=(1, 1), head=1, layer_decay=0.5, normalization=True, verbose=0, callbacks=[Look()])
+        shares = net.optimizer.rate_multipliers
+    assert rates == [0.05, 0.005] * 2
+    assert shares == {"base.high": 0.5, "base.inner.norm": 0.25, "base.inner.low": 0.125}
+
+
 def test_rates_fall_from_layer_to_layer(rng):
     net, (x, y) = headed(trained_base(rng)), data(rng)
     net.fine_tune(x, y, epochs=(0, 1), layer_decay=0.5, normalization=True, verbose=0)

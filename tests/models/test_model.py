@@ -302,3 +302,19 @@ def test_a_misspelt_argument_of_a_verb_is_named_with_the_nearest(verb, argument,
     net.compile("adam", "mse")
     with pytest.raises(TypeError, match=f"{verb} has no argument '{argument}'. Did you mean '{meant}'"):
         getattr(net, verb)(np.ones((2, 2)), **{argument: 1})
+
+
+CHANGES_OF_A_LIST = {
+    "pop": lambda layers: layers.pop(), "append": lambda layers: layers.append(Dense(1)),
+    "assign": lambda layers: layers.__setitem__(-1, Dense(1)), "delete": lambda layers: layers.__delitem__(0),
+    "insert": lambda layers: layers.insert(0, Dense(1)), "reverse": lambda layers: layers.reverse(),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("change", CHANGES_OF_A_LIST)
+def test_the_list_of_layers_cannot_be_changed_in_vain(change):
+    stack, x = Sequential([Dense(2, input_dim=3), Dense(1)]), Input((3,))
+    for net in (stack, Model(x, Dense(1)(x)), Model(nn.Sequential(nn.Linear(3, 1)))):
+        with pytest.raises(HandsonError, match=r"changing it changes no net: net\.pop\(\)"):
+            CHANGES_OF_A_LIST[change](net.layers)
+    assert type(stack.layers[:-1]) is type(stack.layers + []) is type(copy.deepcopy(stack.layers)) is list

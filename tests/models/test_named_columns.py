@@ -188,3 +188,23 @@ def test_other_rows_are_paired_as_they_lie(index):
     x, y = pd.DataFrame(np.eye(4), columns=list("abcd")), pd.Series(np.arange(4.0), index=index)
     net(1).fit(x, y, verbose=0)
     net(1).fit(x, y.sort_index(ascending=False).to_numpy(), verbose=0)
+
+
+def test_numbers_that_are_out_of_order_are_names(rng):
+    table = pd.DataFrame(rng.normal(size=(24, 4)))
+    years = table.set_axis([2021, 2020, 2019, 2018], axis=1)
+    for fitted, shuffled in ((table[[2, 0, 3, 1]], table), (years, years[[2018, 2019, 2020, 2021]])):
+        net = Sequential([Dense(1)], seed=0)
+        net.compile("sgd", "mse")
+        net.fit(fitted, table[0], verbose=0)
+        np.testing.assert_array_equal(net.predict(shuffled), net.predict(fitted.to_numpy()))
+
+
+def test_columns_in_another_order_than_their_numbers_are_refused_where_they_have_no_names(rng):
+    table, net = pd.DataFrame(rng.normal(size=(24, 4))), Sequential([Dense(1)], seed=0)
+    net.compile("sgd", "mse")
+    net.fit(table, table[0], verbose=0)
+    for verb in (net.predict, lambda x: net.evaluate(x, table[0])):
+        with pytest.raises(HandsonError, match="numbered in another order, '3', '1', '0', '2'.*sort_index"):
+            verb(table[[3, 1, 0, 2]])
+    assert net.predict(table[[3, 1, 0, 2]].to_numpy()).shape == (24, 1)

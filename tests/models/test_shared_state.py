@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from handson import Sequential
+from handson.callbacks import Callback
 from handson.core.errors import HandsonError
 from handson.layers import Activation, Dense, Lambda, Layer
 from handson.optimizers import SGD, Adam
@@ -133,3 +134,39 @@ def test_two_threads_do_not_train_one_net():
         over.set()
         thread.join()
     assert model.fit(X, Y, verbose=0)
+
+
+# A net in training
+
+
+class Change(Callback):
+    def __init__(self, change):
+        self.change = change
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.change(self.model)
+
+
+CHANGES = {
+    "add": lambda model: model.add(Dense(1)),
+    "pop": lambda model: model.pop(),
+    "compile": lambda model: model.compile("adam", "mae"),
+    "fit it": lambda model: model.fit(X, Y, verbose=0),
+    ".name": lambda model: setattr(model.layers[-1], "name", "top"),
+    "add ": lambda model: model.layers[0].add(Dense(4)),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_callback_cannot_change_what_the_steps_are_prepared_for(change):
+    model = net(Sequential([Dense(4, input_dim=4)]))
+    with pytest.raises(HandsonError, match=f"(?s){change.strip()}.*(Add|Take|Compile|Train|Name).*(before|after)"):
+        model.fit(X, Y, verbose=0, callbacks=[Change(CHANGES[change])])
+    if change not in ("add ", "pop"):
+        CHANGES[change](model)  # afterwards it may be
+
+
+def test_a_callback_may_train_and_compile_other_nets():
+    model, other = net(), net()
+    model.fit(X, Y, verbose=0, callbacks=[Change(lambda _: (other.compile("sgd", "mae"), other.fit(X, Y, verbose=0)))])
+    assert other.age == model.age == 1

@@ -153,6 +153,7 @@ def test_bayesian_search_comes_near_the_best_and_follows_from_the_results():
         ({"axes": {UNITS: Range(low=1, high=2)}}, "has a range: add --search random"),
         ({"kind": "random"}, "needs something to vary"),
         ({"axes": {UNITS: []}}, "has no values"),
+        ({"axes": {UNITS: [8, 4, 8.0]}}, "has the value 8.0 twice"),
         ({"axes": {"fit.seed": [1]}, "seeds": 3}, "'fit.seed' is varied by the search itself"),
         ({"axes": {"fit.epochs": [1]}, "kind": "halving"}, "'fit.epochs' is varied by the search itself"),
     ],

@@ -21,6 +21,7 @@ from handson.workflow.experiment import Experiment
 from handson.workflow.runs import Run
 from handson.workflow.tasks import attempts
 from handson.workflow.tasks.attempts import Attempt, attempt, attempts_of, job_of, ticks_of, work, work_on
+from handson.workflow.tasks.axes import Range
 from handson.workflow.tasks.folder import Sweep, is_sweep
 from handson.workflow.tasks.searches import Search
 from handson.workflow.tasks.states import Queue, counted, results, standings, summary, table
@@ -279,6 +280,21 @@ def test_a_quantity_that_is_not_measured_is_refused_before_anything_is_made(expe
 def test_a_combination_that_cannot_be_is_refused_before_anything_is_made(experiment, tmp_path):
     with pytest.raises(HandsonError, match=r"model\.7\.units.*numbered from 0"):
         Sweep.create(experiment, Search(axes={"model.7.units": [1]}), tmp_path / "rates")
+    assert not (tmp_path / "rates").exists()
+
+
+@pytest.mark.parametrize(
+    ("path", "axis", "kind"),
+    [
+        ("model.0.activation", ["relu", "tanh", "relo"], "grid"),
+        ("compile.loss", ["mse", "mea"], "grid"),
+        ("compile.optimizer.learning_rate", Range(low=-1, high=0.1), "random"),
+    ],
+)
+def test_a_later_value_that_cannot_be_is_refused_before_anything_is_made(experiment, tmp_path, path, axis, kind):
+    axes = {"fit.batch_size": [4, 8], path: axis}
+    with pytest.raises(HandsonError, match=rf"{path}="):
+        Sweep.create(experiment, Search(kind=kind, axes=axes), tmp_path / "rates")
     assert not (tmp_path / "rates").exists()
 
 

@@ -12,11 +12,13 @@ from torch import Tensor
 from handson import ops
 from handson.core.errors import HandsonError
 from handson.layers import Identity, Input, Rescaling
+from handson.layers.preprocessing.encoding import chosen
 from handson.models import Model
 
 CHANNELS = 3
 # Of the images of ImageNet: their mean in red, green and blue, and mean and deviation as shares.
 MEAN = (123.68, 116.779, 103.939)
+MODES = ("caffe", "tf", "torch", "none")
 RGB_MEAN, RGB_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
@@ -80,7 +82,7 @@ class Preparation:
     """
 
     def __init__(self, mode: str) -> None:
-        self.mode = mode
+        self.mode = chosen("Preparation", "mode", mode, MODES)
 
     def __call__(self, x: Any, data_format: str | None = None) -> Any:
         """Prepare images; they are not changed.

@@ -203,9 +203,11 @@ def resume(
     if is_sweep(Path(run)):
         from handson.cli.swept import resume_sweep
 
-        for option, value in (("--data", data), ("--force", force), ("--devices", devices)):
+        given = (("--data", data), ("--force", force), ("--devices", devices), ("--quiet", quiet))
+        for option, value in given:
             refuse(bool(value), f"{option} is for a run, and {run} is a sweep")
         return resume_sweep(Path(run), failed)
+    refuse(not failed, f"--no-failed is for a sweep, and {run} is a run")
     from handson.cli.workers import group
     from handson.workflow.runs import follow
 

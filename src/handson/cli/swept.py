@@ -147,6 +147,8 @@ def make_ensemble(found: Sweep, frame: Any, members: int) -> Path:
 def submit_run(experiment: Experiment, place: Path, site: Site, devices: int, dry_run: bool) -> None:
     """Show the script for one run, and submit it. `place`: the folder of a run, or that of all runs."""
     is_run = (place / "experiment.yaml").is_file()
+    if is_run and Run(place).finished:
+        raise HandsonError(f"{place} is finished; there is nothing to submit.")
     folder = place if is_run else Run.free_place(experiment, place)
     where = folder.absolute()
     more = ["--devices", str(devices)] if devices > 1 else []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -84,3 +84,31 @@ def like(outputs: Tensor, changed: Callable[[Tensor], Tensor]) -> Tensor:
     if found.activation == "softmax" and result.shape[-1:] != outputs.shape[-1:]:
         return result  # the classes are no longer along the last axis
     return with_logits(result, found.activation, changed(found.values))
+
+
+def picked(x: Tensor, key: Any) -> Tensor:
+    """x[key], with its logits where they say the same: those of a softmax only with all of its classes.
+
+    Examples
+    --------
+    >>> p = softmax(torch.zeros(2, 4, 3))
+    >>> [logits_of(picked(p, key), "softmax") is None for key in (0, (slice(None), -1), (..., 0), (..., slice(2)))]
+    [False, False, True, True]
+    """
+    result = x[key]
+    found: Logits | None = getattr(x, LOGITS, None)
+    if found is None or logits_of(x, found.activation) is None:
+        return result
+    if found.activation == "softmax" and not _keeps_last(key, x.dim()):
+        return result
+    return with_logits(result, found.activation, found.values[key])
+
+
+def _keeps_last(key: Any, axes: int) -> bool:
+    """Whether an index leaves the last axis as it is."""
+    entries = key if isinstance(key, tuple) else (key,)
+    if not all(isinstance(entry, slice) or entry is ... or type(entry) is int for entry in entries):
+        return False
+    given = [entry for entry in entries if entry is not ...]
+    ends = len(given) == axes or (len(given) < len(entries) and entries[-1] is not ...)  # with the last axis
+    return not ends or given[-1] == slice(None)

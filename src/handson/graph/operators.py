@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from handson.graph.conversion import result_type
+from handson.graph.logits import picked
 from handson.graph.operation import Operand, operation
 from handson.graph.symbol import Symbol
 
@@ -86,7 +87,7 @@ def absolute(x: Tensor) -> Tensor:
 @operation
 def get_item(x: Tensor, key: Any) -> Tensor:
     """x[key]; as JSON a slice is written (start, stop, step) after the word 'slice', '...' as it is."""
-    return x[_key(key)]
+    return picked(x, _key(key))
 
 
 def _key(key: Any) -> Any:

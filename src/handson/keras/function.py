@@ -64,6 +64,11 @@ class Function:
                 wanted = f"the keys {listing(form)}" if isinstance(form, dict) else "a list"
                 raise HandsonError(f"the function {self.name!r} takes {wanted}; got the keys {listing(inputs)}.")
             return [inputs[name] for name in form]
+        if isinstance(form, dict):
+            raise HandsonError(
+                f"the function {self.name!r} takes a dictionary with the keys {listing(form)}; got "
+                f"{type(inputs).__name__}."
+            )
         given = list(inputs)
         if len(given) != len(self.inputs):
             raise HandsonError(f"the function {self.name!r} takes {len(self.inputs)} inputs; got {len(given)}.")

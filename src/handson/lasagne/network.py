@@ -138,7 +138,7 @@ def _applied(layer: Layer, inputs: Any, taken: set[str]) -> Any:
         if part is parts[-1] and not part.named:
             given = _name(layer.name, taken)
             if given is not None:
-                part.name, part.named, part.given_name = given, True, given
+                part.name = given
         inputs = part(inputs)
     return inputs
 

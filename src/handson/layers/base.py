@@ -23,6 +23,7 @@ from handson.layers.blank import is_filling
 from handson.layers.building import building, guarded, is_building
 from handson.layers.calling import required, several_shapes, with_shapes
 from handson.layers.drawn import Drawn
+from handson.layers.renaming import rename
 from handson.layers.shapes import Shape, Shapes, batched, compatible, given_shape, map_shapes
 from handson.layers.typed import Typed
 from handson.layers.weight_holder import assign, named_tensors
@@ -106,8 +107,7 @@ class Layer(Typed, metaclass=Described):
         self._made: dict[str, Any] = {}
         self.given_name = name
         self.stem = self.automatic_name or registry.snake_case(type(self).__name__)
-        self.name = check_name(name, self.dotted) if name is not None else self.stem
-        self.named = name is not None
+        self.take_name(check_name(name, self.dotted) if name is not None else self.stem, name is not None)
         batched_shape = batch_input_shape if batch_shape is None else batch_shape
         self.given_input_shape = given_shape(input_shape, input_dim, batched_shape)
         self.given_batch_size = None if batched_shape is None else batched_shape[0]
@@ -128,6 +128,23 @@ class Layer(Typed, metaclass=Described):
             cls.build = guarded(cls.build)  # type: ignore[method-assign]
         if "compute_mask" in vars(cls) and not cls.__module__.startswith("handson."):
             cls.makes_masks = True
+
+    @property
+    def name(self) -> str:
+        """The layer's name. Another one holds at once in every net that the layer is in."""
+        return vars(self)["name"]
+
+    @name.setter
+    def name(self, name: str) -> None:
+        rename(self, check_name(name, self.dotted))
+
+    _name = name  # where Keras keeps it, and programs write to
+
+    def take_name(self, name: str, named: bool = True) -> None:
+        """Be called so by a net, or before there is one; `named` if the name stays."""
+        vars(self)["name"], self.named = name, named
+        if named and "_arguments" in vars(self):
+            self._arguments["name"] = name
 
     @property
     def built(self) -> bool:

@@ -51,7 +51,7 @@ class TorchModuleWrapper(Layer):
             raise HandsonError(f"a layer is a handson layer or a torch.nn.Module; got {module!r}.")
         self.stem = snake_case(type(module).__name__)
         if self.given_name is None:
-            self.name = self.stem
+            self.take_name(self.stem, named=False)
         self.module = module
         self.channels_first = isinstance(module, CHANNELS_FIRST) if channels_first is None else channels_first
 
@@ -97,15 +97,7 @@ class TorchModuleWrapper(Layer):
         return output.permute(0, 2, 3, 1) if isinstance(output, Tensor) and output.dim() == 4 else output
 
     def forward(self, x: Tensor) -> Tensor:
-        *first, last = self.module if type(self.module) is nn.Sequential and len(self.module) else [self.module]
-        activation = _probabilities(last)
-        if activation is None or self.channels_first or self.module._forward_hooks:
-            return self._run(self.module, x)
-        for part in first:
-            x = part(x)
-        output: Tensor = last(x)
-        along_last = activation == "sigmoid" or last.dim in (-1, x.dim() - 1)
-        return with_logits(output, activation, x) if along_last else output
+        return self._run(self.module, x) if self.channels_first else computed(self.module, x)
 
     def train(self, mode: bool = True) -> TorchModuleWrapper:
         """Training or evaluation mode; in a frozen layer, normalizations keep their averages, as in Keras."""
@@ -119,6 +111,25 @@ class TorchModuleWrapper(Layer):
             f"hold no code. Save the weights with save_weights(), or write the layer as a handson.layers.Layer and "
             f"register it with @handson.register."
         )
+
+
+def computed(module: nn.Module, x: Any) -> Any:
+    """What a module gives for its input; probabilities with their logits, if a softmax or sigmoid ends it.
+
+    Examples
+    --------
+    >>> from handson.graph.logits import logits_of
+    >>> logits_of(computed(nn.Sequential(nn.Linear(2, 3), nn.Softmax(-1)), torch.ones(1, 2)), "softmax").shape
+    torch.Size([1, 3])
+    """
+    if type(module) is nn.Sequential and len(module) and not module._forward_hooks and not module._forward_pre_hooks:
+        *first, last = module
+        for part in first:
+            x = part(x)
+        return computed(last, x)
+    output, activation = module(x), {nn.Softmax: "softmax", nn.Sigmoid: "sigmoid"}.get(type(module))
+    along_last = activation == "sigmoid" or (activation and module.dim in (-1, x.dim() - 1))
+    return with_logits(output, activation, x) if activation and along_last else output
 
 
 def applied(module: nn.Module, inputs: Any) -> Any:
@@ -141,7 +152,7 @@ def applied(module: nn.Module, inputs: Any) -> Any:
         by_name = all(key in names or (more and key.isidentifier()) for key in inputs) and bool(names & set(inputs))
         return module(**inputs) if by_name else module(inputs)
     several = isinstance(inputs, (list, tuple)) and len(inputs) > 1
-    return module(*inputs) if several and arguments_of_call(type(module).forward)[1] > 1 else module(inputs)
+    return module(*inputs) if several and arguments_of_call(type(module).forward)[1] > 1 else computed(module, inputs)
 
 
 @functools.cache
@@ -179,8 +190,3 @@ def is_frozen(part: nn.Module) -> bool:
     """Whether a module has weights of its own and none of them trains."""
     weights = list(part.parameters(recurse=False))
     return bool(weights) and not any(weight.requires_grad for weight in weights)
-
-
-def _probabilities(module: nn.Module) -> str | None:
-    """Which function of logits a module is, for a loss that takes the logits; None for another."""
-    return {nn.Softmax: "softmax", nn.Sigmoid: "sigmoid"}.get(type(module))

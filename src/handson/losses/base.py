@@ -40,6 +40,8 @@ class Loss(Average):
     ----------
     elementwise : bool
         Whether there is a value for each element, of which Keras takes the mean for each sample.
+    activation : str, optional
+        'sigmoid' or 'softmax': what made the probabilities that it takes, in place of which it then takes the logits.
 
     Examples
     --------
@@ -55,6 +57,7 @@ class Loss(Average):
     kind = "loss"
     reduction: str | None = "sum_over_batch_size"
     elementwise = False
+    activation: str | None = None
     axis: Any = -1
 
     def __init__(

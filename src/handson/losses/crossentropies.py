@@ -47,6 +47,7 @@ class BinaryCrossentropy(_Crossentropy):
     0.6931
     """
 
+    activation = "sigmoid"
     elementwise = True
 
     def values(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
@@ -91,6 +92,7 @@ class CategoricalCrossentropy(_Crossentropy):
     0.6931
     """
 
+    activation = "softmax"
     targets = "distribution"
 
     def __init__(self, from_logits: bool = False, label_smoothing: float = 0.0, axis: int = -1, **kwargs: Any) -> None:
@@ -124,6 +126,7 @@ class SparseCategoricalCrossentropy(Standard):
     0.6931
     """
 
+    activation = "softmax"
     targets = "labels"
 
     def __init__(
@@ -182,6 +185,7 @@ class BinaryFocalCrossentropy(_Crossentropy):
     0.1733
     """
 
+    activation = "sigmoid"
     elementwise = True
 
     def __init__(
@@ -231,6 +235,7 @@ class CategoricalFocalCrossentropy(_Crossentropy):
     0.1733
     """
 
+    activation = "softmax"
     targets = "distribution"
 
     def __init__(
@@ -297,6 +302,7 @@ class KLDivergence(Standard):
     0.6931
     """
 
+    activation = "softmax"
     targets, probabilities = "distribution", True
 
     def values(self, y_true: Tensor, y_pred: Tensor) -> Tensor:

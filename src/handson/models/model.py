@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from handson.core import registry, tree
 from handson.core.errors import HandsonError, nearest
 from handson.data.rows.scaling import Scaling
-from handson.graph import Graph, Node
+from handson.graph import Graph, Node, logits
 from handson.graph.symbol import on_trial
 from handson.layers import ownership
 from handson.layers.added import enter_run, leave_run
@@ -20,6 +20,7 @@ from handson.layers.building import building
 from handson.layers.calling import Called
 from handson.layers.drawn import Drawn
 from handson.layers.foreign import applied
+from handson.layers.renaming import hold
 from handson.layers.shapes import Shapes, batched, compatible, map_shapes
 from handson.layers.weight_holder import WeightHolder
 from handson.models import naming
@@ -222,6 +223,7 @@ class Model(Verbs):
 
     def _tell_paths(self) -> None:
         """Tell weights, and layers that draw random numbers, where they are: here, though others may hold them."""
+        hold(self, (part for part in self.modules() if part is not self))
         for path, layer in self.named_modules():
             if hasattr(layer, "path"):
                 layer.path = path
@@ -323,7 +325,7 @@ class Model(Verbs):
         for output in outputs:
             if not isinstance(output, Tensor):
                 raise HandsonError(f"the net must give tensors; it gives {type(output).__name__}.")
-        return [output.cpu() for output in outputs]
+        return [logits.like(output, Tensor.cpu) for output in outputs]
 
     def integer_inputs(self, count: int) -> list[bool]:
         """Of each input, whether whole numbers are given to the net as they are: they are ids."""

@@ -55,7 +55,7 @@ def name_parts(modules: dict[str, nn.Module | None]) -> None:
     """Give layers without a name the one that they have in a net."""
     for name, part in modules.items():
         if not getattr(part, "named", True):
-            part.name, part.named = name, True  # type: ignore[union-attr]
+            part.take_name(name)  # type: ignore[union-attr,operator]
 
 
 def distinct(names: list[str]) -> list[str]:

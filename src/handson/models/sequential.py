@@ -16,10 +16,13 @@ from handson.layers.base import Layer, check_name
 from handson.layers.calling import Called, shapes_of
 from handson.layers.core import InputLayer
 from handson.layers.foreign import TorchModuleWrapper
+from handson.layers.renaming import hold
 from handson.layers.shapes import Shapes, batched
 from handson.models import naming
+from handson.models.layer_list import LayerList
 from handson.models.model import Model, from_keras, wants_integers
 from handson.randomness.keys import fresh_seed
+from handson.state.in_training import check_unused
 
 # Deeper nets are no stack of layers that anybody writes, and a file must not take minutes to build.
 MOST_LAYERS = 500
@@ -77,7 +80,7 @@ class Sequential(Model):
     @property
     def layers(self) -> list[Any]:
         """The layers, in order, without the input."""
-        return [layer for layer in self._stack if not isinstance(layer, InputLayer)]
+        return LayerList(layer for layer in self._stack if not isinstance(layer, InputLayer))
 
     def integer_inputs(self, count: int) -> list[bool]:
         """Of the input, whether whole numbers are given to the net as they are: they are ids."""
@@ -132,13 +135,15 @@ class Sequential(Model):
         HandsonError
             When the layer is in the net already, its name is taken, or the shape below does not fit it.
         """
+        check_unused(self, "add", "Add layers before fit, or after it.")
         layer = self._as_layer(layer)
         name = self._name_for(layer)
         if self._traced:
             self._build_parts([(name, layer)])
         self._modules[name] = layer
         if not layer.named:
-            layer.name, layer.named = name, True
+            layer.take_name(name)
+        hold(self, [layer])
         shape = layer.built_shape if isinstance(layer, Model) else layer.given_input_shape
         if self.built_shape is None and len(self._modules) == 1 and shape is not None:
             self.build(shape)
@@ -177,6 +182,7 @@ class Sequential(Model):
         """Take the last layer off, and return it."""
         if not self.layers:
             raise HandsonError("there is no layer to take off.")
+        check_unused(self, "pop", "Take layers off before fit, or after it.")
         top = self.layers[-1]
         self._modules.pop(next(name for name, layer in self._modules.items() if layer is top))
         if self._traced:

@@ -11,19 +11,25 @@ from torch import nn
 from handson.core import tree
 from handson.core.errors import HandsonError, NotBuiltError, nearest
 from handson.core.summary import Row, table
-from handson.graph import Graph, Symbol
+from handson.graph import Graph, Symbol, nodes_of
 from handson.layers.base import Layer
 from handson.layers.core import InputLayer
+from handson.layers.renaming import hold
 from handson.layers.shapes import Shapes, map_shapes
 from handson.models import naming
 from handson.models.device import default_device
-from handson.state.state import named_weights
+from handson.models.layer_list import LayerList
+from handson.state.in_training import check_unused
+from handson.state.state import further_optimizers, named_weights
 
 
 class Structure(Layer):
     """The base of nets: what they say of their parts."""
 
     module: nn.Module  # of a net that is one of PyTorch
+    forget_terms: Any
+    _tell_paths: Any
+    _compiled: Any
     _graph: Graph | None
     _outputs: Shapes
 
@@ -34,6 +40,10 @@ class Structure(Layer):
         else:
             super().__setattr__(name, value)
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        hold(self, (part for part in self.modules() if part is not self))
+
     @property
     def graph(self) -> Graph | None:
         """The graph of the net; None where it is no graph of symbols."""
@@ -43,9 +53,9 @@ class Structure(Layer):
     def layers(self) -> list[Any]:
         """The layers, in order; of a wrapped module, its children."""
         if self.graph is None and "module" in self._modules:
-            return list(self.module.children()) or [self.module]
+            return LayerList(self.module.children()) or LayerList([self.module])
         self.track()
-        return list(self._modules.values())
+        return LayerList(self._modules.values())
 
     def _named_layers(self) -> Iterable[tuple[str, Any]]:
         if "module" in self._modules and self.graph is None:
@@ -109,6 +119,43 @@ class Structure(Layer):
             if isinstance(part, Layer):
                 part._trainable = bool(value)
         self.requires_grad_(bool(value))
+
+    # The names of layers.
+
+    def _place(self, layer: nn.Module) -> str | None:
+        """Where the net holds a layer under its name; None where it is an attribute, or in a part."""
+        named = isinstance(self._graph, Graph) or self.is_stack
+        return next((place for place, part in self._modules.items() if part is layer), None) if named else None
+
+    def check_renaming(self, layer: Layer, name: str) -> None:
+        """Raise unless a layer may be called so here."""
+        check_unused(self, f"{layer.name}.name", "Name layers before fit, or after it.")
+        taken = self._modules.get(naming.place_of(name), layer)
+        if taken is not layer and self._place(layer) is not None:
+            raise HandsonError(f"the name {name!r} is taken by another layer of the net {self.name!r}.")
+
+    def rename(self, layer: Layer) -> None:
+        """Hold a layer under the name that it has now."""
+        place, new = self._place(layer), naming.place_of(layer.name)
+        if place is None or place == new:
+            return
+        parts = [(new if part is layer else each, part) for each, part in self._modules.items()]
+        self._modules.clear()
+        self._modules.update(parts)
+        if isinstance(layer, InputLayer):
+            for symbol in tree.leaves([node.outputs for node in nodes_of(layer)]):
+                symbol.name = layer.name
+
+    def follow_names(self, before: dict[str, nn.Parameter]) -> None:
+        """Bring along what is kept under the names of weights, which were others before."""
+        now = {id(weight): name for name, weight in self.named_parameters()}
+        names = {old: now[id(weight)] for old, weight in before.items()}
+        self.forget_terms()
+        self._tell_paths()
+        if self._compiled is not None:
+            given, first = self._compiled.optimizer, self._compiled.first
+            for optimizer in (given, *([first] if first else []), *further_optimizers(self, given).values()):
+                optimizer.rename(names)
 
     # Inputs and outputs.
 

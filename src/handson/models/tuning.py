@@ -165,7 +165,8 @@ class Tuning(Structure):
 
         While the new layers, the head, are as they were drawn, their gradients would undo what the others know. So
         these are frozen in the first phase, and in the second train at a small rate. The net stays as the second phase
-        leaves it: with its layers that train, and its optimizer.
+        leaves it: with its layers that train, and its optimizer. Called again, it begins with the optimizer that
+        `compile` was given.
 
         Parameters
         ----------
@@ -213,7 +214,8 @@ class Tuning(Structure):
         >>> net.fine_tune(x, x.sum(1), epochs=(3, 2), last=1, verbose=0)
         History(5 epochs, best loss ... in epoch 5)
         """
-        given: Optimizer = self.need_compiled("fine_tune").optimizer
+        compiled = self.need_compiled("fine_tune")
+        given: Optimizer = compiled.first or compiled.optimizer
         self._need_built()
         first, second = _phases(epochs)
         if "initial_epoch" in arguments:
@@ -224,10 +226,11 @@ class Tuning(Structure):
         found = History()
         if first:
             _let_train(before, new)
+            self._compiled = replace(compiled, optimizer=given)
             found = self.fit(x, y, epochs=first, **arguments | _folder(arguments, "head"))
         if second:
             _let_train(before, [*new, *later])
-            self._compiled = replace(self._compiled, optimizer=after)
+            self._compiled = replace(compiled, optimizer=after, first=given)
             after.claim(self)
             more = {"epochs": first + second, "initial_epoch": first} | _folder(arguments, "last")
             found = _joined(found, self.fit(x, y, **arguments | more))

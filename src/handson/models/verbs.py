@@ -20,10 +20,16 @@ from handson.models.structure import Structure
 from handson.models.tuning import Tuning
 from handson.optimizers import Optimizer
 from handson.state.history import History
+from handson.state.in_training import check_unused
 from handson.training.preparation.compiled import Compiled, Term
 from handson.training.preparation.contract import head_of
 from handson.training.preparation.net import Net
 from handson.training.preparation.objective import Objective
+
+COMPILED_LATER = (
+    "Compile it before fit, or after it. In a training model.optimizer.learning_rate = ... and layer.trainable = ... "
+    "hold at once."
+)
 
 
 class Verbs(Saved, OlderVerbs, OwnSteps, Tuning, Structure):
@@ -84,6 +90,7 @@ class Verbs(Saved, OlderVerbs, OwnSteps, Tuning, Structure):
         HandsonError
             For an unknown name; the message lists the nearest. For an optimizer that has trained another net.
         """
+        check_unused(self, "compile", COMPILED_LATER, alone=True)
         whole("steps_per_execution", steps_per_execution, 1)
         if jit_compile not in ("auto", True, False):
             raise HandsonError(f"jit_compile is 'auto', True or False; got {jit_compile!r}.")

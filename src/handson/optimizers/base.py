@@ -274,6 +274,8 @@ class Optimizer(ByHand, Noun):
         for name in {name for held in self.slots.values() for name in held}:
             if name not in weights or not self._belongs(name, weights[name]):
                 self._forget(name)
+        for held in self.slots.values():  # the net may compute elsewhere now, or in another type
+            held |= {name: value.to(weights[name].device, weights[name].dtype) for name, value in held.items()}
 
     def _belongs(self, name: str, weight: Tensor) -> bool:
         """Whether the slots under a name are this weight's, as far as is known, and fit it."""
@@ -290,6 +292,13 @@ class Optimizer(ByHand, Noun):
             held.pop(name, None)
         self._of = {each: known for each, known in self._of.items() if each != name}
 
+    def rename(self, names: Mapping[str, str]) -> None:
+        """Weights have other names: the new one by the old one."""
+        self.slots = {
+            slot: {names.get(name, name): value for name, value in held.items()} for slot, held in self.slots.items()
+        }
+        self._of = {names.get(name, name): known for name, known in self._of.items()}
+
     def bind(self, names: Sequence[str], weights: Tensors) -> None:
         """Make the slots of named weights; those there already are kept if they are these weights' and fit."""
         for name, weight in zip(names, weights, strict=True):
@@ -301,8 +310,9 @@ class Optimizer(ByHand, Noun):
             held = self.slots.setdefault(slot, {})
             for name, weight in zip(names, weights, strict=True):
                 shape = self.held_shape(slot, name, weight)
-                if name not in held or held[name].shape != shape or held[name].device != weight.device:
+                if name not in held or held[name].shape != shape:
                     held[name] = self._start(slot, name, weight)
+                held[name] = held[name].to(weight.device, weight.dtype)
                 if shape == weight.shape:
                     held[name] = laid_out(held[name], weight)
 

@@ -20,6 +20,7 @@ from handson.layers.ownership import settle
 from handson.parallel.world import World
 from handson.randomness.keys import check_seed, fresh_seed
 from handson.state.history import History
+from handson.state.in_training import in_training
 from handson.state.precision import note
 from handson.state.state import trainable_weights
 from handson.training import evaluation, loop, workers
@@ -41,31 +42,13 @@ if TYPE_CHECKING:
 
 # Nets may train in threads; getting ready changes what belongs to the process, such as the filters of warnings.
 _preparing = threading.Lock()
-# The thread that trains each net.
-_training: dict[int, int] = {}
 # Choices that were explained before in this process.
 _told = {""}
 
 
-@contextmanager
-def _alone(model: Net) -> Iterator[None]:
-    """While a net trains; another thread may not train it at the same time."""
-    thread = threading.get_ident()
-    with _preparing:
-        other = _training.get(id(model))
-        if other not in (None, thread):
-            raise HandsonError("this net is being trained by another thread: train a copy of it, copy.deepcopy(net).")
-        _training[id(model)] = thread
-    try:
-        yield
-    finally:
-        if other is None:
-            _training.pop(id(model), None)
-
-
 def fit(model: Net, x: Any, y: Any, arguments: Arguments) -> History:
     """Train a net: see `Model.fit`."""
-    with _alone(model), workers.joined(arguments.launch) as world:
+    with in_training(model), workers.joined(arguments.launch) as world:
         if world is not None and not world.leads:
             return _follow(model, x, y, arguments, world)
         return _lead(model, x, y, arguments, world)

@@ -405,3 +405,14 @@ def test_what_cannot_be_done_is_said(tmp_path, name, arguments, message):
 def test_rows_with_a_window_stay_in_their_file_however_small(tmp_path):
     np.save(tmp_path / "a.npy", np.zeros((9, 2)))
     assert read(tmp_path / "a.npy", window=3).inputs.source.window == 3
+
+
+@pytest.mark.parametrize("in_memory", [None, False])
+def test_lists_of_different_lengths_in_fits_are_no_images(tmp_path, in_memory):
+    lists = np.array([np.arange(3.0), np.arange(2.0), np.arange(4.0)], dtype=object)
+    values = [fits.Column(name, "D", array=[1.0, 2, 3]) for name in "ay"]
+    table = fits.BinTableHDU.from_columns([*values, fits.Column("v", "PD()", array=lists)])
+    table.writeto(tmp_path / "a.fits")
+    with pytest.raises(HandsonError, match=r"column 'v' holds .*Leave it out"):
+        read(tmp_path / "a.fits", targets="y", in_memory=in_memory)
+    assert len(read(tmp_path / "a.fits", targets="y", inputs=["a"], in_memory=in_memory)) == 3

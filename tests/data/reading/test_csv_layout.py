@@ -282,3 +282,25 @@ def test_columns_of_other_things_in_parquet_are_refused(tmp_path, value):
     pd.DataFrame({"x": [value, value], "y": [1.0, 2.0]}).to_parquet(tmp_path / "a.parquet")
     with pytest.raises(HandsonError, match="row 0.* (is not a number|is no square)"):
         read(tmp_path / "a.parquet", targets="y")
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "csv"),
+    [
+        ("a,b,y\n1,2,3\n4,5\n6,7,8\n", r"line 3 has 2 of 3 fields, and ends with '5'", None),
+        ("a,b,y\n\n1,2,3\n4,5,6\n6,", r"line 5 has 2 of 3 fields", None),
+        ('a,b,y\n"1\n",2,3\n1\n', r"line 4 has 1 of 3 fields", None),
+        ("a;b;y\n1,5;2;3\n4,5;5\n", r"line 3 .*Empty fields have separators too: ';;'", None),
+        ("1,2,3\n4,5\n", r"line 2 has 2 of 3", {"header": ["a", "b", "y"]}),
+        ("a b y\n1 2 3\n4 5\n", r"row 3 of the file has 2 of 3", {"separator": " "}),
+    ],
+)
+@pytest.mark.parametrize("classes", [None, "auto"])
+def test_a_row_that_ends_early_is_refused_with_its_line(write, text, where, csv, classes):
+    with pytest.raises(HandsonError, match=f"table.csv, {where}"):
+        read(write(text), targets="y", inputs=["b"], csv=csv, classes=classes)
+
+
+def test_an_empty_last_field_is_a_missing_target(write):
+    data = read(write("a,b,y\n1,2,\n4,5,6\n"), targets="y")
+    np.testing.assert_array_equal(data.targets[:, 0], [np.nan, 6])

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from handson.core.errors import HandsonError
+from handson.data.reading.damage import reading
 from handson.data.reading.image_folders import read_folder
 from handson.data.reading.sources import read
 
@@ -204,6 +205,22 @@ def test_what_says_nothing_about_the_data_is_refused(kinds, name, said):
 def test_a_column_has_one_role(kinds, said, message):
     with pytest.raises(HandsonError, match=message):
         read(kinds / "a.csv", **said)
+
+
+def test_an_array_has_one_role(save, tmp_path):
+    path = save(x=np.ones((3, 2)), label=[0, 1, 1])
+    for said in ({"inputs": "x", "targets": "x"}, {"targets": "x"}):
+        with pytest.raises(HandsonError, match="'x' is the inputs and the targets"):
+            read(path, **said)
+    np.save(tmp_path / "one.npy", np.ones((3, 2)))
+    with pytest.raises(HandsonError, match="is the same file"):
+        read(tmp_path / "one.npy", targets=str(tmp_path / "one.npy"))
+
+
+def test_a_full_memory_is_not_said_to_be_a_wrong_file(tmp_path):
+    path, said = tmp_path / "a.npy", r"a.npy: there is not the memory to read it \(9 bytes\)"
+    with pytest.raises(HandsonError, match=said), reading(path, "a file of numbers"):
+        raise MemoryError("9 bytes")
 
 
 def test_the_target_of_a_folder_can_be_named(kinds):

@@ -255,3 +255,6 @@ def test_what_is_left_out_of_a_folder_is_said_and_hidden_files_are_no_images(fol
     found = ours.ImageDataGenerator().flow_from_directory(tmp_path / "all")
     assert (found.samples, found.class_indices) == (10, {"cat": 0, "dog": 1})
     assert "Found 10 images belonging to 2 classes; left out: 'notes.txt'" in capsys.readouterr().out
+    for ending in ("pgm", "jfif", "WEBP", "gif"):
+        Image.new("L", (4, 3)).save(tmp_path / f"all/cat/more.{ending}")
+    assert ours.ImageDataGenerator().flow_from_directory(tmp_path / "all").samples == 14

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 from handson import Input, Model, Sequential, activations, losses, ops
 from handson.graph.logits import logits_of
-from handson.layers import Conv1D, Dense, Dropout, Flatten, Reshape, TimeDistributed
+from handson.layers import Conv1D, Dense, Dropout, Flatten, Lambda, Reshape, TimeDistributed, TorchModuleWrapper
 from handson.optimizers import SGD
 
 FAR = 200.0  # logits so far apart that probabilities are 0 and 1 in float32
@@ -121,6 +122,17 @@ def between_symbols(activation):
     return Model(symbol, getattr(ops, activation)(Dense(3)(symbol)))
 
 
+def picked(activation):
+    """The last of two steps."""
+    symbol = Input((3,))
+    return Model(symbol, Dense(3, activation)(ops.stack([symbol, symbol], 1))[:, -1])
+
+
+def of_torch(activation):
+    last = nn.Softmax(-1) if activation == "softmax" else nn.Sigmoid()
+    return nn.Sequential(nn.Linear(3, 3), nn.Sequential(last))
+
+
 @pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
 @pytest.mark.parametrize(
     "make",
@@ -130,6 +142,8 @@ def between_symbols(activation):
         lambda activation: Sequential([Input((1, 3)), Dense(3, activation), Flatten()]),
         lambda activation: Sequential([Input((1, 3)), TimeDistributed(Dense(3, activation))]),
         lambda activation: Sequential([Input((1, 3)), Conv1D(3, 1, activation=activation)]),
+        lambda activation: Sequential([Input((3,)), TorchModuleWrapper(of_torch(activation))]),
+        picked,
     ],
 )
 def test_the_logits_are_found_wherever_the_activation_is(make, activation):
@@ -141,3 +155,32 @@ def test_the_logits_are_found_wherever_the_activation_is(make, activation):
 def test_classes_that_a_reshape_mixes_have_no_logits():
     probabilities = Reshape((3, 2))(activations.softmax(torch.randn(2, 2, 3)))
     assert logits_of(probabilities, "softmax") is None
+
+
+ONE_HOT, YES = np.eye(3, dtype=np.float32)[np.arange(12) % 3], np.arange(12) % 2
+LOSING = {
+    "a slice of the classes": (Dense(4, "softmax"), lambda p: p[:, :3], "categorical_crossentropy", ONE_HOT),
+    "a Lambda": (Dense(3, "softmax"), Lambda(lambda p: p * 1), "kl_divergence", ONE_HOT),
+    "a softmax for yes or no": (Dense(3, "softmax"), lambda p: p, "binary_crossentropy", ONE_HOT),
+    "a Dropout": (Dense(3, "softmax"), Dropout(0.1), "categorical_crossentropy", ONE_HOT),
+    "a clipped sigmoid": (Dense(1, "sigmoid"), lambda p: ops.clip(p, 0.1, 0.9), "binary_focal_crossentropy", YES),
+}
+
+
+@pytest.mark.parametrize("losing", LOSING)
+def test_a_loss_that_clips_probabilities_says_so(losing, capsys):
+    dense, change, loss, targets = LOSING[losing]
+    symbol = Input((2,))
+    net = Model(symbol, change(type(dense).from_config(dense.get_config())(symbol)))
+    net.compile("sgd", loss)
+    net.fit(np.ones((12, 2)), targets, verbose=2)
+    wanted = "sigmoid" if loss.startswith("binary") else "softmax"
+    assert f"do not come straight from a {wanted}, so probabilities are kept 1e-07 from 0" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("last", [Dense(3, "softmax"), Flatten()])
+def test_a_loss_that_has_the_logits_says_nothing(last, capsys):
+    net = Sequential([Dense(3, "softmax", input_dim=2), last] if isinstance(last, Flatten) else [last])
+    net.compile("sgd", "categorical_crossentropy")
+    net.fit(np.ones((12, 2)), ONE_HOT, verbose=2)
+    assert "straight" not in capsys.readouterr().out

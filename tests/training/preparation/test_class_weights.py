@@ -150,3 +150,12 @@ def test_hard_targets_still_keep_their_proportions(loss, outputs):
     y = hard if outputs == 1 else np.stack([hard, 1 - hard], 1)
     history = classifier(loss, outputs).fit(x, y, validation_split=0.4, verbose=0)
     assert "classes in proportion" in history.notes[0]
+
+
+def test_weights_of_steps_count_in_metrics_of_an_output_without_a_loss(rng):
+    x, weights = rng.normal(size=(12, 5, 4)), rng.random((12, 5))
+    net = Sequential([Dense(1, input_shape=(5, 4), activity_regularizer="l2")])
+    net.compile("sgd", weighted_metrics=["mae"])
+    found = net.evaluate(x, x[..., :1], sample_weight=weights, return_dict=True)["mae"]
+    errors = np.abs(net.predict(x) - x[..., :1])[..., 0]
+    assert found == pytest.approx((errors * weights).sum() / weights.sum(), rel=1e-5)

@@ -163,6 +163,10 @@ def read_npy(path: Path, targets: Any = None, target_names: Any = None, keeping:
         raise HandsonError(
             f"{path} holds one array, and targets={targets!r} names another: give the '.npy' file that holds it."
         )
+    if Path(targets).resolve() == path.resolve():
+        raise HandsonError(
+            f"{path} holds the inputs, and targets={targets!r} is the same file: name that of the targets."
+        )
     values = load_array(Path(targets))
     names = _column_names(values, target_names, Path(targets).stem, Path(targets))
     return Dataset(inputs, values, [], names, source=str(path), notes=notes)
@@ -191,6 +195,10 @@ def read_arrays(
     inputs = inputs or next((name for name in INPUT_ARRAYS if name in archive.names), None)
     if inputs is None:
         raise HandsonError(f"{path}: say which array holds the inputs, inputs=NAME. Arrays: {listing(archive.names)}.")
+    if inputs == targets:
+        raise HandsonError(
+            f"{path}: the array {inputs!r} is the inputs and the targets. Arrays: {listing(archive.names)}."
+        )
     stored = archive.stored(inputs, "inputs")
     array = images_or_features(stored, path)
     values = None if targets is None else archive.load(targets, "targets")

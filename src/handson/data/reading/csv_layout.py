@@ -235,6 +235,29 @@ def without_blank(lines: Iterator[list[str]]) -> Iterator[list[str]]:
     return (line for line in lines if len(line) > 1 or any(map(str.strip, line)))
 
 
+def check_whole(path: Path, layout: Layout) -> None:
+    """Raise for a row with fewer fields than there are columns, which pandas fills up as if they were empty.
+
+    Raises
+    ------
+    HandsonError
+        With the line of the first such row, blank lines and those in quotes counted.
+    """
+    columns, separator = len(layout.names), layout.separator
+    with reading(path, TABLE), _open(path) as file:
+        lines = io.TextIOWrapper(file, layout.encoding, newline="")
+        parsed = None if separator == " " else csv.reader(lines, delimiter=separator)
+        rows = (line.split() for line in lines if line.strip()) if parsed is None else without_blank(parsed)
+        for number, row in enumerate(rows, 1):
+            if len(row) < columns:
+                where = f"row {number} of the file" if parsed is None else f"line {parsed.line_num}"
+                cure = "" if parsed is None else f" Empty fields have separators too: {separator * (columns - 1)!r}."
+                raise HandsonError(
+                    f"{path}, {where} has {len(row)} of {columns} fields, and ends with {shortened(row[-1], 40)!r}: "
+                    f"was it cut off?{cure}"
+                )
+
+
 def _separator(text: str) -> str:
     """The separator that divides the header and the rows alike, and leaves the most numbers."""
     header = next((line for line in io.StringIO(text) if line.strip()), "")

@@ -20,7 +20,7 @@ from handson.core.errors import HandsonError
 
 # What NumPy, pandas, Pillow and the unpackers below them raise at bytes that make no sense.
 DAMAGE = (
-    ValueError, ArithmeticError, OSError, EOFError, SyntaxError, LookupError, TypeError, MemoryError, RuntimeError,
+    ValueError, ArithmeticError, OSError, EOFError, SyntaxError, LookupError, TypeError, RuntimeError,
     struct.error, csv.Error, tokenize.TokenError, zipfile.BadZipFile, zlib.error, lzma.LZMAError,
     tarfile.TarError,
 )  # fmt: skip
@@ -65,6 +65,9 @@ def reading(path: Path, what: str) -> Iterator[None]:
         yield
     except HandsonError:
         raise
+    except MemoryError as error:
+        told = str(error).partition("\n")[0] or "the memory is full"
+        raise HandsonError(f"{path}: there is not the memory to read it ({told}), or it is damaged.") from None
     except DAMAGE as error:
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise HandsonError(f"{path} is not {what}: {reason}") from None

@@ -20,6 +20,7 @@ from handson.data.reading.csv_layout import (
     CsvFormat,
     Layout,
     check_names,
+    check_whole,
     look,
     not_decoded,
     without_blank,
@@ -88,6 +89,9 @@ def read_table(
         if found is not None:
             return found
     frame = _read_csv(path, layout, texts, path)
+    last = frame.iloc[:, -1]
+    if (last.isna() | (last == "")).any():
+        check_whole(path, layout)
     frame.attrs["codes"] = layout.codes
     return split_images(frame, image, image_shape, path)
 

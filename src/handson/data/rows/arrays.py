@@ -38,6 +38,12 @@ def is_table(data: Any) -> bool:
     return hasattr(data, "columns") and not callable(data.columns)
 
 
+def _are_numbered(data: Any) -> bool:
+    """Whether the columns of a table have the numbers from 0 on, in any order."""
+    whole = all(isinstance(column, (int, np.integer)) and not isinstance(column, bool) for column in data.columns)
+    return whole and sorted(data.columns) == list(range(len(data.columns)))
+
+
 def input_names(data: Any) -> list[str] | None:
     """The names of a DataFrame's columns, by which they are known from then on; None where columns are only counted.
 
@@ -49,7 +55,7 @@ def input_names(data: Any) -> list[str] | None:
     if not is_table(data):
         return None
     names = columns_of(data) or []
-    if all(isinstance(column, (int, np.integer)) for column in data.columns):
+    if _are_numbered(data) and list(data.columns) == sorted(data.columns):
         return None
     twice = next((name for name in names if names.count(name) > 1), None) if len(set(names)) < len(names) else None
     if twice is not None:
@@ -61,6 +67,24 @@ def input_names(data: Any) -> list[str] | None:
             f"x.drop(columns={index!r}), or read the file with pd.read_csv(..., index_col=0)."
         )
     return names
+
+
+def check_numbered(data: Any, what: str) -> None:
+    """Raise for a table whose columns are numbered in another order than they lie, where they have no names.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> check_numbered(pd.DataFrame([[1, 2]])[[1, 0]], "inputs")
+    Traceback (most recent call last):
+        ...
+    handson.core.errors.HandsonError: inputs have columns that are numbered in another order, '1', '0', ...
+    """
+    if is_table(data) and _are_numbered(data) and list(data.columns) != sorted(data.columns):
+        raise HandsonError(
+            f"{what} have columns that are numbered in another order, {listing(columns_of(data) or [], 6)}, and the "
+            f"net was fitted on columns without names: x.sort_index(axis=1), or x.to_numpy() if they count as they lie."
+        )
 
 
 def by_name(data: Any, names: Sequence[str] | None, what: str) -> Any:

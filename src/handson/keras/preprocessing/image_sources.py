@@ -14,11 +14,12 @@ import numpy as np
 
 from handson.core import console
 from handson.core.errors import HandsonError, listing
+from handson.data.reading.image_files import IMAGES
 from handson.data.reading.image_tree import FOREIGN
 from handson.layers.preprocessing.encoding import chosen
 from handson.utils.pictures import CHANNELS, FORMATS, img_to_array, load_img
 
-ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".ppm", ".tif", ".tiff")
+ENDINGS = tuple(IMAGES)
 READERS = min(8, os.cpu_count() or 1)
 # Targets that name no classes.
 PLAIN = ("input", "raw", "multi_output", None)

@@ -92,7 +92,10 @@ class Term:
 
 @dataclass(frozen=True)
 class Compiled:
-    """The arguments of `Model.compile`; names are checked when this is made."""
+    """The arguments of `Model.compile`; names are checked when this is made.
+
+    Where `fine_tune` has put a slower optimizer in its place, `first` is the one that `compile` was given.
+    """
 
     optimizer: Optimizer
     loss: Any
@@ -103,6 +106,7 @@ class Compiled:
     scale_targets: Any
     precision: str
     run_eagerly: bool = False
+    first: Optimizer | None = None
 
     def __post_init__(self) -> None:
         check_precision(self.precision)

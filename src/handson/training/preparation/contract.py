@@ -20,12 +20,16 @@ from handson.core.errors import HandsonError
 from handson.data.rows.arrays import as_ids, as_labels, as_rows
 from handson.data.rows.stored import Data, pieces
 from handson.distributions import Distribution
+from handson.graph.logits import logits_of
 from handson.layers.activation_layers import Activation
 from handson.losses import BinaryCrossentropy, DistributionLoss, Loss
+from handson.losses.base import EPSILON
 from handson.metrics import Metric
 from handson.state.state import ModuleLike
 from handson.training.preparation.compiled import Term
 
+# Layers that leave probabilities alone in evaluation only.
+CHANGING = {"Dropout", "AlphaDropout", "GaussianDropout", "GaussianNoise"}
 # Rounding may push a probability this far outside of [0, 1], or the sum of several from 1.
 TOLERANCE = 1e-3
 
@@ -155,12 +159,37 @@ def _check_output(outputs: Tensor, last: Any, loss: Loss) -> None:
     if loss.probabilities:
         low, high = outputs.min().item(), outputs.max().item()
         if low < -TOLERANCE or high > 1 + TOLERANCE or last is activations.linear:
-            advice = "sigmoid" if isinstance(loss, BinaryCrossentropy) else "softmax"
+            advice = loss.activation or "softmax"
             raise HandsonError(
                 f"{loss.name} wants probabilities, and the net gives logits: outputs without a final activation, from "
                 f"{low:.3g} to {high:.3g} for the first rows. Give the last layer activation={advice!r}, or compile "
                 f"with loss={type(loss).__name__}(from_logits=True)."
             )
+
+
+def clipped(loss: Average, outputs: Tensor, last: Any) -> list[str]:
+    """What to tell the user of probabilities whose logits are not known to a loss that would take them.
+
+    Parameters
+    ----------
+    loss : Loss
+        The loss.
+    outputs : Tensor
+        Outputs of the net for a few rows, in evaluation.
+    last : Layer or function
+        The last layer.
+    """
+    activation = getattr(loss, "activation", None)
+    if activation is None or not loss.probabilities:
+        return []
+    if logits_of(outputs, activation) is not None and type(last).__name__ not in CHANGING:
+        return []
+    logits = f", or compile with {type(loss).__name__}(from_logits=True)" if hasattr(loss, "from_logits") else ""
+    return [
+        f"{loss.name}: the outputs do not come straight from a {activation}, so probabilities are kept {EPSILON:g} "
+        f"from 0 and 1, as in Keras, and a row that is badly wrong has no gradient. End the net with "
+        f"Activation({activation!r}){logits}."
+    ]
 
 
 def final_activation(module: ModuleLike, number: int = 0) -> Any:

@@ -39,6 +39,9 @@ def checked_inputs(model: Net, x: Any, notes: list[str] | None = None) -> tuple[
     """The form of the inputs, and their leaves, checked."""
     form, parts = _parts(model, x)
     known = [model.input_columns] if len(parts) == 1 else model.input_columns or [None] * len(parts)
+    for part, names in zip(parts, known, strict=True):
+        if model.age and names is None:
+            arrays.check_numbered(part, "inputs")
     parts = [arrays.by_name(part, names, "inputs") for part, names in zip(parts, known, strict=True)]
     integers = model.integer_inputs(len(parts))
     leaves: list[Data] = []

@@ -187,6 +187,7 @@ def _target(model: Net, number: int, term: Term, raw: Any, outputs: Tensor, rows
     if term.distribution is not None:  # metrics are given its mean
         outputs = term.point(term.in_units(outputs, None))
     contract.check_metrics(metrics, average, target, outputs)
+    rows.notes += contract.clipped(average, outputs, contract.final_layer(model, number))
     rows.notes += contract.broadcast_metrics(metrics, average, target, outputs)
     rows.notes += contract.shared_metrics(metrics, target)
     return target, masked
@@ -207,9 +208,11 @@ def _weights(targets: Data, sample_weight: Any, class_weight: Any, term: Term, c
 
 def _of_targets(weights: Tensor, targets: Data, term: Term) -> Tensor:
     """Weights of rows; or of their steps, where there are as many targets."""
-    if term.loss is None or weights.dim() < 2 or weights.numel() == len(targets):
+    if weights.dim() < 2 or weights.numel() == len(targets):
         return weights.reshape(-1)
-    return term.loss.fitting_weights(weights, targets)
+    weighed = [term.loss, *(metric for metric, _ in term.measured())]
+    average = next((each for each in weighed if hasattr(each, "fitting_weights")), None)
+    return weights if average is None else average.fitting_weights(weights, targets)
 
 
 def _drop_missing(rows: Rows, model: Net) -> Rows:

@@ -21,7 +21,8 @@ from handson.files import atomic, strict_json
 from handson.training.recording.interruption import locked
 from handson.workflow.experiment import Experiment, folder_name
 from handson.workflow.runs import Run, check_holds, rooted
-from handson.workflow.tasks.overrides import overridden
+from handson.workflow.tasks.axes import Range
+from handson.workflow.tasks.overrides import full_path, overridden, shown
 from handson.workflow.tasks.searches import SEED, Result, Search
 
 SWEEP, BASE, TASK, ATTEMPTS = "sweep.json", "base.yaml", "task.json", "attempts"
@@ -224,8 +225,27 @@ def checked(
         )
     search.check()
     changes = search.more([], 0)
-    first = [overridden(experiment, each) for each in changes]
-    return changes, _direction(first[0], monitor)
+    tried = [overridden(experiment, each) for each in changes]
+    for number in _new_values(search, changes):
+        try:
+            tried[number].build()
+        except HandsonError as error:
+            raise HandsonError(f"{shown(changes[number])}: {error}") from None
+    return changes, _direction(tried[0], monitor)
+
+
+def _new_values(search: Search, changes: list[dict[str, Any]]) -> list[int]:
+    """The first task with each value of an axis that changes the net; of ranges, those with the ends."""
+    found: set[int] = set()
+    for path, axis in search.axes.items():
+        if full_path(path).partition(".")[0] not in ("model", "compile"):
+            continue
+        values = [each[path] for each in changes if path in each]
+        if isinstance(axis, Range):
+            found |= {values.index(min(values)), values.index(max(values))}
+        else:
+            found |= {values.index(value) for value in values}
+    return sorted(found)
 
 
 def comparable(experiment: Experiment, search: Search) -> Experiment:

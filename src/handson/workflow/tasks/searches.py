@@ -101,9 +101,19 @@ class Search(BaseModel):
             raise HandsonError(
                 f"a {self.kind} search needs something to vary: --grid optimizer.learning_rate=log:1e-4..0.1."
             )
+        if self.kind == "grid":
+            self._check_repeated()
         empty = next((path for path, axis in self.axes.items() if not isinstance(axis, Range) and not axis), None)
         if empty is not None:
             raise HandsonError(f"{empty!r} has no values.")
+
+    def _check_repeated(self) -> None:
+        """Raise for a value that a grid would train twice."""
+        for path, axis in self.axes.items():
+            values = [(isinstance(value, bool), value) for value in axis] if isinstance(axis, list) else []
+            twice = next((value for place, value in enumerate(values) if value in values[:place]), None)
+            if twice is not None:
+                raise HandsonError(f"{path!r} has the value {twice[1]!r} twice, and would be trained with it twice.")
 
     def more(self, results: Sequence[Result], planned: int) -> list[dict[str, Any]]:
         """The overrides of the tasks that come next.
