@@ -27,8 +27,8 @@ from handson.state.state import named_weights, trainable_weights
 from handson.state.sums import Sums
 from handson.training.engines.dense import steps as dense_steps
 from handson.training.engines.dense import update as program_update
-from handson.training.engines.dense.lowerings import Operations
 from handson.training.engines.dense.nets import operations_of
+from handson.training.engines.dense.operations import Operations
 from handson.training.engines.dense.program import Arrays, Epochs, Head, Program, Steps, arrays
 from handson.training.engines.eager import Eager
 from handson.training.preparation.compiled import Term

@@ -16,9 +16,10 @@ from handson.kernels import dense_program as kernel
 from handson.kernels.aligned import aligned
 from handson.randomness.keys import derive
 from handson.training.engines.dense.flat_weights import FlatWeights
-from handson.training.engines.dense.layout import Layout, evaluated, laid_out
-from handson.training.engines.dense.lowerings import ACTIVATIONS, Formula, Operation, Operations
+from handson.training.engines.dense.formulas import Formula
+from handson.training.engines.dense.layout import OF_TWO, Layout, evaluated, laid_out
 from handson.training.engines.dense.nets import operations_of
+from handson.training.engines.dense.operations import ACTIVATIONS, Operation, Operations
 from handson.training.engines.dense.update import no_updates, places_of
 from handson.training.preparation.job import Job
 
@@ -110,7 +111,8 @@ class Program:
         self._make_room(layout, size)
         features = sum(layer.moving_mean.numel() for layer in self._norms)
         self.moving, self.moments = np.zeros((2, features), np.float32), np.zeros((2, features), np.float32)
-        self.constants = np.array([(n.epsilon, n.momentum) for n in self._norms] or [(0, 0)], np.float32)
+        constants = [each.constants for each in operations if each.constants is not None]
+        self.constants = np.array(constants or [(0, 0)], np.float32)
         rates = [layer.rate for layer in self._drops] or [0.0]
         self.thresholds = np.array([threshold_of(rate) for rate in rates], np.uint32)
         self.scales = np.array([1.0 / (1.0 - rate) for rate in rates], np.float32)
@@ -132,24 +134,27 @@ class Program:
 
     def _rows(self, operations: Sequence[Operation]) -> Iterator[tuple[int, ...]]:
         """The operations, row by row, with the numbers of values in place of their places."""
-        moments, drops = 0, 0
+        moments, drops, constants = 0, 0, 0
 
         def place(weight: Any) -> int:
             return -1 if weight is None else self.weights.place(weight)
 
         for each in operations:
-            special: tuple[int, ...] = (each.column, each.adds, 0, 0)
+            special: tuple[int, ...] = (each.column, each.again, 0, constants)
             if each.kind == kernel.MATMUL:
                 trained = any(weight.requires_grad for weight in each.layer.parameters())
                 special = (*map(place, each.weights), trained, 0)
             elif each.kind == kernel.BATCH_NORMALIZATION:
-                special = (*map(place, each.weights), moments, self._norms.index(each.layer))
+                special = (*map(place, each.weights), moments, constants)
                 moments += each.after
             elif each.kind == kernel.DROPOUT:
                 special = 0, 0, 0, drops
                 drops += 1
             elif each.kind == kernel.ACTIVATION:
                 special = _code(each.activation), 0, 0, 0
+            elif each.kind in OF_TWO:
+                special = each.other, each.again, 0, 0
+            constants += each.constants is not None
             yield each.kind, each.before, each.after, *special, each.x, each.y, -1, -1, 0
 
     def keys(self, seed: int, epochs: Sequence[int]) -> np.ndarray:
