@@ -20,7 +20,8 @@ from handson.core.lowering import NoLowering
 from handson.core.pure import is_builtin
 from handson.data.rows.batches import Batches
 from handson.kernels.denormals import flushed
-from handson.kernels.dense_program import MATMUL
+from handson.kernels.dense_program import MATMUL, segment_sums
+from handson.kernels.shuffle import permutation
 from handson.losses.base import MEANS
 from handson.metrics import LossMetric, Metric
 from handson.state.state import named_weights, trainable_weights
@@ -51,8 +52,6 @@ class DenseProgram(Eager):
     reason = "engine='dense': the steps of this net run as one compiled program; engine='eager' runs them in PyTorch."
 
     def __init__(self, job: Job) -> None:
-        from handson.kernels.shuffle import permutation
-
         super().__init__(job)
         job.batches.permutation = permutation
         self._prepare()
@@ -207,8 +206,6 @@ class DenseProgram(Eager):
 
 def _measure_one(sums: Sums, term: Term, targets: Tensor, output: Tensor, masked: bool, size: int) -> None:
     """The metrics of one output."""
-    from handson.kernels.dense_program import segment_sums
-
     point = term.point(output)
     for metric in term.metrics:
         prediction, key = output if metric.of_distributions else point, term.key(metric.name)
@@ -243,7 +240,7 @@ def _check_net(job: Job) -> None:
     watched = job.watched()
     if watched:
         raise NoLowering(f"a net with hooks, which {getattr(watched[0], 'name', 'a part of it')} has")
-    operations, _ = operations_of(job.module)
+    operations, _ = job.once(operations_of)
     _check_size(job, operations)
 
 

@@ -12,8 +12,12 @@ import torch
 from handson import activations
 from handson.core.lowering import lowered, rule_of
 from handson.data.rows.batches import Batches
+from handson.kernels import dense_loss
 from handson.kernels import dense_program as kernel
 from handson.kernels.aligned import aligned
+from handson.kernels.keyed_dropout import threshold_of
+from handson.kernels.library import in_a_row
+from handson.kernels.threads import crew
 from handson.randomness.keys import derive
 from handson.training.engines.dense.flat_weights import FlatWeights
 from handson.training.engines.dense.formulas import Formula
@@ -25,11 +29,10 @@ from handson.training.preparation.job import Job
 
 
 class Arrays(NamedTuple):
-    """Rows as the program reads them: all inputs beside each other; of each output the targets, and weights or none."""
+    """Rows as the program reads them: all inputs beside each other, and of each output the targets with weights."""
 
     inputs: np.ndarray
-    targets: list[np.ndarray]
-    weights: list[np.ndarray]
+    targets: list[Any]
 
 
 class Epochs(NamedTuple):
@@ -76,14 +79,12 @@ class Head(NamedTuple):
 
     def loss(self, layout: Layout, number: int) -> Any:
         """The loss as the kernels take it; -1 is none of theirs."""
-        from handson.kernels.dense_loss import Loss
-
         formula, (place, adds) = self.formula, layout.gradients[number]
         kind, delta = -1, 1.0
         if formula is not None:
             logits = self.through is not None or formula.takes_logits
             kind, delta = formula.logits if logits else formula.kind, formula.delta
-        return Loss(
+        return dense_loss.Loss(
             kind=kind, delta=delta, weight=self.weight, columns=self.width, output=layout.outputs[number],
             gradient=place, adds=adds,
         )  # fmt: skip
@@ -93,9 +94,7 @@ class Program:
     """The operations of a net, and the arrays that they work on."""
 
     def __init__(self, job: Job) -> None:
-        from handson.kernels.keyed_dropout import threshold_of
-
-        written, outputs = operations_of(job.module)
+        written, outputs = job.once(operations_of)
         self.heads = heads_of(job, written, outputs)
         self.compiled = all(head.formula is not None for head in self.heads)
         operations = _needed(written, self.heads)
@@ -175,9 +174,7 @@ class Program:
 
     def _net(self, operations: np.ndarray) -> Any:
         """Some operations as the kernels take them."""
-        from handson.kernels.dense_program import Net
-
-        return Net(
+        return kernel.Net(
             operations=operations, count=len(operations), weights=self.weights.rows[0], gradients=self.gradients,
             moving=self.moving, moments=self.moments, features=self.moving.shape[1], constants=self.constants,
             thresholds=self.thresholds, scales=self.scales, masks=self.masks, arena=self.arena, slopes=self.slopes,
@@ -192,11 +189,6 @@ class Program:
 
         See `handson.kernels.dense_program.Training`. Outputs are kept where that is asked for.
         """
-        from handson.kernels.dense_loss import Head, targets_of
-        from handson.kernels.dense_program import Span, Training
-        from handson.kernels.library import in_a_row
-        from handson.kernels.threads import crew
-
         order, size, keys = epochs
         length = len(order) // len(keys)
         count = -(-length // size) * len(keys)
@@ -205,19 +197,18 @@ class Program:
             [np.empty((len(order) if outputs else 0, head.width), np.float32) for head in self.heads],
         )  # fmt: skip
         heads = [
-            Head(loss=loss, targets=targets_of(*of), totals=total, counts=number, outputs=kept if outputs else None)
-            for loss, of, total, number, kept in zip(
-                self.losses[measuring], zip(data.targets, data.weights, strict=True), *steps[:2], steps.outputs,
-                strict=True,
+            dense_loss.Head(loss=loss, targets=targets, totals=total, counts=number, outputs=kept if outputs else None)
+            for loss, targets, total, number, kept in zip(
+                self.losses[measuring], data.targets, *steps[:2], steps.outputs, strict=True
             )
         ]  # fmt: skip
-        span = Span(
+        span = kernel.Span(
             order=order, length=length, batch_size=size, steps=count // len(keys), keys=keys, drops=keys.shape[1],
             penalties=steps.penalties,
         )  # fmt: skip
         net = self._nets[measuring]
         net.start, net.threads = crew()
-        training = Training(
+        training = kernel.Training(
             net=net, inputs=data.inputs, columns=data.inputs.shape[1], heads=in_a_row(heads), outputs=len(heads),
             update=update, span=span,
         )  # fmt: skip
@@ -310,4 +301,4 @@ def arrays(job: Job, batches: Batches, program: Program) -> Arrays:
         targets.append(wanted.to(torch.float32).contiguous().numpy())
     weights = [np.zeros(0, np.float32) if leaf is None else leaf.numpy() for leaf in batches.weights]
     whole = inputs[0] if len(inputs) == 1 else torch.cat(inputs, 1)
-    return Arrays(whole.contiguous().numpy(), targets, weights)
+    return Arrays(whole.contiguous().numpy(), list(map(dense_loss.targets_of, targets, weights)))
