@@ -187,7 +187,8 @@ class DenseProgram(Eager):
         """Add the losses of the steps of some rows to the sums, as `Objective.note` does."""
         terms, size = self.job.terms, self.job.batches.batch_size
         if len(terms) == 1:
-            sums.add_steps("loss", steps.totals[0] + steps.counts[0] * steps.penalties, steps.counts[0])
+            totals, counts = terms[0].weight * steps.totals[0], steps.counts[0]
+            sums.add_steps("loss", totals + counts * steps.penalties, counts)
             return
         for term, totals, counts in zip(terms, steps.totals, steps.counts, strict=True):
             sums.add_steps(f"{term.path}_loss", totals, counts)
