@@ -104,7 +104,9 @@ def dense(s):
     net = handson.Sequential([*stack, layers.Dense(s.upto(3))], seed=0)
     if s.upto(1, 0):
         entry, again = layers.Input((x.shape[1],)), layers.Dense(x.shape[1])
-        joined = layers.Concatenate()([handson.Sequential(stack)(entry), entry + again(again(entry))])
+        x1, x2 = again(entry), entry + again(again(entry))
+        gated = layers.Maximum()([x1 * (1 - x2), layers.Minimum()([x2, x1])])
+        joined = layers.Concatenate()([handson.Sequential(stack)(entry), gated])
         net = handson.Model(entry, layers.Dense(s.upto(3))(joined), seed=0)
     net.compile(["adam", "sgd", "rmsprop", "adagrad", "adadelta"][s.upto(5) - 1], ["mse", "mae"][s.upto(1, 0)])
     y = s.rng.normal(size=(len(x), net.layers[-1].units)).astype(np.float32)

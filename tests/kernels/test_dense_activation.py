@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handson.kernels.dense_activation import FIRST_OF_INPUTS, activate, deactivate
-from handson.training.engines.dense.lowerings import ACTIVATIONS
+from handson.training.engines.dense.operations import ACTIVATIONS
 
 KINDS = range(1, len(ACTIVATIONS))
 

@@ -351,3 +351,26 @@ def test_names_of_outputs_leave_every_quantity_its_place_in_the_history(names, m
         return
     with pytest.raises(HandsonError, match=message):
         net.fit(x, y, verbose=0)
+
+
+@pytest.mark.parametrize("engine", ["eager", "dense"])
+@pytest.mark.parametrize("given", [[0.25], {"out": 0.25}], ids=["list", "dict"])
+def test_the_weight_of_the_only_loss_and_lists_of_one_are_those_of_keras(engine, given):
+    rng = np.random.default_rng(0)
+    x, y, weights = rng.normal(size=(20, 3)).astype("f4"), rng.integers(0, 2, 20), rng.uniform(0.5, 2, 20).astype("f4")
+
+    def made(words, layers):
+        a = words.Input((3,), name="in")
+        b = layers.Dense(4, "tanh", kernel_regularizer="l2")(a)
+        return words.Model([a], [layers.Dense(2, "softmax", name="out")(b)])
+
+    ours, theirs = made(Ours, handson.layers), made(Theirs, keras.layers)
+    ours.set_weights(theirs.get_weights())
+    settings = {"epochs": 3, "batch_size": 20, "shuffle": False, "verbose": 0, "sample_weight": [weights]}
+    histories = []
+    for net, more in ((ours, {"engine": engine}), (theirs, {})):
+        net.compile("sgd", "sparse_categorical_crossentropy", loss_weights=given)
+        histories.append(net.fit([x], [y], **settings, **more).history["loss"])
+    np.testing.assert_allclose(*histories, rtol=1e-5)
+    for a, b in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)

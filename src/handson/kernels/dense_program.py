@@ -13,15 +13,18 @@ import numpy as np
 
 from handson.kernels.library import Int, Kernel, Pointer, Record
 
-MATMUL, ACTIVATION, DROPOUT, BATCH_NORMALIZATION, SCALING, GATHER, JOIN = range(7)
+(MATMUL, ACTIVATION, DROPOUT, BATCH_NORMALIZATION, SCALING, GATHER, JOIN, AFFINE, PRODUCT, LARGER,
+ SMALLER) = range(11)  # fmt: skip
 
 # Columns of an operation: the kind; the sizes of a sample before and after; and what the kind needs.
 #   MATMUL: offsets of kernel and bias (-1: none), whether any of them is trained, and the bits of those (1, 2) whose
 #   gradients have a part already, from an application that comes later in the net.
 #   ACTIVATION: which. DROPOUT: its number. GATHER: the first of its columns in the data.
-#   BATCH_NORMALIZATION: offsets of gamma and beta (-1: none), of its moments, and its number. SCALING, which is what it
-#   does in evaluation mode: the same.
+#   BATCH_NORMALIZATION: offsets of gamma and beta (-1: none), of its moments, and the number of its constants. SCALING,
+#   which is what it does in evaluation mode: the same. AFFINE, x * factor + offset: the number of its constants.
 #   JOIN: the first of the columns of the output that the input is put into, and whether it is added to what is there.
+#   PRODUCT, LARGER, SMALLER, of two values: an operation for each, one after the other, with the same output: the other
+#   value, and whether this is the second.
 # Then offsets: of input and output in the arena; of their gradients in `slopes` (-1: not needed). Last, whether other
 # operations have given a part of the gradient of the input.
 KIND, BEFORE, AFTER, FIRST, SECOND, THIRD, NUMBER, X, Y, DX, DY, ADDS, COLUMNS = range(13)

@@ -13,9 +13,29 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import handson
-from handson import Model, Sequential, ops
+from handson import Model, Sequential, activations, ops
 from handson.core.errors import HandsonError
-from handson.layers import Activation, Add, BatchNormalization, Concatenate, Dense, Dropout, Flatten, Input
+from handson.layers import (
+    ELU,
+    Activation,
+    Add,
+    Average,
+    BatchNormalization,
+    Concatenate,
+    Dense,
+    Dropout,
+    Flatten,
+    Identity,
+    Input,
+    LeakyReLU,
+    Maximum,
+    Minimum,
+    Multiply,
+    ReLU,
+    Rescaling,
+    Softmax,
+    Subtract,
+)
 from handson.optimizers import SGD, RMSprop
 from handson.training.engines.dense.nets import operations_of
 from handson.training.engines.dense.program import Program
@@ -27,6 +47,13 @@ OPTIMIZERS = {
     "rmsprop": lambda: RMSprop(0.003),
 }
 
+ACTIVATIONS = [
+    lambda x: Activation("relu")(x), lambda x: Activation("gelu")(x), lambda x: ReLU()(x), lambda x: ReLU(6.0)(x),
+    lambda x: ReLU(negative_slope=0.4)(x), lambda x: LeakyReLU()(x), lambda x: LeakyReLU(0.2)(x), lambda x: ELU()(x),
+    lambda x: Softmax()(x), activations.sigmoid, activations.silu, ops.tanh, ops.softmax,
+    lambda x: ops.leaky_relu(x, 0.2),
+]  # fmt: skip
+
 
 class Drawn:
     """A net of random layers between symbols; what was drawn before may go into everything that follows."""
@@ -37,7 +64,10 @@ class Drawn:
         self.values = [Flatten()(x) if len(x.shape) > 2 else x for x in self.inputs]
         self.shared = Dense(4, activation="tanh", name="shared", kernel_regularizer=PENALTIES["both"])
         self.dropped = Dropout(0.3, name="dropped")
-        makers = [self.dense, self.dropout, self.norm, self.activation, self.joined, self.added, self.again, self.net]
+        makers = [
+            self.dense, self.dropout, self.norm, self.activation, self.joined, self.added, self.combined, self.numbered,
+            self.again, self.net,
+        ]  # fmt: skip
         for _ in range(self.whole(1, 7)):
             self.values.append(self.one(makers)())
         self.losses = [self.one(sorted(LOSSES)) for _ in range(self.whole(1, 3))]
@@ -68,7 +98,7 @@ class Drawn:
         return BatchNormalization(scale=self.rng.random() < 0.5, momentum=0.8)(self.any())
 
     def activation(self):
-        return Activation(self.one(["relu", "sigmoid", "tanh", "gelu"]))(self.any())
+        return self.one(ACTIVATIONS)(self.any())
 
     def joined(self):
         xs = [self.any() for _ in range(self.whole(2, 3))]
@@ -79,6 +109,23 @@ class Drawn:
         total = Add()([*xs, xs[0]]) if self.rng.random() < 0.5 else xs[0] + xs[1]
         self.values.append(xs[0])
         return total
+
+    def combined(self):
+        """Two values or three, value by value; one of them may come twice, and the data alone."""
+        xs = [self.one([Dense(4)(self.any()), Dropout(0.3)(Dense(4, "tanh")(self.any()))]) for _ in range(2)]
+        self.values.append(self.one(xs))
+        three = [*xs, self.one(xs)]
+        makers = [
+            lambda: Subtract()(xs), lambda: Multiply()(three), lambda: Average()(three), lambda: Maximum()(three),
+            lambda: Minimum()(three), lambda: xs[0] - xs[1], lambda: xs[0] * xs[1], lambda: ops.maximum(*xs),
+            lambda: (1 - xs[0]) * xs[1] + xs[0] * ops.tanh(xs[1]), lambda: ops.square(xs[0]),
+        ]  # fmt: skip
+        return self.one(makers)()
+
+    def numbered(self):
+        """A value beside a number."""
+        x = self.any()
+        return self.one([2 * x, x / 3, x + 0.5, 1 - x, x - 1, -x, Rescaling(0.5, 1.0)(x), Identity()(x)])
 
     def again(self):
         """Weights that are used in several places."""
@@ -130,7 +177,7 @@ def trained(seed, engine, optimizer, missing, weighted):
     return net, history.history
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=30)
 @given(
     seed=st.integers(0, 9999), optimizer=st.sampled_from(sorted(OPTIMIZERS)), missing=st.booleans(),
     weighted=st.booleans(),
@@ -234,9 +281,14 @@ def test_gradients_of_a_stack_take_two_blocks(rng):
     assert program.slopes.size == 2 * -(-widest // 16) * 16
 
 
-def doubled():
-    x = Input((3,))
-    return Model(x, Dense(1)(Dense(2)(x) * 2))
+def after(function):
+    """A net with a function of three values inside."""
+
+    def build():
+        x = Input((3,))
+        return Model(x, Dense(1)(function(Dense(3)(x))))
+
+    return build
 
 
 def thrice():
@@ -265,7 +317,12 @@ def counted():
 @pytest.mark.parametrize(
     ("build", "obstacle"),
     [
-        (doubled, "the function multiply"), (thrice, r"the layer norm .* in several places"),
+        (after(lambda x: x**3), "the function power"),
+        (after(lambda x: 1 / x), "the function true_divide by something else than a number"),
+        (after(lambda x: x * Dense(1)(x)), "the function multiply of what are no rows of numbers of the same size"),
+        (after(ReLU(3.0)), r"the layer re_lu.* \(ReLU\) with max_value=3.0"), (after(ops.gelu), "the function gelu"),
+        (after(lambda x: ops.elu(x, 2.0)), "the function elu with alpha=2.0"),
+        (thrice, r"the layer norm .* in several places"),
         (images, "the layer add .* no rows of numbers"),
         (beside_itself, "a net in which parts are computed that no output needs"),
         (counted, "inputs of type int64"),

@@ -17,14 +17,18 @@ enum {
     AMSGRAD, ADAGRAD, ADADELTA, NONE
 };
 enum { UNBOUNDED, BY_VALUE, BY_NORM, BY_GLOBAL_NORM };
-enum { MATMUL, ACTIVATION, DROPOUT, BATCH_NORMALIZATION, SCALING, GATHER, JOIN };
+enum {
+    MATMUL, ACTIVATION, DROPOUT, BATCH_NORMALIZATION, SCALING, GATHER, JOIN, AFFINE, PRODUCT, LARGER, SMALLER
+};
 
 /* A row of `operations`. Sizes of a sample before and after, and offsets into flat arrays, -1 for what is not there.
    MATMUL: kernel, bias, whether any of them is trained, and the bits of those (1, 2) whose gradients have a part already,
    from an application that comes later in the net. ACTIVATION: which. DROPOUT: its number.
    BATCH_NORMALIZATION: gamma, beta, its moments, and its number. SCALING, which is what it does in evaluation mode:
    the same. GATHER: the first of its columns in the data. JOIN: the first of the columns of the output that the input is
-   put into, and whether it is added to what is there. */
+   put into, and whether it is added to what is there. AFFINE: the number of its factor and of what it adds. PRODUCT,
+   LARGER, SMALLER, of which there are two in a row with the same output, one for each input: where the other input is,
+   and whether this is the second, which has nothing to do in the forward pass. */
 typedef struct {
     int64_t kind, before, after, first, second, third, number;
     int64_t x, y;   /* where in the arena input and output are */
@@ -39,7 +43,7 @@ typedef struct {
     float *weights, *gradients;
     float *moving, *moments; /* means and variances, `features` each; means and 1 / standard deviations */
     int64_t features;
-    const float *constants; /* epsilon and momentum of each normalization */
+    const float *constants; /* pairs: epsilon and momentum of a normalization; factor and offset of AFFINE */
     const uint32_t *thresholds;
     const float *scales; /* of each dropout */
     uint8_t *masks;

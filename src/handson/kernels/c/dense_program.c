@@ -130,6 +130,54 @@ static void unjoin(const operation *o, int64_t size, const float *restrict gradi
         memcpy(below + i * o->before, gradient + i * o->after + o->first, (size_t)o->before * sizeof(float));
 }
 
+/* x * factor + offset. */
+static void affine(int64_t size, const float *restrict constants, const float *restrict x, float *restrict y)
+{
+    float factor = constants[0], offset = constants[1];
+    for (int64_t k = 0; k < size; k++)
+        y[k] = x[k] * factor + offset;
+}
+
+static void times(int64_t size, float factor, const float *restrict x, float *restrict y)
+{
+    for (int64_t k = 0; k < size; k++)
+        y[k] = x[k] * factor;
+}
+
+/* Two values become one, value by value. NaN of either passes through, as in PyTorch. */
+static void combine(int64_t kind, int64_t size, const float *restrict a, const float *restrict b, float *restrict y)
+{
+    switch (kind) {
+    case PRODUCT:
+        for (int64_t k = 0; k < size; k++)
+            y[k] = a[k] * b[k];
+        break;
+    case LARGER:
+        for (int64_t k = 0; k < size; k++)
+            y[k] = a[k] > b[k] || a[k] != a[k] ? a[k] : b[k];
+        break;
+    default:
+        for (int64_t k = 0; k < size; k++)
+            y[k] = a[k] < b[k] || a[k] != a[k] ? a[k] : b[k];
+    }
+}
+
+/* The backward pass of `combine` to one of the values. Where both are the same, each gets half, as in PyTorch. */
+static void part_of_combined(
+    int64_t kind, int64_t size, const float *x, const float *other, const float *restrict gradient,
+    float *restrict below)
+{
+    if (kind == PRODUCT) {
+        for (int64_t k = 0; k < size; k++)
+            below[k] = gradient[k] * other[k];
+        return;
+    }
+    for (int64_t k = 0; k < size; k++) {
+        float less = kind == LARGER ? x[k] : other[k], more = kind == LARGER ? other[k] : x[k];
+        below[k] = less < more ? 0 : less == more ? gradient[k] / 2 : gradient[k];
+    }
+}
+
 /* All operations on the rows of a batch. */
 static void forward(const dense_training *job, const uint64_t *keys, const int64_t *rows, int64_t size)
 {
@@ -148,6 +196,13 @@ static void forward(const dense_training *job, const uint64_t *keys, const int64
         case SCALING: scale(net, o, size, x, y); break;
         case GATHER: take(job, o, rows, size, y); break;
         case JOIN: join(o, size, x, y); break;
+        case AFFINE: affine(size * o->after, net->constants + 2 * o->number, x, y); break;
+        case PRODUCT:
+        case LARGER:
+        case SMALLER:
+            if (!o->second)
+                combine(o->kind, size * o->after, x, net->arena + o->first, y);
+            break;
         default: normalize(net, o, size, x, y, net->moments + o->third, net->moments + o->third + net->features);
         }
     }
@@ -192,6 +247,10 @@ static void input_gradient(
         break;
     case DROPOUT: undrop(size * o->after, net->scales[o->number], net->masks + o->y, gradient, below); break;
     case JOIN: unjoin(o, size, gradient, below); break;
+    case AFFINE: times(size * o->after, net->constants[2 * o->number], gradient, below); break;
+    case PRODUCT:
+    case LARGER:
+    case SMALLER: part_of_combined(o->kind, size * o->after, x, net->arena + o->first, gradient, below); break;
     default: unnormalize(net, o, size, x, gradient, below);
     }
 }

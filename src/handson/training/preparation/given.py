@@ -139,6 +139,12 @@ def _only(x: Any) -> Any:
     return x[0] if alone else x
 
 
+def of_rows(values: Any, rows: int) -> Any:
+    """What belongs to so many rows: the array in a list of one, as Keras takes it for a net with one output."""
+    alone = isinstance(values, (list, tuple)) and len(values) == 1 and getattr(values[0], "shape", ())
+    return values[0] if alone and len(values[0]) == rows else values
+
+
 def for_outputs(what: str, values: Any, names: Sequence[str], shared: bool = False) -> list[Any]:
     """What belongs to each output: the value itself for one, else from a list in their order, or by name.
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +25,7 @@ from handson.state.sums import Sums
 from handson.training.preparation.compiled import Term
 from handson.training.preparation.objective import Objective
 
+Found = TypeVar("Found")
 # What changes with every step or epoch, and decides nothing in a step.
 PASSING = frozenset({"training", "age", "stop_training"})
 
@@ -194,6 +195,19 @@ class Job:
     def settings(self) -> list[Any]:
         """What the layers and the loss are set to now: an engine that prepares steps looks whether it has changed."""
         return [itemgetter(*names)(held) for names, held in self.parts_set]
+
+    def once(self, function: Callable[[nn.Module], Found]) -> Found:
+        """What a function gives of the net as it is set now; it runs again when a setting has changed."""
+        now = self.settings()
+        if self._found.get(function, (None, None))[0] != now:
+            self._found[function] = now, function(self.module)
+        found: Found = self._found[function][1]
+        return found
+
+    @cached_property
+    def _found(self) -> dict[Any, tuple[Any, Any]]:
+        """What functions have given, and for which settings."""
+        return {}
 
     @cached_property
     def parts_set(self) -> list[tuple[list[str], dict[str, Any]]]:

@@ -56,6 +56,11 @@ class Total:
         mean = self.total / (self.count.clamp(min=1) if isinstance(self.count, Tensor) else self.count)
         return mean if self.weight == 1.0 else self.weight * mean
 
+    @property
+    def weighted(self) -> Tensor:
+        """The total times its weight."""
+        return self.total if self.weight == 1.0 else self.weight * self.total
+
 
 def value_of(totals: Sequence[Total]) -> Tensor:
     """What is minimized: the weighted means, added up."""
@@ -109,7 +114,7 @@ class Objective:
     def note(self, parts: Sequence[Total], added: Any, rows: Sized, sums: Sums) -> None:
         """Add totals and counts of `parts` to the sums, and what the net adds; `rows` has as many entries as rows."""
         if self.single is not None and parts:
-            total, count = parts[0].total, parts[0].count
+            total, count = parts[0].weighted, parts[0].count
             sums.add("loss", total.detach() if added is None else (total + added * count).detach(), count)
             return
         for term, part in zip(self.minimized, parts, strict=True):

@@ -155,6 +155,8 @@ def complete(
         rows.target_form = tree.spec(y)
     if y is None and any(term.loss is not None for term in terms):
         raise HandsonError("training and evaluation need targets: fit(x, y), evaluate(x, y).")
+    if len(names) == 1:
+        y, sample_weight = given.of_rows(y, len(rows)), given.of_rows(sample_weight, len(rows))
     each_weight = given.for_outputs("sample_weight", sample_weight, names, shared=True)
     by_class = given.for_outputs("class_weight", class_weight, names, shared=len(names) == 1)
     known = model.target_names if len(names) > 1 and model.target_names else [None] * len(names)

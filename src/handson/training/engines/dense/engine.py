@@ -20,15 +20,16 @@ from handson.core.lowering import NoLowering
 from handson.core.pure import is_builtin
 from handson.data.rows.batches import Batches
 from handson.kernels.denormals import flushed
-from handson.kernels.dense_program import MATMUL
+from handson.kernels.dense_program import MATMUL, segment_sums
+from handson.kernels.shuffle import permutation
 from handson.losses.base import MEANS
 from handson.metrics import LossMetric, Metric
 from handson.state.state import named_weights, trainable_weights
 from handson.state.sums import Sums
 from handson.training.engines.dense import steps as dense_steps
 from handson.training.engines.dense import update as program_update
-from handson.training.engines.dense.lowerings import Operations
 from handson.training.engines.dense.nets import operations_of
+from handson.training.engines.dense.operations import Operations
 from handson.training.engines.dense.program import Arrays, Epochs, Head, Program, Steps, arrays
 from handson.training.engines.eager import Eager
 from handson.training.preparation.compiled import Term
@@ -51,8 +52,6 @@ class DenseProgram(Eager):
     reason = "engine='dense': the steps of this net run as one compiled program; engine='eager' runs them in PyTorch."
 
     def __init__(self, job: Job) -> None:
-        from handson.kernels.shuffle import permutation
-
         super().__init__(job)
         job.batches.permutation = permutation
         self._prepare()
@@ -188,7 +187,8 @@ class DenseProgram(Eager):
         """Add the losses of the steps of some rows to the sums, as `Objective.note` does."""
         terms, size = self.job.terms, self.job.batches.batch_size
         if len(terms) == 1:
-            sums.add_steps("loss", steps.totals[0] + steps.counts[0] * steps.penalties, steps.counts[0])
+            totals, counts = terms[0].weight * steps.totals[0], steps.counts[0]
+            sums.add_steps("loss", totals + counts * steps.penalties, counts)
             return
         for term, totals, counts in zip(terms, steps.totals, steps.counts, strict=True):
             sums.add_steps(f"{term.path}_loss", totals, counts)
@@ -207,8 +207,6 @@ class DenseProgram(Eager):
 
 def _measure_one(sums: Sums, term: Term, targets: Tensor, output: Tensor, masked: bool, size: int) -> None:
     """The metrics of one output."""
-    from handson.kernels.dense_program import segment_sums
-
     point = term.point(output)
     for metric in term.metrics:
         prediction, key = output if metric.of_distributions else point, term.key(metric.name)
@@ -243,7 +241,7 @@ def _check_net(job: Job) -> None:
     watched = job.watched()
     if watched:
         raise NoLowering(f"a net with hooks, which {getattr(watched[0], 'name', 'a part of it')} has")
-    operations, _ = operations_of(job.module)
+    operations, _ = job.once(operations_of)
     _check_size(job, operations)
 
 

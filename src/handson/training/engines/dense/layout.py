@@ -21,14 +21,20 @@ from handson.kernels.dense_program import (
     DY,
     FIRST,
     KIND,
+    LARGER,
     MATMUL,
     NUMBER,
+    PRODUCT,
     SCALING,
     SECOND,
+    SMALLER,
     THIRD,
     X,
     Y,
 )
+
+# Those that name a second value that they take.
+OF_TWO = (PRODUCT, LARGER, SMALLER)
 
 
 class Layout(NamedTuple):
@@ -84,6 +90,7 @@ def laid_out(operations: np.ndarray, outputs: Sequence[int], size: int, trained:
     places, arena = _places(rows, outputs, size)
     for row in rows:
         row[X], row[Y] = places.get(row[X], 0), places[row[Y]]
+        row[FIRST] = places[row[FIRST]] if row[KIND] in OF_TWO else row[FIRST]
         for column in (DX, DY):
             row[column] *= block if row[column] > 0 else 1
     return Layout(
@@ -109,6 +116,7 @@ def evaluated(layout: Layout) -> Layout:
     kept, same = [], dict[int, int]()
     for row in layout.operations.tolist():
         row[X] = same.get(row[X], row[X])
+        row[FIRST] = same.get(row[FIRST], row[FIRST]) if row[KIND] in OF_TWO else row[FIRST]
         if row[KIND] == DROPOUT:
             same[row[Y]] = row[X]
             continue

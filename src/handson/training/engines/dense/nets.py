@@ -12,7 +12,7 @@ import torch
 from handson.core import tree
 from handson.core.lowering import NoLowering, described, lowered
 from handson.graph.symbol import Node, Symbol
-from handson.training.engines.dense.lowerings import Operations, Value
+from handson.training.engines.dense.operations import Operations, Value
 from handson.training.engines.graphs import flattened, graph_of
 
 

@@ -12,23 +12,27 @@ import torch
 from handson import activations
 from handson.core.lowering import lowered, rule_of
 from handson.data.rows.batches import Batches
+from handson.kernels import dense_loss
 from handson.kernels import dense_program as kernel
 from handson.kernels.aligned import aligned
+from handson.kernels.keyed_dropout import threshold_of
+from handson.kernels.library import in_a_row
+from handson.kernels.threads import crew
 from handson.randomness.keys import derive
 from handson.training.engines.dense.flat_weights import FlatWeights
-from handson.training.engines.dense.layout import Layout, evaluated, laid_out
-from handson.training.engines.dense.lowerings import ACTIVATIONS, Formula, Operation, Operations
+from handson.training.engines.dense.formulas import Formula
+from handson.training.engines.dense.layout import OF_TWO, Layout, evaluated, laid_out
 from handson.training.engines.dense.nets import operations_of
+from handson.training.engines.dense.operations import ACTIVATIONS, Operation, Operations
 from handson.training.engines.dense.update import no_updates, places_of
 from handson.training.preparation.job import Job
 
 
 class Arrays(NamedTuple):
-    """Rows as the program reads them: all inputs beside each other; of each output the targets, and weights or none."""
+    """Rows as the program reads them: all inputs beside each other, and of each output the targets with weights."""
 
     inputs: np.ndarray
-    targets: list[np.ndarray]
-    weights: list[np.ndarray]
+    targets: list[Any]
 
 
 class Epochs(NamedTuple):
@@ -75,14 +79,12 @@ class Head(NamedTuple):
 
     def loss(self, layout: Layout, number: int) -> Any:
         """The loss as the kernels take it; -1 is none of theirs."""
-        from handson.kernels.dense_loss import Loss
-
         formula, (place, adds) = self.formula, layout.gradients[number]
         kind, delta = -1, 1.0
         if formula is not None:
             logits = self.through is not None or formula.takes_logits
             kind, delta = formula.logits if logits else formula.kind, formula.delta
-        return Loss(
+        return dense_loss.Loss(
             kind=kind, delta=delta, weight=self.weight, columns=self.width, output=layout.outputs[number],
             gradient=place, adds=adds,
         )  # fmt: skip
@@ -92,9 +94,7 @@ class Program:
     """The operations of a net, and the arrays that they work on."""
 
     def __init__(self, job: Job) -> None:
-        from handson.kernels.keyed_dropout import threshold_of
-
-        written, outputs = operations_of(job.module)
+        written, outputs = job.once(operations_of)
         self.heads = heads_of(job, written, outputs)
         self.compiled = all(head.formula is not None for head in self.heads)
         operations = _needed(written, self.heads)
@@ -110,7 +110,8 @@ class Program:
         self._make_room(layout, size)
         features = sum(layer.moving_mean.numel() for layer in self._norms)
         self.moving, self.moments = np.zeros((2, features), np.float32), np.zeros((2, features), np.float32)
-        self.constants = np.array([(n.epsilon, n.momentum) for n in self._norms] or [(0, 0)], np.float32)
+        constants = [each.constants for each in operations if each.constants is not None]
+        self.constants = np.array(constants or [(0, 0)], np.float32)
         rates = [layer.rate for layer in self._drops] or [0.0]
         self.thresholds = np.array([threshold_of(rate) for rate in rates], np.uint32)
         self.scales = np.array([1.0 / (1.0 - rate) for rate in rates], np.float32)
@@ -132,24 +133,27 @@ class Program:
 
     def _rows(self, operations: Sequence[Operation]) -> Iterator[tuple[int, ...]]:
         """The operations, row by row, with the numbers of values in place of their places."""
-        moments, drops = 0, 0
+        moments, drops, constants = 0, 0, 0
 
         def place(weight: Any) -> int:
             return -1 if weight is None else self.weights.place(weight)
 
         for each in operations:
-            special: tuple[int, ...] = (each.column, each.adds, 0, 0)
+            special: tuple[int, ...] = (each.column, each.again, 0, constants)
             if each.kind == kernel.MATMUL:
                 trained = any(weight.requires_grad for weight in each.layer.parameters())
                 special = (*map(place, each.weights), trained, 0)
             elif each.kind == kernel.BATCH_NORMALIZATION:
-                special = (*map(place, each.weights), moments, self._norms.index(each.layer))
+                special = (*map(place, each.weights), moments, constants)
                 moments += each.after
             elif each.kind == kernel.DROPOUT:
                 special = 0, 0, 0, drops
                 drops += 1
             elif each.kind == kernel.ACTIVATION:
                 special = _code(each.activation), 0, 0, 0
+            elif each.kind in OF_TWO:
+                special = each.other, each.again, 0, 0
+            constants += each.constants is not None
             yield each.kind, each.before, each.after, *special, each.x, each.y, -1, -1, 0
 
     def keys(self, seed: int, epochs: Sequence[int]) -> np.ndarray:
@@ -170,9 +174,7 @@ class Program:
 
     def _net(self, operations: np.ndarray) -> Any:
         """Some operations as the kernels take them."""
-        from handson.kernels.dense_program import Net
-
-        return Net(
+        return kernel.Net(
             operations=operations, count=len(operations), weights=self.weights.rows[0], gradients=self.gradients,
             moving=self.moving, moments=self.moments, features=self.moving.shape[1], constants=self.constants,
             thresholds=self.thresholds, scales=self.scales, masks=self.masks, arena=self.arena, slopes=self.slopes,
@@ -187,11 +189,6 @@ class Program:
 
         See `handson.kernels.dense_program.Training`. Outputs are kept where that is asked for.
         """
-        from handson.kernels.dense_loss import Head, targets_of
-        from handson.kernels.dense_program import Span, Training
-        from handson.kernels.library import in_a_row
-        from handson.kernels.threads import crew
-
         order, size, keys = epochs
         length = len(order) // len(keys)
         count = -(-length // size) * len(keys)
@@ -200,19 +197,18 @@ class Program:
             [np.empty((len(order) if outputs else 0, head.width), np.float32) for head in self.heads],
         )  # fmt: skip
         heads = [
-            Head(loss=loss, targets=targets_of(*of), totals=total, counts=number, outputs=kept if outputs else None)
-            for loss, of, total, number, kept in zip(
-                self.losses[measuring], zip(data.targets, data.weights, strict=True), *steps[:2], steps.outputs,
-                strict=True,
+            dense_loss.Head(loss=loss, targets=targets, totals=total, counts=number, outputs=kept if outputs else None)
+            for loss, targets, total, number, kept in zip(
+                self.losses[measuring], data.targets, *steps[:2], steps.outputs, strict=True
             )
         ]  # fmt: skip
-        span = Span(
+        span = kernel.Span(
             order=order, length=length, batch_size=size, steps=count // len(keys), keys=keys, drops=keys.shape[1],
             penalties=steps.penalties,
         )  # fmt: skip
         net = self._nets[measuring]
         net.start, net.threads = crew()
-        training = Training(
+        training = kernel.Training(
             net=net, inputs=data.inputs, columns=data.inputs.shape[1], heads=in_a_row(heads), outputs=len(heads),
             update=update, span=span,
         )  # fmt: skip
@@ -305,4 +301,4 @@ def arrays(job: Job, batches: Batches, program: Program) -> Arrays:
         targets.append(wanted.to(torch.float32).contiguous().numpy())
     weights = [np.zeros(0, np.float32) if leaf is None else leaf.numpy() for leaf in batches.weights]
     whole = inputs[0] if len(inputs) == 1 else torch.cat(inputs, 1)
-    return Arrays(whole.contiguous().numpy(), targets, weights)
+    return Arrays(whole.contiguous().numpy(), list(map(dense_loss.targets_of, targets, weights)))

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from handson.kernels import dense_program as kernel
 from handson.training.engines.dense.program import Program, Steps
 
 # From the rows of a batch and the net's outputs for them to the losses: for each output sum, count and gradient.
@@ -29,8 +30,6 @@ def train(program: Program, training: Any, steps: Steps, losses: Losses) -> Step
     losses : function
         Given the rows of a batch and their outputs.
     """
-    from handson.kernels import dense_program as kernel
-
     span = training.held["span"]
     order, size = span.held["order"], span.batch_size
     steps = steps._replace(counts=np.zeros(steps.counts.shape))

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from handson.core.lowering import NoLowering, lowered, rule_of
+from handson.kernels import dense_update as kernel
 from handson.layers import Layer
 from handson.optimizers import Optimizer
 from handson.schedules import Schedule
@@ -62,13 +63,11 @@ def updates(job: Job, places: Places, weights: FlatWeights, spans: Sequence[Span
 
     Penalized weights are at `places`.
     """
-    from handson.kernels.dense_update import Update
-
     optimizer = lowered(job.optimizer, "dense")
     first, second, epsilon = map(np.float32, optimizer.numbers)
     (penalized, factors), (kind, bound) = penalties(job.penalized, places), clipping(job.optimizer)
     rates, momenta, decays, shares = schedules(job.optimizer, optimizer.corrections, spans)
-    return Update(
+    return kernel.Update(
         penalized=penalized, factors=factors, penalties=len(penalized), clipping=kind, bound=bound, ends=weights.ends,
         trained=len(weights.ends), optimizer=optimizer.code, rates=rates, momenta=momenta, decays=decays, shares=shares,
         first=first, second=second, epsilon=epsilon, slots=weights.rows[1:], stride=weights.rows.shape[1],
@@ -77,15 +76,11 @@ def updates(job: Job, places: Places, weights: FlatWeights, spans: Sequence[Span
 
 def no_updates() -> Any:
     """`updates` for steps that train nothing."""
-    from handson.kernels.dense_update import NONE, Update
-
-    return Update(optimizer=NONE)
+    return kernel.Update(optimizer=kernel.NONE)
 
 
 def clipping(optimizer: Optimizer) -> tuple[int, np.float32]:
     """What is bounded, and by what."""
-    from handson.kernels import dense_update as kernel
-
     for kind, bound in (
         (kernel.BY_VALUE, optimizer.clipvalue),
         (kernel.BY_NORM, optimizer.clipnorm),
