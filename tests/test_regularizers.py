@@ -6,6 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import handson
 from handson import regularizers
 from handson.core.errors import HandsonError
 from handson.layers import Dense
@@ -121,3 +122,16 @@ def test_names_of_keras_are_known(name):
 def test_none_means_the_default_as_in_keras():
     made = regularizers.l1_l2(l1=None, l2=0.5)
     assert (made.l1, made.l2, regularizers.l1(None).l1) == (0.0, 0.5, 0.01)
+
+
+@pytest.mark.parametrize("engine", ["eager", "dense"])
+def test_weights_that_do_not_train_cost_nothing_as_in_keras(keras, engine):
+    x, y, found = np.ones((8, 3), "float32"), np.ones((8, 1), "float32"), []
+    for of, how in ((handson, {"engine": engine}), (keras, {})):
+        plain = {"kernel_initializer": "ones", "kernel_regularizer": "l2"}
+        net = of.Sequential([of.Input((3,)), of.layers.Dense(2, **plain), of.layers.Dense(1, **plain)])
+        net.layers[0].trainable = False
+        net.compile("sgd", "mse")
+        losses = net.fit(x, y, epochs=2, batch_size=8, verbose=0, **how).history["loss"]
+        found.append([*losses, net.evaluate(x, y, verbose=0), float(sum(net.losses).detach())])
+    np.testing.assert_allclose(*found, rtol=1e-5)

@@ -123,9 +123,9 @@ def test_arguments_out_of_range_are_errors(arguments, message):
         Embedding(*arguments)
 
 
-def test_adapters_and_quantisation_are_refused():
-    with pytest.raises(TypeError, match="Embedding has no argument 'lora_rank'"):
-        Embedding(5, 3, lora_rank=2)
+def test_quantization_is_refused():
+    with pytest.raises(TypeError, match="Embedding has no argument 'quantization_config'"):
+        Embedding(5, 3, quantization_config=2)
 
 
 def test_a_net_of_words_trains_as_that_of_keras(keras):

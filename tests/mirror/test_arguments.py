@@ -10,7 +10,7 @@ from handson import keras as mirrored
 from handson.core import older
 from handson.core.errors import HandsonError
 
-LOW_RANK = "low-rank and quantized weights are not here"
+QUANTIZED = "quantized weights are not here"
 AXES = "which axes are inputs follows from the shape"
 NOUN = "the argument has another name; it is the only one"
 # What ours do not take, and why; the place of a name or the end of it.
@@ -19,12 +19,9 @@ LACKING = {
     "KerasTensor": ({"ragged", "record_history", "sparse"}, "symbols are dense"),
     "callbacks.CallbackList": ({"add_history", "add_progbar"}, "fit adds them"),
     "callbacks.TerminateOnNaN": ({"raise_error"}, "fit(terminate_on_nan=True) raises"),
-    "layers.Dense": ({"lora_alpha", "lora_rank", "quantization_config"}, LOW_RANK),
-    "layers.EinsumDense": (
-        {"gptq_unpacked_column_size", "lora_alpha", "lora_rank", "quantization_config"},
-        LOW_RANK,
-    ),
-    "layers.Embedding": ({"lora_alpha", "lora_rank", "quantization_config"}, LOW_RANK),
+    "layers.Dense": ({"quantization_config"}, QUANTIZED),
+    "layers.EinsumDense": ({"gptq_unpacked_column_size", "quantization_config"}, QUANTIZED),
+    "layers.Embedding": ({"quantization_config"}, QUANTIZED),
     "layers.TorchModuleWrapper": ({"output_shape"}, "it is found by running the module"),
     "saving.save_weights": ({"max_shard_size"}, "weights lie in one file"),
     "utils.plot_model": ({"splines"}, "lines are straight"),

@@ -137,10 +137,10 @@ def save_weights(model: Any, path: str | os.PathLike[str], overwrite: bool = Tru
     suffix = check_suffix(path)
     if suffix in (MODEL, KERAS):
         raise HandsonError(f"{path}: a {suffix!r} file holds a whole model: net.save({str(path)!r}).")
-    layers = layer_weights.of_model(model)
     if suffix in HDF5:
-        atomic.write_bytes(path, [keras_hdf5.to_bytes(layers, model.name)], overwrite)
+        atomic.write_bytes(path, [keras_hdf5.to_bytes(layer_weights.as_in_keras(model), model.name)], overwrite)
         return
+    layers = layer_weights.of_model(model)
     flat = {f"{layer.name}.{name}": value for layer in layers for name, value in layer.values.items()}
     said = {"format": "handson-weights", "crc32": tensor_file.checksum(flat)}
     atomic.write_bytes(path, tensor_file.pieces(flat, said), overwrite)
@@ -151,7 +151,8 @@ def load_weights(model: Any, path: str | os.PathLike[str], by_name: bool, skip_m
     from handson.files import keras_archive, keras_hdf5, keras_whole_hdf5, layer_weights
 
     suffix = check_suffix(path)
-    path, layers, partly = _existing(path), layer_weights.of_model(model), by_name or skip_mismatch
+    of_keras, partly = suffix == KERAS or suffix in HDF5, by_name or skip_mismatch
+    path, layers = _existing(path), layer_weights.as_in_keras(model) if of_keras else layer_weights.of_model(model)
     if suffix == KERAS:
         key = "name" if by_name else "group"
         return layer_weights.put_back(layers, keras_archive.weights(path), str(path), key, partly)

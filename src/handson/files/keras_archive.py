@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import io
 import json
-import math
 import re
 import zipfile
 import zlib
@@ -44,7 +43,7 @@ def to_bytes(model: Any, include_optimizer: bool = True) -> bytes:
 
     described = described_net(model, include_optimizer)
     check_that_it_comes_back(model, described)
-    layers = layer_weights.of_model(model)
+    layers = layer_weights.as_in_keras(model)
     if include_optimizer and model.compiled:
         held = {f"vars/{number}": value for number, value in enumerate(keras_slots.variables(model))}
         layers.append(LayerWeights(type(model.optimizer).__name__.lower(), "optimizer", held, tuple(held)))
@@ -64,10 +63,10 @@ def check_that_it_comes_back(model: Any, described: dict[str, Any]) -> None:
     HandsonError
         With the way out.
     """
-    layers = layer_weights.of_model(model)
+    layers = layer_weights.as_in_keras(model)
     try:
-        twin = net_of(described, sum(math.prod(shape) for layer in layers for shape in layer.shapes()))
-        again = {layer.group: layer.shapes() for layer in layer_weights.of_model(twin)}
+        twin = net_of(described, model.count_params())
+        again = {layer.group: layer.shapes() for layer in layer_weights.as_in_keras(twin)}
         for layer in layers:
             if again.get(layer.group) != layer.shapes():
                 raise HandsonError(f"{layer.name} would have the weights {again.get(layer.group)}.")
@@ -98,7 +97,7 @@ def read(path: Path, custom_objects: dict[str, Any] | None = None, compiled: boo
         model = rebuilt(described, len(members[WEIGHTS]), path)
         _give_vocabularies(members, model, path)
         stored = _stored(members, path)
-        fill(model, layer_weights.of_model(model), stored.weights(), path, "group")
+        fill(model, layer_weights.as_in_keras(model), stored.weights(), path, "group")
         if compiled and described.get("compile_config"):
             compile_and_restore(model, described["compile_config"], stored.optimizer(), path)
     return model

@@ -75,10 +75,9 @@ def to_bytes(layers: list[LayerWeights], name: str = "") -> memoryview:
             group = file.require_group(f"{layer.group}/vars")
             group.attrs["name"] = layer.name.rpartition(".")[2]
             _name_nets(file, layer)
-            places = dict(zip(layer.places, layer.values.values(), strict=True))
-            places |= {place: layer.values[name] for place, name in layer.repeated.items()}
-            for place, value in places.items():
-                file.create_dataset(f"{layer.group}/{place}", data=as_numpy(value))
+            places = {**dict(zip(layer.places, layer.values, strict=True)), **layer.repeated}
+            for place, name in places.items():
+                file.create_dataset(f"{layer.group}/{place}", data=as_numpy(layer.stored(name)))
     return content.getbuffer()
 
 

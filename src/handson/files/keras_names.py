@@ -44,8 +44,8 @@ NEVER = frozenset({
 })  # fmt: skip
 # Arguments that some classes of Keras do not take; at their default they are left out.
 AT_DEFAULT = frozenset({
-    "activity_regularizer", "alpha", "autocast", "bounding_box_format", "channels_first", "flash_attention", "mask",
-    "rate_multipliers", "rms_scaling", "seed", "use_cudnn",
+    "activity_regularizer", "alpha", "autocast", "bounding_box_format", "channels_first", "flash_attention",
+    "lora_alpha", "lora_rank", "mask", "rate_multipliers", "rms_scaling", "seed", "use_cudnn",
 })  # fmt: skip
 # Layers without weights that Keras does not ask whether they train.
 NEVER_TRAINED = ("Discretization", "Pipeline", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D")

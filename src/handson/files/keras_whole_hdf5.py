@@ -17,7 +17,9 @@ from handson.core import registry
 from handson.core.errors import HandsonError, NotBuiltError
 from handson.files import keras_archive, keras_hdf5, keras_slots
 from handson.files.layer_weights import LayerWeights
-from handson.layers.core import InputLayer
+from handson.layers.core import Dense, InputLayer
+from handson.layers.embedding import Embedding
+from handson.layers.low_rank import adapted_layers
 
 # The most bytes that an attribute of HDF5 takes.
 MOST_BYTES = 64_000
@@ -48,6 +50,7 @@ def to_bytes(model: Any, include_optimizer: bool = True) -> memoryview:
         raise NotBuiltError("the net is not built yet, so it has no weights to save.")
     from handson.files.keras_writing import KERAS_VERSION, described_compiled, described_net
 
+    _check_alphas(model)
     described = described_net(model, compiled=False)
     keras_archive.check_that_it_comes_back(model, described)
     content = io.BytesIO()
@@ -67,6 +70,16 @@ def to_bytes(model: Any, include_optimizer: bool = True) -> memoryview:
             _write_group(weights, layer.name, [keras_hdf5.as_numpy(value) for value in layer.values.values()])
         _write_group(weights, "top_level_model_weights", [])
     return content.getbuffer()
+
+
+def _check_alphas(model: Any) -> None:
+    """Raise if Keras would read other weights: it builds some layers with an `lora_alpha` of `lora_rank`."""
+    for layer in adapted_layers(model):
+        if isinstance(layer, (Dense, Embedding)) and layer.lora_alpha != layer.lora_rank:
+            raise HandsonError(
+                f"layer {layer.name!r} has lora_alpha={layer.lora_alpha}, which Keras forgets in a '.h5' file: "
+                f"save the net as '.keras', where kernels are stored with the low-rank product, or as '.handson'."
+            )
 
 
 def _write_text(file: Any, name: str, value: Any) -> None:

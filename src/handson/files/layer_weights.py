@@ -12,6 +12,7 @@ from torch import Tensor
 
 from handson.core.errors import HandsonError, shortened
 from handson.files import keras_places
+from handson.layers.low_rank import LowRank, adapted_layers
 from handson.state.state import named_weights
 
 
@@ -30,6 +31,8 @@ class LayerWeights(NamedTuple):
         Where each weight is below the group, such as 'vars/0' and 'cell/vars/1'.
     repeated : dict of str to str
         Further places where files of Keras have a weight, with its name.
+    adapted : dict of str to LowRank
+        The layers whose kernels, by name, files of Keras have with the product beside them, and without its matrices.
     """
 
     name: str
@@ -37,6 +40,7 @@ class LayerWeights(NamedTuple):
     values: dict[str, Any]
     places: tuple[str, ...] = ()
     repeated: Mapping[str, str] = MappingProxyType({})
+    adapted: Mapping[str, LowRank] = MappingProxyType({})
 
     @classmethod
     def of(cls, name: str, group: str, held: Sequence[keras_places.Held]) -> LayerWeights:
@@ -53,6 +57,23 @@ class LayerWeights(NamedTuple):
                 return self._replace(values={name: values[name] for name in names})
         return self
 
+    def stored(self, name: str) -> Any:
+        """The values of a weight as files have them."""
+        layer = self.adapted.get(name)
+        return self.values[name] if layer is None else getattr(layer, layer.adapted)
+
+    def without_matrices(self, layers: list[LowRank]) -> LayerWeights:
+        """These weights as files of Keras have them: some layers without their low-rank matrices."""
+        hidden = {id(layer._own(name)) for layer in layers for name in layer.factors}
+        kernels = {id(layer._own(layer.adapted)): layer for layer in layers}
+        pairs = zip(self.values.items(), self.places, strict=True)
+        kept = [(name, value, place) for (name, value), place in pairs if id(value) not in hidden]
+        return self._replace(
+            values={name: value for name, value, _ in kept},
+            places=tuple(place for *_, place in kept),
+            adapted={name: kernels[id(value)] for name, value, _ in kept if id(value) in kernels},
+        )
+
     def shapes(self) -> list[tuple[int, ...]]:
         """The shapes of the weights, in order."""
         return [tuple(value.shape) for value in self.values.values()]
@@ -64,6 +85,12 @@ def of_model(model: Any) -> list[LayerWeights]:
         return _of_module(model)
     model.count_params()  # raises when the net is not built
     return [LayerWeights.of(name, group, held) for name, group, held in keras_places.layers(model) if held]
+
+
+def as_in_keras(model: Any) -> list[LayerWeights]:
+    """The layers of a net that have weights, as Keras's files have them."""
+    adapted = adapted_layers(model)
+    return [layer.without_matrices(adapted) for layer in of_model(model)] if adapted else of_model(model)
 
 
 def _of_module(model: Any) -> list[LayerWeights]:
@@ -133,6 +160,9 @@ def put_back(
     with torch.no_grad():
         for weight, value in values:
             weight.copy_(value)
+    for layer, _ in fitting:
+        for adapted in layer.adapted.values():
+            adapted.restart_lora()
     return skipped
 
 

@@ -158,13 +158,6 @@ class Called(nn.Module):
 
     # What Keras has.
 
-    def enable_lora(self, *args: Any, **kwargs: Any) -> None:
-        """Not here: raises, with the way out."""
-        raise HandsonError(
-            f"handson has no low-rank adapters (LoRA): train the last layers and freeze the others, "
-            f"{self.name}.trainable = False."
-        )
-
     def quantize(self, *args: Any, **kwargs: Any) -> None:
         """Not here: raises, with the way out."""
         raise HandsonError(

@@ -15,6 +15,7 @@ from handson import activations
 from handson.core.errors import HandsonError
 from handson.core.registry import register
 from handson.layers.base import Shape, positive
+from handson.layers.low_rank import Adapted, LowRank
 from handson.layers.spatial import Sliding, check_format, chosen, pad_same, same_padding, sides
 
 # Of the axes that `Spatial.images` has.
@@ -98,8 +99,10 @@ class Windowed(Sliding):
         return self.activation(self.convolve(inputs))
 
 
-class Convolution(Windowed):
+class Convolution(Windowed, LowRank):
     """The base of the convolutions, for any number of axes."""
+
+    kernel = Adapted()
 
     def __init__(
         self,
@@ -242,7 +245,8 @@ class Conv2D(Convolution):
     kernel_constraint, bias_constraint : str or Constraint, optional
         What the weights are made to obey after every step, such as 'non_neg' or `MaxNorm(2)`.
     **kwargs
-        The arguments of every layer: `name`, `trainable`, `input_shape`.
+        `lora_rank` and `lora_alpha`, as of `enable_lora`; the arguments of every layer: `name`, `trainable`,
+        `input_shape`.
 
     Notes
     -----

@@ -15,6 +15,7 @@ from handson.graph import Node, Symbol
 from handson.graph.conversion import floatx, torch_type, type_name
 from handson.graph.symbol import remember
 from handson.layers.base import Layer, Shape, positive
+from handson.layers.low_rank import Adapted, LowRank
 from handson.regularizers import L1L2
 
 
@@ -167,7 +168,7 @@ def refuse_other_tensors(**given: Any) -> None:
 
 
 @register
-class Dense(Layer):
+class Dense(LowRank):
     """A fully connected layer: activation(x @ kernel + bias).
 
     Parameters
@@ -187,7 +188,8 @@ class Dense(Layer):
     kernel_constraint, bias_constraint : str or Constraint, optional
         What the weights are made to obey after every step, such as 'non_neg' or `MaxNorm(2)`.
     **kwargs
-        The arguments of every layer: `name`, `trainable`, `input_shape`, `input_dim`.
+        `lora_rank` and `lora_alpha`, as of `enable_lora`; the arguments of every layer: `name`, `trainable`,
+        `input_shape`, `input_dim`.
 
     Notes
     -----
@@ -201,6 +203,7 @@ class Dense(Layer):
     """
 
     floats_only, supports_masking = True, True
+    kernel = Adapted()
 
     def __init__(
         self,
@@ -253,8 +256,8 @@ class Dense(Layer):
     def forward(self, x: Tensor) -> Tensor:
         weights = self._parameters  # torch looks attributes up last of all, which takes a tenth of a small layer's time
         kernel, bias = weights.get("kernel"), weights.get("bias")
-        if kernel is None or (bias is None and self.use_bias):  # a parametrization of torch took their place
-            kernel, bias = self.kernel, self.bias
+        if self.lora_enabled or kernel is None or (bias is None and self.use_bias):
+            kernel, bias = self.kernel, self.bias  # with a product, or what a parametrization of torch put there
         if bias is None:
             return self.activation(torch.matmul(x, kernel))
         if x.dim() == 2:

@@ -15,7 +15,8 @@ from torch import Tensor
 from handson import activations, initializers
 from handson.core.errors import HandsonError
 from handson.core.registry import register
-from handson.layers.base import Layer, Shape, positive
+from handson.layers.base import Shape, positive
+from handson.layers.low_rank import Adapted, LowRank
 
 FORM = re.compile(r"(\.\.\.)?([a-zA-Z]+)(\.\.\.)?,([a-zA-Z]+)->(\.\.\.)?([a-zA-Z]+)(\.\.\.)?")
 
@@ -150,7 +151,7 @@ class Unfolded(initializers.Initializer):
 
 
 @register
-class EinsumDense(Layer):
+class EinsumDense(LowRank):
     """activation(einsum(equation, inputs, kernel) + bias): a dense layer over any axes.
 
     Parameters
@@ -171,12 +172,11 @@ class EinsumDense(Layer):
     kernel_constraint, bias_constraint : str or Constraint, optional
         What the weights are made to obey after every step.
     **kwargs
-        The arguments of every layer.
+        `lora_rank` and `lora_alpha`, as of `enable_lora`; the arguments of every layer.
 
     Notes
     -----
-    Where the equation is a matrix product over the last axes it is computed as one. Keras's `lora_rank` and
-    quantization are not here.
+    Where the equation is a matrix product over the last axes it is computed as one.
 
     Examples
     --------
@@ -185,6 +185,7 @@ class EinsumDense(Layer):
     """
 
     floats_only = True
+    kernel = Adapted()
 
     def __init__(
         self,

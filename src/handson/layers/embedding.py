@@ -12,13 +12,14 @@ from torch import Tensor
 from handson import ops
 from handson.core.errors import HandsonError
 from handson.core.registry import register
-from handson.layers.base import Layer, Shape, positive
+from handson.layers.base import Shape, positive
 from handson.layers.calling import MASK
+from handson.layers.low_rank import Adapted, LowRank
 from handson.randomness import stream
 
 
 @register
-class Embedding(Layer):
+class Embedding(LowRank):
     """A vector for each id, which training changes.
 
     Ids (n, ...) from 0 to input_dim - 1 give vectors (n, ..., output_dim).
@@ -39,6 +40,8 @@ class Embedding(Layer):
         The vectors to start from, (input_dim, output_dim), also in a list of one.
     input_length : int, optional
         The number of ids of a sample, for the first layer of a net: short for ``input_shape=(input_length,)``.
+    lora_rank, lora_alpha : optional
+        As of `enable_lora`.
     **kwargs
         The arguments of every layer, without `input_dim` in its other meaning.
 
@@ -55,6 +58,8 @@ class Embedding(Layer):
     """
 
     takes_integers = True
+    adapted = "embeddings"
+    embeddings = Adapted()
 
     def __init__(
         self,
@@ -65,6 +70,8 @@ class Embedding(Layer):
         embeddings_constraint: Any = None,
         mask_zero: bool = False,
         weights: Any = None,
+        lora_rank: int | None = None,
+        lora_alpha: float | None = None,
         *,
         input_length: int | None = None,
         input_shape: Sequence[int | None] | None = None,
@@ -72,7 +79,7 @@ class Embedding(Layer):
     ) -> None:
         if input_length is not None and input_shape is None:
             input_shape = (positive("Embedding", "input_length", input_length),)
-        super().__init__(input_shape=input_shape, **kwargs)
+        super().__init__(lora_rank, lora_alpha, input_shape=input_shape, **kwargs)
         self.input_dim = positive("Embedding", "input_dim", input_dim)
         self.output_dim = positive("Embedding", "output_dim", output_dim)
         self.embeddings_initializer, self.embeddings_regularizer = embeddings_initializer, embeddings_regularizer

@@ -72,7 +72,7 @@ class SpectralNormalization(Wrapper):
     @property
     def kernel(self) -> Any:
         """The kernel, or the embeddings, of the layer inside."""
-        return getattr(self.layer, self._kernel_name or "kernel")
+        return self.layer._own(self._kernel_name or "kernel")
 
     @property
     def weights(self) -> list[Tensor]:

@@ -327,11 +327,12 @@ class WeightHolder(Called):
 
     @trainable.setter
     def trainable(self, value: bool) -> None:
-        for part in self.modules():
-            if isinstance(part, WeightHolder):
-                part._trainable = bool(value)
-        for parameter in self.parameters():
-            parameter.requires_grad_(bool(value))
+        let_train(self, bool(value))
+
+    @property
+    def fixed_weights(self) -> set[str]:
+        """The names of weights of its own that never train."""
+        return set()
 
     @property
     def weights(self) -> list[Tensor]:
@@ -388,9 +389,21 @@ class WeightHolder(Called):
         return sum(math.prod(weight.shape) for weight in self.weights)
 
     def penalties(self) -> Iterator[Tensor]:
-        """The scalar penalties of the layer's regularizers."""
+        """The scalar penalties of the layer's regularizers, on weights that train."""
         for name, regularizer in self.weight_regularizers.items():
-            yield regularizer(self._own(name))
+            weight = self._own(name)
+            if weight.requires_grad:
+                yield regularizer(weight)
+
+
+def let_train(module: nn.Module, value: bool) -> None:
+    """Freeze or thaw the weights of a module and of its parts."""
+    for part in module.modules():
+        fixed: set[str] = set()
+        if isinstance(part, WeightHolder):
+            part._trainable, fixed = value, part.fixed_weights
+        for name, parameter in part.named_parameters(recurse=False):
+            parameter.requires_grad_(value and name not in fixed)
 
 
 def _in_place(state: State, moved: Tensor) -> Tensor:

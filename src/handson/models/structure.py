@@ -16,6 +16,7 @@ from handson.layers.base import Layer
 from handson.layers.core import InputLayer
 from handson.layers.renaming import hold
 from handson.layers.shapes import Shapes, map_shapes
+from handson.layers.weight_holder import let_train
 from handson.models import naming
 from handson.models.device import default_device
 from handson.models.layer_list import LayerList
@@ -115,10 +116,7 @@ class Structure(Layer):
 
     @trainable.setter
     def trainable(self, value: bool) -> None:
-        for part in self.modules():
-            if isinstance(part, Layer):
-                part._trainable = bool(value)
-        self.requires_grad_(bool(value))
+        let_train(self, bool(value))
 
     # The names of layers.
 

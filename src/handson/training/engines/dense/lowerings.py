@@ -61,6 +61,8 @@ def _nothing(layer: Any, operations: Operations, x: Value) -> Value:
 
 @lowers(Dense, *DENSITIES, engine="dense")
 def _dense(layer: Dense, operations: Operations, x: Value) -> Value:
+    if layer.lora_enabled:
+        raise NoLowering(f"low-rank matrices, which {described(layer)} has")
     weights = layer.kernel, layer.bias
     product = operations.write(dense_program.MATMUL, x, layer.units, layer, weights=weights)
     return operations.activate(layer, layer.activation, product)

@@ -48,11 +48,12 @@ def places_of(layers: list[Layer], weights: FlatWeights) -> Places:
 
 
 def penalties(layers: list[Layer], places: Places) -> tuple[np.ndarray, np.ndarray]:
-    """Where weights with penalties begin and end, and the factors of L1 and L2."""
+    """Where weights with penalties that train begin and end, and the factors of L1 and L2."""
     found: list[Any] = [
         (places[id(layer), name], lowered(regularizer, "dense"))
         for layer in layers
         for name, regularizer in layer.weight_regularizers.items()
+        if layer._own(name).requires_grad
     ]
     where, factors = zip(*found, strict=True) if found else ((), ())
     return np.array(where, np.int64).reshape(-1, 2), np.array(factors, np.float32).reshape(-1, 2)
