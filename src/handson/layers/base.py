@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from handson import regularizers
+from handson import activations, regularizers
 from handson.core import registry, tree
 from handson.core.described import Described, arguments_of, jsonable, parameters_of
 from handson.core.errors import HandsonError, shortened
@@ -133,6 +133,12 @@ class Layer(Typed, metaclass=Described):
                 setattr(cls, name, by_value(vars(cls)[name]))
         if "compute_mask" in vars(cls) and not cls.__module__.startswith("handson."):
             cls.makes_masks = True
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """An activation that is taken away, or given by its name, is a function, as it is when a layer is made."""
+        if name == "activation" and (value is None or isinstance(value, str)) and callable(self._made.get(name)):
+            value = activations.get(value)
+        super().__setattr__(name, value)
 
     @property
     def built(self) -> bool:

@@ -21,6 +21,7 @@ from handson.core.errors import HandsonError, nearest
 from handson.core.masked import unmasked
 from handson.graph import symbol
 from handson.graph.symbol import Node, Spec, Symbol
+from handson.layers.input_spec import check
 from handson.layers.shapes import Shapes, is_shape, map_shapes
 
 # Where a tensor carries its mask: which steps of a sequence are there.
@@ -49,6 +50,9 @@ class Called(nn.Module):
     input_type: torch.dtype = torch.float32
     output_type: torch.dtype = torch.float32
 
+    # What inputs have to be, an `InputSpec` or a list or dictionary of them.
+    input_spec: Any = None
+
     name: str
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
@@ -64,6 +68,8 @@ class Called(nn.Module):
         return self.call(*args, **kwargs)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self.input_spec is not None:
+            check(self, self.input_spec, args[0] if args else next(iter(kwargs.values()), None))
         if len(args) == 1 and not kwargs and type(args[0]) is Tensor and self._ready():
             x = args[0]
             if not (hasattr(x, MASK) or self.makes_masks):
