@@ -160,38 +160,6 @@ def _attach(node: Node, outputs: Any) -> None:
     remember(node)
 
 
-def expanded(graph: Graph) -> Graph:
-    """A graph with the nodes of nets in it where it applies them.
-
-    Examples
-    --------
-    >>> from handson import Input, Model, Sequential
-    >>> from handson.layers import Dense
-    >>> x = Input((3,))
-    >>> net = Model(x, Dense(1)(Sequential([Dense(4), Dense(2)])(x)))
-    >>> len(net.graph.nodes), len(expanded(net.graph).nodes)
-    (2, 3)
-    """
-    outputs = tree.rebuild(tree.spec(graph.outputs), _inlined(graph, graph.entries))
-    return Graph(graph.inputs, outputs)
-
-
-def _inlined(graph: Graph, values: Sequence[Any]) -> list[Any]:
-    """The outputs of a graph for other symbols in place of its inputs."""
-    known = {id(entry): value for entry, value in zip(graph.entries, values, strict=True)}
-    for node in graph.nodes:
-        arguments = tree.map_leaves(lambda leaf: known.get(id(leaf), leaf), node.arguments)
-        inner = getattr(node.function, "graph", None)
-        if isinstance(inner, Graph):
-            outputs = _inlined(inner, [leaf for leaf in tree.leaves(arguments) if isinstance(leaf, Symbol)])
-        else:
-            made = Node(node.function, *arguments)
-            copies = [Symbol(one.shape, one.dtype, made, one.name) for one in tree.leaves(node.outputs)]
-            made.outputs = tree.rebuild(tree.spec(node.outputs), copies)
-            outputs = copies
-        known |= {id(old): new for old, new in zip(tree.leaves(node.outputs), outputs, strict=True)}
-    return [known[id(exit)] for exit in graph.exits]
-
 
 def _symbols(given: Any, what: str) -> list[Symbol]:
     found = tree.leaves(given)

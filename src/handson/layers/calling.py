@@ -20,6 +20,7 @@ from handson.core import tree
 from handson.core.errors import HandsonError, nearest
 from handson.core.masked import unmasked
 from handson.graph import symbol
+from handson.graph.conversion import TEXT
 from handson.graph.symbol import Node, Spec, Symbol
 from handson.layers.input_spec import check
 from handson.layers.shapes import Shapes, is_shape, map_shapes
@@ -221,6 +222,7 @@ class Called(nn.Module):
         self._build_for(shapes)
         first = tree.leaves(args[:1] or list(kwargs.values())[:1])
         kinds = {leaf.dtype for leaf in first if isinstance(leaf, (Symbol, Tensor))}
+        kinds = kinds - {TEXT} or kinds
         if self._states_shapes() and kinds:
             kind = functools.reduce(torch.promote_types, kinds)
             return map_shapes_to_specs(self.shape_after(shapes), self._type_after(kind))

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from handson.core import tree
 from handson.core.errors import HandsonError
 from handson.graph import Graph, Node
-from handson.graph.graph import expanded
+from handson.graph.patterns import expanded
 
 # Inches that a box takes.
 WIDE, HIGH = 2.8, 1.0
@@ -69,7 +69,7 @@ def plot_model(
     """
     if rankdir not in ("TB", "LR"):
         raise HandsonError(f"plot_model: rankdir is 'TB', from top to bottom, or 'LR'; got {rankdir!r}.")
-    graph = getattr(model, "graph", None)
+    graph = getattr(model, "whole_graph", None)
     if not isinstance(graph, Graph):
         raise HandsonError(
             "plot_model draws nets that are a graph of layers and are built: give the first layer an input_shape, call "
