@@ -17,6 +17,7 @@ from handson.core.described import Noun, why_not
 from handson.core.errors import HandsonError
 from handson.core.masked import masked_as_missing
 from handson.core.pure import is_pure
+from handson.graph.in_place import called
 
 
 class Average(Noun):
@@ -186,7 +187,7 @@ class Function:
 
     def values(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         first = _takes_outputs_first(self.function)
-        result = self.function(y_pred, y_true) if first else self.function(y_true, y_pred)
+        result = called(self.function, *((y_pred, y_true) if first else (y_true, y_pred)))
         if not isinstance(result, Tensor):
             raise HandsonError(f"{self.name} must return a tensor; got {type(result).__name__}.")
         return result

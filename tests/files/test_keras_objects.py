@@ -411,6 +411,66 @@ def test_what_is_not_registered_is_named_and_given_again(tmp_path, ending):
         net.save(tmp_path / "net.handson")
 
 
+@pytest.mark.parametrize("ending", ["keras", "h5"])
+def test_functions_given_to_layers_are_named_and_given_again(tmp_path, ending):
+    def softer(x):
+        return x / 2
+
+    def started(shape, dtype=None):
+        return np.full(shape, 0.5)
+
+    def small(weights):
+        return 0.01 * (weights**2).sum()
+
+    dense = handson.layers.Dense(2, softer, kernel_initializer=started, kernel_regularizer=small, input_dim=3)
+    net = handson.Sequential([dense], seed=0)
+    net.save(tmp_path / f"net.{ending}")
+    with pytest.raises(HandsonError, match="custom_objects"):
+        handson.load(tmp_path / f"net.{ending}", custom_objects={"softer": softer, "started": started})
+    own = {"softer": softer, "started": started, "small": small}
+    again = handson.load(tmp_path / f"net.{ending}", custom_objects=own)
+    assert again.predict(np.ones((1, 3)), verbose=0).tolist() == [[0.75, 0.75]]
+    with pytest.raises(HandsonError, match="register"):
+        net.save(tmp_path / "net.handson")
+    dense.activation = lambda x: x
+    with pytest.raises(HandsonError, match="register"):
+        net.save(tmp_path / f"net.{ending}")
+
+
+def test_a_layer_that_holds_a_net_beside_other_layers_is_read_whole(tmp_path):
+    class Mixing(handson.layers.Layer):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.attention = handson.layers.MultiHeadAttention(2, 3)
+            self.inner = handson.Sequential([handson.layers.Dense(4), handson.layers.Dense(3)])
+            self.last = handson.layers.LayerNormalization()
+
+        def call(self, inputs):
+            return self.last(self.inner(self.attention(inputs, inputs)))
+
+    x = handson.Input((5, 3))
+    net = handson.Model(x, Mixing()(x))
+    net.set_weights([np.random.default_rng(0).normal(size=weight.shape) for weight in net.get_weights()])
+    net.save(tmp_path / "net.keras")
+    again = handson.load(tmp_path / "net.keras", custom_objects={"Mixing": Mixing})
+    data = np.random.default_rng(1).normal(size=(2, 5, 3))
+    np.testing.assert_array_equal(again.predict(data, verbose=0), net.predict(data, verbose=0))
+    net.save_weights(tmp_path / "net.weights.h5")
+    again.set_weights([0 * weight for weight in again.get_weights()])
+    again.load_weights(tmp_path / "net.weights.h5")
+    np.testing.assert_array_equal(again.predict(data, verbose=0), net.predict(data, verbose=0))
+
+
+def test_the_format_that_keras_2_asks_for_is_that_of_the_ending(tmp_path):
+    net = handson.Sequential([handson.layers.Dense(2, input_dim=3)], seed=0)
+    net.save(tmp_path / "net.h5", save_format="h5")
+    assert handson.load(tmp_path / "net.h5").count_params() == 8
+    with pytest.raises(HandsonError, match="save_format='h5' is another"):
+        net.save(tmp_path / "net.keras", save_format="h5")
+    with pytest.raises(HandsonError, match="SavedModel"):
+        net.save(tmp_path / "net", save_format="tf")
+
+
 def test_a_name_of_handson_is_not_taken_by_a_function_of_ones_own(tmp_path):
     def mse(y_true, y_pred):
         return (y_true - y_pred) ** 2

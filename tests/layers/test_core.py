@@ -427,3 +427,30 @@ def test_the_nearest_argument_of_a_call_is_named():
 
 def test_a_net_takes_symbols_by_the_name_of_its_argument():
     assert handson.Sequential([Dense(2)])(inputs=Input((3,))).shape == (None, 2)
+
+
+def test_an_activation_may_be_taken_away_or_named_after_the_layer_was_made():
+    x = np.array([[-1.0, 2.0]])
+    net = handson.Sequential([handson.layers.Dense(2, "softmax", kernel_initializer="identity", input_dim=2)])
+    net.layers[-1].activation = None
+    assert net.predict(x, verbose=0).tolist() == x.tolist()
+    net.layers[-1].activation = "relu"
+    assert net.predict(x, verbose=0).tolist() == [[0, 2]]
+    assert type(net).from_config(net.get_config()).layers[-1].activation is handson.activations.relu
+
+
+def test_positions_of_sequences_of_any_length_are_embedded():
+    class Positions(handson.layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.vectors = handson.layers.Embedding(4, 2)
+
+        def call(self, inputs):
+            return inputs + self.vectors(handson.ops.arange(inputs.shape[1]))
+
+    x = handson.Input((None, 2))
+    net = handson.Model(x, Positions()(x))
+    assert net.output_shape == (None, None, 2)
+    assert net.predict(np.ones((1, 4, 2)), verbose=0).shape == (1, 4, 2)
+    with pytest.raises(HandsonError, match="takes ids from 0 to 3; got 4"):
+        net.predict(np.ones((1, 5, 2)), verbose=0)

@@ -140,6 +140,19 @@ def test_a_net_is_drawn_with_its_shapes_and_arrows(tmp_path):
         utils.model_to_dot(net)
 
 
+def test_nets_in_a_net_are_drawn_layer_by_layer():
+    inner = handson.Sequential([handson.layers.Dense(4, name="one"), handson.layers.Dense(3, name="two")], name="inner")
+    x = handson.Input((3,))
+    net = handson.Model(x, [inner(x), inner(handson.layers.Dropout(0.5)(x))])
+
+    def boxes(**kwargs):
+        texts = utils.plot_model(net, None, show_layer_names=True, **kwargs).axes[0].texts
+        return sorted(text.get_text().split()[0] for text in texts if text.get_text())
+
+    assert boxes() == ["dropout", "inner", "inner", "input_layer"]
+    assert boxes(expand_nested=True) == ["dropout", "input_layer", "one", "one", "two", "two"]
+
+
 def test_arrows_have_heads_in_files_of_any_resolution(tmp_path):
     net = handson.Sequential([handson.layers.Dense(2, input_dim=3), handson.layers.Dense(2)])
     figure = utils.plot_model(net, None, dpi=100)

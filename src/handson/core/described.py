@@ -167,7 +167,7 @@ def jsonable(value: Any, compact: bool = False, where: str = "value") -> Any:
         return registry.to_config(value.kind, value, compact)
     if callable(value):
         # A class in place of an object: it is made without arguments, as a name is.
-        for _, name in registry.names_of(value):
+        if (name := registry.any_name(value)) is not None:
             return name
     raise HandsonError(
         f"{where} holds {value!r}, which a file cannot describe. Use a registered name, a number, text or a list; "

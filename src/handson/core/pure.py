@@ -36,7 +36,18 @@ def is_pure(target: Any) -> bool:
     """
     if isinstance(target, partial):
         return is_pure(target.func)
-    return is_declared(target) or _package(_named(target)) in PACKAGES
+    return is_declared(target) or is_library(target)
+
+
+def is_library(target: Any) -> bool:
+    """Whether a function, or the class of an object, is part of handson, torch or NumPy.
+
+    Examples
+    --------
+    >>> is_library(len), is_library(declare)
+    (False, True)
+    """
+    return _package(_named(target)) in PACKAGES
 
 
 def is_builtin(part: Any) -> bool:

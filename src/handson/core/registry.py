@@ -242,6 +242,22 @@ def names_of(target: Any) -> list[tuple[str, str]]:
     return list(dict.fromkeys(found))
 
 
+def any_name(target: Any) -> str | None:
+    """The first name of a class or function, whatever it is known as; None if it has none.
+
+    Examples
+    --------
+    >>> import handson.activations
+    >>> any_name(handson.activations.relu), any_name(abs)
+    ('relu', None)
+    """
+    known = names_of(target)
+    if known:
+        return known[0][1]
+    claimed = [_claimed(kind, target) for kind in _kinds_of(target)]
+    return claimed[0] if None not in claimed else None
+
+
 def _claimed(kind: str, target: Any) -> str | None:
     """The name of its own by which something that is not registered is written; None if it cannot be."""
     scopes, name = _scopes.get(), getattr(target, "__name__", "")
@@ -319,7 +335,7 @@ def find(kind: str, name: str) -> Any:
         public = [each for each in known(kind) if not each.startswith("_") and "." not in each]
         raise HandsonError(
             f"unknown {kind} {name!r}.{nearest(name, entries)} Known: {listing(public, 40)}. "
-            f"Your own: decorate it with @handson.register."
+            f"Your own: decorate it with @handson.register{', or give it in custom_objects' if _scopes.get() else ''}."
         ) from None
 
 

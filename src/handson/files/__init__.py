@@ -32,6 +32,20 @@ def check_suffix(path: str | os.PathLike[str]) -> str:
     )
 
 
+def check_format(path: str | os.PathLike[str], named: str) -> None:
+    """Raise unless Keras 2's name of a format, 'h5' or 'keras', says what the ending of a path says."""
+    if named == "tf":
+        raise HandsonError(
+            f"{path}: save_format='tf' is TensorFlow's SavedModel, whose graph only TensorFlow runs. Use "
+            f"net.save('net.keras'), or net.export('net.onnx') for other programs."
+        )
+    if named not in ("h5", "keras") or Path(path).suffix not in (HDF5 if named == "h5" else (KERAS,)):
+        raise HandsonError(
+            f"{path}: the ending of the path says the format, and save_format={named!r} is another. Name the file "
+            f"with '.h5' or '.keras', and leave save_format out."
+        )
+
+
 def holds_weights(path: str | os.PathLike[str]) -> bool:
     """Whether a file of this name holds weights and no whole model.
 

@@ -55,7 +55,7 @@ class _Writer:
     """Names the parts of a graph, and says where each symbol comes from."""
 
     def __init__(self, model: Any, write: Writing) -> None:
-        self.model, self.graph, self.write = model, model.graph, write
+        self.model, self.graph, self.write = model, model.whole_graph, write
         self.names = {id(part): name for name, part in model._modules.items()}
         self.taken = set(model._modules)
         self.places: dict[int, list[Any]] = {}

@@ -167,18 +167,23 @@ def put_back(
 
 
 def _joined(stored: list[LayerWeights], layers: list[LayerWeights]) -> list[LayerWeights]:
-    """The stored weights, those of parts of a layer with the layer: early files of Keras 3 name parts alone."""
+    """The stored weights, those of parts of a layer with the layer's own.
+
+    The layers of a net in a layer are parts, and early files of Keras 3 name parts alone.
+    """
     known, found = {layer.group for layer in layers}, list[LayerWeights]()
-    parts: dict[str, LayerWeights] = {}
+    owners: dict[str, LayerWeights] = {}
     for source in stored:
-        owner = next((group for group in _above(source.group) if group in known), None)
-        if source.group in known or owner is None:
+        group = source.group
+        owner = group if group in known else next((above for above in _above(group) if above in known), None)
+        if owner is None:
             found.append(source)
             continue
-        rest = source.group.removeprefix(f"{owner}/")
-        held = parts.setdefault(owner, LayerWeights(owner.rpartition("/")[2], owner, {}))
-        held.values.update({f"{rest}/{place}": value for place, value in source.values.items()})
-    return [*found, *parts.values()]
+        name = source.name if owner == group else owner.rpartition("/")[2]
+        held = owners.setdefault(owner, LayerWeights(name, owner, {}, source.places if owner == group else ()))
+        rest = "" if owner == group else f"{group.removeprefix(f'{owner}/')}/"
+        held.values.update({f"{rest}{place}": value for place, value in source.values.items()})
+    return [*found, *owners.values()]
 
 
 def _above(group: str) -> list[str]:

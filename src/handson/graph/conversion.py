@@ -53,6 +53,24 @@ def set_floatx(dtype: Any) -> None:
     _chosen[:] = [] if kind is None else [kind]
 
 
+class TextType:
+    """The type of symbols that stand for texts, of which torch has no tensors."""
+
+    is_floating_point = is_complex = False
+
+    def __str__(self) -> str:
+        return "string"
+
+    __repr__ = __str__
+
+    def __reduce__(self) -> str:
+        return "TEXT"
+
+
+# What `Input(dtype="string")` gives has it: a net begins behind the layers that read texts (`handson.graph.reading`).
+TEXT: Any = TextType()
+
+
 def torch_type(dtype: Any) -> torch.dtype:
     """The type of torch for a type by name, of NumPy or of Python.
 
@@ -86,7 +104,7 @@ def type_name(dtype: Any) -> str:
     >>> type_name(torch.float32), type_name(bool)
     ('float32', 'bool')
     """
-    return str(torch_type(dtype)).removeprefix("torch.")
+    return str(dtype if dtype is TEXT else torch_type(dtype)).removeprefix("torch.")
 
 
 def result_type(*kinds: Any) -> torch.dtype:

@@ -72,3 +72,19 @@ def inlined(
         made.outputs = tree.map_leaves(renamed, node.outputs)
         nodes.append(made)
     return nodes, [known[id(symbol)] for symbol in graph.exits]
+
+
+def expanded(graph: Graph) -> Graph:
+    """A graph with the nodes of the nets in it, and of those in them, in their place.
+
+    Examples
+    --------
+    >>> from handson import Input, Model, Sequential
+    >>> from handson.layers import Dense
+    >>> x = Input((3,))
+    >>> net = Model(x, Dense(1)(Sequential([Dense(4), Dense(2)])(x)))
+    >>> len(net.graph.nodes), len(expanded(net.graph).nodes)
+    (2, 3)
+    """
+    _, exits = inlined(graph, lambda node: getattr(node.function, "graph", None))
+    return Graph(graph.inputs, tree.rebuild(tree.spec(graph.outputs), exits))

@@ -21,6 +21,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from handson.core import tree
 from handson.core.errors import HandsonError
+from handson.graph.conversion import TEXT
 
 Shape = tuple[int | None, ...]
 # Sizes that stand in for unknown dimensions, twice, to see which dimensions of a result follow from them.
@@ -166,11 +167,24 @@ def apply(
     """
     # Lists of the caller's may change later.
     node = Node(function, *tree.map_leaves(lambda leaf: leaf, (args, kwargs)))
+    if not getattr(function, "takes_texts", False):
+        _refuse_texts(node)
     found = (infer or run_on_shapes)(node)
     stem = getattr(function, "name", None) or getattr(function, "__name__", "symbol")
     node.outputs = tree.map_leaves(lambda output: Symbol(output.shape, output.dtype, node, str(stem)), found)
     remember(node)
     return node.outputs
+
+
+def _refuse_texts(node: Node) -> None:
+    """Raise where a node applies what takes numbers to texts."""
+    texts = next((symbol for symbol in node.inputs if symbol.dtype is TEXT), None)
+    if texts is not None:
+        name = getattr(node.function, "name", None) or getattr(node.function, "__name__", "this")
+        raise HandsonError(
+            f"{name} takes numbers, and {texts.name!r} is an input of texts: TextVectorization, StringLookup or Hashing "
+            f"come first."
+        )
 
 
 def remember(node: Node) -> None:

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from handson.keras import saving as saving
     from handson.keras import tree as tree
     from handson.keras import utils as utils
+    from handson.keras import wrappers as wrappers
     from handson.layers import Input as Input
     from handson.layers import Layer as Layer
     from handson.losses import Loss as Loss
@@ -58,7 +59,7 @@ __version__ = "3.15.1"
 _FILES = (
     "activations", "applications", "backend", "callbacks", "config", "constraints", "datasets", "dtype_policies",
     "initializers", "layers", "losses", "metrics", "mixed_precision", "models", "ops", "optimizers", "preprocessing",
-    "random", "regularizers", "saving", "tree", "utils",
+    "random", "regularizers", "saving", "tree", "utils", "wrappers",
 )  # fmt: skip
 
 serve()
@@ -71,6 +72,7 @@ mirror(
     Function="handson.keras.function:Function",
     Initializer="handson.initializers:Initializer",
     Input="handson.layers:Input",
+    InputSpec="handson.layers.input_spec:InputSpec",
     KerasTensor="handson.graph:Symbol",
     Layer="handson.layers:Layer",
     Loss="handson.losses:Loss",

@@ -21,9 +21,14 @@ _POOLINGS = {
 mirror(
     __name__,
     "handson.layers",
+    AtrousConvolution1D="handson.layers:Conv1D",
+    AtrousConvolution2D="handson.keras.spellings:Convolution2D",
     Convolution1D="handson.layers:Conv1D",
     Convolution2D="handson.keras.spellings:Convolution2D",
     Convolution3D="handson.keras.spellings:Convolution3D",
+    CuDNNGRU="handson.layers:GRU",  # whose fast way is chosen by `use_cudnn`
+    CuDNNLSTM="handson.layers:LSTM",
+    InputSpec="handson.layers.input_spec:InputSpec",
     deserialize="handson.utils.objects:deserialize_keras_object",
     merge="handson.keras.merging:merge",
     serialize="handson.utils.objects:serialize_keras_object",

@@ -52,7 +52,6 @@ _OF_HANDSON = {
 # Those of which nothing is here; `missing` says why.
 EMPTY = [
     "distillation", "distribution", "export", "legacy", "quantizers", "utils.bounding_boxes", "visualization",
-    "wrappers", "wrappers.scikit_learn",
 ]  # fmt: skip
 
 
@@ -60,4 +59,8 @@ MODULES: dict[str, Content] = {
     **{place: ((f"handson.keras.{home}",), {}) for place, home in SPELLINGS.items()},
     **{place: ((home,), {}) for place, home in _OF_HANDSON.items()},
     **{place: ((), {}) for place in EMPTY},
+    "wrappers.scikit_learn": (
+        (),
+        {name: f"handson.keras.wrapped_by_arguments:{name}" for name in ("KerasClassifier", "KerasRegressor")},
+    ),
 }

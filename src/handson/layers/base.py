@@ -12,11 +12,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from handson import regularizers
+from handson import activations, regularizers
 from handson.core import registry, tree
 from handson.core.described import Described, arguments_of, jsonable, parameters_of
 from handson.core.errors import HandsonError, shortened
+from handson.core.pure import is_library
 from handson.graph import Node, Symbol, nodes_of
+from handson.graph.in_place import by_value
 from handson.layers import policies
 from handson.layers.added import Added
 from handson.layers.blank import is_filling
@@ -126,8 +128,17 @@ class Layer(Typed, metaclass=Described):
         super().__init_subclass__(**kwargs)
         if isinstance(vars(cls).get("build"), FunctionType):
             cls.build = guarded(cls.build)  # type: ignore[method-assign]
+        for name in ("call", "forward"):
+            if isinstance(vars(cls).get(name), FunctionType) and not is_library(cls):
+                setattr(cls, name, by_value(vars(cls)[name]))
         if "compute_mask" in vars(cls) and not cls.__module__.startswith("handson."):
             cls.makes_masks = True
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """An activation that is taken away, or given by its name, is a function, as it is when a layer is made."""
+        if name == "activation" and (value is None or isinstance(value, str)) and callable(self._made.get(name)):
+            value = activations.get(value)
+        super().__setattr__(name, value)
 
     @property
     def name(self) -> str:

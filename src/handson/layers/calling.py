@@ -20,7 +20,9 @@ from handson.core import tree
 from handson.core.errors import HandsonError, nearest
 from handson.core.masked import unmasked
 from handson.graph import symbol
+from handson.graph.conversion import TEXT
 from handson.graph.symbol import Node, Spec, Symbol
+from handson.layers.input_spec import check
 from handson.layers.shapes import Shapes, is_shape, map_shapes
 
 # Where a tensor carries its mask: which steps of a sequence are there.
@@ -49,6 +51,9 @@ class Called(nn.Module):
     input_type: torch.dtype = torch.float32
     output_type: torch.dtype = torch.float32
 
+    # What inputs have to be, an `InputSpec` or a list or dictionary of them.
+    input_spec: Any = None
+
     name: str
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
@@ -64,6 +69,8 @@ class Called(nn.Module):
         return self.call(*args, **kwargs)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self.input_spec is not None:
+            check(self, self.input_spec, args[0] if args else next(iter(kwargs.values()), None))
         if len(args) == 1 and not kwargs and type(args[0]) is Tensor and self._ready():
             x = args[0]
             if not (hasattr(x, MASK) or self.makes_masks):
@@ -208,6 +215,7 @@ class Called(nn.Module):
         self._build_for(shapes)
         first = tree.leaves(args[:1] or list(kwargs.values())[:1])
         kinds = {leaf.dtype for leaf in first if isinstance(leaf, (Symbol, Tensor))}
+        kinds = kinds - {TEXT} or kinds
         if self._states_shapes() and kinds:
             kind = functools.reduce(torch.promote_types, kinds)
             return map_shapes_to_specs(self.shape_after(shapes), self._type_after(kind))

@@ -12,7 +12,7 @@ from handson import activations
 from handson.core.errors import HandsonError
 from handson.core.registry import register
 from handson.graph import Node, Symbol
-from handson.graph.conversion import floatx, torch_type, type_name
+from handson.graph.conversion import TEXT, floatx, torch_type, type_name
 from handson.graph.symbol import remember
 from handson.layers.base import Layer, Shape, positive
 from handson.layers.low_rank import Adapted, LowRank
@@ -30,7 +30,8 @@ class InputLayer(Layer):
     batch_size : int, optional
         The number of rows, if it is always the same.
     dtype : str, optional
-        The type of its values; 'float32' by default.
+        The type of its values; 'float32' by default. Of texts 'string': `TextVectorization`, `StringLookup` or `Hashing`
+        comes next, and reads them before the net runs.
     sparse, ragged, input_tensor, optional
         Keras's; only None and False.
     batch_shape : tuple of int or None, optional
@@ -69,13 +70,7 @@ class InputLayer(Layer):
         super().__init__(name=name, input_shape=shape)
         if shape is None:
             raise HandsonError("Input needs the shape of one sample, such as Input((28, 28, 1)).")
-        if dtype in ("string", str):
-            raise HandsonError(
-                "an Input of texts is not possible: a net of PyTorch takes numbers. Apply TextVectorization, "
-                "StringLookup or Hashing to the data first, and begin the net with an Input for what they give: "
-                "Input((None,), dtype='int64')."
-            )
-        self.entry_type = floatx() if dtype is None else torch_type(dtype)
+        self.entry_type = floatx() if dtype is None else TEXT if _is_texts(dtype) else torch_type(dtype)
         self.batch_size = None if batch_size is None else positive("Input", "batch_size", batch_size)
 
     @property
@@ -90,7 +85,7 @@ class InputLayer(Layer):
         whole = arguments.get("batch_shape") or arguments.get("batch_input_shape")
         rows, shape = apart(shape, arguments.get("batch_size"), whole)
         dtype = arguments.get("dtype")
-        dtype = None if dtype is None else type_name(torch_type(dtype))
+        dtype = None if dtype is None else "string" if _is_texts(dtype) else type_name(dtype)
         return {"shape": shape, "batch_size": rows, "dtype": dtype, "name": arguments.get("name")}
 
     def symbol(self) -> Symbol:
@@ -104,6 +99,11 @@ class InputLayer(Layer):
 
     def call(self, inputs: Any) -> Any:
         return inputs
+
+
+def _is_texts(dtype: Any) -> bool:
+    """Whether a type is that of texts, by Keras's, Python's or TensorFlow's name."""
+    return dtype is str or dtype is TEXT or getattr(dtype, "name", dtype) == "string"
 
 
 def Input(
@@ -126,7 +126,7 @@ def Input(
     batch_size : int, optional
         The number of rows, if it is always the same.
     dtype : str, optional
-        The type of the values; 'float32' by default.
+        The type of the values; 'float32' by default; 'string' for texts.
     batch_shape : tuple of int or None, optional
         `batch_size` and `shape` in one.
     name : str, optional

@@ -9,6 +9,7 @@ from typing import Any
 from handson.core import registry
 from handson.core.errors import HandsonError
 from handson.core.registry import register
+from handson.graph.in_place import called
 from handson.layers.base import Layer
 from handson.layers.shapes import Shapes, is_shape, map_shapes
 
@@ -66,7 +67,7 @@ class Lambda(Layer):
 
     def call(self, inputs: Any, mask: Any = None, training: bool | None = None) -> Any:
         more = {"mask": mask, "training": training}
-        return self.function(inputs, **self.arguments, **{name: more[name] for name in self._wanted})
+        return called(self.function, inputs, **self.arguments, **{name: more[name] for name in self._wanted})
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """The mask of the outputs."""

@@ -11,6 +11,7 @@ from torch import Tensor
 from handson.averages import Average, Function, of_two, spread_out
 from handson.core import registry
 from handson.core.errors import HandsonError, listing
+from handson.graph.in_place import called
 
 # Keras's fuzz factor: probabilities are kept this far from 0 and 1.
 EPSILON = 1e-7
@@ -75,7 +76,7 @@ class Loss(Average):
         if type(self).call is Loss.call:
             name = type(self).__name__
             raise NotImplementedError(f"{name} must define values(y_true, y_pred) or call(y_true, y_pred).")
-        return _tensor(self.name, self.call(y_true, y_pred))
+        return _tensor(self.name, called(self.call, y_true, y_pred))
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         """A value for each sample, as Keras has it."""

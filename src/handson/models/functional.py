@@ -40,7 +40,7 @@ def describe_graph(model: Any, compact: bool = False) -> dict[str, Any]:
     HandsonError
         For a function or a constant that a file cannot describe.
     """
-    graph = model.graph
+    graph = model.whole_graph
     names = {id(part): name for name, part in model._modules.items()}
     symbols = [*graph.entries, *(symbol for node in graph.nodes for symbol in tree.leaves(node.outputs))]
     places = {id(symbol): place for place, symbol in enumerate(symbols)}

@@ -12,6 +12,7 @@ from handson.core import registry, tree
 from handson.core.errors import HandsonError, nearest
 from handson.data.rows.scaling import Scaling
 from handson.graph import Graph, Node, logits
+from handson.graph.reading import cut, holds_texts
 from handson.graph.symbol import on_trial
 from handson.layers import ownership
 from handson.layers.added import enter_run, leave_run
@@ -91,6 +92,9 @@ class Model(Verbs):
         self.target_names: list[Any] | None = None
         self.seen_ids: list[bool] | None = None  # which inputs of a net that is no graph were whole numbers
         self._graph: Graph | None = None
+        # Of a net whose inputs are texts: what reads them, and the graph from the texts on.
+        self._reader: Any = None
+        self._whole: Graph | None = None
         self._outputs: Shapes = None
         if outputs is not None:
             self._take_graph(inputs, outputs)
@@ -107,12 +111,14 @@ class Model(Verbs):
         """Become the net between some symbols."""
         if isinstance(outputs, (list, tuple)) and len(outputs) == 1:
             outputs = outputs[0]  # as in Keras, a list of one is what is in it
-        self._graph = graph = Graph(inputs, outputs)
-        parts = [function for function in graph.functions() if isinstance(function, nn.Module)]
+        whole = Graph(inputs, outputs)
+        self._reader, self._graph = cut(whole)
+        self._whole = None if self._reader is None else whole
+        parts = [function for function in whole.functions() if isinstance(function, nn.Module)]
         for given_name, part in naming.named(parts):
             self._modules[given_name] = part
         naming.name_parts(self._modules)
-        self.built_shape = tree.map_leaves(lambda symbol: symbol.shape, inputs)
+        self.built_shape = tree.map_leaves(lambda symbol: symbol.shape, self._graph.inputs)
         self._outputs = tree.map_leaves(lambda symbol: symbol.shape, outputs)
         self.seed = fresh_seed() if self.seed is None else self.seed
         ownership.claim(self, self.named_children())
@@ -248,7 +254,18 @@ class Model(Verbs):
 
     # Computing.
 
+    @property
+    def takes_texts(self) -> bool:
+        """Whether inputs of the net are texts."""
+        return self._reader is not None
+
+    def read(self, inputs: Any) -> Any:
+        """Inputs with numbers in place of texts, as `graph` begins with them; others as they are."""
+        return self._reader(inputs) if self._reader is not None and holds_texts(inputs) else inputs
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self._reader is not None and args:
+            args = (self.read(args[0]), *args[1:])
         run = enter_run()
         try:
             return super().__call__(*args, **kwargs)

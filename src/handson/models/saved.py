@@ -20,6 +20,7 @@ class Saved:
         zipped: bool | None = None,
         *,
         include_optimizer: bool = True,
+        save_format: str | None = None,
     ) -> None:
         """Save the net, its weights and its optimizer in one file without code: see `handson.files`.
 
@@ -33,14 +34,18 @@ class Saved:
             There for code of Keras that names it: '.keras' files are.
         include_optimizer : bool
             False leaves the optimizer, and what else `compile` was given, out of a file of Keras.
+        save_format : {'h5', 'keras'}, optional
+            There for code of Keras 2 that says again what the file's ending says.
 
         Raises
         ------
         HandsonError
             When the file would not give the net back.
         """
-        from handson.files import save_model
+        from handson.files import check_format, save_model
 
+        if save_format is not None:
+            check_format(filepath, save_format)
         save_model(self, filepath, overwrite, zipped, include_optimizer)
 
     @classmethod

@@ -32,6 +32,7 @@ class Structure(Layer):
     _tell_paths: Any
     _compiled: Any
     _graph: Graph | None
+    _whole: Graph | None
     _outputs: Shapes
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -49,6 +50,12 @@ class Structure(Layer):
     def graph(self) -> Graph | None:
         """The graph of the net; None where it is no graph of symbols."""
         return self._graph
+
+    @property
+    def whole_graph(self) -> Graph | None:
+        """The graph from the inputs on, where these are texts; else `graph`."""
+        whole: Graph | None = getattr(self, "_whole", None)
+        return self.graph if whole is None else whole
 
     @property
     def layers(self) -> list[Any]:
@@ -170,22 +177,28 @@ class Structure(Layer):
     @property
     def input(self) -> Any:
         """The symbol that goes in, or a tree of them."""
-        return self._need_graph().inputs
+        return self._need_whole().inputs
 
     @property
     def output(self) -> Any:
         """The symbol that comes out, or a tree of them."""
-        return self._need_graph().outputs
+        return self._need_whole().outputs
 
     @property
     def inputs(self) -> list[Symbol]:
         """The symbols that go in."""
-        return self._need_graph().entries
+        return self._need_whole().entries
 
     @property
     def outputs(self) -> list[Symbol]:
         """The symbols that come out."""
-        return self._need_graph().exits
+        return self._need_whole().exits
+
+    def _need_whole(self) -> Graph:
+        self._need_graph()
+        whole = self.whole_graph
+        assert whole is not None
+        return whole
 
     def _need_graph(self) -> Graph:
         if self.graph is None:
@@ -198,8 +211,9 @@ class Structure(Layer):
     @property
     def input_names(self) -> list[str]:
         """The names of the inputs, by which data in a dictionary find them."""
-        if self.graph is not None and not isinstance(self.graph.inputs, dict):
-            return [entry.name for entry in self.graph.entries]
+        whole = self.whole_graph
+        if whole is not None and (self.takes_texts or not isinstance(whole.inputs, dict)):
+            return tree.paths(whole.inputs) if isinstance(whole.inputs, dict) else [one.name for one in whole.entries]
         return [path or "input" for path in tree.paths(map_shapes(lambda shape: 0, self.built_shape))]
 
     @property
@@ -262,9 +276,9 @@ class Structure(Layer):
         if self.graph is None:
             yield from self._module_rows(depth)
             return
-        chain, after = self.graph.chain(), shape
+        chain, after = None if self._whole is not None else self.graph.chain(), shape
         names = {id(part): name for name, part in self._modules.items()}
-        parts: Iterable[Any] = self._modules.values() if chain is not None else self.graph.functions()
+        parts: Iterable[Any] = self._modules.values() if chain is not None else self._need_whole().functions()
         for part in parts:
             if isinstance(part, InputLayer) and chain is not None:
                 continue
@@ -285,14 +299,14 @@ class Structure(Layer):
 
     def _shapes_at(self, part: Any) -> tuple[Shapes, Shapes]:
         """The shapes of what a part of the graph takes and gives, where it is first applied."""
-        graph = self._need_graph()
+        graph = self._need_whole()
         node = next(node for node in (*graph.starts, *graph.nodes) if node.function is part)
         args = node.arguments[0]
         return _shapes(args[0]) if args else None, _shapes(node.outputs)
 
     def _links(self, part: Any) -> list[str]:
         """The names of what goes into a part."""
-        graph = self._need_graph()
+        graph = self._need_whole()
         names = {id(one): name for name, one in self._modules.items()}
         sources = [symbol for node in graph.nodes if node.function is part for symbol in node.inputs]
         found = [names.get(id(one.node and one.node.function), one.name) for one in sources]

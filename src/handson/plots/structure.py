@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from handson.core import tree
 from handson.core.errors import HandsonError
 from handson.graph import Graph, Node
+from handson.graph.patterns import expanded
 
 # Inches that a box takes.
 WIDE, HIGH = 2.8, 1.0
@@ -50,7 +51,7 @@ def plot_model(
     rankdir : {'TB', 'LR'}
         From top to bottom, or from left to right.
     expand_nested : bool
-        Only False: draw nets inside of the net one by one.
+        Whether nets inside of the net are drawn layer by layer.
     dpi : int
         Pixels per inch.
 
@@ -68,14 +69,13 @@ def plot_model(
     """
     if rankdir not in ("TB", "LR"):
         raise HandsonError(f"plot_model: rankdir is 'TB', from top to bottom, or 'LR'; got {rankdir!r}.")
-    if expand_nested:
-        raise HandsonError("plot_model draws one net: call it for each net inside, plot_model(model.get_layer(name)).")
-    graph = getattr(model, "graph", None)
+    graph = getattr(model, "whole_graph", None)
     if not isinstance(graph, Graph):
         raise HandsonError(
             "plot_model draws nets that are a graph of layers and are built: give the first layer an input_shape, call "
             "build, or write the net as Model(inputs, outputs)."
         )
+    graph = expanded(graph) if expand_nested else graph
     shown = Shown(show_shapes, show_dtype, show_layer_names, show_layer_activations, show_trainable)
     return _figure(graph, shown, rankdir == "LR", to_file, dpi)
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 from torch import Tensor
 
 from handson.core.errors import HandsonError, whole
 from handson.core.masked import masked_as_missing, unmasked
+from handson.graph import Node
+from handson.graph.conversion import TEXT
 
 Array = Any  # np.ndarray or Tensor
 
@@ -109,10 +111,17 @@ def _is_whole(data: Any) -> bool:
     return isinstance(data, (list, tuple, Tensor)) or hasattr(data, "__array__")
 
 
-def refuse_symbols(layer: Any) -> NoReturn:
-    """Raise for a layer of texts in a net: what flows there are tensors."""
-    raise HandsonError(
-        f"{type(layer).__name__} {layer.name!r} takes texts, and a net of PyTorch takes numbers. Apply it to the data "
-        f"first, x = layer(texts), and begin the net with an Input for the indices that it gives, such as "
-        f"Input((None,), dtype='int64')."
-    )
+def check_symbols(layer: Any, node: Node) -> None:
+    """Raise unless a layer of texts, in a net between symbols, stands behind an input of texts."""
+    if getattr(layer, "invert", False):
+        raise HandsonError(
+            f"{type(layer).__name__} {layer.name!r} gives texts, and what a net gives are numbers: apply it to what "
+            f"net.predict(x) gives."
+        )
+    if any(symbol.dtype is not TEXT for symbol in node.inputs):
+        raise HandsonError(
+            f"{type(layer).__name__} {layer.name!r} takes texts: put it behind Input((1,), dtype='string'), or apply it "
+            f"to the data first, and begin the net with an Input for the numbers that it gives."
+        )
+    if layer.output_mode != "int":
+        layer.ready_to_look_up()

@@ -44,7 +44,7 @@ class Hashing(Encoder):
     Notes
     -----
     The bins are those of Keras, which needs TensorFlow for this layer. Numbers are hashed as they are written, without
-    their fractions. Texts cannot flow through a net: apply the layer to the data first.
+    their fractions. In a net, texts are hashed before the net runs.
 
     Examples
     --------
@@ -53,6 +53,8 @@ class Hashing(Encoder):
     >>> Hashing(3, salt=(133, 137))(["A", "B", "C", "D", "E"]).tolist()
     [1, 2, 1, 0, 2]
     """
+
+    takes_texts = True
 
     def __init__(
         self,
@@ -121,6 +123,8 @@ class HashedCrossing(Encoder):
     >>> layer((["A", "B", "A", "B", "A"], [101, 101, 101, 102, 102])).tolist()
     [1, 4, 1, 1, 3]
     """
+
+    takes_texts = True
 
     def __init__(
         self, num_bins: int, output_mode: str = "int", sparse: bool = False, name: str | None = None, dtype: Any = None,

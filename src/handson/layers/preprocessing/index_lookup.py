@@ -191,7 +191,8 @@ class IndexLookup(Encoder):
     def depth(self) -> int | None:
         return self.max_tokens if self.pad_to_max_tokens else self.vocabulary_size()
 
-    def _ready_to_look_up(self) -> None:
+    def ready_to_look_up(self) -> None:
+        """Raise unless there is a vocabulary."""
         if not self._tokens:
             raise HandsonError(
                 f"{type(self).__name__} {self.name!r} has no vocabulary: call adapt(data), or give vocabulary=[...]."

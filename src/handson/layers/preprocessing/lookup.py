@@ -14,7 +14,7 @@ from handson.core.masked import masked_as_missing
 from handson.core.registry import register
 from handson.graph import Node
 from handson.layers.preprocessing.encoding import UNKNOWN, chosen
-from handson.layers.preprocessing.given import refuse_symbols, texts
+from handson.layers.preprocessing.given import check_symbols, texts
 from handson.layers.preprocessing.index_lookup import IndexLookup
 
 
@@ -58,7 +58,8 @@ class StringLookup(IndexLookup):
     Notes
     -----
     PyTorch has no tensors of texts: the layer takes arrays and lists of them, and gives a tensor of int64 (vectors are
-    float32). Apply it to data before training. Keras needs TensorFlow for this layer; indices are the same.
+    float32). In a net it is the first layer, or stands behind ``Input((1,), dtype="string")``, and reads the texts before
+    the net runs. Keras needs TensorFlow for this layer; indices are the same.
 
     Examples
     --------
@@ -69,6 +70,13 @@ class StringLookup(IndexLookup):
     >>> StringLookup(vocabulary=["b", "a"], invert=True)([2, 1, 0]).tolist()
     ['a', 'b', '[UNK]']
     """
+
+    takes_texts = True
+
+    @property
+    def reads_texts(self) -> bool:  # type: ignore[override]
+        """Whether it takes nothing but texts."""
+        return not self.invert
 
     def __init__(
         self,
@@ -111,10 +119,11 @@ class StringLookup(IndexLookup):
         return texts("StringLookup", data, self.encoding)
 
     def _infer(self, node: Node) -> Any:
-        refuse_symbols(self)
+        check_symbols(self, node)
+        return super()._infer(node)
 
     def call(self, inputs: Any) -> Any:
-        self._ready_to_look_up()
+        self.ready_to_look_up()
         if self.invert:
             return self._inverted(inputs)
         tokens = self._all_tokens(inputs)
@@ -220,7 +229,7 @@ class IntegerLookup(IndexLookup):
         return found.long()
 
     def call(self, inputs: Any) -> Any:
-        self._ready_to_look_up()
+        self.ready_to_look_up()
         if self.invert:
             return self._inverted_numbers(inputs)
         numbers = self._whole(inputs)

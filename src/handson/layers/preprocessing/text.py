@@ -16,7 +16,7 @@ from handson.core.registry import register
 from handson.graph import Node
 from handson.layers.base import Layer
 from handson.layers.preprocessing.encoding import Encoder, chosen
-from handson.layers.preprocessing.given import batches, given, refuse_symbols, texts
+from handson.layers.preprocessing.given import batches, given, check_symbols, texts
 from handson.layers.preprocessing.index_lookup import without_paths
 from handson.layers.preprocessing.lookup import StringLookup
 from handson.layers.shapes import Shape
@@ -96,8 +96,8 @@ class TextVectorization(Encoder):
 
     Notes
     -----
-    Texts cannot flow through a net: apply the layer to them first. The vocabulary is part of the configuration. Keras
-    needs TensorFlow for this layer; indices are the same.
+    In a net it is the first layer, or stands behind ``Input((1,), dtype="string")``, and reads the texts before the net
+    runs. The vocabulary is part of the configuration. Keras needs TensorFlow for this layer; indices are the same.
 
     Examples
     --------
@@ -108,6 +108,8 @@ class TextVectorization(Encoder):
     >>> layer(["Foo qux, bar!", "qux baz"]).tolist()
     [[4, 1, 3, 0], [1, 2, 0, 0]]
     """
+
+    takes_texts = reads_texts = True
 
     def __init__(
         self,
@@ -242,8 +244,12 @@ class TextVectorization(Encoder):
     def depth(self) -> int | None:
         return self.lookup.depth()
 
+    def ready_to_look_up(self) -> None:
+        """Raise unless there is a vocabulary."""
+        self.lookup.ready_to_look_up()
+
     def call(self, inputs: Any) -> Tensor:
-        self.lookup._ready_to_look_up()
+        self.ready_to_look_up()
         documents = list(self._documents(np.asarray(inputs)))
         lengths = np.array([len(words) for words in documents], dtype=np.int64)
         places = self.lookup.indices([word for words in documents for word in words])
@@ -285,7 +291,8 @@ class TextVectorization(Encoder):
         return (*self._leading(tuple(input_shape)), self.length if self.output_mode == "int" else self.depth())
 
     def _infer(self, node: Node) -> Any:
-        refuse_symbols(self)
+        check_symbols(self, node)
+        return super()._infer(node)
 
     # Configuration.
 

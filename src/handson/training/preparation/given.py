@@ -37,7 +37,7 @@ def more_inputs(model: Net, x: Any) -> list[Data]:
 
 def checked_inputs(model: Net, x: Any, notes: list[str] | None = None) -> tuple[Any, list[Data]]:
     """The form of the inputs, and their leaves, checked."""
-    form, parts = _parts(model, x)
+    form, parts = _parts(model, model.read(x))
     known = [model.input_columns] if len(parts) == 1 else model.input_columns or [None] * len(parts)
     for part, names in zip(parts, known, strict=True):
         if model.age and names is None:
@@ -95,7 +95,7 @@ def in_known_order(model: Net, y: Any) -> Any:
 def remember_columns(model: Net, x: Any) -> None:
     """Know the columns of DataFrames of inputs by name from now on; only of those that could be used."""
     if model.input_columns is None and not is_batches(x):
-        found = [arrays.input_names(part) for part in _parts(model, x)[1]]
+        found = [arrays.input_names(part) for part in _parts(model, model.read(x))[1]]
         model.input_columns = found[0] if len(found) == 1 else found if any(found) else None
 
 
