@@ -31,7 +31,7 @@ from handson import Sequential
 from handson.callbacks import Monitor
 from handson.callbacks import monitor as monitoring
 from handson.layers import LSTM, Conv2D, Dense, Flatten, MaxPooling2D
-from handson.training import pace
+from handson.training import looking, pace
 
 
 class Job(NamedTuple):
@@ -127,7 +127,8 @@ def main() -> None:
     parser.add_argument("--write", type=Path, help="a file for the table")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    pace.time = monitoring.time = SimpleNamespace(perf_counter=time.process_time)  # type: ignore[attr-defined]
+    clock = SimpleNamespace(perf_counter=time.process_time)
+    pace.time = looking.time = monitoring.time = clock  # type: ignore[attr-defined]
     lines = [
         "# What it costs to look inside",
         "",

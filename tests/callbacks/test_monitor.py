@@ -1,5 +1,7 @@
 """Monitoring: the numbers are those of the step, and the training does not change by a bit."""
 
+import copy
+import itertools
 from types import SimpleNamespace
 
 import numpy as np
@@ -26,6 +28,12 @@ def dense(**compiled):
     net = Sequential([layers.Dense(8, activation="relu", input_dim=3), layers.Dropout(0.2), layers.Dense(1)], seed=0)
     net.compile(**{"optimizer": "adam", "loss": "mse", **compiled})
     return net
+
+
+def on_clock(monkeypatch, clock):
+    """Let the loop and the monitor read another clock."""
+    for place in ("training.pace", "training.looking", "callbacks.monitor"):
+        monkeypatch.setattr(f"handson.{place}.time", SimpleNamespace(perf_counter=clock))
 
 
 # What a look says.
@@ -78,13 +86,13 @@ def test_the_rows_and_the_dropout_of_a_look_are_those_of_the_step():
 
 def test_looks_are_dense_at_first(monkeypatch):
     """On a clock that stands still, so that a busy machine makes no stretch shorter."""
-    monkeypatch.setattr("handson.training.pace.time", SimpleNamespace(perf_counter=lambda: 0.0))
+    on_clock(monkeypatch, lambda: 0.0)
     x, y = data(32 * 64)
     net = dense()
     net.fit(x, y, epochs=100, verbose=0, monitor=True)
     steps = net.history.journal.steps.tolist()
     assert steps[:7] == [0, 1, 3, 7, 15, 31, 63]
-    assert steps[-1] == 6400, "and once after the last step"
+    assert steps[-1] == 6399, "and the last step"
     net.fit(x, y, epochs=100, verbose=0, monitor=True)
     assert net.history.journal.steps[:3].tolist() == [6400, 6401, 6403]
 
@@ -95,7 +103,19 @@ def test_a_short_training_is_looked_at_less_often(monkeypatch):
     x, y = data(32 * 50)
     net = dense()
     net.fit(x, y, epochs=1, verbose=0, monitor=True)
-    assert net.history.journal.steps.tolist() == [0, 50]
+    assert net.history.journal.steps.tolist() == [0]
+
+
+def test_later_looks_take_their_share_of_the_time_and_no_more(monkeypatch):
+    """On a clock that goes on by a second whenever it is read: eight times for a look, twice for a stretch."""
+    seconds = itertools.count()
+    on_clock(monkeypatch, lambda: float(next(seconds)))
+    x, y = data(32 * 10)
+    net, monitor = dense(), Monitor()
+    net.fit(x, y, epochs=80, verbose=0, callbacks=[monitor], engine="eager")
+    later = sum(step >= 30 for step in monitor.journal.steps)
+    assert later > 3
+    assert 0.015 < monitor.seconds / next(seconds) < 0.035
 
 
 @pytest.mark.parametrize("every", [1, 5, 7])
@@ -105,7 +125,7 @@ def test_a_given_interval_is_kept_over_epochs(every):
     net.fit(x, y, epochs=3, verbose=0, monitor=Monitor(every=every))
     steps = net.history.journal.steps
     gaps = np.diff(steps[:-1])
-    assert steps[-1] == 21
+    assert steps[-1] == 20, "the last step, too"
     assert gaps.min() >= every
     assert gaps.max() <= 2 * every
 
@@ -148,7 +168,7 @@ def test_frozen_layers_have_activations_and_no_updates():
 def test_a_gradient_that_overflows_is_not_a_number_in_the_journal(tmp_path):
     x, y = data()
     net = dense(optimizer=SGD(1e30))
-    net.fit(x, y, epochs=3, verbose=0, terminate_on_nan=False, monitor=Monitor(path=tmp_path / "a.jsonl"))
+    net.fit(x, y, epochs=3, verbose=0, terminate_on_nan=False, monitor=Monitor(1, tmp_path / "a.jsonl"))
     values = Journal.read(tmp_path / "a.jsonl").series("dense_1", "gradient")[1]
     assert np.isfinite(values[0])
     assert np.isnan(values[-1])
@@ -241,6 +261,52 @@ def test_the_training_is_the_same_bit_for_bit(name, engine):
         assert results[0][3:] == other[3:], "the global generators of NumPy and torch are where they were"
 
 
+def numbers(journal):
+    """All that was seen, by step, layer and quantity."""
+    return {
+        (look.step, name, quantity): value
+        for look in journal.looks
+        for name, layer in look.layers.items()
+        for quantity, value in layer.model_dump(exclude={"kind"}, exclude_none=True).items()
+    } | {(look.step, "", "loss"): look.loss for look in journal.looks}
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_a_step_that_is_trained_shows_what_its_rehearsal_shows(name):
+    """A single monitor looks into steps that are trained; for two of them the steps are rehearsed."""
+    make, shape = JOBS[name]
+    x, y = data(96, shape)
+    nets, monitors = [make()], [Monitor(every=1) for _ in range(3)]
+    nets.append(copy.deepcopy(nets[0]))
+    for net, callbacks in zip(nets, (monitors[:1], monitors[1:]), strict=True):
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            np.random.seed(7)  # noqa: NPY002
+            net.fit(x, y, epochs=4, verbose=0, batch_size=32, callbacks=callbacks)
+    trained, *rehearsed = [numbers(monitor.journal) for monitor in monitors]
+    assert len(monitors[0].journal) == 12
+    for found in rehearsed:
+        assert found.keys() == trained.keys()
+        np.testing.assert_allclose(list(found.values()), [trained[key] for key in found], rtol=1e-4, atol=1e-6)
+
+
+def test_weights_that_a_forward_pass_changes_are_put_back():
+    """What the forward pass under probes leaves in weights, even behind autograd's back, is taken back."""
+
+    class Growing(layers.Dense):
+        def call(self, inputs):
+            self.kernel.data = 1.01 * self.kernel.data
+            return super().call(inputs)
+
+    x, y = data()
+    results = []
+    for monitor in (False, Monitor(every=1)):
+        net = stack(Growing(4, input_dim=3), layers.Dense(1))
+        net.fit(x, y, epochs=2, verbose=0, monitor=monitor)
+        results.append(everything(net))
+    same(*results)
+
+
 def test_a_generator_is_not_read_further():
     def batches():
         while True:
@@ -254,7 +320,7 @@ def test_a_generator_is_not_read_further():
             yield batch
 
     results = []
-    for monitor in (False, True):
+    for monitor in (False, Monitor(every=1)):
         net = dense()
         net.fit(counted(), steps_per_epoch=5, epochs=3, verbose=0, monitor=monitor)
         results.append(everything(net))

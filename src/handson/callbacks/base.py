@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from typing import Any, ClassVar, Protocol
 
 from torch import Tensor
@@ -154,10 +153,11 @@ class Callback(Noun):
     def on_look(self, step: int, logs: Logs) -> None:
         """For callbacks with `looks = True`: at most ten times a second, with the steps done and the means so far."""
 
-    def on_look_inside(self, step: int, look: Callable[[], Any]) -> None:
-        """Before a stretch of steps, with the optimizer's steps so far: `look()` runs the next one and takes it back.
+    def on_look_inside(self, step: int, look: Any) -> None:
+        """Before a stretch of steps, with the optimizer's steps so far: `look(hooks)` looks into the next one.
 
-        Hooks at layers see that step; what it returns says what it would do to the weights: see `Monitor`.
+        The context manager `hooks` is entered while the layers compute that step's outputs; what is returned says what
+        the step does to the weights: see `Monitor`.
         """
 
     def state(self) -> dict[str, Any]:

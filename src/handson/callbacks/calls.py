@@ -82,7 +82,8 @@ class CallbackList:
             callback.set_params(params)
         intervals = [callback.step_interval for callback in self.callbacks if callback.step_interval]
         self.looks = any(callback.looks for callback in self.callbacks)
-        self.looks_inside = self.define("on_look_inside")
+        # How many look into steps.
+        self.lookers = sum(callback.defines("on_look_inside") for callback in self.callbacks)
         self.lasting = [callback for callback in self.callbacks if not callback.passive]
         self.sees_epochs = any(callback.sees_epochs for callback in self.callbacks)
         # Every multiple of every interval is a multiple of this one.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -19,8 +20,8 @@ from handson.core.errors import whole
 from handson.core.registry import register
 from handson.monitoring.probes import MEASURED, Probes
 
-# The share of the time of a training that looks may take, after the first seconds of looking, which are free.
-SHARE, FREE = 0.015, 0.01
+# The share of the time of a training that looks may take, beside the first seconds of looking, which are free.
+SHARE, FREE = 0.02, 0.03
 # The steps up to which every stretch is looked at, however long that takes: at most so many, and only so large a part
 # of the training, since a look takes as long as a few steps.
 DENSE_STEPS, DENSE_PART = 64, 0.01
@@ -28,8 +29,8 @@ DENSE_STEPS, DENSE_PART = 64, 0.01
 PER_SPAN = 200
 
 
-class Rehearsed(NamedTuple):
-    """What a step would do to the weights.
+class Update(NamedTuple):
+    """What a step does to the weights.
 
     Attributes
     ----------
@@ -43,6 +44,8 @@ class Rehearsed(NamedTuple):
         How many values each of them has.
     norms : Tensor, shape (3, weights)
         The Euclidean norms of the values of each, of its gradient and of its update.
+    trained : float
+        How many seconds the step itself took, where it is one of the training.
     """
 
     epoch: int
@@ -50,15 +53,26 @@ class Rehearsed(NamedTuple):
     names: Sequence[str]
     sizes: Sequence[int]
     norms: Tensor
+    trained: float = 0.0
+
+
+class NextStep(Protocol):
+    """The step that comes next, for callbacks to look into; `last` says whether it is the last of the training."""
+
+    last: bool
+
+    def __call__(self, hooks: AbstractContextManager[Any]) -> Update:
+        """What the step does; the hooks are entered while its forward pass runs."""
 
 
 @register
 class Monitor(Callback):
     """Looks into the net: activations, gradients, weights and updates of every layer, over the training.
 
-    A look runs the next step on the reference engine, sees what the layers put out and what the optimizer would do, and
-    takes everything back: the training has the same numbers, bit for bit, with and without. In the first steps looks
-    are dense; later they come so rarely that they take about 2 % of the time.
+    A look sees the next step: what the layers put out in a forward pass of the reference engine, which is taken back,
+    the gradients, and what the optimizer does. The training has the same numbers, bit for bit, with and without. In the
+    first steps looks are dense; later they come so rarely that they take about 2 % of the time. The last step is looked
+    into if there is time for it.
 
     Parameters
     ----------
@@ -94,8 +108,7 @@ class Monitor(Callback):
         self.journal = monitoring.Journal()
         self._writes = False
         self._probes: Probes | None = None
-        self._latest: Callable[[], Rehearsed] | None = None
-        self._begun = self.seconds = self._last = 0.0
+        self._begun = self.seconds = self._last = self._took = 0.0
         self._last_step, self._first_step, self._dense_steps = -1, 0, DENSE_STEPS
 
     @property
@@ -107,8 +120,8 @@ class Monitor(Callback):
         self.path = self.path or os.fspath(folder / monitoring.Journal.file)
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        self.journal, self._probes, self._latest = monitoring.Journal(), None, None
-        self._begun, self.seconds, self._last, self._last_step = time.perf_counter(), 0.0, 0.0, -1
+        self.journal, self._probes, self._last_step = monitoring.Journal(), None, -1
+        self._begun, self.seconds, self._last, self._took = time.perf_counter(), 0.0, 0.0, 0.0
         self._first_step = self.model.optimizer.iterations
         steps = self.params.get("steps")
         total = DENSE_STEPS / DENSE_PART if steps is None else steps * self.params["epochs"]
@@ -128,31 +141,25 @@ class Monitor(Callback):
         self._writes = False
         console.say(f"{self.path}: {error.strerror or error}. The training goes on, and its journal is not written.")
 
-    def on_look_inside(self, step: int, look: Callable[[], Rehearsed]) -> None:
-        self._latest = look
-        if self._is_due(step):
+    def on_look_inside(self, step: int, look: NextStep) -> None:
+        if self._is_due(step, look.last):
             self._look(step, look)
 
-    def on_train_end(self, logs: Logs | None = None) -> None:
-        step = self.model.optimizer.iterations
-        if self._latest is not None and step > self._last_step:
-            self._look(step, self._latest)
-        self._latest = None
-
-    def _is_due(self, step: int) -> bool:
+    def _is_due(self, step: int, last: bool) -> bool:
         if self.every is not None:
-            return self._last_step < 0 or step - self._last_step >= self.every
+            return last or self._last_step < 0 or step - self._last_step >= self.every
+        if step - self._first_step < self._dense_steps:
+            return True
         elapsed = time.perf_counter() - self._begun
-        affordable = self.seconds <= FREE + SHARE * elapsed and elapsed >= self._last * (1 + 1 / PER_SPAN)
-        return step - self._first_step < self._dense_steps or affordable
+        affordable = self.seconds + self._took <= FREE + SHARE * elapsed
+        return affordable and (last or elapsed >= self._last * (1 + 1 / PER_SPAN))
 
-    def _look(self, step: int, look: Callable[[], Rehearsed]) -> None:
+    def _look(self, step: int, look: NextStep) -> None:
         started = time.perf_counter()
         if self._probes is None:
             self._probes = Probes(self.model)  # type: ignore[arg-type]
-        with self._probes:
-            rehearsed = look()
-        seen = self._as_look(step, rehearsed, self._probes)
+        update = look(self._probes)
+        seen = self._as_look(step, update, self._probes)
         self.journal.add(seen)
         try:
             if self._writes and self.path is not None:
@@ -160,35 +167,36 @@ class Monitor(Callback):
         except OSError as error:
             self._give_up(error)
         now = time.perf_counter()
-        self.seconds, self._last, self._last_step = self.seconds + now - started, now - self._begun, step
+        self._took, self._last, self._last_step = now - started - update.trained, now - self._begun, step
+        self.seconds += self._took
 
-    def _as_look(self, step: int, rehearsed: Rehearsed, probes: Probes) -> monitoring.Look:
+    def _as_look(self, step: int, update: Update, probes: Probes) -> monitoring.Look:
         """Everything that was seen, as numbers on the host: one transfer."""
-        seen, norms = probes.read(), rehearsed.norms
-        loss = torch.as_tensor(rehearsed.loss, dtype=torch.float32, device=norms.device)
+        seen, norms = probes.read(), update.norms
+        loss = torch.as_tensor(update.loss, dtype=torch.float32, device=norms.device)
         flat = torch.cat([seen.values.to(norms.device).reshape(-1), norms.reshape(-1), loss.reshape(1)]).cpu().numpy()
         outputs = flat[: seen.values.numel()].reshape(-1, len(MEASURED))
         layers = {name: _named(MEASURED, row) for name, row in zip(seen.names, outputs, strict=True)}
-        for owner, found in _by_layer(rehearsed, flat[outputs.size : -1].reshape(3, -1), layers).items():
+        for owner, found in _by_layer(update, flat[outputs.size : -1].reshape(3, -1), layers).items():
             layers.setdefault(owner, {}).update(found)
         kinds = {name: type(probe.layer).__name__ for name, probe in probes.probes.items()}
         return monitoring.Look(
             step=step,
-            epoch=rehearsed.epoch,
+            epoch=update.epoch,
             seconds=round(time.perf_counter() - self._begun, 4),
             loss=_short(flat[-1]),
             layers={name: monitoring.LayerLook(kind=kinds.get(name, ""), **found) for name, found in layers.items()},
         )
 
 
-def _by_layer(rehearsed: Rehearsed, norms: np.ndarray, layers: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+def _by_layer(update: Update, norms: np.ndarray, layers: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """The norms of all weights of a layer together, from those of each."""
-    owners = [_owner(name, layers) for name in rehearsed.names]
+    owners = [_owner(name, layers) for name in update.names]
     places = {owner: place for place, owner in enumerate(dict.fromkeys(owners))}
     numbers = np.array([places[owner] for owner in owners], int)
     squares, sizes = np.zeros((len(places), 3)), np.zeros(len(places), int)
     np.add.at(squares, numbers, np.square(norms.T.astype(np.float64)))
-    np.add.at(sizes, numbers, np.array(rehearsed.sizes, int))
+    np.add.at(sizes, numbers, np.array(update.sizes, int))
     return {
         owner: _named(("weight", "gradient", "update"), np.sqrt(squares[place])) | {"size": int(sizes[place])}
         for owner, place in places.items()

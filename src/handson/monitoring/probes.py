@@ -20,6 +20,8 @@ OF_TORCH: dict[type, str] = {nn.Sigmoid: "sigmoid", nn.Tanh: "tanh", nn.Hardtanh
 # As near to a bound as this share of their distance is at the bound; so many of a unit's values are at one when it is
 # saturated.
 NEAR, MOSTLY = 0.01, 0.95
+# On a CPU so many numbers are taken at once, which stay in its cache.
+PIECE = 1 << 17
 MEASURED = ("mean", "spread", "silent", "dead", "saturated")
 
 
@@ -176,7 +178,8 @@ class Probes:
 def _moments(values: Tensor) -> tuple[Tensor, Tensor]:
     """The variance and the mean: on a CPU in a tenth of the time that `torch.var_mean` takes for large tensors."""
     mean = values.mean()
-    return (values - mean).square_().mean(), mean
+    pieces = values.split(max(1, PIECE // values.shape[1])) if values.device.type == "cpu" else (values,)
+    return torch.stack([(piece - mean).square_().sum() for piece in pieces]).sum() / values.numel(), mean
 
 
 def _by_unit(values: Tensor, layer: nn.Module) -> Tensor:

@@ -188,3 +188,30 @@ def in_one_call() -> Iterator[Callable[[], None]]:
             found._calls = dict(calls)
 
     yield again
+
+
+@contextmanager
+def again() -> Iterator[None]:
+    """While this lasts, layers draw the numbers of the step from its beginning; then they go on where they were.
+
+    Examples
+    --------
+    >>> with active(Stream(0, 0)) as stream:
+    ...     stream.rows = torch.arange(2)
+    ...     first = stream.call("dropout")
+    ...     with again():
+    ...         print(stream.call("dropout") == first)
+    ...     stream.call("dropout")
+    True
+    'dropout#1'
+    """
+    found = current()
+    if found is None:
+        yield
+        return
+    draws, calls = dict(found._draws), dict(found._calls)
+    found.rows = found.rows
+    try:
+        yield
+    finally:
+        found._draws, found._calls = draws, calls

@@ -25,6 +25,7 @@ from handson.state.precision import note
 from handson.state.state import trainable_weights
 from handson.training import evaluation, loop, workers
 from handson.training.engines import Engine, choose
+from handson.training.looking import Looking
 from handson.training.measuring import evaluation_batch
 from handson.training.memory import keep_blocks
 from handson.training.preparation.arguments import Arguments
@@ -34,7 +35,6 @@ from handson.training.preparation.prepare import as_scaled, make_job, split_rows
 from handson.training.preparation.readers import Reading, read
 from handson.training.recording.fingerprint import of_run
 from handson.training.recording.record import NoRecord, Record, recording
-from handson.training.rehearsal import Rehearsal
 from handson.training.session import Session
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def _lead(model: Net, x: Any, y: Any, arguments: Arguments, world: World | None)
         with _preparing:
             job, validation = _prepare(model, reading, _target_columns(model, y), arguments, history, record)
         about = {} if world is None else _about(model, reading, validation, arguments)
-        beside = Beside(record, world, about, _rehearsal(model, job, arguments, reading))
+        beside = Beside(record, world, about, _looking(model, job, arguments, reading))
         _run(model, job, arguments, history, validation, beside)
     for callback in arguments.callbacks:
         if isinstance(callback, BackupAndRestore):
@@ -119,14 +119,14 @@ class Beside(NamedTuple):
         The workers that were launched with this process.
     about : dict
         What these have to have in common with it.
-    rehearsal : Rehearsal, optional
-        What runs a step and takes it back.
+    looking : Looking, optional
+        What looks into steps.
     """
 
     record: Record | NoRecord
     world: World | None
     about: dict[str, Any]
-    rehearsal: Rehearsal | None
+    looking: Looking | None
 
 
 def _target_columns(model: Net, y: Any) -> list[Any] | None:
@@ -220,7 +220,7 @@ def _run(
     try:
         with _engine(job, arguments, measured, beside) as engine:
             held_out = None if measured is None else evaluation.Evaluation(engine, measured, callbacks)
-            session = Session(model, engine, callbacks, history, beside.record, arguments, held_out, beside.rehearsal)
+            session = Session(model, engine, callbacks, history, beside.record, arguments, held_out, beside.looking)
             if session.epochs:
                 settle(model)
             with (
@@ -238,12 +238,12 @@ def _run(
         job.batches.close()
 
 
-def _rehearsal(model: Net, job: Job, arguments: Arguments, reading: Reading) -> Rehearsal | None:
+def _looking(model: Net, job: Job, arguments: Arguments, reading: Reading) -> Looking | None:
     """What callbacks look into, if any of them does."""
     if not any(callback.defines("on_look_inside") for callback in arguments.callbacks):
         return None
     first = None if isinstance(job.batches, Batches) else reading.rows.batches(len(reading.rows), model.device)
-    return Rehearsal(job, first)
+    return Looking(job, first)
 
 
 def _run_seed(model: Net, seed: int | None) -> int:

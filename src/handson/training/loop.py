@@ -43,9 +43,8 @@ def _train(session: Session, epoch: int, guard: Guard, pace: Pace) -> Sequence[S
     first, sums = session.record.enter(epoch, callbacks, session.history)
     trained: Sequence[Sums] = [sums]
     for stretch in pace.stretches(epoch, first, sums):
-        session.look_inside(stretch.spans[0])
         guard.before(stretch)
-        engine.run(stretch)
+        session.run(stretch)
         trained, span = stretch.sums, stretch.spans[-1]
         for sums in trained:
             sums.read()  # the one place where the host waits for the device

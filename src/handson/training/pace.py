@@ -32,7 +32,7 @@ class Pace:
         self.seconds = 0.1 if callbacks.looks else 1.0
         self.length = 1
         # The first steps, in which a net changes most, are looked into at 0, 1, 3, 7, 15, ...
-        self.growth = 2 if callbacks.looks_inside else 16
+        self.growth = 2 if callbacks.lookers else 16
         self.crosses_epochs = not session.due_between
 
     def stretches(self, epoch: int, first: int, sums: Sums) -> Iterator[Stretch]:
@@ -52,7 +52,7 @@ class Pace:
         session, batches = self.session, self.session.engine.job.batches
         while batches.steps is None or first < batches.steps:
             # Data of unknown length are read as far as the span goes.
-            length = self.length if batches.steps is not None else min(self.length, MOST_UNKNOWN)
+            length = self._length(epoch, first) if batches.steps is not None else min(self.length, MOST_UNKNOWN)
             last = batches.reach(session.model.age, first, first + length)
             if last == first:
                 return
@@ -65,8 +65,16 @@ class Pace:
 
     def _epochs(self, epoch: int, first: int) -> int:
         """How many whole epochs are one stretch, 0 for a part of one."""
-        steps = self.session.engine.job.batches.steps
-        return min(self.session.epochs.stop - epoch, self.length // steps) if self.crosses_epochs and steps else 0
+        session, steps = self.session, self.session.engine.job.batches.steps
+        left = session.epochs.stop - epoch - bool(session.callbacks.lookers)  # the last step is one by itself
+        return min(left, self.length // steps) if self.crosses_epochs and steps else 0
+
+    def _length(self, epoch: int, first: int) -> int:
+        """The most steps of an epoch's next stretch: the last step that callbacks may look into is one by itself."""
+        session, steps = self.session, self.session.engine.job.batches.steps
+        if session.callbacks.lookers and epoch == session.epochs.stop - 1 and first < steps - 1:
+            return min(self.length, steps - 1 - first)
+        return self.length
 
     def _whole(self, epoch: int, count: int) -> list[Span]:
         span = self._span(epoch, 0, self.session.engine.job.batches.steps)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from handson.callbacks.calls import CallbackList
 from handson.state.history import History
 from handson.training.engines import Engine
 from handson.training.evaluation import Evaluation
+from handson.training.looking import Look, Looking
 from handson.training.preparation.arguments import Arguments
-from handson.training.preparation.job import Span
+from handson.training.preparation.job import Span, Stretch
 from handson.training.recording.record import NoRecord, Record
-from handson.training.rehearsal import Rehearsal
 
 if TYPE_CHECKING:
     from handson.training.preparation.net import Net
@@ -39,8 +39,8 @@ class Session:
         What `fit` was told.
     validation : Evaluation, optional
         What measures the rows held out.
-    rehearsal : Rehearsal, optional
-        What runs a step and takes it back, for callbacks that look inside.
+    looking : Looking, optional
+        What looks into steps, for callbacks that want it.
     """
 
     model: Net
@@ -50,7 +50,7 @@ class Session:
     record: Record | NoRecord
     arguments: Arguments
     validation: Evaluation | None = None
-    rehearsal: Rehearsal | None = None
+    looking: Looking | None = None
 
     @property
     def epochs(self) -> range:
@@ -64,11 +64,24 @@ class Session:
         seen = self.callbacks.sees_epochs or bool(self.callbacks.step_interval)
         return measured or seen or not isinstance(self.record, NoRecord)
 
-    def look_inside(self, span: Span) -> None:
-        """Let callbacks look into the first step of a stretch that comes next."""
-        if self.rehearsal is not None:
-            look = partial(self.rehearsal, span)
-            self.callbacks.call("on_look_inside", self.model.optimizer.iterations, look)
+    def run(self, stretch: Stretch) -> None:
+        """Run the steps of a stretch; callbacks may look into the first of them."""
+        rest = self._look_inside(stretch)
+        if rest is not None:
+            self.engine.run(rest)
+
+    def _look_inside(self, stretch: Stretch) -> Stretch | None:
+        """Let callbacks look into the first step; what is left to be run."""
+        if self.looking is None:
+            return stretch
+        alone = self.callbacks.lookers == 1
+        look = Look(self.looking, self.engine, stretch, self.is_last(stretch.spans[0]), alone)
+        self.callbacks.call("on_look_inside", self.model.optimizer.iterations, look)
+        return look.rest
+
+    def is_last(self, span: Span) -> bool:
+        """Whether a span begins with the last step of the training."""
+        return span.counted == self.epochs.stop - 1 and span.first + 1 == self.engine.job.batches.steps
 
     def validates(self, epoch: int) -> bool:
         """Whether the rows held out are measured after an epoch."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -23,6 +23,8 @@ from handson.state.sums import Sums
 from handson.training.preparation.job import Job, Span, Stretch
 from handson.training.preparation.objective import Total, seen, value_of
 
+Gradients = Callable[[Batch, list[Tensor], Sums], list[Tensor]]
+
 
 class Eager:
     """Runs forward pass, backward pass and optimizer as PyTorch operations.
@@ -34,6 +36,8 @@ class Eager:
     """
 
     reason = ""
+    # Whether `train` is `steps`: then a step that is looked into can be one of the training.
+    stepwise: ClassVar[bool] = True
 
     def __init__(self, job: Job) -> None:
         self.job = job
@@ -55,6 +59,10 @@ class Eager:
 
     def train(self, span: Span, sums: Sums) -> None:
         """Run the steps of one epoch's part of a stretch."""
+        self.steps(span, sums, self.gradients)
+
+    def steps(self, span: Span, sums: Sums, gradients: Gradients) -> None:
+        """Run steps one after another, with the gradients that a function gives."""
         job = self.job
         names, weights = job.bound()
         job.module.train()
@@ -64,8 +72,8 @@ class Eager:
                 stream.rows = rows
                 if job.foreign_randomness:
                     torch.manual_seed(derive(job.seed, "torch", span.epoch, step) >> 1)
-                gradients = self.gradients(batch, weights, sums)
-                job.optimizer.step(names, weights, gradients, span.position(step, job.optimizer.iterations))
+                found = gradients(batch, weights, sums)
+                job.optimizer.step(names, weights, found, span.position(step, job.optimizer.iterations))
 
     def gradients(self, batch: Batch, weights: list[Tensor], sums: Sums) -> list[Tensor]:
         """The gradients of one batch; its losses and metrics are added to the sums."""

@@ -50,6 +50,7 @@ class DenseProgram(Eager):
     """
 
     reason = "engine='dense': the steps of this net run as one compiled program; engine='eager' runs them in PyTorch."
+    stepwise = False
 
     def __init__(self, job: Job) -> None:
         super().__init__(job)

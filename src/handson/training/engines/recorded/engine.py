@@ -45,6 +45,7 @@ class Graph(Eager):
     """
 
     reason = "engine='graph': a step is recorded once and replayed; engine='eager' starts every operation from Python."
+    stepwise = False
 
     def __init__(self, job: Job) -> None:
         super().__init__(job)

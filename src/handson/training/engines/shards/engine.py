@@ -43,6 +43,7 @@ class Shards(Eager):
     """
 
     reason = ""
+    stepwise = False
 
     def __init__(self, job: Job, world: World | None = None, shards: int = SHARDS, exact: bool = True) -> None:
         super().__init__(job)
