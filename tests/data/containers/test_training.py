@@ -163,11 +163,19 @@ def test_every_block_is_read_once_an_epoch(tmp_path, arrays, monkeypatch):
     write_hdf5(tmp_path / "x.h5", *arrays)
     inputs = read(tmp_path / "x.h5", "y", window=80).inputs
     seen, reader = [], inputs.source.reader
-    monkeypatch.setattr(reader, "read", lambda number, read=reader.read: (seen.append(number), read(number))[1])
+    monkeypatch.setattr(reader, "read", lambda number, out, read=reader.read: (seen.append(number), read(number, out)))
     batches = Batches([inputs], [numbers(len(inputs))], batch_size=16, shuffle=True, seed=5, limit=14)
     assert len(list(batches.walk(0, 0, 14))) == 14
     batches.close()
     assert 24 <= len(seen) <= 24 + 8  # those of the next epoch's first window are read already
+
+
+def test_windows_that_a_shortened_epoch_does_not_come_to_are_not_read_ahead(tmp_path, arrays):
+    write_hdf5(tmp_path / "x.h5", *arrays)
+    inputs = read(tmp_path / "x.h5", "y", window=80).inputs
+    batches = Batches([inputs], [numbers(len(inputs))], batch_size=16, shuffle=True, seed=5, limit=7)
+    assert [batches.ahead(0, step)[0] for step in (0, 4, 5, 6)] == [(0, 1), (0, 1), (1, 0), (1, 0)]
+    assert batches.ahead(None, 6) is None
 
 
 @pytest.mark.parametrize("plan", [[(0, 3)], [(1, 2), (2, 1)]])

@@ -131,14 +131,17 @@ class Batches:
 
     def ahead(self, epoch: int | None, step: int) -> tuple[tuple[int | None, int], np.ndarray] | None:
         """What is read while a step waits for its turn: the window after that of its last row, by epoch and number."""
-        windows, last = self.windows, self.bounds(step)[1] - 1
+        windows = self.windows
         if windows is None:
             return None
-        number = windows.after(self._key(epoch), last, self.permutation)
-        if number is None:
-            if epoch is None:
-                return None
-            epoch, number = epoch + 1, 0
+        here, last = (
+            windows.of(self._key(epoch), self.bounds(one)[1] - 1, self.permutation) for one in (step, self.steps - 1)
+        )
+        if here == last and epoch is None:
+            return None
+        number = here + 1
+        if here == last:  # the rest of this epoch's windows, if it has been shortened, is not come to
+            epoch, number = (epoch or 0) + 1, 0
         return (epoch, number), windows.numbered(self._key(epoch), number, self.permutation)
 
     def _key(self, epoch: int | None) -> int | None:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import math
 import threading
-from collections import OrderedDict, deque
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,8 +16,9 @@ import numpy as np
 
 from handson.core.errors import HandsonError
 from handson.data.rows.ahead import READERS
+from handson.data.rows.arena import Arena
 from handson.data.rows.patience import patiently
-from handson.data.rows.stored import Places, put
+from handson.data.rows.stored import Places, put, take
 
 # A window has so many bytes, and so many blocks at least, so that rows that lie together are seen apart.
 WINDOW_BYTES, LEAST_BLOCKS = 1 << 26, 4
@@ -36,12 +37,10 @@ class BrokenRowsError(HandsonError):
     ----------
     rows : dict of int to str
         Why, for each of them.
-    block : ndarray, optional
-        Their block, where its other rows can be read; of the broken ones the values mean nothing.
     """
 
-    def __init__(self, rows: dict[int, str], block: np.ndarray | None = None) -> None:
-        self.rows, self.block = rows, block
+    def __init__(self, rows: dict[int, str]) -> None:
+        self.rows = rows
         super().__init__(
             f"{rows[min(rows)].rstrip('.')}. Take such rows out, or leave them out when the data are read: read(..., "
             f"skip_broken=True)."
@@ -71,8 +70,11 @@ class Reader(Protocol):
     def file(self, number: int) -> Path | None:
         """The file that a block lies in, which must not change from now on; None where it may be one of very many."""
 
-    def read(self, number: int) -> np.ndarray:
-        """The rows of a block; opens the file if it is not open. Called by several threads."""
+    def read(self, number: int, out: np.ndarray) -> None:
+        """Put the rows of a block into an array; opens the file if it is not open. Called by several threads.
+
+        Where only some rows cannot be read, the others are there when `BrokenRowsError` names those.
+        """
 
     def close(self) -> None:
         """Close the file."""
@@ -105,21 +107,22 @@ class Blocks:
                 f"than {MOST_BLOCK:,} several do not fit into memory. Write it again in smaller ones."
             )
         self.window = window or max(WINDOW_BYTES // width, LEAST_BLOCKS * largest)
-        self._most = HELD_WINDOWS * (self.window + 2 * largest) * width
+        self._capacity = max(1, min(self.shape[0], HELD_WINDOWS * (self.window + 2 * largest)))
         # Rows that were left out because they cannot be read: nobody asks for them, but for others of their blocks.
         self._left_out: set[int] = set()
         self._prints = {path: _print_of(path) for path in map(reader.file, range(len(self.bounds) - 1)) if path}
         self._start()
 
     def _start(self) -> None:
+        row = np.dtype((self.dtype, tuple(self.shape[1:])))
+        self._arena = Arena(np.diff(self.bounds), self._capacity, row, self._read)
         self._lock = threading.Lock()
-        self._held: OrderedDict[int, Future[np.ndarray]] = OrderedDict()
         self._wanted: deque[int] = deque()
         self._threads: list[threading.Thread] = []
 
     def __getstate__(self) -> dict[str, Any]:
         """What another process needs to read the same rows."""
-        left = {"_lock", "_held", "_wanted", "_threads"}
+        left = {"_arena", "_lock", "_wanted", "_threads"}
         return {name: value for name, value in vars(self).items() if name not in left}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -138,60 +141,45 @@ class Blocks:
         """
         places = np.asarray(places, np.int64)
         numbers = np.searchsorted(self.bounds, places, "right") - 1
-        order = np.argsort(numbers, kind="stable")
-        firsts = np.flatnonzero(np.diff(numbers[order], prepend=-1))
-        for first, last in zip(firsts, [*firsts[1:], len(order)], strict=True):
-            chosen, number = order[first:last], int(numbers[order[first]])
-            put(self.block(number)[places[chosen] - self.bounds[number]], out, chosen)
+        present, which = np.unique(numbers, return_inverse=True)
+        within = places - self.bounds[numbers]
+        # As many blocks at a time as a window has.
+        before = np.cumsum(np.diff(self.bounds)[present])
+        cuts = np.flatnonzero(np.diff(before // max(1, self.window))) + 1
+        if not len(cuts):
+            self._gather(present, which, within, out, slice(None))
+            return
+        order = np.argsort(which, kind="stable")
+        edges = np.searchsorted(which[order], [0, *cuts, len(present)])
+        for first, last, chosen in zip([0, *cuts], [*cuts, len(present)], np.split(order, edges[1:-1]), strict=True):
+            self._gather(present[first:last], which[chosen] - first, within[chosen], out, chosen)
 
-    def block(self, number: int) -> np.ndarray:
-        """A block, from memory if it is there."""
-        with self._lock:
-            found = self._held.get(number)
-            if found is not None:
-                self._held.move_to_end(number)
-            else:
-                mine: Future[np.ndarray] = Future()
-                self._held[number] = mine
-        if found is not None:
-            return found.result()
-        try:
-            rows = self._read(number)
-        except BaseException as error:
-            with self._lock:
-                self._held.pop(number, None)
-            mine.set_exception(error)
-            raise
-        mine.set_result(rows)
-        self._make_room(mine)
-        return rows
+    def _gather(self, numbers: np.ndarray, which: np.ndarray, within: np.ndarray, out: np.ndarray, chosen: Any) -> None:
+        """Put rows of some blocks, by the number in them, into the chosen rows of an array."""
+        with self._arena.holding(numbers.tolist()) as blocks:
+            array = blocks[0].array if blocks else None
+            if array is not None and all(block.array is array for block in blocks):
+                starts = np.array([block.start for block in blocks])
+                take(array, starts[which] + within, out, chosen)
+                return
+            targets = np.arange(len(out))[chosen]
+            for place, block in enumerate(blocks):
+                mine = which == place
+                put(block.rows[within[mine]], out, targets[mine])
 
-    def _make_room(self, latest: Future[np.ndarray]) -> None:
-        """Let go of what was not asked for longest."""
-        with self._lock:
-            whole = {number: future for number, future in self._held.items() if future.done()}
-            held = sum(future.result().nbytes for future in whole.values())
-            for number, future in whole.items():
-                if held <= self._most:
-                    return
-                if future is not latest:
-                    held -= future.result().nbytes
-                    del self._held[number]
-
-    def _read(self, number: int) -> np.ndarray:
+    def _read(self, number: int, out: np.ndarray) -> None:
         first, last = int(self.bounds[number]), int(self.bounds[number + 1])
         where = f"{self.reader.name}, rows {first:,} to {last - 1:,}"
 
-        def read() -> np.ndarray:
+        def read() -> None:
             self._check_unchanged(self.reader.file(number))
-            return self.reader.read(number)
+            self.reader.read(number, out)
 
         try:
-            rows = patiently(where, read, self.reader.close)
+            patiently(where, read, self.reader.close)
         except BrokenRowsError as error:
-            if error.block is None or not self._left_out.issuperset(error.rows):
+            if not self._left_out.issuperset(error.rows):
                 raise
-            rows = error.block
         except HandsonError:
             raise
         except MemoryError as error:  # the rows are whole: they are not to be left out
@@ -201,17 +189,15 @@ class Blocks:
         except Exception as error:  # readers are libraries of others, and raise what they like at damaged bytes
             reason = str(error).partition("\n")[0] or type(error).__name__
             raise BrokenRowsError(dict.fromkeys(range(first, last), f"{where}: {reason}")) from error
-        if rows.shape != (last - first, *self.shape[1:]) or rows.dtype != self.dtype:
-            reason = f"they have the shape {rows.shape} and the type {rows.dtype}"
-            raise BrokenRowsError(dict.fromkeys(range(first, last), f"{where}: {reason}"))
-        return rows
 
     def broken(self) -> dict[int, str]:
         """Rows that cannot be read, and why; every block is read. Then the others of their blocks can be."""
 
+        sizes = np.diff(self.bounds)
+
         def check(number: int) -> dict[int, str]:
             try:
-                self._read(number)
+                self._read(number, np.empty((int(sizes[number]), *self.shape[1:]), self.dtype))
             except BrokenRowsError as error:
                 return error.rows
             return {}
@@ -235,7 +221,7 @@ class Blocks:
         """Let threads read the blocks of some rows."""
         numbers = np.unique(np.searchsorted(self.bounds, np.asarray(places, np.int64), "right") - 1)
         with self._lock:
-            self._wanted.extend(number for number in numbers.tolist() if number not in self._held)
+            self._wanted.extend(number for number in numbers.tolist() if number not in self._arena)
             self._threads = [thread for thread in self._threads if thread.is_alive()]
             for _ in range(min(READERS, len(self._wanted)) - len(self._threads)):
                 thread = threading.Thread(target=self._read_wanted, name="handson-read-blocks", daemon=True)
@@ -253,7 +239,8 @@ class Blocks:
             except IndexError:
                 return
             try:
-                self.block(number)
+                with self._arena.holding([number]):
+                    pass
             except Exception:  # who asks for its rows is told
                 return
 
@@ -264,8 +251,7 @@ class Blocks:
             threads, self._threads = self._threads, []
         for thread in threads:
             thread.join()
-        with self._lock:
-            self._held.clear()
+        self._arena.clear()
         self.reader.close()
 
 

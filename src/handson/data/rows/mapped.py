@@ -9,7 +9,7 @@ import numpy as np
 
 from handson.core.errors import HandsonError
 from handson.data.rows.blocks import even_bounds
-from handson.data.rows.stored import Places, StoredRows, put
+from handson.data.rows.stored import Places, StoredRows, put, take
 
 # Smaller arrays (in bytes, as float32) are held in memory although they are mapped.
 LEAST_BYTES = 1 << 25
@@ -84,15 +84,11 @@ class MappedSource:
             When the file has become shorter.
         """
         self._check_size()
-        flags = self._array.flags
         if isinstance(places, range):
             last = places.stop if places.stop >= 0 else None
             put(self._array[places.start : last : places.step], out)
-        elif self._array.dtype == out.dtype and flags.c_contiguous and flags.aligned:
-            # `clip` reads straight into the target; all places are inside.
-            np.take(self._array, places, 0, out=out, mode="clip")
         else:
-            put(self._array[places], out)
+            take(self._array, places, out)
 
     def announce(self, places: Places) -> None:
         """Ask the system to read some rows from the disk, all at once, and do not wait for them."""

@@ -218,6 +218,23 @@ def put(found: np.ndarray, out: np.ndarray, rows: Any = slice(None)) -> None:
         out[rows] = found
 
 
+def take(array: np.ndarray, rows: np.ndarray, out: np.ndarray, chosen: Any = slice(None)) -> None:
+    """Write some rows of an array into rows of another one, of which the type may be another.
+
+    Examples
+    --------
+    >>> out = np.zeros(3, np.float32)
+    >>> take(np.array([5, 6, 7]), np.array([2, 0]), out, slice(1, 3))
+    >>> out.tolist()
+    [0.0, 7.0, 5.0]
+    """
+    if array.dtype == out.dtype and array.flags.c_contiguous and array.flags.aligned and isinstance(chosen, slice):
+        # `clip` reads straight into the target; all rows are there.
+        np.take(array, rows, 0, out=out[chosen], mode="clip")
+    else:
+        put(array[rows], out, chosen)
+
+
 Data = Tensor | StoredRows
 
 

@@ -79,11 +79,9 @@ class Windows:
             parts.append(self._window_rows(key, window, permutation)[max(first - start, 0) : last - start])
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
-    def after(self, key: int | None, position: int, permutation: Permutation = keys.permutation) -> int | None:
-        """The window after that of a position; None after the last."""
-        starts = self._plan(key, permutation).starts
-        window = int(np.searchsorted(starts, position, "right"))
-        return window if window < len(starts) else None
+    def of(self, key: int | None, position: int, permutation: Permutation = keys.permutation) -> int:
+        """The window of a position."""
+        return int(np.searchsorted(self._plan(key, permutation).starts, position, "right")) - 1
 
     def numbered(self, key: int | None, number: int, permutation: Permutation = keys.permutation) -> np.ndarray:
         """The rows of a window."""

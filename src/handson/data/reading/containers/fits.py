@@ -17,7 +17,7 @@ import pandas as pd
 
 from handson.core.errors import HandsonError
 from handson.data.reading.containers.arrays import check_size, check_there
-from handson.data.reading.containers.tables import Column
+from handson.data.reading.containers.tables import Column, columns_of
 from handson.data.reading.damage import reading, warned
 from handson.data.reading.keeping import Keeping
 from handson.data.rows.blocks import Blocks, even_bounds
@@ -89,10 +89,11 @@ class FitsTable:
     def file(self, number: int) -> Path:
         return self.path
 
-    def read(self, number: int, names: Sequence[str], dtype: np.dtype) -> list[np.ndarray]:
+    def read(self, number: int, names: Sequence[str], out: np.ndarray) -> None:
         first, last = (int(bound) for bound in self.bounds[number : number + 2])
         records = _read(self.path, self._place, first, last, self._record)
-        return [self._numbers(records, name).astype(dtype, copy=False) for name in names]
+        for name, column in zip(names, columns_of(out, names), strict=True):
+            column[:] = self._numbers(records, name)
 
     def _numbers(self, records: np.ndarray, name: str) -> np.ndarray:
         values = self._values[name]
@@ -169,9 +170,9 @@ class _Images:
     def file(self, number: int) -> Path:
         return self.path
 
-    def read(self, number: int) -> np.ndarray:
+    def read(self, number: int, out: np.ndarray) -> None:
         first, last = (int(bound) for bound in self.bounds[number : number + 2])
-        return self._values.numbers(_read(self.path, self._place, first, last, self._row))
+        out[:] = self._values.numbers(_read(self.path, self._place, first, last, self._row))
 
     def close(self) -> None:
         """Nothing: a block is read at once."""

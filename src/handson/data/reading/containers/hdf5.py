@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from handson.core.errors import HandsonError
 from handson.data.reading.containers.arrays import check_numbers, check_size, check_there, text_or_numbers
+from handson.data.reading.containers.hdf5_chunks import Chunks, chunks_of
 from handson.data.reading.damage import reading
 from handson.data.reading.keeping import Keeping
 from handson.data.rows.blocks import Blocks, even_bounds
@@ -75,9 +77,10 @@ class _Dataset:
         # The library reads one thing after another, and is not to be closed meanwhile.
         self._lock = threading.Lock()
         self._file: Any = None
+        self._chunks: Chunks | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name not in ("_lock", "_file")}
+        return {name: value for name, value in vars(self).items() if name not in ("_lock", "_file", "_chunks")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
@@ -86,13 +89,22 @@ class _Dataset:
     def file(self, number: int) -> Path:
         return self.path
 
-    def read(self, number: int) -> np.ndarray:
-        first, last = self.bounds[number : number + 2]
+    def read(self, number: int, out: np.ndarray) -> None:
+        first, last = (int(bound) for bound in self.bounds[number : number + 2])
         with self._lock:
             if self._file is None:
                 self._file = opened(self.path)
-            found: np.ndarray = self._file[self.key][first:last]
-            return found
+                self._chunks = chunks_of(self._file[self.key])
+            chunks = self._chunks
+        if chunks is not None and chunks.hold(first, last):
+            try:
+                chunks.read(self.path, first, last, out)
+                return
+            except (zlib.error, EOFError):  # the library says what is wrong, if it cannot read them either
+                pass
+        with self._lock:
+            self._file = self._file or opened(self.path)
+            self._file[self.key].read_direct(out, np.s_[first:last])
 
     def close(self) -> None:
         with self._lock:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from handson.core.errors import HandsonError, listing
 from handson.data.reading.containers.endings import ARROW, PARQUET
-from handson.data.reading.containers.tables import Column
+from handson.data.reading.containers.tables import Column, columns_of
 from handson.data.reading.csv_layout import check_names
 from handson.data.reading.damage import reading
 from handson.data.reading.unpacked import check_unpacked
@@ -79,9 +79,10 @@ class Files:
     def file(self, number: int) -> Path:
         return self._blocks[number][0]
 
-    def read(self, number: int, names: Sequence[str], dtype: np.dtype) -> list[np.ndarray]:
+    def read(self, number: int, names: Sequence[str], out: np.ndarray) -> None:
         group = self._group(number, names)
-        return [self._values(group.column(name), name, dtype) for name in names]
+        for name, column in zip(names, columns_of(out, names), strict=True):
+            column[:] = self._values(group.column(name), name, out.dtype)
 
     def _group(self, number: int, names: Sequence[str]) -> Any:
         file, group, _ = self._blocks[number]

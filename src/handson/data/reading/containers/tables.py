@@ -29,6 +29,11 @@ class Column(NamedTuple):
     width: int | None = None
 
 
+def columns_of(out: np.ndarray, names: Sequence[str]) -> list[np.ndarray]:
+    """Where the columns of a matrix go: one after another, or one of lists all over it."""
+    return [out] if len(names) == 1 and out.shape[1] != 1 else list(out.T)
+
+
 class Table(Protocol):
     """A table in blocks of rows.
 
@@ -49,8 +54,8 @@ class Table(Protocol):
     def file(self, number: int) -> Path | None:
         """The file of a block."""
 
-    def read(self, number: int, names: Sequence[str], dtype: np.dtype) -> list[np.ndarray]:
-        """Some columns of a block; what is missing is NaN."""
+    def read(self, number: int, names: Sequence[str], out: np.ndarray) -> None:
+        """Put some columns of a block, or one of lists, into an array; what is missing is NaN."""
 
     def frame(self, names: Sequence[str]) -> pd.DataFrame:
         """Some columns of all rows."""
@@ -84,9 +89,8 @@ class Columns:
     def file(self, number: int) -> Path | None:
         return self.table.file(number)
 
-    def read(self, number: int) -> np.ndarray:
-        found = self.table.read(number, self.names, self.dtype)
-        return found[0] if found[0].ndim == 2 else np.stack(found, 1)
+    def read(self, number: int, out: np.ndarray) -> None:
+        self.table.read(number, self.names, out)
 
     def close(self) -> None:
         self.table.close()

@@ -183,17 +183,16 @@ class _Images:
     def file(self, number: int) -> Path:
         return self._place(number)[0].path
 
-    def read(self, number: int) -> np.ndarray:
+    def read(self, number: int, out: np.ndarray) -> None:
         shard, first, last = self._place(number)
-        rows, broken = np.zeros((last - first, *self.shape[1:]), self.dtype), {}
+        broken = {}
         for row, content in enumerate(_contents(shard, first, last)):
             try:
-                rows[row] = self._pixels(shard.path / shard.images[first + row].name, content)
+                out[row] = self._pixels(shard.path / shard.images[first + row].name, content)
             except HandsonError as error:
                 broken[int(self.bounds[number]) + row] = str(error)
         if broken:
-            raise BrokenRowsError(broken, rows)
-        return rows
+            raise BrokenRowsError(broken)
 
     def _pixels(self, where: Path, content: bytes) -> np.ndarray:
         return fitting(read_pixels(where, self._asked, content), self.shape[1:], self.dtype, str(where))
