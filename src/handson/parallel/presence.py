@@ -1,7 +1,8 @@
 """Who of the workers is still there: each holds a connection to worker 0, which ends when its process does.
 
-The kernel closes the connections of a process that was killed, at once and whatever killed it. A machine that is gone,
-or a network that does not let such connections through, says nothing: then only time tells.
+The kernel closes the connections of a process that was killed, at once and whatever killed it. Those to a machine that
+is gone, or was cut off, end after some 20 s. A network that does not let such connections through says nothing: then
+only time tells.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import secrets
 import socket
 from contextlib import suppress
 from typing import Any
+
+from handson.parallel.cut_links import notice_cuts
 
 # Where a worker finds worker 0, in their store.
 KEY = "presence"
@@ -54,6 +57,7 @@ class Presence:
         port, word = json.loads(store.get(KEY))
         with suppress(OSError):
             self._links[0] = link = socket.create_connection((host, port), CONNECT_SECONDS)
+            notice_cuts(link)
             link.sendall(bytes.fromhex(word) + name.to_bytes(4, "big"))
 
     def gone(self, name: int) -> bool:
@@ -74,6 +78,7 @@ class Presence:
             with suppress(OSError):
                 hello = link.recv(WORD_BYTES + 4, socket.MSG_WAITALL)
             if len(hello) == WORD_BYTES + 4 and hello[:WORD_BYTES] == self._word:
+                notice_cuts(link)
                 self._links[int.from_bytes(hello[WORD_BYTES:], "big")] = link
             else:
                 link.close()

@@ -21,6 +21,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from handson.core.errors import HandsonError, TrainingError
+from handson.parallel.cut_links import noticing_cuts
 from handson.parallel.exchange import Link
 from handson.parallel.presence import Presence
 
@@ -113,7 +114,7 @@ class World:
             )
         self._apart = False
         store = dist.PrefixStore(f"group/{self._generation}", self._store)
-        with self.talking():
+        with self.talking(), noticing_cuts():
             dist.init_process_group(
                 "gloo", store=store, rank=self.rank, world_size=self.size, timeout=timedelta(seconds=JOIN_SECONDS)
             )
