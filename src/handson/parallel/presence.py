@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import Any
 
 from handson.parallel.cut_links import notice_cuts
+from handson.parallel.launch import LOCAL
 
 # Where a worker finds worker 0, in their store.
 KEY = "presence"
@@ -92,7 +93,7 @@ class Presence:
 def _listening(host: str, workers: int) -> socket.socket:
     """Where the others connect: on this machine alone, or from wherever they are."""
     backlog = max(workers, 16)
-    if host in ("127.0.0.1", "localhost"):
+    if host in LOCAL:
         server = socket.create_server(("127.0.0.1", 0), backlog=backlog)
     elif socket.has_dualstack_ipv6():
         server = socket.create_server(("", 0), family=socket.AF_INET6, backlog=backlog, dualstack_ipv6=True)
