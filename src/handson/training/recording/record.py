@@ -27,7 +27,7 @@ from handson.training.recording.built import build_again, built_shapes
 from handson.training.recording.checkpoint import Snapshot
 from handson.training.recording.code_prints import comparable
 from handson.training.recording.fingerprint import differences
-from handson.training.recording.interruption import InUse, Interruption, Stopped, locked
+from handson.training.recording.interruption import Interruption, InUse, Stopped, locked
 from handson.training.recording.keeper import EPOCH_SHARE, Keeper, not_finite
 
 if TYPE_CHECKING:
