@@ -302,7 +302,7 @@ def main() -> None:
     parser.add_argument("--parts", nargs="+", default=list(PARTS), choices=PARTS)
     parser.add_argument("--nets", nargs="+", default=list(SHAPES))
     parser.add_argument("--optimizers", nargs="+", default=list(OPTIMIZERS))
-    parser.add_argument("--workers", nargs="+", type=int, default=[2, 3, 4, 7, 8])
+    parser.add_argument("--workers", nargs="*", type=int, default=[2, 3, 4, 7, 8])
     parser.add_argument("--torchrun", nargs="*", type=int, default=[2, 4])
     parser.add_argument("--srun", nargs="*", type=int, default=[2, 4])
     parser.add_argument("--kills", type=int, default=100)

@@ -78,12 +78,12 @@ def _follow(model: Net, x: Any, y: Any, arguments: Arguments, world: World) -> H
     try:
         y = in_known_order(model, y)
         reading = read(model, x, y, arguments)
+        remember_columns(model, x)
+        begin = world.beginning()
+        arguments.take(begin)
     except HandsonError as error:
         world.report(error)
         raise
-    remember_columns(model, x)
-    begin = world.beginning()
-    arguments.seed, arguments.cut, arguments.exact = begin["seed"], begin["shards"], begin["exact"]
     job, validation = _prepare(model, reading, _target_columns(model, y), arguments, history, NoRecord())
     measured = None if validation is None else validation.batches(begin["size"], model.device)
     about = _about(model, reading, validation, arguments)

@@ -127,16 +127,20 @@ class Arguments:
         """Check the arguments of a worker that comes later: the training that runs decides about the rest."""
         if self.run is None:
             raise HandsonError("resume='join' makes this process a worker of a training that runs: run= is its folder.")
-        given = {"devices": self.devices, "shards": self.shards, "exact": None if self.exact else False}
-        for name, value in given.items():
-            if value is not None:
-                raise HandsonError(
-                    f"{name}={value} is up to the training that resume='join' makes this process a worker of: leave "
-                    f"{name} out."
-                )
+        if self.devices is not None:
+            raise HandsonError(f"resume='join' adds one worker to those that train; got devices={self.devices} too.")
         if self.engine not in ("auto", "shards"):
             raise HandsonError(f"a worker trains with the engine 'shards', not {self.engine!r}: leave engine out.")
         self.launch, self.workers, self.sharded, self.cut = None, 1, True, SHARDS
+
+    def take(self, begin: dict[str, Any]) -> None:
+        """Take up what worker 0 decides; what this process was told itself has to be the same."""
+        shards, exact = begin["shards"], begin["exact"]
+        if self.shards not in (None, shards) or (exact and not self.exact):
+            raise HandsonError(
+                f"worker 0 trains with shards={shards}, exact={exact}; got shards={self.shards}, exact={self.exact}."
+            )
+        self.seed, self.cut, self.exact = begin["seed"], shards, exact
 
     @property
     def joins(self) -> bool:
