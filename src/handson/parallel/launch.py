@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 
 from handson.core.errors import HandsonError
+from handson.parallel.cut_links import noticing_cuts
 
 # Where ports for trainings begin, if the launcher names none: below those that systems give to whoever asks for any.
 FIRST_PORT, PORTS = 20_000, 12_000
@@ -67,7 +68,8 @@ class Place(NamedTuple):
         import torch.distributed as dist
 
         seconds = timedelta(seconds=START_SECONDS)
-        store = dist.TCPStore(self.host, self.port, None, serves, seconds, wait_for_workers=False)
+        with noticing_cuts():
+            store = dist.TCPStore(self.host, self.port, None, serves, seconds, wait_for_workers=False)
         return dist.PrefixStore(self.prefix, store)
 
 
