@@ -66,7 +66,8 @@ def test_a_cut_cable_is_noticed_and_those_with_worker_0_go_on(hosts, start, tmp_
     first, second = (start(host, launch | {"RANK": rank}) for host, rank in (("a", "0"), ("b", "1")))
     end = time.monotonic() + 100
     while not (tmp_path / "workers.json").exists():
-        assert first.poll() is None and time.monotonic() < end, first.communicate()
+        assert first.poll() is None, first.communicate()
+        assert time.monotonic() < end, "the training does not begin"
         time.sleep(0.1)
     guest = start("a", resume="join")
     said = ""

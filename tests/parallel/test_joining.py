@@ -17,7 +17,7 @@ from handson.callbacks import Callback
 from handson.core.errors import HandsonError
 from handson.layers import Dense
 from handson.parallel.launch import Place
-from handson.parallel.world import LINE
+from handson.parallel.world import LINE, World
 from handson.training.engines.shards.leading import Leading
 from handson.training.joining import WORKERS
 
@@ -156,10 +156,11 @@ def test_another_training_at_the_same_address_is_not_joined(tmp_path):
     server = dist.TCPStore("127.0.0.1", 0, None, True, wait_for_workers=False)
     store = dist.PrefixStore(Place("", 0).prefix, server)
     word(tmp_path, port=server.port)
-    store.set("presence", json.dumps([1, "00"]))
-    store.set("beginning", json.dumps({"word": "another"}))
+    leader = World(store, 0, 1)
+    leader.open({"word": "another"})
     with pytest.raises(HandsonError, match="does not answer"):
         net().fit(*DATA, resume="join", run=tmp_path, verbose=0)
+    leader.close()
 
 
 def test_a_folder_that_is_in_use_says_how_to_help(tmp_path):

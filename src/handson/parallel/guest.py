@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from handson.parallel.presence import Presence
+import torch.distributed as dist
+
+from handson.parallel.presence import Presence, word_of
 from handson.parallel.world import BEGINNING, LINE, NAMES, Order, World
 
 
@@ -24,8 +26,9 @@ class Guest(World):
 
     def __init__(self, store: Any, host: str = "127.0.0.1", threads: int | None = None) -> None:
         super().__init__(threads=threads)
-        self.name = self.rank = store.add(NAMES, 1) - 1
-        self._store, self._presence = store, Presence(store, self.name, host)
+        self._store = dist.PrefixStore(word_of(store), store)
+        self.name = self.rank = self._store.add(NAMES, 1) - 1
+        self._presence = Presence(store, self.name, host)
 
     def beginning(self) -> Order:
         return json.loads(self._wait(BEGINNING))

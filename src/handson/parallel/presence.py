@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import secrets
 import socket
+import time
 from contextlib import suppress
 from typing import Any
 
@@ -19,7 +20,7 @@ from handson.parallel.launch import LOCAL
 # Where a worker finds worker 0, in their store.
 KEY = "presence"
 # How long a worker tries to connect, and worker 0 listens to who it is.
-CONNECT_SECONDS, HELLO_SECONDS = 10.0, 1.0
+CONNECT_SECONDS, AGAIN_SECONDS, HELLO_SECONDS = 10.0, 0.1, 1.0
 # By this worker 0 knows its own from others who happen upon the port.
 WORD_BYTES = 8
 
@@ -38,6 +39,11 @@ class Presence:
     workers : int
         How many there are.
 
+    Attributes
+    ----------
+    word : str
+        What these workers have in common, and no others that have used the same store before.
+
     Examples
     --------
     >>> import torch.distributed as dist
@@ -52,14 +58,23 @@ class Presence:
         self._links: dict[int, socket.socket] = {}
         self._server: socket.socket | None = None
         if name == 0:
-            self._server, self._word = _listening(host, workers), secrets.token_bytes(WORD_BYTES)
-            store.set(KEY, json.dumps([self._server.getsockname()[1], self._word.hex()]))
+            self._server, self.word = _listening(host, workers), secrets.token_hex(WORD_BYTES)
+            store.set(KEY, json.dumps([self._server.getsockname()[1], self.word]))
             return
-        port, word = json.loads(store.get(KEY))
-        with suppress(OSError):
+        until = time.monotonic() + CONNECT_SECONDS
+        while not self._connected(store, name, host) and time.monotonic() < until:
+            time.sleep(AGAIN_SECONDS)  # this was worker 0 of before, which a launcher has ended: another one will come
+
+    def _connected(self, store: Any, name: int, host: str) -> bool:
+        """Connect with worker 0; False where nobody listens."""
+        port, self.word = json.loads(store.get(KEY))
+        try:
             self._links[0] = link = socket.create_connection((host, port), CONNECT_SECONDS)
             notice_cuts(link)
-            link.sendall(bytes.fromhex(word) + name.to_bytes(4, "big"))
+            link.sendall(bytes.fromhex(self.word) + name.to_bytes(4, "big"))
+        except OSError as error:
+            return not isinstance(error, ConnectionRefusedError)
+        return True
 
     def gone(self, name: int) -> bool:
         """Whether the process of a worker is known to have ended; of who never connected nothing is known."""
@@ -78,7 +93,7 @@ class Presence:
             link.settimeout(HELLO_SECONDS)
             with suppress(OSError):
                 hello = link.recv(WORD_BYTES + 4, socket.MSG_WAITALL)
-            if len(hello) == WORD_BYTES + 4 and hello[:WORD_BYTES] == self._word:
+            if len(hello) == WORD_BYTES + 4 and hello[:WORD_BYTES].hex() == self.word:
                 notice_cuts(link)
                 self._links[int.from_bytes(hello[WORD_BYTES:], "big")] = link
             else:
@@ -88,6 +103,11 @@ class Presence:
         """End the connections: to the others this process is gone."""
         for connection in [*self._links.values(), *filter(None, [self._server])]:
             connection.close()
+
+
+def word_of(store: Any) -> str:
+    """The word of the workers that use a store."""
+    return str(json.loads(store.get(KEY))[1])
 
 
 def _listening(host: str, workers: int) -> socket.socket:

@@ -95,17 +95,16 @@ class World:
         self.place: Place | None = None
         self.name = rank  # which stays when others are lost
         self.members = list(range(size))
-        self._store = store
-        self._presence: Presence | None = None
+        self._presence = None if store is None else Presence(store, rank, host, size)
+        # What is left in the store by workers of before, which a launcher has ended, concerns nobody.
+        self._store: Any = None if self._presence is None else dist.PrefixStore(self._presence.word, store)
         self._orders = self._generation = 0
         self._apart, self._over = False, threading.Event()
         self._called: set[int] = set()
         if size > 1:
             self._join()
-        if store is not None:
-            self._presence = Presence(store, rank, host, size)
-            if self.leads:
-                threading.Thread(target=self._beat, name="handson heartbeat", daemon=True).start()
+        if self._presence is not None and self.leads:
+            threading.Thread(target=self._beat, name="handson heartbeat", daemon=True).start()
 
     @property
     def leads(self) -> bool:

@@ -66,8 +66,7 @@ def workers_of(arguments: Arguments) -> Iterator[World | None]:
 def _launched_together(launch: Launch) -> Iterator[World]:
     own_store = launch.by != "torchrun" or os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True"
     turn = _turns[0] = _turns[0] + 1
-    again = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
-    place = Place(launch.host, launch.port, f"handson/{again}/{turn}")
+    place = Place(launch.host, launch.port, f"handson/{turn}")
     store = place.store(own_store and launch.rank == 0)
     world = World(store, launch.rank, launch.size, launch.host, threads_of(launch))
     world.place = place
