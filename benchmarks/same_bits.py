@@ -1,4 +1,4 @@
-"""Train nets on 1 to 8 workers, kill some of them at random, and compare the bits; plain DDP and its cost beside it.
+"""Train nets on 1 to 8 workers, which are killed and join at random; compare the bits, and plain DDP beside it.
 
     python benchmarks/same_bits.py --kills 100 --out benchmarks/results/same_bits
 
@@ -35,8 +35,11 @@ import handson
 from handson.callbacks import Callback
 from handson.layers import LSTM, Activation, BatchNormalization, Concatenate, Conv2D, Dense, Dropout, Flatten
 from handson.optimizers import SGD, Adam
+from handson.parallel.world import World
 
 ROWS, BATCH, EPOCHS = 83, 32, 4
+# Epochs of a training that workers join and leave.
+CHURNED = 60
 SAME, OTHER = "same", "**other**"
 SHAPES = {"dense": [(12,)], "convolutional": [(8, 8, 1)], "LSTM": [(6, 4)], "two inputs": [(6,), (5,)]}
 OPTIMIZERS = {
@@ -70,9 +73,10 @@ def train(kind: str, optimizer: str, devices: int | None, callbacks: Any = (), *
     net = net_of(kind)
     net.compile(OPTIMIZERS[optimizer](), "mse", metrics=["mae", "r2_score"])
     given = x if len(x) > 1 else x[0]
+    how = {"shards": 8, "epochs": EPOCHS} | how
     history = net.fit(
-        given, y, epochs=EPOCHS, batch_size=BATCH, verbose=0, seed=2, sample_weight=np.linspace(0.5, 2.0, ROWS),
-        devices=devices, validation_data=(given, y), callbacks=list(callbacks), **({"shards": 8} | how),
+        given, y, batch_size=BATCH, verbose=0, seed=2, sample_weight=np.linspace(0.5, 2.0, ROWS),
+        devices=devices, validation_data=(given, y), callbacks=list(callbacks), **how,
     )  # fmt: skip
     digest = hashlib.sha256(b"".join(weight.tobytes() for weight in net.get_weights()))
     digest.update(json.dumps(history.history).encode())
@@ -93,6 +97,30 @@ class Kill(Callback):
         if self.seen in self.steps and others:
             os.kill(self.draw.choice(others).pid or 0, signal.SIGKILL)
             self.killed += 1
+
+
+class Churn(Callback):
+    """Has guests join at random, and kills workers at random, while a training of many steps runs."""
+
+    def __init__(self, kind: str, optimizer: str, folder: str, seed: int) -> None:
+        self.given, self.draw, self.guests, self.killed = (kind, optimizer, folder), random.Random(seed), [], 0
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        time.sleep(0.1)  # a guest takes seconds to come
+        others = [guest for guest in self.guests if guest.is_alive()]
+        chance = self.draw.random()
+        if chance < 0.04 and len(others) < 7:
+            guest = multiprocessing.get_context("spawn").Process(target=join, args=self.given, daemon=True)
+            guest.start()
+            self.guests.append(guest)
+        elif chance > 0.98 and others:
+            os.kill(self.draw.choice(others).pid or 0, self.draw.choice([signal.SIGKILL, signal.SIGTERM]))
+            self.killed += 1
+
+
+def join(kind: str, optimizer: str, folder: str) -> None:
+    torch.set_num_threads(1)
+    train(kind, optimizer, None, run=folder, resume="join", shards=None, epochs=CHURNED)
 
 
 # The launchers.
@@ -226,6 +254,33 @@ def kills(args: argparse.Namespace, _: Any) -> dict[str, Any]:
     return {"killed": killed, "trainings": trainings, "differ": differ}
 
 
+def joins(args: argparse.Namespace, _: Any) -> dict[str, Any]:
+    """Trainings that workers join, and leave, killed or told to, at random."""
+    pairs = [(kind, optimizer) for kind in args.nets for optimizer in args.optimizers]
+    found = {"joined": 0, "left": 0, "trainings": 0, "differ": 0}
+    admit = World.admit
+
+    def counted(world: World, most: int) -> list[int]:
+        names = admit(world, most)
+        found["joined"] += len(names)
+        return names
+
+    World.admit = counted  # type: ignore[method-assign]
+    for number in range(args.churned):
+        pair = random.Random(number).choice(pairs)
+        with tempfile.TemporaryDirectory() as folder:
+            callback = Churn(*pair, folder, number)
+            digest = train(*pair, 1, [callback], run=folder, epochs=CHURNED)
+            for guest in callback.guests:
+                guest.join()
+        found["trainings"] += 1
+        found["left"] += callback.killed
+        found["differ"] += digest != train(*pair, 1, [Kill(0, 0)], epochs=CHURNED)
+        print(found, flush=True)
+    World.admit = admit  # type: ignore[method-assign]
+    return found
+
+
 def costs(args: argparse.Namespace, _: Any) -> dict[str, Any]:
     """Milliseconds of a step, the median of several trainings; the runs take turns."""
     found: dict[str, list[float]] = {}
@@ -272,6 +327,13 @@ def page(found: dict[str, Any]) -> str:
             f"drawn: {given['differ']} ended with other bits.",
             "",
         ]
+    if "joins" in found:
+        given = found["joins"]
+        lines += [
+            f"{given['joined']} workers joined {given['trainings']} running trainings, and {given['left']} were killed "
+            f"or left, all at random: {given['differ']} ended with other bits.",
+            "",
+        ]
     return "\n".join(lines + (cost_lines(found["costs"]) if "costs" in found else [])) + "\n"
 
 
@@ -293,7 +355,7 @@ def cost_lines(given: dict[str, Any]) -> list[str]:
     return lines
 
 
-PARTS = {"table": table, "kills": kills, "costs": costs}
+PARTS = {"table": table, "kills": kills, "joins": joins, "costs": costs}
 
 
 def main() -> None:
@@ -302,10 +364,11 @@ def main() -> None:
     parser.add_argument("--parts", nargs="+", default=list(PARTS), choices=PARTS)
     parser.add_argument("--nets", nargs="+", default=list(SHAPES))
     parser.add_argument("--optimizers", nargs="+", default=list(OPTIMIZERS))
-    parser.add_argument("--workers", nargs="+", type=int, default=[2, 3, 4, 7, 8])
+    parser.add_argument("--workers", nargs="*", type=int, default=[2, 3, 4, 7, 8])
     parser.add_argument("--torchrun", nargs="*", type=int, default=[2, 4])
     parser.add_argument("--srun", nargs="*", type=int, default=[2, 4])
     parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--churned", type=int, default=12, help="trainings that workers join and leave")
     parser.add_argument("--most", type=int, default=5, help="kills in one training")
     parser.add_argument("--processes", nargs="*", type=int, default=[1, 2, 4])
     parser.add_argument("--steps", type=int, default=40)

@@ -101,3 +101,8 @@ def trained(kind, devices, epochs=2, callbacks=(), optimizer=None, **how):
         sample_weight=np.linspace(0.5, 2.0, 35), callbacks=list(callbacks), **how,
     )  # fmt: skip
     return [weight.tobytes() for weight in net.get_weights()], history.history
+
+
+def guest(kind, folder, place, answers, epochs=3):
+    """The weights and the history of a worker that joins; it is started when its place in the line is free."""
+    answers.put((place, trained(kind, None, epochs, run=folder, resume="join")))

@@ -147,7 +147,7 @@ def fit(
     workers = group(devices, chosen)
     source = chosen.read_data()
     if workers.follows:
-        return follow(chosen, source, workers.size)
+        return follow(chosen, source, devices=workers.size)
     run = run_of(chosen, runs, workers)
     try:
         run.fit(source, verbose=0 if quiet else "auto", devices=workers.size)
@@ -214,7 +214,7 @@ def resume(
     found = find_run(run, runs)
     workers = group(devices, found.experiment)
     if workers.follows and not found.finished:
-        return follow(found.experiment, found.read_data(data), workers.size)
+        return follow(found.experiment, found.read_data(data), devices=workers.size)
     if workers.follows:
         return None
     if found.finished and not force:
@@ -227,6 +227,22 @@ def resume(
             devices=workers.size,
         )
     _show_report(found, "report.json")
+
+
+@app.command()
+def join(run: RunName, data: DataPath = None, runs: RunsFolder = Path("runs")) -> None:
+    """Help a training that runs with --devices, torchrun or srun, as one more worker.
+
+    Here or on another machine that sees the run folder. It is taken in between two steps, and may leave again: the
+    numbers do not depend on it. While there are as many workers as shards it waits to take the place of one.
+    """
+    from handson.workflow.runs import follow
+
+    found = find_run(run, runs)
+    if found.finished:
+        return console.say(f"{found.folder} is finished; there is nothing to do.")
+    follow(found.experiment, found.read_data(data), run=found.folder, resume="join")
+    console.say(f"the training in {found.folder} has ended.")
 
 
 @app.command()

@@ -301,9 +301,10 @@ class Verbs(Saved, OlderVerbs, OwnSteps, Tuning, Structure):
         run : str or path, optional
             A folder that the training is recorded in. The same call with the same folder goes on where it was stopped,
             however that happened, with the same numbers, bit for bit.
-        resume : {'auto', 'never', 'force'}
+        resume : {'auto', 'never', 'force', 'join'}
             'auto': go on if the folder holds a run, and refuse if net, arguments or data have changed. 'never': refuse
-            a folder that holds a run. 'force': go on although something has changed.
+            a folder that holds a run. 'force': go on although something has changed. 'join': this process becomes one
+            more worker of the training that runs in the folder, as long as that lasts; see docs/devices.md.
         checkpoint_seconds : float
             How often the state is saved into the folder, at most.
         monitor : bool or Monitor

@@ -5,12 +5,18 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 from handson.core.errors import HandsonError
+from handson.parallel.cut_links import noticing_cuts
 
 # Where ports for trainings begin, if the launcher names none: below those that systems give to whoever asks for any.
 FIRST_PORT, PORTS = 20_000, 12_000
+# Names of this machine, under which others do not find it.
+LOCAL = ("127.0.0.1", "localhost")
+# How long a process may take to come.
+START_SECONDS = 120.0
 
 
 class Launch(NamedTuple):
@@ -35,6 +41,36 @@ class Launch(NamedTuple):
     local_size: int
     host: str
     port: int
+
+
+class Place(NamedTuple):
+    """Where the workers of a training meet.
+
+    Attributes
+    ----------
+    host, port : str, int
+        The address of their store.
+    prefix : str
+        What all their keys in it begin with.
+    """
+
+    host: str
+    port: int
+    prefix: str = "handson"
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only processes on this machine can come there."""
+        return self.host in LOCAL
+
+    def store(self, serves: bool = False) -> Any:
+        """The store: served by this process, or that of another one."""
+        import torch.distributed as dist
+
+        seconds = timedelta(seconds=START_SECONDS)
+        with noticing_cuts():
+            store = dist.TCPStore(self.host, self.port, None, serves, seconds, wait_for_workers=False)
+        return dist.PrefixStore(self.prefix, store)
 
 
 # What torchrun sets; a part of it says nothing.

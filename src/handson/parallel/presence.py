@@ -1,7 +1,8 @@
 """Who of the workers is still there: each holds a connection to worker 0, which ends when its process does.
 
-The kernel closes the connections of a process that was killed, at once and whatever killed it. A machine that is gone,
-or a network that does not let such connections through, says nothing: then only time tells.
+The kernel closes the connections of a process that was killed, at once and whatever killed it. Those to a machine that
+is gone, or was cut off, end after some 20 s. A network that does not let such connections through says nothing: then
+only time tells.
 """
 
 from __future__ import annotations
@@ -9,13 +10,17 @@ from __future__ import annotations
 import json
 import secrets
 import socket
+import time
 from contextlib import suppress
 from typing import Any
+
+from handson.parallel.cut_links import notice_cuts
+from handson.parallel.launch import LOCAL
 
 # Where a worker finds worker 0, in their store.
 KEY = "presence"
 # How long a worker tries to connect, and worker 0 listens to who it is.
-CONNECT_SECONDS, HELLO_SECONDS = 10.0, 1.0
+CONNECT_SECONDS, AGAIN_SECONDS, HELLO_SECONDS = 10.0, 0.1, 1.0
 # By this worker 0 knows its own from others who happen upon the port.
 WORD_BYTES = 8
 
@@ -34,6 +39,11 @@ class Presence:
     workers : int
         How many there are.
 
+    Attributes
+    ----------
+    word : str
+        What these workers have in common, and no others that have used the same store before.
+
     Examples
     --------
     >>> import torch.distributed as dist
@@ -48,13 +58,23 @@ class Presence:
         self._links: dict[int, socket.socket] = {}
         self._server: socket.socket | None = None
         if name == 0:
-            self._server, self._word = _listening(host, workers), secrets.token_bytes(WORD_BYTES)
-            store.set(KEY, json.dumps([self._server.getsockname()[1], self._word.hex()]))
+            self._server, self.word = _listening(host, workers), secrets.token_hex(WORD_BYTES)
+            store.set(KEY, json.dumps([self._server.getsockname()[1], self.word]))
             return
-        port, word = json.loads(store.get(KEY))
-        with suppress(OSError):
+        until = time.monotonic() + CONNECT_SECONDS
+        while not self._connected(store, name, host) and time.monotonic() < until:
+            time.sleep(AGAIN_SECONDS)  # this was worker 0 of before, which a launcher has ended: another one will come
+
+    def _connected(self, store: Any, name: int, host: str) -> bool:
+        """Connect with worker 0; False where nobody listens."""
+        port, self.word = json.loads(store.get(KEY))
+        try:
             self._links[0] = link = socket.create_connection((host, port), CONNECT_SECONDS)
-            link.sendall(bytes.fromhex(word) + name.to_bytes(4, "big"))
+            notice_cuts(link)
+            link.sendall(bytes.fromhex(self.word) + name.to_bytes(4, "big"))
+        except OSError as error:
+            return not isinstance(error, ConnectionRefusedError)
+        return True
 
     def gone(self, name: int) -> bool:
         """Whether the process of a worker is known to have ended; of who never connected nothing is known."""
@@ -73,7 +93,8 @@ class Presence:
             link.settimeout(HELLO_SECONDS)
             with suppress(OSError):
                 hello = link.recv(WORD_BYTES + 4, socket.MSG_WAITALL)
-            if len(hello) == WORD_BYTES + 4 and hello[:WORD_BYTES] == self._word:
+            if len(hello) == WORD_BYTES + 4 and hello[:WORD_BYTES].hex() == self.word:
+                notice_cuts(link)
                 self._links[int.from_bytes(hello[WORD_BYTES:], "big")] = link
             else:
                 link.close()
@@ -84,10 +105,15 @@ class Presence:
             connection.close()
 
 
+def word_of(store: Any) -> str:
+    """The word of the workers that use a store."""
+    return str(json.loads(store.get(KEY))[1])
+
+
 def _listening(host: str, workers: int) -> socket.socket:
     """Where the others connect: on this machine alone, or from wherever they are."""
     backlog = max(workers, 16)
-    if host in ("127.0.0.1", "localhost"):
+    if host in LOCAL:
         server = socket.create_server(("127.0.0.1", 0), backlog=backlog)
     elif socket.has_dualstack_ipv6():
         server = socket.create_server(("", 0), family=socket.AF_INET6, backlog=backlog, dualstack_ipv6=True)

@@ -21,7 +21,9 @@ import torch.distributed as dist
 from torch import Tensor
 
 from handson.core.errors import HandsonError, TrainingError
+from handson.parallel.cut_links import noticing_cuts
 from handson.parallel.exchange import Link
+from handson.parallel.launch import Place
 from handson.parallel.presence import Presence
 
 # A worker that waits for orders looks so often whether worker 0 is still there.
@@ -30,12 +32,15 @@ LOOK_SECONDS, BEAT_SECONDS, SILENT_SECONDS = 5.0, 5.0, 90.0
 SHORT_SLEEP, LONG_SLEEP, SOON_SECONDS = 0.0005, 0.01, 0.1
 # How long workers have to come together again after one was lost; those that are known to be gone are not waited for.
 REGROUP_SECONDS = 60.0
-# How long a worker waits for the others to join a group, and in the middle of a step.
-JOIN_SECONDS = 120.0
+# How long a worker waits for the others to join the first group, a later one, whose members have just answered, and in
+# the middle of a step.
+JOIN_SECONDS, REJOIN_SECONDS = 120.0, 30.0
 STEP_SECONDS = 600.0
 # Orders that stay in the store: a worker is at most a few behind.
 MOST_ORDERS = 64
 GONE = "worker {}: worker 0, which leads, is gone."
+# Where those who come later find what is trained, get a name, and line up.
+BEGINNING, NAMES, LINE = "beginning", "names", "line"
 
 Order = dict[str, Any]
 
@@ -45,12 +50,12 @@ class Lost(TrainingError):
 
 
 class World:
-    """The workers of one training, as one of them sees them.
+    """The workers of one training, as one of them sees them; see `Guest` for those who come while it runs.
 
     Parameters
     ----------
     store : torch.distributed.Store, optional
-        Where orders are left; None for one worker alone.
+        Where orders are left; None for one worker that stays alone.
     rank, size : int
         The number of this worker, and how many there are.
     host : str
@@ -63,9 +68,11 @@ class World:
     Attributes
     ----------
     rank, size : int
-        As given; both change when workers are lost.
+        As given; both change when workers are lost, or join.
     threads : int
         As given.
+    place : Place or None
+        Where those who come later find the store.
 
     Examples
     --------
@@ -85,17 +92,19 @@ class World:
     ) -> None:
         self.rank, self.size, self.seconds = rank, size, seconds
         self.threads = torch.get_num_threads() if threads is None else threads
+        self.place: Place | None = None
         self.name = rank  # which stays when others are lost
         self.members = list(range(size))
-        self._store = store
-        self._presence: Presence | None = None
+        self._presence = None if store is None else Presence(store, rank, host, size)
+        # What is left in the store by workers of before, which a launcher has ended, concerns nobody.
+        self._store: Any = None if self._presence is None else dist.PrefixStore(self._presence.word, store)
         self._orders = self._generation = 0
         self._apart, self._over = False, threading.Event()
+        self._called: set[int] = set()
         if size > 1:
             self._join()
-            self._presence = Presence(store, rank, host, size)
-            if self.leads:
-                threading.Thread(target=self._beat, name="handson heartbeat", daemon=True).start()
+        if self._presence is not None and self.leads:
+            threading.Thread(target=self._beat, name="handson heartbeat", daemon=True).start()
 
     @property
     def leads(self) -> bool:
@@ -112,10 +121,11 @@ class World:
                 "or call torch.distributed.destroy_process_group() before fit."
             )
         self._apart = False
+        seconds = REJOIN_SECONDS if self._generation else JOIN_SECONDS
         store = dist.PrefixStore(f"group/{self._generation}", self._store)
-        with self.talking():
+        with self.talking(), noticing_cuts():
             dist.init_process_group(
-                "gloo", store=store, rank=self.rank, world_size=self.size, timeout=timedelta(seconds=JOIN_SECONDS)
+                "gloo", store=store, rank=self.rank, world_size=self.size, timeout=timedelta(seconds=seconds)
             )
             dist.distributed_c10d._set_pg_timeout(timedelta(seconds=self.seconds))
 
@@ -156,6 +166,19 @@ class World:
             self._store.set(f"order/{self._orders}", json.dumps(order))
             if self._orders > MOST_ORDERS:
                 self._store.delete_key(f"order/{self._orders - MOST_ORDERS}")
+
+    def beginning(self) -> Order:
+        """The first order of worker 0, which says what is trained.
+
+        Raises
+        ------
+        TrainingError
+            When worker 0 has stopped before that.
+        """
+        begin = self.next_order()
+        if begin["do"] != "begin":
+            raise TrainingError(f"worker 0 has stopped: {begin['error']}")
+        return begin
 
     def next_order(self) -> Order:
         """The next order of worker 0; those to form a new group are obeyed here.
@@ -227,24 +250,50 @@ class World:
             return None
         return bytes(self._store.get("signal")).decode()
 
-    def regroup(self) -> list[int]:
-        """After a loss: form a group with those who are left; the names of the lost.
+    # Who comes later.
+
+    def open(self, begin: Order) -> None:
+        """Let others come while the training runs; they are told the same as those who are there."""
+        self._store.add(NAMES, self.size)
+        self._store.set(BEGINNING, json.dumps(begin))
+
+    def admit(self, most: int) -> list[int]:
+        """Take in those who have come since, while there are fewer workers than `most`; their names."""
+        if self._presence is None or not self._store.check([LINE]):
+            return []
+        names = map(int, self._store.get(LINE).split())
+        waiting = [name for name in names if name not in self._called and not self._gone(name)]
+        called = waiting[: max(0, most - self.size)]
+        if called:
+            self._called.update(called)
+            self.regroup(called)
+        return [name for name in called if name in self.members]
+
+    def line_up(self) -> None:
+        """Wait to be taken in: those who were there from the beginning are."""
+
+    # Groups.
+
+    def regroup(self, newcomers: Sequence[int] = ()) -> list[int]:
+        """Form a group with those who are left, and those who have come; the names of the lost.
 
         Raises
         ------
         TrainingError
             When another worker has not died but failed; its error.
         """
-        before = self.members
-        while not self._regrouped():
-            pass
+        self.members = before = [*self.members, *newcomers]
+        while not self._regrouped(newcomers):
+            newcomers = ()  # who are members now, and obey orders
         return [name for name in before if name not in self.members]
 
-    def _regrouped(self) -> bool:
+    def _regrouped(self, newcomers: Sequence[int]) -> bool:
         """Form a group with those who answer; False when one of them is lost meanwhile."""
         self.part()
         self._generation += 1
         self.order({"do": "regroup", "generation": self._generation})
+        for name in newcomers:
+            self._store.set(f"called/{name}", json.dumps([self._generation, self._orders]))
         until = time.monotonic() + REGROUP_SECONDS
         self.members = [0, *(name for name in self.members[1:] if self._answers(name, until))]
         failed = self.reported()

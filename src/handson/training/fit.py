@@ -12,7 +12,7 @@ import torch
 from handson.callbacks import BackupAndRestore, CallbackList, Progress
 from handson.callbacks.calls import TEST_BATCHES
 from handson.core.described import why_not
-from handson.core.errors import HandsonError, TrainingError
+from handson.core.errors import HandsonError
 from handson.data.rows import arrays
 from handson.data.rows.batches import Batches
 from handson.data.rows.openings import is_batches
@@ -23,12 +23,12 @@ from handson.state.history import History
 from handson.state.in_training import in_training
 from handson.state.precision import note
 from handson.state.state import trainable_weights
-from handson.training import evaluation, loop, workers
+from handson.training import evaluation, joining, loop, workers
 from handson.training.engines import Engine, choose
 from handson.training.looking import Looking
 from handson.training.measuring import evaluation_batch
 from handson.training.memory import keep_blocks
-from handson.training.preparation.arguments import Arguments
+from handson.training.preparation.arguments import OF_BATCHES, Arguments
 from handson.training.preparation.given import for_outputs, in_known_order, remember_columns
 from handson.training.preparation.job import Job
 from handson.training.preparation.prepare import as_scaled, make_job, split_rows
@@ -48,7 +48,7 @@ _told = {""}
 
 def fit(model: Net, x: Any, y: Any, arguments: Arguments) -> History:
     """Train a net: see `Model.fit`."""
-    with in_training(model), workers.joined(arguments.launch) as world:
+    with in_training(model), joining.workers_of(arguments) as world:
         if world is not None and not world.leads:
             return _follow(model, x, y, arguments, world)
         return _lead(model, x, y, arguments, world)
@@ -56,31 +56,30 @@ def fit(model: Net, x: Any, y: Any, arguments: Arguments) -> History:
 
 def _follow(model: Net, x: Any, y: Any, arguments: Arguments, world: World) -> History:
     """Train a net as one of several workers, which obeys worker 0."""
-    history, arguments.verbose, arguments.run = History(), 0, None
+    history, arguments.verbose, arguments.run, arguments.resume = History(), 0, None, "auto"
     try:
         y = in_known_order(model, y)
         reading = read(model, x, y, arguments)
+        remember_columns(model, x)
+        begin = world.beginning()
+        arguments.take(begin)
     except HandsonError as error:
         world.report(error)
         raise
-    remember_columns(model, x)
-    begin = world.next_order()
-    if begin["do"] != "begin":
-        raise TrainingError(f"worker 0 has stopped: {begin['error']}")
-    arguments.seed = begin["seed"]
     job, validation = _prepare(model, reading, _target_columns(model, y), arguments, history, NoRecord())
     measured = None if validation is None else validation.batches(begin["size"], model.device)
     about = _about(model, reading, validation, arguments)
-    end = workers.follow_launched(job, arguments, world, begin, measured, about)
+    end = joining.follow_launched(job, arguments, world, begin, measured, about)
     history.take(end["history"])
     model.age, model.history = end["age"], history
     return history
 
 
 def _about(model: Net, reading: Reading, validation: Reading | None, arguments: Arguments) -> dict[str, Any]:
-    """What has to be the same on all workers that were launched together."""
+    """What has to be the same on all workers that were not started by one of them."""
     described = _described(model, reading, validation, arguments)
-    return {name: described[name] for name in ("net", "compile", "data")}
+    batches = {name: described["fit"].get(name) for name in OF_BATCHES}
+    return {name: described[name] for name in ("net", "compile", "data")} | {"fit": batches}
 
 
 def _lead(model: Net, x: Any, y: Any, arguments: Arguments, world: World | None) -> History:
@@ -99,7 +98,8 @@ def _lead(model: Net, x: Any, y: Any, arguments: Arguments, world: World | None)
                 monitor.write_to(record.folder)
         with _preparing:
             job, validation = _prepare(model, reading, _target_columns(model, y), arguments, history, record)
-        about = {} if world is None else _about(model, reading, validation, arguments)
+        told = world is not None or arguments.opens
+        about = _about(model, reading, validation, arguments) if told else {}
         beside = Beside(record, world, about, _looking(model, job, arguments, reading))
         _run(model, job, arguments, history, validation, beside)
     for callback in arguments.callbacks:
@@ -118,7 +118,7 @@ class Beside(NamedTuple):
     world : World, optional
         The workers that were launched with this process.
     about : dict
-        What these have to have in common with it.
+        What others have to have in common with it.
     looking : Looking, optional
         What looks into steps.
     """

@@ -1,8 +1,7 @@
-"""How a training gets its workers: processes that are started here, or those that torchrun or Slurm has started."""
+"""How a training gets its workers: processes that are started here, or those of `joining`."""
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import os
 import pickle
@@ -23,26 +22,20 @@ from torch import Tensor
 
 from handson.core.errors import HandsonError, TrainingError
 from handson.data.rows.batches import Batches
-from handson.parallel.launch import Launch
+from handson.parallel.launch import START_SECONDS, Place
 from handson.parallel.world import Lost, World
 from handson.training.engines import cannot_run
 from handson.training.engines.shards.engine import Shards
 from handson.training.engines.shards.leading import Leading, follow
+from handson.training.joining import beginning, opened
 from handson.training.preparation.job import Job
-from handson.training.recording.environment import environment
-from handson.training.recording.fingerprint import differences
-from handson.training.recording.interruption import Interruption
 
 if TYPE_CHECKING:
     from handson.training.preparation.arguments import Arguments
 
-# How long a worker that was started here may take to come, and to leave.
-START_SECONDS, END_SECONDS = 120.0, 10.0
-# Differences between workers that are listed.
-MOST_SHOWN = 10
+# How long a worker that was started here may take to leave.
+END_SECONDS = 10.0
 LOG_LEVEL = "TORCH_CPP_LOG_LEVEL"
-# What must be alike on all workers for the same bits.
-ALIKE = ("handson", "torch", "numpy", "processor", "instructions", "kernels", "device")
 
 
 @contextmanager
@@ -62,7 +55,7 @@ def leading(
     measured : Batches, optional
         The rows held out.
     about : dict
-        What the net and the data are, for workers that were launched.
+        What the net and the data are, for workers that were not started here.
 
     Raises
     ------
@@ -80,19 +73,19 @@ def leading(
     known = [job.batches] if measured is None else [job.batches, measured]
     with ExitStack() as stack:
         world = World() if launched is None else launched
-        if launched is None and arguments.workers > 1:
+        if launched is None and (arguments.workers > 1 or arguments.opens):
             world = stack.enter_context(_started(job, known, arguments))
+        begin = beginning(job, arguments, measured, about)
         if launched is not None:
-            size = None if measured is None else measured.batch_size
-            world.order(
-                {"do": "begin", "seed": job.seed, "size": size, "about": about, "machine": compared(job.device)}
-            )
+            world.order(begin)
+        if arguments.opens:
+            stack.enter_context(opened(Path(arguments.run), world, begin))
         engine = Leading(job, world, arguments.cut, arguments.exact)
         engine.begin(known)
         end: dict[str, Any] = {"do": "end", "error": None}
         try:
             yield engine
-            if launched is not None:
+            if launched is not None or arguments.opens:
                 engine.share()
                 model: Any = job.module
                 end |= {"history": model.history.to_json(), "age": model.age}
@@ -116,10 +109,12 @@ def _started(job: Job, known: Sequence[Batches], arguments: Arguments) -> Iterat
     count = arguments.workers
     context = multiprocessing.get_context("spawn")
     with tempfile.TemporaryDirectory(prefix="handson-workers-") as folder:
-        payload = _packed(job, known, Path(folder))
-        store = dist.TCPStore("127.0.0.1", 0, None, True, timedelta(seconds=START_SECONDS), wait_for_workers=False)
+        payload = _packed(job, known, Path(folder)) if count > 1 else b""
+        server = dist.TCPStore("127.0.0.1", 0, None, True, timedelta(seconds=START_SECONDS), wait_for_workers=False)
+        place = Place("127.0.0.1", server.port)
+        store = dist.PrefixStore(place.prefix, server)
         threads = max(1, torch.get_num_threads() // count)
-        how = store.port, count, arguments.cut, arguments.exact, threads
+        how = place, count, arguments.cut, arguments.exact, threads
         processes = {
             rank: context.Process(target=_work, args=(rank, how, payload), daemon=True, name=f"handson worker {rank}")
             for rank in range(1, count)
@@ -129,7 +124,9 @@ def _started(job: Job, known: Sequence[Batches], arguments: Arguments) -> Iterat
                 for process in processes.values():
                     process.start()
             _wait_for(store, processes)
-            yield World(store, 0, count, threads=threads)
+            world = World(store, 0, count, threads=threads)
+            world.place = place
+            yield world
         finally:
             for process in processes.values():
                 _end(process)
@@ -221,12 +218,12 @@ def _mapped(path: str) -> Tensor:
     return torch.from_numpy(array) if array.size else torch.empty(array.shape, dtype=torch.from_numpy(array).dtype)
 
 
-def _work(rank: int, how: tuple[int, int, int, bool, int], payload: bytes) -> None:
+def _work(rank: int, how: tuple[Place, int, int, bool, int], payload: bytes) -> None:
     """A worker that was started here, from its beginning to its end."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for worker 0, which ends the others
-    port, size, shards, exact, threads = how
+    place, size, shards, exact, threads = how
     torch.set_num_threads(1)
-    store = dist.TCPStore("127.0.0.1", port, None, False, timedelta(seconds=START_SECONDS))
+    store = place.store()
     try:
         job, known = pickle.loads(payload)
         job.batches = known[0]
@@ -244,100 +241,3 @@ def _work(rank: int, how: tuple[int, int, int, bool, int], payload: bytes) -> No
         os._exit(2)
     engine.close()
     world.close()
-
-
-# Workers that were launched with this process.
-
-
-@contextmanager
-def joined(launch: Launch | None) -> Iterator[World | None]:
-    """The workers that were launched together; None where this process was started by itself."""
-    if launch is None or launch.size == 1:
-        yield None
-        return
-    own_store = launch.by != "torchrun" or os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True"
-    serves = own_store and launch.rank == 0
-    store = dist.TCPStore(
-        launch.host, launch.port, None, serves, timedelta(seconds=START_SECONDS), wait_for_workers=False
-    )
-    turn = _turns[0] = _turns[0] + 1
-    again = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
-    own = dist.PrefixStore(f"handson/{again}/{turn}", store)
-    world = World(own, launch.rank, launch.size, launch.host, threads_of(launch))
-    try:
-        yield world
-    except BaseException as error:
-        if world.leads:  # the others may not have heard of it yet
-            with suppress(Lost):
-                world.order({"do": "end", "error": f"{type(error).__name__}: {error}"})
-        raise
-    finally:
-        world.close()
-
-
-def threads_of(launch: Launch) -> int:
-    """How many threads a worker computes with: what the launcher gave it, or its part of the machine.
-
-    Examples
-    --------
-    >>> threads_of(Launch("torchrun", 0, 64, 0, 64, "127.0.0.1", 29500)) >= 1
-    True
-    """
-    given = os.environ.get("SLURM_CPUS_PER_TASK" if launch.by == "srun" else "OMP_NUM_THREADS")
-    if given is not None and given.isdecimal():
-        return max(1, int(given))
-    return max(1, torch.get_num_threads() // launch.local_size)
-
-
-# How many trainings of this process had workers: all workers count alike.
-_turns = [0]
-
-
-def follow_launched(
-    job: Job, arguments: Arguments, world: World, begin: dict[str, Any], measured: Batches | None, about: dict[str, Any]
-) -> dict[str, Any]:
-    """The part of a worker that was launched with worker 0, whose orders it obeys; the last one.
-
-    Raises
-    ------
-    HandsonError
-        When this worker has another net, other data or another machine than worker 0.
-    """
-    try:
-        _check_alike(world, begin, about, compared(job.device) if arguments.exact else begin["machine"])
-    except HandsonError as error:
-        world.report(error)
-        raise
-    engine = Shards(job, world, arguments.cut, arguments.exact)
-    known = [job.batches] if measured is None else [job.batches, measured]
-    with Interruption() as asked:
-        end = follow(engine, known, lambda: asked.signal)
-    engine.close()
-    if end.get("code") is not None:
-        raise SystemExit(end["code"])
-    if end["error"] is not None:
-        raise TrainingError(f"worker 0 has stopped: {end['error']}")
-    return end
-
-
-def _check_alike(world: World, begin: dict[str, Any], about: dict[str, Any], machine: dict[str, Any]) -> None:
-    now = json.loads(json.dumps(about))
-    found = differences(begin["about"], now)
-    if found:
-        listed = "\n  ".join(found[:MOST_SHOWN])
-        raise HandsonError(
-            f"worker {world.name} trains something else than worker 0 (there before, here now):\n  {listed}\nAll "
-            f"workers run the same script on the same data."
-        )
-    found = differences(begin["machine"], machine)
-    if found:
-        raise HandsonError(
-            f"worker {world.name} would compute other last digits than worker 0: {'; '.join(found)}. Train on machines "
-            f"of one kind, or with exact=False."
-        )
-
-
-def compared(device: torch.device) -> dict[str, Any]:
-    """What of this machine decides about the last digits."""
-    known = environment(device)
-    return {name: known[name] for name in ALIKE}

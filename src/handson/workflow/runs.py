@@ -408,11 +408,19 @@ def train(experiment: Experiment, training: Dataset, validation: Dataset | None,
     return net, history
 
 
-def follow(experiment: Experiment, data: Dataset, devices: int | None) -> None:
-    """Train the net of an experiment as one of several workers, of which worker 0 has the run folder."""
+def follow(experiment: Experiment, data: Dataset, **how: Any) -> None:
+    """Train the net of an experiment as one of several workers, of which worker 0 has the run folder.
+
+    Parameters
+    ----------
+    experiment, data
+        Those of worker 0.
+    **how
+        What `fit` is told of the workers: `devices`; or `run` and ``resume="join"``.
+    """
     parts = split_for(experiment, data) if experiment.split.holds_out else None
     training = data if parts is None else data.rows(parts.train)
-    train(experiment, training, None if parts is None else data.rows(parts.validation), verbose=0, devices=devices)
+    train(experiment, training, None if parts is None else data.rows(parts.validation), verbose=0, **how)
 
 
 def split_for(experiment: Experiment, data: Dataset) -> Split:

@@ -17,6 +17,8 @@ from handson.parallel.tree import check_shards
 # Shards of a batch, where nothing else is said.
 SHARDS = 8
 STEPS = ("steps_per_epoch", "validation_steps")
+# What decides about the batches that workers see.
+OF_BATCHES = ("batch_size", "shuffle", "missing", "augment", *STEPS)
 
 
 @dataclass
@@ -97,6 +99,8 @@ class Arguments:
         """Check how many workers there are, and how a batch is cut."""
         if not isinstance(self.exact, bool):
             raise HandsonError(f"exact is True or False; got {self.exact!r}.")
+        if self.joins:
+            return self._check_joining()
         launch = launched()
         # Tasks of srun may have nothing to do with each other; torchrun is there for one training.
         alone = self.devices == 1 or (self.devices is None and launch is not None and launch.by == "srun")
@@ -104,7 +108,7 @@ class Arguments:
         self.workers = check_devices(self.devices, self.launch)
         self.sharded = self.engine == "shards" or self.shards is not None or self.workers > 1 or not self.exact
         if not self.sharded:
-            return
+            return None
         if self.engine not in ("auto", "shards"):
             raise HandsonError(
                 f"the engine {self.engine!r} trains on one device; on several it is 'shards', which is chosen by "
@@ -117,6 +121,36 @@ class Arguments:
             )
         shards = SHARDS if self.shards is None else self.shards
         self.cut = check_shards(shards, self.workers) if self.exact else self.workers
+        return None
+
+    def _check_joining(self) -> None:
+        """Check the arguments of a worker that comes later: the training that runs decides about the rest."""
+        if self.run is None:
+            raise HandsonError("resume='join' makes this process a worker of a training that runs: run= is its folder.")
+        if self.devices is not None:
+            raise HandsonError(f"resume='join' adds one worker to those that train; got devices={self.devices} too.")
+        if self.engine not in ("auto", "shards"):
+            raise HandsonError(f"a worker trains with the engine 'shards', not {self.engine!r}: leave engine out.")
+        self.launch, self.workers, self.sharded, self.cut = None, 1, True, SHARDS
+
+    def take(self, begin: dict[str, Any]) -> None:
+        """Take up what worker 0 decides; what this process was told itself has to be the same."""
+        shards, exact = begin["shards"], begin["exact"]
+        if self.shards not in (None, shards) or (exact and not self.exact):
+            raise HandsonError(
+                f"worker 0 trains with shards={shards}, exact={exact}; got shards={self.shards}, exact={self.exact}."
+            )
+        self.seed, self.cut, self.exact = begin["seed"], shards, exact
+
+    @property
+    def joins(self) -> bool:
+        """Whether this process becomes a worker of a training that runs."""
+        return self.resume == "join"
+
+    @property
+    def opens(self) -> bool:
+        """Whether workers may join this training: they find it in its run folder."""
+        return self.sharded and self.run is not None and (self.devices is not None or self.workers > 1)
 
     @property
     def spread(self) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -27,7 +27,7 @@ from handson.training.recording.built import build_again, built_shapes
 from handson.training.recording.checkpoint import Snapshot
 from handson.training.recording.code_prints import comparable
 from handson.training.recording.fingerprint import differences
-from handson.training.recording.interruption import Interruption, Stopped, locked
+from handson.training.recording.interruption import Interruption, InUse, Stopped, locked
 from handson.training.recording.keeper import EPOCH_SHARE, Keeper, not_finite
 
 if TYPE_CHECKING:
@@ -35,7 +35,9 @@ if TYPE_CHECKING:
     from handson.training.preparation.net import Net
 
 CHECKPOINTS, RECORD, STARTS = "checkpoints", "run.json", "starts.jsonl"
-RESUME = ("auto", "never", "force")
+# Where worker 0 can be reached, while others may join.
+WORKERS = "workers.json"
+RESUME = ("auto", "never", "force", "join")
 # How many differences are listed when something has changed.
 MOST_SHOWN = 20
 
@@ -337,7 +339,7 @@ def recording(
         raise HandsonError(f"resume is one of {', '.join(map(repr, RESUME))}; got {resume!r}.")
     folder = Path(run)
     folder.mkdir(parents=True, exist_ok=True)
-    with locked(folder):
+    with _held(folder):
         atomic.sweep(folder)
         record = Record(folder, resume, seconds, model, tell)
         try:
@@ -349,3 +351,16 @@ def recording(
             raise
         finally:
             record.keeper.wait()
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """Hold a run folder; who finds it held by a training that takes workers hears how to help."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(folder))
+        except InUse as error:
+            if (folder / WORKERS).exists():
+                raise InUse(f"{error} To help: handson join {folder}, or fit(..., resume='join').") from None
+            raise
+        yield

@@ -29,6 +29,8 @@ from handson.training.engines.shards.engine import Shards
 from handson.training.preparation.job import Job, Span
 
 SIMPLE = (bool, int, float, str, type(None))
+# So many workers at the same time, where the shards of a batch do not say how many are of use.
+MOST_WORKERS = 1024
 
 
 class Leading(Shards):
@@ -72,17 +74,26 @@ class Leading(Shards):
 
     def _together(self, order: dict[str, Any], work: Callable[[], None], sums: Sums) -> None:
         """Work on all workers; on those that are left, from the same beginning, when one is lost."""
+        step = order.get("span", [0, 0])[1]
+        self._admit(step)
         if self.world.size == 1:
             return work()
         self._before = self.job.state.copy(self._before)
         reported = sums.state(), dict(sums.tensors())
         while not self._done(order, work):
             lost = ", ".join(map(str, self.world.regroup()))
-            console.say(f"worker {lost} is lost; {self.world.size} go on from step {order.get('span', [0, 0])[1]}.")
+            console.say(f"worker {lost} is lost; {self.world.size} go on from step {step}.")
             self._before.restore(self.job.module, self.job.optimizer)
             sums.put_back(*reported)
             self._shared = self._told = None
         return None
+
+    def _admit(self, step: int) -> None:
+        """Take in workers that have come since: they hear of everything before they are ordered anything."""
+        joined = ", ".join(map(str, self.world.admit(self.shards if self.exact else MOST_WORKERS)))
+        if joined:
+            console.say(f"worker {joined} has joined; {self.world.size} go on from step {step}.")
+            self._shared = self._told = None
 
     def _done(self, order: dict[str, Any], work: Callable[[], None]) -> bool:
         """Work on all workers; False when one is lost."""
