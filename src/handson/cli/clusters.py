@@ -23,6 +23,7 @@ Kind = Annotated[str | None, typer.Option(help="The kind of machine, such as a10
 Qos = Annotated[str | None, typer.Option(help="The quality of service, which limits the time.")]
 Time = Annotated[str | None, typer.Option("--time", help="The time of a job: HH:MM:SS, D-HH:MM:SS or minutes.")]
 Gpus = Annotated[int | None, typer.Option(min=0, help="GPUs of a job.")]
+AtOnce = Annotated[int | None, typer.Option(min=1, help="So many jobs run at a time; by default as many as there are.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the script, and do nothing.")]
 DataPath = Annotated[str | None, typer.Option("--data", help="A table, an array file or a folder of images.")]
 ExperimentName = Annotated[str, typer.Argument(help="A YAML file, or the name of a built-in experiment: faces.")]
@@ -52,6 +53,7 @@ def sweep(
     qos: Qos = None,
     time: Time = None,
     gpus: Gpus = None,
+    at_once: AtOnce = None,
     data: DataPath = None,
     name: Annotated[str | None, typer.Option(help="The name of the sweep; by default the experiment's.")] = None,
     sweeps: Annotated[Path, typer.Option(help="Where folders of sweeps are.")] = Path("sweeps"),
@@ -69,13 +71,13 @@ def sweep(
     from handson.workflow.tasks.searches import Search
 
     refuse(search == "grid" and trials is not None, "--trials is for other searches: a grid takes all combinations")
-    refuse(on == "slurm" and workers is not None, "--workers is for --on local: the site's most_at_once limits jobs")
+    refuse(on == "slurm" and workers is not None, "--workers is for --on local: --at-once limits jobs")
     chosen = _with_data(find_experiment(experiment), data)
     looked_for = Search(
         kind=search, axes=distinct(map(axis_of, grid or [])), trials=trials or 20, epochs=max(1, chosen.fit.epochs),
         seeds=seeds, folds=folds, seed=chosen.fit.seed,
     )  # fmt: skip
-    resources = {"kind": kind, "account": account, "qos": qos, "time": time, "gpus": gpus}
+    resources = {"kind": kind, "account": account, "qos": qos, "time": time, "gpus": gpus, "at_once": at_once}
     where = _where(on, site, resources)
     folder = sweeps / (chosen.name if name is None else folder_name(name))
     asked = Asked(chosen, looked_for, folder, monitor, specialists)
@@ -204,7 +206,7 @@ def _where(on: str, site: str | None, resources: dict[str, Any]) -> Site | None:
         raise HandsonError(f"--on is local or slurm; got {on!r}.{nearest(on, ['local', 'slurm'])}")
     if on == "slurm":
         return Site.find(site or "local").asked(**resources)
-    given = [f"--{name}" for name, value in {"site": site, **resources}.items() if value is not None]
+    given = [f"--{name.replace('_', '-')}" for name, value in {"site": site, **resources}.items() if value is not None]
     if given:
         raise HandsonError(f"{given[0]} is for jobs: add --on slurm.")
     return None

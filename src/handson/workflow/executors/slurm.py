@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Iterable
@@ -19,6 +20,7 @@ from handson.workflow.tasks.states import Queue
 
 # An array has at most 1,001 numbers on many sites (MaxArraySize); tasks beyond go into further arrays.
 IN_ARRAY = 1000
+SMALLEST_ARRAY = 10
 JOBS, LOGS, SITE = "jobs", "logs", "site.json"
 # Seconds until a command of Slurm counts as hung.
 PATIENCE = 60
@@ -50,7 +52,28 @@ def call(*words: str) -> str:
     return done.stdout
 
 
-def arrays(numbers: Iterable[int]) -> dict[int, str]:
+def array_size() -> int:
+    """How many numbers an array may have here: a power of ten, so that the names of logs stay those of the tasks.
+
+    Raises
+    ------
+    HandsonError
+        Where the scheduler takes no arrays.
+    """
+    try:
+        found = re.search(r"MaxArraySize\s*=\s*(\d+)", call("scontrol", "show", "config")) if available() else None
+    except HandsonError:
+        found = None
+    if found is None:
+        return IN_ARRAY
+    if int(found[1]) < SMALLEST_ARRAY:
+        raise HandsonError(
+            f"this cluster takes no arrays of jobs (MaxArraySize is {found[1]}): submit runs one by one."
+        )
+    return min(IN_ARRAY, 10 ** (len(found[1]) - 1))
+
+
+def arrays(numbers: Iterable[int], size: int = IN_ARRAY) -> dict[int, str]:
     """The arrays for the numbers of tasks: the numbers in each as sbatch takes them, by what is added to them.
 
     Examples
@@ -59,7 +82,7 @@ def arrays(numbers: Iterable[int]) -> dict[int, str]:
     {0: '0-2,5', 1000: '0-1'}
     """
     found: dict[int, str] = {}
-    for offset, group in itertools.groupby(sorted(numbers), key=lambda number: number - number % IN_ARRAY):
+    for offset, group in itertools.groupby(sorted(numbers), key=lambda number: number - number % size):
         places = [number - offset for number in group]
         runs = itertools.groupby(enumerate(places), key=lambda pair: pair[1] - pair[0])
         spans = [[place for _, place in run] for _, run in runs]
@@ -69,17 +92,18 @@ def arrays(numbers: Iterable[int]) -> dict[int, str]:
 
 def jobs_for(folder: Path, name: str, numbers: Iterable[int]) -> list[Job]:
     """The arrays of jobs that train some tasks of the sweep in a folder; `name` is that of its jobs."""
-    folder = folder.absolute()
+    folder, size = folder.absolute(), array_size()
+    digits = len(str(size)) - 1
     return [
         Job(
             name=f"{name}.{offset}",
             command=["task", str(folder), "$task"],
-            log=folder / LOGS / f"{offset // IN_ARRAY}%3a.txt",
+            log=folder / LOGS / f"{offset // size:0{4 - digits}d}%{digits}a.txt",
             script=folder / JOBS / f"{offset}.sh",
             array=array,
             offset=offset,
         )
-        for offset, array in arrays(numbers).items()
+        for offset, array in arrays(numbers, size).items()
     ]
 
 
