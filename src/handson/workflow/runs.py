@@ -30,6 +30,7 @@ from handson.data.rows.split import Split
 from handson.files import atomic, strict_json
 from handson.files.stored_history import StoredHistory
 from handson.monitoring.journal import JOURNAL
+from handson.training.recording.pausing import PAUSE, Paused
 from handson.workflow.experiment import Experiment
 from handson.workflow.run_files import Columns, Report, kept_split, write_history_table, write_npz
 
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 SHOWN = 24
 # What is in a run folder before the first epoch.
 BEFORE_TRAINING = {
-    "experiment.yaml", "data.json", "split.npz", "lock", "run.json", "starts.jsonl", "checkpoints", JOURNAL
+    "experiment.yaml", "data.json", "split.npz", "lock", "run.json", "starts.jsonl", "checkpoints", JOURNAL, PAUSE
 }  # fmt: skip
 
 
@@ -165,6 +166,11 @@ class Run:
             The rows; the experiment says how they are split.
         verbose, resume, devices
             As in `Model.fit`.
+
+        Raises
+        ------
+        Paused
+            When it was trained as far as its pause.json says.
         """
         # What the end needs is imported now: handson may be upgraded while this trains.
         import handson.files.model_file
@@ -175,9 +181,13 @@ class Run:
         training, validation = self.split(data, verbose, again=resume == "force")
         if not (self.folder / "data.json").is_file():
             self._write_columns(data)
-        net, history = train(
-            self.experiment, training, validation, verbose=verbose, run=self.folder, resume=resume, devices=devices
-        )
+        try:
+            net, history = train(
+                self.experiment, training, validation, verbose=verbose, run=self.folder, resume=resume, devices=devices
+            )
+        except Paused as paused:
+            self._write_history(paused.history)
+            raise
         history.notes = [*data.notes, *history.notes]
         if resume == "force":
             self._write_columns(data)
