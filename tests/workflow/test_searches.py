@@ -32,7 +32,7 @@ def test_a_grid_has_all_combinations_once():
 
 def test_a_grid_of_too_many_is_refused_before_it_is_made():
     with pytest.raises(HandsonError, match="10,000,000,000 tasks are more than 10,000"):
-        Search(axes={f"fit.{number}": list(range(10)) for number in range(10)}).more().new
+        Search(axes={f"fit.{number}": list(range(10)) for number in range(10)}).more()
 
 
 def test_a_grid_of_nothing_is_the_experiment_itself():
@@ -165,7 +165,7 @@ def test_what_cannot_be_searched_is_refused(given, said):
 
 def test_too_many_tasks_are_refused():
     with pytest.raises(HandsonError, match="1,000,000 tasks are more than 10,000"):
-        Search(axes={name: list(range(100)) for name in "abc"}).more().new
+        Search(axes={name: list(range(100)) for name in "abc"}).more()
 
 
 @pytest.mark.parametrize(

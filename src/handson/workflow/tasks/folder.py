@@ -1,10 +1,10 @@
 """The folder of a sweep: what it looks for, and a run folder for each task.
 
 A sweep folder holds sweep.json (the search, and by what is compared), base.yaml (the experiment without overrides), a
-file in rounds/ for each round of the search, and folders 0000, 0001, ...: run folders like any other, with task.json (the
-overrides) and the folder attempts beside what a run has. Every file is written by one process at a time, and appears
-whole or not at all. A round is written down before its tasks are made: whoever was killed between them, the next one
-makes the same tasks.
+file in rounds/ for each round of the search, and folders 0000, 0001, ...: run folders like any other, with task.json
+(the overrides) and the folder attempts beside what a run has. Every file is written by one process at a time, and
+appears whole or not at all. A round is written down before its tasks are made: whoever was killed between them, the
+next one makes the same tasks.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from pydantic import BaseModel, ConfigDict
 from handson.core.errors import HandsonError, nearest
 from handson.files import atomic, strict_json
 from handson.training.recording.interruption import locked
-
 from handson.training.recording.pausing import pause_of, set_pause
 from handson.workflow.experiment import Experiment, folder_name
 from handson.workflow.runs import Run, check_holds, rooted
@@ -273,7 +272,7 @@ def checked(
 
 
 def comparable(experiment: Experiment, search: Search) -> Experiment:
-    """The experiment with one split for all seeds, so that all are measured on the same rows, and as long as is searched."""
+    """The experiment as long as is searched, and with one split for all seeds: all are measured on the same rows."""
     kept = experiment.model_copy(deep=True)
     if search.kind == "halving":
         kept.fit.epochs = search.epochs

@@ -161,8 +161,8 @@ def counted(found: list[Standing]) -> dict[str, int]:
 def table(sweep: Sweep, found: list[Standing]) -> pd.DataFrame:
     """A row for each task: its state, its overrides, and what was measured; the best first.
 
-    Tasks that are paused come after those that are finished, and what has not ended last, in the order of their numbers,
-    with NaN for what is not measured yet.
+    Tasks that are paused come after those that are finished, and what has not ended last, in the order of their
+    numbers, with NaN for what is not measured yet.
     """
     rows: list[dict[str, Any]] = []
     for one in found:
