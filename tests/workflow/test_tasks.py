@@ -24,7 +24,7 @@ from handson.training.recording.pausing import pause_of
 from handson.workflow.executors import due, local
 from handson.workflow.experiment import Experiment
 from handson.workflow.runs import Run
-from handson.workflow.tasks import attempts
+from handson.workflow.tasks import attempts, trying
 from handson.workflow.tasks.attempts import Attempt, attempt, attempts_of, job_of, ticks_of, work, work_on
 from handson.workflow.tasks.folder import Sweep, is_sweep
 from handson.workflow.tasks.searches import Result, Search
@@ -354,6 +354,30 @@ def test_a_combination_that_cannot_be_is_refused_before_anything_is_made(experim
     with pytest.raises(HandsonError, match=r"model\.7\.units.*numbered from 0"):
         Sweep.create(experiment, Search(axes={"model.7.units": [1]}), tmp_path / "rates")
     assert not (tmp_path / "rates").exists()
+
+
+@pytest.mark.parametrize(
+    ("axes", "said"),
+    [
+        ({"model.0.units": [3, -1]}, r"model\.0\.units=-1: "),
+        ({"model.1.rate": [0.1, 0.2, 1.5]}, r"model\.1\.rate=1\.5: "),
+        ({"model.2.units": [1, 2]}, r"model\.2\.units=2: .*for these targets it needs 1"),
+        ({"compile.loss": ["mse", "mes"]}, r"compile\.loss='mes'.*Did you mean 'm"),
+        ({"data.targets": ["y", "z"]}, r"data\.targets='z': "),
+        ({"split.folds": [2, 500]}, r"split\.folds=500: "),
+    ],
+)
+def test_a_net_that_cannot_be_trained_is_found_before_anything_is_made(experiment, tmp_path, axes, said):
+    with pytest.raises(HandsonError, match=said):
+        Sweep.create(experiment, Search(axes=axes), tmp_path / "rates")
+    assert not (tmp_path / "rates").exists()
+
+
+def test_nets_that_differ_in_seeds_and_rates_are_tried_once(experiment, tmp_path, monkeypatch):
+    built = []
+    monkeypatch.setattr(trying, "_compare", lambda net, data: built.append(len(data)))
+    Sweep.create(experiment, Search(axes={RATE: [0.1, 0.01], "model.0.units": [2, 3]}, seeds=3), tmp_path / "rates")
+    assert built == [trying.ROWS] * 2
 
 
 def test_a_job_names_itself():

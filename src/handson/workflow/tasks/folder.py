@@ -26,6 +26,7 @@ from handson.workflow.experiment import Experiment, folder_name
 from handson.workflow.runs import Run, check_holds, rooted
 from handson.workflow.tasks.overrides import overridden
 from handson.workflow.tasks.searches import SEED, Result, Round, Search
+from handson.workflow.tasks.trying import try_all
 
 SWEEP, BASE, TASK, ATTEMPTS, ROUNDS = "sweep.json", "base.yaml", "task.json", "attempts", "rounds"
 # So many seconds somebody else may plan.
@@ -126,7 +127,7 @@ class Sweep:
         Parameters
         ----------
         experiment : Experiment
-            The experiment; every combination is tried on it before anything is written.
+            The experiment; the net of every combination is built, and tried on some rows, before anything is written.
         search : Search
             What to look through.
         folder : str or path
@@ -139,7 +140,7 @@ class Sweep:
         Raises
         ------
         HandsonError
-            For what cannot be searched, a path that leads nowhere, or a quantity that is not measured.
+            For what cannot be searched or trained, a path that leads nowhere, or a quantity that is not measured.
         """
         folder, base = Path(folder), comparable(experiment, search)
         direction = checked(base, search, folder, monitor)[1]
@@ -268,6 +269,7 @@ def checked(
     following = search.more()
     changes = [] if following is None else following.new
     first = [overridden(experiment, each) for each in changes]
+    try_all(first, changes)
     return changes, _direction(first[0], monitor)
 
 

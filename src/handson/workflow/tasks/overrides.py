@@ -72,7 +72,7 @@ def overridden(experiment: Experiment, changes: Mapping[str, Any]) -> Experiment
     try:
         return Experiment(**sections)
     except HandsonError as error:
-        raise HandsonError(f"{_shown(changes)}: {error}") from None
+        raise HandsonError(f"{shown(changes)}: {error}") from None
 
 
 def full_path(path: str) -> str:
@@ -101,7 +101,14 @@ def _keys(section: str) -> list[str]:
     return list(getattr(fields[section].annotation, "model_fields", {}))
 
 
-def _shown(changes: Mapping[str, Any]) -> str:
+def shown(changes: Mapping[str, Any]) -> str:
+    """Overrides in a line.
+
+    Examples
+    --------
+    >>> shown({"fit.epochs": 3, "model.0.units": 8})
+    'fit.epochs=3, model.0.units=8'
+    """
     return ", ".join(f"{path}={value!r}" for path, value in changes.items())
 
 
