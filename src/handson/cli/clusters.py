@@ -24,6 +24,10 @@ Qos = Annotated[str | None, typer.Option(help="The quality of service, which lim
 Time = Annotated[str | None, typer.Option("--time", help="The time of a job: HH:MM:SS, D-HH:MM:SS or minutes.")]
 Gpus = Annotated[int | None, typer.Option(min=0, help="GPUs of a job.")]
 AtOnce = Annotated[int | None, typer.Option(min=1, help="So many jobs run at a time; by default as many as there are.")]
+Workers = Annotated[
+    int | None, typer.Option(min=1, help="How many train at a time here; by default one for each processor.")
+]
+Sweeps = Annotated[Path, typer.Option(help="Where folders of sweeps are.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the script, and do nothing.")]
 DataPath = Annotated[str | None, typer.Option("--data", help="A table, an array file or a folder of images.")]
 ExperimentName = Annotated[str, typer.Argument(help="A YAML file, or the name of a built-in experiment: faces.")]
@@ -44,9 +48,7 @@ def sweep(
     monitor: Annotated[str, typer.Option(help="The quantity to compare by.")] = "val_loss",
     specialists: Annotated[bool, typer.Option("--specialists", help="Train each run's specialists, too.")] = False,
     on: Annotated[str, typer.Option(help="local: on this machine. slurm: an array of jobs.")] = "local",
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="How many train at a time here; by default one for each processor.")
-    ] = None,
+    workers: Workers = None,
     site: SiteName = None,
     account: Account = None,
     kind: Kind = None,
@@ -56,7 +58,7 @@ def sweep(
     at_once: AtOnce = None,
     data: DataPath = None,
     name: Annotated[str | None, typer.Option(help="The name of the sweep; by default the experiment's.")] = None,
-    sweeps: Annotated[Path, typer.Option(help="Where folders of sweeps are.")] = Path("sweeps"),
+    sweeps: Sweeps = Path("sweeps"),
     dry_run: DryRun = False,
 ) -> None:
     """Train an experiment with other values, seeds or folds.
@@ -87,6 +89,55 @@ def sweep(
         begin_sweep(asked, where, workers)
 
 
+def specialists(
+    run: Annotated[str, typer.Argument(help="A run folder, such as runs/faces, or its name.")],
+    data: DataPath = None,
+    on: Annotated[
+        str | None,
+        typer.Option(help="local: a process each. slurm: an array of jobs. By default all in this process."),
+    ] = None,
+    workers: Workers = None,
+    site: SiteName = None,
+    account: Account = None,
+    kind: Kind = None,
+    qos: Qos = None,
+    time: Time = None,
+    gpus: Gpus = None,
+    at_once: AtOnce = None,
+    name: Annotated[str | None, typer.Option(help="With --on, the name of the sweep.")] = None,
+    sweeps: Sweeps = Path("sweeps"),
+    dry_run: DryRun = False,
+    runs: Annotated[Path, typer.Option("--runs", help="Where run folders are.")] = Path("runs"),
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print results only.")] = False,
+) -> None:
+    """Train specialists, started from a run's net.
+
+    One for each group of target columns that the run's experiment names. With --on each is a task with a run folder of
+    its own, as in a sweep; when all are trained, handson collect puts them into the run.
+    """
+    from handson.cli.swept import Asked, begin_sweep, show_sweep, train_specialists
+    from handson.workflow.experiment import folder_name
+    from handson.workflow.tasks.together import of_specialists
+
+    found = find_run(run, runs)
+    resources = {"kind": kind, "account": account, "qos": qos, "time": time, "gpus": gpus, "at_once": at_once}
+    if on is None:
+        refuse(dry_run or name is not None, f"{'--dry-run' if dry_run else '--name'} is for tasks: add --on slurm")
+        refuse(workers is not None, "--workers is for processes: add --on local")
+        _where("local", site, resources)
+        return train_specialists(found, data, quiet)
+    refuse(data is not None, f"--data is for this process; tasks train on the data of {found.folder}")
+    refuse(on != "local" and workers is not None, "--workers is for --on local: --at-once limits jobs")
+    where = _where(on, site, resources)
+    base, search = of_specialists(found)
+    folder = sweeps / (f"{found.folder.name}-specialists" if name is None else folder_name(name))
+    asked = Asked(base, search, folder, "val_loss" if base.split.holds_out else "loss", False)
+    if dry_run:
+        show_sweep(asked, where)
+    else:
+        begin_sweep(asked, where, workers)
+
+
 def status(folder: SweepName) -> None:
     """Show where the tasks of a sweep stand.
 
@@ -102,17 +153,21 @@ def collect(
     folder: SweepName,
     out: Annotated[Path | None, typer.Option(help="Where to write the whole table (.csv).")] = None,
     ensemble: Annotated[int | None, typer.Option(min=1, help="Make an ensemble of the best so many nets.")] = None,
+    predictions: Annotated[
+        Path | None, typer.Option(help="Of folds: where to write predictions of the rows held out (.csv).")
+    ] = None,
 ) -> None:
     """Show what came out of a sweep, the best first.
 
     Tasks that are not finished are in the table, too, with their state and without numbers. Over seeds and folds also
-    the mean and the standard deviation.
+    the mean and the standard deviation. Specialists go into their run, once all are trained.
     """
     from handson.cli.swept import collect_sweep
     from handson.workflow.tasks.folder import Sweep
 
     check_writable(out)
-    collect_sweep(Sweep(folder), out, ensemble)
+    check_writable(predictions)
+    collect_sweep(Sweep(folder), out, ensemble, predictions)
 
 
 def cancel(folder: SweepName) -> None:
@@ -182,7 +237,7 @@ def submit(
     submit_run(chosen, runs, where, devices, dry_run)
 
 
-COMMANDS = (sweep, status, collect, cancel, task, submit)
+COMMANDS = (sweep, specialists, status, collect, cancel, task, submit)
 
 
 def _with_data(experiment: Experiment, data: str | None) -> Experiment:

@@ -23,10 +23,11 @@ from handson.files import atomic, strict_json
 from handson.training.recording.interruption import locked
 from handson.training.recording.pausing import pause_of, set_pause
 from handson.workflow.experiment import Experiment, folder_name
-from handson.workflow.runs import Run, check_holds, rooted
+from handson.workflow.runs import Run, check_holds
 from handson.workflow.tasks.overrides import overridden
 from handson.workflow.tasks.searches import SEED, Result, Round, Search
 from handson.workflow.tasks.trying import try_all
+from handson.workflow.trainings import rooted
 
 SWEEP, BASE, TASK, ATTEMPTS, ROUNDS = "sweep.json", "base.yaml", "task.json", "attempts", "rounds"
 # So many seconds somebody else may plan.

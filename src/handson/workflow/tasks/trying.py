@@ -15,8 +15,8 @@ import pandas as pd
 from handson.core.errors import HandsonError
 from handson.data.reading.dataset import Dataset
 from handson.workflow.experiment import Experiment
-from handson.workflow.runs import split_for
 from handson.workflow.tasks.overrides import shown
+from handson.workflow.trainings import split_for
 
 # So many rows a net is tried on.
 ROWS = 16
