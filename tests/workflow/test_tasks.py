@@ -17,6 +17,7 @@ import pandas as pd
 import pytest
 
 from handson.core.errors import HandsonError
+from handson.core.processes import ticks_of
 from handson.files import atomic
 from handson.training.recording import checkpoint
 from handson.training.recording.interruption import InUse, Stopped, locked
@@ -25,7 +26,7 @@ from handson.workflow.executors import due, local
 from handson.workflow.experiment import Experiment
 from handson.workflow.runs import Run
 from handson.workflow.tasks import attempts, trying
-from handson.workflow.tasks.attempts import Attempt, attempt, attempts_of, job_of, ticks_of, work, work_on
+from handson.workflow.tasks.attempts import Attempt, attempt, attempts_of, job_of, work, work_on
 from handson.workflow.tasks.folder import Sweep, is_sweep
 from handson.workflow.tasks.searches import Result, Search
 from handson.workflow.tasks.states import Queue, counted, results, standings, summary, table

@@ -24,6 +24,7 @@ Qos = Annotated[str | None, typer.Option(help="The quality of service, which lim
 Time = Annotated[str | None, typer.Option("--time", help="The time of a job: HH:MM:SS, D-HH:MM:SS or minutes.")]
 Gpus = Annotated[int | None, typer.Option(min=0, help="GPUs of a job.")]
 AtOnce = Annotated[int | None, typer.Option(min=1, help="So many jobs run at a time; by default as many as there are.")]
+RunsFolder = Annotated[Path, typer.Option("--runs", help="Where run folders are.")]
 Workers = Annotated[
     int | None, typer.Option(min=1, help="How many train at a time here; by default one for each processor.")
 ]
@@ -107,7 +108,7 @@ def specialists(
     name: Annotated[str | None, typer.Option(help="With --on, the name of the sweep.")] = None,
     sweeps: Sweeps = Path("sweeps"),
     dry_run: DryRun = False,
-    runs: Annotated[Path, typer.Option("--runs", help="Where run folders are.")] = Path("runs"),
+    runs: RunsFolder = Path("runs"),
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print results only.")] = False,
 ) -> None:
     """Train specialists, started from a run's net.
@@ -138,15 +139,29 @@ def specialists(
         begin_sweep(asked, where, workers)
 
 
-def status(folder: SweepName) -> None:
-    """Show where the tasks of a sweep stand.
+def status(
+    folders: Annotated[
+        list[Path] | None, typer.Argument(help="Folders of runs and sweeps; by default all.", show_default=False)
+    ] = None,
+    runs: RunsFolder = Path("runs"),
+    sweeps: Sweeps = Path("sweeps"),
+) -> None:
+    """Show where runs, and the tasks of sweeps, stand.
 
     Which wait, run, were stopped or lost, have failed and why, are finished: right also while they train.
     """
+    from handson.cli.submitted import everything, found, show_run
     from handson.cli.swept import show_status
-    from handson.workflow.tasks.folder import Sweep
+    from handson.workflow.tasks.folder import Sweep, is_sweep
 
-    show_status(Sweep(folder))
+    asked = [found(folder, runs) for folder in folders or everything([runs, sweeps])]
+    for folder in asked:
+        if is_sweep(folder):
+            show_status(Sweep(folder))
+        else:
+            show_run(folder)
+    if not asked:
+        console.say(f"there are no runs in {runs}, and no sweeps in {sweeps}.")
 
 
 def collect(
@@ -170,15 +185,18 @@ def collect(
     collect_sweep(Sweep(folder), out, ensemble, predictions)
 
 
-def cancel(folder: SweepName) -> None:
-    """Cancel all jobs of a sweep.
+def cancel(
+    folder: Annotated[Path, typer.Argument(help="The folder of a sweep or a run.", show_default=False)],
+    runs: RunsFolder = Path("runs"),
+) -> None:
+    """Cancel all jobs of a sweep, or that of a run.
 
     What they have saved stays: handson resume goes on with it.
     """
-    from handson.workflow.executors import slurm
-    from handson.workflow.tasks.folder import Sweep
+    from handson.cli.submitted import cancel as cancel_jobs
+    from handson.cli.submitted import found
 
-    jobs = slurm.cancel(Sweep(folder))
+    jobs = cancel_jobs(found(folder, runs))
     console.say(f"cancelled: {', '.join(jobs)}" if jobs else f"no job of {folder} is in the queue.")
 
 
@@ -213,7 +231,7 @@ def submit(
     devices: Annotated[int, typer.Option(min=1, help="Workers that train the net together.")] = 1,
     data: DataPath = None,
     name: Annotated[str | None, typer.Option(help="The name of the run; by default the experiment's.")] = None,
-    runs: Annotated[Path, typer.Option("--runs", help="Where run folders are.")] = Path("runs"),
+    runs: RunsFolder = Path("runs"),
     dry_run: DryRun = False,
 ) -> None:
     """Submit a training to a Slurm cluster.
@@ -221,7 +239,7 @@ def submit(
     Shows the script and sends it. The run saves before its time is over, or when it is preempted, and goes on in the
     next job until it is finished. The folder of a run that was stopped is submitted again.
     """
-    from handson.cli.swept import submit_run
+    from handson.cli.submitted import submit_run
     from handson.workflow.executors.site import Site
     from handson.workflow.experiment import folder_name
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,7 +11,7 @@ from handson.cli.tables import show_frame
 from handson.core import console
 from handson.core.errors import HandsonError
 from handson.workflow.executors import due, local, slurm
-from handson.workflow.executors.script import Job, script
+from handson.workflow.executors.script import script
 from handson.workflow.runs import Run, say_specialist
 from handson.workflow.tasks.folder import Sweep, Task, checked, comparable
 from handson.workflow.tasks.searches import means
@@ -98,7 +97,7 @@ def show_status(found: Sweep) -> None:
     console.say(f"{found.folder}: {len(where)} tasks: {counts}")
     for reason, count in (queue.reasons if queue is not None else {}).items():
         console.say(f"{count} jobs wait: {reason}")
-    shown = [one for one in where if one.state not in ("finished", "waiting", "queued")]
+    shown = [one for one in where if one.state not in ("finished", "paused", "waiting", "queued")]
     for one in shown[:MOST_ROWS]:
         console.say(_line(one))
     if len(shown) > MOST_ROWS:
@@ -169,26 +168,3 @@ def _write_held_out(found: Sweep, where: list[Standing], out: Path) -> None:
     run, data, predicted = held_out_predictions([found.task(number) for number in best[0].tasks] if best else [])
     write_table(prediction_table(run, data, predicted), out, all_digits=predicted.dtype == np.float64)
     console.say(f"predictions of rows that were held out: {out}")
-
-
-def submit_run(experiment: Experiment, place: Path, site: Site, devices: int, dry_run: bool) -> None:
-    """Show the script for one run, and submit it. `place`: the folder of a run, or that of all runs."""
-    is_run = (place / "experiment.yaml").is_file()
-    folder = place if is_run else Run.free_place(experiment, place)
-    where = folder.absolute()
-    more = ["--devices", str(devices)] if devices > 1 else []
-    job = Job(
-        f"handson-{folder.name}", ["resume", str(where), *more], where / "log.txt", where / "job.sh", devices=devices
-    )
-    console.say(script(site, job).rstrip())
-    if dry_run:
-        return
-    if not is_run:
-        Run.create(experiment, place)
-    try:
-        number = slurm.submit(site, job)
-    except HandsonError:
-        if not is_run:  # the next call begins anew, under the same name
-            shutil.rmtree(folder)
-        raise
-    console.say(f"\nsubmitted: {number}. Run folder: {folder}; its log: {folder / 'log.txt'}")

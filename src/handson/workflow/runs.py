@@ -32,6 +32,7 @@ from handson.monitoring.journal import JOURNAL
 from handson.training.recording.pausing import PAUSE, Paused
 from handson.workflow.experiment import Experiment
 from handson.workflow.run_files import Columns, Report, kept_split, write_history_table, write_npz
+from handson.workflow.run_states import FAILURE, failures_written
 from handson.workflow.trainings import rooted, split_for, train, train_specialists
 
 if TYPE_CHECKING:
@@ -43,7 +44,8 @@ if TYPE_CHECKING:
 SHOWN = 24
 # What is in a run folder before the first epoch.
 BEFORE_TRAINING = {
-    "experiment.yaml", "data.json", "split.npz", "lock", "run.json", "starts.jsonl", "checkpoints", JOURNAL, PAUSE
+    "experiment.yaml", "data.json", "split.npz", "lock", "run.json", "starts.jsonl", "checkpoints",
+    JOURNAL, PAUSE, FAILURE,
 }  # fmt: skip
 
 
@@ -186,10 +188,11 @@ class Run:
         if self.parent is not None and devices not in (None, 1):
             raise HandsonError("a specialist is trained by one process: leave --devices out.")
         try:
-            if self.parent is None:
-                net, history = train(self.experiment, training, validation, devices=devices, **how)
-            else:
-                net, history = self._specialize(self.parent, **how)
+            with failures_written(self.folder):
+                if self.parent is None:
+                    net, history = train(self.experiment, training, validation, devices=devices, **how)
+                else:
+                    net, history = self._specialize(self.parent, **how)
         except Paused as paused:
             self._write_history(paused.history)
             raise

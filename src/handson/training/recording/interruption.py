@@ -112,9 +112,12 @@ def locked(folder: Path, patience: float = 0.0) -> Iterator[None]:
         with suppress(OSError):  # on a full disk the lock holds without a name
             file.write(f"process {os.getpid()} on {platform.node()}")
             file.flush()
-        yield
-        file.seek(0)
-        file.truncate()
+        try:
+            yield
+        finally:  # what a process leaves that was killed says so
+            with suppress(OSError):
+                file.seek(0)
+                file.truncate()
 
 
 def _lock(file: Any, end: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 import re
@@ -149,9 +150,19 @@ def cancel(sweep: Sweep) -> list[str]:
     return jobs
 
 
-def log_of(run_folder: Path) -> Path:
-    """Where a job of one run writes what it prints."""
-    return run_folder.absolute() / "log.txt"
+def run_name(folder: Path) -> str:
+    """What the jobs of a run are called: no run of another folder has that name."""
+    place = str(folder.absolute())
+    return (
+        f"handson-{folder.absolute().name}-{hashlib.blake2b(place.encode(errors='replace'), digest_size=4).hexdigest()}"
+    )
+
+
+def jobs_named(name: str) -> list[tuple[str, str, str]]:
+    """The jobs of a name: their numbers, states, and why they wait or where they are."""
+    lines = call("squeue", "--me", "-h", "-o", "%i|%T|%R|%j").splitlines()
+    found = [line.split("|", 3) for line in lines]
+    return [(job, state, reason.strip("()")) for job, state, reason, known in found if known == name]
 
 
 def run(sweep: Sweep, site: Site) -> list[str]:

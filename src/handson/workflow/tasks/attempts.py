@@ -13,13 +13,13 @@ import time
 import traceback
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel
 
 from handson.core import console
 from handson.core.errors import HandsonError, shortened
+from handson.core.processes import ticks_of
 from handson.files import atomic, strict_json
 from handson.training.recording.interruption import InUse, Stopped, locked
 from handson.training.recording.pausing import Paused
@@ -69,27 +69,6 @@ class Attempt(BaseModel):
         if self.machine != platform.node():
             return None
         return self.ended is None and ticks_of(self.process) == self.ticks
-
-
-def ticks_of(process: int) -> int | None:
-    """When a process of this machine began; None for one that is gone, 0 where the system does not say.
-
-    Examples
-    --------
-    >>> ticks_of(os.getpid()) is not None
-    True
-    """
-    try:
-        os.kill(process, 0)
-    except PermissionError:
-        pass
-    except (OSError, OverflowError):
-        return None
-    try:
-        fields = Path(f"/proc/{process}/stat").read_text(errors="replace").rpartition(")")[2].split()
-    except OSError:
-        return 0
-    return None if fields[0] == "Z" else int(fields[19])
 
 
 def job_of(environment: Any = None) -> str | None:
