@@ -129,7 +129,16 @@ def test_a_run_is_submitted_and_submitted_again(work, scheduler):
     assert "submitted: 101. Run folder: runs/night; its log: runs/night/log.txt" in out
     assert "#SBATCH --ntasks=2\n" in (work / "runs/night/job.sh").read_text()
     assert "submitted: 102. Run folder: runs/night" in ok(work, "submit", "runs/night")
+    name = slurm.run_name(work / "runs/night")
+    scheduler.queue = [f"102|PENDING|(Priority)|{name}", "7|RUNNING|node1|another"]
+    result = call(work, "submit", "runs/night")
+    assert (result.code, "runs/night is in the queue: job 102" in result.err) == (2, True)
+    assert ok(work, "status", "night") == "runs/night: queued: job 102, Priority\n"
+    assert "cancelled: 102" in ok(work, "cancel", "night")
+    scheduler.queue = []
+    assert ok(work, "status") == "runs/night: waiting\n"
     assert "validation: " in ok(work, "resume", "night", "--quiet")
+    assert ok(work, "status", "runs/night") == "runs/night: finished\n"
 
 
 @pytest.mark.parametrize(
@@ -151,7 +160,7 @@ def test_a_run_is_submitted_and_submitted_again(work, scheduler):
         (["sweep", "logits.yaml", "--data", "none.csv"], "none.csv"),
         (["sweep", "table.yaml", "--on", "slurm", "--site", "lyon"], "no site is called 'lyon'"),
         (["submit", "table.yaml", "--site", "jean-zay"], "refuses jobs without an account"),
-        (["status", "sweeps/none"], "there is no sweep in sweeps/none"),
+        (["status", "sweeps/none"], "there is no run and no sweep in sweeps/none"),
         (["collect", "sweeps/none"], "there is no sweep in sweeps/none"),
         (["task", "sweeps/none"], "there is no sweep in sweeps/none"),
     ],

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handson.core.errors import HandsonError
+from handson.workflow.executors import slurm
 from handson.workflow.executors.script import Job, script
 from handson.workflow.executors.site import SITES, Site, seconds_of
 from handson.workflow.executors.slurm import arrays
@@ -63,7 +64,7 @@ def test_workers_share_the_processors_of_their_gpus(tmp_path):
 
 def test_lyon_gets_what_it_needs(tmp_path):
     text = script(Site.find("cc-in2p3").asked(account="lsst", gpus=2), job(tmp_path))
-    for option in ("account=lsst", "partition=gpu_v100", "gres=gpu:v100:2", "qos=gpu", "mem=32G", "cpus-per-task=16"):
+    for option in ("account=lsst", "partition=gpu_v100", "gpus=2", "licenses=sps", "mem=45G", "cpus-per-task=10"):
         assert f"#SBATCH --{option}\n" in text
 
 
@@ -95,7 +96,13 @@ def test_a_site_that_does_not_requeue_submits_again(tmp_path, own):
         ("jean-zay", PAYS | {"time": "2"}, "short for a signal 120 s before its end"),
         ("jean-zay", {"account": "a b@v100"}, "without spaces and quotes"),
         ("jean-zay", PAYS | {"time": "tomorrow"}, "a time is written as HH:MM:SS"),
-        ("cc-in2p3", {"gpus": 1}, "--account abc."),
+        (
+            "jean-zay",
+            {"kind": "a100", "account": "a@a100", "time": "21:00:00"},
+            "above the 20:00:00 of qos_gpu_a100-t3",
+        ),
+        ("jean-zay", {"kind": "cpu", "account": "a@cpu", "gpus": 1}, "--gpus 1: a machine has 0 here"),
+        ("cc-in2p3", {"time": "8-0"}, "above the 7-00:00:00 of this site"),
     ],
 )
 def test_what_a_scheduler_would_refuse_is_refused_before(name, asked, said):
@@ -113,7 +120,7 @@ def test_what_a_scheduler_would_refuse_is_refused_before(name, asked, said):
         ("account: $(id)", "without spaces and quotes"),
         ("margin: 0", "margin"),
         ("base: [local]", "no site is called ['local']"),
-        ('gres: "gpu:{number}"', "no braces but {gpus}"),
+        ('gpu_option: "gres=gpu:{number}"', "no braces but {gpus}"),
         ("again: never", "again"),
     ],
 )
@@ -137,15 +144,37 @@ def test_times_are_read_as_slurm_reads_them(days, hours, minutes, seconds):
     assert seconds_of(f"{minutes}:{seconds:02}") == minutes * 60 + seconds
 
 
-@given(st.sets(st.integers(0, 5000), max_size=60))
-def test_arrays_have_every_task_once(numbers):
+@given(st.sets(st.integers(0, 5000), max_size=60), st.sampled_from([10, 100, 1000]))
+def test_arrays_have_every_task_once(numbers, size):
     found = []
-    for offset, text in arrays(numbers).items():
+    for offset, text in arrays(numbers, size).items():
         for span in text.split(","):
             first, _, last = span.partition("-")
-            assert int(last or first) < 1000
+            assert int(last or first) < size
             found += [offset + number for number in range(int(first), int(last or first) + 1)]
     assert found == sorted(numbers)
+
+
+@pytest.mark.parametrize(("most", "size", "log"), [(1001, 1000, "1%3a"), (500, 100, "10%2a"), (40, 10, "100%1a")])
+def test_arrays_are_as_large_as_the_cluster_takes(monkeypatch, tmp_path, most, size, log):
+    monkeypatch.setattr(slurm, "available", lambda: True)
+    monkeypatch.setattr(slurm, "call", lambda *words: f"MaxArraySize            = {most}\n")
+    [one] = slurm.jobs_for(tmp_path, "sweep", [1003])
+    assert (slurm.array_size(), one.log.stem, one.offset + int(one.array)) == (size, log, 1003)
+
+
+def test_a_cluster_without_arrays_says_so(monkeypatch):
+    monkeypatch.setattr(slurm, "available", lambda: True)
+    monkeypatch.setattr(slurm, "call", lambda *words: "MaxArraySize = 1")
+    with pytest.raises(HandsonError, match="takes no arrays of jobs"):
+        slurm.array_size()
+
+
+def test_folders_with_spaces_and_signs_are_written_as_sbatch_reads_them(tmp_path):
+    text = script(Site(), job(tmp_path / "über 50%j"))
+    assert f'#SBATCH --output="{tmp_path}/über 50%%j/log.txt"\n' in text
+    with pytest.raises(HandsonError, match="no quotes, backslashes and line breaks"):
+        script(Site(), job(tmp_path / "a\nb"))
 
 
 def test_the_signal_of_a_script_waits_for_its_step(tmp_path):

@@ -1,12 +1,15 @@
 """Tasks: trained by any number of workers, each once, with the numbers of a training alone; a table that is right."""
 
 import json
+import math
 import os
 import platform
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 
 import command_line
 import numpy as np
@@ -14,16 +17,19 @@ import pandas as pd
 import pytest
 
 from handson.core.errors import HandsonError
+from handson.core.processes import ticks_of
+from handson.files import atomic
 from handson.training.recording import checkpoint
 from handson.training.recording.interruption import InUse, Stopped, locked
+from handson.training.recording.pausing import pause_of
 from handson.workflow.executors import due, local
 from handson.workflow.experiment import Experiment
 from handson.workflow.runs import Run
-from handson.workflow.tasks import attempts
-from handson.workflow.tasks.attempts import Attempt, attempt, attempts_of, job_of, ticks_of, work, work_on
+from handson.workflow.tasks import attempts, trying
+from handson.workflow.tasks.attempts import Attempt, attempt, attempts_of, job_of, work, work_on
 from handson.workflow.tasks.axes import Range
 from handson.workflow.tasks.folder import Sweep, is_sweep
-from handson.workflow.tasks.searches import Search
+from handson.workflow.tasks.searches import Result, Search
 from handson.workflow.tasks.states import Queue, counted, results, standings, summary, table
 
 RATE = "compile.optimizer.learning_rate"
@@ -234,19 +240,88 @@ def test_workers_that_cannot_begin_are_an_error_and_no_endless_loop(sweep, monke
         local.run(sweep, workers=2, verbose=0)
 
 
-def test_a_round_is_planned_when_the_one_before_has_ended(experiment, tmp_path):
-    search = Search(kind="halving", trials=3, epochs=3, axes={"model.0.units": [2, 3, 4, 5]})
+def test_halving_goes_on_from_where_it_was_with_the_bits_of_one_training(experiment, tmp_path):
+    """Also where the learning rate follows a schedule over all epochs."""
+    experiment.compile.optimizer = {"Adam": {"learning_rate": {"Cosine": {"start": 0.1}}}}
+    search = Search(kind="halving", trials=3, epochs=4, factor=2, axes={"model.0.units": [2, 3, 4, 5]})
     found = Sweep.create(experiment, search, tmp_path / "halves")
-    assert [task.overrides["fit.epochs"] for task in found.tasks] == [1, 1, 1]
+    assert [task.run.experiment.fit.epochs for task in found.tasks] == [4, 4, 4]
     assert len(due.due(found, None)) == 3
     work_on(found, [0, 1], verbose=0)
     assert [task.number for task in due.due(found, None)] == [2]
     local.run(found, workers=1, verbose=0)
     where = standings(found)
-    assert [one.task.overrides["fit.epochs"] for one in where] == [1, 1, 1, 3]
-    best = min(where[:3], key=lambda one: one.measured["val_loss"])
-    assert where[3].task.overrides["model.0.units"] == best.task.overrides["model.0.units"]
+    assert [one.state for one in where].count("paused") == 2
+    best = next(one for one in where if one.state == "finished")
+    assert [each.outcome for each in attempts_of(best.task)] == ["paused", "finished"]
+    assert [one.measured["epochs"] for one in where] == [4 if one is best else 2 for one in where]
+    assert table(found, where).index[0] == best.task.number
     assert due.due(found, None) == []
+    alone = Run.create(best.task.run.experiment, tmp_path / "alone")
+    history = alone.fit(alone.read_data(), verbose=0)
+    assert same(best.task, alone)
+    first = best.task.folder / "history.json"
+    assert first.is_file()
+    assert len(history.epoch) == 4
+    # What is measured of a paused task is what the whole training has measured there.
+    other = next(one for one in where if one.state == "paused")
+    alone = Run.create(other.task.run.experiment, tmp_path / "alone")
+    history = alone.fit(alone.read_data(), verbose=0)
+    assert other.measured["val_loss"] == history.history["val_loss"][1]
+
+
+def test_a_task_killed_as_it_paused_does_not_go_on(experiment, tmp_path):
+    search = Search(kind="halving", trials=2, epochs=4, factor=2, axes={"model.0.units": [2, 3]})
+    found = Sweep.create(experiment, search, tmp_path / "halves")
+    work_on(found, [0], verbose=0)
+    task = found.task(0)
+    (task.folder / "history.json").unlink()  # the checkpoint is there, and this was not yet
+    assert state_of(found) == "waiting"
+    work_on(found, [0], verbose=0)
+    assert (state_of(found), len(task.run.history().epoch)) == ("paused", 2)
+    # Nor does it where the training ends in that epoch.
+    (task.folder / "history.json").write_text("{")
+    assert state_of(found) == "waiting"
+
+
+@pytest.mark.parametrize("kind", ["grid", "halving", "bayesian"])
+def test_whoever_plans_may_be_killed_anywhere(experiment, tmp_path, monkeypatch, kind):
+    """The tasks are those of a search that nobody disturbed."""
+    if kind == "bayesian":
+        pytest.importorskip("optuna")
+    axes = {"model.0.units": [2, 3, 4, 5]}
+    search = Search(kind=kind, trials=6, at_once=3, epochs=4, factor=2, axes=axes)
+
+    def everything(folder, until=None):
+        """All rounds, planned by processes that each die after some files."""
+        while True:
+            left = [math.inf if until is None else until]
+            with monkeypatch.context() as patched, suppress(Killed):
+                for name in ("write", "replace", "make_folder", "remove"):
+                    patched.setattr(atomic.disk, name, dying(getattr(atomic.disk, name), left))
+                found = Sweep(folder) if is_sweep(folder) else Sweep.create(experiment, search, folder)
+                after = found.settle()
+                while found.plan([Result(each.number, each.overrides, each.number % 3) for each in found.tasks], after):
+                    after += 1
+                return [(task.overrides, pause_of(task.folder)) for task in found.tasks], found.rounds
+            until += 1
+            shutil.rmtree(folder) if folder.is_dir() and not is_sweep(folder) else None
+
+    assert everything(tmp_path / "killed", 1) == everything(tmp_path / "whole")
+
+
+class Killed(BaseException):
+    """In place of SIGKILL."""
+
+
+def dying(method, left):
+    def call(*arguments):
+        left[0] -= 1
+        if left[0] < 0:
+            raise Killed
+        return method(*arguments)
+
+    return call
 
 
 def test_more_is_better_where_the_metric_says_so(experiment, tmp_path):
@@ -296,6 +371,30 @@ def test_a_later_value_that_cannot_be_is_refused_before_anything_is_made(experim
     with pytest.raises(HandsonError, match=rf"{path}="):
         Sweep.create(experiment, Search(kind=kind, axes=axes), tmp_path / "rates")
     assert not (tmp_path / "rates").exists()
+
+
+@pytest.mark.parametrize(
+    ("axes", "said"),
+    [
+        ({"model.0.units": [3, -1]}, r"model\.0\.units=-1: "),
+        ({"model.1.rate": [0.1, 0.2, 1.5]}, r"model\.1\.rate=1\.5: "),
+        ({"model.2.units": [1, 2]}, r"model\.2\.units=2: .*for these targets it needs 1"),
+        ({"compile.loss": ["mse", "mes"]}, r"compile\.loss='mes'.*Did you mean 'm"),
+        ({"data.targets": ["y", "z"]}, r"data\.targets='z': "),
+        ({"split.folds": [2, 500]}, r"split\.folds=500: "),
+    ],
+)
+def test_a_net_that_cannot_be_trained_is_found_before_anything_is_made(experiment, tmp_path, axes, said):
+    with pytest.raises(HandsonError, match=said):
+        Sweep.create(experiment, Search(axes=axes), tmp_path / "rates")
+    assert not (tmp_path / "rates").exists()
+
+
+def test_nets_that_differ_in_seeds_and_rates_are_tried_once(experiment, tmp_path, monkeypatch):
+    built = []
+    monkeypatch.setattr(trying, "_compare", lambda net, data: built.append(len(data)))
+    Sweep.create(experiment, Search(axes={RATE: [0.1, 0.01], "model.0.units": [2, 3]}, seeds=3), tmp_path / "rates")
+    assert built == [trying.ROWS] * 2
 
 
 def test_a_job_names_itself():

@@ -23,6 +23,12 @@ Kind = Annotated[str | None, typer.Option(help="The kind of machine, such as a10
 Qos = Annotated[str | None, typer.Option(help="The quality of service, which limits the time.")]
 Time = Annotated[str | None, typer.Option("--time", help="The time of a job: HH:MM:SS, D-HH:MM:SS or minutes.")]
 Gpus = Annotated[int | None, typer.Option(min=0, help="GPUs of a job.")]
+AtOnce = Annotated[int | None, typer.Option(min=1, help="So many jobs run at a time; by default as many as there are.")]
+RunsFolder = Annotated[Path, typer.Option("--runs", help="Where run folders are.")]
+Workers = Annotated[
+    int | None, typer.Option(min=1, help="How many train at a time here; by default one for each processor.")
+]
+Sweeps = Annotated[Path, typer.Option(help="Where folders of sweeps are.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the script, and do nothing.")]
 DataPath = Annotated[str | None, typer.Option("--data", help="A table, an array file or a folder of images.")]
 ExperimentName = Annotated[str, typer.Argument(help="A YAML file, or the name of a built-in experiment: faces.")]
@@ -43,18 +49,17 @@ def sweep(
     monitor: Annotated[str, typer.Option(help="The quantity to compare by.")] = "val_loss",
     specialists: Annotated[bool, typer.Option("--specialists", help="Train each run's specialists, too.")] = False,
     on: Annotated[str, typer.Option(help="local: on this machine. slurm: an array of jobs.")] = "local",
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="How many train at a time here; by default one for each processor.")
-    ] = None,
+    workers: Workers = None,
     site: SiteName = None,
     account: Account = None,
     kind: Kind = None,
     qos: Qos = None,
     time: Time = None,
     gpus: Gpus = None,
+    at_once: AtOnce = None,
     data: DataPath = None,
     name: Annotated[str | None, typer.Option(help="The name of the sweep; by default the experiment's.")] = None,
-    sweeps: Annotated[Path, typer.Option(help="Where folders of sweeps are.")] = Path("sweeps"),
+    sweeps: Sweeps = Path("sweeps"),
     dry_run: DryRun = False,
 ) -> None:
     """Train an experiment with other values, seeds or folds.
@@ -69,13 +74,13 @@ def sweep(
     from handson.workflow.tasks.searches import Search
 
     refuse(search == "grid" and trials is not None, "--trials is for other searches: a grid takes all combinations")
-    refuse(on == "slurm" and workers is not None, "--workers is for --on local: the site's most_at_once limits jobs")
+    refuse(on == "slurm" and workers is not None, "--workers is for --on local: --at-once limits jobs")
     chosen = _with_data(find_experiment(experiment), data)
     looked_for = Search(
         kind=search, axes=distinct(map(axis_of, grid or [])), trials=trials or 20, epochs=max(1, chosen.fit.epochs),
         seeds=seeds, folds=folds, seed=chosen.fit.seed,
     )  # fmt: skip
-    resources = {"kind": kind, "account": account, "qos": qos, "time": time, "gpus": gpus}
+    resources = {"kind": kind, "account": account, "qos": qos, "time": time, "gpus": gpus, "at_once": at_once}
     where = _where(on, site, resources)
     folder = sweeps / (chosen.name if name is None else folder_name(name))
     asked = Asked(chosen, looked_for, folder, monitor, specialists)
@@ -85,43 +90,113 @@ def sweep(
         begin_sweep(asked, where, workers)
 
 
-def status(folder: SweepName) -> None:
-    """Show where the tasks of a sweep stand.
+def specialists(
+    run: Annotated[str, typer.Argument(help="A run folder, such as runs/faces, or its name.")],
+    data: DataPath = None,
+    on: Annotated[
+        str | None,
+        typer.Option(help="local: a process each. slurm: an array of jobs. By default all in this process."),
+    ] = None,
+    workers: Workers = None,
+    site: SiteName = None,
+    account: Account = None,
+    kind: Kind = None,
+    qos: Qos = None,
+    time: Time = None,
+    gpus: Gpus = None,
+    at_once: AtOnce = None,
+    name: Annotated[str | None, typer.Option(help="With --on, the name of the sweep.")] = None,
+    sweeps: Sweeps = Path("sweeps"),
+    dry_run: DryRun = False,
+    runs: RunsFolder = Path("runs"),
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print results only.")] = False,
+) -> None:
+    """Train specialists, started from a run's net.
+
+    One for each group of target columns that the run's experiment names. With --on each is a task with a run folder of
+    its own, as in a sweep; when all are trained, handson collect puts them into the run.
+    """
+    from handson.cli.swept import Asked, begin_sweep, show_sweep, train_specialists
+    from handson.workflow.experiment import folder_name
+    from handson.workflow.tasks.together import of_specialists
+
+    found = find_run(run, runs)
+    resources = {"kind": kind, "account": account, "qos": qos, "time": time, "gpus": gpus, "at_once": at_once}
+    if on is None:
+        refuse(dry_run or name is not None, f"{'--dry-run' if dry_run else '--name'} is for tasks: add --on slurm")
+        refuse(workers is not None, "--workers is for processes: add --on local")
+        _where("local", site, resources)
+        return train_specialists(found, data, quiet)
+    refuse(data is not None, f"--data is for this process; tasks train on the data of {found.folder}")
+    refuse(on != "local" and workers is not None, "--workers is for --on local: --at-once limits jobs")
+    where = _where(on, site, resources)
+    base, search = of_specialists(found)
+    folder = sweeps / (f"{found.folder.name}-specialists" if name is None else folder_name(name))
+    asked = Asked(base, search, folder, "val_loss" if base.split.holds_out else "loss", False)
+    if dry_run:
+        show_sweep(asked, where)
+    else:
+        begin_sweep(asked, where, workers)
+
+
+def status(
+    folders: Annotated[
+        list[Path] | None, typer.Argument(help="Folders of runs and sweeps; by default all.", show_default=False)
+    ] = None,
+    runs: RunsFolder = Path("runs"),
+    sweeps: Sweeps = Path("sweeps"),
+) -> None:
+    """Show where runs, and the tasks of sweeps, stand.
 
     Which wait, run, were stopped or lost, have failed and why, are finished: right also while they train.
     """
+    from handson.cli.submitted import everything, found, show_run
     from handson.cli.swept import show_status
-    from handson.workflow.tasks.folder import Sweep
+    from handson.workflow.tasks.folder import Sweep, is_sweep
 
-    show_status(Sweep(folder))
+    asked = [found(folder, runs) for folder in folders or everything([runs, sweeps])]
+    for folder in asked:
+        if is_sweep(folder):
+            show_status(Sweep(folder))
+        else:
+            show_run(folder)
+    if not asked:
+        console.say(f"there are no runs in {runs}, and no sweeps in {sweeps}.")
 
 
 def collect(
     folder: SweepName,
     out: Annotated[Path | None, typer.Option(help="Where to write the whole table (.csv).")] = None,
     ensemble: Annotated[int | None, typer.Option(min=1, help="Make an ensemble of the best so many nets.")] = None,
+    predictions: Annotated[
+        Path | None, typer.Option(help="Of folds: where to write predictions of the rows held out (.csv).")
+    ] = None,
 ) -> None:
     """Show what came out of a sweep, the best first.
 
     Tasks that are not finished are in the table, too, with their state and without numbers. Over seeds and folds also
-    the mean and the standard deviation.
+    the mean and the standard deviation. Specialists go into their run, once all are trained.
     """
     from handson.cli.swept import collect_sweep
     from handson.workflow.tasks.folder import Sweep
 
     check_writable(out)
-    collect_sweep(Sweep(folder), out, ensemble)
+    check_writable(predictions)
+    collect_sweep(Sweep(folder), out, ensemble, predictions)
 
 
-def cancel(folder: SweepName) -> None:
-    """Cancel all jobs of a sweep.
+def cancel(
+    folder: Annotated[Path, typer.Argument(help="The folder of a sweep or a run.", show_default=False)],
+    runs: RunsFolder = Path("runs"),
+) -> None:
+    """Cancel all jobs of a sweep, or that of a run.
 
     What they have saved stays: handson resume goes on with it.
     """
-    from handson.workflow.executors import slurm
-    from handson.workflow.tasks.folder import Sweep
+    from handson.cli.submitted import cancel as cancel_jobs
+    from handson.cli.submitted import found
 
-    jobs = slurm.cancel(Sweep(folder))
+    jobs = cancel_jobs(found(folder, runs))
     console.say(f"cancelled: {', '.join(jobs)}" if jobs else f"no job of {folder} is in the queue.")
 
 
@@ -156,7 +231,7 @@ def submit(
     devices: Annotated[int, typer.Option(min=1, help="Workers that train the net together.")] = 1,
     data: DataPath = None,
     name: Annotated[str | None, typer.Option(help="The name of the run; by default the experiment's.")] = None,
-    runs: Annotated[Path, typer.Option("--runs", help="Where run folders are.")] = Path("runs"),
+    runs: RunsFolder = Path("runs"),
     dry_run: DryRun = False,
 ) -> None:
     """Submit a training to a Slurm cluster.
@@ -164,7 +239,7 @@ def submit(
     Shows the script and sends it. The run saves before its time is over, or when it is preempted, and goes on in the
     next job until it is finished. The folder of a run that was stopped is submitted again.
     """
-    from handson.cli.swept import submit_run
+    from handson.cli.submitted import submit_run
     from handson.workflow.executors.site import Site
     from handson.workflow.experiment import folder_name
 
@@ -180,7 +255,7 @@ def submit(
     submit_run(chosen, runs, where, devices, dry_run)
 
 
-COMMANDS = (sweep, status, collect, cancel, task, submit)
+COMMANDS = (sweep, specialists, status, collect, cancel, task, submit)
 
 
 def _with_data(experiment: Experiment, data: str | None) -> Experiment:
@@ -204,7 +279,7 @@ def _where(on: str, site: str | None, resources: dict[str, Any]) -> Site | None:
         raise HandsonError(f"--on is local or slurm; got {on!r}.{nearest(on, ['local', 'slurm'])}")
     if on == "slurm":
         return Site.find(site or "local").asked(**resources)
-    given = [f"--{name}" for name, value in {"site": site, **resources}.items() if value is not None]
+    given = [f"--{name.replace('_', '-')}" for name, value in {"site": site, **resources}.items() if value is not None]
     if given:
         raise HandsonError(f"{given[0]} is for jobs: add --on slurm.")
     return None

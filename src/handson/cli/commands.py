@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -13,9 +13,6 @@ from handson.cli.clusters import DataPath, ExperimentName
 from handson.cli.found import check_writable, find_experiment, find_run, refuse
 from handson.core import console
 from handson.core.version import __version__
-
-if TYPE_CHECKING:
-    from handson.workflow.runs import Run
 
 
 class _Commands(TyperGroup):
@@ -126,11 +123,12 @@ def fit(
 
     Everything about it goes into a new run folder: the experiment, the split, the net, the history, pictures.
     """
+    from handson.cli.tables import show_report
     from handson.cli.workers import group, run_of
     from handson.data.reading.sources import check_exists
     from handson.randomness.keys import check_seed
     from handson.workflow.experiment import folder_name
-    from handson.workflow.runs import follow
+    from handson.workflow.trainings import follow
 
     if data is not None:
         check_exists(Path(data))
@@ -153,7 +151,7 @@ def fit(
         run.fit(source, verbose=0 if quiet else "auto", devices=workers.size)
     finally:
         run.remove_if_untrained()
-    _show_report(run, "report.json")
+    show_report(run, "report.json")
 
 
 @app.command()
@@ -208,8 +206,9 @@ def resume(
             refuse(bool(value), f"{option} is for a run, and {run} is a sweep")
         return resume_sweep(Path(run), failed)
     refuse(not failed, f"--no-failed is for a sweep, and {run} is a run")
+    from handson.cli.tables import show_report
     from handson.cli.workers import group
-    from handson.workflow.runs import follow
+    from handson.workflow.trainings import follow
 
     found = find_run(run, runs)
     workers = group(devices, found.experiment)
@@ -226,7 +225,7 @@ def resume(
             resume="force" if force else "auto",
             devices=workers.size,
         )
-    _show_report(found, "report.json")
+    show_report(found, "report.json")
 
 
 @app.command()
@@ -236,7 +235,7 @@ def join(run: RunName, data: DataPath = None, runs: RunsFolder = Path("runs")) -
     Here or on another machine that sees the run folder. It is taken in between two steps, and may leave again: the
     numbers do not depend on it. While there are as many workers as shards it waits to take the place of one.
     """
-    from handson.workflow.runs import follow
+    from handson.workflow.trainings import follow
 
     found = find_run(run, runs)
     if found.finished:
@@ -257,20 +256,6 @@ def rewind(
     """
     found = find_run(run, runs)
     console.say(f"{found.folder} is at step {found.rewind(to)}. To go on: handson resume {found.folder}")
-
-
-@app.command()
-def specialists(run: RunName, data: DataPath = None, runs: RunsFolder = Path("runs"), quiet: Quiet = False) -> None:
-    """Train specialists, started from a run's net.
-
-    One for each group of target columns that the run's experiment names.
-    """
-    from handson.workflow.runs import say_specialist
-
-    found = find_run(run, runs)
-    source = found.read_data(data)
-    found.fit_specialists(source, verbose=0 if quiet else "auto", on_group=None if quiet else say_specialist)
-    _show_report(found, "specialists/report.json")
 
 
 @app.command()
@@ -499,12 +484,3 @@ def _names(given: str | None, data: str) -> Any:
     """Columns that were separated by commas; one as it is, such as the name of an array in an .npz file."""
     names = given.split(",") if given else None
     return given if names is None or data.endswith(".npz") or len(names) == 1 else names
-
-
-def _show_report(run: Run, name: str) -> None:
-    report = run.report(name)
-    if report is not None:
-        means = report.validation | ({} if report.rmse is None else {"rmse": report.rmse})
-        shown = "  ".join(f"{key} {value:.4g}" for key, value in means.items())
-        console.say(f"validation: {shown}  ({report.seconds:.0f} s)")
-    console.say(f"run folder: {run.folder}")

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
 
 from handson.cli.tables import show_frame
 from handson.core import console
 from handson.core.errors import HandsonError
 from handson.workflow.executors import due, local, slurm
-from handson.workflow.executors.script import Job, script
-from handson.workflow.runs import Run
-from handson.workflow.tasks.folder import Sweep, checked, comparable
-from handson.workflow.tasks.states import ENDED, Queue, Standing, counted, standings, summary, table
+from handson.workflow.executors.script import script
+from handson.workflow.runs import Run, say_specialist
+from handson.workflow.tasks.folder import Sweep, Task, checked, comparable
+from handson.workflow.tasks.searches import means
+from handson.workflow.tasks.states import ENDED, Queue, Standing, counted, results, standings, summary, table
+from handson.workflow.tasks.together import are_specialists, held_out_predictions, keep_specialists, save_ensemble
 
 if TYPE_CHECKING:
     from handson.workflow.executors.site import Site
@@ -32,6 +35,15 @@ class Asked(NamedTuple):
     folder: Path
     monitor: str
     specialists: bool
+
+
+def train_specialists(run: Run, data: str | None, quiet: bool) -> None:
+    """Train the specialists of a run in this process."""
+    from handson.cli.tables import show_report
+
+    on_group = None if quiet else say_specialist
+    run.fit_specialists(run.read_data(data), verbose=0 if quiet else "auto", on_group=on_group)
+    show_report(run, "specialists/report.json")
 
 
 def begin_sweep(asked: Asked, site: Site | None, workers: int | None) -> None:
@@ -70,7 +82,7 @@ def go_on(found: Sweep, site: Site | None, workers: int | None) -> None:
     """Train what is left of a sweep."""
     if site is None:
         local.run(found, workers, verbose=0)
-        collect_sweep(found, None, None)
+        collect_sweep(found)
         return
     jobs = slurm.run(found, site)
     say = f"submitted: {', '.join(jobs)}" if jobs else "nothing to submit"
@@ -85,7 +97,7 @@ def show_status(found: Sweep) -> None:
     console.say(f"{found.folder}: {len(where)} tasks: {counts}")
     for reason, count in (queue.reasons if queue is not None else {}).items():
         console.say(f"{count} jobs wait: {reason}")
-    shown = [one for one in where if one.state not in ("finished", "waiting", "queued")]
+    shown = [one for one in where if one.state not in ("finished", "paused", "waiting", "queued")]
     for one in shown[:MOST_ROWS]:
         console.say(_line(one))
     if len(shown) > MOST_ROWS:
@@ -109,8 +121,10 @@ def _line(one: Standing) -> str:
     return f"task {one.task.number} ({changes}): {one.state}{begun}" + (f": {one.reason}" if one.reason else "")
 
 
-def collect_sweep(found: Sweep, out: Path | None, members: int | None) -> None:
-    """Print the table of a sweep, and write it, and an ensemble of its best nets, where that is asked for."""
+def collect_sweep(
+    found: Sweep, out: Path | None = None, members: int | None = None, predictions: Path | None = None
+) -> None:
+    """Print the table of a sweep; write what is asked for: it, an ensemble of its best nets, predictions by folds."""
     from handson.faces.submission import write_table
 
     where = standings(found, _queue(found))
@@ -127,43 +141,30 @@ def collect_sweep(found: Sweep, out: Path | None, members: int | None) -> None:
         write_table(frame.reset_index(), out, all_digits=True)
         console.say(f"table: {out}")
     if members is not None:
-        console.say(f"ensemble: {make_ensemble(found, frame, members)}")
+        console.say(f"ensemble: {save_ensemble(found, _best(found, frame, members))}")
+    if predictions is not None:
+        _write_held_out(found, where, predictions)
+    if are_specialists(found) and len(done) == len(where):
+        console.say(f"specialists: {keep_specialists(found)}")
     if not all(one.state in ENDED for one in where):
         console.say(f"not all have ended: handson status {found.folder}")
 
 
-def make_ensemble(found: Sweep, frame: Any, members: int) -> Path:
-    """Save the best nets of a sweep as one ensemble; its folder."""
-    from handson.ensembles import Ensemble
-
+def _best(found: Sweep, frame: Any, members: int) -> list[Task]:
+    """The best so many tasks."""
     best = frame[frame["state"] == "finished"].index[:members]
     if len(best) < members:
         raise HandsonError(f"an ensemble of {members} nets: {len(best)} tasks are finished so far.")
-    folder = found.folder / "ensemble"
-    Ensemble([found.task(int(number)).run.net() for number in best]).save(folder)
-    return folder
+    return [found.task(int(number)) for number in best]
 
 
-def submit_run(experiment: Experiment, place: Path, site: Site, devices: int, dry_run: bool) -> None:
-    """Show the script for one run, and submit it. `place`: the folder of a run, or that of all runs."""
-    is_run = (place / "experiment.yaml").is_file()
-    if is_run and Run(place).finished:
-        raise HandsonError(f"{place} is finished; there is nothing to submit.")
-    folder = place if is_run else Run.free_place(experiment, place)
-    where = folder.absolute()
-    more = ["--devices", str(devices)] if devices > 1 else []
-    job = Job(
-        f"handson-{folder.name}", ["resume", str(where), *more], where / "log.txt", where / "job.sh", devices=devices
-    )
-    console.say(script(site, job).rstrip())
-    if dry_run:
-        return
-    if not is_run:
-        Run.create(experiment, place)
-    try:
-        number = slurm.submit(site, job)
-    except HandsonError:
-        if not is_run:  # the next call begins anew, under the same name
-            shutil.rmtree(folder)
-        raise
-    console.say(f"\nsubmitted: {number}. Run folder: {folder}; its log: {folder / 'log.txt'}")
+def _write_held_out(found: Sweep, where: list[Standing], out: Path) -> None:
+    """Write for every row the prediction of the net that has not seen it, by the best combination."""
+    from handson.cli.predictions import prediction_table
+    from handson.faces.submission import write_table
+
+    best = means(results(found, [one for one in where if one.state == "finished"]))
+    best.sort(key=lambda one: (one.value != one.value, one.value))
+    run, data, predicted = held_out_predictions([found.task(number) for number in best[0].tasks] if best else [])
+    write_table(prediction_table(run, data, predicted), out, all_digits=predicted.dtype == np.float64)
+    console.say(f"predictions of rows that were held out: {out}")

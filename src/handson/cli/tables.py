@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from handson.data.reading.explore import Exploration
     from handson.estimators.baseline import Baseline
+    from handson.workflow.runs import Run
 
 # Longer lists are cut: the picture sheet and the run folder have everything.
 MOST_ROWS = 40
@@ -160,3 +161,13 @@ def _short(paths: list[str]) -> list[str]:
     """Dotted names by their last part, where no other one has it."""
     ends = [path.rpartition(".")[2] for path in paths]
     return [end if ends.count(end) == 1 else path for path, end in zip(paths, ends, strict=True)]
+
+
+def show_report(run: Run, name: str) -> None:
+    """What a training was worth, and where it lies."""
+    report = run.report(name)
+    if report is not None:
+        means = report.validation | ({} if report.rmse is None else {"rmse": report.rmse})
+        line = "  ".join(f"{key} {value:.4g}" for key, value in means.items())
+        console.say(f"validation: {line}  ({report.seconds:.0f} s)")
+    console.say(f"run folder: {run.folder}")

@@ -152,6 +152,9 @@ class Specialists:
         verbose: Any = "auto",
         on_group: Callable[[str, int], None] | None = None,
         workers: int | None = None,
+        only: str | None = None,
+        run: Any = None,
+        resume: str = "auto",
     ) -> Specialists:
         """Fine-tune a specialist for each group, on the rows that have all of its columns.
 
@@ -185,15 +188,24 @@ class Specialists:
             Called before each specialist is trained.
         workers : int, optional
             How many specialists train at a time where they can; by default one for each core.
+        only : str, optional
+            The one specialist to train; `predict` takes the others' columns from the trained net.
+        run, resume
+            As in `Model.fit`, with `only`: its training is recorded, and can be resumed.
 
         Returns
         -------
         Specialists
             Itself.
         """
+        if run is not None and only is None:
+            raise HandsonError("Specialists.fit: a run folder is for one training: say which, only=...")
         inputs, targets = self._inputs(x), self._targets(y)
         if self.groups == "auto":
             self.groups = find_groups(targets, self.columns)
+        if only is not None and only not in self.groups:
+            known = listing(list(self.groups))
+            raise HandsonError(f"there is no group {only!r}.{nearest(only, self.groups)} Groups: {known}.")
         seed = (self.model.seed or 0) if seed is None else seed
         parts = [(inputs, targets)]
         if validation_data is not None:
@@ -203,6 +215,8 @@ class Specialists:
             parts = [(inputs[rows.train], targets[rows.train]), (inputs[rows.validation], targets[rows.validation])]
         turns = []
         for name, columns in self.groups.items():
+            if only not in (None, name):
+                continue
             net = self.specialist(columns, optimizer, derive(seed, "specialist", name) >> 1)
             places = [self.columns.index(column) for column in columns]
             turn = _Turn(name, net, columns, [_rows_with(part, places, name) for part in parts], on_group)
@@ -212,7 +226,7 @@ class Specialists:
                 "batch_size": batch_size,
                 "augment": _restricted(augment, columns, self.columns),
                 "callbacks": [stopping],
-            }
+            } | ({} if run is None else {"run": run, "resume": resume})
             turns.append((Training(net, name, inputs, turn.data, settings, announced=on_group is not None), turn))
         train_together([training for training, _ in turns], verbose, workers)
         for training, turn in turns:

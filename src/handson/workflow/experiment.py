@@ -263,7 +263,10 @@ class FitSection(_Section):
 
 
 class SpecialistsSection(_Section):
-    """How specialists are trained: see `handson.ensembles.specialists.Specialists`."""
+    """How specialists are trained: see `handson.ensembles.specialists.Specialists`.
+
+    With `of`, a run folder, the experiment is that of one specialist of this run: of the group that `only` names.
+    """
 
     groups: Annotated[str | dict[str, list[str]], PlainValidator(_groups)] = "auto"
     output: Literal["trained", "new"] = "trained"
@@ -271,6 +274,8 @@ class SpecialistsSection(_Section):
     batch_size: int = Field(32, ge=1)
     patience: int | None = 20
     optimizer: Annotated[Any, _noun("optimizer")] | None = None
+    of: str | None = None
+    only: str | None = None
 
 
 class Experiment(_Section):

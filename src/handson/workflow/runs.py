@@ -26,12 +26,14 @@ from handson.core.version import __version__
 from handson.data.reading.dataset import Dataset
 from handson.data.reading.keypoints import find_points
 from handson.data.reading.sources import holds_arrays, is_table
-from handson.data.rows.split import Split
 from handson.files import atomic, strict_json
 from handson.files.stored_history import StoredHistory
 from handson.monitoring.journal import Journal
+from handson.training.recording.pausing import PAUSE, Paused
 from handson.workflow.experiment import Experiment
 from handson.workflow.run_files import Columns, Report, kept_split, write_history_table, write_npz
+from handson.workflow.run_states import FAILURE, failures_written
+from handson.workflow.trainings import rooted, split_for, train, train_specialists
 
 if TYPE_CHECKING:
     from handson.ensembles.specialists import Specialists
@@ -42,7 +44,8 @@ if TYPE_CHECKING:
 SHOWN = 24
 # What is in a run folder before the first epoch.
 BEFORE_TRAINING = {
-    "experiment.yaml", "data.json", "split.npz", "lock", "run.json", "starts.jsonl", "checkpoints", Journal.file
+    "experiment.yaml", "data.json", "split.npz", "lock", "run.json", "starts.jsonl", "checkpoints",
+    Journal.file, PAUSE, FAILURE,
 }  # fmt: skip
 
 
@@ -165,6 +168,11 @@ class Run:
             The rows; the experiment says how they are split.
         verbose, resume, devices
             As in `Model.fit`.
+
+        Raises
+        ------
+        Paused
+            When it was trained as far as its pause.json says.
         """
         # What the end needs is imported now: handson may be upgraded while this trains.
         import handson.files.model_file
@@ -173,11 +181,21 @@ class Run:
         if verbose:
             say_notes(data)
         training, validation = self.split(data, verbose, again=resume == "force")
+        data = data if self.parent is None else self._of_group(data)
         if not (self.folder / "data.json").is_file():
             self._write_columns(data)
-        net, history = train(
-            self.experiment, training, validation, verbose=verbose, run=self.folder, resume=resume, devices=devices
-        )
+        how: dict[str, Any] = {"verbose": verbose, "run": self.folder, "resume": resume}
+        if self.parent is not None and devices not in (None, 1):
+            raise HandsonError("a specialist is trained by one process: leave --devices out.")
+        try:
+            with failures_written(self.folder):
+                if self.parent is None:
+                    net, history = train(self.experiment, training, validation, devices=devices, **how)
+                else:
+                    net, history = self._specialize(self.parent, **how)
+        except Paused as paused:
+            self._write_history(paused.history)
+            raise
         history.notes = [*data.notes, *history.notes]
         if resume == "force":
             self._write_columns(data)
@@ -189,6 +207,28 @@ class Run:
         if validation is not None:
             self.draw_predictions(net.predict, validation)
         return history
+
+    @property
+    def parent(self) -> Run | None:
+        """Of the run of a specialist, the run whose net it starts from."""
+        parent = self.experiment.specialists.of
+        return None if parent is None else Run(parent)
+
+    def _specialize(self, parent: Run, **how: Any) -> tuple[Model, History]:
+        """Train the one specialist that this is the run of, on the rows of its parent."""
+        only = self.experiment.specialists.only
+        training, validation = parent.split(parent.read_data(), verbose=0)
+        found = train_specialists(parent.net(), self.experiment, training, validation, only=only, on_group=None, **how)
+        ((name, net),) = found.models.items()
+        return net, found.histories[name]
+
+    def _of_group(self, data: Dataset) -> Dataset:
+        """Of the run of a specialist, the rows that have all of its columns, and those."""
+        groups, only = self.experiment.specialists.groups, str(self.experiment.specialists.only)
+        if isinstance(groups, str) or only not in groups:
+            raise HandsonError(f"specialists: only: {only!r} is no group of {groups!r}.")
+        own = data.columns(groups[only])
+        return own.rows(np.isfinite(np.asarray(own.targets)).all(1))
 
     def _write_columns(self, data: Dataset) -> None:
         columns = {"inputs": data.input_names, "targets": data.target_names, "classes": data.classes}
@@ -208,6 +248,9 @@ class Run:
         """
         if data.targets is None:
             raise HandsonError(f"{data.source} has no targets to train on: say data: {{targets: ...}}.")
+        if self.parent is not None:
+            training, validation = self.parent.split(data, verbose=0)
+            return self._of_group(training), None if validation is None else self._of_group(validation)
         if not self.experiment.split.holds_out:
             return data, None
         kept = self.folder / "split.npz"
@@ -230,7 +273,12 @@ class Run:
         return strict_json.read(self._trained("data.json"), Columns).model_dump()
 
     def read_data(self, path: str | os.PathLike[str] | None = None) -> Dataset:
-        """Data with targets, by default the experiment's: the columns and classes that the net was trained on."""
+        """Data with targets, by default the experiment's: the columns and classes that the net was trained on.
+
+        Of the run of a specialist, those of the net that it starts from.
+        """
+        if self.parent is not None:
+            return self.parent.read_data(path)
         if not (self.folder / "data.json").is_file():
             return self.experiment.read_data(path)
         columns = self.columns()
@@ -277,37 +325,24 @@ class Run:
         on_group : function of (name, rows), optional
             Called before each specialist is trained; by default it is announced.
         """
-        from handson.core import registry
-        from handson.ensembles.specialists import Specialists
-
-        settings = self.experiment.specialists
         if verbose:
             say_notes(data)
         training, validation = self.split(data, verbose)
-        net: Any = self.net()  # a stack of layers, or an error says so
-        specialists = Specialists(net, settings.groups, settings.output, data.target_names)
         started = time.perf_counter()
-        specialists.fit(
-            training.inputs,
-            training.targets,
-            epochs=settings.epochs,
-            batch_size=settings.batch_size,
-            validation_data=None if validation is None else (validation.inputs, validation.targets),
-            augment=self.experiment.build_augment(),
-            patience=settings.patience,
-            optimizer=None if settings.optimizer is None else registry.resolve("optimizer", settings.optimizer),
-            verbose=verbose,
-            on_group=on_group,
+        specialists = train_specialists(
+            self.net(), self.experiment, training, validation, verbose=verbose, on_group=on_group
         )
+        self.keep_specialists(specialists, validation, time.perf_counter() - started)
+        return specialists
+
+    def keep_specialists(self, specialists: Specialists, validation: Dataset | None, seconds: float) -> None:
+        """Write trained specialists into the folder, and what they are worth on the rows that validate."""
         specialists.save(self.folder / "specialists")
         if validation is not None:
-            report = {"seconds": time.perf_counter() - started} | errors(
-                specialists.predict(validation.inputs), validation
-            )
+            report = {"seconds": seconds} | errors(specialists.predict(validation.inputs), validation)
             atomic.write_text(self.folder / "specialists" / "report.json", json.dumps(report, indent=1))
             self.draw_predictions(specialists.predict, validation, "specialists/predictions.png")
         self.draw_curves()
-        return specialists
 
     def specialists(self) -> Specialists | None:
         """The run's specialists, if they are trained."""
@@ -370,65 +405,6 @@ class Run:
             if data.task == "regression":
                 report |= errors(net.predict(validation.inputs), validation)
         atomic.write_text(self.folder / "report.json", json.dumps(report, indent=1))
-
-
-def rooted(experiment: Experiment) -> Experiment:
-    """A copy of an experiment with the paths of its data from the root."""
-    kept = experiment.model_copy(deep=True)
-    if kept.data.path:
-        kept.data.path = os.path.abspath(kept.data.path)
-    if isinstance(kept.data.targets, str) and kept.data.targets.endswith(".npy"):
-        kept.data.targets = os.path.abspath(kept.data.targets)
-    if kept.data.groups and kept.data.groups.endswith((".npy", ".npz")):
-        kept.data.groups = os.path.abspath(kept.data.groups)
-    return kept
-
-
-def train(experiment: Experiment, training: Dataset, validation: Dataset | None, **how: Any) -> tuple[Model, History]:
-    """Train the net of an experiment on some rows; `how` are further arguments of `Model.fit`."""
-    from handson.core import registry
-
-    net = experiment.build()
-    # Rows that stay in their file are no DataFrame, which would bring the names along.
-    net.input_columns = training.input_names if training.inputs.ndim == 2 and training.input_names else None
-    settings = experiment.fit.model_dump()
-    x, y = training.arrays()
-    configs = settings.pop("callbacks")
-    if settings.pop("tensorboard") and "run" in how:
-        configs = [*configs, experiment.fit.event_files(os.fspath(Path(how["run"]) / "tensorboard"))]
-    history = net.fit(
-        x,
-        y,
-        validation_data=None if validation is None else validation.arrays(),
-        augment=experiment.build_augment(),
-        callbacks=[registry.resolve("callback", config) for config in configs],
-        **settings,
-        **how,
-    )
-    return net, history
-
-
-def follow(experiment: Experiment, data: Dataset, **how: Any) -> None:
-    """Train the net of an experiment as one of several workers, of which worker 0 has the run folder.
-
-    Parameters
-    ----------
-    experiment, data
-        Those of worker 0.
-    **how
-        What `fit` is told of the workers: `devices`; or `run` and ``resume="join"``.
-    """
-    parts = split_for(experiment, data) if experiment.split.holds_out else None
-    training = data if parts is None else data.rows(parts.train)
-    train(experiment, training, None if parts is None else data.rows(parts.validation), verbose=0, **how)
-
-
-def split_for(experiment: Experiment, data: Dataset) -> Split:
-    """How an experiment splits a data set."""
-    seed = experiment.fit.seed if experiment.split.seed is None else experiment.split.seed
-    if experiment.split.folds is not None:
-        return data.fold_rows(experiment.split.fold, experiment.split.folds, seed)
-    return data.split_rows(experiment.split.validation, seed)
 
 
 def probabilities(net: Model, predicted: np.ndarray) -> np.ndarray:

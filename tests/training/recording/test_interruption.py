@@ -188,7 +188,7 @@ def test_the_lock_is_let_go_after_an_error(tmp_path):
 
 
 def test_where_files_cannot_be_locked_it_says_so_and_trains(tmp_path, monkeypatch, capsys):
-    def cannot(file):
+    def cannot(*arguments):
         raise OSError(errno.ENOLCK, "No locks available")
 
     monkeypatch.setattr(interruption, "_lock", cannot)

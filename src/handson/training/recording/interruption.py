@@ -7,6 +7,7 @@ import os
 import platform
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,6 +22,8 @@ from handson.files import atomic
 STOPPED = 75
 # More than the name of a process and a machine has.
 MOST_HOLDER = 200
+# How often somebody looks who waits for a lock.
+LOOK_SECONDS = 0.1
 
 _signals = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name)]
 
@@ -75,8 +78,15 @@ class Interruption:
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path, patience: float = 0.0) -> Iterator[None]:
     """Hold a run folder for this process; the lock goes with the process, however it ends.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder.
+    patience : float
+        So many seconds it is waited for.
 
     Raises
     ------
@@ -88,7 +98,7 @@ def locked(folder: Path) -> Iterator[None]:
     atomic.check_unlinked(path)
     with io.TextIOWrapper(regular.open_to_change(path), encoding="utf-8", errors="replace") as file:
         try:
-            _lock(file)
+            _lock(file, time.monotonic() + patience)
         except BlockingIOError:
             file.seek(0)
             holder = file.read(MOST_HOLDER).strip() or "another process"
@@ -102,14 +112,23 @@ def locked(folder: Path) -> Iterator[None]:
         with suppress(OSError):  # on a full disk the lock holds without a name
             file.write(f"process {os.getpid()} on {platform.node()}")
             file.flush()
-        yield
-        file.seek(0)
-        file.truncate()
+        try:
+            yield
+        finally:  # what a process leaves that was killed says so
+            with suppress(OSError):
+                file.seek(0)
+                file.truncate()
 
 
-def _lock(file: Any) -> None:
+def _lock(file: Any, end: float) -> None:
     try:
         import fcntl
     except ImportError:
         return
-    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    while True:
+        try:
+            return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= end:
+                raise
+            time.sleep(LOOK_SECONDS)

@@ -29,6 +29,7 @@ from handson.training.recording.code_prints import comparable
 from handson.training.recording.fingerprint import differences
 from handson.training.recording.interruption import Interruption, InUse, Stopped, locked
 from handson.training.recording.keeper import EPOCH_SHARE, Keeper, not_finite
+from handson.training.recording.pausing import Paused, pause_of
 
 if TYPE_CHECKING:
     from handson.training.engines import Engine
@@ -104,6 +105,7 @@ class Record:
         self.interruption = Interruption()
         self.seconds_before = 0.0
         self._goes_on, self._saved_end = False, True
+        self._pause, self._last = pause_of(folder), 0
         self._started = time.monotonic()
         self._stored = self._read()
         if resume == "never" and (self._stored is not None or checkpoint.generations(folder / CHECKPOINTS)):
@@ -184,7 +186,14 @@ class Record:
             console.say(f"the last digits may differ from those of an undisturbed run: {'; '.join(changed)}.")
 
     def begin_at(self, epochs: range, engine: Engine, callbacks: CallbackList, history: History) -> range:
-        """The epochs that are left, with everything restored; of a new run all, and its beginning is saved."""
+        """The epochs that are left, with everything restored; of a new run all, and its beginning is saved.
+
+        Raises
+        ------
+        Paused
+            When it is paused before the next one.
+        """
+        self._last = epochs.stop
         if self._snapshot is None:
             self.keeper.infinite = frozenset(not_finite(engine.job.state.tensors))
             taken = self._try(True, engine, callbacks, history, "", epochs.start, 0, Sums())
@@ -200,7 +209,13 @@ class Record:
         if position["step"]:
             self.model.stop_training = False  # `enter` sets it again: it ends a training after the epoch
         self.keeper.infinite = frozenset(not_finite(engine.job.state.tensors))
+        if not position["step"] and self._pauses(position["epoch"]):
+            raise Paused(self.folder, position["epoch"], history)
         return left
+
+    def _pauses(self, done: int) -> bool:
+        """Whether the run pauses after so many epochs; one that comes to its end there does not."""
+        return self._pause is not None and self._pause <= done < self._last and not self.model.stop_training
 
     def enter(self, epoch: int, callbacks: CallbackList, history: History) -> tuple[int, Sums]:
         """The first step of an epoch and the sums so far; of the epoch that was interrupted, where it was."""
@@ -287,7 +302,7 @@ class Record:
         raise Stopped(f"stopped by {self.interruption.signal} {where}; {kept}. {again}")
 
     def after_epoch(self, epoch: int, engine: Engine, callbacks: CallbackList, history: History) -> None:
-        """Remember the best epoch; save if it is time, or if a signal asks to stop."""
+        """Remember the best epoch; save if it is time, if a signal asks to stop, or if the run is paused here."""
         best, position = history.best(), (engine, callbacks, history, "epoch", epoch + 1, 0, Sums())
         is_best, is_due = best is not None and best[0] == epoch, self.keeper.is_due(EPOCH_SHARE)
         taken = self._try(True, *position) if is_best or is_due else None
@@ -295,6 +310,9 @@ class Record:
             self.keeper.remember_best(taken, *best[1:])
         if self.interruption.signal is not None:
             self._stop(f"after epoch {epoch + 1}", self._save_now(*position))
+        if self._pauses(epoch + 1):
+            self._save_now(*position)
+            raise Paused(self.folder, epoch + 1, history)
         if taken is not None and is_due:
             self.keeper.save(taken)
 

@@ -20,9 +20,10 @@ def due(sweep: Sweep, queue: Queue | None) -> list[Task]:
     queue : Queue, optional
         What the scheduler said before.
     """
+    rounds = sweep.settle()
     found = standings(sweep, queue)
     if all(one.state in ENDED for one in found):
-        return sweep.plan(results(sweep, found))
+        return sweep.plan(results(sweep, found), rounds)
     return [one.task for one in found if one.state in IDLE]
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from handson.core.errors import HandsonError
 from handson.workflow.executors.site import Site
 
 # A job that was stopped so often without an end does not go on by itself.
@@ -24,7 +26,7 @@ class Job(NamedTuple):
     command : sequence of str
         Arguments of handson; a variable of the shell, such as '$task', stays one.
     log : Path
-        Where everything goes that it prints; it grows over restarts.
+        Where everything goes that it prints; it grows over restarts. '%3a' in its name is the number in the array.
     script : Path
         Where the script itself lies.
     array : str
@@ -94,17 +96,32 @@ def _options(site: Site, job: Job) -> list[str]:
         "qos": site.qos,
         "time": site.time,
         "ntasks": job.devices,
-        "gres": site.gres.format(gpus=site.gpus) if site.gres and site.gpus else None,
         "cpus-per-task": site.processors(job.devices),
         "mem": site.memory,
         "hint": site.hint,
         "array": f"{job.array}%{site.most_at_once}" if job.array and site.most_at_once else job.array or None,
-        "output": job.log,
+        # In an ordinary name of a folder '%' begins no pattern.
+        "output": f"{job.log.parent}".replace("%", "%%") + f"/{job.log.name}",
         "open-mode": "append",
         "signal": f"{site.signal}@{site.margin}",
     }
+    gpus = [f"--{site.gpu_option.format(gpus=site.gpus)}"] if site.gpu_option and site.gpus else []
     flags = ["--requeue" if site.again == "requeue" else "--no-requeue"]
-    return [f"--{name}={value}" for name, value in given.items() if value is not None] + flags + site.options
+    options = [f"--{name}={_quoted(str(value))}" for name, value in given.items() if value is not None]
+    return options + gpus + flags + site.options
+
+
+def _quoted(value: str) -> str:
+    """A value as sbatch reads it in a script: in quotes where it has spaces.
+
+    Raises
+    ------
+    HandsonError
+        For what sbatch has no way to write.
+    """
+    if re.search(r'["\\]', value) or not value.isprintable():
+        raise HandsonError(f"sbatch takes no quotes, backslashes and line breaks in {value!r}: choose another folder.")
+    return f'"{value}"' if re.search(r"[\s'#]", value) else value
 
 
 def _names(job: Job) -> list[str]:

@@ -59,7 +59,7 @@ def _word(value: str) -> str:
     return value
 
 
-def _gres(value: str) -> str:
+def _gpu_option(value: str) -> str:
     """A text with no other braces than those of {gpus}."""
     if set("{}") & set(value.replace("{gpus}", "")):
         raise ValueError("expected no braces but {gpus}, which stands for the number")
@@ -84,8 +84,10 @@ class Site(BaseModel):
         Whether the scheduler refuses jobs without one.
     account_ending : str
         How accounts end that may use these GPUs, such as '@v100'.
-    partition, constraint, qos, gres, memory, hint : str, optional
-        The options of sbatch with these names (`--mem` for memory). `{gpus}` in `gres` stands for the number.
+    partition, constraint, qos, memory, hint : str, optional
+        The options of sbatch with these names (`--mem` for memory).
+    gpu_option : str, optional
+        The option that asks for GPUs, such as 'gres=gpu:v100:{gpus}' or 'gpus={gpus}'; `{gpus}` stands for the number.
     limits : dict of str to time
         The QoS that there are, and the longest time of a job in each.
     longest : time, optional
@@ -136,7 +138,7 @@ class Site(BaseModel):
     qos: Word | None = None
     limits: dict[str, Time] = Field(default_factory=dict)
     longest: Time | None = None
-    gres: Annotated[str, AfterValidator(_gres)] | None = None
+    gpu_option: Annotated[str, AfterValidator(_gpu_option)] | None = None
     memory: Word | None = None
     hint: Word | None = None
     time: Time = "1:00:00"
@@ -184,6 +186,7 @@ class Site(BaseModel):
         qos: str | None = None,
         time: str | None = None,
         gpus: int | None = None,
+        at_once: int | None = None,
     ) -> Site:
         """The site for one job.
 
@@ -193,6 +196,8 @@ class Site(BaseModel):
             A kind of machine in `kinds`.
         account, qos, time, gpus
             In place of the site's.
+        at_once : int, optional
+            How many jobs of a sweep run at a time, in place of the site's `most_at_once`.
 
         Raises
         ------
@@ -204,7 +209,7 @@ class Site(BaseModel):
             known = ", ".join(self.kinds) or "none"
             raise HandsonError(f"the site has no kind {kind!r}.{nearest(kind, self.kinds)} It has: {known}.")
         special = self.kinds[kind or next(iter(self.kinds))] if self.kinds else {}
-        given = {"account": account, "qos": qos, "time": time, "gpus": gpus}
+        given = {"account": account, "qos": qos, "time": time, "gpus": gpus, "most_at_once": at_once}
         values = self.model_dump() | special | {key: value for key, value in given.items() if value is not None}
         made = self._made(values, f"kind {kind}" if kind else "the site")
         made.check()

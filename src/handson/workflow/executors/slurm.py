@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Iterable
@@ -19,6 +21,7 @@ from handson.workflow.tasks.states import Queue
 
 # An array has at most 1,001 numbers on many sites (MaxArraySize); tasks beyond go into further arrays.
 IN_ARRAY = 1000
+SMALLEST_ARRAY = 10
 JOBS, LOGS, SITE = "jobs", "logs", "site.json"
 # Seconds until a command of Slurm counts as hung.
 PATIENCE = 60
@@ -50,7 +53,28 @@ def call(*words: str) -> str:
     return done.stdout
 
 
-def arrays(numbers: Iterable[int]) -> dict[int, str]:
+def array_size() -> int:
+    """How many numbers an array may have here: a power of ten, so that the names of logs stay those of the tasks.
+
+    Raises
+    ------
+    HandsonError
+        Where the scheduler takes no arrays.
+    """
+    try:
+        found = re.search(r"MaxArraySize\s*=\s*(\d+)", call("scontrol", "show", "config")) if available() else None
+    except HandsonError:
+        found = None
+    if found is None:
+        return IN_ARRAY
+    if int(found[1]) < SMALLEST_ARRAY:
+        raise HandsonError(
+            f"this cluster takes no arrays of jobs (MaxArraySize is {found[1]}): submit runs one by one."
+        )
+    return min(IN_ARRAY, 10 ** (len(found[1]) - 1))
+
+
+def arrays(numbers: Iterable[int], size: int = IN_ARRAY) -> dict[int, str]:
     """The arrays for the numbers of tasks: the numbers in each as sbatch takes them, by what is added to them.
 
     Examples
@@ -59,7 +83,7 @@ def arrays(numbers: Iterable[int]) -> dict[int, str]:
     {0: '0-2,5', 1000: '0-1'}
     """
     found: dict[int, str] = {}
-    for offset, group in itertools.groupby(sorted(numbers), key=lambda number: number - number % IN_ARRAY):
+    for offset, group in itertools.groupby(sorted(numbers), key=lambda number: number - number % size):
         places = [number - offset for number in group]
         runs = itertools.groupby(enumerate(places), key=lambda pair: pair[1] - pair[0])
         spans = [[place for _, place in run] for _, run in runs]
@@ -69,17 +93,18 @@ def arrays(numbers: Iterable[int]) -> dict[int, str]:
 
 def jobs_for(folder: Path, name: str, numbers: Iterable[int]) -> list[Job]:
     """The arrays of jobs that train some tasks of the sweep in a folder; `name` is that of its jobs."""
-    folder = folder.absolute()
+    folder, size = folder.absolute(), array_size()
+    digits = len(str(size)) - 1
     return [
         Job(
             name=f"{name}.{offset}",
             command=["task", str(folder), "$task"],
-            log=folder / LOGS / f"{offset // IN_ARRAY}%3a.txt",
+            log=folder / LOGS / f"{offset // size:0{4 - digits}d}%{digits}a.txt",
             script=folder / JOBS / f"{offset}.sh",
             array=array,
             offset=offset,
         )
-        for offset, array in arrays(numbers).items()
+        for offset, array in arrays(numbers, size).items()
     ]
 
 
@@ -125,9 +150,19 @@ def cancel(sweep: Sweep) -> list[str]:
     return jobs
 
 
-def log_of(run_folder: Path) -> Path:
-    """Where a job of one run writes what it prints."""
-    return run_folder.absolute() / "log.txt"
+def run_name(folder: Path) -> str:
+    """What the jobs of a run are called: no run of another folder has that name."""
+    place = str(folder.absolute())
+    return (
+        f"handson-{folder.absolute().name}-{hashlib.blake2b(place.encode(errors='replace'), digest_size=4).hexdigest()}"
+    )
+
+
+def jobs_named(name: str) -> list[tuple[str, str, str]]:
+    """The jobs of a name: their numbers, states, and why they wait or where they are."""
+    lines = call("squeue", "--me", "-h", "-o", "%i|%T|%R|%j").splitlines()
+    found = [line.split("|", 3) for line in lines]
+    return [(job, state, reason.strip("()")) for job, state, reason, known in found if known == name]
 
 
 def run(sweep: Sweep, site: Site) -> list[str]:

@@ -13,22 +13,23 @@ import time
 import traceback
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel
 
 from handson.core import console
 from handson.core.errors import HandsonError, shortened
+from handson.core.processes import ticks_of
 from handson.files import atomic, strict_json
 from handson.training.recording.interruption import InUse, Stopped, locked
+from handson.training.recording.pausing import Paused
 from handson.workflow.tasks.folder import Sweep, Task
 
 # After so many attempts that nobody ended, such as those that the system killed for memory, a worker leaves a task.
 MOST_LOST = 3
 MOST_LETTERS = 2000
 
-Outcome = Literal["finished", "stopped", "failed"]
+Outcome = Literal["finished", "paused", "stopped", "failed"]
 
 
 class Attempt(BaseModel):
@@ -44,10 +45,10 @@ class Attempt(BaseModel):
         The job on a cluster, such as '1234_7'.
     begun, ended : float
         Seconds since 1970; None while it lasts.
-    outcome : {'finished', 'stopped', 'failed'}, optional
-        How it ended; 'stopped' goes on later.
+    outcome : {'finished', 'paused', 'stopped', 'failed'}, optional
+        How it ended; 'paused' has come as far as its round goes, 'stopped' goes on later.
     reason : str
-        The error of one that failed, in a line or two.
+        The error of one that failed, in a line or two; what stopped one that was stopped.
     trace : str
         Where it came from.
     """
@@ -68,27 +69,6 @@ class Attempt(BaseModel):
         if self.machine != platform.node():
             return None
         return self.ended is None and ticks_of(self.process) == self.ticks
-
-
-def ticks_of(process: int) -> int | None:
-    """When a process of this machine began; None for one that is gone, 0 where the system does not say.
-
-    Examples
-    --------
-    >>> ticks_of(os.getpid()) is not None
-    True
-    """
-    try:
-        os.kill(process, 0)
-    except PermissionError:
-        pass
-    except (OSError, OverflowError):
-        return None
-    try:
-        fields = Path(f"/proc/{process}/stat").read_text(errors="replace").rpartition(")")[2].split()
-    except OSError:
-        return 0
-    return None if fields[0] == "Z" else int(fields[19])
 
 
 def job_of(environment: Any = None) -> str | None:
@@ -116,8 +96,17 @@ def attempts_of(task: Task) -> list[Attempt]:
     return found
 
 
-def attempt(sweep: Sweep, task: Task, verbose: Any = "auto") -> Outcome | None:
-    """Train a task, or go on with it; None where it is finished.
+def attempt(sweep: Sweep, task: Task, verbose: Any = "auto", patience: float = 0.0) -> Outcome | None:
+    """Train a task, or go on with it; None where it has come to its end, or as far as its round goes.
+
+    Parameters
+    ----------
+    sweep, task
+        The task.
+    verbose
+        As in `Model.fit`.
+    patience : float
+        So many seconds it is waited for.
 
     Raises
     ------
@@ -128,8 +117,8 @@ def attempt(sweep: Sweep, task: Task, verbose: Any = "auto") -> Outcome | None:
     KeyboardInterrupt
         When Ctrl-C came where nothing could be saved.
     """
-    with locked(task.attempts):
-        if sweep.is_finished(task):
+    with locked(task.attempts, patience):
+        if sweep.is_finished(task) or sweep.is_paused(task):
             return None
         return _Writing(task).run(lambda: _train(sweep, task, verbose))
 
@@ -164,9 +153,12 @@ class _Writing:
     def run(self, train: Callable[[], None]) -> Outcome:
         try:
             train()
-        except (Stopped, KeyboardInterrupt):
-            self.end("stopped")
+        except (Stopped, KeyboardInterrupt) as error:
+            self.end("stopped", str(error))
             raise
+        except Paused:
+            self.end("paused")
+            return "paused"
         except Exception as error:  # whatever it is, the other tasks go on
             self.end("failed", f"{type(error).__name__}: {error}", traceback.format_exc())
             return "failed"
@@ -233,16 +225,11 @@ def work_on(sweep: Sweep, numbers: Iterable[int], verbose: Any = "auto", patienc
     """
     well = True
     for task in map(sweep.task, numbers):
-        end = time.monotonic() + patience
-        while True:
-            try:
-                well = _said(task, attempt(sweep, task, verbose)) and well
-                break
-            except InUse as error:
-                if time.monotonic() > end:
-                    console.warn(str(error))
-                    raise Stopped(str(error)) from None
-                time.sleep(min(1.0, patience))
+        try:
+            well = _said(task, attempt(sweep, task, verbose, patience)) and well
+        except InUse as error:
+            console.warn(str(error))
+            raise Stopped(str(error)) from None
     return well
 
 

@@ -1,8 +1,10 @@
 """The folder of a sweep: what it looks for, and a run folder for each task.
 
-A sweep folder holds sweep.json (the search, and by what is compared), base.yaml (the experiment without overrides) and
-folders 0000, 0001, ...: run folders like any other, with task.json (the overrides) and the folder attempts beside what
-a run has. Every file is written by one process at a time, and appears whole or not at all.
+A sweep folder holds sweep.json (the search, and by what is compared), base.yaml (the experiment without overrides), a
+file in rounds/ for each round of the search, and folders 0000, 0001, ...: run folders like any other, with task.json
+(the overrides) and the folder attempts beside what a run has. Every file is written by one process at a time, and
+appears whole or not at all. A round is written down before its tasks are made: whoever was killed between them, the
+next one makes the same tasks.
 """
 
 from __future__ import annotations
@@ -19,13 +21,17 @@ from pydantic import BaseModel, ConfigDict
 from handson.core.errors import HandsonError, nearest
 from handson.files import atomic, strict_json
 from handson.training.recording.interruption import locked
+from handson.training.recording.pausing import pause_of, set_pause
 from handson.workflow.experiment import Experiment, folder_name
-from handson.workflow.runs import Run, check_holds, rooted
-from handson.workflow.tasks.axes import Range
-from handson.workflow.tasks.overrides import full_path, overridden, shown
-from handson.workflow.tasks.searches import SEED, Result, Search
+from handson.workflow.runs import Run, check_holds
+from handson.workflow.tasks.overrides import overridden
+from handson.workflow.tasks.searches import SEED, Result, Round, Search
+from handson.workflow.tasks.trying import try_all
+from handson.workflow.trainings import rooted
 
-SWEEP, BASE, TASK, ATTEMPTS = "sweep.json", "base.yaml", "task.json", "attempts"
+SWEEP, BASE, TASK, ATTEMPTS, ROUNDS = "sweep.json", "base.yaml", "task.json", "attempts", "rounds"
+# So many seconds somebody else may plan.
+PATIENCE = 60.0
 NUMBERED = re.compile(r"\d{4,}")
 
 
@@ -122,7 +128,7 @@ class Sweep:
         Parameters
         ----------
         experiment : Experiment
-            The experiment; every combination is tried on it before anything is written.
+            The experiment; the net of every combination is built, and tried on some rows, before anything is written.
         search : Search
             What to look through.
         folder : str or path
@@ -135,7 +141,7 @@ class Sweep:
         Raises
         ------
         HandsonError
-            For what cannot be searched, a path that leads nowhere, or a quantity that is not measured.
+            For what cannot be searched or trained, a path that leads nowhere, or a quantity that is not measured.
         """
         folder, base = Path(folder), comparable(experiment, search)
         direction = checked(base, search, folder, monitor)[1]
@@ -148,7 +154,7 @@ class Sweep:
         rooted(base).to_yaml(folder / BASE)
         atomic.write_text(folder / SWEEP, json.dumps(written.model_dump(), indent=1))
         found = cls(folder)
-        found.plan([])
+        found.plan([], 0)
         return found
 
     @property
@@ -174,32 +180,69 @@ class Sweep:
         run = task.run
         return run.finished and (not self.specialists or run.specialists() is not None)
 
-    def plan(self, results: list[Result]) -> list[Task]:
-        """Add the tasks that come next, once all that were planned have ended.
+    def is_paused(self, task: Task) -> bool:
+        """Whether a task was trained as far as its round goes, and what was measured there is written."""
+        until = pause_of(task.folder)
+        try:
+            return until is not None and len(task.run.history().epoch) >= until
+        except (HandsonError, OSError):  # it is not there, or damaged
+            return False
+
+    @property
+    def rounds(self) -> list[Round]:
+        """The rounds that were planned so far."""
+        return [strict_json.read(path, Round) for path in sorted((self.folder / ROUNDS).glob("*.json"))]
+
+    def plan(self, results: list[Result], after: int) -> list[Task]:
+        """Begin the round that comes next, once everything that was planned has ended.
 
         Parameters
         ----------
         results : list of Result
-            What came out of the tasks so far.
+            What came out of all tasks so far.
+        after : int
+            After how many rounds that was; `settle` says so, and is called before anybody looks at the tasks.
 
         Returns
         -------
         list of Task
-            The new ones; empty while others are not finished, and when the search is over.
+            The tasks of the new round; empty when another one has begun it, and when the search is over.
         """
-        with locked(self.folder):
-            planned = len(self.tasks)
-            if len(results) < planned:
+        with locked(self.folder, PATIENCE):
+            rounds = self.rounds
+            if len(rounds) != after or (following := self.search.more(results, rounds)) is None:
                 return []
-            base = self.experiment
-            changes = self.search.more(results, planned)
-            return [self._add(number, base, each) for number, each in enumerate(changes, planned)]
+            path = self.folder / ROUNDS / f"{len(rounds):03d}.json"
+            atomic.disk.make_folder(path.parent)
+            atomic.write_text(path, following.model_dump_json(exclude_defaults=True))
+            return self._settle([*rounds, following])
 
-    def _add(self, number: int, base: Experiment, changes: dict[str, Any]) -> Task:
+    def settle(self) -> int:
+        """Make what is missing of the newest round, when whoever planned it was killed; how many rounds there are."""
+        with locked(self.folder, PATIENCE):
+            rounds = self.rounds
+            self._settle(rounds)
+            return len(rounds)
+
+    def _settle(self, rounds: list[Round]) -> list[Task]:
+        """Make the tasks of the newest round, unless they are there, and let the others go on; all of them."""
+        if not rounds:
+            return []
+        newest, first = rounds[-1], sum(len(each.new) for each in rounds[:-1])
+        base = self.experiment
+        made = [self._made(number, base, changes, newest) for number, changes in enumerate(newest.new, first)]
+        kept = [self.task(number) for number in newest.again]
+        for task in kept:
+            set_pause(task.folder, newest.until)
+        return [*kept, *made]
+
+    def _made(self, number: int, base: Experiment, changes: dict[str, Any], newest: Round) -> Task:
         folder = self.folder / f"{number:04d}"
-        (folder / ATTEMPTS).mkdir(parents=True, exist_ok=True)
-        Run.begin(overridden(base, changes), folder)
-        atomic.write_text(folder / TASK, json.dumps({"overrides": changes}))  # last: now the task is there
+        if not (folder / TASK).is_file():
+            (folder / ATTEMPTS).mkdir(parents=True, exist_ok=True)
+            Run.begin(overridden(base, changes), folder)
+            set_pause(folder, newest.until)
+            atomic.write_text(folder / TASK, json.dumps({"overrides": changes}))  # last: now the task is there
         return Task(number, folder, changes)
 
 
@@ -224,33 +267,18 @@ def checked(
             f"{folder} is there already: give another --name, or go on with it: handson resume {folder}."
         )
     search.check()
-    changes = search.more([], 0)
-    tried = [overridden(experiment, each) for each in changes]
-    for number in _new_values(search, changes):
-        try:
-            tried[number].build()
-        except HandsonError as error:
-            raise HandsonError(f"{shown(changes[number])}: {error}") from None
-    return changes, _direction(tried[0], monitor)
-
-
-def _new_values(search: Search, changes: list[dict[str, Any]]) -> list[int]:
-    """The first task with each value of an axis that changes the net; of ranges, those with the ends."""
-    found: set[int] = set()
-    for path, axis in search.axes.items():
-        if full_path(path).partition(".")[0] not in ("model", "compile"):
-            continue
-        values = [each[path] for each in changes if path in each]
-        if isinstance(axis, Range):
-            found |= {values.index(min(values)), values.index(max(values))}
-        else:
-            found |= {values.index(value) for value in values}
-    return sorted(found)
+    following = search.more()
+    changes = [] if following is None else following.new
+    first = [overridden(experiment, each) for each in changes]
+    try_all(first, changes)
+    return changes, _direction(first[0], monitor)
 
 
 def comparable(experiment: Experiment, search: Search) -> Experiment:
-    """The experiment with one split for all seeds, so that all are measured on the same rows."""
+    """The experiment as long as is searched, and with one split for all seeds: all are measured on the same rows."""
     kept = experiment.model_copy(deep=True)
+    if search.kind == "halving":
+        kept.fit.epochs = search.epochs
     if kept.split.seed is None and (search.seeds > 1 or SEED in search.axes):
         kept.split.seed = kept.fit.seed
     return kept

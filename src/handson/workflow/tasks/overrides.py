@@ -102,7 +102,13 @@ def _keys(section: str) -> list[str]:
 
 
 def shown(changes: Mapping[str, Any]) -> str:
-    """Changes as a message names them."""
+    """Overrides in a line.
+
+    Examples
+    --------
+    >>> shown({"fit.epochs": 3, "model.0.units": 8})
+    'fit.epochs=3, model.0.units=8'
+    """
     return ", ".join(f"{path}={value!r}" for path, value in changes.items())
 
 

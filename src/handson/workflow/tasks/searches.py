@@ -1,7 +1,7 @@
 """Searches: which tasks there are, and which come next once others are finished.
 
-A search is a function of what it was told and of the results so far. It keeps no state: whoever plans the next round
-reads the folder, so that nothing has to run in between.
+A search is a function of what it was told, of the rounds so far and of their results. It keeps no state: whoever plans
+the next round reads the folder, so that nothing has to run in between.
 """
 
 from __future__ import annotations
@@ -42,20 +42,40 @@ class Result(NamedTuple):
     value: float
 
 
+class Round(BaseModel):
+    """What is trained at a time: tasks that are new, or tasks of the rounds before that go on.
+
+    Attributes
+    ----------
+    new : list of dict
+        The overrides of each new task.
+    again : list of int
+        The numbers of the tasks that go on.
+    until : int, optional
+        After how many epochs they pause; by default they are trained to their end.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    new: list[dict[str, Any]] = Field(default_factory=list)
+    again: list[int] = Field(default_factory=list)
+    until: Annotated[int, Field(ge=1)] | None = None
+
+
 class Search(BaseModel):
     """What a sweep looks through.
 
     Attributes
     ----------
     kind : {'grid', 'random', 'halving', 'bayesian'}
-        All combinations; some drawn by chance; of some drawn by chance the best third trained longer, again and again;
+        All combinations; some drawn by chance; of some drawn by chance the best third goes on, again and again;
         or each round chosen by Optuna from the results of those before.
     axes : dict of str to list or Range
         The values of every path.
     trials : int
         How many combinations are drawn, where not all are taken.
     epochs : int
-        Of 'halving': the epochs of the last round.
+        Of 'halving': the epochs of a whole training, at the end of the last round.
     factor : int
         Of 'halving': one of so many goes on to the next round, with so many times the epochs.
     at_once : int
@@ -115,26 +135,27 @@ class Search(BaseModel):
             if twice is not None:
                 raise HandsonError(f"{path!r} has the value {twice[1]!r} twice, and would be trained with it twice.")
 
-    def more(self, results: Sequence[Result], planned: int) -> list[dict[str, Any]]:
-        """The overrides of the tasks that come next.
+    def more(self, results: Sequence[Result] = (), rounds: Sequence[Round] = ()) -> Round | None:
+        """What is trained next.
 
         Parameters
         ----------
         results : sequence of Result
-            All tasks that were planned so far, by their numbers.
-        planned : int
-            How many those are; the next round is asked for when all of them have ended.
+            What came out of all tasks of the rounds before, by their numbers; all of them have ended.
+        rounds : sequence of Round
+            Those rounds.
 
         Returns
         -------
-        list of dict
-            Empty when the search is over.
+        Round or None
+            None when the search is over.
         """
-        found = KINDS[self.kind](self, list(results), planned)
-        before = planned if self.has_rounds else 0
-        _check_count(before + len(found) * self.repeats)
-        tasks = [combination | again for combination in found for again in self._again()]
-        return tasks if self.has_rounds else tasks[planned:]  # the rest, where whoever planned them was interrupted
+        return KINDS[self.kind](self, list(results), list(rounds))
+
+    def repeated(self, combinations: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The overrides of tasks: each combination with every seed and fold."""
+        _check_count(len(combinations) * self.repeats)
+        return [combination | again for combination in combinations for again in self._again()]
 
     @property
     def has_rounds(self) -> bool:
@@ -164,25 +185,38 @@ def combination_of(overrides: dict[str, Any]) -> dict[str, Any]:
     return {path: value for path, value in overrides.items() if path not in (SEED, FOLD, FOLDS)}
 
 
-def means(results: Sequence[Result]) -> list[tuple[dict[str, Any], float]]:
-    """Each combination with the mean over its seeds and folds, in the order of the tasks; NaN where one failed."""
-    values: dict[str, list[float]] = {}
-    combinations: dict[str, dict[str, Any]] = {}
+class Mean(NamedTuple):
+    """The mean of what was measured of one combination, over its seeds and folds; NaN where one failed."""
+
+    combination: dict[str, Any]
+    value: float
+    tasks: list[int]
+
+
+def means(results: Sequence[Result]) -> list[Mean]:
+    """The mean of each combination, in the order of the tasks."""
+    groups: dict[str, list[Result]] = {}
     for result in results:
-        combination = combination_of(result.overrides)
-        combinations.setdefault(repr(combination), combination)
-        values.setdefault(repr(combination), []).append(result.value)
-    return [(combinations[key], sum(found) / len(found)) for key, found in values.items()]
+        groups.setdefault(repr(combination_of(result.overrides)), []).append(result)
+    return [
+        Mean(
+            combination_of(group[0].overrides),
+            sum(each.value for each in group) / len(group),
+            [one.number for one in group],
+        )
+        for group in groups.values()
+    ]
 
 
-def _grid(search: Search, results: list[Result], planned: int) -> list[dict[str, Any]]:
+def _grid(search: Search, results: list[Result], rounds: list[Round]) -> Round | None:
     axes = [axis for axis in search.axes.values() if isinstance(axis, list)]
     _check_count(math.prod(map(len, axes)))
-    return [dict(zip(search.axes, row, strict=True)) for row in itertools.product(*axes)]
+    found = [dict(zip(search.axes, row, strict=True)) for row in itertools.product(*axes)]
+    return None if rounds else Round(new=search.repeated(found))
 
 
-def _random(search: Search, results: list[Result], planned: int) -> list[dict[str, Any]]:
-    return _draws(search)
+def _random(search: Search, results: list[Result], rounds: list[Round]) -> Round | None:
+    return None if rounds else Round(new=search.repeated(_draws(search)))
 
 
 def _draws(search: Search) -> list[dict[str, Any]]:
@@ -205,18 +239,19 @@ def _drawn(search: Search, number: int) -> dict[str, Any]:
     return found
 
 
-def _halving(search: Search, results: list[Result], planned: int) -> list[dict[str, Any]]:
-    """The next round: the best of the last one, each trained anew for more epochs."""
-    rounds = halving_rounds(search.trials, search.epochs, search.factor)
-    if planned == 0:
-        return [combination | {EPOCHS: rounds[0][1]} for combination in _draws(search)]
-    reached = max(result.overrides[EPOCHS] for result in results)
-    left = [(count, epochs) for count, epochs in rounds if epochs > reached]
-    if not left:
-        return []
-    last = means([result for result in results if result.overrides[EPOCHS] == reached])
-    best = sorted((pair for pair in last if pair[1] == pair[1]), key=lambda pair: pair[1])[: left[0][0]]
-    return [combination | {EPOCHS: left[0][1]} for combination, _ in best]
+def _halving(search: Search, results: list[Result], rounds: list[Round]) -> Round | None:
+    """The next round: the best of the last one go on from where they are."""
+    planned = halving_rounds(search.trials, search.epochs, search.factor)
+    if len(rounds) == len(planned):
+        return None
+    count, epochs = planned[len(rounds)]
+    until = epochs if epochs < search.epochs else None
+    if not rounds:
+        return Round(new=search.repeated(_draws(search)), until=until)
+    last = means(results if len(rounds) == 1 else [results[task] for task in rounds[-1].again])
+    best = sorted((one for one in last if one.value == one.value), key=lambda one: one.value)[:count]
+    again = [task for one in best for task in one.tasks]
+    return Round(again=again, until=until) if again else None
 
 
 def halving_rounds(trials: int, epochs: int, factor: int) -> list[tuple[int, int]]:
@@ -233,14 +268,17 @@ def halving_rounds(trials: int, epochs: int, factor: int) -> list[tuple[int, int
     return [(count, max(1, epochs // factor ** (len(counts) - 1 - place))) for place, count in enumerate(counts)]
 
 
-def _bayesian(search: Search, results: list[Result], planned: int) -> list[dict[str, Any]]:
+def _bayesian(search: Search, results: list[Result], rounds: list[Round]) -> Round | None:
     from handson.workflow.tasks.bayesian import ask
 
-    left = search.trials - planned // search.repeats
-    return ask(search.axes, search.seed, means(results), min(search.at_once, left)) if left > 0 else []
+    left = search.trials - len(results) // search.repeats
+    if left <= 0:
+        return None
+    known = [(one.combination, one.value) for one in means(results)]
+    return Round(new=search.repeated(ask(search.axes, search.seed, known, min(search.at_once, left))))
 
 
-KINDS: dict[str, Callable[[Search, list[Result], int], list[dict[str, Any]]]] = {
+KINDS: dict[str, Callable[[Search, list[Result], list[Round]], Round | None]] = {
     "grid": _grid,
     "random": _random,
     "halving": _halving,

@@ -20,9 +20,9 @@ from handson.workflow.tasks.folder import Sweep, Task
 from handson.workflow.tasks.searches import Result, combination_of
 
 # In the order of a task's life.
-STATES = ("waiting", "queued", "running", "stopped", "lost", "failed", "finished")
-# Those after which nothing happens by itself.
-ENDED = ("failed", "finished")
+STATES = ("waiting", "queued", "running", "stopped", "lost", "failed", "paused", "finished")
+# Those after which nothing happens by itself; a task that is paused goes on if the next round wants it.
+ENDED = ("failed", "paused", "finished")
 
 
 @dataclass
@@ -96,14 +96,17 @@ def _standing(sweep: Sweep, task: Task, queue: Queue | None) -> Standing:
     last = tries[-1] if tries else None
     steps = [checkpoint.step_of(path) for path in checkpoint.generations(task.folder / "checkpoints")[:1]]
     found = Standing(task, _state(task, tries, queue), len(tries), sum(steps))
-    if sweep.is_finished(task) and (last is None or last.outcome != "failed"):
+    ended = "finished" if sweep.is_finished(task) else "paused" if sweep.is_paused(task) else None
+    if ended and (last is None or last.outcome != "failed"):
         try:
             found.measured = measured(task)
-            found.state = "finished"
+            found.state = ended
         except (HandsonError, OSError) as error:
             found.state, found.reason = "failed", f"{error}"
     elif found.state == "failed" and last is not None:
         found.reason = last.reason or f"lost {len(tries)} times: killed, perhaps for the memory that it took"
+    elif found.state == "stopped" and last is not None:
+        found.reason = last.reason.partition(";")[0]
     elif found.state in ("running", "lost") and last is not None:
         found.reason = f"{last.job or f'process {last.process}'} on {last.machine}"
     return found
@@ -117,7 +120,7 @@ def _state(task: Task, tries: list[Attempt], queue: Queue | None) -> str:
         return "waiting"
     last = tries[-1]
     if last.outcome is not None:
-        return "waiting" if last.outcome == "finished" else last.outcome
+        return "waiting" if last.outcome in ("finished", "paused") else last.outcome
     lives = last.lives_here
     if lives is None and queue is None:
         return "running"  # as far as can be seen from here
@@ -125,10 +128,14 @@ def _state(task: Task, tries: list[Attempt], queue: Queue | None) -> str:
 
 
 def measured(task: Task) -> dict[str, float]:
-    """What was measured at the end of a finished task: on the rows that validate, and in the last epoch."""
+    """What was measured of a task, of a finished one at its end: on the rows that validate, and in the last epoch."""
     run = task.run
-    report, history = run.report() or Report(seconds=math.nan), run.history()
-    found = {name: values[-1] for name, values in history.history.items() if values and not name.startswith("val_")}
+    history, report = run.history(), run.report() if run.finished else None
+    found = {name: values[-1] for name, values in history.history.items() if values}
+    if report is None:  # it is paused: nothing but its history is written
+        report = Report(seconds=history.seconds or math.nan)
+    else:
+        found = {name: value for name, value in found.items() if not name.startswith("val_")}
     found |= {f"val_{name}": value for name, value in report.validation.items()}
     special = run.report("specialists/report.json")
     if special is not None and special.rmse is not None:
@@ -154,13 +161,16 @@ def counted(found: list[Standing]) -> dict[str, int]:
 def table(sweep: Sweep, found: list[Standing]) -> pd.DataFrame:
     """A row for each task: its state, its overrides, and what was measured; the best first.
 
-    Tasks that are not finished come last, in the order of their numbers, with NaN for what is not measured yet.
+    Tasks that are paused come after those that are finished, and what has not ended last, in the order of their
+    numbers, with NaN for what is not measured yet.
     """
     rows: list[dict[str, Any]] = []
     for one in found:
         rows.append({"task": one.task.number, "state": one.state, **_shown(one.task.overrides), **one.measured})
     frame = pd.DataFrame(rows, columns=_columns(sweep, rows)).set_index("task")
-    return frame.sort_values(sweep.monitor, ascending=sweep.direction == "min", kind="stable", na_position="last")
+    frame = frame.sort_values(sweep.monitor, ascending=sweep.direction == "min", kind="stable", na_position="last")
+    later = frame["state"].map({"finished": 0, "paused": 1}).fillna(2)
+    return frame.loc[later.sort_values(kind="stable").index]
 
 
 def _columns(sweep: Sweep, rows: list[dict[str, Any]]) -> list[str]:
