@@ -10,8 +10,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, Field
-
+from handson.core import regular
 from handson.core.errors import HandsonError
 from handson.files import atomic, strict_json
 
@@ -19,12 +18,7 @@ if TYPE_CHECKING:
     from handson.state.history import History
 
 PAUSE = "pause.json"
-
-
-class Pause(BaseModel):
-    """What is in the file: after how many epochs a run pauses."""
-
-    after: int = Field(ge=1)
+MOST_BYTES = 1 << 10
 
 
 class Paused(HandsonError):
@@ -47,7 +41,13 @@ class Paused(HandsonError):
 def pause_of(folder: Path) -> int | None:
     """After how many epochs a run pauses; None for one that does not."""
     path = folder / PAUSE
-    return strict_json.read(path, Pause).after if path.is_file() else None
+    if not path.is_file():
+        return None
+    found = strict_json.loads(regular.read_bytes(path, MOST_BYTES))
+    after = found.get("after") if isinstance(found, dict) else None
+    if not isinstance(after, int) or isinstance(after, bool) or after < 1:
+        raise HandsonError(f"{path} is damaged: 'after' is the epoch after which the run pauses; got {after!r}.")
+    return after
 
 
 def set_pause(folder: Path, after: int | None) -> None:
@@ -57,4 +57,4 @@ def set_pause(folder: Path, after: int | None) -> None:
     if after is None:
         atomic.disk.remove(folder / PAUSE)
     else:
-        atomic.write_text(folder / PAUSE, json.dumps(Pause(after=after).model_dump()))
+        atomic.write_text(folder / PAUSE, json.dumps({"after": after}))
