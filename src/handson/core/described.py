@@ -86,6 +86,8 @@ class Described(type):
         if older.classes:
             kwargs = older.translated(cls, kwargs, parameters_of(cls))
         given = bind(cls, args, kwargs)
+        for old, new in getattr(cls, "synonyms", {}).items():
+            older.check_once(old, new, {name for name, value in given.items() if value is not None})
         instance = super().__call__(**given)
         accepted: dict[str, inspect.Parameter] = parameters_of(cls)
         arguments = {key: given.get(key, each.default) for key, each in accepted.items()} | given
