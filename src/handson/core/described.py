@@ -195,6 +195,9 @@ def why_not(function: Callable[..., Any], *args: Any, **kwargs: Any) -> str | No
     >>> why_not(lambda epoch: 0.1, 0), why_not(lambda epoch: 0.1)
     (None, "missing a required argument: 'epoch'")
     """
+    late = (inspect.isgeneratorfunction, inspect.iscoroutinefunction, inspect.isasyncgenfunction)
+    if any(kind(function) for kind in late):
+        return "it is a generator or a coroutine, and a call runs nothing of it"
     try:
         inspect.signature(function).bind(*args, **kwargs)
     except TypeError as error:
