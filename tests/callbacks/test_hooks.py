@@ -207,8 +207,22 @@ def test_hooks_that_do_not_take_what_they_are_called_with_are_refused(hook):
         type("Mine", (callbacks.Callback,), {hook: lambda self: None})(),
         callbacks.LambdaCallback(**{hook: lambda: None}),
     ):
-        with pytest.raises(HandsonError, match=rf"{hook} is called with \(.*logs\), which it does not take: too many"):
+        with pytest.raises(HandsonError, match=rf"{hook} cannot be called with \(.*logs\): too many"):
             net().fit(x, y, verbose=0, callbacks=mine)
+
+
+def test_hooks_of_which_a_call_runs_nothing_are_refused():
+    class Late(callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            yield epoch
+
+    class Later(callbacks.Callback):
+        async def on_epoch_end(self, epoch, logs=None):
+            """Never awaited."""
+
+    for mine in (Late(), Later()):
+        with pytest.raises(HandsonError, match=r"on_epoch_end cannot be .*a call runs nothing of it"):
+            net().fit(*data(), verbose=0, callbacks=mine)
 
 
 def test_a_schedule_of_nothing_is_refused():

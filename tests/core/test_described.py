@@ -197,3 +197,16 @@ def test_a_configuration_does_not_share_lists_with_the_object():
     made = schedules.PiecewiseConstantDecay([3], [0.1, 0.2])
     made.get_config()["boundaries"].append(5)
     assert made.get_config()["boundaries"] == [3]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: optimizers.SGD(0.1, lr=0.2),
+        lambda: optimizers.Adam(learning_rate=0.001, lr=5),
+        lambda: layers.InputLayer((3,), input_shape=(4,)),
+    ],
+)
+def test_an_argument_is_not_given_under_two_names(make):
+    with pytest.raises(HandsonError, match="is another name of '(learning_rate|shape)', and both are given"):
+        make()

@@ -56,6 +56,8 @@ def test_classes_are_those_with_the_largest_output(data):
 
 def test_epochs_may_be_called_as_in_keras_1(data):
     assert len(made().fit(*data, nb_epoch=2, verbose=0).epoch) == 2
+    with pytest.raises(HandsonError, match="'nb_epoch' is another name of 'epochs', and both are given"):
+        made().fit(*data, nb_epoch=2, epochs=3)
     assert len(made().fit_generator(batches(*data), 3, nb_epoch=2, verbose=0).epoch) == 2
 
 

@@ -415,6 +415,8 @@ def test_what_is_assigned_is_checked():
         ({}, "^the key 'model' is missing.$"),
         ({"model": ["Dens"]}, "^model.0: unknown layer 'Dens'. Did you mean 'dense'"),
         ({"model": ["Flatten"], "modle": 1}, "^unknown key 'modle'. Did you mean 'model'"),
+        ({"model": ["Flatten"], "fit": {"epochs": True}}, "^fit.epochs: expected a number; got True"),
+        ({"model": ["Flatten"], "split": {"validation": True}}, "^split.validation: expected a number; got True"),
         ({"model": ["Flatten"], "fit": {"epoch": 1}}, "^unknown key 'epoch' of 'fit'. Did you mean 'epochs'"),
     ],
 )

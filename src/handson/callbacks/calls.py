@@ -57,8 +57,7 @@ def _check_hooks(callback: Callback) -> None:
         why = why_not(getattr(callback, name), *expected) if callback.defines(name) else None
         if why is not None:
             raise HandsonError(
-                f"{type(callback).__name__}.{name} is called with ({', '.join(expected)}), which it does not take: "
-                f"{why}."
+                f"{type(callback).__name__}.{name} cannot be called with ({', '.join(expected)}): {why}."
             )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import os
 import sys
 from typing import NoReturn
@@ -24,6 +25,7 @@ def main() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that does not know a letter shows its code
     try:
+        _check_given()
         from handson.cli.commands import app
 
         app(standalone_mode=True)
@@ -37,6 +39,16 @@ def main() -> None:
         _stop(f"error: {_without_number(error)}", 2)
     except typer.Exit as leave:
         sys.exit(leave.exit_code)
+
+
+def _check_given() -> None:
+    """Raise for an argument that is empty, as a variable of the shell that is not set: it would be ignored."""
+    from handson.core.errors import HandsonError
+
+    for before, given in itertools.pairwise(sys.argv):
+        if given == "" or (given.startswith("--") and given.endswith("=")):
+            what = given[:-1] or (f"what follows {before}" if before.startswith("-") else "an argument")
+            raise HandsonError(f"{what} is empty.")
 
 
 def _open_closed() -> None:

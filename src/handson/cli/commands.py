@@ -205,12 +205,12 @@ def resume(
         for option, value in given:
             refuse(bool(value), f"{option} is for a run, and {run} is a sweep")
         return resume_sweep(Path(run), failed)
-    refuse(not failed, f"--no-failed is for a sweep, and {run} is a run")
     from handson.cli.tables import show_report
     from handson.cli.workers import group
     from handson.workflow.trainings import follow
 
     found = find_run(run, runs)
+    refuse(not failed, f"--no-failed is for a sweep, and {run} is a run")
     workers = group(devices, found.experiment)
     if workers.follows and not found.finished:
         return follow(found.experiment, found.read_data(data), devices=workers.size)

@@ -86,6 +86,8 @@ class Described(type):
         if older.classes:
             kwargs = older.translated(cls, kwargs, parameters_of(cls))
         given = bind(cls, args, kwargs)
+        for old, new in getattr(cls, "synonyms", {}).items():
+            older.check_once(old, new, {name for name, value in given.items() if value is not None})
         instance = super().__call__(**given)
         accepted: dict[str, inspect.Parameter] = parameters_of(cls)
         arguments = {key: given.get(key, each.default) for key, each in accepted.items()} | given
@@ -193,6 +195,9 @@ def why_not(function: Callable[..., Any], *args: Any, **kwargs: Any) -> str | No
     >>> why_not(lambda epoch: 0.1, 0), why_not(lambda epoch: 0.1)
     (None, "missing a required argument: 'epoch'")
     """
+    late = (inspect.isgeneratorfunction, inspect.iscoroutinefunction, inspect.isasyncgenfunction)
+    if any(kind(function) for kind in late):
+        return "it is a generator or a coroutine, and a call runs nothing of it"
     try:
         inspect.signature(function).bind(*args, **kwargs)
     except TypeError as error:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Container
 from typing import Any, NamedTuple, TypeVar
 
 from handson.core import console
-from handson.core.errors import nearest
+from handson.core.errors import HandsonError, nearest
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -52,11 +52,25 @@ def translated(cls: type, kwargs: dict[str, Any], accepted: Container[str]) -> d
     changed = {name: value for name, value in kwargs.items() if name not in old}
     for name in old:
         spelling = known[name]
+        check_once(name, spelling.name, kwargs)
         say_once(name, spelling.name)
         value = kwargs[name] if spelling.value is None else spelling.value(kwargs[name])
         parts = sum(known[other].name == spelling.name for other in old)
         changed[spelling.name] = (*changed.get(spelling.name, ()), value) if parts > 1 else value
     return changed
+
+
+def check_once(old: str, new: str, given: Container[str]) -> None:
+    """Raise where an argument is given under both of its names: one of them would be ignored.
+
+    Examples
+    --------
+    >>> check_once("lr", "learning_rate", {"lr": 0.1, "learning_rate": 0.2})
+    Traceback (most recent call last):
+    handson.core.errors.HandsonError: 'lr' is another name of 'learning_rate', and both are given: leave one out.
+    """
+    if old in given and new in given:
+        raise HandsonError(f"{old!r} is another name of {new!r}, and both are given: leave one out.")
 
 
 def say_once(old: str, new: str) -> None:
@@ -95,6 +109,7 @@ def accepting(**names: str) -> Callable[[F], F]:
         @functools.wraps(function)
         def called(*args: Any, **kwargs: Any) -> Any:
             for old in [name for name in names if name in kwargs]:
+                check_once(old, names[old], kwargs)
                 say_once(old, names[old])
                 kwargs[names[old]] = kwargs.pop(old)
             unknown = next((name for name in kwargs if name not in taken), None)

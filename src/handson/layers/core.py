@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -49,6 +49,7 @@ class InputLayer(Layer):
 
     keeps_shape = supports_masking = True
     autocast = False
+    synonyms: ClassVar[dict[str, str]] = {"input_shape": "shape", "batch_input_shape": "batch_shape"}
 
     def __init__(
         self,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -92,6 +92,7 @@ class Optimizer(ByHand, Noun):
 
     kind = "optimizer"
     recordable = False
+    synonyms: ClassVar[dict[str, str]] = {"lr": "learning_rate"}
     _owner: weakref.ref[Any] | None = None
     _owner_name: str | None = None
     # Whether it was copied or unpickled, alone or in a net.

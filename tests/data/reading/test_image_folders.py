@@ -1,5 +1,6 @@
 """Folders of images: every file is read, left out and counted, or refused; pixels against Pillow and NumPy."""
 
+import os
 import struct
 import zlib
 
@@ -288,3 +289,14 @@ def test_folders_called_like_parts_of_a_split_are_no_classes(tmp_path, names):
         read(tmp_path)
     save(tmp_path / "cat" / "1.png", grey())  # beside others such a name may be a class
     assert read(tmp_path).classes == sorted([*names, "cat"])
+
+
+def test_names_that_are_no_text_become_text(tmp_path):
+    for folder in (b"caf\xe9", b"tea"):
+        place = os.path.join(os.fsencode(tmp_path), folder)
+        os.makedirs(place)
+        Image.new("L", (4, 4)).save(os.fsdecode(os.path.join(place, b"\xff.png")))
+    data = read(tmp_path)
+    assert data.classes == ["caf\\xe9", "tea"]
+    assert data.ids.tolist() == ["caf\\xe9/\\xff.png", "tea/\\xff.png"]
+    assert np.asarray(data.inputs).shape == (2, 4, 4, 1)

@@ -14,7 +14,7 @@ from handson.core.errors import HandsonError
 from handson.data.reading.containers.images import of_headers
 from handson.data.reading.dataset import Dataset
 from handson.data.reading.image_files import IMAGES, MOST_PIXELS, Header, checked_sides, read_header
-from handson.data.reading.image_tree import Found, find_images
+from handson.data.reading.image_tree import Found, as_text, find_images
 from handson.data.reading.keeping import Keeping, kept
 from handson.data.rows.free_memory import free_memory
 from handson.data.rows.stored import StoredRows
@@ -66,7 +66,7 @@ def read_folder(path: Path, image_shape: Sequence[int] | None = None, keeping: K
     stays = _check_total(path, found.files, headers, shape, image_shape is not None, keeping)
     images = StoredRows(of_headers(found.files, headers, shape))
     labels = None if found.labels is None else np.array(found.labels, np.int64)
-    names = np.array([file.relative_to(path).as_posix() for file in found.files])
+    names = np.array([as_text(file.relative_to(path).as_posix()) for file in found.files])
     target_names = [] if labels is None else ["class"]
     summary = _summary(found, headers)
     data = Dataset(images, labels, [], target_names, found.classes, None, names, str(path), [summary])

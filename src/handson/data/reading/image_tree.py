@@ -41,6 +41,17 @@ class Found:
     left: Counter[str] = field(default_factory=Counter)
 
 
+def as_text(name: str) -> str:
+    """The name of a file as text that can be written: bytes in it that are no UTF-8 as their codes.
+
+    Examples
+    --------
+    >>> as_text(f"caf{chr(0xDCE9)}").isascii()
+    True
+    """
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
 def find_images(path: Path) -> Found:
     """The images of a folder and of the folders in it; those of the upper folders are the classes.
 
@@ -84,7 +95,7 @@ def find_images(path: Path) -> Found:
             f"the folders of {path} are called like the parts of a split and not like classes: {listing(inside, 4)}. "
             f"Read them one by one, such as {path / first}; if they are classes, call them otherwise."
         )
-    found.classes = list(inside)
+    found.classes = list(map(as_text, inside))
     found.files = [file for files in inside.values() for file in files]
     found.labels = [label for label, files in enumerate(inside.values()) for _ in files]
     return found

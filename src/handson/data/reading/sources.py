@@ -134,6 +134,8 @@ def read(
     ...     read(path, targets="y").inputs.tolist()
     [[1.0], [3.0]]
     """
+    if not isinstance(path, (str, os.PathLike)) or not os.fspath(path):
+        raise HandsonError(f"read takes the path of a file or folder; got {path!r}.")
     path = Path(path)
     check_exists(path)
     kind = kind_of(path)
