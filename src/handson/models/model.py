@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from handson.core import registry, tree
 from handson.core.errors import HandsonError, nearest
+from handson.core.sharing import one_whole
 from handson.data.rows.scaling import Scaling
 from handson.graph import Graph, Node
 from handson.graph.symbol import on_trial
@@ -384,6 +385,7 @@ class Model(Verbs):
             self.seed = seed
 
     @registry.scoped({}, own=True)
+    @one_whole()
     def get_config(self, compact: bool = False) -> dict[str, Any]:
         """The net as JSON: its layers, and how they are connected; not for a module of PyTorch."""
         if self.graph is not None:
@@ -401,6 +403,7 @@ class Model(Verbs):
         )
 
     @classmethod
+    @one_whole()
     def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
         """A net from what `get_config` gave, here or in Keras; `custom_objects` has what is not registered, by name."""
         if custom_objects:

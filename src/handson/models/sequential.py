@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from handson.core import registry
 from handson.core.errors import HandsonError, NotBuiltError, listing
+from handson.core.sharing import one_whole
 from handson.graph import Graph, Symbol
 from handson.graph.symbol import forget
 from handson.layers import ownership
@@ -265,6 +266,7 @@ class Sequential(Model):
         return super().weights
 
     @registry.scoped({}, own=True)
+    @one_whole()
     def get_config(self, compact: bool = False) -> dict[str, Any]:
         """The layers as JSON."""
         return {
@@ -275,11 +277,12 @@ class Sequential(Model):
     def _described(self, name: str, part: Any, compact: bool) -> Any:
         """A part as JSON, under the name it has in this net."""
         described = registry.to_config(part.kind, part, compact)
-        if not compact:
+        if not compact and "config" in described:
             described["config"]["name"] = naming.name_at(name, part)
         return described
 
     @classmethod
+    @one_whole()
     def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
         """A net from what `get_config` gave, here or in Keras; `custom_objects` has what is not registered, by name."""
         if custom_objects:

@@ -159,7 +159,7 @@ def for_outputs(what: str, values: Any, names: Sequence[str], shared: bool = Fal
     count = len(names)
     if values is None:
         return [None] * count
-    if isinstance(values, dict) and (count > 1 or set(values) <= set(names)) and not (shared and count == 1):
+    if isinstance(values, dict) and values and (count > 1 or set(values) <= set(names)):
         unknown = [name for name in values if name not in names]
         if unknown:
             raise HandsonError(
