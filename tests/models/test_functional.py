@@ -406,3 +406,35 @@ def test_a_net_that_is_a_part_of_two_others_stays_one_in_files(tmp_path):
 def test_numbers_of_shared_parts_that_do_not_fit_are_refused(layers, match):
     with pytest.raises(HandsonError, match=match):
         Sequential.from_config({"layers": layers})
+
+
+def test_the_summary_of_a_net_that_is_code_has_all_of_its_weights(capsys):
+    class Scaled(handson.layers.Layer):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.inner = Dense(4)
+
+        def build(self, input_shape):
+            self.scale = self.add_weight((4,), "ones")
+
+        def call(self, inputs):
+            return self.inner(inputs) * self.scale
+
+    class Whole(Model):
+        def __init__(self):
+            super().__init__(name="whole")
+            self.part, self.norm = Scaled(), BatchNormalization()
+
+        def build(self, input_shape):
+            self.offset = self.add_weight((4,), "zeros")
+            super().build(input_shape)
+
+        def call(self, inputs):
+            return self.norm(self.part(inputs)) + self.offset
+
+    net = Whole()
+    net(np.ones((2, 3)))
+    net.summary()
+    rows = [line.split() for line in capsys.readouterr().out.split("\n") if "(" in line and "Layer" not in line]
+    assert {row[0]: int(row[-1]) for row in rows} == {"whole": 4, "part": 4, "part.inner": 16, "norm": 16}
+    assert net.count_params() == 40

@@ -138,8 +138,8 @@ def _only(x: Any) -> Any:
 
 def of_rows(values: Any, rows: int) -> Any:
     """What belongs to so many rows: the array in a list of one, as Keras takes it for a net with one output."""
-    alone = isinstance(values, (list, tuple)) and len(values) == 1 and getattr(values[0], "shape", ())
-    return values[0] if alone and len(values[0]) == rows else values
+    alone = isinstance(values, (list, tuple)) and len(values) == 1 and hasattr(values[0], "shape")
+    return values[0] if alone and values[0].shape[:1] == (rows,) else values
 
 
 def for_outputs(what: str, values: Any, names: Sequence[str], shared: bool = False) -> list[Any]:
