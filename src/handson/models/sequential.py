@@ -19,7 +19,8 @@ from handson.layers.core import InputLayer
 from handson.layers.foreign import TorchModuleWrapper
 from handson.layers.shapes import Shapes, batched
 from handson.models import naming
-from handson.models.model import Model, from_keras, wants_integers
+from handson.models.leaves import wants_integers
+from handson.models.model import Model, from_keras
 from handson.randomness.keys import fresh_seed
 
 # Deeper nets are no stack of layers that anybody writes, and a file must not take minutes to build.

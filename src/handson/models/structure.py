@@ -254,7 +254,7 @@ class Structure(Layer):
         return list(dict.fromkeys(found))
 
     def _module_rows(self, depth: int) -> Iterator[tuple[Row, int, bool]]:
-        """A row for each part of a net that is code: those without parts, and the weights that others hold themselves."""
+        """Of a net that is code a row for each part without parts, and for those that hold weights beside theirs."""
         owner = self.module if "module" in self._modules else self
         for name, part in owner.named_modules():
             own = [weight for path, weight in named_weights(part).items() if "." not in path]
