@@ -270,10 +270,18 @@ def test_a_weight_that_nothing_describes_is_refused(tmp_path):
     refuse(net, tmp_path, "not known: .*dense.extra")
 
 
-def test_a_layer_that_is_in_a_net_twice_is_refused(tmp_path):
+def test_a_weight_that_two_layers_were_given_is_refused(tmp_path):
+    net = Sequential([Dense(4, input_dim=4), Dense(4)])
+    net.layers[1].kernel = net.layers[0].kernel
+    refuse(net, tmp_path, "are one weight, and would become two")
+
+
+def test_a_layer_in_two_parts_of_a_net_stays_one(tmp_path):
     layer = Dense(4, input_dim=4)
     net = Sequential([Sequential([layer]), Sequential([layer])])
-    refuse(net, tmp_path, "are one weight, and would become two")
+    net.save(tmp_path / "net.handson")
+    loaded = handson.load(tmp_path / "net.handson")
+    assert loaded.layers[0].layers[0] is loaded.layers[1].layers[0]
 
 
 def test_saving_draws_no_random_number(tmp_path):

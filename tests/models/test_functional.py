@@ -374,3 +374,67 @@ def test_the_weight_of_the_only_loss_and_lists_of_one_are_those_of_keras(engine,
     np.testing.assert_allclose(*histories, rtol=1e-5)
     for a, b in zip(ours.get_weights(), theirs.get_weights(), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+def test_a_net_that_is_a_part_of_two_others_stays_one_in_files(tmp_path):
+    x, a, b = Input((4,)), Input((4,)), Input((4,))
+    inner = Model(a, Dense(4, "relu")(a), name="inner")
+    deep = Model(b, inner(Sequential([Dense(4), inner])(b)), name="deep")
+    net = Model(x, Dense(1, name="out")(inner(x) + deep(x)), seed=0)
+    net.compile("adam", {"out": "mse"})
+    data = np.random.default_rng(0).normal(size=(20, 4)).astype("f4")
+    net.fit(data, data[:, 0], verbose=0, sample_weight={"out": np.ones(20)})
+    net.save(tmp_path / "net.handson")
+    loaded, built = handson.load(tmp_path / "net.handson"), Model.from_config(net.get_config())
+    assert [len(list(each.parameters())) for each in (net, loaded, built)] == [6, 6, 6]
+    assert (
+        net.fit(data, data[:, 0], verbose=0, seed=1).history == loaded.fit(data, data[:, 0], verbose=0, seed=1).history
+    )
+    np.testing.assert_array_equal(net.predict(data), loaded.predict(data))
+
+
+@pytest.mark.parametrize(
+    ("layers", "match"),
+    [
+        ([{"shared": 1}], "nothing before has the number 1"),
+        (
+            [{"class": "Flatten", "config": {}, "shared": 0}, {"class": "Flatten", "config": {}, "shared": 0}],
+            "two parts",
+        ),
+    ],
+)
+def test_numbers_of_shared_parts_that_do_not_fit_are_refused(layers, match):
+    with pytest.raises(HandsonError, match=match):
+        Sequential.from_config({"layers": layers})
+
+
+def test_the_summary_of_a_net_that_is_code_has_all_of_its_weights(capsys):
+    class Scaled(handson.layers.Layer):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.inner = Dense(4)
+
+        def build(self, input_shape):
+            self.scale = self.add_weight((4,), "ones")
+
+        def call(self, inputs):
+            return self.inner(inputs) * self.scale
+
+    class Whole(Model):
+        def __init__(self):
+            super().__init__(name="whole")
+            self.part, self.norm = Scaled(), BatchNormalization()
+
+        def build(self, input_shape):
+            self.offset = self.add_weight((4,), "zeros")
+            super().build(input_shape)
+
+        def call(self, inputs):
+            return self.norm(self.part(inputs)) + self.offset
+
+    net = Whole()
+    net(np.ones((2, 3)))
+    net.summary()
+    rows = [line.split() for line in capsys.readouterr().out.split("\n") if "(" in line and "Layer" not in line]
+    assert {row[0]: int(row[-1]) for row in rows} == {"whole": 4, "part": 4, "part.inner": 16, "norm": 16}
+    assert net.count_params() == 40

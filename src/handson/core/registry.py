@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, NamedTuple, TypeVar
 
+from handson.core import sharing
 from handson.core.errors import HandsonError, listing, nearest
 from handson.core.pure import declare
 
@@ -378,6 +379,8 @@ def from_config(kind: str, config: dict[str, Any]) -> Any:
     """
     if "class_name" in config:
         return importlib.import_module(KERAS_READER).revived(config, kind)
+    if kind in sharing.KINDS and sharing.is_shared(config):
+        return sharing.built(config, lambda rest: from_config(kind, rest))
     if set(config) <= {"class", "config"} and "class" in config:
         name, arguments = config["class"], config.get("config") or {}
     elif len(config) == 1:
@@ -425,7 +428,8 @@ def is_configuration(value: Any) -> bool:
         return True
     if isinstance(value.get("class_name"), str) and "config" in value:  # Keras's form
         return True
-    return len(value) == 1 and all(isinstance(entry, dict) for entry in value.values())
+    # The arguments of one object are not the whole description of another.
+    return len(value) == 1 and all(isinstance(entry, dict) and "class" not in entry for entry in value.values())
 
 
 def name_of(kind: str, target: Any) -> str:
@@ -474,6 +478,12 @@ def to_config(kind: str, target: Any, compact: bool = False) -> Any:
         return writer(kind, target)
     if not hasattr(target, "get_config"):
         return name_of(kind, target)
+    if compact or kind not in sharing.KINDS:
+        return _described(kind, target, compact)
+    return sharing.described(target, lambda: _described(kind, target, compact))
+
+
+def _described(kind: str, target: Any, compact: bool) -> Any:
     # A user's own get_config, written as in Keras, takes no arguments.
     takes_compact = compact and "compact" in inspect.signature(target.get_config).parameters
     arguments = target.get_config(compact=True) if takes_compact else target.get_config()

@@ -16,7 +16,7 @@ from handson.estimators.targets import Head
 from handson.layers import Dense, Flatten, Input, Layer
 from handson.layers.shapes import flat_shapes
 from handson.models import Model, Sequential
-from handson.models.model import wants_integers
+from handson.models.leaves import wants_integers
 
 
 def build(given: Any, settings: dict[str, Any], shape: tuple[int, ...], heads: Sequence[Head], seed: int) -> Any:

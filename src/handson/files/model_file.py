@@ -55,13 +55,13 @@ def _check_that_it_comes_back(model: Any, text: str, tensors: Mapping[str, Tenso
     """
     shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     try:
-        _check_sharing(model)
         description = parse(text)
         with torch.random.fork_rng(devices=[]):  # modules of torch in it draw weights
             twin = rebuild(description, sum(map(math.prod, shapes.values())))
         _check_weights(twin, shapes)
         _check_slots(twin, description, shapes)
         _check_types(twin, tensors)
+        _check_sharing(model, twin)
         _check_settings(model, twin)
     except Exception as error:  # whatever a class raises for arguments that it described itself
         raise HandsonError(
@@ -70,13 +70,18 @@ def _check_that_it_comes_back(model: Any, text: str, tensors: Mapping[str, Tenso
         ) from error
 
 
-def _check_sharing(model: Any) -> None:
-    """Raise if a weight is in the net under two names: a file would make two of it."""
-    first: dict[int, str] = {}
-    for name, weight in named_weights(model).items():
-        other = first.setdefault(id(weight), name)
-        if other != name:
+def _check_sharing(model: Any, twin: Any) -> None:
+    """Raise if a weight that is in the net under two names would be two of them."""
+    ours, theirs = _first_names(model), _first_names(twin)
+    for name, other in ours.items():
+        if theirs.get(name, name) != other:
             raise HandsonError(f"{name} and {other} are one weight, and would become two.")
+
+
+def _first_names(model: Any) -> dict[str, str]:
+    """For each name of a weight the first name that it has."""
+    first: dict[int, str] = {}
+    return {name: first.setdefault(id(weight), name) for name, weight in named_weights(model).items()}
 
 
 def _check_settings(model: Any, twin: Any) -> None:

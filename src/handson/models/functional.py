@@ -60,7 +60,7 @@ def _described(name: str, part: Any, compact: bool) -> Any:
             f"Write it as a handson.layers.Layer and register it with @handson.register, or save the weights alone."
         )
     described = registry.to_config(part.kind, part, compact)
-    if not compact:
+    if not compact and "config" in described:
         described["config"]["name"] = name_at(name, part)
     return described
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from handson.core import registry
 from handson.core.errors import HandsonError, NotBuiltError, listing
+from handson.core.sharing import one_whole
 from handson.graph import Graph, Symbol
 from handson.graph.symbol import forget
 from handson.layers import ownership
@@ -20,7 +21,8 @@ from handson.layers.renaming import hold
 from handson.layers.shapes import Shapes, batched
 from handson.models import naming
 from handson.models.layer_list import LayerList
-from handson.models.model import Model, from_keras, wants_integers
+from handson.models.leaves import wants_integers
+from handson.models.model import Model, from_keras
 from handson.randomness.keys import fresh_seed
 from handson.state.in_training import check_unused
 
@@ -271,6 +273,7 @@ class Sequential(Model):
         return super().weights
 
     @registry.scoped({}, own=True)
+    @one_whole()
     def get_config(self, compact: bool = False) -> dict[str, Any]:
         """The layers as JSON."""
         return {
@@ -281,11 +284,12 @@ class Sequential(Model):
     def _described(self, name: str, part: Any, compact: bool) -> Any:
         """A part as JSON, under the name it has in this net."""
         described = registry.to_config(part.kind, part, compact)
-        if not compact:
+        if not compact and "config" in described:
             described["config"]["name"] = naming.name_at(name, part)
         return described
 
     @classmethod
+    @one_whole()
     def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
         """A net from what `get_config` gave, here or in Keras; `custom_objects` has what is not registered, by name."""
         if custom_objects:

@@ -313,11 +313,14 @@ class Structure(Layer):
         return list(dict.fromkeys(found))
 
     def _module_rows(self, depth: int) -> Iterator[tuple[Row, int, bool]]:
+        """Of a net that is code a row for each part without parts, and for those that hold weights beside theirs."""
         owner = self.module if "module" in self._modules else self
-        for name, leaf in owner.named_modules():
-            if not list(leaf.children()) and (leaf is not owner or "module" in self._modules):
-                trains = any(weight.requires_grad for weight in leaf.parameters())
-                yield Row("  " * depth + (name or self.name), type(leaf).__name__, "", _parameters(leaf)), depth, trains
+        for name, part in owner.named_modules():
+            own = [weight for path, weight in named_weights(part).items() if "." not in path]
+            if own or (part is not self and not list(part.children())):
+                trains = any(weight.requires_grad for weight in own)
+                count = sum(weight.numel() for weight in own)
+                yield Row("  " * depth + (name or self.name), type(part).__name__, "", count), depth, trains
 
 
 def _shapes(values: Any) -> Shapes:

@@ -141,8 +141,8 @@ def _only(x: Any) -> Any:
 
 def of_rows(values: Any, rows: int) -> Any:
     """What belongs to so many rows: the array in a list of one, as Keras takes it for a net with one output."""
-    alone = isinstance(values, (list, tuple)) and len(values) == 1 and getattr(values[0], "shape", ())
-    return values[0] if alone and len(values[0]) == rows else values
+    alone = isinstance(values, (list, tuple)) and len(values) == 1 and hasattr(values[0], "shape")
+    return values[0] if alone and values[0].shape[:1] == (rows,) else values
 
 
 def for_outputs(what: str, values: Any, names: Sequence[str], shared: bool = False) -> list[Any]:
@@ -162,7 +162,7 @@ def for_outputs(what: str, values: Any, names: Sequence[str], shared: bool = Fal
     count = len(names)
     if values is None:
         return [None] * count
-    if isinstance(values, dict) and (count > 1 or set(values) <= set(names)) and not (shared and count == 1):
+    if isinstance(values, dict) and values and (count > 1 or set(values) <= set(names)):
         unknown = [name for name in values if name not in names]
         if unknown:
             raise HandsonError(
