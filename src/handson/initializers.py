@@ -61,6 +61,11 @@ class Initializer(Noun):
             key = derive(fresh_seed())
         return self.draw(tuple(shape), key).to(dtype or torch.float32)
 
+    def clone(self) -> Initializer:
+        """Another initializer with the same arguments."""
+        made: Initializer = type(self).from_config(self.get_config())
+        return made
+
     def draw(self, shape: tuple[int, ...], key: int) -> Tensor:
         """The numbers for a shape, from a key."""
         raise NotImplementedError(f"{type(self).__name__} must define draw(shape, key).")

@@ -20,6 +20,12 @@ with what to use in its place. What differs though it is here stands in [keras.m
 
 A test walks Keras's own tree and finds each name on this page, which `python tests/helpers/keras_names_page.py` writes.
 """
+MEMBERS = """
+## Attributes and methods
+
+Objects have what those of Keras have, with the same arguments, but for:
+
+"""
 
 
 def modules(places):
@@ -54,7 +60,16 @@ def page():
         if not all(inside.values()):
             lines = refusals(module, [name for name in names if not inside[name]])
             text += "\nNot here:\n\n" * any(inside.values()) + "\n".join(lines) + "\n"
-    return text
+    return text + members()
+
+
+def members():
+    """The attributes and methods of Keras's objects that ours have not, each with what to use."""
+    reasons = {}
+    for name, why in sorted(missing.MEMBERS.items()):
+        reasons.setdefault(why, []).append(f"`{name}`")
+    lines = [f"- {', '.join(names)}: {why}" for why, names in sorted(reasons.items())]
+    return MEMBERS + "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":

@@ -60,6 +60,22 @@ def parameters(target):
     return {name: value for name, value in found.items() if value.kind not in (value.VAR_KEYWORD, value.VAR_POSITIONAL)}
 
 
+def other_defaults(place, value):
+    """The parameters of a name of Keras whose defaults are other values here, not only other ways to write them."""
+    wanted, have = parameters(value) or {}, parameters(ours(place)) or {}
+    pairs = {name: (each.default, have[name].default) for name, each in wanted.items() if name in have}
+    return {name for name, (theirs, mine) in pairs.items() if _meant(theirs) != _meant(mine)}
+
+
+def _meant(default):
+    if isinstance(default, (tuple, list)):
+        found = {_meant(each) for each in default}
+        return found.pop() if len(found) == 1 else tuple(map(_meant, default))
+    if isinstance(default, str):
+        return default.lower()
+    return getattr(default, "__name__", default)
+
+
 def lacking(place, value):
     """The parameters of a name of Keras that ours does not take."""
     wanted, have = parameters(value), parameters(ours(place))

@@ -47,6 +47,18 @@ MOVED |= {f"layers.SpatialDropout{count}D" for count in (1, 2, 3)}
 MOVED |= {"legacy.saving.deserialize_keras_object", "utils.legacy.deserialize_keras_object"}
 
 
+# Other defaults, and why; of a class the losses and schedules are named after it where no name is given.
+OTHER_DEFAULTS = {
+    "AUC": ({"num_thresholds"}, "exact by default"),
+    "KerasTensor": ({"dtype"}, "the same, as torch writes it"),
+    "CallbackList": ({"callbacks", "model"}, "fit makes it"),
+    "assert_same_structure": ({"check_types"}, "None is deprecated in Keras and means True"),
+    "categorical_generalized_cross_entropy": ({"q"}, "that of the class"),
+    **{f"{kind}{rank}D": ({"pool_size"}, "that of the other pooling layers")
+       for kind in ("AveragePooling", "AvgPool") for rank in (1, 2, 3)},
+}  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def pairs(keras):
     places = keras_tree.public()
@@ -71,6 +83,16 @@ def test_every_argument_of_keras_is_taken_or_has_a_reason(pairs):
 def test_the_first_arguments_stand_where_keras_has_them(pairs):
     moved = {place: found for place, value in pairs.items() if (found := keras_tree.moved(place, value, 5))}
     assert set(moved) - MOVED == set()
+
+
+def test_defaults_are_those_of_keras_or_have_a_reason(pairs):
+    other = {}
+    for place, value in pairs.items():
+        found = keras_tree.other_defaults(place, value) - OTHER_DEFAULTS.get(place.rpartition(".")[2], (set(),))[0]
+        is_named = place.startswith("losses.") or ".schedules." in place
+        if found - ({"name"} if is_named else set()):
+            other[place] = found
+    assert other == {}
 
 
 @pytest.mark.parametrize(

@@ -70,8 +70,8 @@ class Callback(Noun):
     """
 
     kind = "callback"
-    model: TrainedModel
-    params: dict[str, Any]
+    model: TrainedModel = None  # type: ignore[assignment]  # until it is called for a net
+    params: dict[str, Any] = None  # type: ignore[assignment]
 
     def set_model(self, model: TrainedModel) -> None:
         """Called before the training with the net."""
@@ -222,6 +222,10 @@ class Monitoring(Callback):
                 f"mode='max', or monitor something else."
             )
         return 1.0 if direction == "max" else -1.0
+
+    def get_monitor_value(self, logs: Logs | None) -> float | None:
+        """The value of what is watched after an epoch; None where it was not measured."""
+        return (logs or {}).get(self.watched)
 
     def improved(self, value: float, reference: float | None) -> bool:
         """Whether a value is better than a reference by more than min_delta; NaN is never better."""

@@ -137,6 +137,10 @@ class ReduceLROnPlateau(Monitoring):
             if self.wait >= self.patience:
                 self._lower(epoch)
 
+    def in_cooldown(self) -> bool:
+        """Whether epochs are not counted yet, since the rate was lowered."""
+        return self.cooling > 0
+
     def _lower(self, epoch: int) -> None:
         rate = current_rate(self, self.model)
         if rate <= self.min_lr:

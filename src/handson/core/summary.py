@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from handson.core.errors import HandsonError
+
 # The columns of Keras 2's table: where they end, as shares of the line.
 LINE_LENGTH, COLUMN_ENDS = 65, (0.45, 0.85, 1.0)
 # Those of a net that is no stack, which also say what goes into a layer.
@@ -22,7 +24,13 @@ class Row(NamedTuple):
     links: str = ""
 
 
-def table(rows: Sequence[Row], trainable: int, frozen: int, line_length: int | None = None) -> str:
+def table(
+    rows: Sequence[Row],
+    trainable: int,
+    frozen: int,
+    line_length: int | None = None,
+    positions: Sequence[float] | None = None,
+) -> str:
     """The table as text.
 
     Parameters
@@ -33,6 +41,8 @@ def table(rows: Sequence[Row], trainable: int, frozen: int, line_length: int | N
         The numbers of parameters that training changes and does not change.
     line_length : int, optional
         The width; by default 65, or more where a name needs it.
+    positions : sequence of float, optional
+        Where the columns end: places in the line, or shares of it if the last is 1.
 
     Examples
     --------
@@ -51,7 +61,14 @@ def table(rows: Sequence[Row], trainable: int, frozen: int, line_length: int | N
     cells: list[tuple[str, ...]] = [("Layer (type)", "Output Shape", "Param #", "Connected to")]
     cells += [(f"{row.name} ({row.kind})", row.shape, f"{row.parameters}", row.links) for row in rows]
     cells = cells if linked else [entry[:3] for entry in cells]
-    shares = LINKED_ENDS if linked else COLUMN_ENDS
+    shares: tuple[float, ...] = LINKED_ENDS if linked else COLUMN_ENDS
+    if positions is not None:
+        if len(positions) < len(cells[0]):
+            raise HandsonError(
+                f"summary: positions has one number for each of {len(cells[0])} columns; got {positions}."
+            )
+        length = line_length or max(LINE_LENGTH, int(positions[-1]))
+        shares = tuple(place if positions[-1] <= 1 else place / length for place in positions[: len(cells[0])])
     length = line_length or max(LINKED_LENGTH if linked else LINE_LENGTH, _needed(cells, shares))
     ends = [int(length * share) for share in shares]
     lines = [_line(entry, ends) for entry in cells]

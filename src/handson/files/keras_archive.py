@@ -19,7 +19,7 @@ from handson.core import console, registry
 from handson.core.errors import HandsonError, NotBuiltError, listing, shortened
 from handson.files import keras_hdf5, keras_slots, layer_weights, strict_json
 from handson.files.keras_places import parts_by_place
-from handson.files.keras_reading import compile_with, revived, sharing
+from handson.files.keras_reading import revived, sharing
 from handson.files.layer_weights import LayerWeights
 from handson.layers.blank import blank_weights
 from handson.layers.preprocessing.lookup import IntegerLookup
@@ -198,7 +198,7 @@ def compile_and_restore(model: Any, config: dict[str, Any], optimizer: list[Any]
     """Compile a net as its file says, and let its optimizer go on; what does not fit of that is said."""
     try:
         with sharing():
-            compile_with(model, config)
+            model.compile_from_config(dict(config))
     except Exception as error:  # whatever a class raises for arguments that it did not write itself
         raise HandsonError(
             f"{path}: its description of the training cannot be read here: {shortened(error)} To have the net without "

@@ -300,9 +300,6 @@ def fitting_name(name: str) -> str:
 
 def compile_with(model: Any, config: Mapping[str, Any]) -> None:
     """Compile a net with the arguments that Keras's description names."""
-    if _is_own(type(model), "compile_from_config"):
-        model.compile_from_config(dict(config))
-        return
     known = inspect.signature(type(model).compile).parameters
     given = {key: _argument(key, value) for key, value in config.items()}
     unknown = [key for key, value in given.items() if key not in known and value not in (None, False, "auto")]

@@ -172,7 +172,7 @@ def described_net(model: Any, compiled: bool = True) -> dict[str, Any]:
     """The description of a net, with the arguments of `compile`."""
     described: dict[str, Any] = written("model", model)
     if compiled and model.compiled:
-        described["compile_config"] = described_compiled(model)
+        described["compile_config"] = plain(model.get_compile_config())
     return described
 
 

@@ -85,6 +85,65 @@ NAMES = {
 }
 
 
+# Attributes and methods of objects of Keras that ours have not, under what to use in their place.
+_MEMBERS = {
+    "a tensor is changed in place: weight.add_(x), or weight.assign(x)": "assign assign_add assign_sub",
+    "an optimizer of one's own defines slot_values and update: see handson.optimizers.Optimizer": (
+        "add_optimizer_variables add_variable add_variable_from_reference lr_adjust transpose_last_axis update_step "
+        "zeropower_via_newtonschulz5"
+    ),
+    "files hold the weights that add_weight made, and what get_config gives": (
+        "load_own_variables save_own_variables variable_serialization_spec"
+    ),
+    "get_config() has the arguments": (
+        "axis bias_constraint bias_initializer bias_regularizer bounding_box_format brightness_factor contrast_factor "
+        "factor fn from_logits hue_factor init_thresholds input_axes interpolation kernel_constraint "
+        "kernel_initializer kernel_regularizer label_smoothing name num_thresholds output_axes pool_mode precision "
+        "recall saturation_factor score_mode sensitivity sep shared_axes sparse specificity"
+    ),
+    "net.get_layer(name), net.layers and net.graph have the parts of a net": "operations",
+    "random numbers are functions of seed, layer, epoch and row: handson.random": (
+        "generator get_dropout_mask get_recurrent_dropout_mask reset_dropout_mask reset_recurrent_dropout_mask "
+        "seed_generator state"
+    ),
+    "sums and counts are in metric.variables": (
+        "accumulator count false_negatives false_positives num_samples total total_cm true_negatives true_positives"
+    ),
+    "symbols are dense": "ragged ragged_rank row_splits_dtype",
+    "there is one copy of a variable": "aggregation overwrite_with_gradient synchronization",
+    "torch.func.functional_call(net, weights, inputs) computes with weights that are given": (
+        "get_state_tree set_state_tree stateless_compute_loss stateless_reset_state stateless_result "
+        "stateless_update_state"
+    ),
+    "override train_step, test_step or predict_step": (
+        "make_predict_function make_test_function make_train_function predict_function test_function train_function"
+    ),
+    "what runs in one go follows from the net": "jit_compile steps_per_execution supports_jit",
+    "keras.ops has functions of symbols": "record_history reshape squeeze",
+    "regularizers and constraints belong to layers: layer.weight_regularizers": "constraint regularizer",
+    "RandAugment, AugMix and RandomColorJitter hold no layers; those of these names are layers of their own": (
+        "auto_contrast equalization random_brightness random_color_degeneration random_contrast random_hue "
+        "random_posterization random_rotation random_saturation random_sharpness random_shear random_translation "
+        "solarization"
+    ),
+    "a cell is a layer: layers.RNN(cell) runs it": "inner_loop cell single_state state_size",
+    "it belongs to how Keras computes, and is of no use here": (
+        "append_header backend call_signature_parameters channel_axis convert_input convert_weight "
+        "convolution_op cooldown_counter csv_file dtype feature_dim finalize_state freeze frozen get_clipped_bbox "
+        "get_random_transformation get_shifted_bbox get_transformed_x_y height_axis height_lower height_upper "
+        "get_elastic_transform_params interpolate_pr_auc keys metrics_variables monitor_op num_repeats output_dtype "
+        "path summary torch_params transform_bounding_boxes transform_images transform_labels "
+        "transform_segmentation_masks "
+        "transform_single_bounding_box transform_single_image transform_single_label "
+        "transform_single_segmentation_mask unfreeze width_axis width_lower width_upper writer"
+    ),
+    _QUANTIZED: "get_quantization_layer_structure gptq_unpacked_column_size quantization_config",
+    "float32 and bfloat16 need no loss scale": "loss_scale_factor",
+    "fit(terminate_on_nan=True) raises": "raise_error",
+}
+MEMBERS = {name: why for why, names in _MEMBERS.items() for name in names.split()}
+
+
 def reason(place: str) -> str:
     """Why a name of Keras is not here and what to use in its place; '' where nothing is known of it.
 

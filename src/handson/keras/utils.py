@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from handson.keras.mirror import mirror
@@ -60,6 +61,18 @@ class Config:
     def items(self) -> Any:
         """Names and values."""
         return vars(self).items()
+
+    def get(self, keyname: str, value: Any = None) -> Any:
+        """The setting of a name, or another value if there is none."""
+        return vars(self).get(keyname, value)
+
+    def pop(self, *args: Any) -> Any:
+        """Remove a setting and give its value."""
+        return vars(self).pop(*args)
+
+    def to_json(self) -> str:
+        """The settings as JSON."""
+        return json.dumps(vars(self))
 
     def as_dict(self) -> dict[str, Any]:
         """A dictionary of the settings."""

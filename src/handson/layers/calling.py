@@ -23,6 +23,7 @@ from handson.graph import symbol
 from handson.graph.conversion import TEXT
 from handson.graph.symbol import Node, Spec, Symbol
 from handson.layers.input_spec import check
+from handson.layers.of_keras import OfKeras
 from handson.layers.shapes import Shapes, is_shape, map_shapes
 
 # Where a tensor carries its mask: which steps of a sequence are there.
@@ -33,7 +34,7 @@ STAND_INS = (41, 47)
 is_on_zeros = symbol.is_trial
 
 
-class Called(nn.Module):
+class Called(OfKeras, nn.Module):
     """The base of layers and nets."""
 
     # Whether whole numbers are converted before `call` sees them.
@@ -162,14 +163,6 @@ class Called(nn.Module):
         """The function that says what is computed."""
         kind = type(self)
         return kind.call if kind.forward is Called.forward else kind.forward
-
-    # What Keras has.
-
-    def quantize(self, *args: Any, **kwargs: Any) -> None:
-        """Not here: raises, with the way out."""
-        raise HandsonError(
-            f"handson does not quantize nets; torch.ao.quantization takes {self.name!r} as it is, a torch.nn.Module."
-        )
 
     # Masks.
 

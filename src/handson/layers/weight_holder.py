@@ -150,10 +150,10 @@ class WeightHolder(Called):
 
     def add_variable(
         self, shape: Sequence[int] | None = None, initializer: Any = None, dtype: Any = None, trainable: bool = True,
-        **kwargs: Any,
+        autocast: bool = True, regularizer: Any = None, constraint: Any = None, name: str | None = None,
     ) -> Any:  # fmt: skip
-        """`add_weight` by another name, with `dtype` as the third argument."""
-        return self.add_weight(shape, initializer, trainable=trainable, dtype=dtype, **kwargs)
+        """`add_weight` by another name, with its arguments in another order."""
+        return self.add_weight(shape, initializer, name, trainable, regularizer, constraint, dtype, autocast)
 
     def _checked_shape(self, shape: Any) -> tuple[int, ...]:
         sizes = () if shape is None else shape

@@ -55,6 +55,24 @@ class Saved:
 
         return load_model(filepath)
 
+    def get_compile_config(self) -> dict[str, Any] | None:
+        """The arguments of `compile` as Keras's files hold them; None before. A subclass may describe its own.
+
+        Raises
+        ------
+        HandsonError
+            For an argument that Keras has not: its net would be another one.
+        """
+        from handson.files.keras_writing import described_compiled
+
+        return described_compiled(self) if getattr(self, "compiled", False) else None
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compile the net with what `get_compile_config` gave; a subclass may read its own."""
+        from handson.files.keras_reading import compile_with
+
+        compile_with(self, config)
+
     def to_json(self, **kwargs: Any) -> str:
         """The layers and how they are connected, as Keras writes them; `model_from_json` makes the net again.
 

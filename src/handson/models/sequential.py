@@ -146,6 +146,8 @@ class Sequential(Model):
         if not layer.named:
             layer.take_name(name)
         hold(self, [layer])
+        if self._symbols:
+            self._tell_paths()
         shape = layer.built_shape if isinstance(layer, Model) else layer.given_input_shape
         if self.built_shape is None and len(self._modules) == 1 and shape is not None:
             self.build(shape)

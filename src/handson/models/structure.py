@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -244,10 +245,11 @@ class Structure(Layer):
     def summary(
         self,
         line_length: int | None = None,
+        positions: Sequence[float] | None = None,
         print_fn: Callable[[str], Any] | None = None,
-        *,
         expand_nested: bool = True,
         show_trainable: bool = False,
+        layer_range: Sequence[str] | None = None,
     ) -> None:
         """Print the layers with their output shapes and numbers of parameters.
 
@@ -255,12 +257,16 @@ class Structure(Layer):
         ----------
         line_length : int, optional
             The width of the table; by default 65, or as wide as names need.
+        positions : sequence of float, optional
+            Where the columns end: places in the line, or shares of it.
         print_fn : function, optional
             Called with the text, in place of `print`.
         expand_nested : bool
             Whether the layers of nets in the net are listed, indented.
         show_trainable : bool
             Whether layers that do not train are marked.
+        layer_range : (str, str), optional
+            The names of the first and of the last layer to list, or patterns of them.
         """
         self._need_built()
         trainable = sum(weight.numel() for weight in self.parameters() if weight.requires_grad)
@@ -269,7 +275,8 @@ class Structure(Layer):
             for row, depth, trains in self._rows(self.built_shape, 0)
             if expand_nested or depth == 0
         ]
-        (print_fn or print)(table(rows, trainable, self.count_params() - trainable, line_length))
+        rows = rows if layer_range is None else _between(rows, layer_range)
+        (print_fn or print)(table(rows, trainable, self.count_params() - trainable, line_length, positions))
 
     def _rows(self, shape: Shapes, depth: int) -> Iterator[tuple[Row, int, bool]]:
         """A row for each layer, with its depth and whether it trains; those of a net follow its own, indented."""
@@ -321,6 +328,18 @@ class Structure(Layer):
                 trains = any(weight.requires_grad for weight in own)
                 count = sum(weight.numel() for weight in own)
                 yield Row("  " * depth + (name or self.name), type(part).__name__, "", count), depth, trains
+
+
+def _between(rows: list[Row], ends: Sequence[str]) -> list[Row]:
+    """The rows from one layer to another, each by its name or a pattern of it."""
+    if len(ends) != 2 or not all(isinstance(end, str) for end in ends):
+        raise HandsonError(f"summary: layer_range is the names of two layers, the first and the last; got {ends!r}.")
+    names = [row.name.strip() for row in rows]
+    found = [[place for place, name in enumerate(names) if end == name or re.match(end, name)] for end in ends]
+    for end, places in zip(ends, found, strict=True):
+        if not places:
+            raise HandsonError(f"summary: no layer is called {end!r}.{nearest(end, names)}")
+    return rows[found[0][0] : found[1][-1] + 1]
 
 
 def _shapes(values: Any) -> Shapes:

@@ -378,7 +378,9 @@ class Optimizer(ByHand, Noun):
 
     def _move(self, names: Sequence[str], weights: Tensors, gradients: Tensors, numbers: Numbers) -> None:
         """Decay and update of weights that have one learning rate."""
-        self.decay(names, weights, numbers["rate"])
+        decaying = [place for place, name in enumerate(names) if not self.undecayed or self.decays(name)]
+        if decaying:
+            self.decay([names[place] for place in decaying], [weights[place] for place in decaying], numbers["rate"])
         slots = [[self.slots[slot][name] for name in names] for slot in self.slot_values()]
         self.update(weights, gradients, slots, numbers["rate"], numbers)
 
@@ -406,6 +408,8 @@ class Optimizer(ByHand, Noun):
 
     def eager_only(self) -> str | None:
         """A setting that only plain operations support, None if there is none."""
+        if self.undecayed:
+            return "exclude_from_weight_decay"
         for setting in ("gradient_accumulation_steps", "ema_overwrite_frequency"):
             if getattr(self, setting):
                 return f"{setting}={getattr(self, setting)}"

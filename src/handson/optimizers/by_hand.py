@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -16,6 +17,8 @@ from handson.schedules import Position
 class ByHand:
     """Mixed into `Optimizer`: `build`, `apply`, `apply_gradients`, `variables`."""
 
+    # Patterns of the paths of weights that do not decay.
+    undecayed: tuple[str, ...] = ()
     iterations: int
     slots: dict[str, dict[str, Tensor]]
     slot_names: Callable[[], list[str]]
@@ -88,6 +91,76 @@ class ByHand:
         rate = [torch.tensor(float(self.learning_rate))] if self.schedule is None else []
         held = [tensor for slot in self.slot_names() for tensor in self.slots.get(slot, {}).values()]
         return [torch.tensor(self.iterations), *rate, *held]
+
+    @property
+    def built(self) -> bool:
+        """Whether the optimizer knows its weights."""
+        return bool(self._of)
+
+    @torch.no_grad()
+    def set_weights(self, weights: Sequence[Any]) -> None:
+        """Set the steps done, the learning rate if it is a number, and the slots, in the order of `variables`."""
+        held = self.variables
+        values = [torch.as_tensor(value) for value in weights]
+        if [tuple(value.shape) for value in values] != [tuple(value.shape) for value in held]:
+            raise HandsonError(
+                f"the optimizer has {len(held)} variables of shapes {[tuple(value.shape) for value in held]}; got "
+                f"{[tuple(value.shape) for value in values]}."
+            )
+        self.iterations, first = int(values[0]), 1
+        if self.schedule is None:
+            self.learning_rate, first = float(values[1]), 2
+        for slot, value in zip(held[first:], values[first:], strict=True):
+            slot.copy_(value)
+
+    @torch.no_grad()
+    def finalize_variable_values(self, var_list: Iterable[Tensor]) -> None:
+        """After a loop of one's own: with ``use_ema=True`` the weights become their averages."""
+        weights, averages = list(var_list), self.slots.get("average", {})
+        for name, weight in zip(self._names_of(weights), weights, strict=True):
+            if name in averages:
+                weight.copy_(averages[name])
+
+    def scale_loss(self, loss: Any) -> Any:
+        """The loss as it is: float32 and bfloat16 need no scale."""
+        return loss
+
+    def stateless_apply(self, *args: Any, **kwargs: Any) -> None:
+        """Not here: raises, with the way out."""
+        raise HandsonError(
+            "an optimizer has no stateless_apply: apply(gradients, weights) changes the weights in place; "
+            "torch.func.functional_call and torch.optim's functional forms compute without changing anything."
+        )
+
+    def exclude_from_weight_decay(
+        self, var_list: Sequence[Any] | None = None, var_names: Sequence[str] | None = None
+    ) -> None:
+        """Leave some weights out of the weight decay; in place of what an earlier call said.
+
+        Parameters
+        ----------
+        var_list : list of weights, optional
+            These weights.
+        var_names : list of str, optional
+            Those whose path, such as 'dense/bias', contains one of these patterns (regular expressions).
+
+        Notes
+        -----
+        As in Keras files do not hold it: call it again for a net that was loaded.
+
+        Examples
+        --------
+        >>> from handson.optimizers import AdamW
+        >>> AdamW(weight_decay=0.1).exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+        """
+        paths = [getattr(weight, "path", "") for weight in var_list or ()]
+        if not all(paths):
+            raise HandsonError("exclude_from_weight_decay takes weights of layers; give others by var_names=[...].")
+        self.undecayed = (*(f"^{re.escape(path)}$" for path in paths), *(var_names or ()))
+
+    def decays(self, name: str) -> bool:
+        """Whether the weight of a name takes part in the weight decay."""
+        return not any(re.search(pattern, name.replace(".", "/")) for pattern in self.undecayed)
 
     def _known(self, weights: Iterable[Tensor] | None) -> list[Tensor]:
         if weights is not None:
