@@ -345,11 +345,6 @@ def test_a_layer_of_ones_own_works_in_a_net():
     assert net.count_params() == 3 + 3 + 1 + 4
 
 
-def test_an_input_of_texts_is_refused_with_the_way_out():
-    with pytest.raises(handson.HandsonError, match="Apply TextVectorization"):
-        handson.Input((1,), dtype="string")
-
-
 def test_a_parametrization_of_torch_takes_the_place_of_a_weight():
     layer = Dense(2, kernel_initializer="ones", bias_initializer="ones")
     layer.build((None, 3))

@@ -28,10 +28,10 @@ def described_stack(model: Any, write: Writing) -> dict[str, Any]:
     """A stack of layers, with the input in front where its shape is known."""
     layers = [_named(write.noun(part.kind, part), name) for name, part in model._modules.items()]
     if model.built_shape is not None and not any(isinstance(part, InputLayer) for part in model._modules.values()):
-        entry = model.graph.entries[0] if model.graph is not None else Symbol(model.built_shape)
+        entry = model.whole_graph.entries[0] if model.graph is not None else Symbol(model.input_shape)
         layers.insert(0, _input(entry, registry.free_name("input_layer", model._modules)))
     config = {"name": model.name, "trainable": bool(model.trainable), "layers": layers}
-    return config | ({} if model.built_shape is None else {"build_input_shape": list(model.built_shape)})
+    return config | ({} if model.built_shape is None else {"build_input_shape": list(model.input_shape)})
 
 
 def _named(described: dict[str, Any], name: str) -> dict[str, Any]:

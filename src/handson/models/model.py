@@ -257,6 +257,8 @@ class Model(Verbs):
         """Whether inputs of the net are texts."""
         return self._reader is not None
 
+    reads_texts = takes_texts
+
     def read(self, inputs: Any) -> Any:
         """Inputs with numbers in place of texts, as `graph` begins with them; others as they are."""
         return self._reader(inputs) if self._reader is not None and holds_texts(inputs) else inputs

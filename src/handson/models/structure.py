@@ -26,6 +26,7 @@ class Structure(Layer):
     module: nn.Module  # of a net that is one of PyTorch
     _graph: Graph | None
     _whole: Graph | None
+    _reader: Any
     _outputs: Shapes
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -122,7 +123,8 @@ class Structure(Layer):
     @property
     def input_shape(self) -> Shapes:
         """The shape of the inputs, None for the batch and what varies; None before it is known."""
-        return self.built_shape
+        whole = self.whole_graph if self.takes_texts else None
+        return self.built_shape if whole is None else _shapes(whole.inputs)
 
     @property
     def output_shape(self) -> Shapes:
@@ -232,10 +234,13 @@ class Structure(Layer):
             yield from self._module_rows(depth)
             return
         chain, after = None if self._whole is not None else self.graph.chain(), shape
+        reader = self._reader
+        if chain is not None and isinstance(reader, Layer):
+            yield Row("  " * depth + reader.name, type(reader).__name__, str(shape), 0), depth, True
         names = {id(part): name for name, part in self._modules.items()}
         parts: Iterable[Any] = self._modules.values() if chain is not None else self._need_whole().functions()
         for part in parts:
-            if isinstance(part, InputLayer) and chain is not None:
+            if chain is not None and (isinstance(part, InputLayer) or part is reader):
                 continue
             before = after
             if chain is not None:

@@ -74,7 +74,7 @@ class StringLookup(IndexLookup):
     takes_texts = True
 
     @property
-    def reads_texts(self) -> bool:  # type: ignore[override]
+    def reads_texts(self) -> bool:
         """Whether it takes nothing but texts."""
         return not self.invert
 
