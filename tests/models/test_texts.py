@@ -89,7 +89,7 @@ def test_texts_are_what_their_numbers_are(make):
 
 
 @pytest.mark.parametrize(
-    "make, endings",
+    ("make", "endings"),
     [
         (behind_an_input, ["h5"]), (first_of_all, ["keras", "handson"]), (between_symbols, ["keras", "handson"]),
         (around_a_net, ["handson"]), (of_a_net, ["handson"]),

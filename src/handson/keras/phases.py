@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from handson import ops
-from handson.core import tree
 from handson.core.errors import HandsonError
 from handson.graph import Graph, Node, Spec, Symbol, apply
 from handson.randomness import stream

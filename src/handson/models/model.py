@@ -65,7 +65,6 @@ class Model(Verbs):
     """
 
     kind = "model"
-    dotted = True
     supports_masking = True
     autocast = False  # its layers convert what they get
 

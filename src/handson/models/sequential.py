@@ -14,7 +14,7 @@ from handson.graph import Graph, Symbol
 from handson.graph.conversion import TEXT
 from handson.graph.symbol import forget
 from handson.layers import ownership
-from handson.layers.base import Layer, check_name
+from handson.layers.base import Layer
 from handson.layers.calling import Called, shapes_of
 from handson.layers.core import InputLayer
 from handson.layers.foreign import TorchModuleWrapper
@@ -94,11 +94,13 @@ class Sequential(Model):
 
     def integer_inputs(self, count: int) -> list[bool]:
         """Of the input, whether whole numbers are given to the net as they are: they are ids."""
+        if count > 1:  # those of a net that is the first part
+            return self._first[0].integer_inputs(count)  # type: ignore[no-any-return]
         return [wants_integers(layer) for layer in self._first] or [False]
 
     def takers(self, number: int) -> list[Any]:
         """The layer that the input goes into."""
-        return self._first
+        return self._first if is_shape(self.built_shape) else self._first[0].takers(number)
 
     @property
     def is_stack(self) -> bool:
@@ -221,7 +223,7 @@ class Sequential(Model):
             return registry.free_name(layer.stem, self._modules)
         if place in self._modules:
             raise HandsonError(f"the name {layer.name!r} is taken by another layer of this net.")
-        return check_name(place)
+        return place
 
     def pop(self, rebuild: bool = True) -> Any:
         """Take the last layer off, and return it."""

@@ -152,10 +152,7 @@ class Structure(Layer):
         return self._need_whole().exits
 
     def _need_whole(self) -> Graph:
-        self._need_graph()
-        whole = self.whole_graph
-        assert whole is not None
-        return whole
+        return self.whole_graph or self._need_graph()
 
     def _need_graph(self) -> Graph:
         if self.graph is None:
@@ -179,7 +176,7 @@ class Structure(Layer):
         if self._outputs is None:
             return ["output"]
         if self.graph is not None and not isinstance(self.graph.outputs, dict):
-            names = {id(part): name for name, part in self._modules.items()}
+            names = {id(part): naming.name_at(name, part) for name, part in self._modules.items()}
             exits = self.graph.exits
             return naming.distinct([names.get(id(exit.node and exit.node.function), exit.name) for exit in exits])
         paths = tree.paths(map_shapes(lambda shape: 0, self._outputs))

@@ -17,7 +17,6 @@ from handson.data.rows.stored import Data, StoredRows, pieces
 from handson.graph.conversion import TEXT
 from handson.graph.reading import holds_texts
 from handson.layers.shapes import batched, flat_shapes
-
 from handson.training.preparation.net import module_of
 
 if TYPE_CHECKING:
@@ -78,8 +77,9 @@ def _read(model: Net, x: Any) -> Any:
     reader = next((part for part in inside if getattr(part, "reads_texts", False)), None)
     if reader is not None and not model.takes_texts:
         raise HandsonError(
-            f"the net {model.name!r} calls {reader.name!r} in its own `call`, where there are tensors and no texts: apply "
-            f"the layer to the data first, or write the net as Model(inputs, outputs) behind Input((1,), dtype='string')."
+            f"the net {model.name!r} calls {reader.name!r} in its own `call`, where there are tensors and no texts: "
+            f"apply the layer to the data first, or write the net as Model(inputs, outputs) behind "
+            f"Input((1,), dtype='string')."
         )
     return model.read(x)
 
