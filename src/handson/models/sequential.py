@@ -100,7 +100,9 @@ class Sequential(Model):
 
     def takers(self, number: int) -> list[Any]:
         """The layer that the input goes into."""
-        return self._first if is_shape(self.built_shape) else self._first[0].takers(number)
+        first = self._first
+        several = first and isinstance(first[0], Model) and self.built_shape is not None and not is_shape(self.built_shape)
+        return first[0].takers(number) if several else first
 
     @property
     def is_stack(self) -> bool:
