@@ -21,6 +21,7 @@ from optimizer_cases import (
     start,
 )
 
+import handson
 from handson import optimizers, schedules
 from handson.core import registry
 from handson.core.errors import HandsonError
@@ -349,3 +350,34 @@ def test_slots_from_a_file_lie_in_memory_as_their_weights_do():
     optimizer.bind(["kernel"], [weight])
     assert optimizer.slots["momentum"]["kernel"].stride() == weight.stride()
     assert torch.equal(optimizer.slots["momentum"]["kernel"], read)
+
+
+@pytest.mark.parametrize("name", ["AdamW", "SGD"])
+def test_weights_that_do_not_decay_are_those_of_keras(keras, name):
+    x, y = np.random.default_rng(0).normal(size=(2, 16, 3)).astype("float32")
+    found = []
+    for of, optimizer in ((handson, getattr(optimizers, name)), (keras, getattr(keras.optimizers, name))):
+        net = of.Sequential([of.layers.Input((3,)), of.layers.Dense(4, name="one"), of.layers.Dense(3, name="two")])
+        net.set_weights([np.full(weight.shape, 0.5, "float32") for weight in net.get_weights()])
+        made = optimizer(0.1, weight_decay=0.2)
+        made.exclude_from_weight_decay(var_names=["bias"])
+        net.compile(made, "mse")
+        net.fit(x, y, batch_size=16, epochs=3, shuffle=False, verbose=0)
+        found.append(net.get_weights())
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
+def test_a_weight_that_does_not_decay_may_be_given_itself():
+    net = handson.Sequential([handson.layers.Dense(1, input_dim=2, name="one"), handson.layers.Dense(1)], seed=0)
+    optimizer = optimizers.SGD(0.1, weight_decay=0.5)
+    optimizer.exclude_from_weight_decay(var_list=[net.layers[0].kernel])
+    net.compile(optimizer, "mse")
+    before = net.get_weights()
+    with pytest.raises(HandsonError, match="exclude_from_weight_decay"):
+        net.fit(np.zeros((4, 2)), np.zeros(4), verbose=0, engine="dense")
+    net.fit(np.zeros((4, 2)), np.zeros(4), verbose=0)
+    assert np.array_equal(net.get_weights()[0], before[0])
+    np.testing.assert_allclose(net.get_weights()[2], before[2] * 0.95, rtol=1e-6)
+    with pytest.raises(HandsonError, match="in no net yet"):
+        optimizer.exclude_from_weight_decay(var_list=[torch.zeros(2)])

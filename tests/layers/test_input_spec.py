@@ -38,7 +38,7 @@ def refused(layer, x, error):
     return False
 
 
-@pytest.mark.parametrize("arguments, shape", CASES)
+@pytest.mark.parametrize(("arguments", "shape"), CASES)
 def test_the_same_inputs_are_refused(arguments, shape):
     theirs = pytest.importorskip("keras")
     x = np.ones(shape, "float32")

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from handson.keras.wrappers.scikit_learn import KerasClassifier, KerasRegressor
 from sklearn.base import clone
 from sklearn.datasets import load_iris
 from sklearn.model_selection import GridSearchCV, cross_val_score
@@ -11,7 +12,6 @@ from sklearn.preprocessing import StandardScaler
 from handson import keras
 from handson.core.errors import HandsonError
 from handson.keras.wrappers import SKLearnClassifier, SKLearnRegressor, SKLearnTransformer
-from handson.keras.wrappers.scikit_learn import KerasClassifier, KerasRegressor
 
 x, y = load_iris(return_X_y=True)
 names = np.array(["setosa", "versicolor", "virginica"])[y]
@@ -77,7 +77,7 @@ def test_what_is_no_compiled_net_or_no_classes_is_refused():
 
 
 @pytest.mark.parametrize(
-    "targets, loss",
+    ("targets", "loss"),
     [
         (names, "categorical_crossentropy"),
         (names, "sparse_categorical_crossentropy"),

@@ -167,10 +167,9 @@ def jsonable(value: Any, compact: bool = False, where: str = "value") -> Any:
         return {str(key): jsonable(entry, compact, where) for key, entry in value.items()}
     if hasattr(value, "get_config") and hasattr(value, "kind") and not inspect.isclass(value):
         return registry.to_config(value.kind, value, compact)
-    if callable(value):
-        # A class in place of an object: it is made without arguments, as a name is.
-        if (name := registry.any_name(value)) is not None:
-            return name
+    # A class in place of an object: it is made without arguments, as a name is.
+    if callable(value) and (name := registry.any_name(value)) is not None:
+        return name
     raise HandsonError(
         f"{where} holds {value!r}, which a file cannot describe. Use a registered name, a number, text or a list; "
         f"register your own class or function with @handson.register."

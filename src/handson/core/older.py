@@ -17,7 +17,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Spelling(NamedTuple):
-    """What an older argument is now: its name, and what makes its value; several of one name make up a tuple."""
+    """What an older argument is now: its name, and what makes its value; several of one name make up a tuple.
+
+    An argument that is gone has no name; its value is looked at, and may be refused.
+    """
 
     name: str
     value: Callable[[Any], Any] | None = None
@@ -52,6 +55,9 @@ def translated(cls: type, kwargs: dict[str, Any], accepted: Container[str]) -> d
     changed = {name: value for name, value in kwargs.items() if name not in old}
     for name in old:
         spelling = known[name]
+        if not spelling.name and spelling.value is not None:
+            spelling.value(kwargs[name])
+            continue
         check_once(name, spelling.name, kwargs)
         say_once(name, spelling.name)
         value = kwargs[name] if spelling.value is None else spelling.value(kwargs[name])

@@ -99,8 +99,8 @@ def _copy(net: Model) -> Model:
         raise HandsonError(
             f"this net cannot be copied with another seed: {error} Or give a function that builds and compiles it."
         ) from None
-    if net.input_shape is not None:
-        made.ready_for(net.input_shape)
+    if net.built_shape is not None:
+        made.ready_for(net.built_shape)
         weights = dict(net.named_parameters())
         for name, weight in made.named_parameters():
             weight.requires_grad_(weights[name].requires_grad if name in weights else True)

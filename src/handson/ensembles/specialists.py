@@ -257,7 +257,7 @@ class Specialists:
         last["config"] = last["config"] | {"units": len(columns), "name": f"{last['config']['name']}_specialist"}
         net = Sequential.from_config(config)
         net.seed = seed
-        net.build(self.model.input_shape or ())
+        net.build(self.model.built_shape or ())
         trained = {layer.name: layer for layer in self.model.layers}
         for layer in net.layers[:-1]:
             layer.set_weights(trained[layer.name].get_weights())

@@ -117,7 +117,7 @@ def describe(model: Any, state: TrainingState | None) -> str:
         "schema": SCHEMA,
         "handson": __version__,
         "net": registry.to_config("model", model),
-        "input_shape": map_shapes(list, model.input_shape),
+        "input_shape": map_shapes(list, model.built_shape),
         "seed": model.seed,
         "age": model.age,
         "input_columns": model.input_columns,
@@ -236,7 +236,7 @@ def rebuild(description: Description, values: int) -> Any:
     _freeze(model, description.frozen)
     if description.compiled is not None:
         model.compile(**description.compiled.model_dump())
-    for which, shapes in (("input", model.input_shape), ("target", _target_shapes(model))):
+    for which, shapes in (("input", model.built_shape), ("target", _target_shapes(model))):
         configs = getattr(description.scaling, f"{which}s")
         setattr(model, f"{which}_scalings", configs and _scalings(configs, shapes, which))
     return model

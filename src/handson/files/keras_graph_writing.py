@@ -15,6 +15,7 @@ from handson.graph import Node, Symbol
 from handson.graph.conversion import type_name
 from handson.graph.operation import name_of
 from handson.layers.core import InputLayer
+from handson.layers.names import name_at
 
 
 class Writing(NamedTuple):
@@ -26,12 +27,17 @@ class Writing(NamedTuple):
 
 def described_stack(model: Any, write: Writing) -> dict[str, Any]:
     """A stack of layers, with the input in front where its shape is known."""
-    layers = [_named(write.noun(part.kind, part), name) for name, part in model._modules.items()]
+    layers = [_named(write.noun(part.kind, part), name) for name, part in named_parts(model).items()]
     if model.built_shape is not None and not any(isinstance(part, InputLayer) for part in model._modules.values()):
-        entry = model.graph.entries[0] if model.graph is not None else Symbol(model.built_shape)
+        entry = model.whole_graph.entries[0] if model.graph is not None else Symbol(model.input_shape)
         layers.insert(0, _input(entry, registry.free_name("input_layer", model._modules)))
     config = {"name": model.name, "trainable": bool(model.trainable), "layers": layers}
-    return config | ({} if model.built_shape is None else {"build_input_shape": list(model.built_shape)})
+    return config | ({} if model.built_shape is None else {"build_input_shape": list(model.input_shape)})
+
+
+def named_parts(model: Any) -> dict[str, Any]:
+    """The parts of a net by their names in a file of Keras, which have no '/'."""
+    return {name_at(name, part).replace("/", "_"): part for name, part in model._modules.items()}
 
 
 def _named(described: dict[str, Any], name: str) -> dict[str, Any]:
@@ -56,14 +62,15 @@ class _Writer:
 
     def __init__(self, model: Any, write: Writing) -> None:
         self.model, self.graph, self.write = model, model.whole_graph, write
-        self.names = {id(part): name for name, part in model._modules.items()}
-        self.taken = set(model._modules)
+        self.parts = named_parts(model)
+        self.names = {id(part): name for name, part in self.parts.items()}
+        self.taken = {*self.parts, *model._modules}
         self.places: dict[int, list[Any]] = {}
         # By name: what each part is described as, and its applications.
         self.described: dict[str, dict[str, Any]] = {}
         self.calls: dict[str, list[dict[str, Any]]] = {}
         self.nets = {
-            name for name, part in model._modules.items() if getattr(part, "kind", "") == "model" and not part.is_stack
+            name for name, part in self.parts.items() if getattr(part, "kind", "") == "model" and not part.is_stack
         }
 
     def config(self) -> dict[str, Any]:
@@ -73,10 +80,10 @@ class _Writer:
         for node in self.graph.nodes:
             self._take(node)
         order = [id(function) for function in self.graph.functions()]
-        first = [name for name in self.described if name not in self.model._modules]
+        first = [name for name in self.described if name not in self.parts]
         layers = sorted(
-            (name for name in self.described if name in self.model._modules),
-            key=lambda name: order.index(id(self.model._modules[name])),
+            (name for name in self.described if name in self.parts),
+            key=lambda name: order.index(id(self.parts[name])),
         )
         return {
             "name": self.model.name,

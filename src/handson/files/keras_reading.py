@@ -287,15 +287,15 @@ def _adapted(target: Any, given: dict[str, Any]) -> dict[str, Any]:
 
 
 def fitting_name(name: str) -> str:
-    """A name of Keras as a name of a layer here: other characters than letters, digits, '-' and '_' become '_'.
+    """A name of Keras as a name of a layer here: characters that cannot be printed become '_'.
 
     Examples
     --------
-    >>> fitting_name("block1.conv 2")
-    'block1_conv_2'
+    >>> fitting_name("block1.conv 2"), fitting_name("-a\\n")
+    ('block1.conv 2', '_-a_')
     """
-    name = re.sub(r"[^A-Za-z0-9_-]", "_", name)
-    return ("_" + name if name.startswith("-") or not name else name)[:LONGEST_NAME]
+    name = "".join(letter if letter.isprintable() else "_" for letter in name)
+    return ("_" + name if name[:1] in ("", "-", ".") else name)[:LONGEST_NAME]
 
 
 def compile_with(model: Any, config: Mapping[str, Any]) -> None:

@@ -53,7 +53,7 @@ def written(kind: str, target: Any) -> Any:
         if config is None:
             config = _arguments(target, target.get_config())
     described = identity(kind, type(target), name, target) | {"config": plain(config)}
-    shape = getattr(target, "built_shape", None)
+    shape = target.input_shape if kind == "model" else getattr(target, "built_shape", None)
     if shape is not None and name != "InputLayer":
         described["build_config"] = _built(shape)
     return described

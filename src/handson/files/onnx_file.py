@@ -69,6 +69,11 @@ def export(model: Any, path: str | os.PathLike[str]) -> None:
             f"the net {model.name!r} is no graph of layers that is built: give the first layer an input_shape, or "
             f"write it as Model(inputs, outputs)."
         )
+    if model.takes_texts:
+        raise HandsonError(
+            f"the net {model.name!r} takes texts, which ONNX's numbers are not: write what lies behind the layers that "
+            f"read them, Model(net.graph.inputs, net.graph.outputs).export(...)."
+        )
     was_training = model.training
     model.eval()
     try:

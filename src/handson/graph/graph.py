@@ -160,7 +160,6 @@ def _attach(node: Node, outputs: Any) -> None:
     remember(node)
 
 
-
 def _symbols(given: Any, what: str) -> list[Symbol]:
     found = tree.leaves(given)
     for leaf in found:

@@ -6,7 +6,6 @@ begins with the numbers that they give, and so runs like any other.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -33,11 +32,8 @@ class GraphReader:
     def __call__(self, inputs: Any) -> Any:
         """What the net of numbers takes, for what the whole net takes."""
         entries = self.graph.entries
-        leaves = [
-            as_texts(leaf, entry.shape) if entry.dtype is TEXT else leaf
-            for entry, leaf in zip(entries, self._apart(inputs), strict=True)
-        ]
-        found = self.graph.run(leaves)
+        leaves = zip(entries, self._apart(inputs), strict=True)
+        found = self.graph.run([as_entry(leaf, entry) for entry, leaf in leaves])
         return found if len(found) > 1 else found[0]
 
     def _apart(self, inputs: Any) -> list[Any]:
@@ -98,20 +94,22 @@ def _is_text(leaf: Any) -> bool:
     return isinstance(leaf, (str, bytes)) or getattr(getattr(leaf, "dtype", None), "kind", "") in ("U", "S", "O", "T")
 
 
-def as_texts(values: Any, shape: Iterable[int | None]) -> Any:
-    """Texts as an array of the rank of an input's shape, a last axis of one entry added or taken away.
+def as_entry(values: Any, entry: Symbol) -> Any:
+    """Values of the rank of an input, a last axis of one entry added or taken away; texts as an array of objects.
 
     Examples
     --------
-    >>> as_texts(["a", "b"], (None, 1)).shape, as_texts(np.array([["a"], ["b"]]), (None,)).shape
+    >>> as_entry(["a", "b"], Symbol((None, 1), TEXT)).shape, as_entry(np.array([["a"], ["b"]]), Symbol((None,))).shape
     ((2, 1), (2,))
     """
-    if isinstance(values, Symbol):
+    is_table = hasattr(values, "iloc") and entry.dtype is not TEXT  # whose columns are looked at later
+    if isinstance(values, Symbol) or is_table:
         return values
-    array = values.to_numpy() if hasattr(values, "to_numpy") else np.asarray(values)
-    if array.dtype.kind in "UST":
+    array = values.to_numpy() if hasattr(values, "to_numpy") else values
+    array = array if hasattr(array, "ndim") else np.asarray(array)
+    if entry.dtype is TEXT and array.dtype.kind in "UST":
         array = array.astype(object)
-    sides = tuple(shape)
-    if array.ndim == len(sides) - 1 and sides[-1] == 1:
+    rank = len(entry.shape)
+    if array.ndim == rank - 1 and entry.shape[-1] == 1:
         return array[..., None]
-    return array[..., 0] if array.ndim == len(sides) + 1 and array.shape[-1] == 1 else array
+    return array[..., 0] if array.ndim == rank + 1 and array.shape[-1] == 1 else array

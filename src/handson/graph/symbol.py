@@ -182,8 +182,8 @@ def _refuse_texts(node: Node) -> None:
     if texts is not None:
         name = getattr(node.function, "name", None) or getattr(node.function, "__name__", "this")
         raise HandsonError(
-            f"{name} takes numbers, and {texts.name!r} is an input of texts: TextVectorization, StringLookup or Hashing "
-            f"come first."
+            f"{name} takes numbers, and {texts.name!r} is an input of texts: TextVectorization, StringLookup or "
+            f"Hashing come first."
         )
 
 

@@ -44,8 +44,11 @@ _CONFIG = (
     "backend", "epsilon", "floatx", "image_data_format", "set_epsilon", "set_floatx", "set_image_data_format",
 )  # fmt: skip
 
+_PHASES = ("gradients", "in_test_phase", "in_train_phase", "learning_phase", "rnn")
+
 mirror(
     __name__,
+    **{name: f"handson.keras.phases:{name}" for name in _PHASES},
     **{name: f"handson.ops:{name}" for name in _SAME},
     **{name: f"handson.ops:{home}" for name, home in _RENAMED.items()},
     **{name: f"handson.keras.images:{name}" for name in _IMAGES},

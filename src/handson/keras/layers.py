@@ -28,6 +28,7 @@ mirror(
     Convolution3D="handson.keras.spellings:Convolution3D",
     CuDNNGRU="handson.layers:GRU",  # whose fast way is chosen by `use_cudnn`
     CuDNNLSTM="handson.layers:LSTM",
+    Merge="handson.keras.merging:Merge",
     InputSpec="handson.layers.input_spec:InputSpec",
     deserialize="handson.utils.objects:deserialize_keras_object",
     merge="handson.keras.merging:merge",

@@ -8,6 +8,8 @@ from typing import Any
 from handson import layers
 from handson.core import older
 from handson.core.errors import HandsonError, listing
+from handson.layers import Lambda
+from handson.models import Model
 
 MODES = {"ave": "average", "concat": "concatenate", "max": "maximum", "min": "minimum", "mul": "multiply", "sum": "add"}
 
@@ -45,3 +47,35 @@ def merge(
     older.say_once(f"merge(mode={mode!r})", MODES[mode])
     further = {"axis": concat_axis} if mode == "concat" else {}
     return getattr(layers, MODES[mode])(inputs, **further, name=name)
+
+
+def Merge(
+    layers: Sequence[Any], mode: Any = "sum", concat_axis: int = -1, dot_axes: Any = -1, name: str | None = None
+) -> Any:  # fmt: skip
+    """Keras 1's first layer of a stack that takes what several nets give: a net with the inputs of all of them.
+
+    Parameters
+    ----------
+    layers : list of Model
+        Nets whose input shapes are known.
+    mode : str or function
+        See `merge`; or a function of the list of their outputs.
+    concat_axis, dot_axes, name
+        See `merge`.
+
+    Examples
+    --------
+    >>> from handson import Sequential
+    >>> from handson.keras.layers import Dense
+    >>> nets = Sequential([Dense(2, input_dim=3)]), Sequential([Dense(2, input_dim=4)])
+    >>> both = Merge(nets, mode=lambda pair: pair[0] * pair[1])
+    >>> [symbol.shape for symbol in both.inputs], both.output_shape
+    ([(None, 3), (None, 4)], (None, 2))
+    """
+    nets = list(layers)
+    if len(nets) < 2 or not all(isinstance(net, Model) and net.graph is not None for net in nets):
+        raise HandsonError("Merge takes two or more nets whose input shapes are known: give their first layer one.")
+    inputs = [symbol for net in nets for symbol in net.inputs]
+    outputs = [net.output for net in nets]
+    merged = Lambda(mode)(outputs) if callable(mode) else merge(outputs, mode, dot_axes, concat_axis)
+    return Model(inputs, merged, name=name)

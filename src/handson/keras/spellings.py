@@ -25,6 +25,12 @@ def data_format(dim_ordering: str) -> str | None:
     return FORMATS[dim_ordering]
 
 
+def _only_features(mode: int) -> None:
+    """Raise unless Keras 1's mode of BatchNormalization is the one that there is still."""
+    if mode != 0:
+        raise HandsonError(f"BatchNormalization: mode is 0, a mean for each feature, or left out; got {mode!r}.")
+
+
 _KERNEL = {
     "init": "kernel_initializer", "W_regularizer": "kernel_regularizer", "b_regularizer": "bias_regularizer",
     "W_constraint": "kernel_constraint", "b_constraint": "bias_constraint", "bias": "use_bias",
@@ -71,6 +77,7 @@ def teach() -> None:
         older.classes[name] = {old: Spelling(new) for old, new in spellings.items()}
     for name in _OF_IMAGES:
         older.classes.setdefault(name, {})["dim_ordering"] = Spelling("data_format", data_format)
+    older.classes["BatchNormalization"]["mode"] = Spelling("", _only_features)
 
 
 class _ByRows(type):

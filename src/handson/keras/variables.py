@@ -15,6 +15,7 @@ from handson import ops
 from handson.core.errors import HandsonError
 from handson.graph import Symbol
 from handson.graph.conversion import type_name
+from handson.keras.phases import given_phase
 from handson.keras.variable import Variable
 
 _numbers: dict[str, Any] = defaultdict(itertools.count)
@@ -123,7 +124,8 @@ def function(inputs: Any, outputs: Any, updates: Any = None, **kwargs: Any) -> C
     Parameters
     ----------
     inputs, outputs : Symbol or list of Symbol
-        Such as `net.inputs` and the `output` of a layer.
+        Such as `net.inputs` and the `output` of a layer. `learning_phase()` among the inputs is 1 or 0: as in training,
+        or not.
     updates : None
         Keras 1 assigned to variables by it; it is refused.
 
@@ -139,13 +141,15 @@ def function(inputs: Any, outputs: Any, updates: Any = None, **kwargs: Any) -> C
 
     if updates or kwargs:
         raise HandsonError("function takes inputs and outputs; assign to variables in a layer's call, without updates.")
-    net, single = Model(inputs, outputs), not isinstance(outputs, (list, tuple))
+    net, single = Model(given_phase(inputs, None)[0], outputs), not isinstance(outputs, (list, tuple))
 
     def called(values: Any) -> Any:
-        given = list(values) if isinstance(inputs, (list, tuple)) else values
+        symbols, values, phase = given_phase(inputs, values)
+        values = values if hasattr(values, "shape") else [v if hasattr(v, "shape") else np.asarray(v) for v in values]
+        given = list(values) if isinstance(symbols, (list, tuple)) else values
         given = given[0] if isinstance(given, list) and len(given) == 1 else given
         with torch.no_grad():
-            found = net(given)
+            found = net(given) if phase is None else net(given, training=phase)
         return eval(found) if single else [eval(each) for each in (found if isinstance(found, list) else [found])]
 
     return called

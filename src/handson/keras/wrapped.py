@@ -19,7 +19,8 @@ class Wrapped(BaseEstimator):
     Parameters
     ----------
     model : Model or function
-        A compiled net, of which every `fit` trains a copy with new weights; or a function of `X` and `y` that gives one.
+        A compiled net, of which every `fit` trains a copy with new weights; or a function of `X` and `y` that gives
+        one.
     warm_start : bool
         Whether `fit` goes on with the net of the last one, and trains the net that was given itself.
     model_kwargs : dict, optional
@@ -60,7 +61,9 @@ class Wrapped(BaseEstimator):
         return self.model if self.warm_start else _again(self.model)
 
     def _validated(self, X: Any, *targets: Any, reset: bool = False) -> Any:
-        return validate_data(self, X, *targets, reset=reset, allow_nd=True, **({"multi_output": True} if targets else {}))
+        return validate_data(
+            self, X, *targets, reset=reset, allow_nd=True, **({"multi_output": True} if targets else {})
+        )
 
     def _outputs(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
@@ -115,7 +118,7 @@ class SKLearnClassifier(ClassifierMixin, Wrapped):
     def _encoded(self, y: np.ndarray) -> np.ndarray:
         kind = type_of_target(y, raise_unknown=True)
         if kind not in ("binary", "multiclass"):
-            raise HandsonError(f"SKLearnClassifier takes one class for each row, shape (n,); got targets of {kind} form.")
+            raise HandsonError(f"SKLearnClassifier takes a class for each row, shape (n,); got targets of {kind} form.")
         self._flat = y.ndim == 1
         self.classes_, places = np.unique(y, return_inverse=True)
         if len(self.classes_) == 1:

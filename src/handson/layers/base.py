@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from types import FunctionType
 from typing import Any, ClassVar
@@ -87,8 +86,6 @@ class Layer(Typed, metaclass=Described):
     kind = "layer"
     # What a net calls a layer without a name, where that is not the class in snake case.
     automatic_name: ClassVar[str | None] = None
-    # Whether there may be dots in its name: some nets of Keras have them.
-    dotted = False
     # Whether it asks for totals over the whole batch (`handson.parallel.meeting.total`) where batches are cut.
     meets: bool = False
     _arguments: dict[str, Any]
@@ -109,7 +106,7 @@ class Layer(Typed, metaclass=Described):
         self._made: dict[str, Any] = {}
         self.given_name = name
         self.stem = self.automatic_name or registry.snake_case(type(self).__name__)
-        self.take_name(check_name(name, self.dotted) if name is not None else self.stem, name is not None)
+        self.take_name(check_name(name) if name is not None else self.stem, name is not None)
         batched_shape = batch_input_shape if batch_shape is None else batch_shape
         self.given_input_shape = given_shape(input_shape, input_dim, batched_shape)
         self.given_batch_size = None if batched_shape is None else batched_shape[0]
@@ -147,7 +144,7 @@ class Layer(Typed, metaclass=Described):
 
     @name.setter
     def name(self, name: str) -> None:
-        rename(self, check_name(name, self.dotted))
+        rename(self, check_name(name))
 
     _name = name  # where Keras keeps it, and programs write to
 
@@ -431,16 +428,14 @@ def contained(name: str, value: Any) -> Iterator[tuple[str, nn.Module]]:
             yield from contained(f"{name}_{key}", part)
 
 
-def check_name(name: str, dotted: bool = False) -> str:
-    """The name, if it can be one: letters, digits, '_' and '-', at most 128 of them, not starting with '-'.
+def check_name(name: str) -> str:
+    """The name, if it can be one: 1 to 128 printable characters, no '-' or '.' in front.
 
-    There may be dots too, but not in front, where `dotted` says so.
+    Of other characters than letters, digits, '_' and '-' a net makes '_' where it looks a layer up (`naming.place_of`).
     """
-    letters = "A-Za-z0-9_.-" if dotted else "A-Za-z0-9_-"
-    if not isinstance(name, str) or not re.fullmatch(f"[A-Za-z0-9_][{letters}]{{0,127}}", name):
+    if not isinstance(name, str) or not 0 < len(name) <= 128 or not name.isprintable() or name[0] in "-.":
         raise HandsonError(
-            f"a layer's name is made of letters, digits, '_' and '-', does not start with '-' and has at most 128 "
-            f"characters; got {name!r}."
+            f"a layer's name has 1 to 128 printable characters and does not start with '-' or '.'; got {name!r}."
         )
     return name
 

@@ -47,6 +47,9 @@ class Called(OfKeras, nn.Module):
     supports_masking: bool = False
     # Whether `compute_mask` makes masks where the inputs have none, and `call` does not attach them itself.
     makes_masks: bool = False
+    # Whether texts may come in, and whether nothing else may.
+    takes_texts: Any = False
+    reads_texts: Any = False
     # Whether inputs of floats are converted to the type that is computed in: that of inputs, and that of outputs.
     autocast: bool = True
     input_type: torch.dtype = torch.float32

@@ -30,8 +30,8 @@ class InputLayer(Layer):
     batch_size : int, optional
         The number of rows, if it is always the same.
     dtype : str, optional
-        The type of its values; 'float32' by default. Of texts 'string': `TextVectorization`, `StringLookup` or `Hashing`
-        comes next, and reads them before the net runs.
+        The type of its values; 'float32' by default. Of texts 'string': `TextVectorization`, `StringLookup` or
+        `Hashing` comes next, and reads them before the net runs.
     sparse, ragged, input_tensor, optional
         Keras's; only None and False.
     batch_shape : tuple of int or None, optional

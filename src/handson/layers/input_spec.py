@@ -107,7 +107,7 @@ def check(layer: Any, specs: Any, inputs: Any) -> None:
     elif isinstance(specs, (list, tuple)):
         leaves = tree.leaves(inputs)
         if len(leaves) != len(specs):
-            raise HandsonError(f"layer {layer.name!r} takes {len(specs)} inputs, as input_spec says; got {len(leaves)}.")
+            raise HandsonError(f"layer {layer.name!r} takes {len(specs)} inputs (input_spec); got {len(leaves)}.")
         pairs = list(zip(specs, leaves, strict=True))
     else:
         pairs = [(specs, inputs)]

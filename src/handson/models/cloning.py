@@ -136,7 +136,7 @@ def _entry(symbol: Symbol) -> Symbol:
 
 
 def _clone_of_graph(model: Any, inputs: Any, cloned: Callable[[Any], Any], call: Callable[..., Any] | None) -> Any:
-    graph = model.graph
+    graph = model.whole_graph
     entries = [_entry(entry) for entry in graph.entries] if inputs is None else tree.leaves(inputs)
     if len(entries) != len(graph.entries) or not all(isinstance(entry, Symbol) for entry in entries):
         raise HandsonError(

@@ -66,7 +66,6 @@ class Model(Verbs, Leaves):
     """
 
     kind = "model"
-    dotted = True
     supports_masking = True
     autocast = False  # its layers convert what they get
 
@@ -258,6 +257,8 @@ class Model(Verbs, Leaves):
     def takes_texts(self) -> bool:
         """Whether inputs of the net are texts."""
         return self._reader is not None
+
+    reads_texts = takes_texts
 
     def read(self, inputs: Any) -> Any:
         """Inputs with numbers in place of texts, as `graph` begins with them; others as they are."""

@@ -10,24 +10,8 @@ from torch import nn
 from handson.core import registry
 from handson.core.errors import HandsonError
 from handson.core.registry import snake_case
-from handson.layers.base import check_name
-
-
-def place_of(name: str) -> str:
-    """What a part of this name is called in a net: PyTorch's paths have dots between names, and none in them.
-
-    Examples
-    --------
-    >>> place_of("mobilenet_1.00_224")
-    'mobilenet_1_00_224'
-    """
-    return name.replace(".", "_")
-
-
-def name_at(place: str, part: Any) -> str:
-    """The name of a part at its place in a net: its own, if that differs in dots only."""
-    own = getattr(part, "name", None)
-    return own if isinstance(own, str) and place_of(own) == place else place
+from handson.layers.names import name_at as name_at
+from handson.layers.names import place_of as place_of
 
 
 def named(parts: Iterable[Any]) -> Iterator[tuple[str, Any]]:
@@ -41,7 +25,7 @@ def named(parts: Iterable[Any]) -> Iterator[tuple[str, Any]]:
         if getattr(part, "named", False):
             place = place_of(part.name)
             if place not in taken:
-                taken[check_name(place)] = part
+                taken[place] = part
             elif part.given_name is not None:
                 raise HandsonError(f"two layers of the net are called {part.name!r}: give one of them another name.")
     held = {id(part) for part in taken.values()}

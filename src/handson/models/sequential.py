@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
-from handson.core import registry
+from handson.core import registry, tree
 from handson.core.errors import HandsonError, NotBuiltError, listing
 from handson.core.sharing import one_whole
 from handson.graph import Graph, Symbol
+from handson.graph.conversion import TEXT
 from handson.graph.symbol import forget
 from handson.layers import ownership
-from handson.layers.base import Layer, check_name
+from handson.layers.base import Layer
 from handson.layers.calling import Called, shapes_of
 from handson.layers.core import InputLayer
 from handson.layers.foreign import TorchModuleWrapper
 from handson.layers.renaming import hold
-from handson.layers.shapes import Shapes, batched
+from handson.layers.shapes import Shapes, batched, is_shape
 from handson.models import naming
 from handson.models.layer_list import LayerList
 from handson.models.leaves import wants_integers
@@ -76,21 +78,36 @@ class Sequential(Model):
             self.trainable = False
 
     @property
-    def _stack(self) -> Iterable[Any]:
-        return self._modules.values()
+    def _stack(self) -> list[Any]:
+        """What is applied to numbers: all but the layer that reads texts, and their input."""
+        parts = list(self._modules.values())
+        return parts if self._reader is None else [part for part in parts if not self._is_read(part)]
+
+    def _is_read(self, part: Any) -> bool:
+        """Whether texts go into a part, and numbers come out of it."""
+        return part is self._reader or _is_of_texts(part)
 
     @property
     def layers(self) -> list[Any]:
         """The layers, in order, without the input."""
-        return LayerList(layer for layer in self._stack if not isinstance(layer, InputLayer))
+        return LayerList(layer for layer in self._modules.values() if not isinstance(layer, InputLayer))
+
+    @property
+    def _first(self) -> list[Any]:
+        """The layer that the numbers go into, if there is one."""
+        return [layer for layer in self._stack if not isinstance(layer, InputLayer)][:1]
 
     def integer_inputs(self, count: int) -> list[bool]:
         """Of the input, whether whole numbers are given to the net as they are: they are ids."""
-        return [wants_integers(self.layers[0])] if self.layers else [False]
+        if count > 1:  # those of a net that is the first part
+            return self._first[0].integer_inputs(count)  # type: ignore[no-any-return]
+        return [wants_integers(layer) for layer in self._first] or [False]
 
     def takers(self, number: int) -> list[Any]:
         """The layer that the input goes into."""
-        return self.layers[:1]
+        first = self._first
+        several = first and isinstance(first[0], Model) and self.built_shape is not None and not is_shape(self.built_shape)
+        return first[0].takers(number) if several else first
 
     @property
     def is_stack(self) -> bool:
@@ -140,6 +157,7 @@ class Sequential(Model):
         check_unused(self, "add", "Add layers before fit, or after it.")
         layer = self._as_layer(layer)
         name = self._name_for(layer)
+        reads = self._reads(layer)
         if self._traced:
             self._build_parts([(name, layer)])
         self._modules[name] = layer
@@ -148,9 +166,45 @@ class Sequential(Model):
         hold(self, [layer])
         if self._symbols:
             self._tell_paths()
+        if reads or _is_of_texts(layer):
+            self._begin_with_texts(layer)
+            return
         shape = layer.built_shape if isinstance(layer, Model) else layer.given_input_shape
         if self.built_shape is None and len(self._modules) == 1 and shape is not None:
             self.build(shape)
+
+    def _reads(self, layer: Any) -> bool:
+        """Whether a layer that is put on top reads the texts that the net takes."""
+        parts = list(self._modules.values())
+        behind = len(parts) == 1 and _is_of_texts(parts[0])
+        if behind and not layer.takes_texts:
+            raise HandsonError(
+                f"{layer.name} takes numbers, and the net {self.name!r} begins with an Input of texts: "
+                f"TextVectorization, StringLookup or Hashing come next."
+            )
+        return behind or (not parts and layer.reads_texts)
+
+    def _begin_with_texts(self, layer: Any) -> None:
+        """Take in the input of texts, or the layer that reads it."""
+        if isinstance(layer, InputLayer):
+            return
+        is_net = isinstance(layer, Model)
+        object.__setattr__(self, "_reader", layer.read if is_net else layer)  # which is a part already
+        entry = next(iter(self._modules.values()))
+        if is_net and layer.built_shape is not None:
+            self.build(layer.built_shape)
+        elif not is_net and isinstance(entry, InputLayer):
+            self.build(shapes_of(layer(entry.symbol())))
+
+    @property
+    def whole_graph(self) -> Graph | None:
+        """The graph from the inputs on, where these are texts; else `graph`."""
+        if self._reader is None or self.graph is None:
+            return self.graph
+        first = next(iter(self._modules.values()))
+        shape = first.input_shape if isinstance(first, Model) else (None, 1)
+        entry = first.symbol() if isinstance(first, InputLayer) else Symbol(shape, TEXT, name=f"{self.name}_input")
+        return Graph(entry, self(self._reader(entry)))
 
     def _as_layer(self, layer: Any) -> Any:
         """What may be put on top, as a layer."""
@@ -180,7 +234,7 @@ class Sequential(Model):
             return registry.free_name(layer.stem, self._modules)
         if place in self._modules:
             raise HandsonError(f"the name {layer.name!r} is taken by another layer of this net.")
-        return check_name(place)
+        return place
 
     def pop(self, rebuild: bool = True) -> Any:
         """Take the last layer off, and return it."""
@@ -188,6 +242,8 @@ class Sequential(Model):
             raise HandsonError("there is no layer to take off.")
         check_unused(self, "pop", "Take layers off before fit, or after it.")
         top = self.layers[-1]
+        if top is self._reader:
+            raise HandsonError(f"the layer {top.name!r} reads the texts that the net takes: make another net.")
         self._modules.pop(next(name for name, layer in self._modules.items() if layer is top))
         if self._traced:
             forget(self._symbols.pop())
@@ -208,15 +264,20 @@ class Sequential(Model):
 
     def _trace(self, shape: Shapes) -> None:
         """Apply the layers to a symbol, which builds those that are not built."""
-        first = next(iter(self._stack))
+        stack = self._stack
+        self._graph, self._symbols = None, [self._entry(next(iter(stack), None), shape)]
+        names = {id(part): name for name, part in self._modules.items()}
+        self._apply_each([(names[id(part)], part) for part in stack if not isinstance(part, InputLayer)])
+
+    def _entry(self, first: Any, shape: Shapes) -> Any:
+        """The symbol that the first part is applied to; of a net with several inputs, a tree of them."""
         if isinstance(first, InputLayer):
-            entry = first.symbol()
-        else:
-            rows = getattr(first, "given_batch_size", None)
-            entry = Symbol(shape if rows is None else (rows, *shape[1:]), name=f"{self.name}_input")
-        self._graph, self._symbols = None, [entry]
-        parts = [(name, part) for name, part in self._modules.items() if not isinstance(part, InputLayer)]
-        self._apply_each(parts)
+            return first.symbol()
+        if isinstance(first, Model) and first.graph is not None and not is_shape(shape):
+            return tree.map_leaves(lambda one: Symbol(one.shape, one.dtype, name=one.name), first.graph.inputs)
+        rows = getattr(first, "given_batch_size", None)
+        kind = getattr(self._reader, "code_type", torch.float32)
+        return Symbol(shape if rows is None else (rows, *shape[1:]), kind, name=f"{self.name}_input")
 
     def _build_parts(self, parts: list[tuple[str, Any]]) -> None:
         """Build some layers on top of what there is, from the net's seed."""
@@ -246,7 +307,15 @@ class Sequential(Model):
             for symbol in self._symbols[1:]:
                 forget(symbol)
             self._trace(self.built_shape)
-        super().ready_for(shapes)
+        super().ready_for(self._with_any_length(shapes) if self.built_shape is None else shapes)
+
+    def _with_any_length(self, shapes: Shapes) -> Shapes:
+        """The shape of what the first texts became, with None for the number of words where that may be any."""
+        if not isinstance(self._reader, Layer):
+            return shapes
+        known = self._reader.compute_output_shape((None, 1))
+        sides = zip(known, shapes, strict=False)
+        return tuple(side if one is not None else None for one, side in sides) if len(known) == len(shapes) else shapes
 
     def shape_after(self, input_shape: Shapes) -> Shapes:
         """The shape of the outputs for the shape of the inputs."""
@@ -306,6 +375,11 @@ class Sequential(Model):
         return cls(
             (registry.from_config(naming.kind_of(layer), layer) for layer in config["layers"]), name=config.get("name")
         )
+
+
+def _is_of_texts(layer: Any) -> bool:
+    """Whether this is an input of texts."""
+    return isinstance(layer, InputLayer) and layer.entry_type is TEXT
 
 
 def _count(net: nn.Module) -> int:

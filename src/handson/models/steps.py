@@ -318,7 +318,7 @@ class _Writer:
                 raise HandsonError("an input of the net is the output of another net's layer: begin with Input(...).")
             found.append(self._layer(name))
             self.names.append(self.steps[name])
-        nodes = zip(self.model.graph.nodes, self.described["nodes"], strict=True)  # type: ignore[union-attr]
+        nodes = zip(self.model.whole_graph.nodes, self.described["nodes"], strict=True)  # type: ignore[union-attr]
         for node, described in nodes:
             found.append(self._node(described, len(tree.leaves(node.outputs))))
         outputs = self._plain(self.described["outputs"])

@@ -34,6 +34,7 @@ class Structure(Layer):
     _compiled: Any
     _graph: Graph | None
     _whole: Graph | None
+    _reader: Any
     _outputs: Shapes
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -168,7 +169,8 @@ class Structure(Layer):
     @property
     def input_shape(self) -> Shapes:
         """The shape of the inputs, None for the batch and what varies; None before it is known."""
-        return self.built_shape
+        whole = self.whole_graph if self.takes_texts else None
+        return self.built_shape if whole is None else _shapes(whole.inputs)
 
     @property
     def output_shape(self) -> Shapes:
@@ -196,10 +198,7 @@ class Structure(Layer):
         return self._need_whole().exits
 
     def _need_whole(self) -> Graph:
-        self._need_graph()
-        whole = self.whole_graph
-        assert whole is not None
-        return whole
+        return self.whole_graph or self._need_graph()
 
     def _need_graph(self) -> Graph:
         if self.graph is None:
@@ -223,7 +222,7 @@ class Structure(Layer):
         if self._outputs is None:
             return ["output"]
         if self.graph is not None and not isinstance(self.graph.outputs, dict):
-            names = {id(part): name for name, part in self._modules.items()}
+            names = {id(part): naming.name_at(name, part) for name, part in self._modules.items()}
             exits = self.graph.exits
             return naming.distinct([names.get(id(exit.node and exit.node.function), exit.name) for exit in exits])
         paths = tree.paths(map_shapes(lambda shape: 0, self._outputs))
@@ -284,10 +283,13 @@ class Structure(Layer):
             yield from self._module_rows(depth)
             return
         chain, after = None if self._whole is not None else self.graph.chain(), shape
+        reader = self._reader
+        if chain is not None and isinstance(reader, Layer):
+            yield Row("  " * depth + reader.name, type(reader).__name__, str(shape), 0), depth, True
         names = {id(part): name for name, part in self._modules.items()}
         parts: Iterable[Any] = self._modules.values() if chain is not None else self._need_whole().functions()
         for part in parts:
-            if isinstance(part, InputLayer) and chain is not None:
+            if chain is not None and (isinstance(part, InputLayer) or part is reader):
                 continue
             before = after
             if chain is not None:

@@ -19,6 +19,7 @@ from handson.core.errors import HandsonError, whole
 from handson.optimizers import shares
 from handson.optimizers.arithmetic import blend
 from handson.optimizers.by_hand import ByHand
+from handson.optimizers.decaying import Decaying
 from handson.optimizers.rate import LearningRate
 from handson.schedules import Position, Schedule
 
@@ -27,7 +28,7 @@ Tensors = list[Tensor]
 Numbers = Mapping[str, Any]
 
 
-class Optimizer(ByHand, Noun):
+class Optimizer(Decaying, ByHand, Noun):
     """The base of all optimizers. One of your own defines `update`, and `slot_values` if it remembers something.
 
     Parameters
@@ -216,11 +217,6 @@ class Optimizer(ByHand, Noun):
             See `numbers`.
         """
         raise NotImplementedError(f"{type(self).__name__} must define update(...).")
-
-    def decay(self, names: Sequence[str], weights: Tensors, rate: Any) -> None:
-        """The decay of the weights before an update."""
-        if self.weight_decay:
-            torch._foreach_mul_(weights, 1.0 - rate * self.weight_decay)
 
     # Slots.
 

@@ -107,7 +107,7 @@ class Muon(Optimizer):
     def decay(self, names: Sequence[str], weights: Tensors, rate: Any) -> None:
         for name, weight in zip(names, weights, strict=True):
             decay = self.adam_weight_decay if self.by_adam(name, weight) else self.weight_decay
-            if decay:
+            if decay and self.decays(name, weight):
                 weight.mul_(1.0 - rate * decay)
 
     def update(self, weights: Tensors, gradients: Tensors, slots: list[Tensors], rate: Any, numbers: Numbers) -> None:

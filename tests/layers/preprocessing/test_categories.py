@@ -218,9 +218,9 @@ def test_numbers_flow_through_a_net_and_texts_are_refused_with_the_way_out():
     data = [np.array([[5, 7, 9], [7, 7, 7]]), np.array([[-1.0], [0.5]])]
     net.fit(data, np.zeros(2), verbose=0)
     assert net.predict(data, verbose=0).shape == (2, 1)
-    with pytest.raises(HandsonError, match=r"Apply it to the data first"):
+    with pytest.raises(HandsonError, match=r"apply it to the data first"):
         layers.TextVectorization()(scale)
-    with pytest.raises(HandsonError, match=r"Apply it to the data first"):
+    with pytest.raises(HandsonError, match=r"apply it to the data first"):
         layers.StringLookup(vocabulary=["a"])(ids)
 
 

@@ -66,8 +66,6 @@ class Encoder(Layer):
     """The base of layers that turn values into indices of categories, or into vectors that encode them."""
 
     takes_integers = True
-    # Whether it takes texts, and whether it takes nothing else.
-    takes_texts = reads_texts = False
     output_mode: str
     # The type of indices, where none was asked for.
     index_type = torch.int64

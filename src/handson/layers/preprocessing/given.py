@@ -120,8 +120,8 @@ def check_symbols(layer: Any, node: Node) -> None:
         )
     if any(symbol.dtype is not TEXT for symbol in node.inputs):
         raise HandsonError(
-            f"{type(layer).__name__} {layer.name!r} takes texts: put it behind Input((1,), dtype='string'), or apply it "
-            f"to the data first, and begin the net with an Input for the numbers that it gives."
+            f"{type(layer).__name__} {layer.name!r} takes texts: put it behind Input((1,), dtype='string'), or apply "
+            f"it to the data first, and begin the net with an Input for the numbers that it gives."
         )
     if layer.output_mode != "int":
         layer.ready_to_look_up()

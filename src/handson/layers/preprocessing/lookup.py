@@ -58,8 +58,8 @@ class StringLookup(IndexLookup):
     Notes
     -----
     PyTorch has no tensors of texts: the layer takes arrays and lists of them, and gives a tensor of int64 (vectors are
-    float32). In a net it is the first layer, or stands behind ``Input((1,), dtype="string")``, and reads the texts before
-    the net runs. Keras needs TensorFlow for this layer; indices are the same.
+    float32). In a net it is the first layer, or stands behind ``Input((1,), dtype="string")``, and reads the texts
+    before the net runs. Keras needs TensorFlow for this layer; indices are the same.
 
     Examples
     --------
@@ -74,7 +74,7 @@ class StringLookup(IndexLookup):
     takes_texts = True
 
     @property
-    def reads_texts(self) -> bool:  # type: ignore[override]
+    def reads_texts(self) -> bool:
         """Whether it takes nothing but texts."""
         return not self.invert
 

@@ -16,7 +16,7 @@ from handson.core.registry import register
 from handson.graph import Node
 from handson.layers.base import Layer
 from handson.layers.preprocessing.encoding import Encoder, chosen
-from handson.layers.preprocessing.given import batches, given, check_symbols, texts
+from handson.layers.preprocessing.given import batches, check_symbols, given, texts
 from handson.layers.preprocessing.index_lookup import without_paths
 from handson.layers.preprocessing.lookup import StringLookup
 from handson.layers.shapes import Shape

@@ -14,7 +14,10 @@ from handson.core.errors import HandsonError, listing, nearest
 from handson.data.rows import arrays, digits
 from handson.data.rows.openings import is_batches
 from handson.data.rows.stored import Data, StoredRows, pieces
+from handson.graph.conversion import TEXT
+from handson.graph.reading import holds_texts
 from handson.layers.shapes import batched, flat_shapes
+from handson.training.preparation.net import module_of
 
 if TYPE_CHECKING:
     from handson.training.preparation.net import Net
@@ -37,7 +40,7 @@ def more_inputs(model: Net, x: Any) -> list[Data]:
 
 def checked_inputs(model: Net, x: Any, notes: list[str] | None = None) -> tuple[Any, list[Data]]:
     """The form of the inputs, and their leaves, checked."""
-    form, parts = _parts(model, model.read(x))
+    form, parts = _parts(model, _read(model, x))
     known = [model.input_columns] if len(parts) == 1 else model.input_columns or [None] * len(parts)
     for part, names in zip(parts, known, strict=True):
         if model.age and names is None:
@@ -45,7 +48,7 @@ def checked_inputs(model: Net, x: Any, notes: list[str] | None = None) -> tuple[
     parts = [arrays.by_name(part, names, "inputs") for part, names in zip(parts, known, strict=True)]
     integers = model.integer_inputs(len(parts))
     leaves: list[Data] = []
-    shapes = flat_shapes(model.input_shape) if model.input_shape is not None else [None] * len(parts)
+    shapes = flat_shapes(model.built_shape) if model.built_shape is not None else [None] * len(parts)
     for number, part in enumerate(parts):
         what = "inputs" if len(parts) == 1 else f"the input {number}"
         leaf = arrays.as_ids(part, what) if integers[number] else None
@@ -64,6 +67,24 @@ def checked_inputs(model: Net, x: Any, notes: list[str] | None = None) -> tuple[
     for leaf in leaves[1:]:
         arrays.check_rows(leaves[0], {"another input": leaf})
     return form, leaves
+
+
+def _read(model: Net, x: Any) -> Any:
+    """Inputs with numbers in place of texts."""
+    if model.takes_texts and not holds_texts(x):
+        names = [symbol.name for symbol in model.inputs if symbol.dtype is TEXT] if model.graph is not None else ["x"]
+        raise HandsonError(
+            f"the net {model.name!r} takes texts ({listing(names)}), as lists or arrays of them; there are none."
+        )
+    inside = [] if model.graph is not None or not holds_texts(x) else module_of(model).modules()
+    reader = next((part for part in inside if getattr(part, "reads_texts", False)), None)
+    if reader is not None and not model.takes_texts:
+        raise HandsonError(
+            f"the net {model.name!r} calls {reader.name!r} in its own `call`, where there are tensors and no texts: "
+            f"apply the layer to the data first, or write the net as Model(inputs, outputs) behind "
+            f"Input((1,), dtype='string')."
+        )
+    return model.read(x)
 
 
 def check_order(x: Any, y: Any, sample_weight: Any) -> None:

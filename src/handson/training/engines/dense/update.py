@@ -23,6 +23,8 @@ def check(job: Job) -> None:
     setting = job.optimizer.eager_only()
     if setting:
         raise NoLowering(setting)
+    if job.optimizer.weight_decay and job.optimizer.undecayed:
+        raise NoLowering("exclude_from_weight_decay")
     if job.optimizer.rate_multipliers:
         raise NoLowering(f"rate_multipliers={job.optimizer.rate_multipliers}")
     for name, weight in job.module.named_parameters():
