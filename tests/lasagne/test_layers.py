@@ -68,6 +68,16 @@ LAYERS = {
     "lstm": (SEQUENCES, L.LSTMLayer, 4, {"backwards": True}),
     "gru": (SEQUENCES, L.GRULayer, 4, {"only_return_final": True}),
     "dropout": (IMAGES, L.DropoutLayer),
+    "filters of their own": (IMAGES, L.LocallyConnected2DLayer, 3, 3),
+    "filters of their own, strides": (IMAGES, L.LocallyConnected2DLayer, 3, (2, 3), 2, 1, True, lasagne.init.Normal(1)),
+    "filters of their own, by channel": (IMAGES, L.LocallyConnected2DLayer, 2, 3, {"channelwise": True}),
+    "filters of their own along sequences": (SEQUENCES, L.LocallyConnected1DLayer, 4, 3),
+    "filters of their own in volumes": (IMAGES[..., None], L.LocallyConnected3DLayer, 3, (3, 3, 1)),
+    "winners": (IMAGES, L.FeatureWTALayer, 2),
+    "pyramid": (IMAGES, L.SpatialPyramidPoolingLayer, [3, 2, 1]),
+    "pyramid of means": (IMAGES, L.SpatialPyramidPoolingLayer, [2, 1], "average_exc_pad"),
+    "standardization": (IMAGES, L.StandardizationLayer),
+    "standardization of features": (SEQUENCES, L.StandardizationLayer, "features"),
     "noise": (IMAGES, L.GaussianNoiseLayer),
 }
 
@@ -83,6 +93,86 @@ def test_shape_and_net_of_handson(name):
     model = as_model(layer, seed=0)
     np.testing.assert_allclose(model.predict(x), found, rtol=1e-4, atol=1e-5)
     assert model.count_params() == L.count_params(layer)
+
+
+@pytest.mark.parametrize("flip", [True, False])
+@pytest.mark.parametrize("pad", ["same", 0])
+def test_filters_that_are_the_same_everywhere_are_a_convolution(flip, pad):
+    settings = {"nonlinearity": None, "flip_filters": flip, "pad": pad, "b": lasagne.init.Normal(1)}
+    tied = after(IMAGES, L.Conv2DLayer, 3, 3, **settings)
+    local = after(IMAGES, L.LocallyConnected2DLayer, 3, 3, **settings)
+    everywhere = np.broadcast_to(tied.W.get_value()[..., None, None], local.W.get_value().shape)
+    local.W.set_value(np.ascontiguousarray(everywhere))
+    local.b.set_value(tied.b.get_value())
+    np.testing.assert_allclose(output(local, IMAGES), output(tied, IMAGES), atol=1e-5)
+
+
+def test_winners_are_the_largest_of_their_groups():
+    x = np.array([[1.0, 3.0, -1.0, -2.0]], "float32")
+    layer = after(x, L.FeatureWTALayer, 2)
+    np.testing.assert_array_equal(output(layer, x), [[0.0, 3.0, -1.0, 0.0]])
+
+
+def test_a_pyramid_pools_the_regions_of_its_grids():
+    found = output(after(IMAGES, L.SpatialPyramidPoolingLayer, [2, 1]), IMAGES)
+    quarters = [
+        IMAGES[:, :, rows, columns].max((2, 3))
+        for rows in (slice(4), slice(3, 7))
+        for columns in (slice(4), slice(3, 7))
+    ]
+    np.testing.assert_array_equal(found, np.stack([*quarters, IMAGES.max((2, 3))], 2))
+
+
+@pytest.mark.parametrize(("norm", "reference"), [
+    (L.instance_norm, lambda x: F.instance_norm(x, eps=1e-4)),
+    (L.layer_norm, lambda x: F.layer_norm(x, x.shape[1:], eps=1e-4)),
+])  # fmt: skip
+def test_normalized_layers_are_those_of_pytorch(norm, reference):
+    plain = after(IMAGES, L.Conv2DLayer, 3, 3, nonlinearity=None, b=None)
+    expected = F.relu(reference(torch.tensor(output(plain, IMAGES))))
+    normalized = norm(after(IMAGES, L.Conv2DLayer, 3, 3, W=plain.W.get_value()))
+    np.testing.assert_allclose(output(normalized, IMAGES), expected.numpy(), atol=1e-4)
+    assert [param.name for param in L.get_all_params(normalized)] == ["W", "scales", "b"]
+
+
+def test_a_transformer_moves_and_shrinks_images():
+    entry = L.InputLayer((None, 2, 7, 7))
+    still = L.DenseLayer(
+        entry, 6, W=np.zeros((98, 6), "float32"), b=np.eye(2, 3, dtype="float32").ravel(), nonlinearity=None
+    )
+    np.testing.assert_allclose(output(L.TransformerLayer(entry, still), IMAGES), IMAGES, atol=1e-5)
+    still.b.set_value(np.array([[1, 0, 1 / 3], [0, 1, 0]], "float32").ravel())  # a third of half the width: one pixel
+    moved = output(L.TransformerLayer(entry, still), IMAGES)
+    np.testing.assert_allclose(moved[..., :-1], IMAGES[..., 1:], atol=1e-5)
+    np.testing.assert_allclose(moved[..., -1], IMAGES[..., -1], atol=1e-5)
+    assert output(L.TransformerLayer(entry, still, 2.3), IMAGES).shape == (4, 2, 3, 3)
+
+
+@pytest.mark.parametrize(("mode", "part"), [("lower", slice(0, 5)), ("upper", slice(2, 7)), ("center", slice(1, 6))])
+def test_merged_inputs_are_cropped_to_the_smallest(mode, part):
+    entry = L.InputLayer((None, 2, 7, 7))
+    small = L.Conv2DLayer(entry, 2, 3)
+    cropping = [None, None, mode, mode]
+    there = L.ConcatLayer([entry, small], cropping=cropping)
+    assert there.output_shape == (None, 4, 5, 5)
+    np.testing.assert_array_equal(output(there, IMAGES)[:, :2], IMAGES[:, :, part, part])
+    total = L.ElemwiseSumLayer([entry, small], cropping=cropping)
+    np.testing.assert_allclose(
+        output(total, IMAGES), IMAGES[:, :, part, part] + output(small, IMAGES), atol=1e-6
+    )  # fmt: skip
+    np.testing.assert_allclose(as_model(there, seed=0).predict(IMAGES), output(there, IMAGES), atol=1e-6)
+
+
+@pytest.mark.parametrize(("make", "message"), [
+    (lambda x: L.ConcatLayer([x, x], cropping=[None, "centre"]), "Did you mean 'center'"),
+    (lambda x: L.LocallyConnected2DLayer(x, 3, 3, channelwise=True), "as many filters as channels; got 3 and 2"),
+    (lambda x: L.SpatialPyramidPoolingLayer(x, implementation="fast"), "Use 'kaiming'"),
+    (lambda x: L.StandardizationLayer(L.FlattenLayer(x)), "axes='features'"),
+    (lambda x: L.TransformerLayer(x, L.DenseLayer(x, 4)), r"maps \(n, 6\); got"),
+])  # fmt: skip
+def test_layers_say_what_they_need(make, message):
+    with pytest.raises(HandsonError, match=message):
+        make(L.InputLayer((None, 2, 7, 7)))
 
 
 @pytest.mark.parametrize("flip", [True, False])
@@ -300,6 +390,6 @@ def test_refused(call, said):
 
 def test_names_that_are_not_there_say_what_to_use():
     with pytest.raises(AttributeError, match="ExpressionLayer"):
-        L.FeatureWTALayer  # noqa: B018
+        L.TPSTransformerLayer  # noqa: B018
     with pytest.raises(AttributeError, match="DenseLayer"):
         L.DenseLayr  # noqa: B018

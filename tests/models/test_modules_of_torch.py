@@ -196,13 +196,61 @@ def test_outputs_that_are_no_tensors_are_named(words):
         classifier(Caching()).predict(words[0]["input_ids"])
 
 
-def test_nets_of_transformers_train_and_go_through_files(words, tmp_path):
+def test_caches_for_writing_texts_are_not_kept(words):
+    """Nets of transformers that write texts keep a cache by default, which is no tensor."""
+
+    class Writing(Reader):
+        def forward(self, input_ids, use_cache=True):
+            found = {"logits": super().forward(input_ids).logits}
+            return found | {"past_key_values": object()} if use_cache else found
+
+    x = words[0]["input_ids"]
+    net = classifier(Writing())
+    net.fit(x, words[1], verbose=0)
+    assert list(net.predict(x)) == ["logits"]
+    assert list(classifier(Writing()).predict({"input_ids": x})) == ["logits"]
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
+def test_a_scripted_module_trains():
+    net = Model(torch.jit.script(nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 1))))
+    net.compile("adam", "mse")
+    losses = net.fit(np.ones((8, 3), np.float32), np.ones((8, 1), np.float32), epochs=5, verbose=0).history["loss"]
+    assert losses[-1] < losses[0]
+
+
+def _of_transformers(name):
+    """A small net of transformers and its inputs."""
     transformers = pytest.importorskip("transformers")
     sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 8}
-    config = transformers.BertConfig(vocab_size=WORDS, max_position_embeddings=LENGTH, **sizes)
-    (x, y), net = words, classifier(transformers.BertForSequenceClassification(config))
-    net.fine_tune(x, y, head=1, epochs=1, verbose=0)
+    texts = {"vocab_size": WORDS, "pad_token_id": 0, "bos_token_id": None, "eos_token_id": None}
+    config, net = {
+        "bert": ("BertConfig", "BertForSequenceClassification"),
+        "gpt-2": ("GPT2Config", "GPT2ForSequenceClassification"),
+        "vit": ("ViTConfig", "ViTForImageClassification"),
+        "resnet": ("ResNetConfig", "ResNetForImageClassification"),
+    }[name]
+    settings = {
+        "bert": {**texts, **sizes, "max_position_embeddings": LENGTH},
+        "gpt-2": {**texts, "n_positions": LENGTH, "n_embd": 8, "n_layer": 1, "n_head": 2},
+        "vit": {**sizes, "image_size": 16, "patch_size": 8},
+        "resnet": {"embedding_size": 4, "hidden_sizes": [4, 8], "depths": [1, 1], "layer_type": "basic"},
+    }[name]
+    return classifier(getattr(transformers, net)(getattr(transformers, config)(**settings)))
+
+
+@pytest.mark.parametrize("name", ["bert", "gpt-2", "vit", "resnet"])
+def test_nets_of_transformers_train_and_go_through_files(words, tmp_path, name):
+    net, other = _of_transformers(name), _of_transformers(name)
+    x, y = words
+    if name in ("vit", "resnet"):
+        x = np.random.default_rng(0).normal(size=(len(y), 3, 16, 16)).astype(np.float32)
+    elif name == "gpt-2":
+        x = x["input_ids"]
+    net.fit(x, y, epochs=1, verbose=0, monitor=True)
+    assert net.history.journal.layers
+    net.fine_tune(x, y, head=1, epochs=(1, 1), verbose=0)
     net.save_weights(tmp_path / "net.safetensors")
-    other = classifier(transformers.BertForSequenceClassification(config))
+    other.predict(x)
     other.load_weights(tmp_path / "net.safetensors")
     np.testing.assert_array_equal(other.predict(x)["logits"], net.predict(x)["logits"])

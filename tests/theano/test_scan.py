@@ -71,3 +71,45 @@ def test_until():
 def test_truncated_gradients_are_refused():
     with pytest.raises(HandsonError, match="disconnected_grad"):
         theano.scan(lambda x: x, sequences=T.vector(), truncate_gradient=4)
+
+
+def test_derivatives_by_a_loop_as_in_the_tutorial():
+    x = T.dvector("x")
+    y = x**2
+    rows, updates = theano.scan(
+        lambda i, y, x: T.grad(y[i], x), sequences=T.arange(y.shape[0]), non_sequences=[y, x]
+    )  # fmt: skip
+    np.testing.assert_array_equal(theano.function([x], rows, updates=updates)([4, 5]), np.diag([8, 10]))
+    slope = T.grad((x**3).sum(), x)
+    rows, _ = theano.scan(lambda i, slope, x: T.grad(slope[i], x), T.arange(x.shape[0]), non_sequences=[slope, x])
+    np.testing.assert_array_equal(theano.function([x], rows)([1, 2]), np.diag([6, 12]))
+    np.testing.assert_array_equal(theano.function([x], T.grad(rows.sum(), x))([1, 2]), [6, 6])
+
+
+def test_a_gradient_flows_through_steps_that_take_gradients():
+    """Three steps of gradient descent on w^2: w (1 - 2 rate)^3."""
+    w, rate = T.dscalars("w", "rate")
+    steps, _ = theano.scan(lambda w, rate: w - rate * T.grad(w**2, w), outputs_info=w, non_sequences=rate, n_steps=3)
+    last = steps[-1]
+    found = theano.function([w, rate], [last, T.grad(last, w), T.grad(last, rate)])(2.0, 0.1)
+    np.testing.assert_allclose(found, [2 * 0.8**3, 0.8**3, 2 * 3 * 0.8**2 * -2])
+
+
+def test_maps_and_folds():
+    x = T.vector()
+    doubled, _ = theano.map(lambda x: 2 * x, x)
+    total, _ = theano.reduce(lambda x, total: total + x, x, T.constant(0.0))
+    left, _ = theano.foldl(lambda x, before: 2 * before + x, x, T.constant(0.0))
+    right, _ = theano.foldr(lambda x, before: 2 * before + x, x, T.constant(0.0))
+    found = theano.function([x], [doubled, total, left, right])([1, 2, 3])
+    assert [np.asarray(one).tolist() for one in found] == [[2, 4, 6], 6, 11, 17]
+
+
+def test_products_with_the_jacobian():
+    x, u, v = T.dvectors("xuv")
+    weights = np.random.default_rng(0).normal(size=(3, 2))
+    y = T.tanh(T.dot(x, weights))
+    left, right = theano.function([x, u, v], [T.Lop(y, x, u), T.Rop(y, x, v)])([1, 2, 3], [1, -1], [0.5, 1, 2])
+    jacobian = (weights * (1 - np.tanh(np.array([1, 2, 3]) @ weights) ** 2)).T
+    np.testing.assert_allclose(left, [1, -1] @ jacobian)
+    np.testing.assert_allclose(right, jacobian @ [0.5, 1, 2])

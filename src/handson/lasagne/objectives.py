@@ -71,6 +71,26 @@ def multiclass_hinge_loss(predictions: Any, targets: Any, delta: float = 1) -> V
     return T.nnet.relu(wrong - true + delta)
 
 
+def huber_loss(predictions: Any, targets: Any, delta: float = 1) -> Variable:
+    """Half the square of differences up to `delta`, and a line from there on (Huber, 1964), value by value.
+
+    Examples
+    --------
+    >>> a, b = T.vector(), T.vector()
+    >>> huber_loss(a, b).eval({a: [0, 3], b: [1, 0]}).tolist()
+    [0.5, 2.5]
+    """
+    off = abs(predictions - targets)
+    return T.switch(T.le(off, delta), 0.5 * T.sqr(off), delta * (off - 0.5 * delta))
+
+
+def binary_jaccard_index(predictions: Any, targets: Any) -> Variable:
+    """Of each row of zeros and ones, what both share over what either has; 1 where neither has anything."""
+    either = T.sum(T.maximum(predictions, targets), axis=1)
+    both = T.sum(T.minimum(predictions, targets), axis=1)
+    return T.switch(T.gt(either, 0), both / T.maximum(either, 1), 1.0)
+
+
 def binary_accuracy(predictions: Any, targets: Any, threshold: float = 0.5) -> Variable:
     """Whether probabilities lie on the side of the threshold that the targets say."""
     return T.eq(T.ge(predictions, threshold), T.ge(targets, threshold))

@@ -136,7 +136,8 @@ def applied(module: nn.Module, inputs: Any) -> Any:
     """What a module of PyTorch gives for some inputs.
 
     A dictionary whose keys are the names of arguments is given by name, a list to arguments in their order; what takes
-    one dictionary or list gets it as it is.
+    one dictionary or list gets it as it is. Nets of transformers are called without the cache that they keep for
+    writing texts (`use_cache`), unless the inputs ask for it.
 
     Examples
     --------
@@ -147,17 +148,25 @@ def applied(module: nn.Module, inputs: Any) -> Any:
     >>> applied(Weighted(), inputs), applied(nn.Identity(), inputs["input"])
     (tensor([[1., 1.]]), tensor([[1., 1.]]))
     """
+    names, required, more = arguments_of_call(getattr(type(module), "forward", None))
+    settings = {"use_cache": False} if "use_cache" in names else {}
     if isinstance(inputs, dict):
-        names, _, more = arguments_of_call(type(module).forward)
         by_name = all(key in names or (more and key.isidentifier()) for key in inputs) and bool(names & set(inputs))
-        return module(**inputs) if by_name else module(inputs)
+        return module(**{**settings, **inputs}) if by_name else module(inputs, **settings)
     several = isinstance(inputs, (list, tuple)) and len(inputs) > 1
-    return module(*inputs) if several and arguments_of_call(type(module).forward)[1] > 1 else computed(module, inputs)
+    if several and required > 1:
+        return module(*inputs, **settings)
+    return module(inputs, **settings) if settings else computed(module, inputs)
 
 
 @functools.cache
-def arguments_of_call(forward: Callable[..., Any]) -> tuple[frozenset[str], int, bool]:
-    """Of the method of a module: the names of its arguments, how many have no default, whether it takes any name."""
+def arguments_of_call(forward: Callable[..., Any] | None) -> tuple[frozenset[str], int, bool]:
+    """Of the method of a module: the names of its arguments, how many have no default, whether it takes any name.
+
+    The classes of scripted modules have no such method.
+    """
+    if forward is None:
+        return frozenset(), 0, False
     found = list(inspect.signature(forward).parameters.values())[1:]
     named = [one for one in found if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)]
     required = sum(one.default is one.empty and one.kind is not one.KEYWORD_ONLY for one in named)

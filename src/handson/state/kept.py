@@ -68,7 +68,10 @@ class KeptState:
     def _still_there(self) -> bool:
         """Whether the state consists of the tensors that it consisted of before."""
         places = self._places
-        same = all(held.get(name) is one and one.requires_grad is trains for held, name, one, trains in places)
+        # What holds the parameters of scripted modules has no `get`.
+        same = all(
+            name in held and held[name] is one and one.requires_grad is trains for held, name, one, trains in places
+        )
         slots = self._current_slots()
         # A step of the net's own may build parts, whose weights get slots beside those that there were.
         return same and _count(slots) == self._count and same_objects(slots, self._slots)

@@ -19,32 +19,31 @@ from __future__ import annotations
 from typing import Any
 
 from handson.core.errors import nearest
-from handson.theano import gradient, sandbox, tensor
-from handson.theano.compiling import Function, In, Out, Param, function
+from handson.theano import gradient, sandbox, scan_module, tensor
+from handson.theano.compiling import Function, In, Mode, Out, Param, function
 from handson.theano.configuration import config
-from handson.theano.gradient import grad
+from handson.theano.gradient import Lop, Rop, grad
 from handson.theano.ifelse import ifelse
 from handson.theano.plan import clone
-from handson.theano.scanning import scan
+from handson.theano.scanning import foldl, foldr, map, reduce, scan
 from handson.theano.sharing import shared
+from handson.theano.tensor import as_tensor_variable, dot
 from handson.theano.variable import TensorType, Variable
 
 floatX = "floatX"
 
 __all__ = [
-    "Function", "In", "Out", "Param", "TensorType", "Variable", "clone", "config", "floatX", "function", "grad",
-    "gradient", "ifelse", "sandbox", "scan", "shared", "tensor",
+    "Function", "In", "Lop", "Mode", "Out", "Param", "Rop", "TensorType", "Variable", "as_tensor_variable", "clone",
+    "config", "dot", "floatX", "foldl", "foldr", "function", "grad", "gradient", "ifelse", "map", "reduce", "sandbox",
+    "scan", "scan_module", "shared", "tensor",
 ]  # fmt: skip
 
 # What Theano has and this has not, with what to use in its place.
 _MISSING = {
     "printing": "print what a function returns; handson.utils.plot_model draws a net",
     "compile": "PyTorch computes; there are no modes to choose",
-    "Mode": "PyTorch computes; there are no modes to choose",
     "OpFromGraph": "write a Python function of variables",
     "Op": "write a handson.layers.Layer, whose call is a function of tensors",
-    "map": "use theano.scan",
-    "reduce": "use theano.scan",
     "sparse": "convert sparse data to arrays, x.toarray()",
     "misc": "there is nothing of it",
 }

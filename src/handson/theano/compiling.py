@@ -16,11 +16,12 @@ from handson.graph.variable import as_array
 from handson.models.device import default_device
 from handson.theano.compiled import Compiled
 from handson.theano.plan import Plan, clone, leaves_of, ordered
+from handson.theano.randomness import draws
 from handson.theano.sharing import SharedVariable
 from handson.theano.variable import Variable, constant
 
 # Keywords of Theano on which no number depends.
-WITHOUT_MEANING = ("mode", "name", "profile", "rebuild_strict", "no_default_updates", "accept_inplace", "strict")
+WITHOUT_MEANING = ("mode", "name", "profile", "rebuild_strict", "accept_inplace", "strict")
 
 
 class In:
@@ -51,27 +52,68 @@ class Out(In):
     """An output of a function; for programs that write `Out(expression, borrow=True)`."""
 
 
+class Mode:
+    """How Theano was to compile, for programs that name it: PyTorch computes, and no number depends on it."""
+
+    def __init__(self, linker: Any = None, optimizer: Any = None) -> None:
+        self.linker, self.optimizer = linker, optimizer
+
+
 class Function:
     """What `function` returns: called with arrays it gives arrays, and updates shared variables."""
 
     def __init__(
-        self, inputs: list[In], outputs: Any, updates: Sequence[tuple[SharedVariable, Variable]], downcast: bool
-    ) -> None:
-        self._inputs, self._updates, self._downcast = inputs, updates, downcast
+        self, inputs: list[In], outputs: Any, updates: Sequence[tuple[SharedVariable, Variable]], downcast: bool,
+        repeats: bool = False,
+    ) -> None:  # fmt: skip
+        self._inputs, self._updates, self._downcast, self._outputs = inputs, updates, downcast, outputs
         self._kinds = [getattr(torch, one.variable.dtype) for one in inputs]
         self._spec, self._device = tree.spec([] if outputs is None else outputs), default_device()
         exits = [] if outputs is None else [_out(leaf) for leaf in tree.leaves(outputs)]
         plan = Plan([one.variable for one in inputs], [*exits, *(new for _, new in updates)], final=True)
         self._plan = Compiled(plan)
+        self._repeated = draws(plan.nodes) if repeats else []
         self._count = len(exits)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         given = [self._tensor(at, value) for at, value in enumerate(self._given(args, kwargs))]
+        for draw in self._repeated:
+            draw.runs = 0
         found = self._plan.run(given)
         with torch.no_grad():
             for (held, _), value in zip(self._updates, found[self._count :], strict=True):
                 _update(held, value)
         return tree.rebuild(self._spec, [as_array(value) for value in found[: self._count]])
+
+    def copy(
+        self, share_memory: bool = False, swap: Mapping[Any, Any] | None = None, delete_updates: bool = False,
+        name: str | None = None, profile: Any = None,
+    ) -> Function:  # fmt: skip
+        """The function with other shared variables.
+
+        Parameters
+        ----------
+        swap : dict of shared variable to shared variable, optional
+            What takes the place of which.
+        delete_updates : bool
+            Whether the new function leaves shared variables as they are.
+        share_memory, name, profile
+            For programs that name them; no number depends on them.
+
+        Examples
+        --------
+        >>> from handson.theano import shared, tensor as T
+        >>> x, total, other = T.scalar("x"), shared(0.0), shared(10.0)
+        >>> add = function([x], total, updates=[(total, total + x)])
+        >>> float(add.copy(swap={total: other})(5)), float(other.get_value()), float(total.get_value())
+        (10.0, 15.0, 0.0)
+        """
+        replaced = dict(swap or {})
+        for old, new in replaced.items():
+            _held(old), _held(new)
+        outputs = None if self._outputs is None else clone(self._outputs, replaced)
+        updates = [(replaced.get(held, held), clone(new, replaced)) for held, new in self._updates]
+        return Function(self._inputs, outputs, [] if delete_updates else updates, self._downcast, bool(self._repeated))
 
     def _given(self, args: Sequence[Any], kwargs: dict[str, Any]) -> list[Any]:
         if len(args) > len(self._inputs):
@@ -124,6 +166,7 @@ def function(
     givens: Any = None,
     on_unused_input: str = "raise",
     allow_input_downcast: bool | None = None,
+    no_default_updates: bool = False,
     **kwargs: Any,
 ) -> Function:
     """Make a function of arrays from expressions.
@@ -142,6 +185,8 @@ def function(
         What to do about an input that nothing depends on.
     allow_input_downcast : bool, optional
         True lets fractions be given where whole numbers are wanted. float64 is always accepted for float32.
+    no_default_updates : bool
+        Whether random variables have the same values in each call.
     **kwargs
         `mode`, `name`, `profile` and their like: for programs that name them; no number depends on them.
 
@@ -163,13 +208,17 @@ def function(
     outputs = clone(_outs(outputs), replaced) if outputs is not None else None
     changes = [(_held(old), clone(_as_variable(new, old), replaced)) for old, new in _pairs(updates)]
     _check_updates([held for held, _ in changes])
-    found = Function(entries, outputs, changes, bool(allow_input_downcast))
+    if not isinstance(no_default_updates, bool):
+        raise HandsonError(f"function: no_default_updates is True or False; got {no_default_updates!r}.")
+    found = Function(entries, outputs, changes, bool(allow_input_downcast), no_default_updates)
     ends = [] if outputs is None else tree.leaves(outputs)
     _check_used(entries, [*ends, *(new for _, new in changes)], on_unused_input)
     return found
 
 
-_KEYWORDS = ("inputs", "outputs", "updates", "givens", "on_unused_input", "allow_input_downcast")
+_KEYWORDS = (
+    "inputs", "outputs", "updates", "givens", "on_unused_input", "allow_input_downcast", "no_default_updates",
+)  # fmt: skip
 
 
 def _outs(outputs: Any) -> Any:

@@ -136,3 +136,52 @@ def hessian(cost: Variable, wrt: Any) -> Any:
     several = isinstance(wrt, (list, tuple))
     found = [jacobian(grad(cost, variable), variable) for variable in (wrt if several else [wrt])]
     return found if several else found[0]
+
+
+def Lop(f: Any, wrt: Any, eval_points: Any, **kwargs: Any) -> Any:
+    """The product of a vector with the Jacobian, `eval_points` * df/dwrt: one backward pass.
+
+    Examples
+    --------
+    >>> from handson.theano import tensor as T
+    >>> x, v = T.vectors("x", "v")
+    >>> Lop(x ** 2, x, v).eval({x: [1.0, 3.0], v: [1.0, 1.0]}).tolist()
+    [2.0, 6.0]
+    """
+    outputs, points = _listed(f), _listed(eval_points)
+    if len(outputs) != len(points):
+        raise HandsonError(f"Lop: {len(points)} eval_points for {len(outputs)} expressions.")
+    return grad(None, wrt, known_grads=dict(zip(outputs, points, strict=True)), **kwargs)
+
+
+def Rop(f: Any, wrt: Any, eval_points: Any) -> Any:
+    """The product of the Jacobian with a vector, df/dwrt * `eval_points`: two backward passes.
+
+    Examples
+    --------
+    >>> from handson.theano import tensor as T
+    >>> x, v = T.vectors("x", "v")
+    >>> Rop(x ** 2, x, v).eval({x: [1.0, 3.0], v: [1.0, 1.0]}).tolist()
+    [2.0, 6.0]
+    """
+    outputs, inputs, points = _listed(f), _listed(wrt), _listed(eval_points)
+    if len(inputs) != len(points):
+        raise HandsonError(f"Rop: {len(points)} eval_points for {len(inputs)} variables in wrt.")
+    # The product with a vector u is linear in u: its derivative by u is the product from the other side.
+    ones = [apply(torch.ones_like, one, ndim=one.ndim, dtype=one.dtype) for one in outputs]
+    backward = Lop(outputs, inputs, ones)
+    pairs = zip(backward, points, strict=True)
+    products = [apply(_inner, one, point, ndim=0, dtype=one.dtype) for one, point in pairs]
+    total = products[0]
+    for product in products[1:]:
+        total = apply(torch.add, total, product, ndim=0, dtype=total.dtype)
+    found = grad(total, ones)
+    return found if isinstance(f, (list, tuple)) else found[0]
+
+
+def _inner(x: Tensor, y: Any) -> Tensor:
+    return (x * y).sum()
+
+
+def _listed(given: Any) -> list[Any]:
+    return list(given) if isinstance(given, (list, tuple)) else [given]

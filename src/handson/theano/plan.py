@@ -130,7 +130,7 @@ class Plan:
     """
 
     def __init__(self, inputs: Sequence[Variable], outputs: Sequence[Variable], final: bool = False) -> None:
-        self.inputs, self.outputs = list(inputs), list(outputs)
+        self.inputs, self.outputs, self._final = list(inputs), list(outputs), final
         nodes = ordered(self.outputs, self.inputs)
         nodes, self._first = _phases(nodes) if final else (nodes, len(nodes))
         self.nodes = nodes
@@ -194,7 +194,9 @@ class Plan:
     def finish(self, values: Values, known: frozenset[int] = frozenset()) -> list[Tensor]:
         """The outputs, from the values of inputs, shared variables and the nodes of `known` (by position)."""
         for place in self._marked:
-            values[place] = _leaf(values[place])
+            # Inside a scan a gradient may be taken from outside, through what is differentiated here.
+            if self._final or not values[place].requires_grad:
+                values[place] = _leaf(values[place])
         count = len(self._steps)
         self.compute(values, [at for at in range(self._first) if at not in known])
         if self._first < count:

@@ -5,6 +5,7 @@ In a training they follow its seed, as everything random does; in functions of o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,12 @@ import torch
 from torch import Tensor
 
 from handson.core.errors import HandsonError
+from handson.graph import Node
 from handson.models.device import default_device
 from handson.randomness import stream
 from handson.randomness.keys import check_seed, derive, fresh_seed
 from handson.theano.configuration import config
-from handson.theano.variable import Variable, apply
+from handson.theano.variable import Variable, apply, rank
 
 
 class RandomStreams:
@@ -91,6 +93,23 @@ class RandomStreams:
             raise HandsonError("choice draws with equal probabilities, with replacement; draw others with NumPy.")
         return self._drawn("integers", size, (0, a), dtype)
 
+    def multinomial(
+        self, size: Any = None, n: int = 1, pvals: Any = None, ndim: Any = None, dtype: Any = "int64", **_: Any
+    ) -> Variable:
+        """How often each class is drawn in n draws; each row of `pvals` has the probabilities of a draw.
+
+        Examples
+        --------
+        >>> from handson.theano import function, tensor as T
+        >>> function([], RandomStreams(1).multinomial(pvals=T.constant([[0.0, 1.0, 0.0]])))().tolist()
+        [[0, 1, 0]]
+        """
+        if size is not None or pvals is None:
+            raise HandsonError("multinomial takes pvals, a row of probabilities for each draw, and no size.")
+        self._made += 1
+        draw = _Draw("multinomial", derive(self._seed, "multinomial", self._made), str(np.dtype(dtype)))
+        return apply(draw, (), n, pvals, ndim=rank(pvals), dtype=str(np.dtype(dtype)))
+
 
 MRG_RandomStreams = RandomStreams
 
@@ -119,6 +138,11 @@ class _Draw:
             found = torch.randn(sides, generator=generator)
         elif self.what == "integers":
             return torch.randint(int(first), int(second), sides, generator=generator).to(device, self.dtype)
+        elif self.what == "multinomial":
+            chances = torch.as_tensor(second, dtype=torch.float64).cpu()
+            picked = torch.multinomial(chances, int(first), replacement=True, generator=generator)
+            counts = torch.zeros(chances.shape, dtype=torch.int64).scatter_add_(-1, picked, torch.ones_like(picked))
+            return counts.to(device, self.dtype)
         elif self.what == "binomial":
             chance = torch.as_tensor(second, dtype=torch.float32).cpu()
             draws = torch.rand([int(first), *sides], generator=generator)
@@ -127,3 +151,14 @@ class _Draw:
             found = torch.rand(sides, generator=generator)
         found = found.to(device, self.dtype)
         return first + (second if self.what == "normal" else second - first) * found
+
+
+def draws(nodes: Sequence[Node]) -> list[_Draw]:
+    """What draws random variables among nodes, in loops too."""
+    found: list[_Draw] = []
+    for node in nodes:
+        if isinstance(node.function, _Draw):
+            found.append(node.function)
+        elif hasattr(node.function, "body"):
+            found += draws(node.function.body.plan.nodes)
+    return found

@@ -110,6 +110,45 @@ def scan(
     return (outputs if return_list or len(outputs) != 1 else outputs[0]), updates
 
 
+def map(fn: Any, sequences: Any, non_sequences: Any = None, **kwargs: Any) -> tuple[Any, dict[Any, Any]]:
+    """Apply a function to each entry of sequences: see `scan`.
+
+    Examples
+    --------
+    >>> from handson.theano import tensor as T
+    >>> squares, _ = map(lambda x: x ** 2, T.arange(4))
+    >>> squares.eval().tolist()
+    [0, 1, 4, 9]
+    """
+    return scan(fn, sequences, None, non_sequences, **kwargs)
+
+
+def reduce(
+    fn: Any, sequences: Any, outputs_info: Any, non_sequences: Any = None, **kwargs: Any
+) -> tuple[Any, dict[Any, Any]]:
+    """What a scan gives at its last step.
+
+    Examples
+    --------
+    >>> from handson.theano import tensor as T
+    >>> total, _ = reduce(lambda x, total: total + x, T.arange(5), T.constant(0))
+    >>> int(total.eval())
+    10
+    """
+    found, updates = scan(fn, sequences, outputs_info, non_sequences, **kwargs)
+    return ([one[-1] for one in found] if isinstance(found, list) else found[-1]), updates
+
+
+foldl = reduce
+
+
+def foldr(
+    fn: Any, sequences: Any, outputs_info: Any, non_sequences: Any = None, **kwargs: Any
+) -> tuple[Any, dict[Any, Any]]:
+    """`reduce` from the end of the sequences to their beginning."""
+    return reduce(fn, sequences, outputs_info, non_sequences, go_backwards=True, **kwargs)
+
+
 def _listed(given: Any) -> list[Any]:
     return [] if given is None else list(given) if isinstance(given, (list, tuple)) else [given]
 
@@ -216,7 +255,7 @@ class _Runner:
                 for tap in one.taps
             ]
             back = [before[tap] for before, state in zip(past, body.states, strict=True) for tap in state.taps]
-            found = body.plan.run([*entries, *back, *outer])
+            found = self._step([*entries, *back, *outer])
             count = len(body.outputs) + len(body.updates)
             for number, value in enumerate(found[:count]):
                 past[number].append(value)
@@ -225,7 +264,14 @@ class _Runner:
                 del past[number][: -max([1, *(-tap for tap in body.states[number].taps)])]
             if body.until is not None and bool(found[count]):
                 break
-        return [*map(_stacked, gathered), *(before[-1] for before in past[len(gathered) :])]
+        return [*(_stacked(each) for each in gathered), *(before[-1] for before in past[len(gathered) :])]
+
+    def _step(self, given: list[Tensor]) -> list[Tensor]:
+        """What one step gives; gradients that the body takes are there where none are taken outside."""
+        if torch.is_grad_enabled() or not self.body.plan.differentiates:
+            return self.body.plan.run(given)
+        with torch.enable_grad():
+            return [value.detach() for value in self.body.plan.run(given)]
 
     def _steps(self, sequences: list[Tensor], n_steps: Any) -> int:
         spans = [max(one.taps) - min(0, *one.taps) for one in self.body.sequences]

@@ -28,6 +28,11 @@ from handson.lasagne.layers.helper import (
     set_all_param_values,
 )  # fmt: skip
 from handson.lasagne.layers.input import InputLayer
+from handson.lasagne.layers.local import (
+    LocallyConnected1DLayer,
+    LocallyConnected2DLayer,
+    LocallyConnected3DLayer,
+)  # fmt: skip
 from handson.lasagne.layers.merge import ConcatLayer, ElemwiseMergeLayer, ElemwiseSumLayer, concat
 from handson.lasagne.layers.noise import (
     DropoutLayer,
@@ -37,9 +42,17 @@ from handson.lasagne.layers.noise import (
     dropout_locations,
     spatial_dropout,
 )  # fmt: skip
-from handson.lasagne.layers.normalization import BatchNormLayer, LocalResponseNormalization2DLayer, batch_norm
+from handson.lasagne.layers.normalization import (
+    BatchNormLayer,
+    LocalResponseNormalization2DLayer,
+    StandardizationLayer,
+    batch_norm,
+    instance_norm,
+    layer_norm,
+)  # fmt: skip
 from handson.lasagne.layers.pool import (
     FeaturePoolLayer,
+    FeatureWTALayer,
     GlobalPoolLayer,
     MaxPool1DLayer,
     MaxPool2DLayer,
@@ -48,6 +61,7 @@ from handson.lasagne.layers.pool import (
     Pool2DLayer,
     Pool3DLayer,
     PoolLayer,
+    SpatialPyramidPoolingLayer,
     Upscale1DLayer,
     Upscale2DLayer,
     Upscale3DLayer,
@@ -77,31 +91,28 @@ from handson.lasagne.layers.special import (
     rrelu,
     standardize,
 )  # fmt: skip
+from handson.lasagne.layers.transform import TransformerLayer
 
 __all__ = [
     "BaseConvLayer", "BatchNormLayer", "BiasLayer", "ConcatLayer", "Conv1DLayer", "Conv2DLayer", "Conv3DLayer",
     "CustomRecurrentLayer", "Deconv2DLayer", "DenseLayer", "DilatedConv2DLayer", "DimshuffleLayer", "DropoutLayer",
-    "ElemwiseMergeLayer", "ElemwiseSumLayer", "EmbeddingLayer", "ExpressionLayer", "FeaturePoolLayer", "FlattenLayer",
-    "GRULayer", "Gate", "GaussianNoiseLayer", "GlobalPoolLayer", "InputLayer", "InverseLayer", "LSTMLayer", "Layer",
-    "LocalResponseNormalization2DLayer", "MaxPool1DLayer", "MaxPool2DLayer", "MaxPool3DLayer", "MergeLayer", "NINLayer",
-    "NonlinearityLayer", "PadLayer", "ParametricRectifierLayer", "Pool1DLayer", "Pool2DLayer", "Pool3DLayer",
-    "PoolLayer", "RandomizedRectifierLayer", "RecurrentLayer", "ReshapeLayer", "ScaleLayer", "SliceLayer",
+    "ElemwiseMergeLayer", "ElemwiseSumLayer", "EmbeddingLayer", "ExpressionLayer", "FeaturePoolLayer",
+    "FeatureWTALayer", "FlattenLayer", "GRULayer", "Gate", "GaussianNoiseLayer", "GlobalPoolLayer", "InputLayer",
+    "InverseLayer", "LSTMLayer", "Layer", "LocalResponseNormalization2DLayer", "LocallyConnected1DLayer",
+    "LocallyConnected2DLayer", "LocallyConnected3DLayer", "MaxPool1DLayer", "MaxPool2DLayer", "MaxPool3DLayer",
+    "MergeLayer", "NINLayer", "NonlinearityLayer", "PadLayer", "ParametricRectifierLayer", "Pool1DLayer",
+    "Pool2DLayer", "Pool3DLayer", "PoolLayer", "RandomizedRectifierLayer", "RecurrentLayer", "ReshapeLayer",
+    "ScaleLayer", "SliceLayer", "SpatialPyramidPoolingLayer", "StandardizationLayer", "TransformerLayer",
     "TransposedConv2DLayer", "Upscale1DLayer", "Upscale2DLayer", "Upscale3DLayer", "UpscaleLayer", "batch_norm",
     "concat", "count_params", "cuda_convnet", "dimshuffle", "dnn", "dropout", "dropout_channels", "dropout_locations",
-    "flatten", "get_all_layers", "get_all_param_values", "get_all_params", "get_output", "get_output_shape", "pad",
-    "prelu", "reshape", "rrelu", "set_all_param_values", "spatial_dropout", "standardize",
+    "flatten", "get_all_layers", "get_all_param_values", "get_all_params", "get_output", "get_output_shape",
+    "instance_norm", "layer_norm", "pad", "prelu", "reshape", "rrelu", "set_all_param_values", "spatial_dropout",
+    "standardize",
 ]  # fmt: skip
 
 # What Lasagne has and this has not, with what to use in its place.
 _MISSING = {
-    "FeatureWTALayer": "write an ExpressionLayer",
-    "LocallyConnected1DLayer": "write a layer with get_output_for",
-    "LocallyConnected2DLayer": "write a layer with get_output_for",
-    "LocallyConnected3DLayer": "write a layer with get_output_for",
-    "SpatialPyramidPoolingLayer": "concatenate several pooling layers",
-    "StandardizationLayer": "use BatchNormLayer, or an ExpressionLayer",
-    "TransformerLayer": "use handson's own layers, with torch.nn.functional.grid_sample in call",
-    "TPSTransformerLayer": "use handson's own layers, with torch.nn.functional.grid_sample in call",
+    "TPSTransformerLayer": "use TransformerLayer, or write an ExpressionLayer",
     "Unpool": "use Upscale2DLayer or InverseLayer",
 }
 

@@ -9,6 +9,7 @@ import handson.theano.tensor as T
 from handson import layers as own
 from handson.core.errors import HandsonError
 from handson.lasagne.layers.base import MergeLayer, Shape
+from handson.lasagne.layers.cropping import checked, crop, cropped_shapes
 
 
 class ConcatLayer(MergeLayer):
@@ -20,8 +21,8 @@ class ConcatLayer(MergeLayer):
         The layers before.
     axis : int
         The axis.
-    cropping : optional
-        Only None: crop with a SliceLayer.
+    cropping : list of None, 'lower', 'upper' or 'center', optional
+        For each axis, which part is kept of inputs that are larger than the smallest; axes left out stay as they are.
     name : str, optional
         A name.
 
@@ -33,15 +34,16 @@ class ConcatLayer(MergeLayer):
 
     def __init__(self, incomings: Sequence[Any], axis: int = 1, cropping: Any = None, name: str | None = None) -> None:
         super().__init__(incomings, name)
-        _check_cropping(self, cropping)
-        self.axis = axis
-        concatenate = own.Concatenate(axis=axis)
+        self.axis, self.cropping = axis, checked(self, cropping)
         self.get_output_shape_for(self.input_shapes)
-        concatenate.ensure_built(list(self.input_shapes))
-        self.parts = [concatenate]
+        if self.cropping is None:
+            concatenate = own.Concatenate(axis=axis)
+            concatenate.ensure_built(list(self.input_shapes))
+            self.parts = [concatenate]
 
     def get_output_shape_for(self, input_shapes: Any) -> Shape:
         _check_axes(self, input_shapes)
+        input_shapes = cropped_shapes(input_shapes, self.cropping)
         axes, axis = len(input_shapes[0]), self.axis % len(input_shapes[0])
         found = list(input_shapes[0])
         for number in range(axes):
@@ -53,6 +55,8 @@ class ConcatLayer(MergeLayer):
         return tuple(found)
 
     def get_output_for(self, inputs: Any, **kwargs: Any) -> Any:
+        if self.cropping is not None:
+            return T.concatenate(crop(inputs, self.cropping), axis=self.axis)
         return self.apply_parts(list(inputs), True, [])
 
 
@@ -73,11 +77,6 @@ def _agreeing(layer: Any, sizes: list[Any], shapes: Any) -> Any:
     return known.pop() if known else None
 
 
-def _check_cropping(layer: Any, cropping: Any) -> None:
-    if cropping is not None:
-        raise HandsonError(f"{type(layer).__name__}: cropping is not there; put a SliceLayer before it.")
-
-
 class ElemwiseMergeLayer(MergeLayer):
     """Applies a function of two arguments to the inputs, one after the other.
 
@@ -87,8 +86,8 @@ class ElemwiseMergeLayer(MergeLayer):
         The layers before.
     merge_function : function
         Such as `T.mul`, `T.maximum`.
-    cropping : optional
-        Only None.
+    cropping : list, optional
+        As of `ConcatLayer`.
     name : str, optional
         A name.
     """
@@ -98,17 +97,16 @@ class ElemwiseMergeLayer(MergeLayer):
         name: str | None = None,
     ) -> None:  # fmt: skip
         super().__init__(incomings, name)
-        _check_cropping(self, cropping)
-        self.merge_function = merge_function
+        self.merge_function, self.cropping = merge_function, checked(self, cropping)
 
     def get_output_shape_for(self, input_shapes: Any) -> Shape:
         _check_axes(self, input_shapes)
-        sizes = zip(*input_shapes, strict=True)
+        sizes = zip(*cropped_shapes(input_shapes, self.cropping), strict=True)
         return tuple(_agreeing(self, [one for one in each if one != 1] or [1], input_shapes) for each in sizes)
 
     def get_output_for(self, inputs: Any, **kwargs: Any) -> Any:
         found = None
-        for one in inputs:
+        for one in crop(inputs, self.cropping):
             found = one if found is None else self.merge_function(found, one)
         return found
 
@@ -122,8 +120,8 @@ class ElemwiseSumLayer(ElemwiseMergeLayer):
         The layers before.
     coeffs : float or list of float
         The weights.
-    cropping : optional
-        Only None.
+    cropping : list, optional
+        As of `ConcatLayer`.
     name : str, optional
         A name.
     """

@@ -11,7 +11,7 @@ from handson import layers as own
 from handson.core.errors import HandsonError
 from handson.lasagne import init, nonlinearities
 from handson.lasagne.layers.base import Layer, same
-from handson.lasagne.layers.special import NonlinearityLayer
+from handson.lasagne.layers.special import BiasLayer, NonlinearityLayer, ScaleLayer
 
 
 class BatchNormLayer(Layer):
@@ -114,6 +114,60 @@ def without_nonlinearity(layer: Any) -> Any:
     if layer.parts is not None:
         layer._make(*layer.made_for)
     return layer
+
+
+class StandardizationLayer(Layer):
+    """Brings each row to mean 0 and variance 1 over some of its axes, in training and afterwards.
+
+    Parameters
+    ----------
+    incoming : Layer or tuple
+        The layer before.
+    axes : int, tuple of int, 'auto', 'spatial' or 'features'
+        Over which axes: 'auto' and 'spatial' are all but the first two, 'features' all but the first.
+    epsilon : float
+        Added to the variance.
+    name : str, optional
+        A name.
+    """
+
+    def __init__(self, incoming: Any, axes: Any = "auto", epsilon: float = 1e-4, name: str | None = None) -> None:
+        super().__init__(incoming, name)
+        count = len(self.input_shape)
+        known = {"auto": tuple(range(2, count)), "spatial": tuple(range(2, count)), "features": tuple(range(1, count))}
+        if isinstance(axes, str) and axes not in known:
+            raise HandsonError(f"StandardizationLayer: axes is {', '.join(map(repr, known))} or numbers; got {axes!r}.")
+        found = known[axes] if isinstance(axes, str) else (axes,) if isinstance(axes, int) else tuple(axes)
+        if not found:
+            raise HandsonError(
+                f"StandardizationLayer: axes={axes!r} is none of the shape {self.input_shape}; for the features of "
+                f"dense layers axes='features'."
+            )
+        self.axes, self.epsilon = found, epsilon
+
+    def get_output_for(self, input: Any, **kwargs: Any) -> Any:
+        mean = input.mean(self.axes, keepdims=True)
+        return (input - mean) / T.sqrt(input.var(self.axes, keepdims=True) + self.epsilon)
+
+
+def instance_norm(layer: Any, learn_scale: bool = True, learn_bias: bool = True, **kwargs: Any) -> Layer:
+    """A layer whose outputs are standardized in each row and channel before its nonlinearity (Ulyanov et al., 2016)."""
+    return _standardized(layer, learn_scale, learn_bias, **{"axes": "spatial", **kwargs})
+
+
+def layer_norm(layer: Any, **kwargs: Any) -> Layer:
+    """A layer whose outputs are standardized in each row before its nonlinearity (Ba et al., 2016)."""
+    return _standardized(layer, True, True, **{"axes": "features", **kwargs})
+
+
+def _standardized(layer: Any, scales: bool, biases: bool, **kwargs: Any) -> Layer:
+    nonlinearity = getattr(layer, "nonlinearity", None)
+    found: Layer = StandardizationLayer(without_nonlinearity(layer), **kwargs)
+    found = ScaleLayer(found) if scales else found
+    found = BiasLayer(found) if biases else found
+    if nonlinearity is not None and nonlinearity is not nonlinearities.identity:
+        found = NonlinearityLayer(found, nonlinearity)
+    return found
 
 
 class LocalResponseNormalization2DLayer(Layer):

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
 import handson.theano.tensor as T
 from handson import layers as own
 from handson.core.errors import HandsonError
@@ -253,3 +257,90 @@ class GlobalPoolLayer(Layer):
 
     def get_output_for(self, input: Any, **kwargs: Any) -> Any:
         return self.pool_function(input.flatten(3), axis=2)
+
+
+class FeatureWTALayer(Layer):
+    """Of each group of channels keeps the largest at each place, and makes the others 0: the winner takes all.
+
+    Parameters
+    ----------
+    incoming : Layer or tuple
+        The layer before.
+    pool_size : int
+        How many channels make a group.
+    axis : int
+        The axis of the channels.
+    name : str, optional
+        A name.
+    """
+
+    def __init__(self, incoming: Any, pool_size: int, axis: int = 1, name: str | None = None) -> None:
+        super().__init__(incoming, name)
+        self.pool_size, self.axis = pool_size, axis
+        if self.input_shape[axis] is None or self.input_shape[axis] % pool_size:
+            raise HandsonError(
+                f"FeatureWTALayer: pool_size={pool_size} does not divide axis {axis} of {self.input_shape}."
+            )
+
+    def get_output_for(self, input: Any, **kwargs: Any) -> Any:
+        return apply(_winners, input, self.pool_size, self.axis, ndim=len(self.input_shape), dtype=common(input))
+
+
+def _winners(x: Tensor, size: int, axis: int) -> Tensor:
+    groups = x.unflatten(axis, (-1, size))
+    along = axis + 1 if axis >= 0 else axis
+    first = torch.zeros_like(groups).scatter_(along, groups.argmax(along, keepdim=True), 1.0)
+    return x * first.flatten(along - 1, along)
+
+
+class SpatialPyramidPoolingLayer(Layer):
+    """Pooling of images of any size to as many values: over the regions of several grids (He et al., 2014).
+
+    Parameters
+    ----------
+    incoming : Layer or tuple
+        The layer before, (n, channels, height, width).
+    pool_dims : list of int
+        For each grid, how many regions it has along each side.
+    mode : {'max', 'average_exc_pad', 'average_inc_pad'}
+        What becomes of a region; without padding the two means are one.
+    implementation : {'kaiming'}
+        Regions that overlap where sides cannot be divided, as in the paper.
+    name : str, optional
+        A name.
+
+    Examples
+    --------
+    >>> SpatialPyramidPoolingLayer((None, 8, None, None), [4, 2, 1]).output_shape
+    (None, 8, 21)
+    """
+
+    def __init__(
+        self, incoming: Any, pool_dims: Any = (4, 2, 1), mode: str = "max", implementation: str = "kaiming",
+        name: str | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(incoming, name)
+        if len(self.input_shape) != 4:
+            raise HandsonError(
+                f"SpatialPyramidPoolingLayer takes inputs (n, channels, height, width); got the shape "
+                f"{self.input_shape}."
+            )
+        if mode not in MODES or mode == "sum":
+            raise HandsonError(f"SpatialPyramidPoolingLayer: mode is 'max' or 'average_exc_pad'; got {mode!r}.")
+        if implementation != "kaiming":
+            raise HandsonError(
+                f"SpatialPyramidPoolingLayer: implementation={implementation!r} is not there: it leaves out parts of "
+                f"images whose sides cannot be divided. Use 'kaiming', which is the same where they can."
+            )
+        self.pool_dims, self.mode = [int(one) for one in pool_dims], mode
+
+    def get_output_shape_for(self, input_shape: Any) -> Shape:
+        return (*input_shape[:2], sum(one * one for one in self.pool_dims))
+
+    def get_output_for(self, input: Any, **kwargs: Any) -> Any:
+        return apply(_pyramid, input, tuple(self.pool_dims), self.mode == "max", ndim=3, dtype=common(input))
+
+
+def _pyramid(x: Tensor, sizes: Any, largest: bool) -> Tensor:
+    pooled_to: Any = F.adaptive_max_pool2d if largest else F.adaptive_avg_pool2d
+    return torch.cat([pooled_to(x, size).flatten(2) for size in sizes], 2)

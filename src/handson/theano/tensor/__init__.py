@@ -14,18 +14,20 @@ from __future__ import annotations
 from typing import Any
 
 from handson.core.errors import nearest
-from handson.theano.gradient import grad, grad_clip, hessian, jacobian
+from handson.theano.gradient import Lop, Rop, grad, grad_clip, hessian, jacobian
 from handson.theano.sharing import TensorSharedVariable, shared
 from handson.theano.tensor import (
     elementwise,
     extra_ops,
     making,
+    nlinalg,
     nnet,
     products,
     reductions,
     shaping,
     shared_randomstreams,
     signal,
+    slinalg,
 )
 from handson.theano.tensor import methods as methods  # gives variables their operators
 from handson.theano.variable import TensorType, Variable, constant
@@ -41,18 +43,18 @@ _NAMES: dict[str, Any] = {
 } | making.MAKERS
 _NAMES |= {
     "constant": elementwise.as_tensor_variable, "get_subtensor": shaping.get, "arange": making.arange,
-    "round": elementwise.round, "pow": elementwise.pow, "dtensor4": making.MAKERS["dtensor4"],
+    "round": elementwise.round, "pow": elementwise.pow, "power": elementwise.pow, "dtensor4": making.MAKERS["dtensor4"],
 }  # fmt: skip
 # What Theano has and this has not, with what to use in its place.
 _MISSING = {
     "opt": "expressions are run by PyTorch; there is nothing to optimize by hand",
-    "slinalg": "use handson.ops.linalg in a layer's call",
     "fft": "use handson.ops.fft2 in a layer's call",
 }
 
 __all__ = [
-    "TensorConstant", "TensorSharedVariable", "TensorType", "TensorVariable", "Variable", "constant", "extra_ops",
-    "grad", "grad_clip", "hessian", "jacobian", "nnet", "shared", "shared_randomstreams", "signal", *sorted(_NAMES),
+    "Lop", "Rop", "TensorConstant", "TensorSharedVariable", "TensorType", "TensorVariable", "Variable", "constant",
+    "extra_ops", "grad", "grad_clip", "hessian", "jacobian", "nlinalg", "nnet", "shared", "shared_randomstreams",
+    "signal", "slinalg", *sorted(_NAMES),
 ]  # fmt: skip
 
 globals().update(_NAMES)

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from handson.graph import logits as kept_logits
 from handson.graph.logits import logits_of
 from handson.theano.configuration import config
 from handson.theano.variable import Variable, apply, common, constant, of_fractions, rank, type_of
@@ -98,6 +99,16 @@ def _log(x: Tensor) -> Tensor:
     return torch.log(x) if logits is None else F.logsigmoid(logits)
 
 
+def _difference(x: Any, y: Any) -> Any:
+    """x - y; 1 less a probability is one as well, whose logits are the negative ones."""
+    logits = logits_of(y, "sigmoid") if _is_one(x) and isinstance(y, Tensor) else None
+    return x - y if logits is None else kept_logits.with_logits(x - y, "sigmoid", -logits)
+
+
+def _is_one(value: Any) -> bool:
+    return not isinstance(value, (Tensor, Variable)) and value == 1
+
+
 abs_ = _one("abs_", lambda x: torch.abs(_numbers(x)), fractions=False)
 neg = _one("neg", lambda x: torch.neg(_numbers(x)), fractions=False)
 sgn = _one("sgn", lambda x: torch.sign(_numbers(x)), fractions=False)
@@ -124,9 +135,42 @@ deg2rad, rad2deg = _one("deg2rad", torch.deg2rad), _one("rad2deg", torch.rad2deg
 identity = _one("identity", _plain, fractions=False)
 
 add = _two("add", operator.add, counts=True)
-sub = _two("sub", operator.sub, counts=True)
+sub = _two("sub", _difference, counts=True)
 mul = _two("mul", operator.mul, counts=True)
-true_div = _two("true_div", operator.truediv, fractions=True, counts=True)
+_quotient = _two("true_div", operator.truediv, fractions=True, counts=True)
+
+
+def true_div(x: Any, y: Any, *more: Any) -> Variable:
+    """true_div(x, y), value by value, with broadcasting: an expression.
+
+    1 / (1 + exp(-z)) is a sigmoid, of which logarithms are computed from z.
+
+    Examples
+    --------
+    >>> from handson.theano import tensor as T
+    >>> z = T.vector()
+    >>> p = 1 / (1 + T.exp(-z))
+    >>> T.log(1 - p).eval({z: [500.0]}).tolist()
+    [-500.0]
+    """
+    logits = _negative_logits(y) if _is_one(constant(x)) and not more else None
+    if logits is None:
+        return _quotient(x, y, *more)
+    return apply(kept_logits.sigmoid, neg(logits), ndim=logits.ndim, dtype=y.dtype)
+
+
+def _negative_logits(value: Any) -> Variable | None:
+    """Of 1 + exp(u) or exp(u) + 1 the variable u."""
+    node = value.node if isinstance(value, Variable) else None
+    if node is None or node.function is not operator.add:
+        return None
+    terms = sorted(node.arguments[0], key=lambda term: isinstance(term, Variable))
+    if not _is_one(terms[0]) or terms[1].node is None or terms[1].node.function is not torch.exp:
+        return None
+    found: Variable = terms[1].node.arguments[0][0]
+    return found
+
+
 int_div = floor_div = _two("int_div", operator.floordiv, counts=True)
 mod = _two("mod", operator.mod, counts=True)
 pow = _two("pow", operator.pow, counts=True)  # named as in Theano
@@ -225,3 +269,17 @@ def _stacked(values: list[Any]) -> Tensor:
     for one in tensors:
         kind = torch.promote_types(kind, one.dtype)
     return torch.stack([one.to(device, kind) for one in tensors])
+
+
+def isclose(a: Any, b: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Variable:
+    """Whether two values differ by no more than atol + rtol |b|."""
+    return apply(_close, a, b, rtol, atol, equal_nan, ndim=_widest(a, b), dtype="bool")
+
+
+def allclose(a: Any, b: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Variable:
+    """Whether all values are close: see `isclose`."""
+    return apply(torch.all, isclose(a, b, rtol, atol, equal_nan), ndim=0, dtype="bool")
+
+
+def _close(a: Any, b: Any, rtol: float, atol: float, equal_nan: bool) -> Tensor:
+    return torch.isclose(*_tensors(a, b), rtol=rtol, atol=atol, equal_nan=equal_nan)

@@ -35,8 +35,9 @@ def _makers(kind: str, ndim: int, letter: str) -> Callable[..., Any]:
     one = _maker(kind, ndim, letter)
 
     def several(*names: Any) -> Any:
-        found = [one(name) for name in names] if not (len(names) == 1 and isinstance(names[0], int)) else []
-        found = found or [one() for _ in range(names[0])]
+        if len(names) == 1:  # how many, or a letter for each
+            names = (None,) * names[0] if isinstance(names[0], int) else tuple(names[0])
+        found = [one(name) for name in names]
         return found if len(found) > 1 else found[0]
 
     several.__name__ = several.__qualname__ = f"{letter}{kind.removesuffix('x')}s"

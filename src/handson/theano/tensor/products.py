@@ -74,6 +74,18 @@ def batched_dot(a: Any, b: Any) -> Variable:
     return apply(_batched, a, b, ndim=rank(a) + rank(b) - 3, dtype=common(a, b))
 
 
+def batched_tensordot(x: Any, y: Any, axes: Any = 2) -> Variable:
+    """The products over some axes of the entries of two batches, one by one: see `tensordot`."""
+    count = len(axes[0]) if isinstance(axes, (list, tuple)) else axes
+    return apply(_tensordots, x, y, axes, ndim=rank(x) + rank(y) - 1 - 2 * count, dtype=common(x, y))
+
+
+def _tensordots(x: Tensor, y: Tensor, axes: Any) -> Tensor:
+    if not isinstance(axes, int):  # counted with the axis of the batch
+        axes = [[axis - 1 for axis in each] for each in axes]
+    return torch.stack([torch.tensordot(one, other, axes) for one, other in zip(x, y, strict=True)])
+
+
 def outer(x: Any, y: Any) -> Variable:
     """The products of all entries of one vector with all of another."""
     return apply(lambda x, y: torch.outer(x.flatten(), y.flatten()), x, y, ndim=2, dtype=common(x, y))

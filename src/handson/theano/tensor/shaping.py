@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from handson.core.errors import HandsonError
-from handson.theano.variable import Variable, apply, common, rank
+from handson.theano.variable import Variable, apply, apply_several, common, rank
 
 
 class ShapeOf(Variable):
@@ -338,3 +338,50 @@ def nonzero(x: Any) -> tuple[Variable, ...]:
     from handson.theano.variable import apply_several
 
     return tuple(apply_several(lambda x: x.nonzero(as_tuple=True), (x,), [(1, "int64")] * rank(x)))
+
+
+def stacklists(arg: Any) -> Variable:
+    """Lists of variables in lists as one variable, with an axis for each level.
+
+    Examples
+    --------
+    >>> from handson.theano import tensor as T
+    >>> a, b = T.scalars("a", "b")
+    >>> stacklists([[a, b], [b, a]]).eval({a: 1.0, b: 2.0}).tolist()
+    [[1.0, 2.0], [2.0, 1.0]]
+    """
+    return stack([stacklists(one) for one in arg]) if isinstance(arg, (list, tuple)) else arg
+
+
+def horizontal_stack(*args: Any) -> Variable:
+    """Matrices beside each other."""
+    return concatenate(args, axis=1)
+
+
+def vertical_stack(*args: Any) -> Variable:
+    """Matrices below each other."""
+    return concatenate(args, axis=0)
+
+
+def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Variable:
+    """The diagonals along two axes; they are the last axis of what is given."""
+    return apply(torch.diagonal, a, offset, axis1, axis2, ndim=rank(a) - 1, dtype=common(a))
+
+
+def split(x: Any, splits_size: Sequence[int], n_splits: int, axis: int = 0) -> list[Variable]:
+    """Parts of given sizes along an axis."""
+    sizes = [int(size) for size in splits_size]
+    if len(sizes) != n_splits:
+        raise HandsonError(f"split: n_splits={n_splits}, and splits_size has {len(sizes)} sizes.")
+    return apply_several(torch.split, (x, sizes, axis), [(rank(x), common(x))] * n_splits)
+
+
+def flatnonzero(a: Any) -> Variable:
+    """The places of what is not 0, in the flattened array."""
+    return nonzero(flatten(a))[0]
+
+
+def nonzero_values(a: Any) -> Variable:
+    """What is not 0, in order."""
+    flat = flatten(a)
+    return get(flat, nonzero(flat)[0])
