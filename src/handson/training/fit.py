@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -13,9 +14,11 @@ from handson.callbacks import BackupAndRestore, CallbackList, Progress
 from handson.callbacks.calls import TEST_BATCHES
 from handson.core.described import why_not
 from handson.core.errors import HandsonError
+from handson.data.augment.augment import BoundAugment
 from handson.data.rows import arrays
 from handson.data.rows.batches import Batches
 from handson.data.rows.openings import is_batches
+from handson.data.rows.stored import StoredRows
 from handson.layers.ownership import settle
 from handson.parallel.world import World
 from handson.randomness.keys import check_seed, fresh_seed
@@ -151,10 +154,13 @@ def _prepare(
     reading, validation = _validation(model, reading, arguments, history)
     augment = _augmentation(arguments.augment, model, reading)
 
-    def batches() -> Any:
-        return reading.batches(arguments.batch_size, model.device, arguments.shuffle, seed)
+    ahead = _is_ahead(augment, model, reading, arguments)
 
-    job = make_job(model, reading.rows, batches, seed, augment)
+    def batches() -> Any:
+        found = reading.batches(arguments.batch_size, model.device, arguments.shuffle, seed)
+        return replace(found, augment=augment) if ahead else found
+
+    job = make_job(model, reading.rows, batches, seed, None if ahead else augment)
     if validation is not None:
         as_scaled(model, validation.rows)
     record.begin(lambda: _described(model, reading, validation, arguments), seed, arguments.spread)
@@ -295,6 +301,15 @@ def _measured(model: Net, validation: bool, evaluate_training: bool) -> list[str
     names = model.quantities()
     prefixes = ["", *(["val_"] if validation else []), *(["train_"] if evaluate_training else [])]
     return [prefix + name for prefix in prefixes for name in names]
+
+
+def _is_ahead(augment: Any, model: Net, reading: Reading, arguments: Arguments) -> bool:
+    """Whether the threads that read rows from a file augment them too: with the same bits, ahead of the steps.
+
+    A user's function may not be called by threads, a GPU augments faster than they do, and shards do it side by side.
+    """
+    stays = any(isinstance(leaf, StoredRows) for leaf in reading.rows.inputs) and bool(reading.rows.targets)
+    return isinstance(augment, BoundAugment) and stays and model.device.type == "cpu" and not arguments.sharded
 
 
 def _augmentation(augment: Any, model: Net, reading: Reading) -> Any:

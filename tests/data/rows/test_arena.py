@@ -3,6 +3,7 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -38,9 +39,9 @@ def test_blocks_of_any_sizes_hold_what_was_read_into_them(data):
             if data.draw(st.booleans()):
                 stack.pop_all().close()
                 kept = []
-        own = [block for block in found._held.values()]
+        own = list(found._held.values())
         places = sorted((block.start, block.stop) for block in own)
-        assert all(stop <= start for (_, stop), (start, _) in zip(places, places[1:], strict=False))
+        assert all(stop <= start for (_, stop), (start, _) in pairwise(places))
         assert all(stop <= found.capacity for _, stop in places)
     assert all(block.users == 0 for block in found._held.values())
 

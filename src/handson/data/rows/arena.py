@@ -17,12 +17,13 @@ import numpy as np
 class Held:
     """A block in memory, or on its way there: so many rows of an array, from one on."""
 
-    __slots__ = ("array", "begin", "done", "number", "start", "stop", "users")
+    __slots__ = ("array", "begin", "done", "number", "ready", "start", "stop", "users")
 
     def __init__(self, number: int, array: np.ndarray, start: int, rows: int, begin: int) -> None:
         self.number, self.array, self.start, self.stop = number, array, start, start + rows
         # Its place on a ring that goes on for ever, and how many use it at the moment.
         self.begin, self.users = begin, 0
+        self.ready = False
         self.done: Future[None] = Future()
 
     @property
@@ -85,7 +86,9 @@ class Arena:
         """
         blocks: list[Held] = []
         try:
-            for number in numbers:
+            with self._lock:
+                blocks += self._ready(numbers)
+            for number in numbers[len(blocks) :]:
                 block, found = self._taken(number)
                 blocks.append(block)
                 if not found:
@@ -96,6 +99,14 @@ class Arena:
             with self._lock:
                 for block in blocks:
                     block.users -= 1
+
+    def _ready(self, numbers: Sequence[int]) -> Iterator[Held]:
+        """The first of some blocks, as many as are there: mostly all of them."""
+        for block in map(self._held.get, numbers):
+            if block is None or not block.ready:
+                return
+            block.users += 1
+            yield block
 
     def _taken(self, number: int) -> tuple[Held, bool]:
         """A block, used once more, and whether somebody reads it, or has."""
@@ -115,6 +126,7 @@ class Arena:
                     del self._held[block.number]
             block.done.set_exception(error)
         else:
+            block.ready = True
             block.done.set_result(None)
 
     def _placed(self, number: int) -> Held:

@@ -16,6 +16,9 @@ from handson.data.rows.stored import Data, StoredRows
 from handson.data.rows.streamed import waited_note
 from handson.data.rows.windows import Windows, windows_of
 from handson.randomness import keys
+from handson.randomness.stream import Stream, active
+
+Augmentation = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
 @dataclass
@@ -42,6 +45,9 @@ class Batches:
         Where batches go, if the inputs are not there.
     limit : int, optional
         Batches in an epoch, if fewer than the rows make.
+    augment : function of (inputs, targets), optional
+        Changes the first input and the first target of a training's batches while the steps before them run. It draws
+        from the stream of their step, as it would in the step itself. For data that are read ahead.
     permutation : function of (key, count)
         `handson.randomness.keys.permutation`, or what gives the same in less time.
 
@@ -62,6 +68,7 @@ class Batches:
     device: torch.device | None = None
     permutation: Callable[[int, int], np.ndarray] = keys.permutation
     limit: int | None = None
+    augment: Augmentation | None = None
     _order: tuple[int, Tensor] | None = field(default=None, repr=False)
     _feed: Feed | None = field(default=None, repr=False)
     _windows: tuple[Windows | None] | None = field(default=None, init=False, repr=False)
@@ -170,6 +177,16 @@ class Batches:
             rows = self.rows(epoch, step)
             yield rows, self.slice(step) if epoch is None else self.take(rows)
 
+    def augmented(self, epoch: int | None, rows: Tensor, batch: Batch) -> Batch:
+        """What a step of a training sees of a batch; without an epoch, as in an evaluation, the batch."""
+        if self.augment is None or epoch is None:
+            return batch
+        stream = Stream(self.seed, epoch)
+        stream.rows = rows
+        with active(stream):
+            inputs, targets = self.augment(batch.inputs[0], batch.targets[0])
+        return Batch([inputs, *batch.inputs[1:]], [targets, *batch.targets[1:]], batch.weights)
+
     def close(self) -> None:
         """End what reads ahead."""
         if self._feed is not None:
@@ -178,12 +195,16 @@ class Batches:
 
     def waiting(self, seconds: float) -> str | None:
         """What to tell the user of a training that lasted so many seconds, if it waited for its data."""
-        return waited_note(
-            self.waited,
-            seconds,
+        advice = (
             "a file without compression or with a faster one, larger chunks, a disk of this machine; or "
-            "read(..., in_memory=True), if they fit",
+            "read(..., in_memory=True), if they fit"
         )
+        if self._feed is not None and self._feed.augmenting > 0.5:
+            advice = (
+                f"{100 * self._feed.augmenting:.0f} % of the work ahead of its steps was augmentation; fewer changes, "
+                f"smaller images, or more cores"
+            )
+        return waited_note(self.waited, seconds, advice)
 
     def take(self, rows: Tensor) -> Batch:
         """What some rows hold; all of it copies."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import Any, NamedTuple, Protocol
@@ -92,6 +93,9 @@ class Supply(Protocol):
     def ahead(self, epoch: int | None, step: int) -> tuple[Key, np.ndarray] | None:
         """What is to be read while a step waits for its turn, under a name; None where nothing is."""
 
+    def augmented(self, epoch: int | None, rows: Tensor, batch: Batch) -> Batch:
+        """What a step of a training sees of a batch."""
+
 
 class Feed:
     """Batches in any order; those that come next in an epoch are fetched ahead.
@@ -110,6 +114,8 @@ class Feed:
         self._ahead: Ahead[Key, list[Fetched]] = Ahead(self._fetch, self._following, depth, THREADS)
         self._current: tuple[Key, list[Fetched]] | None = None
         self._announced: Key | None = None
+        # Seconds in which batches were read, and augmented.
+        self._read = self._augmented = 0.0
         self._stream = torch.cuda.Stream(self._device) if self._device.type == "cuda" else None
 
     def get(self, epoch: int | None, step: int) -> tuple[Tensor, Batch]:
@@ -138,12 +144,26 @@ class Feed:
         steps = range(group * self._group, min((group + 1) * self._group, batches.steps))
         rows = [batches.rows(epoch, step) for step in steps]
         self._announce(torch.cat(rows).numpy())
-        contents = [self._sent(batch) for batch in rows]
+        contents = [self._prepared(epoch, batch) for batch in rows]
         further = batches.ahead(epoch, steps[-1])
         if further is not None and further[0] != self._announced:
             self._announced = further[0]
             self._announce(further[1])
         return contents
+
+    def _prepared(self, epoch: int | None, rows: Tensor) -> Fetched:
+        started = time.perf_counter()
+        fetched = self._sent(rows)
+        between = time.perf_counter()
+        contents = self._batches.augmented(epoch, fetched.rows, fetched.contents)
+        self._read += between - started
+        self._augmented += time.perf_counter() - between
+        return fetched._replace(contents=contents)
+
+    @property
+    def augmenting(self) -> float:
+        """The share of the time of its threads that augmentation took."""
+        return self._augmented / max(self._read + self._augmented, 1e-9)
 
     @property
     def _stored(self) -> list[StoredRows]:

@@ -50,7 +50,7 @@ class Chunks(NamedTuple):
 
     def read(self, path: Path, first: int, last: int, out: np.ndarray) -> None:
         """Put some rows into an array; those of packed chunks begin with a chunk."""
-        content = memoryview(out.reshape(-1).view(np.uint8))
+        content = out.reshape(-1).view(np.uint8).data
         with path.open("rb", buffering=0) as file:
             for number in range(first // self.rows, -(-last // self.rows)):
                 start = number * self.rows

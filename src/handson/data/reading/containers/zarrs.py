@@ -10,6 +10,7 @@ import numpy as np
 
 from handson.core.errors import HandsonError, listing
 from handson.data.reading.containers.arrays import check_numbers, check_size, check_there, text_or_numbers
+from handson.data.reading.containers.zarr_chunks import chunks_of
 from handson.data.reading.damage import reading
 from handson.data.reading.keeping import Keeping
 from handson.data.rows.blocks import Blocks, even_bounds
@@ -85,9 +86,12 @@ class _Array:
     def read(self, number: int, out: np.ndarray) -> None:
         opened = self._opened
         if opened is None:
-            self._opened = opened = _opened(self.path, self.key)
-        first, last = self.bounds[number : number + 2]
-        out[:] = opened[first:last]
+            array = _opened(self.path, self.key)
+            self._opened = opened = array, chunks_of(array, self.path / array.path)
+        array, chunks = opened
+        first, last = (int(bound) for bound in self.bounds[number : number + 2])
+        if chunks is None or not chunks.read(first, last, out):
+            out[:] = array[first:last]
 
     def close(self) -> None:
         self._opened = None
