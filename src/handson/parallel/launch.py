@@ -95,6 +95,18 @@ def launched(environment: Mapping[str, str] | None = None) -> Launch | None:
     return None
 
 
+def launch_name(environment: Mapping[str, str] | None = None) -> str | None:
+    """What a launch of torchrun is called (`--rdzv-id`); it stays when nodes come and go. None for others.
+
+    Examples
+    --------
+    >>> launch_name({"TORCHELASTIC_RUN_ID": "faces"}), launch_name({"TORCHELASTIC_RUN_ID": "none"})
+    ('torchrun faces', None)
+    """
+    name = (os.environ if environment is None else environment).get("TORCHELASTIC_RUN_ID", "none")
+    return None if name in ("", "none") else f"torchrun {name}"
+
+
 def _by_torchrun(known: Mapping[str, str]) -> Launch:
     rank, size = int(known["RANK"]), int(known["WORLD_SIZE"])
     local_rank, local_size = int(known.get("LOCAL_RANK", 0)), int(known.get("LOCAL_WORLD_SIZE", size))
