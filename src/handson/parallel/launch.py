@@ -64,12 +64,24 @@ class Place(NamedTuple):
         return self.host in LOCAL
 
     def store(self, serves: bool = False) -> Any:
-        """The store: served by this process, or that of another one."""
+        """The store: served by this process, or that of another one.
+
+        Raises
+        ------
+        HandsonError
+            When nobody serves it.
+        """
         import torch.distributed as dist
 
         seconds = timedelta(seconds=START_SECONDS)
-        with noticing_cuts():
-            store = dist.TCPStore(self.host, self.port, None, serves, seconds, wait_for_workers=False)
+        try:
+            with noticing_cuts():
+                store = dist.TCPStore(self.host, self.port, None, serves, seconds, wait_for_workers=False)
+        except dist.DistError as error:
+            raise HandsonError(
+                f"worker 0 cannot be reached at {self.host}:{self.port} ({str(error).splitlines()[0]}). Where it has "
+                f"another address, the launcher's environment says so: MASTER_ADDR and MASTER_PORT."
+            ) from None
         return dist.PrefixStore(self.prefix, store)
 
 

@@ -24,7 +24,6 @@ from handson.core.errors import HandsonError, TrainingError
 from handson.data.rows.batches import Batches
 from handson.parallel.launch import START_SECONDS, Place
 from handson.parallel.world import Lost, World
-from handson.training.engines import cannot_run
 from handson.training.engines.shards.engine import Shards
 from handson.training.engines.shards.leading import Leading, follow
 from handson.training.joining import beginning, opened
@@ -64,7 +63,10 @@ def leading(
     """
     obstacle = Shards.obstacle(job)
     if obstacle is not None:
-        raise HandsonError(cannot_run("shards", obstacle))
+        raise HandsonError(
+            f"batches cannot be cut into shards, for workers or on one device: that does not support {obstacle}. Leave "
+            f"out what asks for it (devices, shards, exact, engine='shards', a launcher with several processes)."
+        )
     if arguments.workers > 1 and job.device.type != "cpu":
         raise HandsonError(
             f"several workers train on the CPU, and this net is on {job.device}. Train it on one device, without "
