@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from handson.callbacks import Callback
+from handson.cli.workers import group, run_of
 from handson.training.recording import checkpoint, keeper
 from handson.training.recording.interruption import locked
 from handson.training.recording.record import Record
@@ -117,14 +118,13 @@ def test_what_torchrun_starts_again_goes_on_with_its_run(work, stop, monkeypatch
     """Nodes that come or go count as no restart; here one process is left. Another launch begins a run of its own."""
     stop(2)
     launched_as(monkeypatch, "first")
-    assert call(work, "fit", "table.yaml", "--name", "mine")[0] == 75
+    assert call(work, "fit", "table.yaml")[0] == 75
     monkeypatch.undo()
-    launched_as(monkeypatch, "first")
-    assert "goes on in epoch 3" in call(work, "fit", "table.yaml", "--name", "mine")[1]
-    assert Run(work / "runs" / "mine").experiment.fit.shards == 8
-    launched_as(monkeypatch, "second")
-    assert call(work, "fit", "table.yaml", "--name", "mine")[0] == 0
-    assert len(list((work / "runs").iterdir())) == 2
+    for launch, folder in (("first", "table"), ("second", "table-2")):
+        launched_as(monkeypatch, launch)
+        experiment = Experiment.from_yaml(work / "table.yaml")
+        run = run_of(experiment, work / "runs", group(None, experiment))
+        assert (run.folder.name, run.experiment.fit.shards) == (folder, 8)
 
 
 def launched_as(monkeypatch, name):
