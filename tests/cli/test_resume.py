@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from handson.callbacks import Callback
+from handson.cli.workers import group, run_of
 from handson.training.recording import checkpoint, keeper
 from handson.training.recording.interruption import locked
 from handson.training.recording.record import Record
@@ -111,6 +112,36 @@ def test_a_finished_run_is_left_as_it_is(stopped):
     assert (code, err) == (0, "")
     assert "runs/table is finished; there is nothing to do." in out
     assert before == {p: (p.read_bytes(), p.stat().st_mtime_ns) for p in stopped.rglob("*") if p.is_file()}
+
+
+def test_what_torchrun_starts_again_goes_on_with_its_run(work, stop, monkeypatch):
+    """Nodes that come or go count as no restart; here one process is left. Another launch begins a run of its own."""
+    stop(2)
+    launched_as(monkeypatch, "first")
+    assert call(work, "fit", "table.yaml")[0] == 75
+    monkeypatch.undo()
+    for launch, folder in (("first", "table"), ("second", "table-2")):
+        launched_as(monkeypatch, launch)
+        experiment = Experiment.from_yaml(work / "table.yaml")
+        run = run_of(experiment, work / "runs", group(None, experiment))
+        assert (run.folder.name, run.experiment.fit.shards) == (folder, 8)
+
+
+def launched_as(monkeypatch, name):
+    """As the one process of torchrun."""
+    launch = {"RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29500"}
+    for key, value in (launch | {"TORCHELASTIC_RUN_ID": name}).items():
+        monkeypatch.setenv(key, value)
+
+
+def test_to_join_a_run_that_does_not_train_is_refused(stopped):
+    code, _, err = call(stopped, "join", "table")
+    assert code == 2
+    assert "no training in runs/table takes workers now" in err
+    assert "goes on with handson resume runs/table" in err
+    assert call(stopped, "resume", "table")[0] == 0
+    code, out, _ = call(stopped, "join", "table")
+    assert (code, "runs/table is finished; there is nothing to do." in out) == (0, True)
 
 
 def test_changed_data_are_refused_shown_and_forced(stopped):

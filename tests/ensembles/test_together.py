@@ -147,6 +147,7 @@ def test_compiled_programs_run_at_the_same_time(monkeypatch):
         ({"engine": "dense", "workers": 8}, "3 of 3 nets train as compiled programs, 3 at a time."),
         ({"epochs": 900, "initial_epoch": 899}, "3 of 3 nets train one after another: so few steps are over before"),
         ({"engine": "eager"}, "3 of 3 nets train one after another: engine='eager' does not leave Python's lock."),
+        ({"shards": 2}, "3 of 3 nets train one after another: their batches are cut into shards"),
     ],
 )
 def test_it_says_once_how_they_run(arguments, line, capsys):

@@ -20,6 +20,7 @@ import torch.distributed as dist
 import workers
 
 import handson
+from handson.callbacks import EarlyStopping
 from handson.core.errors import HandsonError
 from handson.layers import Dense, Lambda
 from handson.optimizers import SGD
@@ -44,7 +45,12 @@ def foreign_child():
 
 @cache
 def alone(kind, epochs=2, change=False):
-    return workers.trained(kind, 1, epochs, [workers.Change()] if change else [], **SHARDED)
+    return workers.trained(kind, 1, epochs, deciding() if change else [], **SHARDED)
+
+
+def deciding():
+    """Callbacks that change the net, and end the training with the weights of its best epoch."""
+    return [workers.Change(), EarlyStopping(monitor="loss", patience=1, min_delta=0.2, restore_best_weights=True)]
 
 
 @pytest.mark.parametrize(("kind", "devices"), [("convolutional", 2), ("functional", 3), ("recurrent", 2), ("dense", 3)])
@@ -63,7 +69,9 @@ def test_workers_that_are_killed_change_nothing(capsys, foreign_child):
 
 
 def test_what_a_callback_changes_the_others_hear_of():
-    assert workers.trained("dense", 2, 3, [workers.Change()]) == alone("dense", 3, True)
+    weights, history = workers.trained("dense", 2, 6, deciding())
+    assert (weights, history) == alone("dense", 6, True)
+    assert len(history["loss"]) < 6
 
 
 def test_of_schedules_that_a_callback_sets_the_others_hear_too():

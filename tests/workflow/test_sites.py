@@ -54,11 +54,14 @@ def test_jean_zay_gets_what_it_needs(tmp_path):
     assert "--partition" not in text
 
 
-def test_workers_share_the_processors_of_their_gpus(tmp_path):
-    site = Site.find("jean-zay").asked(account="abc@v100", gpus=4)
-    text = script(site, job(tmp_path, devices=4))
+def test_several_workers_get_processors_and_no_gpus(tmp_path):
+    jean_zay = Site.find("jean-zay")
+    with pytest.raises(HandsonError, match=r"4 workers train on processors, .* 1 GPU.* --gpus 0"):
+        script(jean_zay.asked(account="abc@v100"), job(tmp_path, devices=4))
+    text = script(jean_zay.asked(account="abc@v100", gpus=0), job(tmp_path, devices=4))
     assert "--ntasks=4\n" in text
     assert "--cpus-per-task=10\n" in text
+    assert "--gres" not in text
     assert "--cpus-per-task=1\n" in script(Site.find("local"), job(tmp_path, devices=4))
 
 

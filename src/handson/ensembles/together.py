@@ -28,6 +28,7 @@ from handson.kernels.library import missing
 from handson.kernels.threads import alone
 from handson.state.history import History
 from handson.training.engines import FEWEST_STEPS, DenseProgram
+from handson.training.preparation.arguments import cuts_batches
 from handson.training.preparation.given import prepare_inputs
 from handson.training.preparation.job import Job
 from handson.training.preparation.prepare import penalized_layers
@@ -157,6 +158,8 @@ def train_together(
 
 def _programs(trainings: Sequence[Training]) -> tuple[list[Training], str]:
     """The nets that train as compiled programs, and why the others do not."""
+    if any(cuts_batches(training.settings) for training in trainings):
+        return [], "their batches are cut into shards, for which workers train one net at a time"
     asked = {training.settings.get("engine", "auto") for training in trainings} - {"auto", "dense"}
     if asked:
         return [], f"engine={asked.pop()!r} does not leave Python's lock"

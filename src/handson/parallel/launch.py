@@ -64,12 +64,24 @@ class Place(NamedTuple):
         return self.host in LOCAL
 
     def store(self, serves: bool = False) -> Any:
-        """The store: served by this process, or that of another one."""
+        """The store: served by this process, or that of another one.
+
+        Raises
+        ------
+        HandsonError
+            When nobody serves it.
+        """
         import torch.distributed as dist
 
         seconds = timedelta(seconds=START_SECONDS)
-        with noticing_cuts():
-            store = dist.TCPStore(self.host, self.port, None, serves, seconds, wait_for_workers=False)
+        try:
+            with noticing_cuts():
+                store = dist.TCPStore(self.host, self.port, None, serves, seconds, wait_for_workers=False)
+        except dist.DistError as error:
+            raise HandsonError(
+                f"worker 0 cannot be reached at {self.host}:{self.port} ({str(error).splitlines()[0]}). Where it has "
+                f"another address, the launcher's environment says so: MASTER_ADDR and MASTER_PORT."
+            ) from None
         return dist.PrefixStore(self.prefix, store)
 
 
@@ -93,6 +105,18 @@ def launched(environment: Mapping[str, str] | None = None) -> Launch | None:
     if "SLURM_STEP_ID" in known and "SLURM_PROCID" in known and known.get("SLURM_STEP_NODELIST"):
         return _by_srun(known)
     return None
+
+
+def launch_name(environment: Mapping[str, str] | None = None) -> str | None:
+    """What a launch of torchrun is called (`--rdzv-id`); it stays when nodes come and go. None for others.
+
+    Examples
+    --------
+    >>> launch_name({"TORCHELASTIC_RUN_ID": "faces"}), launch_name({"TORCHELASTIC_RUN_ID": "none"})
+    ('torchrun faces', None)
+    """
+    name = (os.environ if environment is None else environment).get("TORCHELASTIC_RUN_ID", "none")
+    return None if name in ("", "none") else f"torchrun {name}"
 
 
 def _by_torchrun(known: Mapping[str, str]) -> Launch:

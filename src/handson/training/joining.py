@@ -173,7 +173,7 @@ def _reached(folder: Path, place: Place) -> Any:
     try:
         socket.create_connection((place.host, place.port), ANSWER_SECONDS).close()
         return place.store()
-    except (OSError, dist.DistError) as error:
+    except (OSError, HandsonError) as error:
         raise HandsonError(f"{_ended(folder)} ({place.host}:{place.port}: {error})") from None
 
 

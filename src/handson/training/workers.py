@@ -22,9 +22,8 @@ from torch import Tensor
 
 from handson.core.errors import HandsonError, TrainingError
 from handson.data.rows.batches import Batches
-from handson.parallel.launch import START_SECONDS, Place
+from handson.parallel.launch import START_SECONDS, Place, launched
 from handson.parallel.world import Lost, World
-from handson.training.engines import cannot_run
 from handson.training.engines.shards.engine import Shards
 from handson.training.engines.shards.leading import Leading, follow
 from handson.training.joining import beginning, opened
@@ -64,7 +63,10 @@ def leading(
     """
     obstacle = Shards.obstacle(job)
     if obstacle is not None:
-        raise HandsonError(cannot_run("shards", obstacle))
+        raise HandsonError(
+            f"batches cannot be cut into shards, for workers or on one device: that does not support {obstacle}. Leave "
+            f"out what asks for it (devices, shards, exact, engine='shards', a launcher with several processes)."
+        )
     if arguments.workers > 1 and job.device.type != "cpu":
         raise HandsonError(
             f"several workers train on the CPU, and this net is on {job.device}. Train it on one device, without "
@@ -110,8 +112,10 @@ def _started(job: Job, known: Sequence[Batches], arguments: Arguments) -> Iterat
     context = multiprocessing.get_context("spawn")
     with tempfile.TemporaryDirectory(prefix="handson-workers-") as folder:
         payload = _packed(job, known, Path(folder)) if count > 1 else b""
-        server = dist.TCPStore("127.0.0.1", 0, None, True, timedelta(seconds=START_SECONDS), wait_for_workers=False)
-        place = Place("127.0.0.1", server.port)
+        launch = launched()
+        host = "127.0.0.1" if launch is None else launch.host  # where those who join find it
+        server = dist.TCPStore(host, 0, None, True, timedelta(seconds=START_SECONDS), wait_for_workers=False)
+        place = Place(host, server.port)
         store = dist.PrefixStore(place.prefix, server)
         threads = max(1, torch.get_num_threads() // count)
         how = place, count, arguments.cut, arguments.exact, threads
@@ -124,7 +128,7 @@ def _started(job: Job, known: Sequence[Batches], arguments: Arguments) -> Iterat
                 for process in processes.values():
                     process.start()
             _wait_for(store, processes)
-            world = World(store, 0, count, threads=threads)
+            world = World(store, 0, count, host, threads)
             world.place = place
             yield world
         finally:
@@ -232,7 +236,7 @@ def _work(rank: int, how: tuple[Place, int, int, bool, int], payload: bytes) -> 
         return
     store.set(f"here/{rank}", "1")
     try:
-        world = World(store, rank, size, threads=threads)
+        world = World(store, rank, size, place.host, threads)
         engine = Shards(job, world, shards, exact)
         follow(engine, known)
     except Lost:  # worker 0 is gone, or went on without this one; it has said so, or cannot

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from numbers import Real
 from typing import Any
@@ -199,6 +200,20 @@ class Arguments:
         if any(isinstance(callback, TerminateOnNaN) for callback in self.callbacks):
             return "stop"
         return "raise" if self.terminate_on_nan else "ignore"
+
+
+def cuts_batches(settings: Mapping[str, Any]) -> bool:
+    """Whether a training with these arguments of `fit` cuts its batches, for workers or on one device.
+
+    Examples
+    --------
+    >>> cuts_batches({"devices": 2}), cuts_batches({"epochs": 3})
+    (True, False)
+    """
+    devices, launch = settings.get("devices"), launched()
+    together = launch is not None and launch.by == "torchrun" and launch.size > 1 and devices != 1
+    asked = devices not in (None, 1) or settings.get("shards") is not None or not settings.get("exact", True)
+    return together or asked or settings.get("engine") == "shards"
 
 
 def _monitors(monitor: Any) -> list[Monitor]:

@@ -7,7 +7,8 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from handson.core import regular
 from handson.core.version import __version__
 from handson.files import atomic, strict_json
 from handson.kernels.library import variant
+from handson.parallel.launch import launch_name
 from handson.training.recording.commit import commit_of
 from handson.training.recording.secrets import redacted
 
@@ -58,6 +60,7 @@ def environment(device: torch.device) -> dict[str, Any]:
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "threads": torch.get_num_threads(),
         "git": commit_of(Path.cwd()),
+        "launch": launch_name(),
     }
 
 
@@ -92,16 +95,23 @@ def append(path: Path, device: torch.device, spread: Mapping[str, Any] = ALONE) 
     return [f"{key} was {before[key]!r}, is {now.get(key)!r}" for key in known if before[key] != now.get(key)]
 
 
+def launches(path: Path) -> set[str]:
+    """The names of the launches that have started a run; see `launch_name`."""
+    return {str(start["launch"]) for start in _starts(path) if start.get("launch")}
+
+
 def _last(path: Path) -> dict[str, Any] | None:
-    """The last whole line; a line that a crash cut off does not count."""
+    return next(_starts(path), None)
+
+
+def _starts(path: Path) -> Iterator[dict[str, Any]]:
+    """The starts of a run, the last one first; a line that a crash cut off does not count."""
     try:
         lines = regular.read_bytes(path, MOST_STARTS, follow=False).splitlines()
     except FileNotFoundError:
-        return None
+        return
     for line in reversed(lines):
-        try:
+        with suppress(ValueError):
             value = strict_json.loads(line)
-        except ValueError:
-            continue
-        return value if isinstance(value, dict) else None
-    return None
+            if isinstance(value, dict):
+                yield value

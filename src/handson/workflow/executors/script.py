@@ -80,6 +80,7 @@ def script(site: Site, job: Job) -> str:
     fi
     exit $status
     """
+    site.check_workers(job.devices)
     lines = ["#!/bin/bash", *(f"#SBATCH {option}" for option in _options(site, job)), ""]
     lines += ["# Signals reach the training, which saves and ends with status 75; the shell waits for it."]
     lines += ["trap : TERM USR1", *_names(job), *(f"module {each}" for each in site.modules), *site.prepare, ""]
@@ -96,6 +97,7 @@ def _options(site: Site, job: Job) -> list[str]:
         "qos": site.qos,
         "time": site.time,
         "ntasks": job.devices,
+        "gres": site.gres.format(gpus=site.gpus) if site.gres and site.gpus else None,
         "cpus-per-task": site.processors(job.devices),
         "mem": site.memory,
         "hint": site.hint,

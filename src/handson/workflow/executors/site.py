@@ -247,9 +247,18 @@ class Site(BaseModel):
                 f"--account {self.account.partition('@')[0]}{self.account_ending}, or another --kind."
             )
 
-    def processors(self, workers: int = 1) -> int:
-        """The processors of each worker of a job; those for its GPUs are shared."""
-        return max(1, self.cpus * self.gpus // workers) if self.gpus else self.cpus
+    def check_workers(self, workers: int) -> None:
+        """Raise for several workers of a job with GPUs, of which they would use none."""
+        if workers > 1 and self.gpus:
+            raise HandsonError(
+                f"{workers} workers train on processors, and the job would have {self.gpus} GPU(s) that nobody uses: "
+                f"--gpus 0, on machines that take such jobs; or one net on one GPU, without --devices."
+            )
+
+    @property
+    def processors(self) -> int:
+        """The processors of each worker of a job; those of all its GPUs."""
+        return self.cpus * max(1, self.gpus)
 
 
 SITES = {path.stem: path for path in sorted(HOME.glob("*.yaml"))}
