@@ -10,7 +10,8 @@ import numpy as np
 from handson.cli.tables import show_frame
 from handson.core import console
 from handson.core.errors import HandsonError
-from handson.workflow.executors import due, local, slurm
+from handson.files import atomic
+from handson.workflow.executors import dask_workers, due, local, slurm
 from handson.workflow.executors.script import script
 from handson.workflow.runs import Run, say_specialist
 from handson.workflow.tasks.folder import Sweep, Task, checked, comparable
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 # Longer tables are for --out.
 MOST_ROWS = 20
+# The file with the address of the dask scheduler that a sweep is trained on.
+SCHEDULER = "scheduler.txt"
 
 
 class Asked(NamedTuple):
@@ -46,13 +49,36 @@ def train_specialists(run: Run, data: str | None, quiet: bool) -> None:
     show_report(run, "specialists/report.json")
 
 
-def begin_sweep(asked: Asked, site: Site | None, workers: int | None) -> None:
+class Place(NamedTuple):
+    """Where tasks are trained: on this machine, unless there is a site or the address of a dask scheduler."""
+
+    site: Site | None = None
+    scheduler: str | None = None
+    workers: int | None = None
+
+
+def begin_sweep(asked: Asked, place: Place) -> None:
     """Make a sweep and train it, here or on a cluster."""
+    if place.scheduler is not None:
+        dask_workers.client_of(place.scheduler).close()  # before anything is made
     found = Sweep.create(*asked)
     console.say(f"{found.folder}: {_tasks(asked, len(found.tasks))}")
-    if site is not None:
-        slurm.keep_site(found, site)
-    go_on(found, site, workers)
+    keep_place(found, place)
+    go_on(found, place)
+
+
+def keep_place(found: Sweep, place: Place) -> None:
+    """Write down where a sweep is trained, for when it goes on."""
+    if place.site is not None:
+        slurm.keep_site(found, place.site)
+    if place.scheduler is not None:
+        atomic.write_text(found.folder / SCHEDULER, place.scheduler)
+
+
+def kept_place(found: Sweep) -> Place:
+    """Where a sweep was trained."""
+    path = found.folder / SCHEDULER
+    return Place(slurm.kept_site(found), path.read_text().strip() if path.is_file() else None)
 
 
 def show_sweep(asked: Asked, site: Site | None) -> None:
@@ -72,19 +98,21 @@ def _tasks(asked: Asked, count: int) -> str:
 def resume_sweep(folder: Path, failed: bool) -> None:
     """Go on with a sweep where it was trained: here or on its cluster."""
     found = Sweep(folder)
-    site = slurm.kept_site(found)
     if failed:
         due.try_again(found, slurm.queue_of(found))
-    go_on(found, site, None)
+    go_on(found, kept_place(found))
 
 
-def go_on(found: Sweep, site: Site | None, workers: int | None) -> None:
+def go_on(found: Sweep, place: Place) -> None:
     """Train what is left of a sweep."""
-    if site is None:
-        local.run(found, workers, verbose=0)
+    if place.site is None:
+        if place.scheduler is None:
+            local.run(found, place.workers, verbose=0)
+        else:
+            dask_workers.run(found, place.scheduler)
         collect_sweep(found)
         return
-    jobs = slurm.run(found, site)
+    jobs = slurm.run(found, place.site)
     say = f"submitted: {', '.join(jobs)}" if jobs else "nothing to submit"
     console.say(f"{say}. handson status {found.folder}; to cancel: handson cancel {found.folder}")
 
