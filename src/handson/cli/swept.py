@@ -125,12 +125,13 @@ def show_status(found: Sweep) -> None:
     console.say(f"{found.folder}: {len(where)} tasks: {counts}")
     for reason, count in (queue.reasons if queue is not None else {}).items():
         console.say(f"{count} jobs wait: {reason}")
-    shown = [one for one in where if one.state not in ("finished", "paused", "waiting", "queued")]
+    quiet = ("finished", "paused", "waiting", "queued")
+    shown = [one for one in where if one.state not in quiet or one.reason]
     for one in shown[:MOST_ROWS]:
         console.say(_line(one))
     if len(shown) > MOST_ROWS:
         console.say(f"... and {len(shown) - MOST_ROWS} more")
-    if any(one.state in ("stopped", "lost", "failed") for one in where):
+    if any(one.state in ("stopped", "lost", "failed") or (one.state == "waiting" and one.reason) for one in where):
         console.say(f"to train what has not ended: handson resume {found.folder}")
 
 

@@ -30,8 +30,12 @@ class Pause(BaseModel):
 class Paused(HandsonError):
     """A run was paused, and everything is saved.
 
-    Attributes
+    Parameters
     ----------
+    folder : Path
+        The run folder.
+    epoch : int
+        After how many epochs.
     history : History
         What was measured so far.
     """

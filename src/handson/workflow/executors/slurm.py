@@ -17,12 +17,12 @@ from handson.workflow.executors.due import due
 from handson.workflow.executors.script import Job, script
 from handson.workflow.executors.site import Site
 from handson.workflow.tasks.folder import Sweep
-from handson.workflow.tasks.states import Queue
+from handson.workflow.tasks.states import LOGS, Queue
 
 # An array has at most 1,001 numbers on many sites (MaxArraySize); tasks beyond go into further arrays.
 IN_ARRAY = 1000
 SMALLEST_ARRAY = 10
-JOBS, LOGS, SITE = "jobs", "logs", "site.json"
+JOBS, SITE = "jobs", "site.json"
 # Seconds until a command of Slurm counts as hung.
 PATIENCE = 60
 
