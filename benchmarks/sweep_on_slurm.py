@@ -53,7 +53,7 @@ fit:
   engine: eager
   checkpoint_seconds: 0.5
   callbacks: [{ReduceLROnPlateau: {patience: 3}}]
-specialists: {epochs: 60, batch_size: 8, patience: 60, groups: GROUPS}
+specialists: {epochs: 2000, batch_size: 8, patience: 2000, groups: GROUPS}
 """
 WHAT = ("sweep", "folds", "halving", "specialists")
 RATES = (0.1, 0.03, 0.01, 0.003)

@@ -48,11 +48,12 @@ def test_tasks_are_trained_by_the_workers_of_a_scheduler(folder):
     ) as cluster:
         asked = ["--grid", "optimizer.learning_rate=0.1,0.01", "--on", "dask", "--scheduler", cluster.scheduler_address]
         result = call(folder, "sweep", "table.yaml", *asked)
-    assert (result.code, "2 of 2 tasks are finished" in result.out) == (0, True), result.err
+        assert (result.code, "2 of 2 tasks are finished" in result.out) == (0, True), result.err
+        result = call(folder, "resume", "sweeps/table", "--scheduler", cluster.scheduler_address)
+        assert (result.code, "2 of 2 tasks are finished" in result.out) == (0, True), result.err
     sweep = Sweep(folder / "sweeps/table")
     assert [one.state for one in standings(sweep)] == ["finished", "finished"]
     assert all(each.process != os.getpid() for task in sweep.tasks for each in attempts_of(task))
-    assert (sweep.folder / "scheduler.txt").read_text() == cluster.scheduler_address
 
 
 def test_a_process_whose_worker_is_gone_stops():

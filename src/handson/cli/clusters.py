@@ -106,7 +106,7 @@ def specialists(
     data: DataPath = None,
     on: Annotated[
         str | None,
-        typer.Option(help="local: a process each. slurm: an array of jobs. By default all in this process."),
+        typer.Option(help="local, slurm or dask: a process each. By default all in this process."),
     ] = None,
     workers: Workers = None,
     scheduler: Scheduler = None,

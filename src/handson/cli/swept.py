@@ -10,7 +10,6 @@ import numpy as np
 from handson.cli.tables import show_frame
 from handson.core import console
 from handson.core.errors import HandsonError
-from handson.files import atomic
 from handson.workflow.executors import dask_workers, due, local, slurm
 from handson.workflow.executors.script import script
 from handson.workflow.runs import Run, say_specialist
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
 
 # Longer tables are for --out.
 MOST_ROWS = 20
-# The file with the address of the dask scheduler that a sweep is trained on.
-SCHEDULER = "scheduler.txt"
 
 
 class Asked(NamedTuple):
@@ -63,22 +60,9 @@ def begin_sweep(asked: Asked, place: Place) -> None:
         dask_workers.client_of(place.scheduler).close()  # before anything is made
     found = Sweep.create(*asked)
     console.say(f"{found.folder}: {_tasks(asked, len(found.tasks))}")
-    keep_place(found, place)
-    go_on(found, place)
-
-
-def keep_place(found: Sweep, place: Place) -> None:
-    """Write down where a sweep is trained, for when it goes on."""
     if place.site is not None:
         slurm.keep_site(found, place.site)
-    if place.scheduler is not None:
-        atomic.write_text(found.folder / SCHEDULER, place.scheduler)
-
-
-def kept_place(found: Sweep) -> Place:
-    """Where a sweep was trained."""
-    path = found.folder / SCHEDULER
-    return Place(slurm.kept_site(found), path.read_text().strip() if path.is_file() else None)
+    go_on(found, place)
 
 
 def show_sweep(asked: Asked, site: Site | None) -> None:
@@ -95,12 +79,12 @@ def _tasks(asked: Asked, count: int) -> str:
     return f"{count} tasks" + (" in the first round" if asked.search.has_rounds else "")
 
 
-def resume_sweep(folder: Path, failed: bool) -> None:
-    """Go on with a sweep where it was trained: here or on its cluster."""
+def resume_sweep(folder: Path, failed: bool, scheduler: str | None = None) -> None:
+    """Go on with a sweep: on its cluster, on workers of dask, or here."""
     found = Sweep(folder)
     if failed:
         due.try_again(found, slurm.queue_of(found))
-    go_on(found, kept_place(found))
+    go_on(found, Place(slurm.kept_site(found) if scheduler is None else None, scheduler))
 
 
 def go_on(found: Sweep, place: Place) -> None:

@@ -89,7 +89,8 @@ def _round(client: Any, sweep: Sweep, tasks: list[Task]) -> list[Any]:
             stop.set()
             client.cancel([future for future in left if not future.done()], force=False)
             _wait_saved(left)
-            reason = f"stopped by {asked.signal}; every task is saved. To go on: handson resume {sweep.folder}."
+            again = f"handson resume {sweep.folder}, here or with --scheduler"
+            reason = f"stopped by {asked.signal}; every task is saved. To go on: {again}."
             console.warn(reason)
             raise Stopped(reason)
     return [future.exception() or future.result() for future in futures]
