@@ -33,6 +33,7 @@ from handson.workflow.tasks.folder import Sweep, is_sweep
 from handson.workflow.tasks.searches import Result, Search
 from handson.workflow.tasks.states import Queue, counted, results, standings, summary, table
 
+pytestmark = pytest.mark.usefixtures("no_pictures")
 RATE = "compile.optimizer.learning_rate"
 # A rate at which the loss becomes infinite.
 TOO_LARGE = 1e30

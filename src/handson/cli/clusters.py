@@ -169,16 +169,14 @@ def status(
 
     Which wait, run, were stopped or lost, have failed and why, are finished: right also while they train.
     """
-    from handson.cli.submitted import everything, found, show_run
+    from handson.cli.submitted import everything, found, show_runs
     from handson.cli.swept import show_status
     from handson.workflow.tasks.folder import Sweep, is_sweep
 
     asked = [found(folder, runs) for folder in folders or everything([runs, sweeps])]
-    for folder in asked:
-        if is_sweep(folder):
-            show_status(Sweep(folder))
-        else:
-            show_run(folder)
+    show_runs(folder for folder in asked if not is_sweep(folder))
+    for folder in filter(is_sweep, asked):
+        show_status(Sweep(folder))
     if not asked:
         console.say(f"there are no runs in {runs}, and no sweeps in {sweeps}.")
 
