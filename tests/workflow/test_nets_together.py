@@ -20,6 +20,8 @@ from handson.workflow.tasks.folder import Sweep
 from handson.workflow.tasks.searches import Search
 from handson.workflow.tasks.together import held_out_predictions, keep_specialists, of_specialists, save_ensemble
 
+pytestmark = pytest.mark.usefixtures("no_pictures")
+
 
 @pytest.fixture
 def folder(tmp_path):

@@ -15,6 +15,8 @@ from handson.workflow.experiment import Experiment
 from handson.workflow.run_states import run_standing
 from handson.workflow.runs import Run
 
+pytestmark = pytest.mark.usefixtures("no_pictures")
+
 
 @pytest.fixture
 def run(tmp_path):

@@ -1,5 +1,6 @@
 """Tasks: trained by any number of workers, each once, with the numbers of a training alone; a table that is right."""
 
+import errno
 import json
 import math
 import os
@@ -8,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import suppress
 
@@ -32,6 +34,7 @@ from handson.workflow.tasks.folder import Sweep, is_sweep
 from handson.workflow.tasks.searches import Result, Search
 from handson.workflow.tasks.states import Queue, counted, results, standings, summary, table
 
+pytestmark = pytest.mark.usefixtures("no_pictures")
 RATE = "compile.optimizer.learning_rate"
 # A rate at which the loss becomes infinite.
 TOO_LARGE = 1e30
@@ -395,6 +398,59 @@ def test_nets_that_differ_in_seeds_and_rates_are_tried_once(experiment, tmp_path
     monkeypatch.setattr(trying, "_compare", lambda net, data: built.append(len(data)))
     Sweep.create(experiment, Search(axes={RATE: [0.1, 0.01], "model.0.units": [2, 3]}, seeds=3), tmp_path / "rates")
     assert built == [trying.ROWS] * 2
+
+
+def test_on_a_full_disk_a_task_is_lost_and_the_next_call_goes_on(sweep, monkeypatch, capsys):
+    from handson.training.recording.record import Record
+
+    write = atomic.disk.write
+
+    def full(path, pieces):
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    def filling(self, *others):
+        monkeypatch.setattr(atomic.disk, "write", full)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Record, "after_epoch", filling)
+        assert not work_on(sweep, [0], verbose=0)
+    assert "what could not be written: failed. OSError: [Errno 28] No space left" in capsys.readouterr().err
+    monkeypatch.setattr(atomic.disk, "write", write)
+    assert state_of(sweep, queue=Queue()) in ("running", "lost")  # this process, which has not ended
+    assert work_on(sweep, [0], verbose=0)
+    assert state_of(sweep) == "finished"
+
+
+def test_a_job_that_never_began_its_task_says_why(sweep):
+    (sweep.folder / "logs").mkdir()
+    (sweep.folder / "logs/0001.txt").write_text("slurm\nerror: sweeps/rates/0001/lock: Read-only file system\n\n")
+    found = standings(sweep, Queue())[1]
+    assert (found.state, found.reason) == (
+        "waiting", "its job has ended: error: sweeps/rates/0001/lock: Read-only file system",
+    )  # fmt: skip
+    assert standings(sweep)[1].reason == ""
+    assert [each.number for each in due.due(sweep, Queue())] == [0, 1]
+
+
+def test_clocks_and_late_listings_do_not_change_the_order_of_attempts(sweep):
+    task = sweep.task(0)
+    write_attempt(task, "001-node2-7", begun=50.0, outcome="failed")
+    write_attempt(task, "001-node1-9", begun=60.0, outcome="stopped")  # it did not see the other file yet
+    write_attempt(task, "002-node3-9", begun=10.0, outcome="finished")  # its clock is behind
+    assert [each.outcome for each in attempts_of(task)] == ["failed", "stopped", "finished"]
+
+
+def test_a_job_waits_for_a_task_that_is_shown_late(sweep, monkeypatch):
+    monkeypatch.setenv("SLURM_JOB_ID", "12")
+    mark = sweep.task(0).folder / "task.json"
+    mark.rename(mark.with_suffix(".late"))
+    timer = threading.Timer(0.2, mark.with_suffix(".late").rename, [mark])
+    timer.start()
+    assert work_on(sweep, [0], verbose=0)
+    timer.join()
+    with pytest.raises(HandsonError, match="has no task 9"):
+        work_on(sweep, [9], verbose=0, patience=0.01)
 
 
 def test_a_job_names_itself():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -11,7 +11,7 @@ from handson.cli.found import check_writable, find_experiment, find_run, refuse
 from handson.core import console
 
 if TYPE_CHECKING:
-    from handson.workflow.executors.site import Site
+    from handson.cli.swept import Place
     from handson.workflow.experiment import Experiment
 
 SweepName = Annotated[Path, typer.Argument(help="A sweep's folder, such as sweeps/stars.", show_default=False)]
@@ -28,6 +28,7 @@ RunsFolder = Annotated[Path, typer.Option("--runs", help="Where run folders are.
 Workers = Annotated[
     int | None, typer.Option(min=1, help="How many train at a time here; by default one for each processor.")
 ]
+Scheduler = Annotated[str | None, typer.Option(help="The address of a dask scheduler: tcp://HOST:8786.")]
 Sweeps = Annotated[Path, typer.Option(help="Where folders of sweeps are.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the script, and do nothing.")]
 DataPath = Annotated[str | None, typer.Option("--data", help="A table, an array file or a folder of images.")]
@@ -48,8 +49,11 @@ def sweep(
     folds: Annotated[int, typer.Option(min=1, help="Train every combination on so many folds.")] = 1,
     monitor: Annotated[str, typer.Option(help="The quantity to compare by.")] = "val_loss",
     specialists: Annotated[bool, typer.Option("--specialists", help="Train each run's specialists, too.")] = False,
-    on: Annotated[str, typer.Option(help="local: on this machine. slurm: an array of jobs.")] = "local",
+    on: Annotated[
+        str, typer.Option(help="local: on this machine. slurm: an array of jobs. dask: its workers.")
+    ] = "local",
     workers: Workers = None,
+    scheduler: Scheduler = None,
     site: SiteName = None,
     account: Account = None,
     kind: Kind = None,
@@ -74,20 +78,27 @@ def sweep(
     from handson.workflow.tasks.searches import Search
 
     refuse(search == "grid" and trials is not None, "--trials is for other searches: a grid takes all combinations")
-    refuse(on == "slurm" and workers is not None, "--workers is for --on local: --at-once limits jobs")
     chosen = _with_data(find_experiment(experiment), data)
     looked_for = Search(
         kind=search, axes=distinct(map(axis_of, grid or [])), trials=trials or 20, epochs=max(1, chosen.fit.epochs),
         seeds=seeds, folds=folds, seed=chosen.fit.seed,
     )  # fmt: skip
-    resources = {"kind": kind, "account": account, "qos": qos, "time": time, "gpus": gpus, "at_once": at_once}
-    where = _where(on, site, resources)
+    resources = {
+        "site": site,
+        "kind": kind,
+        "account": account,
+        "qos": qos,
+        "time": time,
+        "gpus": gpus,
+        "at_once": at_once,
+    }
+    where = _where(_Asked(on, workers, scheduler), resources)
     folder = sweeps / (chosen.name if name is None else folder_name(name))
     asked = Asked(chosen, looked_for, folder, monitor, specialists)
     if dry_run:
-        show_sweep(asked, where)
+        show_sweep(asked, where.site)
     else:
-        begin_sweep(asked, where, workers)
+        begin_sweep(asked, where)
 
 
 def specialists(
@@ -95,9 +106,10 @@ def specialists(
     data: DataPath = None,
     on: Annotated[
         str | None,
-        typer.Option(help="local: a process each. slurm: an array of jobs. By default all in this process."),
+        typer.Option(help="local, slurm or dask: a process each. By default all in this process."),
     ] = None,
     workers: Workers = None,
+    scheduler: Scheduler = None,
     site: SiteName = None,
     account: Account = None,
     kind: Kind = None,
@@ -121,22 +133,29 @@ def specialists(
     from handson.workflow.tasks.together import of_specialists
 
     found = find_run(run, runs)
-    resources = {"kind": kind, "account": account, "qos": qos, "time": time, "gpus": gpus, "at_once": at_once}
+    resources = {
+        "site": site,
+        "kind": kind,
+        "account": account,
+        "qos": qos,
+        "time": time,
+        "gpus": gpus,
+        "at_once": at_once,
+    }
     if on is None:
         refuse(dry_run or name is not None, f"{'--dry-run' if dry_run else '--name'} is for tasks: add --on slurm")
         refuse(workers is not None, "--workers is for processes: add --on local")
-        _where("local", site, resources)
+        _where(_Asked("local", None, scheduler), resources)
         return train_specialists(found, data, quiet)
     refuse(data is not None, f"--data is for this process; tasks train on the data of {found.folder}")
-    refuse(on != "local" and workers is not None, "--workers is for --on local: --at-once limits jobs")
-    where = _where(on, site, resources)
+    where = _where(_Asked(on, workers, scheduler), resources)
     base, search = of_specialists(found)
     folder = sweeps / (f"{found.folder.name}-specialists" if name is None else folder_name(name))
     asked = Asked(base, search, folder, "val_loss" if base.split.holds_out else "loss", False)
     if dry_run:
-        show_sweep(asked, where)
+        show_sweep(asked, where.site)
     else:
-        begin_sweep(asked, where, workers)
+        begin_sweep(asked, where)
 
 
 def status(
@@ -150,16 +169,14 @@ def status(
 
     Which wait, run, were stopped or lost, have failed and why, are finished: right also while they train.
     """
-    from handson.cli.submitted import everything, found, show_run
+    from handson.cli.submitted import everything, found, show_runs
     from handson.cli.swept import show_status
     from handson.workflow.tasks.folder import Sweep, is_sweep
 
     asked = [found(folder, runs) for folder in folders or everything([runs, sweeps])]
-    for folder in asked:
-        if is_sweep(folder):
-            show_status(Sweep(folder))
-        else:
-            show_run(folder)
+    show_runs(folder for folder in asked if not is_sweep(folder))
+    for folder in filter(is_sweep, asked):
+        show_status(Sweep(folder))
     if not asked:
         console.say(f"there are no runs in {runs}, and no sweeps in {sweeps}.")
 
@@ -206,6 +223,7 @@ def task(
         list[int] | None, typer.Argument(help="Numbers of tasks; by default all that nobody has.", show_default=False)
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print results only.")] = False,
+    attended: Annotated[bool, typer.Option("--attended", hidden=True, help="Stop when the input is closed.")] = False,
 ) -> None:
     """Train tasks of a sweep: what a job runs.
 
@@ -215,6 +233,10 @@ def task(
     from handson.workflow.tasks.attempts import work, work_on
     from handson.workflow.tasks.folder import Sweep
 
+    if attended:
+        from handson.workflow.executors.dask_workers import stop_with_input
+
+        stop_with_input()
     found, verbose = Sweep(folder), 0 if quiet else "auto"
     if not (work_on(found, numbers, verbose) if numbers else work(found, verbose)):
         raise typer.Exit(1)
@@ -255,6 +277,18 @@ def submit(
     submit_run(chosen, runs, where, devices, dry_run)
 
 
+PLACES = ("local", "slurm", "dask")
+INSTEAD = {"slurm": ": --at-once limits jobs", "dask": ": start as many workers of dask"}
+
+
+class _Asked(NamedTuple):
+    """What a command was told about where tasks are trained."""
+
+    on: str
+    workers: int | None
+    scheduler: str | None
+
+
 COMMANDS = (sweep, specialists, status, collect, cancel, task, submit)
 
 
@@ -270,16 +304,27 @@ def _with_data(experiment: Experiment, data: str | None) -> Experiment:
     return experiment
 
 
-def _where(on: str, site: str | None, resources: dict[str, Any]) -> Site | None:
-    """The site for jobs, None for this machine."""
+def _where(asked: _Asked, resources: dict[str, Any]) -> Place:
+    """Where tasks are to be trained.
+
+    Raises
+    ------
+    HandsonError
+        For a place that is not known, and for options of another one.
+    """
+    from handson.cli.swept import Place
     from handson.core.errors import HandsonError, nearest
     from handson.workflow.executors.site import Site
 
-    if on not in ("local", "slurm"):
-        raise HandsonError(f"--on is local or slurm; got {on!r}.{nearest(on, ['local', 'slurm'])}")
-    if on == "slurm":
-        return Site.find(site or "local").asked(**resources)
-    given = [f"--{name.replace('_', '-')}" for name, value in {"site": site, **resources}.items() if value is not None]
-    if given:
-        raise HandsonError(f"{given[0]} is for jobs: add --on slurm.")
-    return None
+    if asked.on not in PLACES:
+        raise HandsonError(f"--on is {', '.join(PLACES)}; got {asked.on!r}.{nearest(asked.on, PLACES)}")
+    given = [f"--{name.replace('_', '-')}" for name, value in resources.items() if value is not None]
+    refuse(bool(given) and asked.on != "slurm", f"{given[0] if given else ''} is for jobs: add --on slurm")
+    refuse(asked.workers is not None and asked.on != "local", f"--workers is for --on local{INSTEAD.get(asked.on, '')}")
+    refuse(asked.scheduler is not None and asked.on != "dask", "--scheduler is for dask: add --on dask")
+    if asked.on == "dask":
+        refuse(asked.scheduler is None, "--on dask needs the address of its scheduler: --scheduler tcp://HOST:8786")
+        return Place(scheduler=asked.scheduler)
+    if asked.on == "local":
+        return Place(workers=asked.workers)
+    return Place(Site.find(resources.pop("site") or "local").asked(**resources))

@@ -187,6 +187,9 @@ def resume(
     data: DataPath = None,
     force: Annotated[bool, typer.Option(help="Go on although data or experiment have changed.")] = False,
     failed: Annotated[bool, typer.Option(help="Of a sweep: also train again what has failed.")] = True,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Of a sweep: train on the workers of this dask scheduler.")
+    ] = None,
     devices: Devices = None,
     runs: RunsFolder = Path("runs"),
     quiet: Quiet = False,
@@ -194,7 +197,8 @@ def resume(
     """Go on with a run or a sweep that was stopped.
 
     It ends with the same numbers as if nothing had happened. A run that was finished is left as it is. With --devices
-    another number of workers goes on. Of a sweep, what has not ended is trained where it was begun.
+    another number of workers goes on. Of a sweep, what has not ended is trained: on the cluster where it was begun, on
+    --scheduler, or here.
     """
     from handson.workflow.tasks.folder import is_sweep
 
@@ -204,7 +208,8 @@ def resume(
         given = (("--data", data), ("--force", force), ("--devices", devices), ("--quiet", quiet))
         for option, value in given:
             refuse(bool(value), f"{option} is for a run, and {run} is a sweep")
-        return resume_sweep(Path(run), failed)
+        return resume_sweep(Path(run), failed, scheduler)
+    refuse(scheduler is not None, f"--scheduler is for a sweep, and {run} is a run")
     from handson.cli.tables import show_report
     from handson.cli.workers import group
     from handson.workflow.trainings import follow

@@ -11,7 +11,7 @@ from handson.core import console
 from handson.core.errors import HandsonError, nearest
 from handson.workflow.executors import slurm
 from handson.workflow.executors.script import Job, script
-from handson.workflow.run_states import RunStanding, run_standing
+from handson.workflow.run_states import run_standing
 from handson.workflow.runs import Run
 from handson.workflow.tasks.folder import Sweep, is_sweep
 
@@ -34,10 +34,8 @@ def submit_run(experiment: Experiment, place: Path, site: Site, devices: int, dr
     console.say(script(site, job).rstrip())
     if dry_run:
         return
-    if is_run and (there := slurm.jobs_named(name)):
-        raise HandsonError(
-            f"{folder} is in the queue: job {there[0][0]} is {there[0][1]}. See handson status {folder}."
-        )
+    if is_run and (there := slurm.jobs_by_name().get(name)):
+        raise HandsonError(f"{folder} is in the queue: job {there[0]} is {there[1]}. See handson status {folder}.")
     if not is_run:
         Run.create(experiment, place)
     try:
@@ -53,31 +51,36 @@ def cancel(folder: Path) -> list[str]:
     """Cancel the jobs of a sweep, or that of a run; their numbers."""
     if is_sweep(folder):
         return slurm.cancel(Sweep(folder))
-    jobs = [job for job, *_ in slurm.jobs_named(slurm.run_name(folder))] if (folder / SCRIPT).is_file() else []
-    if jobs:
-        slurm.call("scancel", *jobs)
-    return jobs
+    there = slurm.jobs_by_name().get(slurm.run_name(folder)) if (folder / SCRIPT).is_file() else None
+    if there is None:
+        return []
+    slurm.call("scancel", there[0])
+    return [there[0]]
 
 
-def show_run(folder: Path) -> None:
-    """Print where a run stands."""
-    stands = _standing(folder)
+def show_runs(folders: Iterable[Path]) -> None:
+    """Print where runs stand; the scheduler is asked once, if a job was ever submitted."""
+    runs = list(folders)
+    jobs = None
+    if any((folder / SCRIPT).is_file() for folder in runs) and slurm.available():
+        try:
+            jobs = slurm.jobs_by_name()
+        except HandsonError as error:
+            console.warn(f"{error} What follows is from the files alone.")
+    for folder in runs:
+        _show_run(folder, jobs)
+
+
+def _show_run(folder: Path, jobs: dict[str, tuple[str, str, str]] | None) -> None:
+    submitted = (folder / SCRIPT).is_file()
+    there = (jobs or {}).get(slurm.run_name(folder)) if submitted else None
+    queued = None if there is None else (there[1], f"job {there[0]}, {there[2]}")
+    stands = run_standing(folder, Run(folder).finished, queued, submitted and jobs is not None)
     step = f", step {stands.step}" * bool(stands.step and stands.state != "finished")
     console.say(f"{folder}: {stands.state}{step}" + (f": {stands.reason}" if stands.reason else ""))
     if stands.state in ("stopped", "lost", "failed"):
-        again = "submit" if (folder / SCRIPT).is_file() else "resume"
+        again = "submit" if submitted else "resume"
         console.say(f"to go on: handson {again} {folder}")
-
-
-def _standing(folder: Path) -> RunStanding:
-    queued, asked = None, False
-    if (folder / SCRIPT).is_file() and slurm.available():
-        try:
-            jobs = slurm.jobs_named(slurm.run_name(folder))
-            queued, asked = (f"{jobs[0][1]}", f"job {jobs[0][0]}, {jobs[0][2]}") if jobs else None, True
-        except HandsonError as error:
-            console.warn(f"{error} What follows is from the files alone.")
-    return run_standing(folder, Run(folder).finished, queued, asked)
 
 
 def found(name: Path, runs: Path) -> Path:

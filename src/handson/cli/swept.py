@@ -10,7 +10,7 @@ import numpy as np
 from handson.cli.tables import show_frame
 from handson.core import console
 from handson.core.errors import HandsonError
-from handson.workflow.executors import due, local, slurm
+from handson.workflow.executors import dask_workers, due, local, slurm
 from handson.workflow.executors.script import script
 from handson.workflow.runs import Run, say_specialist
 from handson.workflow.tasks.folder import Sweep, Task, checked, comparable
@@ -46,13 +46,23 @@ def train_specialists(run: Run, data: str | None, quiet: bool) -> None:
     show_report(run, "specialists/report.json")
 
 
-def begin_sweep(asked: Asked, site: Site | None, workers: int | None) -> None:
+class Place(NamedTuple):
+    """Where tasks are trained: on this machine, unless there is a site or the address of a dask scheduler."""
+
+    site: Site | None = None
+    scheduler: str | None = None
+    workers: int | None = None
+
+
+def begin_sweep(asked: Asked, place: Place) -> None:
     """Make a sweep and train it, here or on a cluster."""
+    if place.scheduler is not None:
+        dask_workers.client_of(place.scheduler).close()  # before anything is made
     found = Sweep.create(*asked)
     console.say(f"{found.folder}: {_tasks(asked, len(found.tasks))}")
-    if site is not None:
-        slurm.keep_site(found, site)
-    go_on(found, site, workers)
+    if place.site is not None:
+        slurm.keep_site(found, place.site)
+    go_on(found, place)
 
 
 def show_sweep(asked: Asked, site: Site | None) -> None:
@@ -69,22 +79,24 @@ def _tasks(asked: Asked, count: int) -> str:
     return f"{count} tasks" + (" in the first round" if asked.search.has_rounds else "")
 
 
-def resume_sweep(folder: Path, failed: bool) -> None:
-    """Go on with a sweep where it was trained: here or on its cluster."""
+def resume_sweep(folder: Path, failed: bool, scheduler: str | None = None) -> None:
+    """Go on with a sweep: on its cluster, on workers of dask, or here."""
     found = Sweep(folder)
-    site = slurm.kept_site(found)
     if failed:
         due.try_again(found, slurm.queue_of(found))
-    go_on(found, site, None)
+    go_on(found, Place(slurm.kept_site(found) if scheduler is None else None, scheduler))
 
 
-def go_on(found: Sweep, site: Site | None, workers: int | None) -> None:
+def go_on(found: Sweep, place: Place) -> None:
     """Train what is left of a sweep."""
-    if site is None:
-        local.run(found, workers, verbose=0)
+    if place.site is None:
+        if place.scheduler is None:
+            local.run(found, place.workers, verbose=0)
+        else:
+            dask_workers.run(found, place.scheduler)
         collect_sweep(found)
         return
-    jobs = slurm.run(found, site)
+    jobs = slurm.run(found, place.site)
     say = f"submitted: {', '.join(jobs)}" if jobs else "nothing to submit"
     console.say(f"{say}. handson status {found.folder}; to cancel: handson cancel {found.folder}")
 
@@ -97,12 +109,13 @@ def show_status(found: Sweep) -> None:
     console.say(f"{found.folder}: {len(where)} tasks: {counts}")
     for reason, count in (queue.reasons if queue is not None else {}).items():
         console.say(f"{count} jobs wait: {reason}")
-    shown = [one for one in where if one.state not in ("finished", "paused", "waiting", "queued")]
+    quiet = ("finished", "paused", "waiting", "queued")
+    shown = [one for one in where if one.state not in quiet or one.reason]
     for one in shown[:MOST_ROWS]:
         console.say(_line(one))
     if len(shown) > MOST_ROWS:
         console.say(f"... and {len(shown) - MOST_ROWS} more")
-    if any(one.state in ("stopped", "lost", "failed") for one in where):
+    if any(one.state in ("stopped", "lost", "failed") or (one.state == "waiting" and one.reason) for one in where):
         console.say(f"to train what has not ended: handson resume {found.folder}")
 
 

@@ -155,6 +155,7 @@ class Specialists:
         only: str | None = None,
         run: Any = None,
         resume: str = "auto",
+        checkpoint_seconds: float = 300.0,
     ) -> Specialists:
         """Fine-tune a specialist for each group, on the rows that have all of its columns.
 
@@ -190,7 +191,7 @@ class Specialists:
             How many specialists train at a time where they can; by default one for each core.
         only : str, optional
             The one specialist to train; `predict` takes the others' columns from the trained net.
-        run, resume
+        run, resume, checkpoint_seconds
             As in `Model.fit`, with `only`: its training is recorded, and can be resumed.
 
         Returns
@@ -226,7 +227,7 @@ class Specialists:
                 "batch_size": batch_size,
                 "augment": _restricted(augment, columns, self.columns),
                 "callbacks": [stopping],
-            } | ({} if run is None else {"run": run, "resume": resume})
+            } | ({} if run is None else {"run": run, "resume": resume, "checkpoint_seconds": checkpoint_seconds})
             turns.append((Training(net, name, inputs, turn.data, settings, announced=on_group is not None), turn))
         train_together([training for training, _ in turns], verbose, workers)
         for training, turn in turns:

@@ -218,7 +218,8 @@ class Run:
         """Train the one specialist that this is the run of, on the rows of its parent."""
         only = self.experiment.specialists.only
         training, validation = parent.split(parent.read_data(), verbose=0)
-        found = train_specialists(parent.net(), self.experiment, training, validation, only=only, on_group=None, **how)
+        how |= {"only": only, "on_group": None, "checkpoint_seconds": self.experiment.fit.checkpoint_seconds}
+        found = train_specialists(parent.net(), self.experiment, training, validation, **how)
         ((name, net),) = found.models.items()
         return net, found.histories[name]
 

@@ -24,8 +24,12 @@ MOST_BYTES = 1 << 10
 class Paused(HandsonError):
     """A run was paused, and everything is saved.
 
-    Attributes
+    Parameters
     ----------
+    folder : Path
+        The run folder.
+    epoch : int
+        After how many epochs.
     history : History
         What was measured so far.
     """

@@ -210,12 +210,16 @@ class Record:
             self.model.stop_training = False  # `enter` sets it again: it ends a training after the epoch
         self.keeper.infinite = frozenset(not_finite(engine.job.state.tensors))
         if not position["step"] and self._pauses(position["epoch"]):
-            raise Paused(self.folder, position["epoch"], history)
+            self._raise_paused(position["epoch"], history)
         return left
 
     def _pauses(self, done: int) -> bool:
         """Whether the run pauses after so many epochs; one that comes to its end there does not."""
         return self._pause is not None and self._pause <= done < self._last and not self.model.stop_training
+
+    def _raise_paused(self, epoch: int, history: History) -> NoReturn:
+        history.seconds = self.seconds
+        raise Paused(self.folder, epoch, history)
 
     def enter(self, epoch: int, callbacks: CallbackList, history: History) -> tuple[int, Sums]:
         """The first step of an epoch and the sums so far; of the epoch that was interrupted, where it was."""
@@ -312,7 +316,7 @@ class Record:
             self._stop(f"after epoch {epoch + 1}", self._save_now(*position))
         if self._pauses(epoch + 1):
             self._save_now(*position)
-            raise Paused(self.folder, epoch + 1, history)
+            self._raise_paused(epoch + 1, history)
         if taken is not None and is_due:
             self.keeper.save(taken)
 

@@ -53,6 +53,13 @@ def run(sweep: Sweep, workers: int | None = None, verbose: Any = "auto") -> None
                 )
 
 
+def threads_of(count: int) -> int:
+    """How many threads each of so many workers has: its share of the processors, or fewer where the user says so."""
+    given = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
+    share = max(1, processors() // count)
+    return min(share, int(given)) if given.isdigit() and int(given) else share
+
+
 def _begun(sweep: Sweep) -> int:
     """How many attempts there are."""
     return sum(len(attempts_of(task)) for task in sweep.tasks)
@@ -61,7 +68,7 @@ def _begun(sweep: Sweep) -> int:
 def _processes(sweep: Sweep, count: int) -> list[int]:
     """Let so many workers train what is left; how they ended."""
     command = [sys.executable, "-m", "handson", "task", str(sweep.folder.absolute()), "--quiet"]
-    environment = os.environ | {"OMP_NUM_THREADS": str(max(1, processors() // count))}
+    environment = os.environ | {"OMP_NUM_THREADS": str(threads_of(count))}
     running: list[subprocess.Popen[bytes]] = []
     with Interruption() as asked:
         try:

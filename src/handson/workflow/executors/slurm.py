@@ -17,12 +17,12 @@ from handson.workflow.executors.due import due
 from handson.workflow.executors.script import Job, script
 from handson.workflow.executors.site import Site
 from handson.workflow.tasks.folder import Sweep
-from handson.workflow.tasks.states import Queue
+from handson.workflow.tasks.states import LOGS, Queue
 
 # An array has at most 1,001 numbers on many sites (MaxArraySize); tasks beyond go into further arrays.
 IN_ARRAY = 1000
 SMALLEST_ARRAY = 10
-JOBS, LOGS, SITE = "jobs", "logs", "site.json"
+JOBS, SITE = "jobs", "site.json"
 # Seconds until a command of Slurm counts as hung.
 PATIENCE = 60
 
@@ -158,11 +158,11 @@ def run_name(folder: Path) -> str:
     )
 
 
-def jobs_named(name: str) -> list[tuple[str, str, str]]:
-    """The jobs of a name: their numbers, states, and why they wait or where they are."""
+def jobs_by_name() -> dict[str, tuple[str, str, str]]:
+    """All jobs of this user by their names: number, state, and why it waits or where it is."""
     lines = call("squeue", "--me", "-h", "-o", "%i|%T|%R|%j").splitlines()
-    found = [line.split("|", 3) for line in lines]
-    return [(job, state, reason.strip("()")) for job, state, reason, known in found if known == name]
+    fields = [line.split("|", 3) for line in lines]
+    return {name: (job, state, reason.strip("()")) for job, state, reason, name in fields}
 
 
 def run(sweep: Sweep, site: Site) -> list[str]:

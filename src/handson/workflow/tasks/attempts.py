@@ -88,12 +88,12 @@ def job_of(environment: Any = None) -> str | None:
 def attempts_of(task: Task) -> list[Attempt]:
     """All attempts at a task, the first one first; files that are damaged do not count."""
     found = []
-    for path in sorted(task.attempts.glob("*.json")):
-        try:
-            found.append(strict_json.read(path, Attempt))
-        except (HandsonError, OSError):
-            continue
-    return found
+    for path in task.attempts.glob("*.json"):
+        with suppress(HandsonError, OSError):
+            one = strict_json.read(path, Attempt)
+            found.append((path.name.partition("-")[0], one.begun, one))
+    # Two have one number where a file system shows a machine late what another one has written.
+    return [one for *_, one in sorted(found, key=lambda each: each[:2])]
 
 
 def attempt(sweep: Sweep, task: Task, verbose: Any = "auto", patience: float = 0.0) -> Outcome | None:
@@ -168,7 +168,10 @@ class _Writing:
     def end(self, outcome: Outcome, reason: str = "", trace: str = "") -> None:
         self.found.outcome, self.found.ended = outcome, time.time()
         self.found.reason, self.found.trace = shortened(reason, MOST_LETTERS), trace[-4 * MOST_LETTERS :]
-        self._write()
+        try:
+            self._write()
+        except OSError as error:  # a full disk: the task counts as lost, and can go on
+            console.warn(f"{str(error.strerror).rstrip('.')}; what could not be written: {outcome}. {reason}")
 
 
 def set_aside(task: Task, found: list[Attempt]) -> None:
@@ -224,7 +227,7 @@ def work_on(sweep: Sweep, numbers: Iterable[int], verbose: Any = "auto", patienc
         When a task is still held after that: the job ends with status 75, and is tried again later.
     """
     well = True
-    for task in map(sweep.task, numbers):
+    for task in [_awaited(sweep, number, patience) for number in numbers]:
         try:
             well = _said(task, attempt(sweep, task, verbose, patience)) and well
         except InUse as error:
@@ -233,10 +236,23 @@ def work_on(sweep: Sweep, numbers: Iterable[int], verbose: Any = "auto", patienc
     return well
 
 
+def _awaited(sweep: Sweep, number: int, patience: float) -> Task:
+    """A task by its number; in a job one that is not there is waited for: network file systems show files late."""
+    end = time.monotonic() + (patience if job_of() is not None else 0.0)
+    while True:
+        try:
+            return sweep.task(number)
+        except HandsonError:
+            if time.monotonic() >= end:
+                raise
+            time.sleep(min(1.0, patience))
+
+
 def _said(task: Task, outcome: Outcome | None) -> bool:
     """Print how a task ended; whether it did not fail."""
     if outcome == "failed":
-        console.warn(f"task {task.number} failed: {attempts_of(task)[-1].reason}")
+        reason = attempts_of(task)[-1].reason
+        console.warn(f"task {task.number} failed" + f": {reason}" * bool(reason))
     elif outcome is not None:
         console.say(f"task {task.number} {outcome}")
     return outcome != "failed"

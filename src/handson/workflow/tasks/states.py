@@ -13,12 +13,15 @@ from typing import Any
 
 import pandas as pd
 
-from handson.core.errors import HandsonError
+from handson.core import regular
+from handson.core.errors import HandsonError, shortened
 from handson.workflow.run_files import Report
 from handson.workflow.tasks.attempts import Attempt, attempts_of, is_given_up
 from handson.workflow.tasks.folder import Sweep, Task
 from handson.workflow.tasks.searches import Result, combination_of
 
+# Where jobs of a cluster write what they print; a job that never began a task prints little.
+LOGS, MOST_LOG, MOST_LINE = "logs", 1 << 20, 300
 # In the order of a task's life.
 STATES = ("waiting", "queued", "running", "stopped", "lost", "failed", "paused", "finished")
 # Those after which nothing happens by itself; a task that is paused goes on if the next round wants it.
@@ -107,9 +110,23 @@ def _standing(sweep: Sweep, task: Task, queue: Queue | None) -> Standing:
         found.reason = last.reason or f"lost {len(tries)} times: killed, perhaps for the memory that it took"
     elif found.state == "stopped" and last is not None:
         found.reason = last.reason.partition(";")[0]
+    elif found.state == "queued" and last is not None:
+        found.reason = last.reason.partition(";")[0] or "it goes on where it was preempted"
+    elif found.state == "waiting" and queue is not None:
+        found.reason = _end_of_log(sweep, task)
     elif found.state in ("running", "lost") and last is not None:
         found.reason = f"{last.job or f'process {last.process}'} on {last.machine}"
     return found
+
+
+def _end_of_log(sweep: Sweep, task: Task) -> str:
+    """The last line that the job of a task has printed: why it never began, such as a folder that it may not change."""
+    try:
+        text = regular.read_bytes(sweep.folder / LOGS / f"{task.number:04d}.txt", MOST_LOG, follow=False)
+    except (HandsonError, OSError):
+        return ""
+    lines = text.decode(errors="replace").strip().splitlines()
+    return f"its job has ended: {shortened(lines[-1], MOST_LINE)}" if lines else ""
 
 
 def _state(task: Task, tries: list[Attempt], queue: Queue | None) -> str:
