@@ -100,14 +100,14 @@ class Sequential(Model):
     def integer_inputs(self, count: int) -> list[bool]:
         """Of the input, whether whole numbers are given to the net as they are: they are ids."""
         if count > 1:  # those of a net that is the first part
-            return self._first[0].integer_inputs(count)  # type: ignore[no-any-return]
+            return self._first[0].integer_inputs(count)
         return [wants_integers(layer) for layer in self._first] or [False]
 
     def takers(self, number: int) -> list[Any]:
         """The layer that the input goes into."""
         first = self._first
-        several = first and isinstance(first[0], Model) and self.built_shape is not None and not is_shape(self.built_shape)
-        return first[0].takers(number) if several else first
+        several = self.built_shape is not None and not is_shape(self.built_shape)
+        return first[0].takers(number) if several and first and isinstance(first[0], Model) else first
 
     @property
     def is_stack(self) -> bool:

@@ -374,9 +374,7 @@ class Optimizer(Decaying, ByHand, Noun):
 
     def _move(self, names: Sequence[str], weights: Tensors, gradients: Tensors, numbers: Numbers) -> None:
         """Decay and update of weights that have one learning rate."""
-        decaying = [place for place, name in enumerate(names) if not self.undecayed or self.decays(name)]
-        if decaying:
-            self.decay([names[place] for place in decaying], [weights[place] for place in decaying], numbers["rate"])
+        self.decay(names, weights, numbers["rate"])
         slots = [[self.slots[slot][name] for name in names] for slot in self.slot_values()]
         self.update(weights, gradients, slots, numbers["rate"], numbers)
 

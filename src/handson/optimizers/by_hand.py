@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -17,8 +16,6 @@ from handson.schedules import Position
 class ByHand:
     """Mixed into `Optimizer`: `build`, `apply`, `apply_gradients`, `variables`."""
 
-    # Patterns of the paths of weights that do not decay.
-    undecayed: tuple[str, ...] = ()
     iterations: int
     slots: dict[str, dict[str, Tensor]]
     slot_names: Callable[[], list[str]]
@@ -131,36 +128,6 @@ class ByHand:
             "an optimizer has no stateless_apply: apply(gradients, weights) changes the weights in place; "
             "torch.func.functional_call and torch.optim's functional forms compute without changing anything."
         )
-
-    def exclude_from_weight_decay(
-        self, var_list: Sequence[Any] | None = None, var_names: Sequence[str] | None = None
-    ) -> None:
-        """Leave some weights out of the weight decay; in place of what an earlier call said.
-
-        Parameters
-        ----------
-        var_list : list of weights, optional
-            These weights.
-        var_names : list of str, optional
-            Those whose path, such as 'dense/bias', contains one of these patterns (regular expressions).
-
-        Notes
-        -----
-        As in Keras files do not hold it: call it again for a net that was loaded.
-
-        Examples
-        --------
-        >>> from handson.optimizers import AdamW
-        >>> AdamW(weight_decay=0.1).exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-        """
-        paths = [getattr(weight, "path", "") for weight in var_list or ()]
-        if not all(paths):
-            raise HandsonError("exclude_from_weight_decay takes weights of layers; give others by var_names=[...].")
-        self.undecayed = (*(f"^{re.escape(path)}$" for path in paths), *(var_names or ()))
-
-    def decays(self, name: str) -> bool:
-        """Whether the weight of a name takes part in the weight decay."""
-        return not any(re.search(pattern, name.replace(".", "/")) for pattern in self.undecayed)
 
     def _known(self, weights: Iterable[Tensor] | None) -> list[Tensor]:
         if weights is not None:

@@ -20,7 +20,7 @@ class Decaying:
     undecayed: tuple[str, ...] = ()
 
     def exclude_from_weight_decay(self, var_list: Any = None, var_names: Any = None) -> None:
-        """Let some weights not decay; call it before the training.
+        """Let some weights not decay, in place of what an earlier call said. As in Keras, files do not hold it.
 
         Parameters
         ----------
@@ -43,8 +43,7 @@ class Decaying:
                 "exclude_from_weight_decay: var_list has a weight that is in no net yet; build the net first, or give "
                 "its name, var_names=['bias']."
             )
-        patterns = [f"^{re.escape(path)}$" for path in paths] + list(var_names or ())
-        self.undecayed = tuple(dict.fromkeys((*self.undecayed, *patterns)))
+        self.undecayed = (*(f"^{re.escape(path)}$" for path in paths), *(var_names or ()))
 
     def decays(self, name: str, weight: Tensor) -> bool:
         """Whether a weight decays."""
