@@ -1,5 +1,8 @@
 """Files of weights: HDF5 both ways with Keras, safetensors, loading by name, and what is refused."""
 
+import os
+from pathlib import Path
+
 import h5py
 import numpy as np
 import pytest
@@ -448,3 +451,14 @@ def test_files_whose_layers_are_numbered_from_one_load_as_before(tmp_path):
     loaded.add(Dense(2))
     assert loaded.layers[-1].name == "dense"
     assert same(loaded.get_weights()[:4], older.get_weights())
+
+
+def test_a_path_that_is_no_text_is_read_as_it_was_written(tmp_path):
+    folder = Path(os.fsdecode(os.path.join(os.fsencode(tmp_path), b"caf\xe9")))
+    folder.mkdir()
+    net = handson.Sequential([Dense(1, input_dim=3)])
+    net.save(folder / "a.handson")
+    net.save_weights(folder / "a.safetensors")
+    loaded = handson.load(folder / "a.handson")
+    loaded.load_weights(folder / "a.safetensors")
+    assert all(np.array_equal(a, b) for a, b in zip(net.get_weights(), loaded.get_weights(), strict=True))

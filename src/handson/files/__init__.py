@@ -186,14 +186,14 @@ def load_weights(model: Any, path: str | os.PathLike[str], by_name: bool, skip_m
 
 def _read_safetensors(path: Path, names: list[str]) -> list[Any]:
     """The weights in a file of weights or of a whole model, by layer; `names` are those of the net's layers."""
-    from safetensors import SafetensorError, safe_open
+    from safetensors import SafetensorError
 
     from handson.files import tensor_file
     from handson.files.layer_weights import LayerWeights
 
     values: dict[str, dict[str, Any]] = {}
     try:
-        with safe_open(path, framework="pt") as file:
+        with tensor_file.opened(path) as file:
             said = file.metadata() or {}
             if len(file.keys()) > MOST_READ:
                 raise HandsonError(f"{path} has {len(file.keys()):,} tensors; {MOST_READ:,} are read.")

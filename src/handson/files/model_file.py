@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from torch import Tensor
 
 from handson.core import registry
@@ -111,7 +111,7 @@ def read(path: Path) -> Any:
         When the file is not a model file, is damaged, or does not hold the tensors that its net needs.
     """
     try:
-        with safe_open(path, framework="pt") as file:
+        with tensor_file.opened(path) as file:
             if len(file.keys()) > MOST_TENSORS:
                 raise HandsonError(f"{path} has {len(file.keys()):,} tensors; {MOST_TENSORS:,} are read.")
             shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
+from safetensors import safe_open
 from torch import Tensor
 
 from handson.core.errors import HandsonError
@@ -24,6 +27,22 @@ TYPES = {
 
 # What one thread takes at a time of a checksum.
 BLOCK = 1 << 23
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Any]:
+    """A safetensors file, whatever its path: the library opens paths that are text in UTF-8 only.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    """
+    with ExitStack() as stack:
+        place = str(path)
+        if any("\ud800" <= letter <= "\udfff" for letter in place):
+            place = f"/dev/fd/{stack.enter_context(path.open('rb')).fileno()}"
+        yield stack.enter_context(safe_open(place, framework="pt"))
 
 
 def pieces(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> list[bytes | memoryview]:

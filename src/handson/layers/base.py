@@ -151,8 +151,6 @@ class Layer(Typed, metaclass=Described):
     def take_name(self, name: str, named: bool = True) -> None:
         """Be called so by a net, or before there is one; `named` if the name stays."""
         vars(self)["name"], self.named = name, named
-        if named and "_arguments" in vars(self):
-            self._arguments["name"] = name
 
     @property
     def built(self) -> bool:

@@ -29,6 +29,7 @@ def rename(layer: Any, name: str) -> None:
     before = [dict(net.named_parameters()) for net in nets]
     layer.given_name = name
     layer.take_name(name)
+    vars(layer).get("_arguments", {})["name"] = name
     for net in nets:
         net.rename(layer)
     for net, weights in zip(nets, before, strict=True):

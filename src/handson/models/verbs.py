@@ -334,7 +334,7 @@ class Verbs(Saved, OlderVerbs, OwnSteps, Tuning, Structure):
         TrainingError
             When the loss becomes NaN or infinite.
         SystemExit
-            With status 75, after SIGTERM, SIGUSR1 or Ctrl-C have stopped a recorded training and it was saved.
+            With status 75, after SIGTERM, SIGUSR1, SIGHUP or Ctrl-C have stopped a recorded training and it was saved.
         """
         self.need_compiled("fit")
         from handson.training.fit import fit

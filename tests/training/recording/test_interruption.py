@@ -18,7 +18,7 @@ from handson.core.errors import HandsonError
 from handson.training.recording import checkpoint, interruption
 from handson.training.recording.interruption import STOPPED, Interruption, Stopped, locked
 
-SIGNALS = [signal.SIGTERM, signal.SIGUSR1, signal.SIGINT]
+SIGNALS = [signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP, signal.SIGINT]
 HELPERS = Path(__file__).resolve().parents[2] / "helpers"
 
 # A training that says when it is in its second epoch, and stays there until a signal comes.
@@ -84,6 +84,16 @@ def test_the_process_ends_with_a_status_of_its_own(child, tmp_path):
 def test_asked_twice_by_control_c_it_stops_at_once(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         train(tmp_path / "run", callbacks=[lambda: Send([signal.SIGINT, signal.SIGINT])])
+
+
+def test_a_closed_terminal_is_ignored_under_nohup(tmp_path):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with Interruption() as asked:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert asked.signal is None
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_handlers_are_put_back(tmp_path):

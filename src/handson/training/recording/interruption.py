@@ -25,7 +25,7 @@ MOST_HOLDER = 200
 # How often somebody looks who waits for a lock.
 LOOK_SECONDS = 0.1
 
-_signals = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name)]
+_signals = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGHUP") if hasattr(signal, name)]
 
 
 class Stopped(SystemExit):
@@ -69,7 +69,13 @@ class Interruption:
 
     def __enter__(self) -> Interruption:
         if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._receive) for number in _signals}
+            # SIGHUP, which a terminal sends that is closed, is ignored under nohup.
+            heard = [
+                number
+                for number in _signals
+                if signal.Signals(number).name != "SIGHUP" or signal.getsignal(number) is not signal.SIG_IGN
+            ]
+            self._before = {number: signal.signal(number, self._receive) for number in heard}
         return self
 
     def __exit__(self, *exception: object) -> None:
