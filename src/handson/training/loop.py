@@ -18,11 +18,11 @@ from handson.training.session import Session
 def run(session: Session) -> None:
     """Train for the epochs of a session."""
     model, engine, callbacks, history = session.model, session.engine, session.callbacks, session.history
-    record, last = session.record, session.epochs.stop
+    record = session.record
     guard, pace = Guard(engine, session.arguments.on_nan, session.arguments.tell), Pace(session)
     model.stop_training = False
     callbacks.train_begin()
-    remaining = record.begin_at(session.epochs, engine, callbacks, history)
+    remaining = record.begin_at(session.epochs, session)
     epoch = remaining.start
     while epoch < remaining.stop and not model.stop_training:
         callbacks.epoch_begin(epoch)
@@ -34,13 +34,13 @@ def run(session: Session) -> None:
     take_averages(engine.job.module, engine.job.optimizer)
     history.seconds = record.seconds
     callbacks.train_end({name: values[-1] for name, values in history.history.items()})
-    record.finish(last, engine, callbacks, history)
+    record.finish(session.epochs.stop, session)
 
 
 def _train(session: Session, epoch: int, guard: Guard, pace: Pace) -> Sequence[Sums]:
     """Run the steps of an epoch, or of several; what they report, for each epoch that is done."""
     engine, callbacks = session.engine, session.callbacks
-    first, sums = session.record.enter(epoch, callbacks, session.history)
+    first, sums = session.record.enter(epoch, session)
     trained: Sequence[Sums] = [sums]
     for stretch in pace.stretches(epoch, first, sums):
         guard.before(stretch)
@@ -58,7 +58,7 @@ def _train(session: Session, epoch: int, guard: Guard, pace: Pace) -> Sequence[S
             _look(session, span.last, sums)
             if session.model.stop_training and callbacks.step_interval:
                 break
-        session.record.after_span(span, sums, engine, callbacks, session.history)
+        session.record.after_span(span, sums, session)
     return trained
 
 
@@ -72,16 +72,16 @@ def _look(session: Session, step: int, sums: Sums) -> None:
 
 def _end_epoch(session: Session, epoch: int, sums: Sums) -> None:
     """What is due at the end of an epoch."""
-    engine, job, callbacks, history = session.engine, session.engine.job, session.callbacks, session.history
+    job = session.engine.job
     check_counted(sums, epoch, "training")
     session.model.age += 1
     logs = job.report(sums)
     if session.due_between:
         with averaged(job.module, job.optimizer):
             logs |= _measure(session, epoch)
-            callbacks.epoch_end(epoch, logs)
-    history.append(epoch, logs)
-    session.record.after_epoch(epoch, engine, callbacks, history)
+            session.callbacks.epoch_end(epoch, logs)
+    session.history.append(epoch, logs)
+    session.record.after_epoch(epoch, session)
 
 
 def _measure(session: Session, epoch: int) -> dict[str, float]:

@@ -10,8 +10,9 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from handson.callbacks.calls import CallbackList
 from handson.core import console, regular
@@ -43,6 +44,34 @@ RESUME = ("auto", "never", "force", "join")
 MOST_SHOWN = 20
 
 
+class Training(Protocol):
+    """What a record takes up and puts back: the engine with its job, the callbacks, what was measured."""
+
+    engine: Engine
+    callbacks: CallbackList
+    history: History
+
+
+@dataclass(frozen=True)
+class Place:
+    """A place in a training: before a step of an epoch.
+
+    Attributes
+    ----------
+    moment : str
+        'epoch' at the end of one, 'finished' at that of the training, else ''.
+    epoch, step : int
+        The step that comes next.
+    sums : Sums
+        What the steps before it in this epoch have reported.
+    """
+
+    moment: str
+    epoch: int
+    step: int
+    sums: Sums = field(default_factory=Sums)
+
+
 class NoRecord:
     """The record of a training that is not recorded: it begins at the beginning and writes nothing."""
 
@@ -63,11 +92,11 @@ class NoRecord:
     def begin(self, fingerprint: Callable[[], dict[str, Any]], seed: int, spread: Mapping[str, Any]) -> None:
         """Nothing is written down."""
 
-    def begin_at(self, epochs: range, engine: Engine, callbacks: CallbackList, history: History) -> range:
+    def begin_at(self, epochs: range, training: Training) -> range:
         """All epochs."""
         return epochs
 
-    def enter(self, epoch: int, callbacks: CallbackList, history: History) -> tuple[int, Sums]:
+    def enter(self, epoch: int, training: Training) -> tuple[int, Sums]:
         """Every epoch begins with its first step."""
         return 0, Sums()
 
@@ -185,7 +214,7 @@ class Record:
         if changed and self._snapshot is not None and self._snapshot.moment != "finished":
             console.say(f"the last digits may differ from those of an undisturbed run: {'; '.join(changed)}.")
 
-    def begin_at(self, epochs: range, engine: Engine, callbacks: CallbackList, history: History) -> range:
+    def begin_at(self, epochs: range, training: Training) -> range:
         """The epochs that are left, with everything restored; of a new run all, and its beginning is saved.
 
         Raises
@@ -195,8 +224,8 @@ class Record:
         """
         self._last = epochs.stop
         if self._snapshot is None:
-            self.keeper.infinite = frozenset(not_finite(engine.job.state.tensors))
-            taken = self._try(True, engine, callbacks, history, "", epochs.start, 0, Sums())
+            self.keeper.infinite = frozenset(not_finite(training.engine.job.state.tensors))
+            taken = self._try(True, training, Place("", epochs.start, 0))
             if taken is not None:
                 self.keeper.save(taken)
             return epochs
@@ -205,12 +234,12 @@ class Record:
         self._goes_on = len(left) > 0
         where = f"goes on in epoch {position['epoch'] + 1} after step {position['step']} ({self._snapshot.name})"
         self.tell(f"{self.folder}: {'finished before' if self.finished else where}")
-        self._restore(callbacks, history)
+        self._restore(training)
         if position["step"]:
             self.model.stop_training = False  # `enter` sets it again: it ends a training after the epoch
-        self.keeper.infinite = frozenset(not_finite(engine.job.state.tensors))
+        self.keeper.infinite = frozenset(not_finite(training.engine.job.state.tensors))
         if not position["step"] and self._pauses(position["epoch"]):
-            self._raise_paused(position["epoch"], history)
+            self._raise_paused(position["epoch"], training.history)
         return left
 
     def _pauses(self, done: int) -> bool:
@@ -221,18 +250,18 @@ class Record:
         history.seconds = self.seconds
         raise Paused(self.folder, epoch, history)
 
-    def enter(self, epoch: int, callbacks: CallbackList, history: History) -> tuple[int, Sums]:
+    def enter(self, epoch: int, training: Training) -> tuple[int, Sums]:
         """The first step of an epoch and the sums so far; of the epoch that was interrupted, where it was."""
         snapshot = self._snapshot
         position = None if snapshot is None else snapshot.values["position"]
         if position is not None and position["step"]:
-            self._restore(callbacks, history)  # once more: the epoch had begun before it was interrupted
+            self._restore(training)  # once more: the epoch had begun before it was interrupted
         self._snapshot = None
         if snapshot is None or position is None:
             return 0, Sums()
         return position["step"], Sums.from_state(position["sums"], snapshot.tensors)
 
-    def _restore(self, callbacks: CallbackList, history: History) -> None:
+    def _restore(self, training: Training) -> None:
         """Put the newest checkpoint into net, optimizer, callbacks and history."""
         if self._snapshot is None:
             return
@@ -247,44 +276,36 @@ class Record:
         self.model.age = values["position"]["age"]
         self.model.stop_training = values["position"]["stop"]
         self.seconds_before = values["seconds"]
+        history = training.history
         params = history.params
         history.take(values["history"]).params = params
-        callbacks.set_states(values["callbacks"], tensors)
+        training.callbacks.set_states(values["callbacks"], tensors)
 
-    def snapshot(
-        self,
-        copy: bool,
-        engine: Engine,
-        callbacks: CallbackList,
-        history: History,
-        moment: str,
-        epoch: int,
-        step: int,
-        sums: Sums,
-    ) -> Snapshot:
-        """Everything, at a position; a copy, unless it is written before the training goes on."""
-        state = engine.job.state
+    def snapshot(self, copy: bool, training: Training, place: Place) -> Snapshot:
+        """Everything, at a place; a copy, unless it is written before the training goes on."""
+        callbacks, sums = training.callbacks, place.sums
+        state = training.engine.job.state
         tensors = state.tensors | hidden_tensors(self.model) | callbacks.tensors() | sums.tensors()
         tensors = checkpoint.copy_tensors(tensors) if copy else tensors
         position = {
-            "epoch": epoch,
-            "step": step,
+            "epoch": place.epoch,
+            "step": place.step,
             "age": self.model.age,
             "sums": sums.state(),
             "stop": self.model.stop_training,
-            "finished": moment == "finished",
+            "finished": place.moment == "finished",
         }
         values = {
             "state": state.values,
             "position": position,
             "callbacks": callbacks.states(),
-            "history": history.to_json(),
+            "history": training.history.to_json(),
             "built": built_shapes(self.model),
             "seconds": self.seconds,
         }
-        return Snapshot(self.model.optimizer.iterations, moment, tensors, values)
+        return Snapshot(self.model.optimizer.iterations, place.moment, tensors, values)
 
-    def after_span(self, span: Span, sums: Sums, engine: Engine, callbacks: CallbackList, history: History) -> None:
+    def after_span(self, span: Span, sums: Sums, training: Training) -> None:
         """Save if it is time, or if a signal asks to stop.
 
         Raises
@@ -292,11 +313,11 @@ class Record:
         Stopped
             After a signal, when everything is saved.
         """
-        position = engine, callbacks, history, "", span.counted, span.last, sums
+        place = Place("", span.counted, span.last, sums)
         if self.interruption.signal is not None:
-            self._stop(f"after step {span.last} of epoch {span.counted + 1}", self._save_now(*position))
+            self._stop(f"after step {span.last} of epoch {span.counted + 1}", self._save_now(training, place))
         elif self.keeper.is_due():
-            taken = self._try(True, *position)
+            taken = self._try(True, training, place)
             if taken is not None:
                 self.keeper.save(taken)
 
@@ -305,39 +326,39 @@ class Record:
         again = f"To go on: the same call again, or handson resume {self.folder}."
         raise Stopped(f"stopped by {self.interruption.signal} {where}; {kept}. {again}")
 
-    def after_epoch(self, epoch: int, engine: Engine, callbacks: CallbackList, history: History) -> None:
+    def after_epoch(self, epoch: int, training: Training) -> None:
         """Remember the best epoch; save if it is time, if a signal asks to stop, or if the run is paused here."""
-        best, position = history.best(), (engine, callbacks, history, "epoch", epoch + 1, 0, Sums())
+        best, place = training.history.best(), Place("epoch", epoch + 1, 0)
         is_best, is_due = best is not None and best[0] == epoch, self.keeper.is_due(EPOCH_SHARE)
-        taken = self._try(True, *position) if is_best or is_due else None
+        taken = self._try(True, training, place) if is_best or is_due else None
         if taken is not None and best is not None and is_best:
             self.keeper.remember_best(taken, *best[1:])
         if self.interruption.signal is not None:
-            self._stop(f"after epoch {epoch + 1}", self._save_now(*position))
+            self._stop(f"after epoch {epoch + 1}", self._save_now(training, place))
         if self._pauses(epoch + 1):
-            self._save_now(*position)
-            self._raise_paused(epoch + 1, history)
+            self._save_now(training, place)
+            self._raise_paused(epoch + 1, training.history)
         if taken is not None and is_due:
             self.keeper.save(taken)
 
-    def finish(self, epoch: int, engine: Engine, callbacks: CallbackList, history: History) -> None:
+    def finish(self, epoch: int, training: Training) -> None:
         """Save the end of the training."""
-        self._saved_end = self._save_now(engine, callbacks, history, "finished", epoch, 0, Sums())
+        self._saved_end = self._save_now(training, Place("finished", epoch, 0))
 
     def leave(self) -> None:
         """The training has come to its end: a signal that nothing has heeded yet stops the process here."""
         if self.interruption.signal is not None:
             self._stop("after the last epoch", self._saved_end)
 
-    def _save_now(self, *position: Any) -> bool:
+    def _save_now(self, training: Training, place: Place) -> bool:
         """Save without a copy of the state; whether that went well."""
-        taken = self._try(False, *position)
+        taken = self._try(False, training, place)
         return taken is not None and self.keeper.save_now(taken)
 
-    def _try(self, copy: bool, *position: Any) -> Snapshot | None:
+    def _try(self, copy: bool, training: Training, place: Place) -> Snapshot | None:
         """A snapshot, or None when there is no memory for one."""
         try:
-            return self.snapshot(copy, *position)
+            return self.snapshot(copy, training, place)
         except (MemoryError, RuntimeError) as error:
             if isinstance(error, RuntimeError) and "memory" not in str(error).lower():
                 raise
