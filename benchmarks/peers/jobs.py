@@ -149,7 +149,7 @@ JOBS = {
         Job("dense", "5-64-64-1 regression", "fit", "dense", 16_000, 32, 10),
         Job("lstm", "LSTM 64 over 130×3", "fit", "lstm", 2048, 64, 2),
         Job("digits", "28×28, two blocks of convolution and batch normalization", "fit", "digits", 4096, 64),
-        Job("transformer", "two transformer blocks (32, 4 heads) over outbursts of 130×3", "fit", "transformer", 2048, 64),
+        Job("transformer", "two transformer blocks (32, 4 heads) over 130×3 outbursts", "fit", "transformer", 2048, 64),
         Job("text", "Embedding 2000×32, GRU 64 over 100 words", "fit", "text", 2048, 64, 2),
         Job("member", "one dense net, made and trained", "ensemble", "dense", 8000, 32, 20),
         Job("ensemble", "ten dense nets, made and trained", "ensemble", "dense", 8000, 32, 20, members=10),
