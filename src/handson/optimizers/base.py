@@ -367,9 +367,13 @@ class Optimizer(ByHand, Noun):
 
     def _move(self, names: Sequence[str], weights: Tensors, gradients: Tensors, numbers: Numbers) -> None:
         """Decay and update of weights that have one learning rate."""
-        decaying = [place for place, name in enumerate(names) if not self.undecayed or self.decays(name)]
-        if decaying:
-            self.decay([names[place] for place in decaying], [weights[place] for place in decaying], numbers["rate"])
+        decaying = (
+            [pair for pair in zip(names, weights, strict=True) if self.decays(pair[0])] if self.undecayed else None
+        )
+        if decaying is None:
+            self.decay(names, weights, numbers["rate"])
+        elif decaying:
+            self.decay([name for name, _ in decaying], [weight for _, weight in decaying], numbers["rate"])
         slots = [[self.slots[slot][name] for name in names] for slot in self.slot_values()]
         self.update(weights, gradients, slots, numbers["rate"], numbers)
 
