@@ -17,6 +17,7 @@ from handson.core.described import Noun, why_not
 from handson.core.errors import HandsonError
 from handson.core.masked import masked_as_missing
 from handson.core.pure import is_pure
+from handson.graph.conversion import floatx
 from handson.graph.in_place import called
 
 
@@ -132,18 +133,23 @@ class Average(Noun):
         y_true, y_pred, sample_weight = self.tensors(y_true, y_pred, sample_weight)
         return self.sums(y_true, y_pred, sample_weight, masked=not bool(self.present(y_true).all()))
 
+    @property
+    def given_type(self) -> torch.dtype:
+        """What arrays are converted to that it is called with: float32, or what `set_floatx` says if that is wider."""
+        return torch.promote_types(floatx(), torch.float32)
+
     def tensors(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> tuple[Tensor, Tensor, Tensor | None]:
         """Arrays of any kind as what `sums` takes."""
-        y_true, y_pred = masked_as_missing(y_true), masked_as_missing(y_pred)
-        y_pred = torch.as_tensor(y_pred, dtype=torch.float32)
+        y_true, y_pred, kind = masked_as_missing(y_true), masked_as_missing(y_pred), self.given_type
+        y_pred = torch.as_tensor(y_pred, dtype=kind)
         y_true = align(torch.as_tensor(y_true), y_pred, self)
         if self.ignore_class is not None:
             y_true = torch.where(y_true == self.ignore_class, -1, y_true)
         if self.targets == "labels" and y_true.is_floating_point():
             y_true = torch.nan_to_num(y_true, nan=-1.0)
-        y_true = y_true.to(torch.int64 if self.targets == "labels" else torch.float32)
+        y_true = y_true.to(torch.int64 if self.targets == "labels" else kind)
         if sample_weight is not None:
-            sample_weight = torch.as_tensor(sample_weight, dtype=torch.float32, device=y_pred.device)
+            sample_weight = torch.as_tensor(sample_weight, dtype=kind, device=y_pred.device)
             sample_weight = self.fitting_weights(sample_weight, y_true)
         return y_true, y_pred, sample_weight
 

@@ -347,7 +347,7 @@ class Rescaling(Layer):
 
     def build(self, input_shape: Shape) -> None:
         for name in ("scale", "offset"):
-            value = torch.as_tensor(getattr(self, name), dtype=torch.float32)
+            value = torch.as_tensor(getattr(self, name), dtype=self.input_type)
             if value.dim() > 1 or (value.dim() == 1 and value.numel() not in (1, input_shape[-1])):
                 raise HandsonError(
                     f"Rescaling {self.name!r}: {name} is one number or one for each of the {input_shape[-1]} channels; "

@@ -35,7 +35,7 @@ class Loss(Average):
         'mean_with_sample_weight': divided by the sum of the weights. 'sum': the sum over the samples. 'none' and None:
         a value for each sample, for use outside of `fit`.
     dtype : str, optional
-        Only 'float32'.
+        Only 'float32': a loss is computed in the type of the outputs, of those of 16 bits in float32.
 
     Attributes
     ----------
@@ -68,7 +68,7 @@ class Loss(Average):
         if reduction not in REDUCTIONS:
             raise HandsonError(f"{self.name}: reduction is one of {listing(REDUCTIONS)}; got {reduction!r}.")
         if dtype not in (None, "float32", torch.float32):
-            raise HandsonError(f"{self.name}: losses are computed in float32; got dtype={dtype!r}.")
+            raise HandsonError(f"{self.name}: a loss is computed in the type of the outputs; got dtype={dtype!r}.")
         self.reduction = reduction
         self.divides_by_weights = reduction == "mean_with_sample_weight"
 

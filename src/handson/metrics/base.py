@@ -38,7 +38,7 @@ class Metric(Average):
     name : str, optional
         Its key in the history; by default the name of the class in snake case.
     dtype : str, optional
-        'float32' or 'float64', as in Keras; whatever it is, sums are taken in float64.
+        'float32' or 'float64': what arrays are converted to, as in Keras; whatever it is, sums are taken in float64.
 
     Attributes
     ----------
@@ -75,6 +75,7 @@ class Metric(Average):
     of_distributions = False
     # The result before anything was seen.
     of_nothing: Any = float("nan")
+    dtype: str = "float32"
     _seen: Accumulator | None = None
 
     def __init__(self, name: str | None = None, dtype: Any = None) -> None:
@@ -86,7 +87,7 @@ class Metric(Average):
         if dtype not in DTYPES:
             raise HandsonError(f"{type(self).__name__}: dtype is 'float32' or 'float64'; got {dtype!r}.")
         self.name = name or registry.snake_case(type(self).__name__)
-        self.dtype = str(dtype or "float32").removeprefix("torch.")
+        self.dtype = str(dtype or super().given_type).removeprefix("torch.")
 
     # What a metric of one's own defines.
 
@@ -176,13 +177,19 @@ class Metric(Average):
         self.update_state(*args, **kwargs)
         return self.result()
 
+    @property
+    def given_type(self) -> torch.dtype:
+        found: torch.dtype = getattr(torch, self.dtype)
+        return found
+
     def tensors(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> tuple[Tensor, Tensor, Tensor | None]:
         y_true, y_pred = masked_as_missing(y_true), masked_as_missing(y_pred)
-        y_pred = torch.as_tensor(y_pred, dtype=torch.float32).detach()
+        kind = self.given_type
+        y_pred = torch.as_tensor(y_pred, dtype=kind).detach()
         y_true, y_pred, _ = super().tensors(torch.as_tensor(y_true).to(y_pred.device), y_pred)
         if sample_weight is None:
             return y_true, y_pred, None
-        weights = torch.as_tensor(sample_weight, dtype=torch.float32, device=y_pred.device)
+        weights = torch.as_tensor(sample_weight, dtype=kind, device=y_pred.device)
         weights = weights.expand(len(y_pred)) if weights.dim() == 0 else weights
         return y_true, y_pred, self.fitting_weights(weights, y_true)
 

@@ -154,7 +154,7 @@ class AUC(_OfCurve):
                 f"{tuple(y_pred.shape)}."
             )
         if self.label_weights is not None and not self.multi_label:
-            weights = torch.tensor(self.label_weights, dtype=torch.float32, device=y_pred.device)
+            weights = torch.tensor(self.label_weights, dtype=y_pred.dtype, device=y_pred.device)
             sample_weight = sample_weight * weights
         return super().statistics(y_true, y_pred, sample_weight)
 

@@ -39,7 +39,7 @@ def run(session: Session) -> None:
 
 def _train(session: Session, epoch: int, guard: Guard, pace: Pace) -> Sequence[Sums]:
     """Run the steps of an epoch, or of several; what they report, for each epoch that is done."""
-    engine, callbacks = session.engine, session.callbacks
+    callbacks = session.callbacks
     first, sums = session.record.enter(epoch, session)
     trained: Sequence[Sums] = [sums]
     for stretch in pace.stretches(epoch, first, sums):
