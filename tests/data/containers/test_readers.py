@@ -64,6 +64,19 @@ def test_tables_of_fits_hold_what_astropy_says(catalogue, in_memory):
     assert data.ids.tolist() == table["name"].tolist()
 
 
+@pytest.mark.parametrize("form", ["PE()", "QD()", "C", "3X"])
+def test_columns_of_fits_that_hold_no_numbers_are_named_and_may_be_left_out(tmp_path, form):
+    lists = np.empty(2, object)
+    lists[:] = [np.arange(3.0), np.arange(5.0)]
+    held = {"C": np.array([1j, 2]), "3X": np.ones((2, 3), bool)}.get(form, lists)
+    found = [fits.Column("odd", form, array=held), *(fits.Column(name, "E", array=[1, 2]) for name in "ay")]
+    fits.HDUList([fits.PrimaryHDU(), fits.BinTableHDU.from_columns(found)]).writeto(tmp_path / "a.fits")
+    for inputs in (None, ["odd", "a"]):
+        with pytest.raises(HandsonError, match=r"a\.fits, column 'odd' holds no"):
+            read(tmp_path / "a.fits", targets="y", inputs=inputs, in_memory=False)
+    assert read(tmp_path / "a.fits", targets="y", inputs=["a"], in_memory=False).inputs[:].tolist() == [[1.0], [2.0]]
+
+
 @pytest.mark.parametrize("kind", ["u1", "i2", "u2", "i4", "u4", "f4", "f8"])
 def test_images_of_fits_hold_what_astropy_says(tmp_path, rng, kind):
     images = (rng.random((7, 5, 4)) * 100).astype(kind)

@@ -2,6 +2,7 @@
 
 import errno
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from handson.core.errors import HandsonError
-from handson.data.rows import patience
+from handson.data.rows import arena, patience
 from handson.data.rows.blocks import Blocks, BrokenRowsError
 from handson.data.rows.patience import DiskError, patiently
 from handson.data.rows.stored import StoredRows
@@ -132,6 +133,22 @@ def test_rows_for_which_there_is_no_memory_are_not_broken(monkeypatch):
     with pytest.raises(HandsonError, match="no memory for them") as caught:
         source.broken()
     assert not isinstance(caught.value, BrokenRowsError)
+
+
+def test_windows_for_which_there_is_no_memory_are_said(monkeypatch):
+    rows = StoredRows(Blocks(Memory()))
+    monkeypatch.setattr(arena, "np", Mock(empty=Mock(side_effect=MemoryError("Unable to allocate 9 GiB"))))
+    with pytest.raises(HandsonError, match=r"memory: no memory for 12 rows, .*Give a smaller window"):
+        rows[0]
+
+
+def test_memory_is_given_back():
+    source = Blocks(Memory(), window=3)
+    assert StoredRows(source)[3:5].tolist() == [[6.0, 7.0], [8.0, 9.0]]
+    assert 1 in source._arena
+    source.close()
+    assert 1 not in source._arena
+    assert StoredRows(source)[3:5].tolist() == [[6.0, 7.0], [8.0, 9.0]]
 
 
 def test_rows_are_taken_by_number_slice_or_selection():

@@ -156,16 +156,22 @@ class Blocks:
 
     def _gather(self, numbers: np.ndarray, which: np.ndarray, within: np.ndarray, out: np.ndarray, chosen: Any) -> None:
         """Put rows of some blocks, by the number in them, into the chosen rows of an array."""
-        with self._arena.holding(numbers.tolist()) as blocks:
-            array = blocks[0].array if blocks else None
-            if array is not None and all(block.array is array for block in blocks):
-                starts = np.array([block.start for block in blocks])
-                take(array, starts[which] + within, out, chosen)
-                return
-            targets = np.arange(len(out))[chosen]
-            for place, block in enumerate(blocks):
-                mine = which == place
-                put(block.rows[within[mine]], out, targets[mine])
+        try:
+            with self._arena.holding(numbers.tolist()) as blocks:
+                array = blocks[0].array if blocks else None
+                if array is not None and all(block.array is array for block in blocks):
+                    starts = np.array([block.start for block in blocks])
+                    take(array, starts[which] + within, out, chosen)
+                    return
+                targets = np.arange(len(out))[chosen]
+                for place, block in enumerate(blocks):
+                    mine = which == place
+                    put(block.rows[within[mine]], out, targets[mine])
+        except MemoryError as error:
+            raise HandsonError(
+                f"{self.reader.name}: no memory for {self._capacity:,} rows, of three windows ({error}). Give a "
+                f"smaller window, or free some."
+            ) from error
 
     def _read(self, number: int, out: np.ndarray) -> None:
         first, last = int(self.bounds[number]), int(self.bounds[number + 1])
@@ -192,7 +198,6 @@ class Blocks:
 
     def broken(self) -> dict[int, str]:
         """Rows that cannot be read, and why; every block is read. Then the others of their blocks can be."""
-
         sizes = np.diff(self.bounds)
 
         def check(number: int) -> dict[int, str]:

@@ -81,7 +81,7 @@ class FitsTable:
             self._record, self._values = _layout(table)
             self._place = _place(path, table, rows * self._record.itemsize)
         self.columns = {
-            name: Column(None, None) if values is None else Column(values.kind, _width(self._record[name]))
+            name: Column(None) if values is None else Column(values.kind, _width(self._record[name]))
             for name, values in self._values.items()
         }
         self.bounds = even_bounds(rows, 1, self._record.itemsize)
