@@ -100,6 +100,16 @@ def test_a_specialist_of_no_group_is_refused(run):
         found.fit(found.read_data(), verbose=0)
 
 
+def test_a_specialist_of_a_specialist_is_refused(run):
+    """Also where a folder that came from somewhere names itself."""
+    experiment = run.experiment.model_copy(deep=True)
+    experiment.name, experiment.specialists.only = "loop", "nose"
+    experiment.specialists.of = str(run.folder.parent / "loop")
+    found = Run.create(experiment, run.folder.parent)
+    with pytest.raises(HandsonError, match="is the run of a specialist itself"):
+        found.read_data()
+
+
 def test_seeds_are_the_members_of_a_deep_ensemble(experiment, folder):
     sweep = Sweep.create(experiment, Search(seeds=2, seed=3), folder / "seeds")
     assert work(sweep, verbose=0)
