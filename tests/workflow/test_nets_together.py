@@ -155,3 +155,5 @@ def test_the_commands(folder):
     assert lines[0].startswith("id,class,probability of galaxy")
     result = call(folder, "collect", "sweeps/tiny-specialists", "--predictions", "held.csv")
     assert (result.code, "only folds hold out every row" in result.err) == (2, True)
+    result = call(folder, "collect", "sweeps/tiny-specialists", "--ensemble", "2")
+    assert (result.code, "specialists predict columns of their own" in result.err) == (2, True)
