@@ -47,9 +47,11 @@ def slurm(tmp_path_factory):
 
 @pytest.fixture
 def work(tmp_path, slurm):
-    write_data(tmp_path)
-    (tmp_path / "site.yaml").write_text(SITE)
-    return tmp_path
+    folder = tmp_path / "mein Ordner é 50%j"  # what sbatch takes for two words and a pattern, unless it is quoted
+    folder.mkdir()
+    write_data(folder)
+    (folder / "site.yaml").write_text(SITE)
+    return folder
 
 
 def wait(ready, what, seconds=200):

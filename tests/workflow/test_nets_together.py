@@ -100,6 +100,16 @@ def test_a_specialist_of_no_group_is_refused(run):
         found.fit(found.read_data(), verbose=0)
 
 
+def test_a_specialist_of_a_specialist_is_refused(run):
+    """Also where a folder that came from somewhere names itself."""
+    experiment = run.experiment.model_copy(deep=True)
+    experiment.name, experiment.specialists.only = "loop", "nose"
+    experiment.specialists.of = str(run.folder.parent / "loop")
+    found = Run.create(experiment, run.folder.parent)
+    with pytest.raises(HandsonError, match="is the run of a specialist itself"):
+        found.read_data()
+
+
 def test_seeds_are_the_members_of_a_deep_ensemble(experiment, folder):
     sweep = Sweep.create(experiment, Search(seeds=2, seed=3), folder / "seeds")
     assert work(sweep, verbose=0)
@@ -145,3 +155,5 @@ def test_the_commands(folder):
     assert lines[0].startswith("id,class,probability of galaxy")
     result = call(folder, "collect", "sweeps/tiny-specialists", "--predictions", "held.csv")
     assert (result.code, "only folds hold out every row" in result.err) == (2, True)
+    result = call(folder, "collect", "sweeps/tiny-specialists", "--ensemble", "2")
+    assert (result.code, "specialists predict columns of their own" in result.err) == (2, True)

@@ -237,6 +237,16 @@ def test_workers_in_processes_of_their_own_train_everything_once(sweep):
     assert attempts_of(sweep.task(0))[0].process != os.getpid()
 
 
+@pytest.mark.parametrize(("given", "threads"), [(None, 4), ("1", 1), ("2,1", 2), ("64", 4), ("all", 4)])
+def test_workers_share_the_processors_and_take_no_more_threads_than_the_user_says(monkeypatch, given, threads):
+    monkeypatch.setattr(local, "processors", lambda: 8)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if given is not None:
+        monkeypatch.setenv("OMP_NUM_THREADS", given)
+    assert local.threads_of(2) == threads
+    assert local.threads_of(16) == 1
+
+
 def test_workers_that_cannot_begin_are_an_error_and_no_endless_loop(sweep, monkeypatch):
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(HandsonError, match="ended with status"):

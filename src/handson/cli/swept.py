@@ -140,6 +140,8 @@ def collect_sweep(
     """Print the table of a sweep; write what is asked for: it, an ensemble of its best nets, predictions by folds."""
     from handson.faces.submission import write_table
 
+    if members is not None and are_specialists(found):
+        raise HandsonError("--ensemble is for nets that predict the same; specialists predict columns of their own.")
     where = standings(found, _queue(found))
     frame = table(found, where)
     done = [one for one in where if one.state == "finished"]

@@ -211,8 +211,13 @@ class Run:
     @property
     def parent(self) -> Run | None:
         """Of the run of a specialist, the run whose net it starts from."""
-        parent = self.experiment.specialists.of
-        return None if parent is None else Run(parent)
+        place = self.experiment.specialists.of
+        if place is None:
+            return None
+        found = Run(place)
+        if found.experiment.specialists.of is not None:
+            raise HandsonError(f"{self.folder} is a specialist of {place}, which is the run of a specialist itself.")
+        return found
 
     def _specialize(self, parent: Run, **how: Any) -> tuple[Model, History]:
         """Train the one specialist that this is the run of, on the rows of its parent."""

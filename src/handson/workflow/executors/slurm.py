@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -152,10 +153,8 @@ def cancel(sweep: Sweep) -> list[str]:
 
 def run_name(folder: Path) -> str:
     """What the jobs of a run are called: no run of another folder has that name."""
-    place = str(folder.absolute())
-    return (
-        f"handson-{folder.absolute().name}-{hashlib.blake2b(place.encode(errors='replace'), digest_size=4).hexdigest()}"
-    )
+    place = folder.absolute()
+    return f"handson-{place.name}-{hashlib.blake2b(os.fsencode(place), digest_size=4).hexdigest()}"
 
 
 def jobs_by_name() -> dict[str, tuple[str, str, str]]:

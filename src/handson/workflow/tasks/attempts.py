@@ -90,8 +90,8 @@ def attempts_of(task: Task) -> list[Attempt]:
     found = []
     for path in task.attempts.glob("*.json"):
         with suppress(HandsonError, OSError):
-            one = strict_json.read(path, Attempt)
-            found.append((path.name.partition("-")[0], one.begun, one))
+            one, number = strict_json.read(path, Attempt), path.name.partition("-")[0]
+            found.append((int(number) if number.isdecimal() else 0, one.begun, one))
     # Two have one number where a file system shows a machine late what another one has written.
     return [one for *_, one in sorted(found, key=lambda each: each[:2])]
 
