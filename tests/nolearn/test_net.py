@@ -365,3 +365,21 @@ def test_classes_are_named_for_the_batches_of_partial_fit():
     assert found.predict_proba(x).shape == (150, 3)
     with pytest.raises(HandsonError, match="is for use_label_encoder=True"):
         classifier().partial_fit(x, y.astype("int32"), classes=[0, 1, 2])
+
+
+def test_layers_are_found_by_name_number_and_slice():
+    found = net()
+    found.initialize()
+    assert found.layers_[0] is found.layers_["input"]
+    assert found.layers_[-1] is found.layers_["output"]
+    assert list(found.layers_[1:]) == ["hidden", "output"]
+
+
+def test_tensor_types_and_more_params():
+    with pytest.raises(HandsonError, match="y_tensor_type says 2 axes, int32; got float32"):
+        net(y_tensor_type=T.imatrix).fit(X, Y)
+    found = net(X_tensor_type=T.matrix, more_params={"hidden_num_units": 3}).fit(X, Y)
+    assert found.layers_["hidden"].num_units == 3
+    assert pickle.loads(pickle.dumps(found)).X_tensor_type is T.matrix
+    with pytest.raises(HandsonError, match="no layer's name begins it"):
+        net(more_params={"hiden_num_units": 3}).initialize()
