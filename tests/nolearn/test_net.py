@@ -383,3 +383,14 @@ def test_tensor_types_and_more_params():
     assert pickle.loads(pickle.dumps(found)).X_tensor_type is T.matrix
     with pytest.raises(HandsonError, match="no layer's name begins it"):
         net(more_params={"hiden_num_units": 3}).initialize()
+
+
+def test_a_classifier_with_an_objective_of_its_own_reports_its_accuracy():
+    def penalized(layers, *args, **kwargs):
+        weights = lasagne.regularization.regularize_layer_params(layers["hidden"], lasagne.regularization.l2)
+        return objective(layers, *args, **kwargs) + 1e-4 * weights
+
+    x, y = load_iris(return_X_y=True)
+    found = classifier(objective=penalized)
+    found.fit(x.astype("float32"), y.astype("int32"), epochs=2)
+    assert 0 <= found.train_history_[-1]["valid_accuracy"] <= 1

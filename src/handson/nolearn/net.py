@@ -22,6 +22,7 @@ from handson.lasagne.layers import get_all_layers, get_all_params, get_output
 from handson.lasagne.layers.base import WeightCell
 from handson.lasagne.network import as_model
 from handson.lasagne.random import get_rng
+from handson.metrics import CategoricalAccuracy, SparseCategoricalAccuracy
 from handson.models import Model
 from handson.nolearn import plain
 from handson.nolearn.batches import BatchIterator, count, gathered, is_plain, transforms
@@ -268,7 +269,10 @@ class NeuralNet(Kept, BaseEstimator):
         self.optimizer_ = as_optimizer(self.update, self.get_params_for("update"), params)
         labels = not self.regression and np.ndim(y) == 1
         loss = None if self._own_objective() else as_loss(self._loss_function(), "labels" if labels else "distribution")
-        self.model_.compile(self.optimizer_, loss, metrics=[] if self.regression else ["accuracy"])
+        accuracy: Any = "accuracy"
+        if loss is None:  # which of them is meant would follow from the loss
+            accuracy = (SparseCategoricalAccuracy if labels else CategoricalAccuracy)(name="accuracy")
+        self.model_.compile(self.optimizer_, loss, metrics=[] if self.regression else [accuracy])
 
     def refresh_settings(self) -> None:
         """Give the optimizer the values that shared variables have now."""
