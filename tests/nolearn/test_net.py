@@ -365,3 +365,32 @@ def test_classes_are_named_for_the_batches_of_partial_fit():
     assert found.predict_proba(x).shape == (150, 3)
     with pytest.raises(HandsonError, match="is for use_label_encoder=True"):
         classifier().partial_fit(x, y.astype("int32"), classes=[0, 1, 2])
+
+
+def test_layers_are_found_by_name_number_and_slice():
+    found = net()
+    found.initialize()
+    assert found.layers_[0] is found.layers_["input"]
+    assert found.layers_[-1] is found.layers_["output"]
+    assert list(found.layers_[1:]) == ["hidden", "output"]
+
+
+def test_tensor_types_and_more_params():
+    with pytest.raises(HandsonError, match="y_tensor_type says 2 axes, int32; got float32"):
+        net(y_tensor_type=T.imatrix).fit(X, Y)
+    found = net(X_tensor_type=T.matrix, more_params={"hidden_num_units": 3}).fit(X, Y)
+    assert found.layers_["hidden"].num_units == 3
+    assert pickle.loads(pickle.dumps(found)).X_tensor_type is T.matrix
+    with pytest.raises(HandsonError, match="no layer's name begins it"):
+        net(more_params={"hiden_num_units": 3}).initialize()
+
+
+def test_a_classifier_with_an_objective_of_its_own_reports_its_accuracy():
+    def penalized(layers, *args, **kwargs):
+        weights = lasagne.regularization.regularize_layer_params(layers["hidden"], lasagne.regularization.l2)
+        return objective(layers, *args, **kwargs) + 1e-4 * weights
+
+    x, y = load_iris(return_X_y=True)
+    found = classifier(objective=penalized)
+    found.fit(x.astype("float32"), y.astype("int32"), epochs=2)
+    assert 0 <= found.train_history_[-1]["valid_accuracy"] <= 1

@@ -51,9 +51,25 @@ def _named(factory: Any, number: int) -> str:
     return f"{factory.__name__.lower().replace('layer', '')}{number}"
 
 
-def made(definitions: list[Definition], settings: dict[str, dict[str, Any]]) -> OrderedDict[str, Any]:
+class Layers(OrderedDict[str, Any]):
+    """Layers by name, by number and by slices.
+
+    Examples
+    --------
+    >>> found = Layers(input=1, hidden=2, output=3)
+    >>> found["hidden"], found[-1], list(found[:2])
+    (2, 3, ['input', 'hidden'])
+    """
+
+    def __getitem__(self, key: Any) -> Any:
+        if isinstance(key, slice):
+            return Layers(list(self.items())[key])
+        return list(self.values())[key] if isinstance(key, int) else super().__getitem__(key)
+
+
+def made(definitions: list[Definition], settings: dict[str, dict[str, Any]]) -> Layers:
     """The layers by their names, in the order in which they are written."""
-    found: OrderedDict[str, Any] = OrderedDict()
+    found = Layers()
     before: Any = None
     for definition in definitions:
         name = definition.name
@@ -94,9 +110,9 @@ def _connected(name: str, arguments: dict[str, Any], before: Any, found: Ordered
     return changed | {one: layer(changed[one]) for one in REFERENCES if one in changed}
 
 
-def by_name(outputs: list[Any]) -> OrderedDict[str, Any]:
+def by_name(outputs: list[Any]) -> Layers:
     """The layers of a net that was made already, by their names."""
-    found: OrderedDict[str, Any] = OrderedDict()
+    found = Layers()
     for number, layer in enumerate(get_all_layers(outputs)):
         name = layer.name or _named(type(layer), number)
         if name in found:

@@ -22,6 +22,7 @@ from handson.lasagne.layers import get_all_layers, get_all_params, get_output
 from handson.lasagne.layers.base import WeightCell
 from handson.lasagne.network import as_model
 from handson.lasagne.random import get_rng
+from handson.metrics import CategoricalAccuracy, SparseCategoricalAccuracy
 from handson.models import Model
 from handson.nolearn import plain
 from handson.nolearn.batches import BatchIterator, count, gathered, is_plain, transforms
@@ -66,6 +67,11 @@ class NeuralNet(Kept, BaseEstimator):
         Whether classes may be anything that can be sorted.
     on_batch_finished, on_epoch_finished, on_training_started, on_training_finished : list of function, optional
         Handlers, called with (net, train_history). StopIteration ends the training.
+    X_tensor_type, y_tensor_type : function, optional
+        Such as `T.matrix` or `T.ivector`: how many axes inputs and targets have, and of targets, whether they are whole
+        numbers. By default they are taken as they come.
+    more_params : dict, optional
+        Arguments of layers, as the keywords are.
     check_input : bool
         For programs that name it: inputs are always checked.
     verbose : int
@@ -114,11 +120,14 @@ class NeuralNet(Kept, BaseEstimator):
         custom_scores: Any = None,
         scores_train: Any = None,
         scores_valid: Any = None,
+        X_tensor_type: Any = None,
+        y_tensor_type: Any = None,
         use_label_encoder: bool = False,
         on_batch_finished: Any = None,
         on_epoch_finished: Any = None,
         on_training_started: Any = None,
         on_training_finished: Any = None,
+        more_params: dict[str, Any] | None = None,
         check_input: bool = True,
         verbose: int = 0,
         **kwargs: Any,
@@ -196,9 +205,10 @@ class NeuralNet(Kept, BaseEstimator):
     def get_params_for(self, prefix: str) -> dict[str, Any]:
         """The arguments of a layer, of 'update' or of 'objective', without the prefix."""
         found = {}
-        for name in (*self._more_names, "objective_loss_function"):
+        given = {name: getattr(self, name) for name in (*self._more_names, "objective_loss_function")}
+        for name, value in (given | (self.more_params or {})).items():
             if self._owner_of(name) == prefix:
-                found[name[len(prefix) + 1 :]] = getattr(self, name)
+                found[name[len(prefix) + 1 :]] = value
         return found
 
     def _owner_of(self, name: str) -> str:
@@ -221,7 +231,7 @@ class NeuralNet(Kept, BaseEstimator):
         return [*_own_names(), *(f"{name}_num_units" for name in self._names_given()), "update_learning_rate"]
 
     def _check_settings(self) -> None:
-        for name in self._more_names:
+        for name in (*self._more_names, *(self.more_params or {})):
             self._owner_of(name)
 
     def _has_follower(self, layer: Any) -> bool:
@@ -259,7 +269,10 @@ class NeuralNet(Kept, BaseEstimator):
         self.optimizer_ = as_optimizer(self.update, self.get_params_for("update"), params)
         labels = not self.regression and np.ndim(y) == 1
         loss = None if self._own_objective() else as_loss(self._loss_function(), "labels" if labels else "distribution")
-        self.model_.compile(self.optimizer_, loss, metrics=[] if self.regression else ["accuracy"])
+        accuracy: Any = "accuracy"
+        if loss is None:  # which of them is meant would follow from the loss
+            accuracy = (SparseCategoricalAccuracy if labels else CategoricalAccuracy)(name="accuracy")
+        self.model_.compile(self.optimizer_, loss, metrics=[] if self.regression else [accuracy])
 
     def refresh_settings(self) -> None:
         """Give the optimizer the values that shared variables have now."""
@@ -322,6 +335,8 @@ class NeuralNet(Kept, BaseEstimator):
             raise HandsonError(
                 f"the classes are {y.dtype}: pass y.astype(np.int32), or use_label_encoder=True; or regression=True."
             )
+        _check_type("X", X, self.X_tensor_type)
+        _check_type("y", y, self.y_tensor_type)
         return X, y
 
     def _train(self, X: Any, y: Any, epochs: int) -> None:
@@ -419,6 +434,19 @@ def restored(data: dict[str, Any]) -> NeuralNet:
     net = NeuralNet(**found["params"])
     net.take(found["fitted"])
     return net
+
+
+def _check_type(what: str, given: Any, kind: Any) -> None:
+    """Raise unless arrays have the axes of a Theano type; whole numbers are wanted where it says so."""
+    if kind is None:
+        return
+    wanted = kind() if callable(kind) else kind
+    for one in given.values() if isinstance(given, dict) else [given]:
+        fits = one.dtype.kind in "iub" or wanted.dtype.startswith("float")
+        if one.ndim != wanted.ndim or not fits:
+            raise HandsonError(
+                f"{what}_tensor_type says {wanted.ndim} axes, {wanted.dtype}; got {one.dtype} of shape {one.shape}."
+            )
 
 
 def _own_names() -> tuple[str, ...]:
