@@ -102,6 +102,7 @@ def check(layer: Any, specs: Any, inputs: Any) -> None:
     HandsonError
         With the shape that came, and what was expected.
     """
+    pairs: list[Any]
     if isinstance(specs, dict):
         pairs = [(spec, inputs.get(name)) for name, spec in specs.items()] if isinstance(inputs, dict) else []
     elif isinstance(specs, (list, tuple)):

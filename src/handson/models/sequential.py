@@ -95,7 +95,7 @@ class Sequential(Model):
     def integer_inputs(self, count: int) -> list[bool]:
         """Of the input, whether whole numbers are given to the net as they are: they are ids."""
         if count > 1:  # those of a net that is the first part
-            return self._first[0].integer_inputs(count)  # type: ignore[no-any-return]
+            return self._first[0].integer_inputs(count)
         return [wants_integers(layer) for layer in self._first] or [False]
 
     def takers(self, number: int) -> list[Any]:
