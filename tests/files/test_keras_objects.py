@@ -254,11 +254,11 @@ def test_arguments_that_are_not_used_are_left_out_and_others_refused():
         revived(described)
 
 
-def test_names_of_layers_that_are_no_names_here_are_changed(tmp_path, keras):
+def test_names_of_layers_are_those_of_keras(tmp_path, keras):
     keras_net = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="block 1+dense")], name="my net")
     keras_net.save(tmp_path / "net.keras")
     loaded = handson.load(tmp_path / "net.keras")
-    assert [layer.name for layer in loaded.layers] == ["block_1_dense"]
+    assert [layer.name for layer in loaded.layers] == ["block 1+dense"]
     assert_same_outputs(loaded, keras_net, X)
 
 

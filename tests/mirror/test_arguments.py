@@ -147,3 +147,13 @@ def test_models_take_their_symbols_under_older_names():
     x = mirrored.layers.Input(shape=(3,))
     net = mirrored.models.Model(input=x, output=mirrored.layers.Dense(2)(x))
     assert net(np.ones((4, 3), dtype="float32")).shape == (4, 2)
+
+
+def test_arguments_that_are_gone_are_looked_at():
+    layers = mirrored.layers
+    assert layers.BatchNormalization(mode=0, axis=1).axis == 1
+    assert layers.LSTM(3, consume_less="gpu").units == 3
+    with pytest.raises(HandsonError, match="mode is 0"):
+        layers.BatchNormalization(mode=1)
+    with pytest.raises(HandsonError, match="changes no number; got 'tpu'"):
+        layers.GRU(3, consume_less="tpu")

@@ -86,5 +86,8 @@ def test_a_stack_begins_with_several_nets(rng):
     both = np.concatenate([left.predict(data[0], verbose=0), right.predict(data[1], verbose=0)], 1)
     kernel, bias = net.layers[-1].get_weights()
     np.testing.assert_allclose(net.predict(data, verbose=0), both @ kernel + bias, rtol=1e-4, atol=1e-6)
+    from handson.keras.layers import merge
+
+    assert merge([layers.Input((2,)), layers.Input((2,))], mode="sum").shape == (None, 2)
     with pytest.raises(HandsonError, match="two or more nets"):
         Merge([left, handson.Sequential([layers.Dense(2)])])

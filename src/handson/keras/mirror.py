@@ -53,12 +53,12 @@ class Face:
 
     def find(self, name: str) -> Any:
         """The object of a name, `NOTHING` if there is none."""
-        if self.inner(name) in MODULES:
-            return importlib.import_module(f"{self.package}.{name}")
-        if name in self.names:
+        if name in self.names:  # before modules: `layers.merge` is a function of Keras 1
             module, _, attribute = self.names[name].partition(":")
             home = imported(module)
             return NOTHING if home is None else getattr(home, attribute, NOTHING) if attribute else home
+        if self.inner(name) in MODULES:
+            return importlib.import_module(f"{self.package}.{name}")
         for home in map(imported, self.homes):
             if home is not None and name in public(home):
                 return getattr(home, name)

@@ -31,6 +31,12 @@ def _only_features(mode: int) -> None:
         raise HandsonError(f"BatchNormalization: mode is 0, a mean for each feature, or left out; got {mode!r}.")
 
 
+def _no_number(consume_less: str) -> None:
+    """Raise unless this is one of the ways of Keras 1 to the same numbers."""
+    if consume_less not in ("cpu", "mem", "gpu"):
+        raise HandsonError(f"consume_less is 'cpu', 'mem' or 'gpu', and changes no number; got {consume_less!r}.")
+
+
 _KERNEL = {
     "init": "kernel_initializer", "W_regularizer": "kernel_regularizer", "b_regularizer": "bias_regularizer",
     "W_constraint": "kernel_constraint", "b_constraint": "bias_constraint", "bias": "use_bias",
@@ -78,6 +84,8 @@ def teach() -> None:
     for name in _OF_IMAGES:
         older.classes.setdefault(name, {})["dim_ordering"] = Spelling("data_format", data_format)
     older.classes["BatchNormalization"]["mode"] = Spelling("", _only_features)
+    for name in ("SimpleRNN", "LSTM", "GRU"):
+        older.classes[name]["consume_less"] = Spelling("", _no_number)
 
 
 class _ByRows(type):

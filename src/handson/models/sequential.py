@@ -105,9 +105,8 @@ class Sequential(Model):
 
     def takers(self, number: int) -> list[Any]:
         """The layer that the input goes into."""
-        first = self._first
         several = self.built_shape is not None and not is_shape(self.built_shape)
-        return first[0].takers(number) if several and first and isinstance(first[0], Model) else first
+        return self._first[0].takers(number) if several else self._first
 
     @property
     def is_stack(self) -> bool:
