@@ -95,7 +95,9 @@ def test_losses_and_rates_by_name_follow_the_new_one():
     assert net.output_names == ["age"]
 
 
-@pytest.mark.parametrize(("name", "said"), [("dense_1", "taken by another layer"), ("a\n", "printable"), (3, "printable")])
+@pytest.mark.parametrize(
+    ("name", "said"), [("dense_1", "taken by another layer"), ("a\n", "printable"), (3, "printable")]
+)
 def test_a_name_that_cannot_be_is_refused_and_changes_nothing(name, said):
     net = stack()
     with pytest.raises(HandsonError, match=said):
