@@ -216,7 +216,7 @@ def test_a_function_of_symbols_computes_on_values_and_on_symbols(keras):
     ours, theirs = both(mirrored), both(keras)
     for name, value in theirs(given).items():
         np.testing.assert_allclose(ours(given)[name], value)
-    assert ours([mirrored.KerasTensor((4, 3)), mirrored.KerasTensor((4, 3))])["sum"].shape == (4, 3)
+    assert ours({name: mirrored.KerasTensor((4, 3)) for name in "ab"})["sum"].shape == (4, 3)
     assert len(ours.inputs) == len(ours.outputs) == 2
-    with pytest.raises(HandsonError, match="takes 2 inputs; got 1"):
+    with pytest.raises(HandsonError, match="takes a dictionary with the keys 'a', 'b'; got list"):
         ours([given["a"]])

@@ -16,6 +16,7 @@ import torch
 
 from handson.core import older, registry
 from handson.core.errors import HandsonError, nearest
+from handson.core.sharing import Again
 
 
 @functools.cache
@@ -163,6 +164,8 @@ def jsonable(value: Any, compact: bool = False, where: str = "value") -> Any:
         return value.tolist()
     if isinstance(value, (list, tuple)):
         return [jsonable(entry, compact, where) for entry in value]
+    if isinstance(value, Again):
+        return value
     if isinstance(value, dict):
         return {str(key): jsonable(entry, compact, where) for key, entry in value.items()}
     if hasattr(value, "get_config") and hasattr(value, "kind") and not inspect.isclass(value):

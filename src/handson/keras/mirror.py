@@ -151,6 +151,14 @@ def _install(module: ModuleType, face: Face) -> None:
     module.__dict__.update(__getattr__=face.get, __dir__=face.all, _face=face)
 
 
+class FunctionToo(ModuleType):
+    """A module whose name in its package is a function as well, as `keras.layers.merge` was one after the other."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        package, _, name = self.__name__.rpartition(".")
+        return sys.modules[package]._face.find(name)(*args, **kwargs)
+
+
 class Finder(MetaPathFinder, Loader):
     """Finds the mirrored modules that have no file; of others, and of missing names, it says what was meant."""
 
@@ -164,6 +172,11 @@ class Finder(MetaPathFinder, Loader):
         if face is None or name in face.names or name.startswith("__"):
             return None
         raise ImportError(face.refusal(name), name=fullname)
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        parent, _, name = spec.name.rpartition(".")
+        face = getattr(sys.modules.get(parent), "_face", None)
+        return FunctionToo(spec.name) if face is not None and name in face.names else None
 
     def exec_module(self, module: ModuleType) -> None:
         homes, names = MODULES[module.__name__.removeprefix(f"{ROOT}.")]

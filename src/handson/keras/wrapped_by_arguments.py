@@ -69,7 +69,7 @@ class ByArguments(BaseEstimator):
 
     def _for(self, verb: Any, given: dict[str, Any]) -> dict[str, Any]:
         """The parameters that a method of `Model` takes."""
-        taken = [*_arguments(verb), *(OLDER if verb is Model.fit else ())]
+        taken = [*_arguments(verb), *(OLDER if verb is Model.fit and "epochs" not in given else ())]
         return {name: value for name, value in self.sk_params.items() if name in taken} | given
 
     def fit(self, x: Any, y: Any, **kwargs: Any) -> Any:

@@ -9,7 +9,6 @@ from torch import Tensor
 from torch.func import functional_call
 
 from handson import initializers
-from handson.core.described import jsonable
 from handson.core.errors import HandsonError
 from handson.core.registry import register
 from handson.layers.base import positive
@@ -85,10 +84,6 @@ class SpectralNormalization(Wrapper):
 
     def compute_output_shape(self, input_shape: Shapes) -> Shapes:
         return self.layer.shape_after(input_shape)
-
-    def get_config(self, compact: bool = False) -> dict[str, Any]:
-        """The arguments that make this layer again, as JSON; the layer inside as it is now."""
-        return super().get_config(compact) | {"layer": jsonable(self.layer, compact)}
 
     def call(self, inputs: Any) -> Any:
         if not (self.training and self._trainable):

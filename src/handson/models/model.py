@@ -9,7 +9,7 @@ from torch import nn
 
 from handson.core import registry, tree
 from handson.core.errors import HandsonError
-from handson.core.sharing import one_whole
+from handson.core.sharing import built_whole, described_whole
 from handson.data.rows.scaling import Scaling
 from handson.graph import Graph, Node
 from handson.graph.reading import cut, holds_texts
@@ -300,7 +300,7 @@ class Model(Verbs, Leaves):
             self.seed = seed
 
     @registry.scoped({}, own=True)
-    @one_whole()
+    @described_whole
     def get_config(self, compact: bool = False) -> dict[str, Any]:
         """The net as JSON: its layers, and how they are connected; not for a module of PyTorch."""
         if self.graph is not None:
@@ -318,7 +318,7 @@ class Model(Verbs, Leaves):
         )
 
     @classmethod
-    @one_whole()
+    @built_whole()
     def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
         """A net from what `get_config` gave, here or in Keras; `custom_objects` has what is not registered, by name."""
         if custom_objects:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from handson.core import registry, tree
 from handson.core.errors import HandsonError, NotBuiltError, listing
-from handson.core.sharing import one_whole
+from handson.core.sharing import built_whole, described_whole
 from handson.graph import Graph, Symbol
 from handson.graph.conversion import TEXT
 from handson.graph.symbol import forget
@@ -99,14 +99,19 @@ class Sequential(Model):
 
     def integer_inputs(self, count: int) -> list[bool]:
         """Of the input, whether whole numbers are given to the net as they are: they are ids."""
-        if count > 1:  # those of a net that is the first part
-            return self._first[0].integer_inputs(count)
-        return [wants_integers(layer) for layer in self._first] or [False]
+        net = self._net_first
+        return [wants_integers(layer) for layer in self._first] or [False] if net is None else net.integer_inputs(count)
 
     def takers(self, number: int) -> list[Any]:
         """The layer that the input goes into."""
+        net = self._net_first
+        return self._first if net is None else net.takers(number)
+
+    @property
+    def _net_first(self) -> Model | None:
+        """The net that several inputs go into, if one is the first part."""
         several = self.built_shape is not None and not is_shape(self.built_shape)
-        return self._first[0].takers(number) if several else self._first
+        return next((part for part in self._first if several and isinstance(part, Model)), None)
 
     @property
     def is_stack(self) -> bool:
@@ -343,7 +348,7 @@ class Sequential(Model):
         return super().weights
 
     @registry.scoped({}, own=True)
-    @one_whole()
+    @described_whole
     def get_config(self, compact: bool = False) -> dict[str, Any]:
         """The layers as JSON."""
         return {
@@ -359,7 +364,7 @@ class Sequential(Model):
         return described
 
     @classmethod
-    @one_whole()
+    @built_whole()
     def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
         """A net from what `get_config` gave, here or in Keras; `custom_objects` has what is not registered, by name."""
         if custom_objects:

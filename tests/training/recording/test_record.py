@@ -129,7 +129,7 @@ def test_never_refuses_a_folder_that_holds_a_run(tmp_path):
     train(tmp_path / "run", resume="never")
     with pytest.raises(HandsonError, match=r"run holds a run already; resume='auto' goes on with it"):
         train(tmp_path / "run", resume="never")
-    with pytest.raises(HandsonError, match="resume is one of 'auto', 'never', 'force'; got 'always'"):
+    with pytest.raises(HandsonError, match="resume is one of 'auto', 'never', 'force', 'join'; got 'always'"):
         train(tmp_path / "run", resume="always")
 
 

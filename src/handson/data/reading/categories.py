@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ from handson.data.reading.columns import holds_words
 MOST = 1000
 
 
-def base_of(name: str, columns: Sequence[str]) -> str | None:
+def base_of(name: str, columns: Collection[str]) -> str | None:
     """The column of categories that an input such as 'town=Lyon' stands for; None where it is a column itself.
 
     Examples
@@ -52,7 +52,7 @@ def coded(frame: pd.DataFrame, names: list[str], chosen: Any, path: Path) -> Cod
     path : Path
         For messages.
     """
-    columns = list(frame.columns)
+    columns = set(frame.columns)
     if chosen == "auto":
         chosen = [name for name in names if name in columns and holds_words(frame[name], path)]
     chosen = [chosen] if isinstance(chosen, str) else list(chosen or [])

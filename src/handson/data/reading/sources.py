@@ -271,7 +271,7 @@ def _known(table: Any, named: list[str], ask: Ask) -> list[str]:
     """The columns that were named, in their order; what is not there is looked for later."""
     from handson.data.reading.categories import base_of
 
-    columns = list(table.columns)
+    columns = table.columns
     asked = {*named, ask.ids, ask.image, ask.groups if isinstance(ask.groups, str) else None}
     asked |= {base_of(name, columns) for name in named}
     return [name for name in columns if name in asked]

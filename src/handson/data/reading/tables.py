@@ -268,8 +268,9 @@ def table_dataset(frame: pd.DataFrame, images: np.ndarray | None, path: Path, ro
     else:
         others = {*names, *aside}
         input_names = listed(inputs, [name for name in columns if name not in others])
+        known = set(columns)
         for name in input_names:
-            check_column(base_of(name, list(columns)) or name, columns, path, "an input")
+            check_column(base_of(name, known) or name, columns, path, "an input")
         if not input_names:
             raise HandsonError(f"{path} has no input columns.")
         table, input_names, told = coded(frame, input_names, roles.categories, path)

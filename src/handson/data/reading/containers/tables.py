@@ -112,7 +112,7 @@ def stored_table(
     if not int(table.bounds[-1]):
         raise HandsonError(f"{path} has no rows.")
     targets = listed(roles.targets, [])
-    if roles.categories or any(base_of(name, list(columns)) for name in listed(inputs, [])):
+    if roles.categories or any(base_of(name, columns) for name in listed(inputs, [])):
         raise HandsonError(f"{path}: categories are for tables that are read at once, in_memory=True.")
     check_named(listed(inputs, []), targets, path)
     for name in [*roles.named, *listed(image, [])]:
