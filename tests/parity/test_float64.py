@@ -44,11 +44,15 @@ def float64(keras):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(dtypes, "result_type", wide)
         patch.setattr(backend, "result_type", wide)
-        for of in (keras, mirrored):
-            of.config.set_floatx("float64")
+        _compute_in("float64", keras)
         yield
-        for of in (keras, mirrored):
-            of.config.set_floatx("float32")
+        _compute_in("float32", keras)
+
+
+def _compute_in(kind, keras):
+    for of in (keras, mirrored):
+        of.config.set_floatx(kind)
+        of.config.set_dtype_policy(kind)  # it may have been set before, and does not follow then
 
 
 def outputs_and_gradients(net, arrays, weights):

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import re
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, NamedTuple, TypeVar
 
 from handson.core import sharing
 from handson.core.errors import HandsonError, listing, nearest
+from handson.core.names import free_name as free_name
+from handson.core.names import snake_case as snake_case
 from handson.core.pure import declare
 
 T = TypeVar("T")
@@ -62,35 +63,6 @@ class _Scope(NamedTuple):
 _scopes: ContextVar[tuple[_Scope, ...]] = ContextVar("handson_scopes", default=())
 _closed: ContextVar[bool] = ContextVar("handson_closed", default=False)
 _writer: ContextVar[Callable[[str, Any], Any] | None] = ContextVar("handson_writer", default=None)
-
-
-def snake_case(name: str) -> str:
-    """The name of a class as Keras writes it in layer names and strings.
-
-    Examples
-    --------
-    >>> [snake_case(name) for name in ("Conv2D", "MaxPooling2D", "LSTM", "GlobalAveragePooling2D")]
-    ['conv2d', 'max_pooling2d', 'lstm', 'global_average_pooling2d']
-    """
-    name = re.sub(r"\W+", "", name)
-    name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
-    return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
-
-
-def free_name(stem: str, taken: Container[str]) -> str:
-    """The first free of `stem`, `stem_1`, `stem_2`, ...
-
-    Examples
-    --------
-    >>> free_name("dense", {"dense", "dense_1"})
-    'dense_2'
-    """
-    if stem not in taken:
-        return stem
-    number = 1
-    while f"{stem}_{number}" in taken:
-        number += 1
-    return f"{stem}_{number}"
 
 
 def register(
