@@ -23,7 +23,8 @@ class Around(keras.layers.Wrapper):
 
 @pytest.fixture
 def known(monkeypatch):
-    monkeypatch.setitem(registry._entries, "layer", dict(registry._entries["layer"]))
+    monkeypatch.setattr(registry, "_entries", {kind: dict(held) for kind, held in registry._entries.items()})
+    monkeypatch.setattr(registry, "_names", dict(registry._names))
     registry.register(Around)
 
 

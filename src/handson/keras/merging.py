@@ -34,9 +34,12 @@ def merge(
 
     Examples
     --------
+    >>> import contextlib
+    >>> import io
     >>> from handson.keras.layers import Input
-    >>> merge([Input((2,)), Input((3,))], mode="concat").shape
-    `merge(mode='concat')` is `concatenate` since Keras 2
+    >>> with contextlib.redirect_stdout(io.StringIO()):  # once it says that this is `concatenate` since Keras 2
+    ...     merged = merge([Input((2,)), Input((3,))], mode="concat")
+    >>> merged.shape
     (None, 5)
     """
     if mode in ("dot", "cos"):

@@ -64,6 +64,14 @@ def child(tmp_path):
 # Signals
 
 
+@pytest.fixture(autouse=True)
+def heard():
+    """A closed terminal is a signal here, also where these tests run under nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_stops_and_saves(tmp_path, number):
     with pytest.raises(Stopped, match=rf"stopped by {number.name} after step 1 of epoch 1") as caught:
