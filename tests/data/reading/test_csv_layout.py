@@ -269,6 +269,12 @@ def test_spaces_around_names_are_none_of_them(write):
     assert (data.classes, data.ids.tolist()) == (["007", "8"], [1, 2])
 
 
+def test_several_names_of_blanks_are_no_names(write):
+    with pytest.raises(HandsonError, match="column 1 has no name"):
+        read(write("\x1f;\x1e;y\n1;3;4\n1;3;5\n"), targets="y")
+    assert read(write("\x1f;\x1e;y\n1;3;4\n2;3;5\n"), targets="y", inputs="Unnamed: 1").inputs.tolist() == [[3], [3]]
+
+
 def test_codes_that_are_read_as_numbers_are_told(write):
     text = "zip,n,y\n501,0.5,1\n00502,0,2\n00503,0,3\n"
     (told,) = read(write(text), targets="y").notes

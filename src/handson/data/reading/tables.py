@@ -129,7 +129,10 @@ def _read_csv(source: Any, layout: Layout, texts: Sequence[str], path: Path) -> 
             ) from None
     for name in texts:
         frame[name] = with_points(frame[name], layout.decimal, layout.thousands)
-    return frame.rename(columns=str.strip)
+    names = [name.strip() for name in frame.columns]
+    several = names.count("") > 1
+    frame.columns = pd.Index([name or f"Unnamed: {place}" if several else name for place, name in enumerate(names)])
+    return frame
 
 
 def _as_written(texts: Sequence[str], layout: Layout) -> dict[str, Any]:
