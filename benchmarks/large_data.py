@@ -325,7 +325,7 @@ def main() -> None:
     parser.add_argument("--memory", type=float, default=2.0, help="that a training from files may take, in GiB")
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--epochs", type=int, default=3)
-    parser.add_argument("--epoch-steps", type=int, default=2000, help="steps in an epoch")
+    parser.add_argument("--epoch-steps", type=int, default=900, help="steps in an epoch, of 256 rows")
     parser.add_argument("--held", type=float, default=1.0, help="gigabytes of rows that are trained on from memory")
     parser.add_argument("--kinds", nargs="+", choices=KINDS[1:], default=KINDS[1:])
     parser.add_argument("--nets", nargs="+", choices=NETS, default=["dense"])
